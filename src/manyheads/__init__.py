@@ -1,0 +1,25 @@
+"""Train thousands of heads on one frozen backbone, and learn which differences are real."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manyheads.api import Study, load, make_model
+
+__version__ = "0.1.0"
+
+__all__ = ["Study", "__version__", "load", "make_model"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, so that `manyheads --help` does not import what it does not need.
+    if name in __all__:
+        from manyheads import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,221 @@
+"""The Python interface: `Study`, `make_model` and `load`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from manyheads.backbones import registry
+from manyheads.errors import RunError
+from manyheads.heads.head import Hyperparameters
+from manyheads.keras_backend import TRAINING_BACKENDS, import_keras
+from manyheads.model.classifier import Classifier, load
+from manyheads.pipeline import Finished, PlanListener, run_study
+from manyheads.plan import RunOptions
+from manyheads.settings import ImageSettings, SplitSettings, whole
+from manyheads.study.folder import RunFolder
+from manyheads.study.results import METRICS
+from manyheads.study.settings import StudySettings, lasting
+from manyheads.study.space import HYPERPARAMETERS, Grid
+from manyheads.study.store import Store
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Study", "load", "make_model"]
+
+Values = float | Iterable[float]
+Scores = dict[str, list[float]]
+
+
+class Study:
+    """All trials of one question on one data set, in one run folder.
+
+    `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner` and
+    `droprate` are values or lists of them, and every combination is a candidate. `image_size` is
+    in pixels (None: the backbone's own). A bad value raises `SettingError` at once.
+    """
+
+    def __init__(
+        self,
+        data: str | Path,
+        *,
+        droprate: Values = (0.0, 0.2, 0.5, 0.8),
+        learning_rate: Values = 0.001,
+        size_inner: int | Iterable[int] = 100,
+        epochs: int = 30,
+        seeds: int = 5,
+        batch_size: int = 32,
+        backbone: str = "xception",
+        weights: str | Path | None = None,
+        image_size: int | None = None,
+        interpolation: str = ImageSettings.interpolation,
+        exif: bool = True,
+        split: SplitSettings | None = None,
+        select: str = "best_accuracy",
+        engine: str = "fused",
+        runtime: str = "openvino",
+        out: str | Path | None = None,
+    ) -> None:
+        spec = registry.get(backbone)
+        self.settings = StudySettings(
+            data=lasting(data),
+            grid=Grid(_values(learning_rate), _values(size_inner), _values(droprate)),
+            backbone=backbone,
+            weights=None if weights is None else str(weights),
+            image=ImageSettings(
+                size=spec.default_size if image_size is None else image_size,
+                interpolation=interpolation,
+                exif=exif,
+            ),
+            split=split or SplitSettings(),
+            epochs=epochs,
+            batch_size=batch_size,
+            seeds=seeds,
+            select=select,
+            engine=engine,
+            runtime=runtime,
+        )
+        self.folder = RunFolder(out) if out else RunFolder.named_after(data)
+        self._finished: Finished | None = None
+
+    def run(
+        self, *, options: RunOptions | None = None, listener: PlanListener | None = None
+    ) -> Study:
+        """Run the study or go on with it, and return it; what was done before is kept."""
+        self._finished = run_study(
+            self.settings, self.folder.path, options=options, listener=listener
+        )
+        return self
+
+    @property
+    def scores(self) -> dict[Any, Scores]:
+        """The lesson's dictionary: `scores[droprate]["val_accuracy"]` is a list over epochs.
+
+        The keys are the values of the hyperparameter that varies (of several, tuples of them in
+        the order learning_rate, size_inner, droprate), the lists means over seeds.
+        """
+        result = self.finished.result
+        names = self.settings.grid.varying or ("droprate",)
+        with Store(self.folder.store) as store:
+            curves: dict[int, list[Any]] = {}
+            for record in store.trials("done"):
+                curve = store.curve(record.trial.number)
+                curves.setdefault(record.trial.candidate, []).append(curve)
+        scores = {}
+        for candidate, trials in curves.items():
+            setting = result.hyperparameters(candidate)
+            key = tuple(getattr(setting, name) for name in names)
+            means = np.mean(np.array(trials), axis=0)
+            scores[key[0] if len(key) == 1 else key] = {
+                metric: means[:, place].tolist() for place, metric in enumerate(METRICS)
+            }
+        return scores
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The rows of `results.csv`: a dictionary for each candidate, numbers as numbers."""
+        with self.finished.folder.results.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)
+            ]
+
+    @property
+    def best(self) -> Classifier:
+        """The best model, ready to predict."""
+        return load(self.finished.folder.best)
+
+    @property
+    def finished(self) -> Finished:
+        """What `run` came to; raises `RunError` before it has been called."""
+        if self._finished is None:
+            raise RunError("a study that has been run", "one that has not", "call run() first")
+        return self._finished
+
+    def __repr__(self) -> str:
+        grid = self.settings.grid
+        words = [
+            f"{name} {' '.join(f'{v:g}' for v in getattr(grid, name))}" for name in HYPERPARAMETERS
+        ]
+        head = (
+            f"<Study of {Path(self.settings.data).name} in {self.folder.path}: {'; '.join(words)}"
+        )
+        head += f"; {self.settings.seeds} seeds, {self.settings.epochs} epochs>"
+        return head if self._finished is None else f"{head}\n{self._table()}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def _table(self) -> str:
+        names = self.settings.grid.varying
+        rows: list[tuple[str, ...]] = [("", *names, "peak val_accuracy", "minimum val_loss")]
+        result = self.finished.result
+        for entry in result.in_order:
+            setting = result.hyperparameters(entry.candidate)
+            varying = [f"{getattr(setting, name):g}" for name in names]
+            means = [entry.measures.get(n) for n in ("peak_val_accuracy", "min_val_loss")]
+            shown = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
+            rows.append(("→" if entry is result.ranking[0] else "", *varying, *shown))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
+
+def make_model(
+    learning_rate: float = 0.01,
+    size_inner: int = 100,
+    droprate: float = 0.5,
+    *,
+    backbone: str = "xception",
+    classes: int = 10,
+    image_size: int = 150,
+    weights: str | Path | None = None,
+) -> keras.Model:
+    """The lesson's compiled Keras model: a frozen backbone with ImageNet's weights, and a head.
+
+    It takes preprocessed float32 images `[n, image_size, image_size, 3]` and gives logits
+    `[n, classes]`; its loss takes one-hot labels. Keras runs on the backend that it is set to, or
+    the best installed. On the base installation's, OpenVINO, the model builds, loads, predicts
+    and saves, and `fit` raises `MissingExtraError`.
+    """
+    from manyheads.backbones import keras_builds
+    from manyheads.backbones.weights import resolve
+    from manyheads.model.keras_models import build
+
+    hyperparameters = Hyperparameters(
+        learning_rate=learning_rate, size_inner=size_inner, droprate=droprate
+    )
+    classes = whole("classes", classes, 2, 1_000_000)
+    spec = registry.get(backbone)
+    spec.check_size(ImageSettings(size=image_size).size)
+    kept = resolve(spec, weights)
+    keras = import_keras()
+    arrays = keras_builds.stored(kept.path, kept.digest)
+    model = build(keras, spec, arrays, image_size, classes, hyperparameters)
+    if keras.config.backend() not in TRAINING_BACKENDS:
+        model.fit = _no_fit
+    return model
+
+
+def _no_fit(*_: object, **__: object) -> None:
+    import_keras(training=True)
+
+
+def _values(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return (given,)
+    return tuple(given)
+
+
+def _number(text: str) -> float | int | None:
+    if not text:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -1,0 +1,56 @@
+"""Other programs, run so that a request to stop, and Ctrl-C, end them too."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from manyheads.errors import Interrupted
+
+_PATIENCE = 0.2  # seconds between two looks at `stop`
+
+
+class Finished(NamedTuple):
+    """The exit code of a program, and what it wrote on stdout and stderr."""
+
+    code: int
+    output: str
+    complaints: str
+
+
+def run(
+    command: Sequence[str],
+    what: str,
+    *,
+    message: str = "",
+    environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
+) -> Finished:
+    """Run `command` to its end with `message` on its stdin.
+
+    Raises `Interrupted`, with `what` in its text, when `stop` is set; the program ends with it.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
+        unsent: str | None = message
+        try:
+            while True:
+                try:
+                    output, complaints = child.communicate(unsent, timeout=_PATIENCE)
+                    return Finished(child.returncode, output, complaints)
+                except subprocess.TimeoutExpired:
+                    unsent = None
+                if stop is not None and stop.is_set():
+                    raise Interrupted(what, "the same command starts it again")
+        finally:
+            child.kill()

@@ -1,0 +1,152 @@
+"""A backbone as a compiled inference program: raw pixels in, pooled features out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Protocol, Self
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from manyheads import quiet
+from manyheads.backbones import exported
+from manyheads.backbones.exported import batch_size
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
+from manyheads.settings import choice
+
+RUNTIMES = ("openvino", "keras")
+
+Batch = UInt8[np.ndarray, "n size size 3"]
+Pooled = Float32[np.ndarray, "n features"]
+
+
+class CompiledBackbone(Protocol):
+    """A backbone that is ready to run; leave its context to free it.
+
+    Laws: the features of an image are the same, bit for bit, in every batch, at every position
+    and beside any neighbours; they agree with Keras's own forward pass to 1e-4.
+    """
+
+    features: int
+    """How many numbers an image becomes."""
+    batch: int
+    """How many images it takes at a time, at most."""
+
+    def run(
+        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
+    ) -> Iterator[tuple[object, Pooled]]:
+        """Yield (key, features) for each (key, pixels 0–255 RGB), not always in their order.
+
+        Reads ahead in `batches` by the few that are computed at once. Once `stop` is set it ends
+        early: what is finished still comes, what is in flight does not.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def compile_backbone(
+    spec: BackboneSpec,
+    weights: Weights,
+    size: int,
+    *,
+    runtime: str = "openvino",
+    stop: threading.Event | None = None,
+) -> CompiledBackbone:
+    """Prepare a backbone for images of `size` pixels, on OpenVINO or (`keras`) on Keras.
+
+    Raises `BackboneError` if the images are too small for it and `SettingError` for an unknown
+    runtime.
+    """
+    choice("runtime", runtime, RUNTIMES)
+    spec.check_size(size)
+    if runtime == "keras":
+        from manyheads.backbones.keras_runtime import KerasBackbone
+
+        return KerasBackbone(spec, weights, size, batch_size(size))
+    return OpenVinoBackbone(exported.program(spec, weights, size, stop), size, batch_size(size))
+
+
+class OpenVinoBackbone:
+    """A backbone on OpenVINO, with as many requests at once as keep the processor busy."""
+
+    def __init__(self, program: exported.Program, size: int, batch: int) -> None:
+        openvino = quiet.openvino()
+        core = openvino.Core()
+        model = core.read_model(program.path)
+        # One fixed shape: every pass is the same computation.
+        model.reshape([batch, size, size, 3])
+        # Some processors would take bfloat16 on their own.
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = core.compile_model(model, "CPU", settings)
+        count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        # One more than can run, so that a finished one never leaves the processor idle.
+        self._requests: list[Any] = [compiled.create_infer_request() for _ in range(count + 1)]
+        self.features = program.features
+        self.batch = batch
+
+    def run(
+        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
+    ) -> Iterator[tuple[object, Pooled]]:
+        idle = list(self._requests)
+        busy: deque[tuple[Any, object, int]] = deque()
+        try:
+            for key, pixels in batches:
+                if stop is not None and stop.is_set():
+                    break
+                if not idle:
+                    finished = _finish(busy, idle, stop)
+                    if finished is None:
+                        return
+                    yield finished
+                request = idle.pop()
+                request.start_async({0: self._padded(pixels)}, share_inputs=False)
+                busy.append((request, key, len(pixels)))
+            while busy:
+                finished = _finish(busy, idle, stop)
+                if finished is None:
+                    return
+                yield finished
+        finally:
+            for request, _, _ in busy:
+                request.cancel()
+            for request, _, _ in busy:
+                _settle(request)
+
+    def _padded(self, pixels: Batch) -> Batch:
+        if len(pixels) == self.batch:
+            return np.ascontiguousarray(pixels)
+        whole = np.zeros((self.batch, *pixels.shape[1:]), np.uint8)
+        whole[: len(pixels)] = pixels
+        return whole
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._requests = []
+
+
+def _finish(
+    busy: deque[tuple[Any, object, int]], idle: list[Any], stop: threading.Event | None
+) -> tuple[object, Pooled] | None:
+    """The oldest batch in flight once it is done, or None once `stop` is set."""
+    request, key, count = busy[0]
+    # In short waits, because a signal is only seen between them.
+    while not request.wait_for(100):
+        if stop is not None and stop.is_set():
+            return None
+    busy.popleft()
+    idle.append(request)
+    return key, np.array(request.get_output_tensor(0).data[:count], np.float32)
+
+
+def _settle(request: Any) -> None:
+    with suppress(RuntimeError):  # that is how a cancelled request ends
+        request.wait()

@@ -1,0 +1,157 @@
+"""What needs Keras itself; called in a child through `keras_process.call`.
+
+Keras builds some networks differently when it is asked for ImageNet weights (EfficientNet then
+rescales its input once more). So every network here is built as for ImageNet weights, with the
+download and the loading taken out.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.backbones import arrays, registry
+from manyheads.backbones.exported import batch_size
+from manyheads.backbones.registry import CHANNELS_FIRST, BackboneSpec
+from manyheads.errors import WeightsError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def origin(backbone: str) -> dict[str, str]:
+    """Where Keras's server keeps the ImageNet weights: their `file` name, `url` and `hash`."""
+    spec = registry.get(backbone)
+    return _built(spec, spec.default_size, spec.data_format)[1]
+
+
+def network(
+    spec: BackboneSpec,
+    size: int,
+    data_format: str,
+    *,
+    top: bool = False,
+    pooling: str | None = "avg",
+) -> keras.Model:
+    """The backbone in Keras, untrained: preprocessed images → pooled features (`top`: classes).
+
+    Without `pooling`, the features of every cell of the grid.
+    """
+    return _built(spec, size, data_format, top, pooling)[0]
+
+
+def with_preprocessing(spec: BackboneSpec, inner: keras.Model, data_format: str) -> keras.Model:
+    """`inner` behind its own preprocessing: raw 0–255 RGB (float32) → pooled features."""
+    import keras
+
+    preprocess = getattr(keras.applications, spec.module).preprocess_input
+    raw = keras.Input(inner.input_shape[1:], dtype="float32")
+    return keras.Model(raw, inner(preprocess(raw, data_format=data_format)))
+
+
+def export(backbone: str, weights: str, digest: str, size: int, target: str) -> dict[str, Any]:
+    """Write the backbone as OpenVINO's `target` (.xml, with .bin), as `exported.Program` says.
+
+    Raises `WeightsError` if the stored arrays are not the ones that `digest` names.
+    """
+    spec = registry.get(backbone)
+    inner = network(spec, size, spec.data_format)
+    inner.set_weights(stored(Path(weights), digest))
+    write_program(spec, inner, spec.data_format, Path(target))
+    return {"features": int(inner.output_shape[-1])}
+
+
+def write_program(spec: BackboneSpec, inner: keras.Model, data_format: str, target: Path) -> None:
+    """Write `inner` behind its preprocessing as OpenVINO's `target`, `uint8` NHWC in."""
+    import keras
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    plain = target.with_name("float.xml")
+    with _plain_settings(data_format):
+        # Some networks reshape by their batch size, which an export fixes at 1 if it is open.
+        shape = (batch_size(inner.input_shape[2]), *inner.input_shape[1:])
+        signature = [keras.InputSpec(dtype="float32", shape=shape, name="pixels")]
+        whole = with_preprocessing(spec, inner, data_format)
+        whole.export(str(plain), format="openvino", verbose=False, input_signature=signature)
+
+    process = PrePostProcessor(openvino.Core().read_model(plain))
+    process.input().tensor().set_element_type(openvino.Type.u8)
+    process.input().tensor().set_layout(openvino.Layout("NHWC"))
+    layout = "NCHW" if data_format == CHANNELS_FIRST else "NHWC"
+    process.input().model().set_layout(openvino.Layout(layout))
+    openvino.serialize(process.build(), str(target))
+    for file in (plain, plain.with_suffix(".bin")):
+        file.unlink()
+
+
+def stored(path: Path, digest: str) -> list[Any]:
+    """The arrays in `path`; raises `WeightsError` if they are not the ones that `digest` names."""
+    loaded = arrays.load(path)
+    if arrays.digest(loaded) != digest:
+        raise WeightsError(
+            f"weights with the digest {digest[:12]}… in {path}",
+            f"the digest {arrays.digest(loaded)[:12]}…",
+            "delete that file and repeat the command",
+        )
+    return loaded
+
+
+def _built(
+    spec: BackboneSpec,
+    size: int,
+    data_format: str,
+    top: bool = False,
+    pooling: str | None = "avg",
+) -> tuple[keras.Model, dict[str, str]]:
+    import keras
+
+    shape = (3, size, size) if data_format == CHANNELS_FIRST else (size, size, 3)
+    with _plain_settings(data_format), _nothing_loaded() as asked, warnings.catch_warnings():
+        # Keras warns that weights for 224 pixels serve other sizes; that is intended here.
+        warnings.simplefilter("ignore")
+        model = getattr(keras.applications, spec.function)(
+            weights="imagenet", include_top=top, input_shape=shape, pooling=pooling
+        )
+    return model, asked
+
+
+@contextmanager
+def _nothing_loaded() -> Iterator[dict[str, str]]:
+    """Answer Keras's request for a file with its name, remember it, and load nothing."""
+    import keras
+
+    files = sys.modules[keras.utils.get_file.__module__]
+    asked: dict[str, str] = {}
+
+    def get_file(fname: str, origin: str, *, file_hash: str = "", **_: object) -> str:
+        asked.update(file=fname, url=origin, hash=file_hash)
+        return fname
+
+    kept = files.get_file, keras.Model.load_weights
+    files.get_file, keras.Model.load_weights = get_file, lambda *_, **__: None  # pyright: ignore
+    try:
+        yield asked
+    finally:
+        files.get_file, keras.Model.load_weights = kept  # pyright: ignore
+
+
+@contextmanager
+def _plain_settings(data_format: str) -> Iterator[None]:
+    """Keras as it comes, whatever the user's own keras.json or session asks for."""
+    from keras import config
+
+    kept = config.floatx(), config.dtype_policy(), config.image_data_format()
+    config.set_floatx("float32")
+    config.set_dtype_policy("float32")
+    config.set_image_data_format(data_format)
+    try:
+        yield
+    finally:
+        config.set_floatx(kept[0])
+        config.set_dtype_policy(kept[1])
+        config.set_image_data_format(kept[2])

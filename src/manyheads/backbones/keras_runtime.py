@@ -1,0 +1,47 @@
+"""A backbone on Keras itself, in this process: on whatever backend and accelerator there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import numpy as np
+
+from manyheads import keras_backend, quiet
+from manyheads.backbones import keras_builds
+from manyheads.backbones.compiled import Batch, Pooled
+from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.backbones.weights import Weights
+
+
+class KerasBackbone:
+    """A `CompiledBackbone` for machines with an accelerator, and a check of the other one."""
+
+    def __init__(self, spec: BackboneSpec, weights: Weights, size: int, batch: int) -> None:
+        quiet.silence()
+        keras_backend.import_keras()
+        inner = keras_builds.network(spec, size, CHANNELS_LAST)
+        inner.set_weights(keras_builds.stored(weights.path, weights.digest))
+        inner.trainable = False
+        self._model = keras_builds.with_preprocessing(spec, inner, CHANNELS_LAST)
+        self.features = int(inner.output_shape[-1])
+        self.batch = batch
+
+    def run(
+        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
+    ) -> Iterator[tuple[object, Pooled]]:
+        for key, pixels in batches:
+            if stop is not None and stop.is_set():
+                return
+            # Always a full batch: one traced program, and one computation for every image.
+            whole = np.zeros((self.batch, *pixels.shape[1:]), np.float32)
+            whole[: len(pixels)] = pixels
+            features = self._model.predict_on_batch(whole)
+            yield key, np.array(features[: len(pixels)], np.float32)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        del self._model

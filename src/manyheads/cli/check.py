@@ -1,0 +1,104 @@
+"""`manyheads check`: what a data set holds, and what may spoil a study on it."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.data.checks import CheckReport
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "check",
+        help="look at every image and say what may spoil a study; changes nothing",
+        description="Decode every image and report classes, counts and shares by split, sizes, "
+        "unreadable files, identical images within and across splits, and identical images with "
+        "different labels. Nothing on disk is changed.",
+    )
+    options.add_data(parser)
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli import tables
+    from manyheads.cli.screen import Screen
+    from manyheads.data.checks import check_dataset
+    from manyheads.data.dataset import open_dataset
+    from manyheads.errors import DataError
+    from manyheads.settings import plain
+
+    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    with Screen() as screen:
+        report = check_dataset(dataset, progress=screen.checking, stop=stop)
+    if args.json:
+        tables.print_json(plain(report))
+    else:
+        _print(report)
+    if report.problems and args.strict:
+        raise DataError(
+            "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
+            "mend them, or leave out --strict",
+        )  # fmt: skip
+
+
+def _print(report: CheckReport) -> None:
+    from manyheads.cli import tables
+    from manyheads.study.space import counted
+
+    print(
+        f"{report.name}: {report.images:,} images, {len(report.classes)} classes, {report.layout}\n"
+    )
+    tables.print_table(_class_table(report))
+    print()
+    for name, extent in (("width", report.widths), ("height", report.heights)):
+        print(f"{name:8} {extent.least} to {extent.greatest} pixels, median {extent.median:g}")
+    print(f"formats  {_counts(report.formats)}; modes {_counts(report.modes)}")
+    if report.rotated:
+        print(f"rotated  {report.rotated:,} images by the camera's note (honoured; --no-exif: not)")
+    if report.ignored:
+        print(f"ignored  {len(report.ignored):,} files that are no images")
+    print()
+    if not report.problems:
+        print("No problems found.")
+        return
+    print(f"{counted(len(report.problems), 'problem')}, the most serious first:")
+    for problem in report.problems:
+        print(f"- {problem}")
+
+
+def _class_table(report: CheckReport) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    splits = [split for split, counts in report.counts.items() if sum(counts.values())]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("class")
+    for split in splits:
+        table.add_column(split, justify="right")
+        table.add_column("share", justify="right")
+    for name in report.classes:
+        cells: list[str] = []
+        for split in splits:
+            count = report.counts[split].get(name, 0)
+            cells += [f"{count:,}", f"{100 * report.shares[split].get(name, 0.0):.1f} %"]
+        table.add_row(Text(name), *cells)
+    totals = [cell for s in splits for cell in (f"{sum(report.counts[s].values()):,}", "")]
+    table.add_section()
+    table.add_row("all", *totals)
+    return table
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

@@ -1,0 +1,56 @@
+"""The last lines of a study: what was selected and how sure that is, where it lies, what next."""
+
+from __future__ import annotations
+
+import math
+
+from manyheads.cli.screen import size_words
+from manyheads.model.card import card_path
+from manyheads.pipeline import Finished
+from manyheads.study.space import counted, setting_words
+
+
+def closing_lines(finished: Finished) -> list[str]:
+    """What was selected, its uncertainty, the files, and the next commands."""
+    folder, path = finished.folder, finished.folder.path
+    lines = ["", *_selection(finished), ""]
+    lines += [
+        f"Model    {folder.best} ({size_words(folder.best.stat().st_size)}; plain Keras opens it; "
+        f"{card_path(folder.best).name} says how to use it)",
+        f"Curves   {folder.figure}",
+        f"Tables   {folder.results}, {folder.history.name}",
+    ]
+    if folder.checkpoints.is_dir():
+        files = [file for file in folder.checkpoints.iterdir() if file.suffix != ".json"]
+        size = size_words(sum(file.stat().st_size for file in files))
+        lines.append(
+            f"         {folder.checkpoints} ({counted(len(files), 'whole network')}, {size})"
+        )
+    lines += [
+        "",
+        f"Next     manyheads predict {path} PHOTO.jpg",
+        f"         manyheads export {path} --format openvino",
+    ]
+    return lines
+
+
+def _selection(finished: Finished) -> list[str]:
+    result = finished.result
+    winner = result.ranking[0]
+    outcome = winner.best
+    assert outcome is not None
+    images = len(finished.dataset.rows("validation"))
+    accuracy = outcome.chosen.val_accuracy
+    error = math.sqrt(accuracy * (1 - accuracy) / images)
+    setting = setting_words(
+        result.hyperparameters(winner.candidate), finished.settings.grid.varying
+    )
+    return [
+        f"Selected by {result.rule}: {setting}; best trial: seed {outcome.trial.seed}, epoch "
+        f"{outcome.epoch}, val_accuracy {accuracy:.3f}, val_loss "
+        f"{outcome.chosen.val_loss:.3f}.",
+        "These images chose it, so expect less on new ones. One image is "
+        f"{100 / images:.2f} points, and the standard error of such a score is "
+        f"{100 * error:.1f} points:",
+        "candidates that differ by less than that are not told apart by this table.",
+    ]

@@ -1,0 +1,67 @@
+"""`manyheads demo`: the whole job on embedded data, from images to a saved best model."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import TYPE_CHECKING
+
+from manyheads.cli import sweep
+
+if TYPE_CHECKING:
+    from manyheads.pipeline import Finished
+
+_RATES = (0.0, 0.2, 0.5, 0.8)
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "demo",
+        help="the whole job on embedded images of handwritten digits",
+        description="Run the whole job on scikit-learn's 1,797 images of handwritten digits: "
+        "features by Xception, heads for four dropout rates, a table, curves and the best model.",
+    )
+    parser.add_argument(
+        "--out", default="runs/demo", metavar="FOLDER", help="run folder (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.plan import RunOptions
+    from manyheads.settings import ImageSettings
+    from manyheads.study.settings import StudySettings
+    from manyheads.study.space import Grid
+
+    settings = StudySettings(
+        data="digits",
+        grid=Grid((0.001,), (100,), _RATES),
+        image=ImageSettings(size=150),
+        epochs=30,
+        seeds=5,
+    )
+    finished = sweep.run_shown(settings, args.out, RunOptions(), stop)
+    if not args.json:
+        print(_picture(finished))
+    sweep.show(finished, as_json=args.json)
+
+
+def _picture(finished: Finished) -> str:
+    from manyheads.report.chart import line_chart
+    from manyheads.report.figures import candidate_curves
+    from manyheads.study.space import setting_words
+    from manyheads.study.store import Store
+
+    result, varying = finished.result, finished.settings.grid.varying
+    with Store(finished.folder.store) as store:
+        curves = [
+            (
+                setting_words(result.hyperparameters(entry.candidate), varying),
+                candidate_curves(store, entry.candidate, "val_loss").mean(axis=0).tolist(),
+            )
+            for entry in result.in_order
+        ]
+    return f"val_loss by epoch, mean over {finished.settings.seeds} seeds\n\n{line_chart(curves)}"

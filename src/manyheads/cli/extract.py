@@ -1,0 +1,69 @@
+"""`manyheads extract`: fill the feature cache, and train nothing yet."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+
+from manyheads.cli import options
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "extract",
+        help="run the backbone once an image and keep the features",
+        description="Run the backbone over every image that the cache does not know yet, and keep "
+        "its features. Later commands with the same backbone and image settings find them there.",
+    )
+    options.add_data(parser)
+    options.add_images(parser, "the backbone's own")
+    parser.add_argument("--strict", action="store_true", help="fail if an image is unreadable")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.backbones import registry
+    from manyheads.backbones.weights import resolve
+    from manyheads.cli import tables
+    from manyheads.cli.screen import Screen
+    from manyheads.data.dataset import open_dataset
+    from manyheads.errors import DataError
+    from manyheads.features.extract import extract
+
+    spec = registry.get(args.backbone)
+    image = options.image_settings(args)
+    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    with Screen() as screen:
+        weights = resolve(spec, args.weights, screen.downloading, stop)
+        features = extract(
+            dataset, spec, weights, image,
+            runtime=args.runtime, progress=screen.extracting, stop=stop,
+        )  # fmt: skip
+    unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
+    if args.json:
+        tables.print_json(
+            {
+                "data": dataset.name,
+                "images": len(dataset),
+                "backbone_passes": features.passes,
+                "seconds": features.seconds,
+                "features": features.matrix.shape[1],
+                "unreadable": unreadable,
+                "recipe": features.recipe.digest,
+            }
+        )
+    else:
+        print(
+            f"{dataset.name}: {len(dataset):,} images, {features.matrix.shape[1]:,} features each; "
+            f"{features.passes:,} backbone passes in {features.seconds:.1f} s"
+        )
+        for name, reason in unreadable.items():
+            print(f"unreadable: {name}: {reason}")
+    if unreadable and args.strict:
+        raise DataError(
+            "every image to be readable", f"{len(unreadable)} that are not",
+            "mend or remove them, or leave out --strict",
+        )  # fmt: skip

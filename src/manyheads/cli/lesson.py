@@ -1,0 +1,143 @@
+"""`manyheads lesson`: learning rate, then inner layer, then dropout rate, as the lesson goes."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from manyheads.cli.screen import Screen
+    from manyheads.lesson import Stage
+    from manyheads.study.settings import StudySettings
+
+COLUMNS: tuple[str, ...] = (
+    "stage", "learning_rate", "size_inner", "droprate", "epochs", "trials",
+    "peak_val_accuracy", "min_val_loss", "final_val_loss", "goes_on",
+)  # fmt: skip
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "lesson",
+        help="the whole lesson in stages: learning rate, inner layer, dropout rate",
+        description="Run the lesson in three stages: learning rates without an inner layer (10 "
+        "epochs), sizes of the inner layer (10 epochs), dropout rates (30 epochs). Each stage "
+        "takes over the winner of the one before, chosen on validation images.",
+    )
+    options.add_data(parser)
+    group = parser.add_argument_group("what the stages try")
+    for name, default in (
+        ("--learning-rate", "0.0001 0.001 0.01 0.1"),
+        ("--size-inner", "0 10 100 1000"),
+        ("--droprate", "0.0 0.2 0.5 0.8"),
+    ):
+        group.add_argument(
+            name, nargs="+", default=default.split(), metavar="X", help=f"(default: {default})"
+        )
+    group.add_argument(
+        "--epochs", default=10, metavar="N",
+        help="epochs of the first two stages (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--droprate-epochs", default=30, metavar="N",
+        help="epochs of the dropout stage (default: %(default)s)",
+    )  # fmt: skip
+    options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
+    options.add_training(parser, seeds=5)
+    options.add_run(parser, "runs/lesson")
+    parser.set_defaults(interpolation="nearest")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli import tables
+    from manyheads.cli.closing import closing_lines
+    from manyheads.cli.plan import announced
+    from manyheads.lesson import LessonSettings, run_lesson
+    from manyheads.study.space import Grid
+
+    lesson = LessonSettings(
+        tuple(args.learning_rate),
+        tuple(args.size_inner),
+        tuple(args.droprate),
+        args.epochs,
+        args.droprate_epochs,
+    )
+    image = options.image_settings(args, options.LESSON_SIZE)
+    base = options.study_settings(args, image, grid=Grid((0.001,), (0,), (0.0,)), epochs=1)
+    out = Path(args.out or "runs/lesson")
+    with ExitStack() as screens:
+
+        def screen(name: str, settings: StudySettings) -> Screen:
+            screens.close()  # the former stage's
+            return screens.enter_context(announced(settings, heading=f"── {name} ──"))
+
+        stages = list(
+            run_lesson(
+                base, lesson, out, options=options.run_options(args), listener_of=screen, stop=stop
+            )
+        )
+    rows = [row for stage in stages for row in stage_rows(stage)]
+    _write(out / "lesson.csv", rows)
+    if args.json:
+        tables.print_json([tables.results_json(stage.finished) for stage in stages])
+        return
+    _print(stages)
+    for line in closing_lines(stages[-1].finished):
+        print(line)
+
+
+def stage_rows(stage: Stage) -> list[dict[str, object]]:
+    """A stage's candidates as rows with the columns `COLUMNS`."""
+    result, settings = stage.finished.result, stage.finished.settings
+    rows = []
+    for entry in result.in_order:
+        setting = result.hyperparameters(entry.candidate)
+        means = {name: spread.mean for name, spread in entry.measures.items()}
+        rows.append(
+            {
+                "stage": stage.name,
+                "learning_rate": setting.learning_rate,
+                "size_inner": setting.size_inner,
+                "droprate": setting.droprate,
+                "epochs": settings.epochs,
+                "trials": entry.trials,
+                **{name: means.get(name, "") for name in COLUMNS[6:9]},
+                "goes_on": int(setting == stage.winner),
+            }
+        )
+    return rows
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    from manyheads.places import atomic_path
+
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print(stages: list[Stage]) -> None:
+    from manyheads.cli import tables
+    from manyheads.study.select import RULES
+    from manyheads.study.space import setting_words
+
+    validation = len(stages[0].finished.dataset.rows("validation"))
+    seeds = stages[0].finished.settings.seeds
+    print(f"\nScores on the {validation:,} validation images, {seeds} seeds a candidate")
+    print(f"Winner of a stage: {RULES[stages[0].finished.settings.select]}\n")
+    for stage in stages:
+        finished = stage.finished
+        words = setting_words(stage.winner, finished.settings.grid.varying)
+        print(f"{stage.name}, {finished.settings.epochs} epochs → {words} ({stage.rule})\n")
+        tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
+        print()

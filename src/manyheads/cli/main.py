@@ -1,0 +1,119 @@
+"""The command line: reads the arguments, runs a command, and turns errors into one line.
+
+Exit codes: 0 done; 1 a problem with the input or the world; 2 usage; 130 interrupted, resumable.
+Nothing heavy is imported before the command that needs it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from manyheads import __version__
+from manyheads.cli import check, demo, export, extract, lesson, predict, sweep
+from manyheads.errors import Interrupted, ManyheadsError
+
+COMMANDS = (demo, check, extract, sweep, lesson, export, predict)
+_GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="manyheads",
+        description="Train thousands of heads on one frozen backbone, and learn which "
+        "differences are real.",
+        epilog="Start with `manyheads demo`. Every command explains itself with --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        command = module.add(commands)
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = build_parser().parse_args(arguments)
+    stop = threading.Event()
+    with warnings.catch_warnings(), _interrupts(stop):
+        # What a library deprecates or advises is not the user's concern.
+        if not args.debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        return _run(args, stop)
+
+
+def _run(args: argparse.Namespace, stop: threading.Event) -> int:
+    try:
+        args.run(args, stop)
+        sys.stdout.flush()
+    except Interrupted as error:
+        return _say(error, 130, args.debug)
+    except ManyheadsError as error:
+        # Ctrl-C reaches child processes too, and what they then report is not the cause.
+        if stop.is_set():
+            return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
+        return _say(error, 1, args.debug)
+    except KeyboardInterrupt:
+        return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
+    except BrokenPipeError:
+        # Whoever read the output has read enough (`manyheads … | head`); what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        print(
+            "manyheads: expected enough memory, found none left; use a smaller --image-size,"
+            " --batch-size or fewer candidates",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _say(error: ManyheadsError, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    line = " ".join(str(error).split())
+    print(f"manyheads: {line}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _interrupts(stop: threading.Event) -> Iterator[None]:
+    """A first Ctrl-C asks for an end in good order; a second, or the end of grace, forces it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    has_alarm = hasattr(signal, "SIGALRM")
+
+    def force(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def ask(*_: object) -> None:
+        stop.set()
+        print("\nstopping …", file=sys.stderr)
+        signal.signal(signal.SIGINT, force)
+        if has_alarm:
+            signal.signal(signal.SIGALRM, force)
+            signal.setitimer(signal.ITIMER_REAL, _GRACE)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        if has_alarm:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

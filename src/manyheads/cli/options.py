@@ -1,0 +1,161 @@
+"""Options that commands share, and the settings they make.
+
+Numbers arrive as text and are checked by the settings themselves, so that a bad value is an
+error with a remedy, the same from the command line and from Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
+
+if TYPE_CHECKING:
+    from manyheads.plan import RunOptions
+    from manyheads.study.settings import StudySettings
+
+DATA_HELP = (
+    "folder of class folders (with or without train/, validation/, test/ above them), a CSV or "
+    "Parquet manifest with path and label, or a name: clothing, digits"
+)
+LESSON_SIZE = 150
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """DATA and how it is divided."""
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    group = parser.add_argument_group("images without given splits")
+    default = SplitSettings()
+    group.add_argument(
+        "--validation-share", default=default.validation, metavar="SHARE",
+        help="share of images for validation (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--test-share", default=default.test, metavar="SHARE",
+        help="share of images kept for a final test (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--split-seed", default=default.seed, metavar="N",
+        help="another division of the same images (default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_images(parser: argparse.ArgumentParser, size: str) -> None:
+    """How images are prepared and which backbone sees them; `size` is the default in words."""
+    group = parser.add_argument_group("backbone and images")
+    group.add_argument(
+        "--backbone", default="xception", metavar="NAME",
+        help="a classifier of keras.applications, such as xception, mobilenet_v2, "
+        "efficientnet_v2_b0 (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--weights", metavar="FILE",
+        help="weights of the backbone (.h5, .keras, .safetensors) instead of ImageNet's, or "
+        "random:SEED",
+    )  # fmt: skip
+    group.add_argument(
+        "--image-size", metavar="PIXELS", help=f"side of the image (default: {size})"
+    )
+    group.add_argument(
+        "--interpolation", default=None, metavar="NAME",
+        help=f"{', '.join(INTERPOLATIONS)}; nearest is the lesson's, the others are antialiased "
+        "(default: %(default)s)".replace("%(default)s", ImageSettings().interpolation),
+    )  # fmt: skip
+    group.add_argument(
+        "--no-exif", action="store_true",
+        help="ignore the orientation that a camera recorded, as the lesson's loader does",
+    )  # fmt: skip
+    group.add_argument(
+        "--runtime", default="openvino", metavar="NAME",
+        help="openvino, or keras for the backend and accelerator that Keras has here "
+        "(default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> None:
+    """How heads are trained and selected."""
+    group = parser.add_argument_group("training and selection")
+    group.add_argument(
+        "--seeds", default=seeds, metavar="N",
+        help="trials of every candidate, each with its own first weights, batch orders and masks "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
+    )
+    group.add_argument(
+        "--select", default="best_accuracy", metavar="RULE",
+        help="what chooses epoch and candidate, on validation images: best_accuracy, best_loss "
+        "or last (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--engine", default="fused", metavar="NAME",
+        help="fused (this processor) or keras (the reference) (default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_run(parser: argparse.ArgumentParser, out: str) -> None:
+    """Where results go and how strict the run is."""
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--out", metavar="FOLDER",
+        help=f"run folder; one that holds this study already is resumed (default: {out})",
+    )  # fmt: skip
+    group.add_argument(
+        "--strict", action="store_true", help="stop at an unreadable image, not leave it out"
+    )
+    group.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:
+    """The preparation of images that `args` ask for."""
+    from manyheads.backbones import registry
+
+    size = args.image_size
+    if size is None:
+        size = default_size or registry.get(args.backbone).default_size
+    return ImageSettings(
+        size=size,
+        interpolation=args.interpolation or ImageSettings().interpolation,
+        exif=not args.no_exif,
+    )
+
+
+def split_settings(args: argparse.Namespace) -> SplitSettings:
+    """The division of images that `args` ask for."""
+    return SplitSettings(
+        validation=args.validation_share, test=args.test_share, seed=args.split_seed
+    )
+
+
+def study_settings(
+    args: argparse.Namespace, image: ImageSettings, **grid_and_epochs: object
+) -> StudySettings:
+    """The study that `args` ask for, with a grid and a number of epochs."""
+    from manyheads.study.settings import StudySettings, lasting
+
+    return StudySettings(
+        data=lasting(args.data),
+        backbone=args.backbone,
+        weights=args.weights,
+        image=image,
+        split=split_settings(args),
+        batch_size=args.batch_size,
+        seeds=args.seeds,
+        select=args.select,
+        engine=args.engine,
+        runtime=args.runtime,
+        **grid_and_epochs,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def run_options(args: argparse.Namespace) -> RunOptions:
+    """What the run may do differently without becoming another study."""
+    from manyheads.plan import RunOptions
+
+    return RunOptions(
+        strict=args.strict,
+        keep_heads=getattr(args, "keep_heads", RunOptions.keep_heads),
+        checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
+    )

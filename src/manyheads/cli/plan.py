@@ -1,0 +1,92 @@
+"""The announcement of a study before it begins."""
+
+from __future__ import annotations
+
+from manyheads.backbones import registry
+from manyheads.cli.screen import Screen, clock, size_words
+from manyheads.data.splits import SPLITS
+from manyheads.estimate import estimate
+from manyheads.plan import Plan
+from manyheads.study.select import RULES
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import HYPERPARAMETERS, counted, value_words
+
+
+def announced(settings: StudySettings, heading: str = "") -> Screen:
+    """A screen that begins with the plan of the study, under a `heading` if there is one."""
+    return _Announced(settings, heading)
+
+
+class _Announced(Screen):
+    def __init__(self, settings: StudySettings, heading: str) -> None:
+        super().__init__(settings)
+        self._heading = heading
+
+    def planned(self, plan: Plan) -> None:
+        for line in filter(None, [self._heading, *plan_lines(plan)]):
+            self.note(line)
+        self.note("")
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What will be done with which data, and about how long it will take."""
+    settings, dataset = plan.settings, plan.dataset
+    counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
+    carved = " (validation taken from train)" if dataset.carved else ""
+    image, spec = settings.image, registry.get(settings.backbone)
+    how = [f"{image.size}×{image.size}", image.interpolation]
+    how += [] if image.exif else ["camera orientation ignored"]
+    source = plan.weights.source if plan.weights else "ImageNet, to be fetched"
+    return [
+        f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "
+        f"{dataset.layout}; {', '.join(counts)}{carved}",
+        f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}",
+        f"Grid       {_grid_words(plan)}",
+        f"Training   {settings.epochs} epochs, batches of {settings.batch_size}, "
+        f"engine {settings.engine}",
+        f"Selection  {settings.select}: {RULES[settings.select]}",
+        f"Cost       {_cost_words(plan)}",
+        f"Disk       {_disk_words(plan)}",
+    ]
+
+
+def _grid_words(plan: Plan) -> str:
+    grid, seeds = plan.settings.grid, plan.settings.seeds
+    words = [
+        " ".join([name, *(value_words(name, value) for value in getattr(grid, name))])
+        for name in HYPERPARAMETERS
+    ]
+    total = (
+        f"{counted(len(grid), 'candidate')} × {counted(seeds, 'seed')} = "
+        f"{counted(len(grid) * seeds, 'head')}"
+    )
+    merged = f" ({grid.merged} merged: without an inner layer, droprate has no effect)"
+    return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
+
+
+def _cost_words(plan: Plan) -> str:
+    expected = estimate(plan)
+    images, heads = len(set(plan.dataset.digests)), len(plan.settings.trials())
+    passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
+    if plan.missing:
+        passes += f", about {clock(expected.extraction)}"
+    training = f"{heads - plan.ended:,} of {heads:,} heads to train"
+    if plan.ended < heads:
+        training += f", about {clock(expected.training)}"
+    basis = "measured on this machine" if expected.measured else "assumed until measured here"
+    nothing = not plan.missing and plan.ended == heads
+    return f"{passes}; {training}" + ("" if nothing else f" ({basis})")
+
+
+def _disk_words(plan: Plan) -> str:
+    disk, candidates = plan.disk, len(plan.settings.grid)
+    kept = min(plan.options.keep_heads, candidates)
+    words = [
+        f"best model about {size_words(disk.model)}",
+        f"{counted(kept, 'head')} about {size_words(disk.heads)}",
+    ]
+    checkpoints = plan.options.checkpoints(candidates)
+    if checkpoints:
+        total = size_words(checkpoints * disk.model)
+        words.append(f"at most {counted(checkpoints, 'checkpoint')} about {total}")
+    return "; ".join(words)

@@ -1,0 +1,197 @@
+"""What a person sees while a command works: progress and notes, all on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from manyheads.pipeline import PlanListener
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from manyheads.heads.bank import HeadEnd, Metrics
+    from manyheads.study.settings import StudySettings
+    from manyheads.study.space import Trial
+
+_QUIET_INTERVAL = 5.0  # seconds between lines where nobody watches a terminal
+_MAX_ROWS = 20
+
+
+class Meter:
+    """How far some work is, how fast it goes, and how long it will take."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self.what, self.unit = what, unit
+        self.done, self.total, self._first = 0, 0, 0
+        self._started = time.monotonic()
+
+    def update(self, done: int, total: int) -> None:
+        """`done` of `total` units are done; what the first update finds done took no time."""
+        if self.total == 0:
+            self._first, self._started = min(done, total), time.monotonic()
+        self.done, self.total = done, total
+
+    @property
+    def line(self) -> str:
+        """Such as `extracting  320/1,797 images · 44.1/s · 0:33 left`."""
+        elapsed = time.monotonic() - self._started
+        rate = (self.done - self._first) / elapsed if elapsed > 0.5 else 0.0
+        words = [f"{self.what}  {self.done:,}/{self.total:,} {self.unit}"]
+        if rate:
+            words.append(f"{rate:,.1f}/s")
+            words.append(f"{clock((self.total - self.done) / rate)} left")
+        return " · ".join(words)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 0:07, 12:30 or 1:05:00."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def size_words(size: float) -> str:
+    """Bytes as 84.8 MB or 12.3 kB."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+class Screen(PlanListener):
+    """Shows a study at work: a live view in a terminal, a line every few seconds elsewhere."""
+
+    def __init__(
+        self, settings: StudySettings | None = None, console: Console | None = None
+    ) -> None:
+        from rich.console import Console
+
+        self._settings = settings
+        self._console = console or Console(stderr=True)
+        self._download = Meter("fetching the backbone's weights", "MB")
+        self._checking = Meter("checking", "images")
+        self._extraction = Meter("extracting", "images")
+        self._training = Meter("training", "epochs of heads")
+        self._current: Meter | None = None
+        self._rows: dict[int, _Row] = defaultdict(_Row)
+        self._heard: dict[int, int] = {}
+        self._said = 0.0
+        self._live: Live | None = None
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the live view, leaving its last state on the screen."""
+        if self._live is not None:
+            self._refresh(force=True)
+            self._live.stop()
+            self._live = None
+
+    def note(self, text: str) -> None:
+        """Print a line between or above what is live."""
+        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def downloading(self, done: int, total: int) -> None:
+        self._update(self._download, done // 1_000_000, max(total // 1_000_000, 1))
+
+    def checking(self, done: int, total: int) -> None:
+        """`done` of `total` images are looked at."""
+        self._update(self._checking, done, total)
+
+    def extracting(self, done: int, total: int) -> None:
+        self._update(self._extraction, done, total)
+
+    def training(self, done: int, total: int) -> None:
+        epochs = self._settings.epochs if self._settings else 1
+        if done < total:
+            self._update(self._training, done * epochs, total * epochs)
+
+    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
+        self._heard[trial.number] = epoch
+        self._rows[trial.candidate].hear(epoch, metrics)
+        self._update(self._training, self._training.done + 1, self._training.total)
+
+    def ended(self, trial: Trial, end: HeadEnd) -> None:
+        self._rows[trial.candidate].ended += 1
+        heard = self._heard.pop(trial.number, 0)
+        if end.status == "failed" and self._settings is not None:
+            done = self._training.done + self._settings.epochs - heard
+            self._update(self._training, done, self._training.total)
+            self.note(f"candidate {trial.candidate}, seed {trial.seed}: {end.note}")
+
+    def _update(self, meter: Meter, done: int, total: int) -> None:
+        if self._current is not None and self._current is not meter:
+            self.close()
+        self._current = meter
+        meter.update(done, total)
+        self._refresh(force=done >= total)
+
+    def _refresh(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        interval = 0.1 if self._console.is_terminal else _QUIET_INTERVAL
+        if self._current is None or (now - self._said < interval and not force):
+            return
+        self._said = now
+        if not self._console.is_terminal:
+            self.note(self._current.line)
+            return
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(console=self._console, auto_refresh=False, transient=False)
+            self._live.start()
+        self._live.update(self._view(self._current), refresh=True)
+
+    def _view(self, meter: Meter) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            ProgressBar(total=meter.total or 1, completed=meter.done, width=30), Text(meter.line)
+        )
+        if meter is not self._training or self._settings is None:
+            return bar
+        return Group(self._candidates(), bar)
+
+    def _candidates(self) -> RenderableType:
+        from rich.table import Table
+
+        from manyheads.study.space import setting_words
+
+        assert self._settings is not None
+        grid = self._settings.grid
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("candidate")
+        for name in ("trials", "epoch", "val_accuracy", "best"):
+            table.add_column(name, justify="right")
+        for number in sorted(self._rows)[-_MAX_ROWS:]:
+            row = self._rows[number]
+            words = setting_words(grid[number - 1], grid.varying)
+            table.add_row(words, *row.cells(self._settings.seeds))
+        return table
+
+
+class _Row:
+    """A candidate in the live view: its latest epoch, and the best of all its trials so far."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.epoch = 0
+        self.current = 0.0
+        self.best = 0.0
+
+    def hear(self, epoch: int, metrics: Metrics) -> None:
+        self.epoch, self.current = epoch, metrics.val_accuracy
+        self.best = max(self.best, metrics.val_accuracy)
+
+    def cells(self, seeds: int) -> tuple[str, ...]:
+        done = f"{self.ended}/{seeds}"
+        return done, str(self.epoch), f"{self.current:.3f}", f"{self.best:.3f}"

@@ -1,0 +1,120 @@
+"""`manyheads sweep`: every combination of the listed hyperparameters, with several seeds."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from manyheads.pipeline import Finished
+    from manyheads.plan import RunOptions
+    from manyheads.study.settings import StudySettings
+
+_EXAMPLE = "Example: manyheads sweep photos/ --droprate 0 0.2 0.5 0.8 --size-inner 50 100"
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "sweep",
+        help="train heads for every combination of hyperparameters and compare them",
+        description="Run the backbone once an image, train a head for every combination of the "
+        "listed hyperparameters and every seed, and write tables, curves and the best model to a "
+        "run folder. A sweep that was interrupted is resumed by the same command.",
+        epilog=_EXAMPLE,
+    )
+    options.add_data(parser)
+    grid = parser.add_argument_group("hyperparameters (each takes a list)")
+    for name, default, text in (
+        ("--learning-rate", "0.001", "Adam's step size"),
+        ("--size-inner", "100", "units of the inner layer; 0 for none"),
+        ("--droprate", "0.0 0.2 0.5 0.8", "share of inner units hidden in a training step"),
+    ):
+        grid.add_argument(
+            name,
+            nargs="+",
+            default=default.split(),
+            metavar="X",
+            help=f"{text} (default: {default})",
+        )
+    grid.add_argument("--epochs", default=30, metavar="N", help="(default: %(default)s)")
+    options.add_images(parser, "the backbone's own")
+    options.add_training(parser, seeds=5)
+    options.add_run(parser, "runs/ and the data set's name")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the grid and an estimate, and do nothing"
+    )
+    parser.add_argument(
+        "--keep-heads", default=100, metavar="N",
+        help="keep files of the best heads of at most N candidates (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint-pattern", metavar="PATTERN",
+        help="also write a whole network for each of the best candidates (at most 20), named like "
+        "the lesson's: 'xception_v3_{epoch:02d}_{val_accuracy:.3f}'",
+    )  # fmt: skip
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.settings import whole
+    from manyheads.study.folder import RunFolder
+    from manyheads.study.space import Grid
+
+    grid = Grid(tuple(args.learning_rate), tuple(args.size_inner), tuple(args.droprate))
+    args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
+    settings = options.study_settings(
+        args, options.image_settings(args), grid=grid, epochs=args.epochs
+    )
+    out = args.out or RunFolder.named_after(args.data).path
+    if args.dry_run:
+        _print_plan(settings, options.run_options(args), out, stop)
+        return
+    finished = run_shown(settings, out, options.run_options(args), stop)
+    show(finished, as_json=args.json)
+
+
+def run_shown(
+    settings: StudySettings, out: str | Path, run_options: RunOptions, stop: threading.Event
+) -> Finished:
+    """Run a study on the screen: its plan, its progress, its notes."""
+    from manyheads.cli.plan import announced
+    from manyheads.pipeline import run_study
+
+    with announced(settings) as screen:
+        return run_study(settings, out, options=run_options, listener=screen, stop=stop)
+
+
+def show(finished: Finished, *, as_json: bool = False) -> None:
+    """Print what a finished study came to and what to do with it."""
+    from manyheads.cli import tables
+    from manyheads.cli.closing import closing_lines
+
+    if as_json:
+        tables.print_json(tables.results_json(finished))
+        return
+    validation = len(finished.dataset.rows("validation"))
+    seeds = finished.settings.seeds
+    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed each"
+    print(f"\nScores on the {validation:,} validation images, {spread}")
+    if (count := len(finished.settings.grid)) > tables.MAX_ROWS:
+        print(f"The best {tables.MAX_ROWS} of {count:,} candidates")
+    print()
+    tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
+    for line in closing_lines(finished):
+        print(line)
+
+
+def _print_plan(
+    settings: StudySettings, run_options: RunOptions, out: str | Path, stop: threading.Event
+) -> None:
+    from manyheads.cli.plan import plan_lines
+    from manyheads.plan import plan_study
+
+    for line in plan_lines(plan_study(settings, run_options, out, stop=stop)):
+        print(line)

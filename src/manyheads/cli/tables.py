@@ -1,0 +1,121 @@
+"""Results as tables for people and as JSON for programs, on stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from manyheads.study.space import HYPERPARAMETERS, value_words
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.pipeline import Finished
+    from manyheads.study.results import StudyResult
+    from manyheads.study.select import CandidateResult, Spread
+
+_COLUMNS = {
+    "peak_val_accuracy": ("peak\nval_accuracy", 3),
+    "last_ten_val_accuracy": ("last ten\nepochs", 3),
+    "min_val_loss": ("minimum\nval_loss", 3),
+    "final_val_loss": ("final\nval_loss", 3),
+    "best_epoch": ("epoch of\nthe best", 1),
+}
+MAX_ROWS = 30
+
+
+def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
+    """A row a candidate in the grid's order, the best few of very many; the best is marked."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in varying or HYPERPARAMETERS:
+        table.add_column(name, justify="right")
+    for title, _ in _COLUMNS.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("")
+    shown = result.in_order
+    if len(shown) > MAX_ROWS:
+        shown = list(result.ranking[:MAX_ROWS])
+    for entry in shown:
+        setting = result.hyperparameters(entry.candidate)
+        names = [value_words(name, getattr(setting, name)) for name in varying or HYPERPARAMETERS]
+        cells = [
+            _spread(entry.measures.get(name), digits) for name, (_, digits) in _COLUMNS.items()
+        ]
+        table.add_row(*names, *cells, _remark(entry, result))
+    return table
+
+
+def results_json(finished: Finished) -> dict[str, Any]:
+    """The results as plain data."""
+    result = finished.result
+    return {
+        "run": str(finished.folder.path),
+        "model": str(finished.folder.best),
+        "data": finished.dataset.name,
+        "images": {split: len(finished.dataset.rows(split)) for split in ("train", "validation")},
+        "backbone_passes": finished.features.passes,
+        "weights_source": finished.weights.source,
+        "selected_by": result.rule,
+        "best": result.ranking[0].candidate,
+        "candidates": [_candidate_json(entry, result) for entry in result.in_order],
+    }
+
+
+def print_json(document: Any) -> None:
+    """Print `document` as JSON; what is not a number is null."""
+    print(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(table: Table) -> None:
+    """Print a table; as wide as it needs to be, and without colours, where no terminal is."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(table)
+        return
+    plain = Console(highlight=False, width=200)
+    with plain.capture() as capture:
+        plain.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _spread(spread: Spread | None, digits: int) -> str:
+    if spread is None:
+        return "–"
+    mean = f"{spread.mean:.{digits}f}"
+    return mean if spread.deviation is None else f"{mean} ± {spread.deviation:.{digits}f}"
+
+
+def _remark(entry: CandidateResult, result: StudyResult) -> str:
+    if entry.best is None:
+        return "every trial diverged"
+    failed = f" {entry.failed} diverged" if entry.failed else ""
+    return ("← selected" if entry is result.ranking[0] else "") + failed
+
+
+def _candidate_json(entry: CandidateResult, result: StudyResult) -> dict[str, Any]:
+    setting = result.hyperparameters(entry.candidate)
+    return {
+        "candidate": entry.candidate,
+        **{name: getattr(setting, name) for name in HYPERPARAMETERS},
+        "trials": entry.trials,
+        "failed": entry.failed,
+        **{
+            name: {"mean": spread.mean, "std": spread.deviation}
+            for name, spread in entry.measures.items()
+        },
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

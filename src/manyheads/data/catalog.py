@@ -1,0 +1,112 @@
+"""Data sets by name: fetched or written into the cache when they are first asked for."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from manyheads.data.archives import CLOTHING, Archive, unpack
+from manyheads.data.digits import write_digits
+from manyheads.download import download
+from manyheads.errors import DataError, DownloadError
+from manyheads.locks import alone
+from manyheads.places import cache_dir, disk_errors
+
+_SERVER = "https://codeload.github.com"
+_MARKER = ".complete"
+_ARCHIVES = {"clothing": CLOTHING}
+_NAMES = ("clothing", "digits")
+
+Progress = Callable[[int, int], None]
+
+
+def names() -> tuple[str, ...]:
+    """The names that `locate` and `open_dataset` know."""
+    return _NAMES
+
+
+def nearest(name: str) -> str | None:
+    """The known name that `name` was probably meant to be, if one is close."""
+    close = difflib.get_close_matches(name.casefold(), _NAMES, n=1)
+    return close[0] if close else None
+
+
+def locate(
+    name: str, *, progress: Progress | None = None, stop: threading.Event | None = None
+) -> Path:
+    """The folder of a named data set, made complete first if it is not.
+
+    `digits` is written from scikit-learn's own copy; `clothing` is downloaded from
+    `MANYHEADS_CATALOG_URL`, or from its home, and checked against its pinned content. `progress`
+    counts bytes. Raises `DataError` for an unknown name, `DownloadError` and `DiskError`.
+    """
+    if name not in _NAMES:
+        found = repr(name) + (f", which is close to {close!r}" if (close := nearest(name)) else "")
+        raise DataError(f"one of the data sets {', '.join(_NAMES)}", found, "choose one of these")
+    if name == "digits":
+        return _completed(name, write_digits, stop)
+    archive = _ARCHIVES[name]
+    return _completed(name, lambda folder: _fetch(archive, folder, progress, stop), stop)
+
+
+def _fetch(
+    archive: Archive, folder: Path, progress: Progress | None, stop: threading.Event | None
+) -> None:
+    server = os.environ.get("MANYHEADS_CATALOG_URL") or _SERVER
+    file = cache_dir() / "downloads" / archive.file
+    download(f"{server.rstrip('/')}/{archive.address}", file, progress=progress, stop=stop)
+    try:
+        unpack(file, archive, folder, stop=stop)
+    except DownloadError:
+        _discard(file)
+        raise
+    _discard(file)
+
+
+def _discard(file: Path) -> None:
+    with disk_errors(file):
+        file.unlink(missing_ok=True)
+
+
+def _completed(name: str, fill: Callable[[Path], None], stop: threading.Event | None) -> Path:
+    """`datasets/name` in the cache, filled by `fill` in a temporary folder and then renamed."""
+    target = cache_dir() / "datasets" / name
+    if _is_complete(target):
+        return target
+    with alone(target.with_name(f"{name}.lock"), f"preparing {name}", stop):
+        if _is_complete(target):
+            return target
+        for leftover in target.parent.glob(f".{name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with disk_errors(target):
+            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{name}-"))
+        try:
+            fill(temporary)
+            with disk_errors(target):
+                marker = json.dumps({"files": _count(temporary)})
+                (temporary / _MARKER).write_text(marker, encoding="utf-8")
+                temporary.chmod(0o755)
+                if target.exists():
+                    shutil.rmtree(target)
+                temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        marker = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        return marker["files"] == _count(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _count(folder: Path) -> int:
+    return sum(len([name for name in files if name != _MARKER]) for _, _, files in os.walk(folder))

@@ -1,0 +1,135 @@
+"""Look at every image of a data set and say what may spoil a study on it; change nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.data.dataset import Dataset
+from manyheads.data.duplicates import Identical, find_identical, torn_groups
+from manyheads.data.images import ImageFacts, inspect_image
+from manyheads.data.problems import list_problems
+from manyheads.data.shares import Counts, ShareShift, class_shares, count_classes, share_shifts
+from manyheads.data.threads import Progress, map_in_threads
+from manyheads.errors import ImageError
+from manyheads.settings import ImageSettings
+
+_DEFAULT = ImageSettings()
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The least, median and greatest of a length in pixels; zeros if no image could be read."""
+
+    least: int
+    median: float
+    greatest: int
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is no usable image, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check_dataset` found; all of it plain values that `settings.plain` makes JSON of.
+
+    `counts` and `shares` are by split and class and include unreadable files; `formats` and
+    `modes` count the readable images by Pillow's names; `rotated` counts the images whose
+    recorded orientation is not upright; `ignored` are files that are no images, and class folders
+    without any. `identical` are sets of files with the same bytes. `problems` are one line each,
+    the most serious first; empty if there is nothing to say.
+    """
+
+    name: str
+    root: str
+    layout: str
+    images: int
+    classes: tuple[str, ...]
+    counts: Counts
+    shares: dict[str, dict[str, float]]
+    shifts: tuple[ShareShift, ...]
+    widths: Extent
+    heights: Extent
+    formats: dict[str, int]
+    modes: dict[str, int]
+    rotated: int
+    unreadable: tuple[Unreadable, ...]
+    identical: tuple[Identical, ...]
+    torn_groups: tuple[str, ...]
+    ignored: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+def check_dataset(
+    dataset: Dataset,
+    settings: ImageSettings = _DEFAULT,
+    *,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> CheckReport:
+    """Decode every image and report counts, shares, sizes, unreadable and identical files.
+
+    Nothing on the disk is changed. Raises `Interrupted` when `stop` is set.
+    """
+    found = map_in_threads(
+        partial(_look, dataset),
+        range(len(dataset)),
+        what="checking the images",
+        progress=progress,
+        stop=stop,
+    )
+    facts = [fact for fact in found if isinstance(fact, ImageFacts)]
+    counts = count_classes(dataset)
+    report = CheckReport(
+        name=dataset.name,
+        root=str(dataset.root),
+        layout=dataset.layout,
+        images=len(dataset),
+        classes=dataset.classes,
+        counts=counts,
+        shares=class_shares(counts),
+        shifts=share_shifts(counts),
+        widths=_extent([fact.width for fact in facts]),
+        heights=_extent([fact.height for fact in facts]),
+        formats=_tally([fact.format for fact in facts]),
+        modes=_tally([fact.mode for fact in facts]),
+        rotated=sum(fact.rotated for fact in facts),
+        unreadable=tuple(fact for fact in found if isinstance(fact, Unreadable)),
+        identical=find_identical(dataset),
+        torn_groups=torn_groups(dataset),
+        ignored=tuple(_below(dataset.root, path) for path in dataset.ignored),
+    )
+    return replace(report, problems=list_problems(report, dataset, settings))
+
+
+def _look(dataset: Dataset, index: int) -> ImageFacts | Unreadable:
+    name = dataset.name_of(index)
+    try:
+        return inspect_image(dataset.paths[index], name)
+    except ImageError as error:
+        return Unreadable(name, error.found)
+
+
+def _extent(lengths: Sequence[int]) -> Extent:
+    if not lengths:
+        return Extent(0, 0.0, 0)
+    return Extent(min(lengths), float(np.median(lengths)), max(lengths))
+
+
+def _tally(names: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(names).most_common())
+
+
+def _below(root: Path, path: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,57 @@
+"""Images that are the same file under several names, and groups that splits tear apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from manyheads.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Identical:
+    """Files with the same bytes: their names below the root, their splits and their labels."""
+
+    names: tuple[str, ...]
+    splits: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def across_splits(self) -> bool:
+        """Whether one image would be trained on and judged by."""
+        return len(set(self.splits)) > 1
+
+    @property
+    def within_split(self) -> bool:
+        """Whether one split holds the image more than once."""
+        return len(set(self.splits)) < len(self.splits)
+
+    @property
+    def differs_in_label(self) -> bool:
+        """Whether at least one of the labels must be wrong."""
+        return len(set(self.labels)) > 1
+
+
+def find_identical(dataset: Dataset) -> tuple[Identical, ...]:
+    """All sets of two or more files with the same bytes, in the data set's order."""
+    by_digest: defaultdict[str, list[int]] = defaultdict(list)
+    for index, digest in enumerate(dataset.digests):
+        by_digest[digest].append(index)
+    return tuple(
+        Identical(
+            tuple(dataset.name_of(index) for index in indices),
+            tuple(dataset.splits[index] for index in indices),
+            tuple(dataset.classes[dataset.labels[index]] for index in indices),
+        )
+        for indices in by_digest.values()
+        if len(indices) > 1
+    )
+
+
+def torn_groups(dataset: Dataset) -> tuple[str, ...]:
+    """The groups with images in more than one split, sorted."""
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for group, split in zip(dataset.groups or (), dataset.splits, strict=False):
+        if group:
+            splits[group].add(split)
+    return tuple(sorted(group for group, found in splits.items() if len(found) > 1))

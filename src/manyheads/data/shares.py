@@ -1,0 +1,73 @@
+"""How many images of each class a split holds, and how splits differ in that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+from manyheads.data.dataset import Dataset
+from manyheads.data.splits import SPLITS
+
+Counts = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class ShareShift:
+    """How the class shares of two splits differ.
+
+    `total_variation` is ½ Σ|p - q|, in [0, 1]: the least part of one split's images that would
+    have to change their class. `points` is the largest difference of one class's share, q - p, in
+    percentage points; `errors` is the same in standard errors of two random draws of these sizes.
+    """
+
+    first: str
+    second: str
+    total_variation: float
+    largest_class: str
+    points: float
+    errors: float
+
+
+def count_classes(dataset: Dataset) -> Counts:
+    """Images by split and class; splits without images are left out, classes never."""
+    counts: Counts = {}
+    for split in SPLITS:
+        rows = dataset.rows(split)
+        if len(rows):
+            labels = dataset.labels[rows]
+            counts[split] = {
+                name: int((labels == number).sum()) for number, name in enumerate(dataset.classes)
+            }
+    return counts
+
+
+def class_shares(counts: Counts) -> dict[str, dict[str, float]]:
+    """Each class's share of its split, in [0, 1]."""
+    return {
+        split: {name: count / sum(classes.values()) for name, count in classes.items()}
+        for split, classes in counts.items()
+    }
+
+
+def share_shifts(counts: Counts) -> tuple[ShareShift, ...]:
+    """The shift between each two splits that hold images."""
+    return tuple(_shift(counts, first, second) for first, second in combinations(counts, 2))
+
+
+def _shift(counts: Counts, first: str, second: str) -> ShareShift:
+    shares = class_shares({first: counts[first], second: counts[second]})
+    sizes = [sum(counts[split].values()) for split in (first, second)]
+    differences = {name: shares[second][name] - shares[first][name] for name in counts[first]}
+    # Rounded, so that of equal shifts (always so of two classes) the first is named.
+    name = max(differences, key=lambda name: round(abs(differences[name]), 12))
+    pooled = (counts[first][name] + counts[second][name]) / sum(sizes)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
+    return ShareShift(
+        first,
+        second,
+        sum(abs(difference) for difference in differences.values()) / 2,
+        name,
+        100 * differences[name],
+        abs(differences[name]) / error if error else 0.0,
+    )

@@ -1,0 +1,78 @@
+"""How long a study will take on this machine, from how long the last ones took."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.places import cache_dir, write_text
+from manyheads.plan import Plan
+from manyheads.settings import digest
+from manyheads.study.settings import StudySettings
+
+# Measured by benchmarks/lesson.py on two cores; used until this machine has rates of its own.
+_ASSUMED_IMAGES = 40.0  # Xception passes a second at 150 × 150
+_ASSUMED_PRODUCTS = 1.0e7  # samples × units a second, at 2,048 features
+_ASSUMED_PIXELS = 150**2
+_ENOUGH_IMAGES = 500
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds for each part; `measured` tells whether this machine has done such work before."""
+
+    extraction: float
+    training: float
+    measured: bool
+
+
+def estimate(plan: Plan) -> Estimate:
+    """The time that a plan will take: extraction of what is missing, and training of all trials."""
+    rates = _rates()
+    settings = plan.settings
+    images = rates.get(_images_key(settings))
+    products = rates.get(_products_key(settings))
+    guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / settings.image.size**2
+    return Estimate(
+        extraction=plan.missing / (images or guess),
+        training=plan.products / (products or _ASSUMED_PRODUCTS),
+        measured=not (plan.missing and images is None) and not (plan.products and products is None),
+    )
+
+
+def remember_extraction(settings: StudySettings, passes: int, seconds: float) -> None:
+    """Learn from an extraction of enough images to outweigh the preparation of the backbone."""
+    if passes >= _ENOUGH_IMAGES and seconds > 0:
+        _remember(_images_key(settings), passes / seconds)
+
+
+def remember_training(plan: Plan, seconds: float) -> None:
+    """Learn from the training of a plan's trials."""
+    if plan.products > 0 and seconds > 1:
+        _remember(_products_key(plan.settings), plan.products / seconds)
+
+
+def _images_key(settings: StudySettings) -> str:
+    what = [settings.backbone, settings.image.size, settings.runtime]
+    return f"images-{digest(what)[:16]}"
+
+
+def _products_key(settings: StudySettings) -> str:
+    return f"products-{digest([settings.backbone, settings.engine])[:16]}"
+
+
+def _path() -> Path:
+    return cache_dir() / "rates.json"
+
+
+def _rates() -> dict[str, float]:
+    try:
+        rates = json.loads(_path().read_text(encoding="utf-8"))
+        return {key: float(rate) for key, rate in rates.items() if float(rate) > 0}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _remember(key: str, rate: float) -> None:
+    write_text(_path(), json.dumps({**_rates(), key: rate}, indent=2))

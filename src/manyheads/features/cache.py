@@ -1,0 +1,215 @@
+"""Features on disk, keyed by the content of each image and by all that shapes the numbers.
+
+One recipe is one folder: `recipe.json`, `features.f32` (rows of float32, appended, never changed)
+and `index.sqlite` (which content is in which row, with its checksum; and which content is no
+image). A row is written and flushed before the index names it, both inside one exclusive
+transaction. So a kill at any moment loses at most the rows in flight, there are no holes, and any
+number of processes may fill one cache.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.errors import DiskError
+from manyheads.features.index import DamagedIndex, Entry, Index
+from manyheads.locks import alone
+from manyheads.places import cache_dir, disk_errors, make_folder, write_text
+from manyheads.settings import ImageSettings, digest, plain
+
+_log = logging.getLogger(__name__)
+_BLOCK = 256  # rows read at once when their checksums are compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRecipe:
+    """All that shapes a feature, beside the image's content."""
+
+    backbone: str
+    weights: str
+    image: ImageSettings
+    preprocessing: str
+    pooling: str = "avg"
+    view: int = 0
+    runtime: str = "openvino"
+    precision: str = "f32"
+
+    @property
+    def digest(self) -> str:
+        """The name of this recipe's folder."""
+        return digest(self)
+
+
+class FeatureCache:
+    """The features of one recipe; a context manager, for one thread.
+
+    A content is the SHA-256 of a file, in hexadecimal. Raises `DiskError` where the disk refuses;
+    what was stored before stays. An index that cannot be read is set aside, with a log line, and
+    its features are computed again.
+    """
+
+    def __init__(self, recipe: FeatureRecipe) -> None:
+        self.folder = make_folder(cache_dir() / "features" / recipe.digest)
+        self._path = self.folder / "features.f32"
+        with alone(self.folder / "opening.lock", "opening the features"), disk_errors(self.folder):
+            description = self.folder / "recipe.json"
+            if not description.exists():
+                write_text(description, json.dumps(plain(recipe), indent=2) + "\n")
+            self._index = self._opened_index()
+            self._path.touch()
+            self._file = self._path.open("r+b", buffering=0)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has; 0 before the first is stored."""
+        return self._index.fact("width") or 0
+
+    def lookup(self, contents: Sequence[str]) -> dict[str, int]:
+        """The row of each of these contents whose features are stored and undamaged."""
+        with self._damage_reported():
+            entries = self._index.find(contents)
+            damaged = dict(self._damaged(entries))
+            if damaged:
+                _log.warning("%d damaged rows of %s are made again", len(damaged), self._path)
+                self._index.forget(damaged)
+        return {content: entry.row for content, entry in entries.items() if content not in damaged}
+
+    def known(self, contents: Sequence[str]) -> set[str]:
+        """Those of these contents that need no pass; faster than `lookup`, without checksums."""
+        with self._damage_reported():
+            return {*self._index.find(contents), *self._index.failures(contents)}
+
+    def failures(self, contents: Sequence[str]) -> dict[str, str]:
+        """Why some of these contents are no images."""
+        with self._damage_reported():
+            return self._index.failures(contents)
+
+    def add(self, contents: Sequence[str], features: Float32[np.ndarray, "rows features"]) -> None:
+        """Store one row for each of these different contents; those already stored stay."""
+        with self._damage_reported(), self._index.transaction():
+            width = self._agreed_width(features.shape[1])
+            stored = self._index.find(contents)
+            fresh = [index for index, content in enumerate(contents) if content not in stored]
+            if not fresh:
+                return
+            first = self._index.next_row()
+            rows = np.ascontiguousarray(features[fresh], "<f4")
+            with disk_errors(self._path):
+                _write(self._file, first * width * 4, rows.tobytes())
+            named = zip(fresh, rows, strict=True)
+            self._index.add(
+                {
+                    contents[index]: Entry(
+                        first + offset, _checksum(contents[index], row.tobytes())
+                    )
+                    for offset, (index, row) in enumerate(named)
+                }
+            )
+
+    def add_failure(self, content: str, reason: str) -> None:
+        """Remember why a content is no image."""
+        with self._damage_reported():
+            self._index.add_failure(content, reason)
+
+    def matrix(self) -> Float32[np.ndarray, "stored features"]:
+        """All rows, memory-mapped and read-only; it stays valid after the cache is closed."""
+        width = self.width
+        rows = os.fstat(self._file.fileno()).st_size // (4 * width) if width else 0
+        if rows == 0:
+            return np.zeros((0, width), np.float32)
+        return np.memmap(self._file, "<f4", "r", shape=(rows, width))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._index.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _opened_index(self) -> Index:
+        path = self.folder / "index.sqlite"
+        try:
+            return Index(path)
+        except DamagedIndex as error:
+            aside = path.with_suffix(".damaged")
+            _log.warning("%s is damaged (%s); it is set aside as %s", path, error, aside)
+            path.replace(aside)
+            path.with_name("index.sqlite-journal").unlink(missing_ok=True)
+            # Others may have the old rows mapped: they keep them, because this file goes whole.
+            self._path.unlink(missing_ok=True)
+            return Index(path)
+
+    def _damaged(self, entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+        stride = 4 * self.width
+        ordered = sorted(entries.items(), key=lambda item: item[1].row)
+        for block in _blocks(ordered):
+            first, last = block[0][1].row, block[-1][1].row
+            data = _read(self._file, first * stride, (last - first + 1) * stride)
+            for content, entry in block:
+                start = (entry.row - first) * stride
+                if _checksum(content, data[start : start + stride]) != entry.checksum:
+                    yield content, entry
+
+    def _agreed_width(self, width: int) -> int:
+        known = self.width
+        if known == 0:
+            self._index.set_fact("width", width)
+        elif known != width:
+            raise ValueError(f"rows of {width} numbers do not fit a cache of {known}")
+        return width
+
+    @contextmanager
+    def _damage_reported(self) -> Iterator[None]:
+        """Turn damage that appears while the index is in use into a `DiskError`."""
+        try:
+            yield
+        except DamagedIndex as error:
+            remedy = "repeat the command: the features are computed again"
+            raise DiskError(f"an index in {self._index.path}", str(error), remedy) from error
+
+
+def _checksum(content: str, row: bytes | memoryview) -> int:
+    # With the content in it, a row cannot be taken for another content's either.
+    return zlib.crc32(row, zlib.crc32(content.encode()))
+
+
+def _blocks(ordered: list[tuple[str, Entry]]) -> Iterator[list[tuple[str, Entry]]]:
+    block: list[tuple[str, Entry]] = []
+    for item in ordered:
+        if block and item[1].row - block[0][1].row >= _BLOCK:
+            yield block
+            block = []
+        block.append(item)
+    if block:
+        yield block
+
+
+def _read(file: Any, offset: int, size: int) -> memoryview:
+    data = bytearray(size)
+    view, done = memoryview(data), 0
+    file.seek(offset)
+    while done < size and (count := file.readinto(view[done:])):
+        done += count
+    return view[:done]
+
+
+def _write(file: Any, offset: int, data: bytes) -> None:
+    view, done = memoryview(data), 0
+    file.seek(offset)
+    while done < len(data):
+        done += file.write(view[done:])
+    os.fsync(file.fileno())

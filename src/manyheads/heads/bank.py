@@ -1,0 +1,179 @@
+"""The engine contract: what every way to train a bank of heads takes, yields and promises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.heads.streams import SeededStreams, StreamsOf
+from manyheads.settings import choice
+
+ENGINES = ("fused", "keras")
+EPOCH_RULES = ("best_accuracy", "best_loss", "last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSettings:
+    """One head of a bank: its hyperparameters, its randomness, and how long it trains."""
+
+    hyperparameters: Hyperparameters
+    seed: int
+    fold: int
+    epochs: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The samples that the heads of one fold train on and are validated on.
+
+    `matrix` `[stored, features]` may be memory-mapped; `train` and `validation` are rows of it,
+    and each has its labels, integers from 0 to `classes − 1`.
+    """
+
+    matrix: Float32[np.ndarray, "stored features"]
+    train: Int64[np.ndarray, "train"]
+    train_labels: Int64[np.ndarray, "train"]
+    validation: Int64[np.ndarray, "validation"]
+    validation_labels: Int64[np.ndarray, "validation"]
+    classes: int
+
+
+class Metrics(NamedTuple):
+    """One epoch as Keras reports it: losses in nats, accuracies as shares of samples."""
+
+    accuracy: float
+    loss: float
+    val_accuracy: float
+    val_loss: float
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """A head has finished an epoch (counted from 1); `batch_losses` are its steps' mean losses."""
+
+    head: int
+    epoch: int
+    metrics: Metrics
+    batch_losses: Float64[np.ndarray, "steps"]
+
+
+@dataclass(frozen=True)
+class HeadEnd:
+    """A head has finished: `done`, or `failed` with the reason in `note`.
+
+    `parameters` are those after `epoch`, the epoch that the rule chose; None and 0 if no epoch
+    was finished.
+    """
+
+    head: int
+    status: Literal["done", "failed"]
+    note: str
+    epoch: int
+    parameters: Parameters | None
+
+
+class Engine(Protocol):
+    """A way to train a bank.
+
+    Laws, held by one conformance suite over every engine:
+
+    - the semantics are those of `keras.Model.fit` on the whole network: Adam (0.9, 0.999, 1e-7),
+      the mean loss of a batch, the short last batch used, inverted dropout, `loss` and `accuracy`
+      accumulated over the epoch with dropout on, `val_loss` and `val_accuracy` with it off;
+    - a head's events depend on its own settings, its fold and its streams alone: bit for bit the
+      same whatever its neighbours, their number, the threads or an earlier interruption;
+    - a head's events come in the order of its epochs, its `HeadEnd` last; heads may interleave;
+    - a head that diverges ends as `failed`, and the bank goes on;
+    - when `stop` is set, or the iterator closed, training ends within about a second, and no
+      `HeadEnd` is made up for a head that was not finished.
+    """
+
+    name: str
+
+    def train(
+        self,
+        heads: Sequence[HeadSettings],
+        folds: Sequence[Fold],
+        *,
+        rule: str = "best_accuracy",
+        streams: StreamsOf = SeededStreams,
+        stop: threading.Event | None = None,
+    ) -> Iterator[EpochEnd | HeadEnd]:
+        """Train `heads` on their `folds`, yielding what happens as it happens."""
+        ...
+
+
+class BestEpoch:
+    """Remembers a head's parameters at the epoch that a rule chooses.
+
+    `best_accuracy`: the highest `val_accuracy`, among equals the lowest `val_loss`, then the
+    earliest; `best_loss`: the lowest `val_loss`, then the earliest; `last`: the last. Raises
+    `SettingError` for another rule.
+    """
+
+    def __init__(self, rule: str) -> None:
+        self.rule = choice("epoch rule", rule, EPOCH_RULES)
+        self.epoch = 0
+        self._key: tuple[float, ...] | None = None
+
+    def offer(self, epoch: int, metrics: Metrics) -> bool:
+        """Whether `epoch` is now the chosen one."""
+        key = rank_epoch(self.rule, epoch, metrics)
+        if self._key is not None and key <= self._key:
+            return False
+        self._key, self.epoch = key, epoch
+        return True
+
+
+def rank_epoch(rule: str, epoch: int, metrics: Metrics) -> tuple[float, ...]:
+    """A key that is greatest for the epoch that `rule` chooses."""
+    if rule == "best_accuracy":
+        return metrics.val_accuracy, -metrics.val_loss, -epoch
+    if rule == "best_loss":
+        return -metrics.val_loss, -epoch
+    return (epoch,)
+
+
+def head_events(
+    index: int,
+    head: HeadSettings,
+    rule: str,
+    epochs: Iterable[tuple[Metrics, Float64[np.ndarray, "steps"]]],
+    parameters: Callable[[], Parameters],
+) -> Iterator[EpochEnd | HeadEnd]:
+    """What an engine yields for one head, while `epochs` trains it and tells each one's outcome.
+
+    `parameters` copies the present ones. A head whose losses or parameters are no longer finite
+    has diverged; one whose `epochs` end early was stopped, and gets no `HeadEnd`.
+    """
+    best, chosen = BestEpoch(rule), None
+    for epoch, (metrics, losses) in enumerate(epochs, start=1):
+        now = parameters()
+        # The parameters tell more than the losses: Keras's ReLU may make a zero of a NaN.
+        if not all(np.isfinite(each).all() for each in (losses, metrics.val_loss, *now)):
+            note = f"diverged in epoch {epoch}: its numbers are no longer finite"
+            yield HeadEnd(index, "failed", note, best.epoch, chosen)
+            return
+        yield EpochEnd(index, epoch, metrics, losses)
+        if best.offer(epoch, metrics):
+            chosen = now
+        if epoch == head.epochs:
+            yield HeadEnd(index, "done", "", best.epoch, chosen)
+
+
+def engine_named(name: str) -> Engine:
+    """The engine `fused` or `keras`, loaded with what it needs; `SettingError` for another."""
+    if choice("engine", name, ENGINES) == "keras":
+        from manyheads.heads.keras import KerasEngine
+
+        return KerasEngine()
+    from manyheads.heads.fused import FusedEngine
+
+    return FusedEngine()

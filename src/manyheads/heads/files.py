@@ -1,0 +1,40 @@
+"""A trained head in a file: safetensors, which holds arrays and text and can run nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.errors import ModelError
+from manyheads.heads.head import Parameters
+from manyheads.places import atomic_path
+
+
+def save_head(path: Path, parameters: Parameters, about: dict[str, float]) -> None:
+    """Write `parameters` with a few numbers `about` them, whole or not at all.
+
+    Equal heads give equal files.
+    """
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in parameters._asdict().items()}
+    # One entry, because safetensors writes several in an order of chance.
+    data = save(arrays, metadata={"about": json.dumps(about, sort_keys=True)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load_head(path: Path) -> tuple[Parameters, dict[str, float]]:
+    """The parameters in `path` and the numbers about them; raises `ModelError` if it is no head."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = [file.get_tensor(name) for name in Parameters._fields]
+            return Parameters(*arrays), json.loads((file.metadata() or {})["about"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"a head in {path}", str(error), "repeat the command that made it"
+        ) from error

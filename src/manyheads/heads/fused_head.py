@@ -1,0 +1,178 @@
+"""One head of the fused engine: its state, and its training in calls of the compiled kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from manyheads.heads import kernels
+from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, Metrics, head_events
+from manyheads.heads.head import Parameters, cross_entropy
+from manyheads.heads.kernels import Layer, Workspace
+from manyheads.heads.streams import Streams, UniformSource
+
+# A request to stop waits for one compiled call, so a call has bounds. The time of a step grows as
+# its parameters times (samples + what Adam costs in samples); a call of _CALL takes about 0.2 s.
+_CALL = 3_000_000_000
+_ADAM = 16
+_BLOCK = 1024  # samples, at most: their masks are drawn before the call
+
+
+def train_head(
+    index: int,
+    head: HeadSettings,
+    fold: Fold,
+    rule: str,
+    streams: Streams,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[EpochEnd | HeadEnd]:
+    """Train one head on the calling thread; ends early, without a `HeadEnd`, once `stopped`."""
+    if not stopped():
+        trainer = _Trainer(head, fold, streams, stopped)
+        yield from head_events(index, head, rule, trainer.epochs(), trainer.parameters)
+
+
+class _Trainer:
+    """The state of one head in training."""
+
+    def __init__(
+        self, head: HeadSettings, fold: Fold, streams: Streams, stopped: Callable[[], bool]
+    ) -> None:
+        self.head, self.fold, self.streams, self.stopped = head, fold, streams, stopped
+        self.hyperparameters = head.hyperparameters
+        self.matrix = _read_only(fold.matrix)
+        self.features = fold.matrix.shape[1]
+        start = streams.initial_parameters(
+            self.features, self.hyperparameters.size_inner, fold.classes
+        )
+        self.work = _workspace(head.batch_size, self.features, start)
+        padded = self.work.tiles.shape[0] * self.work.tiles.shape[2]
+        self.inner = _layer(start.inner_kernel, start.inner_bias, padded)
+        self.outer = _layer(start.kernel, start.bias, 0 if start.has_inner else padded)
+        self.steps = 0
+        size = sum(array.size for array in start)
+        self.block = head.batch_size * _steps_a_call(head.batch_size, size)
+
+    def epochs(self) -> Iterator[tuple[Metrics, Float64[np.ndarray, "steps"]]]:
+        """Train epoch after epoch, yielding each one's outcome, until the last or `stopped`."""
+        for epoch in range(1, self.head.epochs + 1):
+            trained = self._train(epoch)
+            validated = self._validate() if trained else None
+            if trained is None or validated is None:
+                return
+            accuracy, losses = trained
+            sizes = np.full(len(losses), self.head.batch_size)
+            sizes[-1] -= sizes.sum() - len(self.fold.train)
+            loss = float(losses @ sizes / sizes.sum())
+            yield Metrics(accuracy, loss, *validated), losses
+
+    def _train(self, epoch: int) -> tuple[float, Float64[np.ndarray, "steps"]] | None:
+        samples = len(self.fold.train)
+        order = self.streams.order(epoch, samples)
+        rows, labels = self.fold.train[order], self.fold.train_labels[order]
+        uniforms = self.streams.uniforms(epoch)
+        losses, hits = [], 0
+        for part in self._blocks(samples):
+            if self.stopped():
+                return None
+            block_losses, block_hits = kernels.train_steps(
+                self.matrix,
+                rows[part],
+                labels[part],
+                self._draw(uniforms, part.stop - part.start),
+                self.head.batch_size,
+                self.hyperparameters.droprate,
+                self.hyperparameters.learning_rate,
+                self.steps,
+                self.inner,
+                self.outer,
+                self.work,
+            )
+            self.steps += len(block_losses)
+            losses.append(block_losses)
+            hits += int(block_hits.sum())
+        return hits / samples, np.concatenate(losses)
+
+    def _validate(self) -> tuple[float, float] | None:
+        rows, labels = self.fold.validation, self.fold.validation_labels
+        hits, losses = 0, 0.0
+        for part in self._blocks(len(rows)):
+            if self.stopped():
+                return None
+            logits = kernels.logits_of(
+                self.matrix, rows[part], self.head.batch_size, self.inner, self.outer, self.work
+            )
+            hits += int((logits.argmax(axis=1) == labels[part]).sum())
+            with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
+                losses += float(cross_entropy(logits, labels[part]).sum(dtype=np.float64))
+        return hits / len(rows), losses / len(rows)
+
+    def _blocks(self, samples: int) -> Iterator[slice]:
+        for start in range(0, samples, self.block):
+            yield slice(start, min(start + self.block, samples))
+
+    def _draw(self, uniforms: UniformSource, samples: int) -> Float32[np.ndarray, "samples units"]:
+        """Numbers for the masks of the next samples; none where nothing can be hidden."""
+        units = self.hyperparameters.size_inner
+        if not units or not self.hyperparameters.droprate:
+            return np.broadcast_to(np.float32(1), (samples, units)).copy()
+        return uniforms.random((samples, units), dtype=np.float32)
+
+    def parameters(self) -> Parameters:
+        inputs = len(self.inner.bias) or self.features
+        return Parameters(
+            self.inner.kernel[: self.features].copy(),
+            self.inner.bias.copy(),
+            self.outer.kernel[:inputs].copy(),
+            self.outer.bias.copy(),
+        )
+
+
+def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:
+    """A view that cannot be written: memory-mapped or not, the kernels are compiled once."""
+    view = matrix.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def _steps_a_call(batch_size: int, parameters: int) -> int:
+    """How many steps fit into the time for which a request to stop may wait."""
+    steps = _CALL // (parameters * (batch_size + _ADAM))
+    return max(1, min(steps, _BLOCK // batch_size))
+
+
+def _layer(
+    kernel: Float32[np.ndarray, "inputs units"], bias: Float32[np.ndarray, "units"], padded: int
+) -> Layer:
+    rows = max(padded, len(kernel))
+    whole = np.zeros((rows, kernel.shape[1]), np.float32)
+    whole[: len(kernel)] = kernel
+    return Layer(
+        whole,
+        bias.copy(),
+        np.zeros_like(whole),
+        np.zeros_like(whole),
+        np.zeros_like(bias),
+        np.zeros_like(bias),
+    )
+
+
+def _workspace(batch: int, features: int, start: Parameters) -> Workspace:
+    width = min(kernels.TILE, features)
+    tiles = -(-features // width)
+    units, classes = len(start.inner_bias), len(start.bias)
+
+    def empty(*shape: int) -> np.ndarray:
+        return np.zeros(shape, np.float32)
+
+    return Workspace(
+        tiles=empty(tiles, batch, width),
+        inner=empty(batch, units),
+        inner_part=empty(batch, units),
+        logits=empty(batch, classes),
+        logits_part=empty(batch, classes),
+        inner_gradient=empty(width, units),
+        outer_gradient=empty(units or width, classes),
+    )

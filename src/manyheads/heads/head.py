@@ -1,0 +1,112 @@
+"""What a head is: its hyperparameters, its parameters, its forward pass and its loss.
+
+Everything here is plain NumPy and reads like the maths. The engines are faster ways to do the
+same; this module is what they are held to, and what evaluates a head once it is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from manyheads.settings import number, whole
+
+MAX_SIZE_INNER = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """One setting of a head, under the lesson's names.
+
+    `learning_rate` in (0, 10]; `size_inner` units of the inner layer, 0 for none; `droprate`, the
+    probability in [0, 1) that an inner unit is hidden in a training step. A head without an inner
+    layer has nothing to hide, so its `droprate` has no effect. Raises `SettingError`.
+    """
+
+    learning_rate: float = 0.01
+    size_inner: int = 100
+    droprate: float = 0.5
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__  # the class is frozen; this stores the checked, converted values
+        rate = number("learning_rate", self.learning_rate, 0, 10, open_low=True)
+        set_(self, "learning_rate", rate)
+        set_(self, "size_inner", whole("size_inner", self.size_inner, 0, MAX_SIZE_INNER))
+        set_(self, "droprate", number("droprate", self.droprate, 0, 1, open_high=True))
+
+
+class Parameters(NamedTuple):
+    """The trained arrays of a head, named as in Keras; no inner layer has zero units."""
+
+    inner_kernel: Float32[np.ndarray, "features units"]
+    inner_bias: Float32[np.ndarray, "units"]
+    kernel: Float32[np.ndarray, "inputs classes"]
+    bias: Float32[np.ndarray, "classes"]
+
+    @property
+    def has_inner(self) -> bool:
+        """Whether there is an inner layer."""
+        return self.inner_bias.size > 0
+
+    def copy(self) -> Parameters:
+        """The same numbers in memory of their own."""
+        return Parameters(*(array.copy() for array in self))
+
+
+def glorot_parameters(
+    features: int, size_inner: int, classes: int, random: np.random.Generator
+) -> Parameters:
+    """Initial parameters as Keras draws them: Glorot uniform kernels, zero biases.
+
+    A kernel is uniform on ±√(6 / (inputs + outputs)) (Glorot and Bengio 2010, equation 16).
+    """
+
+    def kernel(inputs: int, outputs: int) -> Float32[np.ndarray, "inputs outputs"]:
+        limit = np.sqrt(6.0 / (inputs + outputs)) if inputs + outputs else 0.0
+        return random.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
+
+    return Parameters(
+        inner_kernel=kernel(features, size_inner),
+        inner_bias=np.zeros(size_inner, np.float32),
+        kernel=kernel(size_inner or features, classes),
+        bias=np.zeros(classes, np.float32),
+    )
+
+
+def forward(
+    parameters: Parameters,
+    features: Float32[np.ndarray, "samples features"],
+    *,
+    keep: Bool[np.ndarray, "samples units"] | None = None,
+    droprate: float = 0.0,
+) -> Float32[np.ndarray, "samples classes"]:
+    """Logits: `relu(x·W₁ + b₁) ⊙ keep / (1 − droprate) · W₂ + b₂`.
+
+    Without `keep`, nothing is hidden and nothing scaled: inference. With it, the mask of one
+    training step is applied as inverted dropout (Srivastava et al. 2014, section 10).
+    """
+    hidden = features
+    if parameters.has_inner:
+        hidden = np.maximum(features @ parameters.inner_kernel + parameters.inner_bias, 0)
+        if keep is not None:
+            hidden = np.where(keep, hidden * np.float32(1 / (1 - droprate)), np.float32(0))
+    return hidden @ parameters.kernel + parameters.bias
+
+
+def cross_entropy(
+    logits: Float32[np.ndarray, "samples classes"], labels: Int64[np.ndarray, "samples"]
+) -> Float32[np.ndarray, "samples"]:
+    """Each sample's loss in nats, `log Σⱼ exp zⱼ − z_label`, without overflow for any logits."""
+    below = logits - logits.max(axis=1, keepdims=True)
+    return np.log(np.exp(below).sum(axis=1)) - below[np.arange(len(labels)), labels]
+
+
+def softmax(
+    logits: Float32[np.ndarray, "samples classes"],
+) -> Float32[np.ndarray, "samples classes"]:
+    """Probabilities, `exp zⱼ / Σₖ exp zₖ`, each row summing to one."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)

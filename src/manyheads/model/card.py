@@ -1,0 +1,91 @@
+"""The side file of a model: everything that using it right takes, beside the model itself.
+
+`best.keras` has `best.keras.json`. It names the classes in the order of the logits, the preparation
+of pixels and the preprocessing that the network expects, and the digest of the model file that it
+belongs to, so that nobody can apply the wrong ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from manyheads.errors import ModelError, SettingError
+from manyheads.places import write_text
+from manyheads.settings import ImageSettings, plain
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """How to use a model file.
+
+    The network takes float32 RGB images `[n, size, size, 3]` as `preprocessing` returns them and
+    gives logits `[n, classes]`. `selected` says which trial and epoch it is, and its validation
+    scores.
+    """
+
+    classes: tuple[str, ...]
+    backbone: str
+    weights: str
+    weights_source: str
+    image: ImageSettings
+    preprocessing: str
+    data: str
+    selected: dict[str, float | int] = field(default_factory=dict)
+
+
+def card_path(model: Path) -> Path:
+    """Where the side file of `model` lies."""
+    return model.with_name(f"{model.name}.json")
+
+
+def write_card(model: Path, card: ModelCard) -> None:
+    """Write the side file of the finished file `model`."""
+    document = {"format": FORMAT, "file_sha256": file_digest(model), **plain(card)}
+    write_text(card_path(model), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_card(model: Path) -> ModelCard:
+    """The side file of `model`; raises `ModelError` if it is missing or another model's."""
+    path = card_path(model)
+    expected = f"the side file {path}, which says how to use {model.name}"
+    together = "keep the two files together, as `manyheads export` writes them"
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version, owner = document.pop("format"), document.pop("file_sha256")
+        if version != FORMAT:
+            remedy = "open it with the version of manyheads that wrote it, or a newer one"
+            raise ModelError(f"a side file of format {FORMAT} at {path}", f"{version}", remedy)
+        card = _card(document)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(expected, reason, together) from error
+    except (ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelError(expected, " ".join(reason.split()), together) from error
+    if owner != file_digest(model):
+        raise ModelError(
+            f"{path} to describe {model.name}", "the side file of another model", together
+        )
+    return card
+
+
+def _card(document: dict[str, Any]) -> ModelCard:
+    classes = document["classes"]
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("classes that are no list of names")
+    if len(set(classes)) < max(2, len(classes)):
+        raise ValueError("fewer than two classes, or one twice")
+    image = ImageSettings(**document["image"])
+    return ModelCard(**{**document, "classes": tuple(classes), "image": image})
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

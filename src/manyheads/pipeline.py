@@ -1,0 +1,160 @@
+"""A study from images to its best model, step by step: what the command line and Python call."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.backbones import registry
+from manyheads.backbones.weights import Weights, resolve
+from manyheads.data.dataset import Dataset
+from manyheads.errors import DataError, RunError
+from manyheads.estimate import remember_extraction, remember_training
+from manyheads.features.extract import Features, extract
+from manyheads.heads.bank import Fold, engine_named
+from manyheads.model.checkpoints import checkpoint_names
+from manyheads.model.export import write_models
+from manyheads.plan import Plan, RunOptions, plan_study
+from manyheads.report.figures import draw_curves
+from manyheads.study.folder import RunFolder
+from manyheads.study.results import StudyResult
+from manyheads.study.run import Listener, best_heads, train_study
+from manyheads.study.settings import Resolved, StudySettings, study_document
+from manyheads.study.space import counted
+from manyheads.study.store import Store
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished study: where it lies, what it came to, and how many trials this run trained."""
+
+    settings: StudySettings
+    folder: RunFolder
+    dataset: Dataset
+    weights: Weights
+    features: Features
+    result: StudyResult
+    trained: int
+
+
+class PlanListener(Listener):
+    """A `Listener` that also hears the plan of a study before it begins."""
+
+    def planned(self, plan: Plan) -> None:
+        """The study is about to begin."""
+
+
+def run_study(
+    settings: StudySettings,
+    out: str | Path,
+    *,
+    options: RunOptions | None = None,
+    listener: PlanListener | None = None,
+    stop: threading.Event | None = None,
+) -> Finished:
+    """Run a study, or go on with it, in the run folder `out`; a finished one is only read.
+
+    Raises `DataError` for a data set that cannot be trained on, `RunError` if `out` holds another
+    study, another process is at work in it, or every head diverged, and `Interrupted` when `stop`
+    is set.
+    """
+    options, listener = options or RunOptions(), listener or PlanListener()
+    plan = plan_study(settings, options, out, stop=stop)
+    listener.planned(plan)
+    spec, dataset = registry.get(settings.backbone), plan.dataset
+    weights = plan.weights
+    if weights is None:
+        listener.note(f"Fetching the weights of {spec.name}, once …")
+        weights = resolve(spec, None, listener.downloading, stop)
+    resolved = Resolved(
+        content=dataset.content,
+        weights=weights.digest,
+        weights_source=weights.source,
+        classes=dataset.classes,
+        versions=versions(),
+    )
+    with RunFolder(out).opened(study_document(settings, resolved)) as folder:
+        features = extract(
+            dataset, spec, weights, settings.image,
+            runtime=settings.runtime, progress=listener.extracting, stop=stop,
+        )  # fmt: skip
+        remember_extraction(settings, features.passes, features.seconds)
+        fold = readable_fold(dataset, features, options.strict, listener.note)
+        with Store(folder.store) as store:
+            started = time.monotonic()
+            result = train_study(
+                settings, folder, store, [fold], engine_named(settings.engine),
+                keep_heads=options.keep_heads, listener=listener, stop=stop,
+            )  # fmt: skip
+            remember_training(plan, time.monotonic() - started)
+            trained = len(settings.trials()) - plan.ended
+            finished = Finished(settings, folder, dataset, weights, features, result, trained)
+            _write_outcome(finished, store, options, stop)
+    return finished
+
+
+def readable_fold(
+    dataset: Dataset, features: Features, strict: bool, note: Callable[[str], None]
+) -> Fold:
+    """What heads train on: the readable images of `dataset`, by its training and validation split.
+
+    Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
+    cannot be trained on.
+    """
+    bad = {dataset.name_of(index): reason for index, reason in features.unreadable.items()}
+    if bad and strict:
+        name, reason = next(iter(bad.items()))
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise DataError(
+            "every image to be readable", f"{name}: {reason}{more}",
+            "mend or remove it, or leave out --strict",
+        )  # fmt: skip
+    if bad:
+        note(f"{counted(len(bad), 'unreadable image')} left out:")
+        for name, reason in bad.items():
+            note(f"  {name}: {reason}")
+    readable = dataset.without(features.unreadable)
+    readable.require_trainable()
+    rows = features.rows[features.rows >= 0]
+    train, validation = readable.rows("train"), readable.rows("validation")
+    return Fold(
+        matrix=features.matrix,
+        train=rows[train],
+        train_labels=readable.labels[train],
+        validation=rows[validation],
+        validation_labels=readable.labels[validation],
+        classes=len(dataset.classes),
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    names = ("manyheads", "keras", "numba", "numpy", "openvino", "pillow", "scipy")
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in names
+    }
+
+
+def _write_outcome(
+    finished: Finished, store: Store, options: RunOptions, stop: threading.Event | None
+) -> None:
+    settings, folder, result = finished.settings, finished.folder, finished.result
+    if not result.ranking:
+        raise RunError(
+            "at least one head that trains", "every one diverged",
+            "list a lower learning_rate, with another --out",
+        )  # fmt: skip
+    wanted = [(best_heads(folder, result, 1)[0], folder.best)]
+    if options.checkpoint_pattern is not None:
+        heads = best_heads(folder, result, options.checkpoints(len(settings.grid)))
+        for best, name in checkpoint_names(options.checkpoint_pattern, settings, heads):
+            wanted.append((best, folder.checkpoints / name))
+    classes = finished.dataset.classes
+    write_models(settings, finished.weights, classes, folder, wanted, stop=stop)
+    if finished.trained or not folder.figure.exists():
+        draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)

@@ -1,0 +1,96 @@
+"""Figures of a study, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median_low
+
+import numpy as np
+from jaxtyping import Float64
+
+from manyheads.places import atomic_path
+from manyheads.study.results import StudyResult
+from manyheads.study.space import setting_words
+from manyheads.study.store import Store
+
+# Okabe and Ito (2008): told apart by colour-blind readers too.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_LINES = ("-", "--", "-.", ":")
+MAX_CURVES = len(_COLOURS)
+
+Curve = Float64[np.ndarray, "trials epochs"]
+
+
+def candidate_curves(store: Store, candidate: int, metric: str) -> Curve:
+    """A metric of all finished trials of a candidate, a row a trial."""
+    return np.array(
+        [
+            [getattr(metrics, metric) for metrics in store.curve(record.trial.number)]
+            for record in store.trials("done")
+            if record.trial.candidate == candidate
+        ]
+    )
+
+
+def draw_curves(
+    path: Path, store: Store, result: StudyResult, varying: Sequence[str], title: str
+) -> None:
+    """Write a figure of validation accuracy and loss by epoch: the mean over trials and their band.
+
+    The band is the smallest and the largest trial. Of many candidates the best `MAX_CURVES` are
+    drawn, in the grid's order.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = sorted(entry.candidate for entry in result.ranking[:MAX_CURVES])
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 2)
+    for axes, metric in zip(panels, ("val_accuracy", "val_loss"), strict=True):
+        for place, candidate in enumerate(shown):
+            curves = candidate_curves(store, candidate, metric)
+            epochs = np.arange(1, curves.shape[1] + 1)
+            colour, line = _COLOURS[place], _LINES[place % len(_LINES)]
+            name = setting_words(result.hyperparameters(candidate), varying)
+            axes.plot(epochs, curves.mean(axis=0), line, color=colour, label=name, lw=1.8)
+            if len(curves) > 1:
+                low, high = curves.min(axis=0), curves.max(axis=0)
+                axes.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(metric)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[1].set_ylim(*_loss_limits(store, shown))
+    panels[0].legend(frameon=False)
+    trials = max((entry.trials for entry in result.ranking), default=0)
+    more = (
+        f"; the best {MAX_CURVES} of {len(result.grid)} candidates"
+        if len(result.ranking) > MAX_CURVES
+        else ""
+    )
+    band = (
+        f"mean of {trials} trials, band from lowest to highest" if trials > 1 else "one trial each"
+    )
+    figure.suptitle(f"{_drawable(title)} ({band}{more})", fontsize=11, parse_math=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _loss_limits(store: Store, candidates: Sequence[int]) -> tuple[float, float]:
+    """Limits that keep candidates of enormous losses from flattening the others."""
+    curves = [candidate_curves(store, number, "val_loss") for number in candidates]
+    low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
+    usual = median_low([float(np.quantile(c, 0.95)) for c in curves])
+    top = min(high, low + 3 * (usual - low)) if usual > low else high
+    margin = 0.05 * (top - low) or 0.05
+    return low - margin, top + margin
+
+
+def _drawable(text: str) -> str:
+    """`text` with a box for what the font lacks, such as most emoji."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in text)

@@ -1,0 +1,124 @@
+"""Frozen, validated settings with a digest that is the same on every machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from manyheads.errors import SettingError
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """How a file becomes `[size, size, 3]` pixels.
+
+    `size` is in pixels, 32 to 2048; the image is squashed to a square, as the lesson's loader
+    does. `nearest` reproduces that loader; every other interpolation is antialiased. `exif`
+    honours the orientation that the camera recorded, which the lesson's loader ignores.
+    """
+
+    size: int = 150
+    interpolation: str = "bicubic"
+    exif: bool = True
+
+    def __post_init__(self) -> None:
+        store(self, size=whole("image_size", self.size, 32, 2048))
+        choice("interpolation", self.interpolation, INTERPOLATIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How images without given splits are divided: the shares of validation and test, and a seed.
+
+    `seed` picks another division of the same images; each share is in [0, 0.5].
+    """
+
+    validation: float = 0.2
+    test: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        store(
+            self,
+            validation=number("validation share", self.validation, 0.0, 0.5),
+            test=number("test share", self.test, 0.0, 0.5),
+            seed=whole("split seed", self.seed, 0, 2**31 - 1),
+        )
+
+
+def store(settings: object, **values: object) -> None:
+    """Store checked and converted `values` in a frozen dataclass, from its `__post_init__`."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
+
+
+def digest(settings: object) -> str:
+    """SHA-256, in hexadecimal, of a dataclass or a plain structure in canonical JSON."""
+    text = json.dumps(plain(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(settings: object) -> Any:
+    """Dataclasses and tuples as the dictionaries and lists that JSON and TOML know."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        return {
+            field.name: plain(getattr(settings, field.name))
+            for field in dataclasses.fields(settings)
+        }
+    if isinstance(settings, dict):
+        return {key: plain(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [plain(value) for value in settings]
+    return settings
+
+
+def number(
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """`value` as a finite float between `low` and `high`; raises `SettingError` otherwise."""
+    expected = (
+        f"{name} to be a number {'above' if open_low else 'from'} {low:g} "
+        f"{'and below' if open_high else 'to'} {high:g}"
+    )
+    try:
+        result = float(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        raise SettingError(expected, repr(value), f"give {name} as a plain number") from None
+    too_low = result <= low if open_low else result < low
+    too_high = result >= high if open_high else result > high
+    if isinstance(value, bool) or math.isnan(result) or too_low or too_high:
+        raise SettingError(expected, str(value), f"give a {name} inside that range")
+    return result
+
+
+def whole(name: str, value: object, low: int, high: int) -> int:
+    """`value` as an integer from `low` to `high`; raises `SettingError` otherwise."""
+    expected = f"{name} to be a whole number from {low} to {high}"
+    try:
+        result = int(str(value))
+    except ValueError:
+        raise SettingError(expected, repr(value), f"give {name} as a plain number") from None
+    if isinstance(value, bool) or not low <= result <= high:
+        raise SettingError(expected, str(value), f"give a {name} inside that range")
+    return result
+
+
+def choice(name: str, value: object, options: tuple[str, ...]) -> str:
+    """`value` if it is one of `options`; raises `SettingError` with the options otherwise."""
+    if value not in options:
+        raise SettingError(
+            f"{name} to be one of {', '.join(options)}", repr(value), f"choose one {name} of these"
+        )
+    return str(value)

@@ -1,0 +1,105 @@
+"""A run folder: where everything about one study lives.
+
+study.toml      all settings, resolved
+study.sqlite    trials, epochs, states
+history.csv     a row per trial and epoch
+results.csv     a row per candidate
+heads/          the best epoch of each candidate (safetensors), bounded in number
+best.keras      the best model, whole; best.keras.json says how to use it
+curves.png      the figure
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from manyheads.errors import RunError
+from manyheads.places import disk_errors, make_folder, write_text
+from manyheads.study.settings import differences, read_toml, to_toml
+
+
+class RunFolder:
+    """The paths of a run folder; nothing is read or written before it is asked for."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.settings = self.path / "study.toml"
+        self.store = self.path / "study.sqlite"
+        self.history = self.path / "history.csv"
+        self.results = self.path / "results.csv"
+        self.heads = self.path / "heads"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best.keras"
+        self.figure = self.path / "curves.png"
+
+    @classmethod
+    def named_after(cls, data: str | Path) -> RunFolder:
+        """The usual run folder of a study on `data`: one below `runs/` with its name."""
+        stem = Path(os.path.normpath(Path(data).absolute())).stem
+        return cls(Path("runs") / (re.sub(r"[^\w.-]+", "-", stem) or "study"))
+
+    def head(self, candidate: int) -> Path:
+        """The file of a candidate's best head."""
+        return self.heads / f"candidate-{candidate:03d}.safetensors"
+
+    def document(self) -> dict[str, Any]:
+        """The settings of the study in this folder; raises `RunError` if there is none."""
+        if not self.settings.is_file():
+            raise RunError(
+                f"a run folder at {self.path}",
+                "no study.toml in it" if self.path.is_dir() else "no such folder",
+                "name a folder that `manyheads sweep` has made",
+            )
+        return read_toml(self.settings)
+
+    @contextmanager
+    def opened(self, document: dict[str, Any]) -> Iterator[RunFolder]:
+        """Hold the folder for the study of `document`, new or begun before.
+
+        Raises `RunError` if another process holds it, or if the study in it is another one: then
+        the error shows the settings that differ.
+        """
+        if self.path.is_file():
+            raise RunError(f"a folder at {self.path}", "a file", "choose another --out")
+        make_folder(self.path)
+        with disk_errors(self.path):
+            lock = FileLock(self.path / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise RunError(
+                    f"{self.path} to be free",
+                    "another manyheads at work in it",
+                    "wait until it has finished, or choose another --out",
+                ) from None
+        try:
+            self._claim(document)
+            yield self
+        finally:
+            lock.release()
+
+    def _claim(self, document: dict[str, Any]) -> None:
+        if not self.settings.exists():
+            strangers = [entry.name for entry in self.path.iterdir() if entry.name != ".lock"]
+            if strangers:
+                raise RunError(
+                    f"an empty folder or a study at {self.path}",
+                    f"other files ({strangers[0]})",
+                    "choose another --out",
+                )
+            write_text(self.settings, to_toml(document))
+            return
+        changed = differences(read_toml(self.settings), document)
+        if changed:
+            raise RunError(
+                f"the settings of the study that {self.path} holds",
+                "; ".join(changed),
+                "repeat the former settings to resume it, or choose another --out",
+            )

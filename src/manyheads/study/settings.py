@@ -1,0 +1,132 @@
+"""The settings of a study: what the user asks for, and what that came to on this machine."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from manyheads.errors import RunError
+from manyheads.heads.bank import EPOCH_RULES
+from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
+from manyheads.study.space import Grid, Trials
+
+ENGINES = ("fused", "keras")
+RUNTIMES = ("openvino", "keras")
+MAX_EPOCHS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What the user asks for; every combination of the grid's values is a candidate.
+
+    `data` names the data set; `weights` is a file of weights or None for ImageNet's; `epochs`,
+    `batch_size` (images) and `seeds` are counts; `select` is the rule that chooses an epoch and
+    a candidate (`best_accuracy`, `best_loss` or `last`), on validation images only.
+    """
+
+    data: str
+    grid: Grid
+    backbone: str = "xception"
+    weights: str | None = None
+    image: ImageSettings = field(default_factory=ImageSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    epochs: int = 30
+    batch_size: int = 32
+    seeds: int = 1
+    select: str = "best_accuracy"
+    engine: str = "fused"
+    runtime: str = "openvino"
+
+    def __post_init__(self) -> None:
+        store(
+            self,
+            epochs=whole("epochs", self.epochs, 1, MAX_EPOCHS),
+            batch_size=whole("batch_size", self.batch_size, 1, 65_536),
+            seeds=whole("seeds", self.seeds, 1, 100_000),
+        )
+        choice("select", self.select, EPOCH_RULES)
+        choice("engine", self.engine, ENGINES)
+        choice("runtime", self.runtime, RUNTIMES)
+
+    def trials(self) -> Trials:
+        """All trials of the study."""
+        return Trials(len(self.grid), self.seeds)
+
+
+def lasting(data: str | Path) -> str:
+    """`data` so that it means the same in another folder: a path in full, or a catalog's name."""
+    try:
+        return str(Path(data).absolute() if Path(data).exists() else data)
+    except (OSError, ValueError):  # no path at all, as opening it will say
+        return str(data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What the settings came to: digests of everything that a result depends on, and versions.
+
+    `content` digests images, labels and splits; `weights` the backbone's arrays.
+    """
+
+    content: str
+    weights: str
+    weights_source: str
+    classes: tuple[str, ...]
+    versions: dict[str, str]
+
+
+# These may differ between two runs that are the same study all the same.
+_INCIDENTAL = ("study.data", "study.weights", "resolved.weights_source", "resolved.versions")
+
+
+def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any]:
+    """The contents of `study.toml`."""
+    asked = {key: value for key, value in plain(settings).items() if value is not None}
+    tables = {name: asked.pop(name) for name in ("grid", "image", "split")}
+    return {"study": asked, **tables, "resolved": plain(resolved)}
+
+
+def to_toml(document: dict[str, Any]) -> str:
+    """`document` as TOML."""
+    return tomli_w.dumps(document)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The document in `path`; raises `RunError` if it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RunError(
+            f"the settings of a study in {path}", str(error), "choose another --out"
+        ) from error
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What makes `new` another study than `old`, a line a setting: `name: old → new`."""
+    before, after = dict(_flat(old)), dict(_flat(new))
+    lines = []
+    for key in sorted(before.keys() | after.keys()):
+        incidental = any(key == name or key.startswith(f"{name}.") for name in _INCIDENTAL)
+        if not incidental and before.get(key) != after.get(key):
+            lines.append(f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}")
+    return lines
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 16 else f"{text[:12]}…"

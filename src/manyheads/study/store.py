@@ -1,0 +1,177 @@
+"""The record of a study in SQLite: which trials there are, how far each is, and its curves.
+
+A trial is `pending`, `running`, `done`, `failed` or `pruned`. Its epochs are written together with
+its end, in one transaction, so that what is recorded of a trial is always whole: a trial that was
+cut off is simply pending again, and trained again to the same numbers.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.errors import DiskError, RunError
+from manyheads.heads.bank import Metrics
+from manyheads.study.space import Trial
+
+SCHEMA_VERSION = 1
+STATES = ("pending", "running", "done", "failed", "pruned")
+
+_SCHEMA = f"""
+CREATE TABLE trials (
+    trial INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    fold INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN {STATES}),
+    epoch INTEGER NOT NULL DEFAULT 0,
+    note TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE epochs (
+    trial INTEGER NOT NULL REFERENCES trials,
+    epoch INTEGER NOT NULL,
+    accuracy REAL NOT NULL,
+    loss REAL NOT NULL,
+    val_accuracy REAL NOT NULL,
+    val_loss REAL NOT NULL,
+    PRIMARY KEY (trial, epoch)
+) WITHOUT ROWID;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What is known of a trial; `epoch` is the one that the study's rule chose, 0 for none."""
+
+    trial: Trial
+    state: str
+    epoch: int
+    note: str
+
+
+class Store:
+    """The trials of one study; a context manager. Use it from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            with self._errors():
+                self._open()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def prepare(self, trials: Iterable[Trial]) -> None:
+        """Record all trials of the study once; those that a crash left running are pending."""
+        with self._transaction():
+            if self._db.execute("SELECT count(*) FROM trials").fetchone()[0] == 0:
+                self._db.executemany(
+                    "INSERT INTO trials (trial, candidate, seed, fold) VALUES (?, ?, ?, ?)",
+                    ((t.number, t.candidate, t.seed, t.fold) for t in trials),
+                )
+            self._db.execute("UPDATE trials SET state = 'pending' WHERE state = 'running'")
+
+    def start(self, trial: int) -> None:
+        """A trial is being trained."""
+        with self._transaction():
+            self._db.execute("UPDATE trials SET state = 'running' WHERE trial = ?", (trial,))
+
+    def finish(
+        self, trial: int, state: str, epoch: int, note: str, curve: Sequence[Metrics]
+    ) -> None:
+        """A trial has ended as `state`, after the epochs of `curve`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM epochs WHERE trial = ?", (trial,))
+            self._db.executemany(
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                ((trial, number, *metrics) for number, metrics in enumerate(curve, start=1)),
+            )
+            self._db.execute(
+                "UPDATE trials SET state = ?, epoch = ?, note = ? WHERE trial = ?",
+                (state, epoch, note, trial),
+            )
+
+    def trials(self, *states: str) -> list[TrialRecord]:
+        """The trials in any of `states` (all of them, if none is given), in order."""
+        marks = ", ".join("?" * len(states))
+        where = f"WHERE state IN ({marks})" if states else ""
+        query = f"SELECT trial, candidate, seed, fold, state, epoch, note FROM trials {where}"
+        with self._errors():
+            rows = self._db.execute(f"{query} ORDER BY trial", states).fetchall()
+        return [
+            TrialRecord(
+                Trial(number=number, candidate=candidate, seed=seed, fold=fold),
+                state,
+                epoch,
+                note,
+            )
+            for number, candidate, seed, fold, state, epoch, note in rows
+        ]
+
+    def curve(self, trial: int) -> list[Metrics]:
+        """The epochs of a trial, in order."""
+        query = (
+            "SELECT accuracy, loss, val_accuracy, val_loss FROM epochs"
+            " WHERE trial = ? ORDER BY epoch"
+        )
+        with self._errors(), closing(self._db.execute(query, (trial,))) as rows:
+            return [Metrics(*row) for row in rows]
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            with self._transaction():
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._db.execute(statement)
+        elif version != SCHEMA_VERSION:
+            raise RunError(
+                f"a study of format {SCHEMA_VERSION} in {self.path}",
+                f"format {version}",
+                "use the version of manyheads that began it, or choose another --out",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise DiskError(
+                f"to write {self.path}",
+                str(error),
+                "make room or choose a folder that can be written, and repeat the command; "
+                "every finished trial is kept",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise RunError(
+                f"the record of a study in {self.path}", str(error), "choose another --out"
+            ) from error

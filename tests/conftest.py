@@ -1,0 +1,75 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from manyheads.pipeline import Finished
+from manyheads.study.folder import RunFolder
+from tests.small_study import finished_study
+from tests.strategies import distinct_image
+
+# Machines that run tests are often busy with others' work: a slow example is not a wrong one.
+settings.register_profile("manyheads", deadline=None)
+settings.load_profile("manyheads")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that no test shares with the user: of this session, or `MANYHEADS_TEST_CACHE`."""
+    given = os.environ.get("MANYHEADS_TEST_CACHE")
+    folder = Path(given) if given else tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MANYHEADS_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def clothing() -> Path:
+    """The folder of the lesson's photographs."""
+    data = os.environ.get("MANYHEADS_DATA")
+    if not data:
+        pytest.skip("MANYHEADS_DATA, the folder with the clothing photographs, is not set")
+    folder = Path(data) / "clothing"
+    if not folder.is_dir():
+        pytest.skip(f"there are no clothing photographs in {data}")
+    return folder
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Make a folder of small images that all differ: `image_folder({"train/cat": 3, "cat": 2})`.
+
+    The keys are folders below the new folder `name`, the values numbers of images.
+    """
+
+    def make(
+        counts: Mapping[str, int], *, name: str = "data", suffix: str = ".png", size: int = 8
+    ) -> Path:
+        root = tmp_path / name
+        root.mkdir()
+        for folder, count in counts.items():
+            (root / folder).mkdir(parents=True)
+            for number in range(count):
+                image = distinct_image(f"{folder} {number}", size)
+                image.save(root / folder / f"{number:04d}{suffix}")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A finished study of generated images through MobileNet with random weights; read only."""
+    return finished_study(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def small_run(small_study: Finished) -> RunFolder:
+    """The run folder of `small_study`."""
+    return small_study.folder

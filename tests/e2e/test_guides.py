@@ -1,0 +1,104 @@
+"""What the guides show runs: every block of code, in order, on small data.
+
+Beside the numbers below, only the backbone is exchanged: a small one with random weights stands
+for Xception with ImageNet's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_study import small_images
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "lesson.md"
+
+NUMBERS = [
+    (r"\b150\b", "32"),
+    (r"\bepochs=30\b", "epochs=2"),
+    (r"\bseeds=5\b", "seeds=2"),
+]
+KERAS = [
+    *NUMBERS,
+    (r"applications\.xception import Xception", "applications.mobilenet import MobileNet"),
+    (r"Xception\(weights=\"imagenet\"", "MobileNet(weights=None"),
+    (r"Dense\(10\)", "Dense(3)"),
+]
+MANYHEADS = [
+    *NUMBERS,
+    (r"make_model\(", 'make_model(backbone="mobilenet", weights="random:0", image_size=32, '),
+    (r"Study\(\n", 'Study(\n    backbone="mobilenet", weights="random:0", data='),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the guide's reader works: the data set, and a photograph."""
+    small_images(tmp_path / "clothing")
+    photograph = next((tmp_path / "clothing" / "validation").glob("*/*"))
+    (tmp_path / "photograph.jpg").write_bytes(photograph.read_bytes())
+    return tmp_path
+
+
+def test_the_manyheads_code_runs(folder: Path) -> None:
+    """On the base installation's Keras: the guide's code trains with manyheads alone."""
+    printed = run(code("manyheads", MANYHEADS), folder, KERAS_BACKEND="openvino")
+    assert "<Study of clothing" in printed
+    assert "<1 predictions>" in printed
+    names = [path.name for path in (folder / "runs" / "lesson" / "checkpoints").glob("*.keras")]
+    assert len(names) == 4
+    assert all(re.match(r"xception_v3_0[12]_[01]\.\d{3}", name) for name in names)
+    assert (folder / "curves-manyheads.png").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_keras_code_runs(folder: Path) -> None:
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed (pip install '.[tensorflow]')")
+    printed = run(code("keras", KERAS), folder, KERAS_BACKEND="tensorflow")
+    assert printed.split()[-1] in {"cat", "dog", "panda"}
+    assert list(folder.glob("xception_v3_*.keras"))
+    assert (folder / "curves-keras.png").stat().st_size > 0
+
+
+def test_the_commands_of_the_guide_are_understood() -> None:
+    from manyheads.cli.main import build_parser
+
+    commands = re.findall(r"```console\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    assert commands
+    for command in commands:
+        words = command.replace("\\\n", " ").replace("'", "").split()
+        assert words.pop(0) == "manyheads"
+        assert build_parser().parse_args(words)
+
+
+def code(kind: str, exchanged: list[tuple[str, str]]) -> str:
+    """The blocks of one kind as one program, with what is exchanged."""
+    text = GUIDE.read_text(encoding="utf-8")
+    blocks = re.findall(rf"<!-- {kind} -->\n```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 6
+    program = "\n".join(blocks)
+    for pattern, replacement in exchanged:
+        program, count = re.subn(pattern, replacement, program)
+        assert count or pattern.startswith(r"\bseeds")
+    return program
+
+
+def run(program: str, folder: Path, **environment: str) -> str:
+    calm = {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, **calm, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

@@ -1,0 +1,115 @@
+"""What an engine is held to: `keras.Model.fit` on a plain model, with what it drew written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manyheads.heads.bank import HeadSettings
+from manyheads.heads.head import Parameters
+from tests.banks import RecordedStreams
+
+
+@dataclass
+class KerasFit:
+    """A fit: every step's loss, the head's final arrays, and the draws for another trainer."""
+
+    losses: np.ndarray
+    weights: list[np.ndarray]
+    streams: RecordedStreams
+
+
+def fit(
+    keras: Any,
+    head: HeadSettings,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    backbone: Any = None,
+) -> KerasFit:
+    """Train the lesson's head on `inputs`: features, or images that a frozen `backbone` sees."""
+    given = head.hyperparameters
+    dropout = keras.layers.Dropout(given.droprate, seed=head.seed + 7)
+    dense = [
+        keras.layers.Dense(
+            given.size_inner, activation="relu", kernel_initializer=_glorot(keras, 1)
+        ),
+        keras.layers.Dense(classes, kernel_initializer=_glorot(keras, 2)),
+    ]
+    given_inputs = keras.Input(inputs.shape[1:])
+    vectors = given_inputs
+    if backbone is not None:
+        backbone.trainable = False
+        vectors = keras.layers.GlobalAveragePooling2D()(backbone(given_inputs, training=False))
+    model = keras.Model(given_inputs, dense[1](dropout(dense[0](vectors))))
+    model.compile(
+        optimizer=keras.optimizers.Adam(given.learning_rate),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    start = Parameters(*_arrays(dense))
+    random = np.random.default_rng(head.seed)
+    orders = [random.permutation(len(inputs)) for _ in range(head.epochs)]
+    truth = np.eye(classes, dtype=np.float32)[labels]
+    recorder = _running_losses(keras)
+    losses = []
+    for order in orders:
+        model.fit(
+            inputs[order],
+            truth[order],
+            batch_size=head.batch_size,
+            shuffle=False,
+            callbacks=[recorder],
+            verbose=0,
+        )
+        losses += _step_losses(recorder.means, head.batch_size, len(order))
+    keeps = _masks(keras, dropout, head, len(inputs))
+    return KerasFit(np.array(losses), _arrays(dense), RecordedStreams(start, orders, keeps))
+
+
+def _glorot(keras: Any, seed: int) -> Any:
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+def _arrays(layers: list[Any]) -> list[np.ndarray]:
+    return [np.array(array) for layer in layers for array in layer.get_weights()]
+
+
+def _running_losses(keras: Any) -> Any:
+    class Recorder(keras.callbacks.Callback):
+        means: list[float]
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.means = []
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.means.append(float(logs["loss"]))
+
+    return Recorder()
+
+
+def _step_losses(means: list[float], batch_size: int, samples: int) -> list[float]:
+    """Each step's loss from Keras's own `loss`, which is the mean of the epoch so far."""
+    seen = np.minimum(batch_size * np.arange(1, len(means) + 1), samples)
+    totals = np.array(means) * seen
+    return list(np.diff(totals, prepend=0) / np.diff(seen, prepend=0))
+
+
+def _masks(keras: Any, dropout: Any, head: HeadSettings, samples: int) -> list[np.ndarray]:
+    """The masks that `dropout` drew, by epoch: drawn again from a generator of the same seed."""
+    given = head.hyperparameters
+    if not given.droprate:
+        return [np.ones((samples, given.size_inner), np.bool_)] * head.epochs
+    generator = keras.random.SeedGenerator(head.seed + 7)
+    keeps = []
+    for _ in range(head.epochs):
+        parts = []
+        for first in range(0, samples, head.batch_size):
+            ones = np.ones((min(head.batch_size, samples - first), given.size_inner), np.float32)
+            shown = keras.random.dropout(ones, given.droprate, seed=generator)
+            parts.append(keras.ops.convert_to_numpy(shown) > 0)
+        keeps.append(np.concatenate(parts))
+    assert list(dropout.seed_generator.state.numpy()) == list(generator.state.numpy())
+    return keeps

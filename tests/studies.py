@@ -1,0 +1,149 @@
+"""What tests of studies are made of: a backbone that costs nothing, and whole small studies."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
+from manyheads.heads.bank import Fold, engine_named
+from manyheads.places import cache_dir, make_folder
+from manyheads.study.folder import RunFolder
+from manyheads.study.results import StudyResult
+from manyheads.study.run import Listener, train_study
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import Grid
+from manyheads.study.store import Store
+from tests.banks import generated_fold
+
+FEATURES = 12
+
+
+def study_settings(**changes: Any) -> StudySettings:
+    """Four small heads of three epochs, but for `changes`."""
+    given = {"data": "none", "grid": Grid((0.01,), (4,), (0.0, 0.5)), "epochs": 3, "seeds": 2}
+    return StudySettings(**(given | changes))
+
+
+def train(
+    settings: StudySettings,
+    path: Path,
+    *,
+    fold: Fold | None = None,
+    keep_heads: int = 100,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> StudyResult:
+    """Train a study on generated features in the folder `path`."""
+    path.mkdir(exist_ok=True)
+    folder = RunFolder(path)
+    with Store(folder.store) as store:
+        return train_study(
+            settings, folder, store, [fold or generated_fold(60, FEATURES)],
+            engine_named(settings.engine), keep_heads=keep_heads, listener=listener, stop=stop,
+        )  # fmt: skip
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def outcome_of(run: Path) -> dict[str, bytes]:
+    """What a run came to: the bytes of its tables, and of its heads' files."""
+    files = [run / "history.csv", run / "results.csv", *sorted((run / "heads").iterdir())]
+    return {str(file.relative_to(run)): file.read_bytes() for file in files}
+
+
+class FreeBackbone:
+    """Sums of patches of an image: a backbone that is ready at once and tells classes apart."""
+
+    features = FEATURES
+    batch = 4
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self.pause = pause
+
+    def run(
+        self,
+        batches: Iterable[tuple[object, np.ndarray]],
+        *,
+        stop: threading.Event | None = None,
+    ) -> Iterator[tuple[object, np.ndarray]]:
+        """Features of one batch after another, with a pause before each."""
+        for key, pixels in batches:
+            if stop is not None and stop.wait(self.pause):
+                return
+            size = pixels.shape[1] // 2
+            parts = [
+                pixels[:, row * size : (row + 1) * size, column * size : (column + 1) * size]
+                for row in (0, 1)
+                for column in (0, 1)
+            ]
+            means = np.concatenate([part.mean(axis=(1, 2)) for part in parts], axis=1)
+            yield key, (means / 64).astype(np.float32)
+
+    def __enter__(self) -> FreeBackbone:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def free_backbone(
+    patch: pytest.MonkeyPatch, *, extraction: float = 0.0, training: float = 0.0
+) -> Iterator[None]:
+    """Put a free backbone, weights and models in the place of Keras's.
+
+    `extraction` and `training` are pauses in seconds, for each batch and each epoch.
+    """
+
+    def compile_backbone(*_: object, **__: object) -> FreeBackbone:
+        return FreeBackbone(extraction)
+
+    def resolve(spec: BackboneSpec, given: object = None, *_: object, **__: object) -> Weights:
+        digest = hashlib.sha256(f"{spec.name} {given}".encode()).hexdigest()
+        path = make_folder(cache_dir()) / "free.safetensors"
+        path.touch()
+        return Weights(path, digest, "no weights")
+
+    def write_models(*arguments: Any, **_: object) -> list[Path]:
+        wanted: Sequence[tuple[Any, Path]] = arguments[4]
+        for best, target in wanted:
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(b"".join(array.tobytes() for array in best.parameters))
+        return [target for _, target in wanted]
+
+    patch.setattr("manyheads.features.extract.compile_backbone", compile_backbone)
+    patch.setattr("manyheads.pipeline.resolve", resolve)
+    patch.setattr("manyheads.plan.resolve", resolve)
+    patch.setattr("manyheads.backbones.weights.resolve", resolve)
+    patch.setattr("manyheads.plan.cached", lambda spec: resolve(spec))
+    patch.setattr("manyheads.pipeline.write_models", write_models)
+    if training:
+        patch.setattr("manyheads.pipeline.engine_named", lambda name: _Slow(name, training))
+    yield
+
+
+class _Slow:
+    """An engine that pauses after every epoch."""
+
+    def __init__(self, name: str, pause: float) -> None:
+        self.name, self._engine, self._pause = name, engine_named(name), pause
+
+    def train(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        for event in self._engine.train(*arguments, **options):
+            time.sleep(self._pause)
+            yield event

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manyheads.backbones import registry, weights
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
+
+
+@pytest.fixture(scope="session")
+def small() -> BackboneSpec:
+    """The backbone that Keras builds fastest."""
+    return registry.get("mobilenet_v3_small")
+
+
+@pytest.fixture(scope="session")
+def small_weights(small: BackboneSpec, cache: Path) -> Weights:  # noqa: ARG001
+    return weights.resolve(small, "random:1")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache for one test alone."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MANYHEADS_CACHE", str(folder))
+    return folder

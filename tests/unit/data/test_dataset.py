@@ -1,0 +1,269 @@
+"""Opening a data set, its splits and content, and whether it can be trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyheads.data.dataset import open_dataset
+from manyheads.errors import DataError, Interrupted
+from manyheads.settings import SplitSettings
+from tests.strategies import distinct_image
+
+HALF = SplitSettings(validation=0.5, test=0.0)
+
+
+def write_manifest(root: Path, rows: list[str], header: str = "path,label") -> Path:
+    path = root / "data.csv"
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    return path
+
+
+def test_class_folders_are_divided_by_content(image_folder):
+    dataset = open_dataset(image_folder({"b": 30, "a": 30}))
+    assert dataset.name == "data"
+    assert dataset.layout == "class folders"
+    assert dataset.classes == ("a", "b")
+    assert dataset.labels.tolist() == [0] * 30 + [1] * 30
+    assert set(dataset.splits) == {"train", "validation", "test"}
+    assert dataset.divided == SplitSettings()
+    assert not dataset.carved
+    first = dataset.paths[0]
+    assert dataset.digests[0] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert dataset.name_of(0) == str(Path("a", "0000.png"))
+
+
+def test_adding_and_renaming_images_move_no_other(image_folder):
+    root = image_folder({"a": 20, "b": 20})
+    before = open_dataset(root)
+    (root / "a" / "0003.png").rename(root / "a" / "zzz.png")
+    distinct_image("new").save(root / "a" / "0000a.png")
+    (root / "b" / "0005.png").unlink()
+    after = open_dataset(root)
+    old = dict(zip(before.digests, before.splits, strict=True))
+    moved = [d for d, s in zip(after.digests, after.splits, strict=True) if old.get(d, s) != s]
+    assert not moved
+    assert after.content != before.content
+
+
+def test_given_splits_are_kept(image_folder):
+    root = image_folder({"train/a": 3, "train/b": 2, "val/a": 1, "val/b": 1, "test/b": 1})
+    dataset = open_dataset(root)
+    assert dataset.layout == "split folders"
+    assert dataset.rows("train").tolist() == [0, 1, 2, 3, 4]
+    assert dataset.rows("validation").tolist() == [5, 6]
+    assert dataset.rows("test").tolist() == [7]
+    assert dataset.divided is None
+    dataset.require_trainable()
+
+
+def test_missing_validation_is_carved_from_training(image_folder):
+    root = image_folder({"train/a": 40, "train/b": 40, "test/a": 9, "test/b": 9})
+    dataset = open_dataset(root, split=HALF)
+    counts = Counter(dataset.splits)
+    assert counts["test"] == 18
+    assert 20 <= counts["validation"] <= 60
+    assert dataset.carved
+    # The share of test does not shrink what training and validation divide.
+    assert open_dataset(root, split=replace(HALF, test=0.5)).splits == dataset.splits
+    assert "validation" not in open_dataset(root, split=SplitSettings(validation=0)).splits
+
+
+def test_a_manifest_with_groups(image_folder):
+    root = image_folder({"a": 8, "b": 8})
+    rows = [f"{c}/{n:04d}.png,{c} 🐈 x/y,g{n % 4}" for c in "ab" for n in range(8)]
+    path = write_manifest(root, rows, "path,label,group")
+    dataset = open_dataset(path, split=HALF)
+    assert dataset.layout == "manifest"
+    assert dataset.name == "data"
+    assert dataset.classes == ("a 🐈 x/y", "b 🐈 x/y")
+    assert dataset.groups is not None
+    pairs = set(zip(dataset.groups, dataset.splits, strict=True))
+    assert len(pairs) == 4
+
+
+def test_a_manifest_without_validation_is_carved(image_folder):
+    root = image_folder({"a": 10, "b": 10})
+    rows = [f"{c}/{n:04d}.png,{c},train" for c in "ab" for n in range(10)]
+    dataset = open_dataset(write_manifest(root, rows, "path,label,split"), split=HALF)
+    assert set(dataset.splits) == {"train", "validation"}
+
+
+def test_content_depends_on_bytes_labels_and_splits_only(image_folder, tmp_path):
+    root = image_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    dataset = open_dataset(root)
+    root.rename(tmp_path / "moved")
+    assert open_dataset(tmp_path / "moved").content == dataset.content
+    others = [
+        replace(dataset, splits=("test", *dataset.splits[1:])),
+        replace(dataset, digests=("0" * 64, *dataset.digests[1:])),
+        replace(dataset, classes=("a", "c")),
+        replace(dataset, labels=1 - dataset.labels),
+    ]
+    assert len({dataset.content, *(other.content for other in others)}) == 5
+
+
+def test_without_drops_images_and_keeps_class_numbers(image_folder):
+    root = image_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    dataset = open_dataset(root).without([0, 1, 4])
+    assert len(dataset) == 3
+    assert dataset.classes == ("a", "b")
+    assert dataset.labels.tolist() == [1, 1, 1]
+    assert [path.parent.name for path in dataset.paths] == ["b", "b", "b"]
+    assert len(dataset.digests) == len(dataset.splits) == 3
+    with pytest.raises(DataError, match="two or more classes"):
+        dataset.require_trainable()
+
+
+def test_labels_cannot_be_changed_by_accident(image_folder):
+    dataset = open_dataset(image_folder({"a": 1, "b": 1}))
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.labels[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.without([0]).labels[0] = 1
+
+
+def test_rows_of_an_unknown_split(image_folder):
+    with pytest.raises(DataError, match="one of train, validation, test"):
+        open_dataset(image_folder({"a": 1, "b": 1})).rows("val")
+
+
+def test_repr_is_one_short_line(image_folder):
+    root = image_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    assert repr(open_dataset(root)) == (
+        "<Dataset data: 6 images, 2 classes; train 4, validation 2, test 0>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("no/such/folder", "found nothing at 'no/such/folder'"),
+        ("", "found nothing at ''"),
+        ("clothes", r"did you mean 'clothing'\?"),
+        ("digit", r"did you mean 'digits'\?"),
+        ("no/such/table.csv", "found nothing at"),
+        ("x" * 5000, "found nothing at 'xxx"),
+        ("~nobody-by-this-name/data", "found nothing at '~nobody"),
+        ("a\0b", "found nothing at"),
+    ],
+)
+def test_a_source_that_is_not_there(source, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=message):
+        open_dataset(source)
+
+
+def test_a_file_that_is_no_manifest(tmp_path):
+    (tmp_path / "image.png").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"a folder or a manifest \(\.csv, \.parquet\)"):
+        open_dataset(tmp_path / "image.png")
+
+
+def test_one_class_is_refused(image_folder):
+    with pytest.raises(DataError, match=r"two or more classes in .*found one: 'cat'"):
+        open_dataset(image_folder({"cat": 3}))
+
+
+def test_a_file_that_cannot_be_read_is_named(image_folder):
+    root = image_folder({"a": 1, "b": 1})
+    (root / "a" / "gone.png").symlink_to(root / "nowhere.png")
+    with pytest.raises(DataError, match=r"to read .*gone\.png, found no such file"):
+        open_dataset(root)
+
+
+def test_damaged_images_stay_in_the_data_set(image_folder):
+    root = image_folder({"a": 1, "b": 1})
+    (root / "a" / "empty.jpg").write_bytes(b"")
+    assert len(open_dataset(root)) == 3
+
+
+def test_a_folder_here_goes_before_the_catalog(image_folder, monkeypatch):
+    root = image_folder({"a": 1, "b": 1}, name="digits")
+    monkeypatch.chdir(root.parent)
+    assert len(open_dataset("digits")) == 2
+
+
+def test_a_set_stop_interrupts(image_folder):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        open_dataset(image_folder({"a": 1, "b": 1}), stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"train/a": 2, "train/b": 1, "val/a": 1}, "two or more images of every class .*'b'"),
+        ({"val/a": 2, "val/b": 2}, "expected train images in data, found none; add train"),
+        ({"train/a": 2, "train/b": 2, "val/a": 1}, "among the validation images .*none of 'b'"),
+        ({"train/a": 2, "val/a": 2, "val/b": 2}, "among the train images .*none of 'b'"),
+    ],
+)
+def test_what_given_splits_lack(image_folder, counts, message):
+    with pytest.raises(DataError, match=message):
+        open_dataset(image_folder(counts)).require_trainable()
+
+
+def test_a_share_of_zero_is_named_as_the_cause(image_folder):
+    dataset = open_dataset(image_folder({"a": 3, "b": 3}), split=SplitSettings(validation=0))
+    with pytest.raises(DataError, match=r"validation images .*validation share above 0"):
+        dataset.require_trainable()
+
+
+def offer_of_a_seed(root: Path, split: SplitSettings) -> str:
+    """The remedy for the first split seed that leaves a class out."""
+    for seed in range(50):
+        try:
+            open_dataset(root, split=replace(split, seed=seed)).require_trainable()
+        except DataError as error:
+            return error.remedy
+    pytest.fail("no seed left a class out")
+
+
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_the_offered_seed_helps(image_folder, above):
+    root = image_folder({f"{above}a": 4, f"{above}b": 4})
+    offered = int(offer_of_a_seed(root, SplitSettings()).rsplit(" ", 1)[1])
+    open_dataset(root, split=SplitSettings(seed=offered)).require_trainable()
+
+
+def test_the_offered_seed_leaves_given_test_images_where_they_are(image_folder):
+    # Divided anew, shares of a half each would leave nothing to train on: no seed would do.
+    root = image_folder({"train/a": 2, "train/b": 2, "test/a": 1, "test/b": 1})
+    offer = offer_of_a_seed(root, SplitSettings(validation=0.5, test=0.5))
+    assert "another split seed, for example" in offer
+
+
+def test_identical_images_only_cannot_be_helped_by_a_seed(image_folder):
+    root = image_folder({"a": 20, "b": 0})
+    for number in range(3):
+        distinct_image("same").save(root / "b" / f"{number}.png")
+    with pytest.raises(DataError, match="add images of 'b', or take the class out"):
+        open_dataset(root).require_trainable()
+
+
+def test_the_photographs_of_the_lesson(clothing):
+    dataset = open_dataset(clothing)
+    assert Counter(dataset.splits) == {"train": 3068, "validation": 341}
+    assert len(dataset.classes) == 10
+    assert np.bincount(dataset.labels).min() > 50
+    dataset.require_trainable()
+
+
+def test_opening_loads_no_heavy_library():
+    code = (
+        "import sys, manyheads.data.dataset, manyheads.data.checks\n"
+        "heavy = {'keras', 'openvino', 'numba', 'matplotlib', 'sklearn', 'pyarrow', 'tensorflow'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

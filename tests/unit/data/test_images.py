@@ -1,0 +1,238 @@
+"""Decoding: what each kind of image becomes, and what is refused with which words."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from manyheads.data.images import inspect_image, load_pixels
+from manyheads.errors import ImageError
+from manyheads.settings import INTERPOLATIONS, ImageSettings
+from tests.strategies import distinct_image, encoded
+
+SMALL = ImageSettings(size=32, interpolation="nearest")
+
+
+def flat(image: Image.Image, format: str = "PNG", **options: object) -> list[int]:
+    """The one colour of an image of one colour."""
+    pixels = load_pixels(encoded(image, format, **options), SMALL)
+    assert pixels.shape == (32, 32, 3)
+    assert pixels.dtype == np.uint8
+    assert (pixels == pixels[0, 0]).all()
+    return pixels[0, 0].tolist()
+
+
+def png(width: int, height: int, depth: int, colour: int, raw: bytes, extra: bytes = b"") -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = chunk(b"IDAT", zlib.compress(raw))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + data + chunk(b"IEND", b"")
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
+def test_every_format_opens_whatever_the_name(format, tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded(distinct_image("a", 40), format))
+    pixels = load_pixels(path, SMALL)
+    assert pixels.shape == (32, 32, 3)
+    assert pixels.std() > 10
+    assert inspect_image(path).format == format
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_interpolations_equal_pillows(interpolation):
+    image = distinct_image("a", 57)
+    settings = ImageSettings(size=32, interpolation=interpolation)
+    expected = image.resize((32, 32), Image.Resampling[interpolation.upper()])
+    np.testing.assert_array_equal(load_pixels(encoded(image), settings), np.asarray(expected))
+
+
+def test_an_image_of_the_right_size_is_left_alone():
+    image = distinct_image("a", 32)
+    np.testing.assert_array_equal(load_pixels(encoded(image), ImageSettings(size=32)), image)
+
+
+def test_other_shapes_are_squashed_not_cropped():
+    image = Image.new("RGB", (64, 32), "red")
+    image.paste("blue", (32, 0, 64, 32))
+    pixels = load_pixels(encoded(image), SMALL)
+    assert pixels[5, 15].tolist() == [255, 0, 0]
+    assert pixels[5, 16].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "rgb"),
+    [
+        ("RGB", (10, 20, 30), [10, 20, 30]),
+        ("L", 77, [77] * 3),
+        ("1", 1, [255] * 3),
+        ("LA", (0, 0), [255] * 3),
+        ("LA", (100, 255), [100] * 3),
+        ("RGBA", (10, 20, 30, 255), [10, 20, 30]),
+        ("RGBA", (10, 20, 30, 0), [255] * 3),
+        ("RGBA", (0, 0, 0, 128), [127] * 3),
+        ("I;16", 0, [0] * 3),
+        ("I;16", 65535, [255] * 3),
+        ("I;16", 128 * 257, [128] * 3),
+        ("I;16", 128, [0] * 3),
+        ("I;16", 129, [1] * 3),
+    ],
+)
+def test_modes_become_rgb_on_white(mode, colour, rgb):
+    assert flat(Image.new(mode, (9, 9), colour)) == rgb
+
+
+def test_palettes_with_and_without_transparency():
+    image = Image.new("P", (9, 9), 1)
+    image.putpalette([0, 0, 0, 200, 100, 50])
+    assert flat(image) == [200, 100, 50]
+    assert flat(image, transparency=0) == [200, 100, 50]
+    assert flat(image, transparency=1) == [255, 255, 255]
+    assert flat(image, transparency=b"\x00\x00") == [255, 255, 255]
+    assert flat(image, "GIF") == [200, 100, 50]
+
+
+def test_a_transparent_colour_without_alpha_is_laid_on_white():
+    assert flat(Image.new("RGB", (4, 4), (1, 2, 3)), transparency=(1, 2, 3)) == [255] * 3
+    rows = (b"\0" + struct.pack(">4H", *[300] * 4)) * 4
+    seen, hidden = (chunk(b"tRNS", struct.pack(">H", value)) for value in (7, 300))
+    assert load_pixels(png(4, 4, 16, 0, rows, hidden), SMALL).min() == 255
+    assert load_pixels(png(4, 4, 16, 0, rows, seen), SMALL).max() == 1
+
+
+def test_cmyk_becomes_rgb():
+    assert flat(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG") == [255] * 3
+    red, green, blue = flat(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100)
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_an_animation_gives_its_first_frame(format):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    options = {"save_all": True, "append_images": frames[1:], "lossless": True}
+    assert flat(frames[0], format, **options) == [255, 0, 0]
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_recorded_orientation_is_honoured_or_ignored(format, orientation):
+    image = Image.new("RGB", (64, 32), "black")
+    image.paste("white", (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(image, format, exif=exif)
+    corner = {
+        1: (0, 0),
+        2: (0, 1),
+        3: (1, 1),
+        4: (1, 0),
+        5: (0, 0),
+        6: (0, 1),
+        7: (1, 1),
+        8: (1, 0),
+    }
+    for settings, expected in [
+        (ImageSettings(size=32, interpolation="nearest", exif=True), corner[orientation]),
+        (ImageSettings(size=32, interpolation="nearest", exif=False), (0, 0)),
+    ]:
+        pixels = load_pixels(data, settings).astype(float).mean(axis=2)
+        quarters = pixels.reshape(2, 16, 2, 16).mean(axis=(1, 3))
+        assert np.unravel_index(quarters.argmax(), (2, 2)) == expected
+    assert inspect_image(data).rotated == (orientation != 1)
+
+
+def test_damaged_metadata_does_not_hide_a_sound_image():
+    data = encoded(distinct_image("a", 32), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff junk")
+    assert load_pixels(data, SMALL).shape == (32, 32, 3)
+    assert not inspect_image(data).rotated
+
+
+def keras_loader(data: bytes, size: int) -> np.ndarray:
+    """What `keras.utils.load_img` does, spelled out; the test below asks Keras itself."""
+    image = Image.open(io.BytesIO(data))
+    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.NEAREST))
+
+
+@pytest.mark.parametrize("shape", [(150, 150), (400, 533), (149, 301), (33, 7), (1, 1)])
+def test_nearest_is_keras_loader_bit_for_bit(shape):
+    image = distinct_image("a", 600).crop((0, 0, *shape))
+    data = encoded(image, "JPEG")
+    settings = ImageSettings(size=150, interpolation="nearest")
+    np.testing.assert_array_equal(load_pixels(data, settings), keras_loader(data, 150))
+
+
+@pytest.mark.slow
+def test_nearest_is_keras_itself_on_photographs(clothing):
+    paths = sorted((clothing / "validation").rglob("*.jpg"))[::40]
+    code = (
+        "import sys, hashlib, numpy as np, keras\n"
+        "for path in sys.argv[1:]:\n"
+        "    image = keras.utils.load_img(path, target_size=(150, 150))\n"
+        "    print(hashlib.sha256(np.asarray(image, np.uint8).tobytes()).hexdigest())\n"
+    )
+    environment = os.environ | {"KERAS_BACKEND": "openvino"}
+    command = [sys.executable, "-c", code, *map(str, paths)]
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    settings = ImageSettings(size=150, interpolation="nearest", exif=False)
+    ours = [hashlib.sha256(load_pixels(path, settings).tobytes()).hexdigest() for path in paths]
+    assert output.stdout.split() == ours
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "an empty file"),
+        (b"This is a text, not a photograph.", "none of these, or too little of one"),
+        (b"\xff\xd8\xff", "none of these, or too little of one"),
+        (b"%PDF-1.7 ...", "none of these, or too little of one"),
+        (encoded(distinct_image("a", 60), "TIFF"), "none of these, or too little of one"),
+        (encoded(distinct_image("a", 60), "JPEG")[:-400], "damaged or truncated"),
+        (encoded(distinct_image("a", 60), "PNG")[:-400], "damaged or truncated"),
+        (encoded(distinct_image("a", 60), "BMP")[:-400], "damaged or truncated"),
+        (encoded(distinct_image("a", 60), "GIF")[:-400], "damaged or truncated"),
+        (encoded(distinct_image("a", 60), "WEBP")[:-400], ""),
+    ],
+)
+def test_what_is_no_whole_image_is_refused_by_name(data, found, tmp_path):
+    path = tmp_path / "holiday.jpg"
+    path.write_bytes(data)
+    for look in (lambda: load_pixels(path, SMALL, "holiday.jpg"), lambda: inspect_image(path)):
+        with pytest.raises(ImageError, match=r"holiday\.jpg to be a JPEG") as caught:
+            look()
+        assert found in caught.value.found
+        assert "\n" not in str(caught.value)
+        assert "0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("side", [50_000, 10_000])
+def test_a_decompression_bomb_is_refused_before_it_is_opened(side):
+    bomb = png(side, side, 8, 0, b"\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ImageError, match=r"bomb\.png to hold at most 89,478,485 pixels"):
+            load_pixels(bomb, SMALL, "bomb.png")
+
+
+def test_a_missing_file_is_an_image_error(tmp_path):
+    with pytest.raises(ImageError, match="no such file"):
+        load_pixels(tmp_path / "gone.png", SMALL)
+
+
+def test_the_result_can_be_written_to():
+    pixels = load_pixels(encoded(distinct_image("a")), SMALL)
+    pixels[0] = 0
+    assert pixels.flags.c_contiguous

@@ -1,0 +1,59 @@
+"""Work in threads: order, progress, the first failure, and stopping."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from manyheads.data.threads import map_in_threads
+from manyheads.errors import Interrupted
+
+
+def test_results_are_in_order_and_progress_is_complete():
+    seen = []
+
+    def slow_square(number: int) -> int:
+        time.sleep(0.002 if number % 7 == 0 else 0)
+        return number * number
+
+    items = range(700)
+    results = map_in_threads(
+        slow_square, items, what="work", progress=lambda *pair: seen.append(pair)
+    )
+    assert results == [number * number for number in items]
+    assert seen == [(done, 700) for done in range(1, 701)]
+
+
+def test_nothing_to_do():
+    assert map_in_threads(str, [], what="work") == []
+
+
+@pytest.mark.parametrize("kind", [ValueError, TimeoutError])
+def test_the_first_failure_ends_the_work(kind):
+    done = []
+
+    def work(number: int) -> None:
+        if number == 5:
+            raise kind("five")
+        done.append(number)
+
+    with pytest.raises(kind, match="five"):
+        map_in_threads(work, range(5000), what="work")
+    assert len(done) < 4999
+
+
+def test_stop_ends_the_work_soon():
+    stop = threading.Event()
+    started = threading.Event()
+
+    def work(_: int) -> None:
+        started.set()
+        time.sleep(0.02)
+
+    threading.Thread(target=lambda: (started.wait(), stop.set())).start()
+    before = time.monotonic()
+    with pytest.raises(Interrupted, match="stopped before the work was finished"):
+        map_in_threads(work, range(100_000), what="the work", stop=stop)
+    assert time.monotonic() - before < 1

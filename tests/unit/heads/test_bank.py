@@ -1,0 +1,113 @@
+"""What holds for every engine before it trains anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from manyheads.errors import SettingError
+from manyheads.heads.bank import (
+    BestEpoch,
+    EpochEnd,
+    HeadEnd,
+    Metrics,
+    engine_named,
+    head_events,
+)
+from manyheads.heads.head import Parameters, glorot_parameters
+from tests.banks import settings
+
+
+def epochs_of(*validation: tuple[float, float]) -> list[Metrics]:
+    return [Metrics(0.5, 1.0, accuracy, loss) for accuracy, loss in validation]
+
+
+@pytest.mark.parametrize(
+    ("rule", "validation", "chosen"),
+    [
+        ("best_accuracy", [(0.5, 1), (0.7, 2), (0.6, 0.5)], 2),
+        ("best_accuracy", [(0.7, 1), (0.7, 0.9), (0.7, 0.95)], 2),
+        ("best_accuracy", [(0.7, 1), (0.7, 1)], 1),
+        ("best_loss", [(0.5, 1), (0.7, 2), (0.6, 0.5)], 3),
+        ("best_loss", [(0.5, 1), (0.9, 1)], 1),
+        ("last", [(0.9, 0.1), (0.1, 9)], 2),
+    ],
+)
+def test_a_rule_chooses_its_epoch(
+    rule: str, validation: list[tuple[float, float]], chosen: int
+) -> None:
+    best = BestEpoch(rule)
+    taken = [
+        epoch
+        for epoch, metrics in enumerate(epochs_of(*validation), 1)
+        if best.offer(epoch, metrics)
+    ]
+    assert best.epoch == taken[-1] == chosen
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(SettingError, match="best_accuracy, best_loss, last"):
+        BestEpoch("best")
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(SettingError, match="fused, keras"):
+        engine_named("fast")
+
+
+@pytest.mark.parametrize("name", ["fused", "keras"])
+def test_an_engine_goes_by_its_name(name: str) -> None:
+    assert engine_named(name).name == name
+
+
+def parameters(value: float = 0.0) -> Parameters:
+    arrays = glorot_parameters(2, 0, 2, np.random.default_rng(0))
+    arrays.bias[:] = value
+    return arrays
+
+
+def test_events_tell_each_epoch_and_the_chosen_parameters() -> None:
+    losses = np.ones(3)
+    outcomes = [(metrics, losses) for metrics in epochs_of((0.5, 1), (0.9, 1), (0.7, 1))]
+    count = iter(range(1, 4))
+    events = list(
+        head_events(
+            7, settings(epochs=3), "best_accuracy", outcomes, lambda: parameters(next(count))
+        )
+    )
+    assert [type(event) for event in events] == [EpochEnd] * 3 + [HeadEnd]
+    end = events[-1]
+    assert isinstance(end, HeadEnd)
+    assert (end.head, end.status, end.note, end.epoch) == (7, "done", "", 2)
+    assert end.parameters is not None
+    assert end.parameters.bias.tolist() == [2, 2]
+
+
+def test_epochs_that_end_early_have_no_end() -> None:
+    outcomes = [(metrics, np.ones(3)) for metrics in epochs_of((0.5, 1))]
+    events = list(head_events(0, settings(epochs=3), "last", outcomes, parameters))
+    assert [type(event) for event in events] == [EpochEnd]
+
+
+@pytest.mark.parametrize(
+    ("loss", "val_loss", "bias"),
+    [(np.nan, 1, 0), (np.inf, 1, 0), (1, np.nan, 0), (1, np.inf, 0), (1, 1, np.nan)],
+)
+def test_numbers_that_are_not_finite_fail_the_head(
+    loss: float, val_loss: float, bias: float
+) -> None:
+    outcomes = [
+        (Metrics(0.5, 1.0, 0.5, 1.0), np.ones(2)),
+        (Metrics(0.5, loss, 0.9, val_loss), np.array([1, loss])),
+        (Metrics(0.5, 1.0, 0.5, 1.0), np.ones(2)),
+    ]
+    found = iter([parameters(), parameters(bias)])
+    events = list(
+        head_events(0, settings(epochs=3), "best_accuracy", outcomes, lambda: next(found))
+    )
+    end = events[-1]
+    assert isinstance(end, HeadEnd)
+    assert len(events) == 2
+    assert (end.status, end.epoch) == ("failed", 1)
+    assert "epoch 2" in end.note
+    assert end.parameters is not None

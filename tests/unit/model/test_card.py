@@ -1,0 +1,111 @@
+"""The side file says how to use a model, and belongs to one model only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.errors import ModelError
+from manyheads.model.card import ModelCard, card_path, file_digest, read_card, write_card
+from manyheads.settings import ImageSettings
+
+CARD = ModelCard(
+    classes=("cat", "t-shirt / ☂"),
+    backbone="xception",
+    weights="d" * 64,
+    weights_source="a test",
+    image=ImageSettings(size=150, interpolation="nearest", exif=False),
+    preprocessing="keras.applications.xception.preprocess_input",
+    data="photographs",
+    selected={"epoch": 3, "val_accuracy": 0.8387},
+)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file with its side file."""
+    path = tmp_path / "best.keras"
+    path.write_bytes(b"a model")
+    write_card(path, CARD)
+    return path
+
+
+def test_a_card_is_read_as_it_was_written(model: Path) -> None:
+    assert read_card(model) == CARD
+
+
+def test_the_side_file_is_plain_json_beside_the_model(model: Path) -> None:
+    document = json.loads((model.parent / "best.keras.json").read_text(encoding="utf-8"))
+    assert document["format"] == 1
+    assert document["file_sha256"] == file_digest(model)
+    assert document["classes"] == ["cat", "t-shirt / ☂"]
+    assert document["image"] == {"size": 150, "interpolation": "nearest", "exif": False}
+
+
+def test_models_of_one_stem_have_side_files_of_their_own() -> None:
+    names = {card_path(Path(f"best{suffix}")).name for suffix in (".keras", ".h5", ".xml")}
+    assert len(names) == 3
+
+
+def test_a_missing_side_file(model: Path) -> None:
+    card_path(model).unlink()
+    with pytest.raises(ModelError, match=r"best\.keras\.json.*no such file.*keep the two files"):
+        read_card(model)
+
+
+def test_another_models_side_file(model: Path) -> None:
+    model.write_bytes(b"another model")
+    with pytest.raises(ModelError, match="the side file of another model"):
+        read_card(model)
+
+
+def test_a_future_format_asks_for_a_newer_version(model: Path) -> None:
+    rewrite(model, format=2, shape="of things to come")
+    with pytest.raises(ModelError, match=r"format 1 .*found 2; .*newer"):
+        read_card(model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"classes": None}, "classes"),
+        ({"classes": "cat dog"}, "classes"),
+        ({"classes": ["cat", 1]}, "classes"),
+        ({"classes": ["cat"]}, "fewer than two"),
+        ({"classes": ["cat", "cat"]}, "one twice"),
+        ({"image": None}, "NoneType"),
+        ({"image": {"size": 7}}, "image_size"),
+        ({"image": {"size": 150, "interpolation": "guess"}}, "interpolation"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_values_that_make_no_sense(model: Path, changes: dict[str, Any], reason: str) -> None:
+    rewrite(model, **changes)
+    with pytest.raises(ModelError, match=reason) as caught:
+        read_card(model)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["format", "file_sha256", "classes", "image", "preprocessing"])
+def test_a_missing_value_is_named(model: Path, name: str) -> None:
+    document = json.loads(card_path(model).read_text(encoding="utf-8"))
+    del document[name]
+    card_path(model).write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ModelError, match=name):
+        read_card(model)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"7", b"\xff\xfe\x00", b"null"])
+def test_what_is_no_side_file_at_all(model: Path, text: bytes) -> None:
+    card_path(model).write_bytes(text)
+    with pytest.raises(ModelError, match=r"which says how to use best\.keras") as caught:
+        read_card(model)
+    assert "\n" not in str(caught.value)
+
+
+def rewrite(model: Path, **changes: Any) -> None:
+    document = json.loads(card_path(model).read_text(encoding="utf-8"))
+    card_path(model).write_text(json.dumps(document | changes), encoding="utf-8")

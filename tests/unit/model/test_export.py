@@ -1,0 +1,260 @@
+"""The best model as files for other programs: whole, the same numbers, or not there at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads import quiet
+from manyheads.backbones.weights import Weights
+from manyheads.data.images import load_pixels
+from manyheads.errors import Interrupted, ManyheadsError, ModelError, RunError, SettingError
+from manyheads.heads.bank import Metrics
+from manyheads.heads.files import load_head
+from manyheads.heads.head import forward, glorot_parameters
+from manyheads.model import export
+from manyheads.model.card import card_path, read_card
+from manyheads.model.export import export_model, write_models
+from manyheads.pipeline import Finished
+from manyheads.study.folder import RunFolder
+from manyheads.study.run import BestHead
+from manyheads.study.select import Outcome
+from manyheads.study.space import Trial
+from tests.plain_keras import opened
+from tests.small_study import small_settings
+
+WEIGHTS = Weights(Path("weights.safetensors"), "d" * 64, "a test")
+CLASSES = ("cat", "dog", "red panda")
+
+
+@pytest.mark.slow
+def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path) -> None:
+    files = [tmp_path / "best.keras", tmp_path / "best.h5"]
+    for file in files:
+        assert export_model(small_run, file.suffix[1:], file) == [file, card_path(file)]
+        assert read_card(file) == read_card(small_run.best)
+    images = validation_images(small_run)
+    labels = [CLASSES.index(image.parent.name) for image in images]
+    answers = opened([small_run.best, *files], images, labels, tmp_path)
+    assert {answer["backend"] for answer in answers} == {"tensorflow"}
+    logits = np.array([answer["logits"] for answer in answers])
+    assert np.ptp(logits, axis=1).max() > 1e-3  # the images do differ
+    np.testing.assert_allclose(logits[1:], logits[[0, 0]], rtol=0, atol=1e-4)
+
+
+def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: Path) -> None:
+    folder, file = small_study.folder, tmp_path / "best.xml"
+    written = export_model(folder, "openvino", file)
+    assert sorted(written) == sorted(tmp_path.iterdir())
+    assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
+    assert read_card(file) == read_card(folder.best)
+    head, _ = load_head(folder.head(int(read_card(file).selected["candidate"])))
+    rows = small_study.features.rows[small_study.dataset.rows("validation")]
+    logits = forward(head, small_study.features.matrix[rows])
+    images = [small_study.dataset.paths[row] for row in small_study.dataset.rows("validation")]
+    assert np.ptp(logits, axis=0).max() > 1e-3  # the images do differ
+    np.testing.assert_allclose(by_openvino(file, images), logits, rtol=0, atol=1e-4)
+
+
+def validation_images(folder: RunFolder) -> list[Path]:
+    return sorted((folder.path.parent / "images" / "validation").glob("*/*.png"))
+
+
+def by_openvino(file: Path, images: list[Path]) -> np.ndarray:
+    """Logits by OpenVINO alone, with the preparation that the side file names."""
+    card = read_card(file)
+    assert card.preprocessing == "keras.applications.mobilenet.preprocess_input"
+    pixels = np.stack([load_pixels(image, card.image) for image in images])
+    # Some processors would take bfloat16 on their own.
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = quiet.openvino().Core().compile_model(file, "CPU", exact)
+    return compiled(pixels.astype(np.float32) / 127.5 - 1)[0]
+
+
+def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> None:
+    written = export_model(small_run, "keras")
+    assert [path.relative_to(small_run.path).as_posix() for path in written] == [
+        "export/best.keras",
+        "export/best.keras.json",
+    ]
+    assert written[0].read_bytes() == small_run.best.read_bytes()
+
+
+def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"ends with \.h5.*model\.keras; name it model\.h5"):
+        export_model(small_run, "h5", tmp_path / "deep" / "model.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_format(small_run: RunFolder) -> None:
+    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino"):
+        export_model(small_run, "onnx")
+
+
+def test_the_model_is_not_replaced_by_its_copy(small_run: RunFolder) -> None:
+    with pytest.raises(SettingError, match="another file than the model itself"):
+        export_model(small_run, "keras", small_run.best)
+
+
+def test_an_unfinished_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(RunError, match=r"no study\.toml"):
+        export_model(folder, "keras")
+    folder.settings.write_text("")
+    with pytest.raises(RunError, match=r"found no best\.keras; repeat its sweep"):
+        export_model(folder, "keras")
+    assert list(tmp_path.iterdir()) == [folder.settings]
+
+
+def test_a_failure_leaves_nothing(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_written(_function: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+        Path(arguments["target"]).write_bytes(b"half")
+        raise ManyheadsError("Keras", "no memory", "buy some")
+
+    monkeypatch.setattr(export.keras_process, "call", half_written)
+    with pytest.raises(ManyheadsError, match="no memory"):
+        export_model(small_run, "h5", tmp_path / "a" / "b" / "best.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_keeps_what_was_exported_before(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = export_model(small_run, "keras", tmp_path / "best.keras")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export.shutil, "copyfile", full)
+    with pytest.raises(ManyheadsError, match="no space left"):
+        export_model(small_run, "keras", tmp_path / "best.keras")
+    assert sorted(tmp_path.iterdir()) == sorted(written)
+    assert read_card(written[0]) == read_card(small_run.best)
+
+
+def test_a_stopped_export_leaves_nothing(small_run: RunFolder, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        export_model(small_run, "h5", tmp_path / "best.h5", stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_are_written_with_their_side_files(tmp_path: Path) -> None:
+    folder, call = RunFolder(tmp_path / "run"), FakeKeras()
+    wanted = [(head(1), folder.best), (head(2), folder.checkpoints / "a.h5")]
+    assert written(folder, wanted, call) == [folder.best, folder.checkpoints / "a.h5"]
+    assert call.count == 1
+    assert read_card(folder.best).selected["droprate"] == 0.0
+    assert read_card(folder.checkpoints / "a.h5").selected["droprate"] == 0.5
+    assert read_card(folder.best).classes == CLASSES
+    assert sorted(path.name for path in folder.path.rglob("*") if path.is_file()) == [
+        "a.h5", "a.h5.json", "best.keras", "best.keras.json",
+    ]  # fmt: skip
+
+
+def test_equal_models_are_left_alone(tmp_path: Path) -> None:
+    folder, call = RunFolder(tmp_path), FakeKeras()
+    wanted = [(head(1), folder.best)]
+    written(folder, wanted, call)
+    before = folder.best.stat()
+    assert written(folder, wanted, call) == []
+    assert call.count == 1
+    assert folder.best.stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda best: best.write_bytes(b"cut off"),
+        lambda best: best.unlink(),
+        lambda best: card_path(best).unlink(),
+        lambda best: card_path(best).write_text("{"),
+    ],
+)
+def test_a_damaged_model_is_written_again(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    folder, call = RunFolder(tmp_path), FakeKeras()
+    wanted = [(head(1), folder.best)]
+    written(folder, wanted, call)
+    spoil(folder.best)
+    assert written(folder, wanted, call) == [folder.best]
+    assert written(folder, wanted, call) == []
+
+
+def test_another_head_replaces_the_model(tmp_path: Path) -> None:
+    folder, call = RunFolder(tmp_path), FakeKeras()
+    written(folder, [(head(1), folder.best)], call)
+    assert written(folder, [(head(1, epoch=2), folder.best)], call) == [folder.best]
+    assert read_card(folder.best).selected["epoch"] == 2
+
+
+def test_a_failure_keeps_the_former_model_and_no_draft(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    written(folder, [(head(1), folder.best)], FakeKeras())
+    with pytest.raises(ModelError):
+        written(folder, [(head(2), folder.best)], FakeKeras(fails=True))
+    assert read_card(folder.best).selected["candidate"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "best.keras.json"]
+
+
+def test_drafts_of_a_killed_process_are_cleared_away(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / ".drafts" / "0").mkdir(parents=True)
+    (tmp_path / ".drafts" / "0" / "best.keras").write_bytes(b"half")
+    written(folder, [(head(1), folder.best)], FakeKeras())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "best.keras.json"]
+
+
+class FakeKeras:
+    """Stands for the child process: writes a few bytes for each head that is asked for."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.count, self.fails = 0, fails
+
+    def __call__(self, _function: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+        self.count += 1
+        for number, wanted in enumerate(arguments["heads"]):
+            Path(wanted["target"]).write_bytes(f"model {number}, call {self.count}".encode())
+        if self.fails:
+            raise ModelError("a head", "none", "train it again")
+        return {}
+
+
+def written(folder: RunFolder, wanted: list[tuple[BestHead, Path]], call: FakeKeras) -> list[Path]:
+    return write_models(small_settings(Path("data")), WEIGHTS, CLASSES, folder, wanted, call)
+
+
+def head(candidate: int, epoch: int = 1) -> BestHead:
+    curve = [Metrics(0.5, 0.25, 0.5, 0.75)] * epoch
+    trial = Trial(number=candidate, candidate=candidate, seed=0, fold=0)
+    parameters = glorot_parameters(4, 8, 3, np.random.default_rng(0))
+    return BestHead(candidate, Outcome(trial, epoch, curve), parameters)
+
+
+@pytest.mark.slow
+def test_a_network_that_fixes_its_batch_is_exported_for_one_image(tmp_path: Path) -> None:
+    code = """
+import sys
+from manyheads.keras_backend import import_keras
+keras = import_keras()
+from manyheads.backbones import keras_builds, registry
+from manyheads.model.keras_models import convert
+base = keras_builds.network(registry.get("efficientnet_b0"), 32, "channels_last")
+keras.Model(base.inputs, keras.layers.Dense(3)(base.outputs[0])).save(sys.argv[1])
+convert(sys.argv[1], sys.argv[2])
+"""
+    saved, target = tmp_path / "model.keras", tmp_path / "model.xml"
+    command = [sys.executable, "-c", code, str(saved), str(target)]
+    subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "openvino"})
+    program = quiet.openvino().Core().compile_model(target, "CPU")
+    assert program(np.zeros((1, 32, 32, 3), np.float32))[0].shape == (1, 3)

@@ -1,0 +1,91 @@
+"""A local web server that misbehaves on request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Site:
+    """What a server serves, how it fails, and what it was asked for.
+
+    `drops` are numbers of bytes after which the next answers break off; `statuses` are answered
+    instead of a file, one a request. Without `etag` the server names no version.
+    """
+
+    files: dict[str, bytes]
+    ranges: bool = True
+    etag: str | None = '"1"'
+    length: bool = True
+    drops: list[int] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    stall: threading.Event | None = None
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    url: str = ""
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[Site]:
+    """Serve the site on this machine until the block ends."""
+    handler = type("Handler", (_Handler,), {"site": site})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield site
+    finally:
+        if site.stall is not None:
+            site.stall.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    site: Site
+
+    def do_GET(self) -> None:
+        site = self.site
+        site.requests.append((self.path, self.headers.get("Range")))
+        if site.statuses:
+            self.send_error(site.statuses.pop(0))
+            return
+        body = site.files.get(self.path.lstrip("/"))
+        if body is None:
+            self.send_error(404)
+            return
+        start = self._start()
+        if start >= len(body) and start:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(body)}")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        if site.length:
+            self.send_header("Content-Length", str(len(body) - start))
+        if site.etag:
+            self.send_header("ETag", site.etag)
+        self.end_headers()
+        end = start + site.drops.pop(0) if site.drops else len(body)
+        self.wfile.write(body[start:end])
+        self.wfile.flush()
+        if site.stall is not None:
+            site.stall.wait(20)
+
+    def _start(self) -> int:
+        wanted = self.headers.get("Range")
+        unchanged = self.headers.get("If-Range") in (None, self.site.etag)
+        if not (wanted and self.site.ranges and unchanged):
+            return 0
+        return int(wanted.removeprefix("bytes=").rstrip("-"))
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass

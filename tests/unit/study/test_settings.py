@@ -1,0 +1,98 @@
+"""The settings of a study, as TOML and back, and what makes two studies different ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manyheads.errors import RunError, SettingError
+from manyheads.settings import ImageSettings, SplitSettings
+from manyheads.study.settings import (
+    Resolved,
+    differences,
+    read_toml,
+    study_document,
+    to_toml,
+)
+from manyheads.study.space import Grid
+from tests.studies import study_settings
+
+RESOLVED = Resolved(
+    content="c" * 64,
+    weights="w" * 64,
+    weights_source="a test",
+    classes=("a cat", 'quoted "dog"', "🦊"),
+    versions={"python": "3"},
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: value} for name in ("epochs", "batch_size", "seeds") for value in (0, -1, "x")),
+        {"epochs": 1.5},
+        {"epochs": float("nan")},
+        {"seeds": True},
+        {"select": "luck"},
+        {"engine": "steam"},
+        {"runtime": "abacus"},
+    ],
+)
+def test_a_bad_value_is_named(changes: dict[str, Any]) -> None:
+    ((name, value),) = changes.items()
+    with pytest.raises(SettingError, match=f"expected {name} to be .*{value}"):
+        study_settings(**changes)
+
+
+def test_the_number_of_trials_is_that_of_candidates_times_seeds() -> None:
+    assert len(study_settings(grid=Grid((0.1,), (0, 5), (0.0, 0.5)), seeds=4).trials()) == 12
+
+
+@pytest.mark.parametrize("weights", [None, "random:3"])
+def test_the_document_is_toml_and_whole(tmp_path: Path, weights: str | None) -> None:
+    settings = study_settings(
+        weights=weights,
+        image=ImageSettings(size=64, interpolation="nearest", exif=False),
+        split=SplitSettings(seed=7),
+    )
+    document = study_document(settings, RESOLVED)
+    path = tmp_path / "study.toml"
+    path.write_text(to_toml(document), encoding="utf-8")
+    assert read_toml(path) == document
+    assert document["grid"] == {"learning_rate": [0.01], "size_inner": [4], "droprate": [0.0, 0.5]}
+    assert document["image"] == {"size": 64, "interpolation": "nearest", "exif": False}
+    assert document["split"]["seed"] == 7
+    assert document["study"].get("weights") == weights
+    assert document["resolved"]["classes"] == list(RESOLVED.classes)
+
+
+@pytest.mark.parametrize("text", ["not = = toml", "\xff\xfe"])
+def test_a_damaged_document_is_a_run_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match="choose another --out"):
+        read_toml(path)
+
+
+def test_differences_are_shown_setting_by_setting() -> None:
+    one = study_settings()
+    other = replace(one, epochs=9, grid=Grid((0.01,), (4,), (0.0, 0.8)))
+    before, after = (study_document(settings, RESOLVED) for settings in (one, other))
+    assert differences(before, after) == ["grid.droprate: 0.0 0.5 → 0.0 0.8", "study.epochs: 3 → 9"]
+    assert differences(before, before) == []
+
+
+def test_digests_are_shown_short() -> None:
+    before = study_document(study_settings(), RESOLVED)
+    after = study_document(study_settings(), replace(RESOLVED, content="d" * 64))
+    assert differences(before, after) == ["resolved.content: cccccccccccc… → dddddddddddd…"]
+
+
+def test_where_data_and_weights_lie_does_not_matter_what_they_hold_does() -> None:
+    before = study_document(study_settings(data="/here", weights=None), RESOLVED)
+    elsewhere = replace(RESOLVED, weights_source="a file", versions={"python": "4", "new": "1"})
+    after = study_document(study_settings(data="/there", weights="a.h5"), elsewhere)
+    assert differences(before, after) == []

@@ -1,0 +1,121 @@
+"""The space of a study: what its candidates and trials are, and which values it refuses."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manyheads.errors import SettingError
+from manyheads.study.space import Grid, Trial, Trials, setting_words
+
+LISTS = {
+    "learning_rate": st.lists(st.floats(1e-6, 10), min_size=1, max_size=4, unique=True),
+    "size_inner": st.lists(st.integers(0, 300), min_size=1, max_size=4, unique=True),
+    "droprate": st.lists(st.floats(0, 0.99), min_size=1, max_size=4, unique=True),
+}
+
+
+def test_the_last_hyperparameter_varies_fastest() -> None:
+    grid = Grid((0.1, 0.01), (10, 20), (0.0, 0.5))
+    values = [(c.learning_rate, c.size_inner, c.droprate) for c in grid]
+    assert values == list(product((0.1, 0.01), (10, 20), (0.0, 0.5)))
+
+
+@given(**LISTS)
+def test_a_grid_is_sized_indexed_and_listed_alike(learning_rate, size_inner, droprate) -> None:
+    grid = Grid(tuple(learning_rate), tuple(size_inner), tuple(droprate))
+    expected = [
+        (rate, size, drop)
+        for rate, size, drop in product(learning_rate, size_inner, droprate)
+        if size or drop == droprate[0]
+    ]
+    listed = [(c.learning_rate, c.size_inner, c.droprate) for c in grid]
+    assert listed == expected
+    assert len(grid) == len(expected) == len(set(expected))
+    assert [grid[index] for index in range(len(grid))] == list(grid)
+    assert grid.merged == len(learning_rate) * len(size_inner) * len(droprate) - len(grid)
+
+
+def test_without_an_inner_layer_dropout_rates_are_one_candidate() -> None:
+    grid = Grid((0.1,), (0, 10), (0.2, 0.5))
+    assert [(c.size_inner, c.droprate) for c in grid] == [(0, 0.2), (10, 0.2), (10, 0.5)]
+    assert grid.merged == 1
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_an_index_outside_the_grid_is_refused(index: int) -> None:
+    with pytest.raises(IndexError):
+        Grid((0.1,), (10, 20), (0.0, 0.5))[index]
+
+
+def test_only_what_has_several_values_varies() -> None:
+    assert Grid((0.1,), (10, 20), (0.0, 0.5)).varying == ("size_inner", "droprate")
+
+
+def test_text_becomes_numbers() -> None:
+    grid: Grid = Grid(("0.001",), ("100",), ("0", "0.5"))  # pyright: ignore[reportArgumentType]
+    assert grid == Grid((0.001,), (100,), (0.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("droprate", value) for value in (1.0, -0.1, "abc", float("nan"), "nan", None, True)),
+        *(("learning_rate", value) for value in (0, -1, 11, "fast", float("inf"))),
+        *(("size_inner", value) for value in (-1, 1.5, "1.5", "many", 65_537, float("nan"))),
+    ],
+)
+def test_a_bad_value_is_named_in_one_line(name: str, value: object) -> None:
+    values = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)} | {name: (value,)}
+    with pytest.raises(SettingError) as caught:
+        Grid(**values)  # pyright: ignore[reportArgumentType]
+    line = str(caught.value)
+    assert line.startswith(f"expected {name} to be a ")
+    assert str(value) in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "size_inner", "droprate"])
+def test_an_empty_list_is_refused(name: str) -> None:
+    values = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)} | {name: ()}
+    with pytest.raises(SettingError, match=f"expected at least one {name}, found none"):
+        Grid(**values)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_doubled_value_is_refused_also_in_other_words() -> None:
+    with pytest.raises(SettingError, match=r"expected each droprate once, found 0.5 0 0.5"):
+        Grid((0.1,), (10,), ("0.50", 0, 0.5))  # pyright: ignore[reportArgumentType]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4))
+def test_trials_are_numbered_candidate_by_candidate(candidates, seeds, folds) -> None:
+    trials = Trials(candidates, seeds, folds)
+    places = product(range(1, candidates + 1), range(seeds), range(folds))
+    assert list(trials) == [
+        Trial(number=number, candidate=candidate, seed=seed, fold=fold)
+        for number, (candidate, seed, fold) in enumerate(places, start=1)
+    ]
+    assert len(trials) == candidates * seeds * folds
+    with pytest.raises(IndexError):
+        trials[len(trials)]
+
+
+def test_a_study_of_too_many_trials_is_refused_without_listing_them() -> None:
+    with pytest.raises(SettingError, match=r"at most 1,000,000 trials, .* = 1,000,000,000,000;"):
+        Trials(1_000_000, 1_000_000)
+    many = tuple(number / 5000 for number in range(1, 4000))
+    grid = Grid(many, tuple(range(1, 4000)), many)
+    assert len(grid) == 3999**3
+    assert grid[len(grid) - 1].size_inner == 3999
+    with pytest.raises(SettingError, match="list fewer values or fewer seeds"):
+        Trials(len(grid), 1)
+
+
+def test_a_candidate_is_named_by_what_sets_it_apart() -> None:
+    grid = Grid((0.01,), (0, 10), (0.5,))
+    words = [setting_words(setting, grid.varying) for setting in grid]
+    assert words == ["size_inner none", "size_inner 10"]
+    assert setting_words(grid[1], ()) == "learning_rate 0.01, size_inner 10, droprate 0.5"

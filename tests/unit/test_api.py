@@ -1,0 +1,134 @@
+"""`Study`, from Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+import manyheads
+from manyheads.api import Study
+from manyheads.errors import BackboneError, RunError, SettingError
+from manyheads.settings import SplitSettings
+from manyheads.study.space import Grid
+from tests.small_study import small_images
+from tests.studies import free_backbone, rows_of
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    with free_backbone(monkeypatch):
+        yield small_images(tmp_path / "photos")
+
+
+SMALL: dict[str, Any] = {"size_inner": 4, "epochs": 3, "seeds": 2, "image_size": 71}
+
+
+def test_the_defaults_are_the_lessons_dropout_rates() -> None:
+    study = Study("photos")
+    assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
+    assert (study.settings.epochs, study.settings.seeds, study.settings.image.size) == (30, 5, 299)
+    assert study.folder.path == Path("runs/photos")
+    assert Study("photos", backbone="mobilenet_v2").settings.image.size == 224
+    assert Study("photos", out="here").folder.path == Path("here")
+
+
+def test_values_and_lists_of_any_kind_make_the_grid() -> None:
+    study = Study("x", droprate=0.5, learning_rate=[0.1, 0.01], size_inner=range(1, 4))
+    assert study.settings.grid == Grid((0.1, 0.01), (1, 2, 3), (0.5,))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"droprate": 1.0}, {"droprate": []}, {"learning_rate": "fast"}, {"epochs": 0}, {"seeds": 1.5},
+     {"image_size": 1}, {"select": "luck"}],
+)  # fmt: skip
+def test_a_bad_value_is_refused_at_once(options) -> None:
+    with pytest.raises(SettingError):
+        Study("photos", **options)
+    with pytest.raises(BackboneError, match="did you mean xception"):
+        Study("photos", backbone="exception")
+
+
+def test_before_it_is_run_there_are_no_results() -> None:
+    study = Study("photos")
+    for name in ("scores", "results", "best", "finished"):
+        with pytest.raises(RunError, match=r"call run\(\) first"):
+            getattr(study, name)
+    assert repr(study) == (
+        "<Study of photos in runs/photos: learning_rate 0.001; size_inner 100; "
+        "droprate 0 0.2 0.5 0.8; 5 seeds, 30 epochs>"
+    )
+
+
+def test_scores_are_the_lessons_dictionary(photos: Path) -> None:
+    study = Study(photos, droprate=[0.0, 0.5], **SMALL)
+    assert study.run() is study
+    scores = study.scores
+    assert list(scores) == [0.0, 0.5]
+    means = defaultdict(list)
+    for row in rows_of(study.folder.history):
+        means[float(row["droprate"]), int(row["epoch"])].append(float(row["val_accuracy"]))
+    for rate in (0.0, 0.5):
+        assert list(scores[rate]) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+        expected = [fmean(means[rate, epoch]) for epoch in (1, 2, 3)]
+        assert scores[rate]["val_accuracy"] == pytest.approx(expected)
+        assert all(type(value) is float for value in scores[rate]["loss"])
+
+
+def test_of_several_hyperparameters_the_keys_are_tuples_of_one_they_are_values(photos) -> None:
+    both = Study(photos, droprate=[0.0, 0.5], **{**SMALL, "size_inner": [2, 4], "seeds": 1})
+    assert list(both.run().scores) == [(2, 0.0), (2, 0.5), (4, 0.0), (4, 0.5)]
+    alone = Study(photos, droprate=0.5, out="alone", **{**SMALL, "seeds": 1})
+    assert list(alone.run().scores) == [0.5]
+
+
+def test_results_are_rows_of_numbers(photos: Path) -> None:
+    study = Study(photos, droprate=[0.0, 0.5], **{**SMALL, "seeds": 1}).run()
+    rows = study.results
+    assert [row["candidate"] for row in rows] == [1, 2]
+    assert sorted(row["rank"] for row in rows) == [1, 2]
+    assert [row["droprate"] for row in rows] == [0.0, 0.5]
+    for row, text in zip(rows, rows_of(study.folder.results), strict=True):
+        assert row["min_val_loss_mean"] == float(text["min_val_loss_mean"])
+        assert row["min_val_loss_std"] is None
+        assert isinstance(row["trials"], int)
+
+
+def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
+    first = Study(photos, **SMALL).run()
+    again = Study(photos, **SMALL).run()
+    assert again.finished.trained == 0
+    assert again.finished.features.passes == 0
+    assert again.scores == first.scores
+    with pytest.raises(RunError, match=r"study\.epochs: 3 → 4"):
+        Study(photos, **{**SMALL, "epochs": 4}).run()
+
+
+def test_it_shows_itself_in_a_notebook(photos: Path) -> None:
+    study = Study(photos, droprate=[0.0, 0.5], **SMALL).run()
+    lines = repr(study).splitlines()
+    assert lines[0].startswith("<Study of photos in runs/photos: ")
+    assert lines[1].split() == ["droprate", "peak", "val_accuracy", "minimum", "val_loss"]
+    assert len(lines) == 4
+    assert [line.strip().startswith("→") for line in lines[2:]].count(True) == 1
+    html = study._repr_html_()
+    assert html.startswith("<pre>&lt;Study of photos")
+    assert html.endswith("</pre>")
+
+
+def test_the_split_may_be_chosen(photos: Path) -> None:
+    split = SplitSettings(validation=0.3, seed=4)
+    study = Study(photos / "train", split=split, **SMALL).run()
+    assert study.finished.dataset.divided == split
+
+
+def test_studies_of_a_folder_and_of_its_full_path_are_one(photos: Path) -> None:
+    assert Study("photos").settings == Study(photos).settings
+    assert Study("clothing").settings.data == "clothing"
+    assert manyheads.Study is Study
