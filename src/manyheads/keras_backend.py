@@ -44,12 +44,14 @@ def _predict_in_float32() -> None:
     hundredth off, without a word.
     """
     openvino: Any = quiet.openvino()
-    plain = openvino.compile_model
-    if getattr(plain, "in_float32", False):
+    if getattr(openvino.compile_model, "in_float32", False):
         return
 
     def compile_model(model: Any, device_name: str = "AUTO", config: Any = None) -> Any:
-        return plain(model, device_name, {"INFERENCE_PRECISION_HINT": "f32", **(config or {})})
+        core = quiet.core()
+        return core.compile_model(
+            model, device_name, {"INFERENCE_PRECISION_HINT": "f32", **(config or {})}
+        )
 
     compile_model.in_float32 = True  # pyright: ignore[reportFunctionMemberAccess]
     openvino.compile_model = compile_model

@@ -1,4 +1,4 @@
-"""OpenVINO without its telemetry.
+"""OpenVINO without its telemetry, and one core of it for the whole process.
 
 Importing `openvino` sends an event to a statistics server, unless the user has refused
 beforehand. It does without if its `openvino_telemetry` package cannot be imported, so that is
@@ -9,7 +9,9 @@ after `silence()`.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from types import ModuleType
+from typing import Any
 
 
 def silence() -> None:
@@ -24,3 +26,14 @@ def openvino() -> ModuleType:
     import openvino as module
 
     return module
+
+
+@cache
+def core() -> Any:
+    """This process's only `openvino.Core`, which lasts as long as the process.
+
+    A core gives its thread another stack for signals and, when it ends, restores the one before,
+    even if that belonged to a core which has ended since: the next signal would then kill the
+    process.
+    """
+    return openvino().Core()

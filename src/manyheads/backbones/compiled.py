@@ -77,8 +77,7 @@ class OpenVinoBackbone:
     """A backbone on OpenVINO, with as many requests at once as keep the processor busy."""
 
     def __init__(self, program: exported.Program, size: int, batch: int) -> None:
-        openvino = quiet.openvino()
-        core = openvino.Core()
+        core = quiet.core()
         model = core.read_model(program.path)
         # One fixed shape: every pass is the same computation.
         model.reshape([batch, size, size, 3])

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyheads import quiet
 from manyheads.backbones import arrays, registry
 from manyheads.backbones.exported import batch_size
 from manyheads.backbones.registry import CHANNELS_FIRST, BackboneSpec
@@ -79,7 +80,7 @@ def write_program(spec: BackboneSpec, inner: keras.Model, data_format: str, targ
         whole = with_preprocessing(spec, inner, data_format)
         whole.export(str(plain), format="openvino", verbose=False, input_signature=signature)
 
-    process = PrePostProcessor(openvino.Core().read_model(plain))
+    process = PrePostProcessor(quiet.core().read_model(plain))
     process.input().tensor().set_element_type(openvino.Type.u8)
     process.input().tensor().set_layout(openvino.Layout("NHWC"))
     layout = "NCHW" if data_format == CHANNELS_FIRST else "NHWC"

@@ -111,10 +111,11 @@ def _export_openvino(model: Any, target: str) -> None:
 
 def _takes_two(program: str, image: tuple[int, ...]) -> bool:
     import numpy as np
-    import openvino
+
+    from manyheads import quiet
 
     try:
-        openvino.Core().compile_model(program, "CPU")(np.zeros((2, *image), np.float32))
+        quiet.core().compile_model(program, "CPU")(np.zeros((2, *image), np.float32))
     except RuntimeError:
         return False
     return True

@@ -93,22 +93,24 @@ def features(images: dict[str, Path]) -> Any:
 
 @pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_resumes_to_the_same_bits(
-    kills: int, images: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(kills)
-    seconds = 2.0 / IMAGES / kills * FakeBackbone().batch  # the kills fall all along the way
-    stored, fallen = 0, 0
+    batch, latest = FakeBackbone().batch, 0.25
+    # Even if each kill came at the latest, work would be left for the next.
+    images = image_files(tmp_path / "images", 5 * batch * kills)
+    seconds = latest / 5
+    stored = 0
     for _ in range(kills):
         with Worker(tmp_path / "images", seconds) as worker:
             worker.start()
-            time.sleep(chance.uniform(0.01, 0.25))
+            time.sleep(chance.uniform(0.01, latest))
             worker.process.send_signal(signal.SIGKILL)
-            worker.process.wait()
-            fallen += worker.process.returncode == -signal.SIGKILL
+            assert worker.process.wait() == -signal.SIGKILL
         survived = features(images)
         assert len(survived) >= stored  # nothing that was committed is lost
         stored = len(survived)
-    assert fallen >= kills // 2
+    assert 0 < stored < len(images)
     backbone = FakeBackbone()
     with FeatureCache(recipe()) as cache:
         settled = cache.lookup(list(images))
@@ -120,7 +122,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_bits(
     with FeatureCache(recipe()) as cache:
         fill(cache, images, backbone, IMAGE)
     assert resumed == features(images)
-    assert len(resumed) == IMAGES
+    assert len(resumed) == len(images)
 
 
 def test_two_processes_share_the_work_and_agree(images: dict[str, Path], tmp_path: Path) -> None:
@@ -132,9 +134,8 @@ def test_two_processes_share_the_work_and_agree(images: dict[str, Path], tmp_pat
         first.start()
         second.start()
         passes = [first.passes(), second.passes()]
-    in_flight = 6 * FakeBackbone().batch
-    assert IMAGES <= sum(passes) <= IMAGES + 2 * in_flight
-    assert min(passes) > IMAGES // 5
+    assert sum(passes) >= IMAGES
+    assert max(passes) < IMAGES  # how often they meet at one image is chance
     both = features(images)
     assert len(both) == IMAGES
     backbone = FakeBackbone()
