@@ -29,6 +29,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache for one test alone."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MANYHEADS_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def clothing() -> Path:
     """The folder of the lesson's photographs."""

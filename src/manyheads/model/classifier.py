@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from manyheads.backbones import registry
+from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
 from manyheads.backbones.exported import Program, made
 from manyheads.data.images import load_pixels, square_pixels
 from manyheads.errors import ImageError, Interrupted, ModelError
-from manyheads.heads.head import softmax
+from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.model.card import ModelCard, card_path, file_digest, read_card
 from manyheads.model.checkpoints import MODEL_SUFFIXES
 from manyheads.model.safety import check_parts
+from manyheads.model.templates import read_head
 from manyheads.study.folder import RunFolder
 
 _TO_PROGRAM = "manyheads.model.keras_models:to_program"
@@ -79,13 +80,14 @@ class Predictions(Sequence[Prediction]):
 class Classifier:
     """A whole model with its preparation of images and its class names.
 
-    Made by `load`; the program it runs on is compiled at the first prediction and cached.
+    Made by `load`. It runs on its backbone's cached program where there is one, or else on a
+    program of its own, made at the first prediction and cached.
     """
 
     def __init__(self, path: Path, card: ModelCard) -> None:
         self.path, self.card = path, card
         self.classes = card.classes
-        self._program: OpenVinoBackbone | None = None
+        self._network: tuple[OpenVinoBackbone, Parameters | None] | None = None
 
     def __repr__(self) -> str:
         return f"<Classifier {self.path}: {self.card.backbone}, {len(self.classes)} classes>"
@@ -108,7 +110,9 @@ class Classifier:
         entries: dict[int, Prediction] = {}
         batches = self._batches(listed, entries)  # pyright: ignore[reportArgumentType]
         if listed:
-            for keys, logits in self._compiled(stop).run(batches, stop=stop):
+            program, head = self._compiled(stop)
+            for keys, found in program.run(batches, stop=stop):
+                logits = found if head is None else _logits(head, found)
                 for (index, name), row in zip(keys, softmax(logits), strict=True):  # pyright: ignore
                     entries[index] = self._entry(name, row)
         if stop is not None and stop.is_set():
@@ -160,21 +164,38 @@ class Classifier:
         except ImageError as error:
             return error
 
-    def _compiled(self, stop: threading.Event | None) -> OpenVinoBackbone:
-        if self._program is None:
-            size = self.card.image.size
-            known = {"backbone": self.card.backbone, "size": size}
-            recipe = {"model": file_digest(self.path), **known}
-            arguments = {"file": str(self.path), **known}
-            program: Program = made(recipe, _TO_PROGRAM, arguments, stop)
-            if program.features != len(self.classes):
+    def _compiled(self, stop: threading.Event | None) -> tuple[OpenVinoBackbone, Parameters | None]:
+        """A program, and the head to put on its output unless that is the logits already."""
+        if self._network is None:
+            card, size, head = self.card, self.card.image.size, None
+            program = exported.existing(registry.get(card.backbone), card.weights, size)
+            # The side file holds the model's digest, so this is its backbone, bit for bit.
+            if program is not None and self.path.suffix == ".keras":
+                head = read_head(self.path)
+                logits = len(head.bias)
+            else:
+                program = self._own_program(stop)
+                logits = program.features
+            if logits != len(self.classes):
                 raise ModelError(
                     f"{len(self.classes)} logits from {self.path.name}",
-                    str(program.features),
+                    str(logits),
                     "keep the model and its side file together",
                 )
-            self._program = OpenVinoBackbone(program, size, batch_size(size))
-        return self._program
+            self._network = OpenVinoBackbone(program, size, batch_size(size)), head
+        return self._network
+
+    def _own_program(self, stop: threading.Event | None) -> Program:
+        known = {"backbone": self.card.backbone, "size": self.card.image.size}
+        recipe = {"model": file_digest(self.path), **known}
+        return made(recipe, _TO_PROGRAM, {"file": str(self.path), **known}, stop)
+
+
+def _logits(
+    head: Parameters, features: Float32[np.ndarray, "images features"]
+) -> Float32[np.ndarray, "images classes"]:
+    # One at a time: the sums of a product depend on its shape, and an image must not on others.
+    return np.concatenate([forward(head, row[np.newaxis]) for row in features])
 
 
 def load(path: str | Path) -> Classifier:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from manyheads.backbones import keras_process, registry
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError, RunError, SettingError
 from manyheads.heads.head import Hyperparameters
 from manyheads.model.card import ModelCard, card_path, read_card, write_card
+from manyheads.model.templates import write_model
 from manyheads.places import disk_errors, make_folder
 from manyheads.settings import choice
 from manyheads.study.folder import RunFolder
@@ -24,7 +24,6 @@ from manyheads.study.settings import StudySettings
 
 FORMATS = {"keras": ".keras", "h5": ".h5", "openvino": ".xml"}
 
-_ASSEMBLE = "manyheads.model.keras_models:assemble"
 _CONVERT = "manyheads.model.keras_models:convert"
 
 
@@ -34,13 +33,13 @@ def write_models(
     classes: Sequence[str],
     folder: RunFolder,
     wanted: Sequence[tuple[BestHead, Path]],
-    call: Callable[..., dict[str, Any]] = keras_process.call,
+    write: Callable[..., None] = write_model,
     stop: threading.Event | None = None,
 ) -> list[Path]:
     """Write whole networks for the heads in `wanted`, each with its side file; returns the new.
 
-    A file that is already there and is the same model is left alone. All are made by one Keras
-    process, and each appears whole or not at all. The caller holds the run folder.
+    A file that is already there and is the same model is left alone; each appears whole or not at
+    all. The caller holds the run folder.
     """
     spec = registry.get(settings.backbone)
     cards = {target: _card(settings, weights, classes, best) for best, target in wanted}
@@ -49,24 +48,10 @@ def write_models(
         return []
     with _drafts(folder.path / ".drafts") as scratch:
         drafts = [scratch / str(n) / target.name for n, (_, target) in enumerate(todo)]
-        heads = [
-            {
-                "file": str(folder.head(best.candidate)),
-                "target": str(draft),
-                "hyperparameters": asdict(_setting(settings, best)),
-            }
-            for (best, _), draft in zip(todo, drafts, strict=True)
-        ]
-        arguments = {
-            "backbone": spec.name,
-            "weights": str(weights.path),
-            "digest": weights.digest,
-            "size": settings.image.size,
-            "heads": heads,
-        }
-        for draft in drafts:
+        for draft, (best, _) in zip(drafts, todo, strict=True):
             draft.parent.mkdir()
-        call(_ASSEMBLE, arguments, stop=stop)
+            head = (best.parameters, _setting(settings, best))
+            write(spec, weights, settings.image.size, head, draft, stop)
         for draft, (_, target) in zip(drafts, todo, strict=True):
             _put(draft.parent, target, cards[target])
     return [target for _, target in todo]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
-from manyheads.heads.files import load_head
-from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.heads.head import Hyperparameters
 from manyheads.model.safety import check_parts
 from manyheads.places import disk_errors
 
@@ -55,35 +54,23 @@ def build(
     return model
 
 
-def set_head(model: keras.Model, parameters: Parameters) -> None:
-    """Give the dense layers at the end of a model from `build` their trained parameters."""
-    dense = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
-    arrays = list(parameters if parameters.has_inner else parameters[2:])
-    for layer, start in zip(dense, range(0, len(arrays), 2), strict=True):
-        layer.set_weights(arrays[start : start + 2])
-
-
-def assemble(
+def blank(
     backbone: str,
     weights: str,
     digest: str,
     size: int,
-    heads: list[dict[str, Any]],
+    size_inner: int,
+    classes: int,
+    target: str,
 ) -> dict[str, Any]:
-    """Write a whole network for each of `heads`: its `file`, `target` and `hyperparameters`."""
+    """Write a whole network of this shape; answers with the names of its `dense` layers."""
     import keras
 
     spec = registry.get(backbone)
     arrays = keras_builds.stored(Path(weights), digest)
-    for head in heads:
-        # So that names do not depend on what was built before, and memory does not grow.
-        keras.utils.clear_session()
-        parameters, _ = load_head(Path(head["file"]))
-        hyperparameters = Hyperparameters(**head["hyperparameters"])
-        model = build(keras, spec, arrays, size, len(parameters.bias), hyperparameters)
-        set_head(model, parameters)
-        _save(model, head["target"])
-    return {}
+    model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
+    _save(model, target)
+    return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}
 
 
 def convert(file: str, target: str) -> dict[str, Any]:

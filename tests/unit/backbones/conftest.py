@@ -18,11 +18,3 @@ def small() -> BackboneSpec:
 @pytest.fixture(scope="session")
 def small_weights(small: BackboneSpec, cache: Path) -> Weights:  # noqa: ARG001
     return weights.resolve(small, "random:1")
-
-
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache for one test alone."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("MANYHEADS_CACHE", str(folder))
-    return folder

@@ -67,6 +67,15 @@ def test_it_predicts_what_its_features_and_its_head_give(
     assert [entry.confidence for entry in found] == list(found.probabilities.max(axis=1))
 
 
+def test_without_its_backbones_program_it_makes_one_of_its_own(
+    copy: Path, files: list[Path], classifier: Classifier, own_cache: Path
+) -> None:
+    found = load(copy).predict(files[:3])
+    wanted = classifier.predict(files[:3])
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=0, atol=1e-4)
+    assert len(list((own_cache / "compiled").glob("*/backbone.xml"))) == 1
+
+
 def test_arrays_are_prepared_as_files_are(classifier: Classifier, files: list[Path]) -> None:
     from PIL import Image
 
@@ -211,6 +220,6 @@ def test_a_model_without_its_weights(copy: Path) -> None:
         archive.writestr("config.json", config)
         archive.writestr("metadata.json", "{}")
     write_card(copy, card)
-    with pytest.raises(ModelError, match="a model that Keras can open") as caught:
+    with pytest.raises(ModelError, match=r"a head on its backbone in .*best\.keras") as caught:
         load(copy).predict(np.zeros((40, 40, 3), np.uint8))
     assert "\n" not in str(caught.value)

@@ -151,10 +151,10 @@ def test_a_stopped_export_leaves_nothing(small_run: RunFolder, tmp_path: Path) -
 
 
 def test_models_are_written_with_their_side_files(tmp_path: Path) -> None:
-    folder, call = RunFolder(tmp_path / "run"), FakeKeras()
+    folder, write = RunFolder(tmp_path / "run"), FakeWriter()
     wanted = [(head(1), folder.best), (head(2), folder.checkpoints / "a.h5")]
-    assert written(folder, wanted, call) == [folder.best, folder.checkpoints / "a.h5"]
-    assert call.count == 1
+    assert written(folder, wanted, write) == [folder.best, folder.checkpoints / "a.h5"]
+    assert write.count == 2
     assert read_card(folder.best).selected["droprate"] == 0.0
     assert read_card(folder.checkpoints / "a.h5").selected["droprate"] == 0.5
     assert read_card(folder.best).classes == CLASSES
@@ -164,12 +164,12 @@ def test_models_are_written_with_their_side_files(tmp_path: Path) -> None:
 
 
 def test_equal_models_are_left_alone(tmp_path: Path) -> None:
-    folder, call = RunFolder(tmp_path), FakeKeras()
+    folder, write = RunFolder(tmp_path), FakeWriter()
     wanted = [(head(1), folder.best)]
-    written(folder, wanted, call)
+    written(folder, wanted, write)
     before = folder.best.stat()
-    assert written(folder, wanted, call) == []
-    assert call.count == 1
+    assert written(folder, wanted, write) == []
+    assert write.count == 1
     assert folder.best.stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -183,26 +183,26 @@ def test_equal_models_are_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_model_is_written_again(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    folder, call = RunFolder(tmp_path), FakeKeras()
+    folder, write = RunFolder(tmp_path), FakeWriter()
     wanted = [(head(1), folder.best)]
-    written(folder, wanted, call)
+    written(folder, wanted, write)
     spoil(folder.best)
-    assert written(folder, wanted, call) == [folder.best]
-    assert written(folder, wanted, call) == []
+    assert written(folder, wanted, write) == [folder.best]
+    assert written(folder, wanted, write) == []
 
 
 def test_another_head_replaces_the_model(tmp_path: Path) -> None:
-    folder, call = RunFolder(tmp_path), FakeKeras()
-    written(folder, [(head(1), folder.best)], call)
-    assert written(folder, [(head(1, epoch=2), folder.best)], call) == [folder.best]
+    folder, write = RunFolder(tmp_path), FakeWriter()
+    written(folder, [(head(1), folder.best)], write)
+    assert written(folder, [(head(1, epoch=2), folder.best)], write) == [folder.best]
     assert read_card(folder.best).selected["epoch"] == 2
 
 
 def test_a_failure_keeps_the_former_model_and_no_draft(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    written(folder, [(head(1), folder.best)], FakeKeras())
+    written(folder, [(head(1), folder.best)], FakeWriter())
     with pytest.raises(ModelError):
-        written(folder, [(head(2), folder.best)], FakeKeras(fails=True))
+        written(folder, [(head(2), folder.best)], FakeWriter(fails=True))
     assert read_card(folder.best).selected["candidate"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "best.keras.json"]
 
@@ -211,27 +211,28 @@ def test_drafts_of_a_killed_process_are_cleared_away(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     (tmp_path / ".drafts" / "0").mkdir(parents=True)
     (tmp_path / ".drafts" / "0" / "best.keras").write_bytes(b"half")
-    written(folder, [(head(1), folder.best)], FakeKeras())
+    written(folder, [(head(1), folder.best)], FakeWriter())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "best.keras.json"]
 
 
-class FakeKeras:
-    """Stands for the child process: writes a few bytes for each head that is asked for."""
+class FakeWriter:
+    """Writes a few bytes for each network that is asked for."""
 
     def __init__(self, *, fails: bool = False) -> None:
         self.count, self.fails = 0, fails
 
-    def __call__(self, _function: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+    def __call__(self, *arguments: Any) -> None:
+        *_, target, _stop = arguments
         self.count += 1
-        for number, wanted in enumerate(arguments["heads"]):
-            Path(wanted["target"]).write_bytes(f"model {number}, call {self.count}".encode())
+        target.write_bytes(f"model {self.count}".encode())
         if self.fails:
             raise ModelError("a head", "none", "train it again")
-        return {}
 
 
-def written(folder: RunFolder, wanted: list[tuple[BestHead, Path]], call: FakeKeras) -> list[Path]:
-    return write_models(small_settings(Path("data")), WEIGHTS, CLASSES, folder, wanted, call)
+def written(
+    folder: RunFolder, wanted: list[tuple[BestHead, Path]], write: FakeWriter
+) -> list[Path]:
+    return write_models(small_settings(Path("data")), WEIGHTS, CLASSES, folder, wanted, write)
 
 
 def head(candidate: int, epoch: int = 1) -> BestHead:

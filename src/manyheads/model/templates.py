@@ -1,0 +1,188 @@
+"""Whole networks written without Keras in this process.
+
+Keras makes a network of each shape once, in a child: the template. A copy of it then gets what
+sets one head apart from another of its shape: its arrays, its dropout and its learning rate.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.backbones import products
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
+from manyheads.errors import ModelError
+from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.places import disk_errors
+
+_BLANK = "manyheads.model.keras_models:blank"
+_KEPT = 6  # templates in the cache; Xception's has 86 MB
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_COPY = 1 << 22
+
+
+def write_model(
+    spec: BackboneSpec,
+    weights: Weights,
+    size: int,
+    head: tuple[Parameters, Hyperparameters],
+    target: Path,
+    stop: threading.Event | None = None,
+) -> None:
+    """Write the whole network of `head` as `target` (.keras or .h5), compiled as for training.
+
+    Raises `DiskError`, and what `products.made` raises where there is no template yet.
+    """
+    parameters, hyperparameters = head
+    template, dense = _template(
+        spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, stop
+    )
+    with disk_errors(target):
+        if target.suffix == ".h5":
+            shutil.copyfile(template, target)
+            _fill_h5(target, parameters, hyperparameters, dense)
+        else:
+            _fill_keras(template, target, parameters, hyperparameters)
+
+
+def read_head(file: Path) -> Parameters:
+    """The arrays of the head in a .keras file that `write_model` wrote; raises `ModelError`."""
+    import h5py
+
+    try:
+        with (
+            zipfile.ZipFile(file) as archive,
+            _unpacked(archive) as unpacked,
+            h5py.File(unpacked, "r") as arrays,
+        ):
+            layers: Any = arrays["layers"]
+            flat = [
+                np.asarray(layers[name]["vars"][str(n)])
+                for name in ("dense", "dense_1")
+                if name in layers
+                for n in (0, 1)
+            ]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"a head on its backbone in {file}", str(error), "export it again from its run folder"
+        ) from error
+    if len(flat) == 2:
+        flat = [np.zeros((len(flat[0]), 0), np.float32), np.zeros(0, np.float32), *flat]
+    return Parameters(*flat)
+
+
+def _template(
+    spec: BackboneSpec,
+    weights: Weights,
+    size: int,
+    size_inner: int,
+    classes: int,
+    suffix: str,
+    stop: threading.Event | None,
+) -> tuple[Path, list[str]]:
+    """A template's file and the names of its dense layers."""
+    shape = {"backbone": spec.name, "size": size, "size_inner": size_inner, "classes": classes}
+    file = f"template{suffix}"
+    product = products.made(
+        "templates",
+        {**shape, "weights": weights.digest, "suffix": suffix},
+        _BLANK,
+        {**shape, "weights": str(weights.path), "digest": weights.digest},
+        file,
+        keep=_KEPT,
+        stop=stop,
+    )
+    return product.folder / file, product.answer["dense"]
+
+
+def _fill_keras(
+    template: Path, target: Path, parameters: Parameters, hyperparameters: Hyperparameters
+) -> None:
+    import h5py
+
+    with zipfile.ZipFile(template) as archive, zipfile.ZipFile(target, "w") as filled:
+        metadata = json.loads(archive.read(_METADATA))
+        metadata["date_saved"] = time.strftime("%Y-%m-%d@%H:%M:%S")
+        filled.writestr(_METADATA, json.dumps(metadata))
+        config = json.loads(archive.read(_CONFIG))
+        _set_droprate(config, hyperparameters)
+        compiling = config["compile_config"]
+        compiling["jit_compile"] = "auto"  # as the reader's backend has it, not the child's
+        rate = _set_learning_rate(compiling["optimizer"], hyperparameters)
+        filled.writestr(_CONFIG, json.dumps(config))
+        with _unpacked(archive) as unpacked:
+            with h5py.File(unpacked, "r+") as arrays:
+                for n, layer in enumerate(_layers(parameters)):
+                    for place, array in enumerate(layer):
+                        name = f"layers/dense{f'_{n}' if n else ''}/vars/{place}"
+                        _put(arrays, name, array)
+                _put(arrays, "optimizer/vars/1", rate)
+            unpacked.seek(0)
+            with filled.open(_WEIGHTS, "w", force_zip64=True) as out:
+                shutil.copyfileobj(unpacked, out, _COPY)
+
+
+def _fill_h5(
+    target: Path, parameters: Parameters, hyperparameters: Hyperparameters, dense: Sequence[str]
+) -> None:
+    import h5py
+
+    with h5py.File(target, "r+") as arrays:
+        model = json.loads(str(arrays.attrs["model_config"]))
+        _set_droprate(model, hyperparameters)
+        arrays.attrs["model_config"] = json.dumps(model)
+        training = json.loads(str(arrays.attrs["training_config"]))
+        rate = _set_learning_rate(training["optimizer_config"], hyperparameters)
+        arrays.attrs["training_config"] = json.dumps(training)
+        for name, layer in zip(dense, _layers(parameters), strict=True):
+            for kind, array in zip(("kernel", "bias"), layer, strict=True):
+                _put(arrays, f"model_weights/{name}/{name}/{kind}", array)
+        _put(arrays, "optimizer_weights/adam/learning_rate", rate)
+
+
+def _layers(parameters: Parameters) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernel and bias of each dense layer."""
+    inner = [(parameters.inner_kernel, parameters.inner_bias)] if parameters.has_inner else []
+    return [*inner, (parameters.kernel, parameters.bias)]
+
+
+def _put(arrays: Any, name: str, array: Any) -> None:
+    place = arrays[name]
+    if place.shape != np.shape(array):  # a smaller array would be repeated to fill the place
+        raise ValueError(f"{name} is {place.shape} in the template, {np.shape(array)} in the head")
+    place[...] = array
+
+
+def _set_droprate(config: dict[str, Any], hyperparameters: Hyperparameters) -> None:
+    # Of the backbone, which is a layer among these, the own dropout stays.
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dropout":
+            layer["config"]["rate"] = hyperparameters.droprate
+
+
+def _set_learning_rate(optimizer: dict[str, Any], hyperparameters: Hyperparameters) -> np.float32:
+    rate = np.float32(hyperparameters.learning_rate)  # Keras holds it in a float32 variable
+    optimizer["config"]["learning_rate"] = float(rate)
+    return rate
+
+
+@contextmanager
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[io.BufferedRandom]:
+    """The arrays of a .keras archive as a temporary file: HDF5 seeks too much for an archive."""
+    with tempfile.TemporaryFile() as unpacked:
+        with archive.open(_WEIGHTS) as packed:
+            shutil.copyfileobj(packed, unpacked, _COPY)
+        unpacked.seek(0)
+        yield unpacked  # pyright: ignore[reportReturnType]
