@@ -9,9 +9,11 @@ from jaxtyping import Float32, Float64
 
 from manyheads.heads import kernels
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, Metrics, head_events
+from manyheads.heads.blocks import GRADIENT, PANEL
 from manyheads.heads.head import Parameters, cross_entropy
 from manyheads.heads.kernels import Layer, Workspace
 from manyheads.heads.streams import Streams, UniformSource
+from manyheads.heads.vector_code import LANES
 
 # A request to stop waits for one compiled call, so a call has bounds. The time of a step grows as
 # its parameters times (samples + what Adam costs in samples); a call of _CALL takes about 0.2 s.
@@ -48,9 +50,12 @@ class _Trainer:
             self.features, self.hyperparameters.size_inner, fold.classes
         )
         self.work = _workspace(head.batch_size, self.features, start)
-        padded = self.work.tiles.shape[0] * self.work.tiles.shape[2]
-        self.inner = _layer(start.inner_kernel, start.inner_bias, padded)
-        self.outer = _layer(start.kernel, start.bias, 0 if start.has_inner else padded)
+        if start.has_inner:
+            self.wide = _layer(_panels(start.inner_kernel), start.inner_bias)
+            self.small = _layer(start.kernel, start.bias)
+        else:
+            self.wide = _layer(_panels(start.kernel), start.bias)
+            self.small = _layer(start.inner_kernel[:0], start.inner_bias)
         self.steps = 0
         size = sum(array.size for array in start)
         self.block = head.batch_size * _steps_a_call(head.batch_size, size)
@@ -86,8 +91,8 @@ class _Trainer:
                 self.hyperparameters.droprate,
                 self.hyperparameters.learning_rate,
                 self.steps,
-                self.inner,
-                self.outer,
+                self.wide,
+                self.small,
                 self.work,
             )
             self.steps += len(block_losses)
@@ -102,7 +107,7 @@ class _Trainer:
             if self.stopped():
                 return None
             logits = kernels.logits_of(
-                self.matrix, rows[part], self.head.batch_size, self.inner, self.outer, self.work
+                self.matrix, rows[part], self.head.batch_size, self.wide, self.small, self.work
             )
             hits += int((logits.argmax(axis=1) == labels[part]).sum())
             with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
@@ -121,13 +126,13 @@ class _Trainer:
         return uniforms.random((samples, units), dtype=np.float32)
 
     def parameters(self) -> Parameters:
-        inputs = len(self.inner.bias) or self.features
-        return Parameters(
-            self.inner.kernel[: self.features].copy(),
-            self.inner.bias.copy(),
-            self.outer.kernel[:inputs].copy(),
-            self.outer.bias.copy(),
-        )
+        panels, units, width = self.wide.kernel.shape
+        whole = self.wide.kernel.transpose(0, 2, 1).reshape(panels * width, units)
+        wide = whole[: self.features].copy(), self.wide.bias.copy()
+        if self.hyperparameters.size_inner:
+            return Parameters(*wide, self.small.kernel.copy(), self.small.bias.copy())
+        none = np.empty((self.features, 0), np.float32), np.empty(0, np.float32)
+        return Parameters(*none, *wide)
 
 
 def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:
@@ -143,36 +148,41 @@ def _steps_a_call(batch_size: int, parameters: int) -> int:
     return max(1, min(steps, _BLOCK // batch_size))
 
 
-def _layer(
-    kernel: Float32[np.ndarray, "inputs units"], bias: Float32[np.ndarray, "units"], padded: int
-) -> Layer:
-    rows = max(padded, len(kernel))
-    whole = np.zeros((rows, kernel.shape[1]), np.float32)
-    whole[: len(kernel)] = kernel
+def _panels(
+    kernel: Float32[np.ndarray, "features units"],
+) -> Float32[np.ndarray, "panels units width"]:
+    features, units = kernel.shape
+    panels = -(-features // PANEL)
+    padded = np.zeros((panels * PANEL, units), np.float32)
+    padded[:features] = kernel
+    return np.ascontiguousarray(padded.reshape(panels, PANEL, units).transpose(0, 2, 1))
+
+
+def _layer(kernel: np.ndarray, bias: Float32[np.ndarray, "units"]) -> Layer:
+    arrays = np.ascontiguousarray(kernel), bias.copy()
     return Layer(
-        whole,
-        bias.copy(),
-        np.zeros_like(whole),
-        np.zeros_like(whole),
+        *arrays,
+        np.zeros_like(kernel, order="C"),
+        np.zeros_like(kernel, order="C"),
         np.zeros_like(bias),
         np.zeros_like(bias),
     )
 
 
 def _workspace(batch: int, features: int, start: Parameters) -> Workspace:
-    width = min(kernels.TILE, features)
-    tiles = -(-features // width)
-    units, classes = len(start.inner_bias), len(start.bias)
+    panels, padded = -(-features // PANEL), -(-batch // LANES) * LANES
+    classes = len(start.bias)
+    units = len(start.inner_bias) or classes
 
     def empty(*shape: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
     return Workspace(
-        tiles=empty(tiles, batch, width),
-        inner=empty(batch, units),
-        inner_part=empty(batch, units),
-        logits=empty(batch, classes),
-        logits_part=empty(batch, classes),
-        inner_gradient=empty(width, units),
-        outer_gradient=empty(units or width, classes),
+        rows=empty(panels, padded, PANEL),
+        columns=empty(panels, PANEL, padded),
+        wide=empty(units, padded),
+        wide_part=empty(units, padded),
+        logits=empty(padded, classes),
+        gradient=empty(GRADIENT),
+        small_gradient=empty(units, classes),
     )

@@ -1,13 +1,9 @@
 """The inner loops of the fused engine, compiled by Numba.
 
-One call trains one head for a run of steps on one thread, without Python's lock. The gradient of
-a kernel is formed a tile of rows at a time, and Adam is applied to that tile while it is still in
-the nearest cache: the state of a head (kernel, two moments) is read and written once a step, and
-its whole gradient never exists. Products are calls of SciPy's BLAS, which the caller holds to one
-thread.
-
-Features beyond the last whole tile are padded with zeros. A padded row of a kernel starts at zero
-and its gradient is zero, so Adam leaves it there.
+One call trains one head for a run of steps on one thread, without Python's lock. The layer on the
+features, the wide one, is trained by the blocks of `blocks.py`: its state (kernel, two moments) is
+read and written once a step, and its whole gradient never exists. The layer behind it, if there is
+one, is small; its products are calls of SciPy's BLAS, which the caller holds to one thread.
 """
 
 from __future__ import annotations
@@ -16,18 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS below before anyone limits its threads)
-from numba import njit
 
-BETA_1 = np.float32(0.9)
-BETA_2 = np.float32(0.999)
-EPSILON = np.float32(1e-7)
-TILE = 512
-
-compiled = njit(nogil=True, cache=True, error_model="numpy")
+from manyheads.heads.blocks import compiled, descend_panels, forward_panels, transpose_panels
+from manyheads.heads.vector_code import BETA_1, BETA_2, EPSILON, GAIN_1, GAIN_2
 
 
 class Layer(NamedTuple):
-    """A dense layer with Adam's two moments of each array; kernels are `[padded inputs, units]`."""
+    """A dense layer with Adam's two moments of each array.
+
+    The kernel of the wide layer is `[panels, units, PANEL]`, that of the one behind it
+    `[units, classes]`; without an inner layer the wide one has a unit for each class, and the
+    other none.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -38,106 +34,113 @@ class Layer(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What a step needs beside the parameters, allocated once a head; `batch` rows each."""
+    """What a step needs beside the parameters, allocated once a head.
 
-    tiles: np.ndarray  # [tiles, batch, tile width]
-    inner: np.ndarray  # [batch, units]: the inner layer's output, then its gradient
-    inner_part: np.ndarray  # [batch, units]
-    logits: np.ndarray  # [batch, classes]: logits, then their gradient
-    logits_part: np.ndarray  # [batch, classes]
-    inner_gradient: np.ndarray  # [tile width, units]
-    outer_gradient: np.ndarray  # [tile width or units, classes]
+    The samples of a batch are `padded` to whole vectors; what is beyond them shapes no result.
+    """
+
+    rows: np.ndarray  # [panels, padded, PANEL]: the features of a batch
+    columns: np.ndarray  # [panels, PANEL, padded]: the same, transposed
+    wide: np.ndarray  # [units, padded]: the wide layer's output, then its gradient
+    wide_part: np.ndarray  # [units, padded]
+    logits: np.ndarray  # [padded, classes]: logits, then their gradient
+    gradient: np.ndarray  # [GRADIENT]: of a block of the wide kernel
+    small_gradient: np.ndarray  # [units, classes]: of the kernel behind
 
 
 @compiled
 def train_steps(
-    matrix, rows, labels, uniforms, batch_size, droprate, learning_rate, step, inner, outer, work
+    matrix, rows, labels, uniforms, batch_size, droprate, learning_rate, step, wide, small, work
 ):
     """Train a head on `rows` of `matrix`, a batch a step; returns each step's losses and hits.
 
     `rows`, `labels` `[samples]` in visiting order; `uniforms` `[samples, units]` for the masks;
-    `step` is how many steps came before. `inner` and `outer` are updated in place. Returns the
+    `step` is how many steps came before. `wide` and `small` are updated in place. Returns the
     mean loss `[steps]` in nats and the number of samples classified right `[steps]`.
     """
-    samples, units = rows.size, inner.bias.size
+    samples, has_inner = rows.size, small.bias.size > 0
     steps = (samples + batch_size - 1) // batch_size
     losses, hits = np.empty(steps, np.float64), np.empty(steps, np.int64)
     for k in range(steps):
         start = k * batch_size
         n = min(batch_size, samples - start)
-        _gather(matrix, rows[start : start + n], work.tiles)
-        if units:
-            _dense(work.tiles, inner.kernel, inner.bias, n, work.inner, work.inner_part)
-            _relu_dropout(work.inner, uniforms[start : start + n], droprate)
-            np.dot(work.inner[:n], outer.kernel, work.logits[:n])
-            work.logits[:n] += outer.bias
+        _gather(matrix, rows[start : start + n], work)
+        _forward_wide(wide, n, work)
+        if has_inner:
+            _relu_dropout(work.wide, uniforms[start : start + n], droprate)
+            np.dot(work.wide.T, small.kernel, work.logits)
+            work.logits[:n] += small.bias
         else:
-            _dense(work.tiles, outer.kernel, outer.bias, n, work.logits, work.logits_part)
+            work.logits[:n] = work.wide[:, :n].T
         losses[k], hits[k] = _loss_and_gradient(work.logits, labels[start : start + n])
 
         alpha = _step_size(learning_rate, step + k + 1)
-        if units:
-            np.dot(work.inner[:n].T, work.logits[:n], work.outer_gradient)
-            np.dot(work.logits[:n], outer.kernel.T, work.inner_part[:n])
-            _back_through(work.inner, work.inner_part, n, droprate)
-            _adam_all(outer.kernel, work.outer_gradient, outer, alpha)
-            _descend_by_tiles(work.tiles, work.inner, n, inner, work.inner_gradient, alpha)
-            _descend_bias(inner, work.inner, n, alpha)
+        if has_inner:
+            work.logits[n:] = 0
+            np.dot(work.wide, work.logits, work.small_gradient)
+            np.dot(small.kernel, work.logits.T, work.wide_part)
+            _back_through(work.wide, work.wide_part, n, droprate)
+            _adam_all(small.kernel, work.small_gradient, small, alpha)
+            _adam(
+                small.bias, work.logits[:n].sum(axis=0), small.bias_first, small.bias_second, alpha
+            )
         else:
-            _descend_by_tiles(work.tiles, work.logits, n, outer, work.outer_gradient, alpha)
-        _descend_bias(outer, work.logits, n, alpha)
+            work.wide[:, :n] = work.logits[:n].T
+        descend_panels(
+            work.wide, work.rows, n,
+            wide.kernel, wide.kernel_first, wide.kernel_second, alpha, work.gradient,
+        )  # fmt: skip
+        _adam(wide.bias, _row_sums(work.wide, n), wide.bias_first, wide.bias_second, alpha)
     return losses, hits
 
 
 @compiled
-def logits_of(matrix, rows, batch_size, inner, outer, work):
+def logits_of(matrix, rows, batch_size, wide, small, work):
     """The head's logits `[rows, classes]` with nothing hidden."""
-    units = inner.bias.size
-    out = np.empty((rows.size, outer.bias.size), np.float32)
+    has_inner = small.bias.size > 0
+    out = np.empty((rows.size, work.logits.shape[1]), np.float32)
     for start in range(0, rows.size, batch_size):
         n = min(batch_size, rows.size - start)
-        _gather(matrix, rows[start : start + n], work.tiles)
-        if units:
-            _dense(work.tiles, inner.kernel, inner.bias, n, work.inner, work.inner_part)
-            work.inner[:n] = np.maximum(work.inner[:n], np.float32(0))
-            np.dot(work.inner[:n], outer.kernel, out[start : start + n])
-            out[start : start + n] += outer.bias
+        _gather(matrix, rows[start : start + n], work)
+        _forward_wide(wide, n, work)
+        if has_inner:
+            np.dot(np.maximum(work.wide, np.float32(0)).T, small.kernel, work.logits)
+            out[start : start + n] = work.logits[:n] + small.bias
         else:
-            _dense(work.tiles, outer.kernel, outer.bias, n, work.logits, work.logits_part)
-            out[start : start + n] = work.logits[:n]
+            out[start : start + n] = work.wide[:, :n].T
     return out
 
 
 @compiled
-def _gather(matrix, rows, tiles):
-    width = tiles.shape[2]
+def _gather(matrix, rows, work):
+    panels, _, width = work.rows.shape
     for i in range(rows.size):
         row = matrix[rows[i]]
-        for tile in range(tiles.shape[0]):
-            start = tile * width
-            length = min(width, row.size - start)
-            tiles[tile, i, :length] = row[start : start + length]
+        for panel in range(panels):
+            start = panel * width
+            for f in range(min(width, row.size - start)):
+                work.rows[panel, i, f] = row[start + f]
+    transpose_panels(work.rows, rows.size, work.columns)
 
 
 @compiled
-def _dense(tiles, kernel, bias, n, out, part):
-    width = tiles.shape[2]
-    np.dot(tiles[0, :n], kernel[:width], out[:n])
-    for tile in range(1, tiles.shape[0]):
-        np.dot(tiles[tile, :n], kernel[tile * width : (tile + 1) * width], part[:n])
-        out[:n] += part[:n]
-    out[:n] += bias
+def _forward_wide(layer, n, work):
+    work.wide[:] = 0
+    forward_panels(layer.kernel, work.columns, n, work.wide)
+    for unit in range(layer.bias.size):
+        work.wide[unit, :n] += layer.bias[unit]
+        work.wide[unit, n:] = 0
 
 
 @compiled
 def _relu_dropout(inner, uniforms, droprate):
     scale, rate = np.float32(1 / (1 - droprate)), np.float32(droprate)
     zero = np.float32(0)
-    for i in range(uniforms.shape[0]):
-        for j in range(uniforms.shape[1]):
+    for j in range(uniforms.shape[1]):
+        for i in range(uniforms.shape[0]):
             # Asked this way round, a NaN stays one and ends the head; it must not become a zero.
-            hidden = inner[i, j] <= zero or uniforms[i, j] < rate
-            inner[i, j] = zero if hidden else inner[i, j] * scale
+            hidden = inner[j, i] <= zero or uniforms[i, j] < rate
+            inner[j, i] = zero if hidden else inner[j, i] * scale
 
 
 @compiled
@@ -145,9 +148,18 @@ def _back_through(inner, gradient, n, droprate):
     """Overwrite the inner layer's output by the gradient at its input: zero where it was zero."""
     scale = np.float32(1 / (1 - droprate))
     zero = np.float32(0)
-    for i in range(n):
-        for j in range(inner.shape[1]):
-            inner[i, j] = gradient[i, j] * scale if inner[i, j] > zero else zero
+    for j in range(inner.shape[0]):
+        for i in range(n):
+            inner[j, i] = gradient[j, i] * scale if inner[j, i] > zero else zero
+
+
+@compiled
+def _row_sums(array, n):
+    sums = np.zeros(array.shape[0], np.float32)
+    for j in range(array.shape[0]):
+        for i in range(n):
+            sums[j] += array[j, i]
+    return sums
 
 
 @compiled
@@ -174,21 +186,6 @@ def _loss_and_gradient(logits, labels):
 
 
 @compiled
-def _descend_by_tiles(tiles, delta, n, layer, gradient, alpha):
-    width = tiles.shape[2]
-    for tile in range(tiles.shape[0]):
-        rows = slice(tile * width, (tile + 1) * width)
-        np.dot(tiles[tile, :n].T, delta[:n], gradient)
-        _adam(
-            layer.kernel[rows].ravel(),
-            gradient.ravel(),
-            layer.kernel_first[rows].ravel(),
-            layer.kernel_second[rows].ravel(),
-            alpha,
-        )
-
-
-@compiled
 def _adam_all(kernel, gradient, layer, alpha):
     _adam(
         kernel.ravel(),
@@ -197,11 +194,6 @@ def _adam_all(kernel, gradient, layer, alpha):
         layer.kernel_second.ravel(),
         alpha,
     )
-
-
-@compiled
-def _descend_bias(layer, delta, n, alpha):
-    _adam(layer.bias, delta[:n].sum(axis=0), layer.bias_first, layer.bias_second, alpha)
 
 
 @compiled
@@ -217,11 +209,10 @@ def _adam(weights, gradient, first, second, alpha):
 
     `m += (g − m)(1 − β₁);  v += (g² − v)(1 − β₂);  w −= α m / (√v + ε)`, with the step size `α`.
     """
-    gain_1, gain_2 = np.float32(1 - 0.9), np.float32(1 - 0.999)
     for i in range(weights.size):
         g = gradient[i]
-        m = first[i] + (g - first[i]) * gain_1
-        v = second[i] + (g * g - second[i]) * gain_2
+        m = first[i] + (g - first[i]) * GAIN_1
+        v = second[i] + (g * g - second[i]) * GAIN_2
         first[i] = m
         second[i] = v
         weights[i] -= m * alpha / (np.sqrt(v) + EPSILON)

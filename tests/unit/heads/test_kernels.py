@@ -33,10 +33,10 @@ def test_the_step_size_is_rounded_where_keras_rounds_it(t: int) -> None:
 
 
 def test_relu_and_dropout_hide_scale_and_pass_on_what_is_no_number() -> None:
-    inner = np.array([[2, 2, -1, np.nan, 0]], np.float32)
+    inner = np.array([[2], [2], [-1], [np.nan], [0]], np.float32)
     draws = np.array([[0.3, 0.1, 0.9, 0.9, 0.9]], np.float32)
     kernels._relu_dropout(inner, draws, 0.2)
-    np.testing.assert_array_equal(inner, np.array([[2.5, 0, 0, np.nan, 0]], np.float32))
+    np.testing.assert_array_equal(inner.T, np.array([[2.5, 0, 0, np.nan, 0]], np.float32))
 
 
 def test_adam_moves_by_the_formula() -> None:

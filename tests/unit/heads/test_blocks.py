@@ -1,0 +1,113 @@
+"""The vector blocks against plain NumPy in float64, at every remainder of their sizes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyheads.heads import blocks
+from manyheads.heads.blocks import PANEL, descend_panels, forward_panels, transpose_panels
+from manyheads.heads.vector_code import LANES
+
+PANELS = 3
+UNITS = [1, 2, blocks._BACKWARD, blocks._FORWARD - 1, blocks._FORWARD, 2 * blocks._FORWARD + 3]
+COUNTS = [1, LANES - 1, LANES, LANES + 1, 2 * LANES, 3 * LANES - 2]
+
+
+def padded(count: int) -> int:
+    return -(-count // LANES) * LANES
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng((seed, *shape)).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_transposing_leaves_every_number_in_its_place(count: int) -> None:
+    rows = normal(PANELS, padded(count), PANEL)
+    columns = np.zeros((PANELS, PANEL, padded(count)), np.float32)
+    transpose_panels(rows, count, columns)
+    np.testing.assert_array_equal(columns, rows.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_forward_product(units: int, count: int) -> None:
+    kernel, samples = normal(PANELS, units, PANEL), normal(PANELS, PANEL, padded(count))
+    out = normal(units, padded(count))
+    double = kernel.astype(np.float64), samples.astype(np.float64)
+    wanted = out + np.einsum("puf,pfi->ui", *double)
+    forward_panels(kernel, samples, count, out)
+    np.testing.assert_allclose(out[:, :count], wanted[:, :count], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_descent_is_adam_on_the_gradient(units: int, count: int) -> None:
+    delta, samples = normal(units, padded(count)), normal(PANELS, padded(count), PANEL)
+    kernel, first = normal(2, PANELS, units, PANEL)
+    second = normal(PANELS, units, PANEL, seed=1) ** 2
+    before = [array.astype(np.float64) for array in (kernel, first, second)]
+    double = delta[:, :count].astype(np.float64), samples[:, :count].astype(np.float64)
+    gradient = np.einsum("ui,pif->puf", *double)
+    wanted_first = before[1] + 0.1 * (gradient - before[1])
+    wanted_second = before[2] + 0.001 * (gradient**2 - before[2])
+    wanted = before[0] - 0.01 * wanted_first / (np.sqrt(wanted_second) + 1e-7)
+
+    buffer = np.zeros(blocks.GRADIENT, np.float32)
+    descend_panels(delta, samples, count, kernel, first, second, np.float32(0.01), buffer)
+    np.testing.assert_allclose(first, wanted_first, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(second, wanted_second, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(kernel, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_feature_of_zeros_keeps_its_weights() -> None:
+    """What pads the last panel must not move."""
+    delta, samples = normal(4, LANES), normal(1, LANES, PANEL)
+    samples[..., -2:] = 0
+    kernel = normal(1, 4, PANEL)
+    kept, first, second = kernel[..., -2:].copy(), np.zeros_like(kernel), np.zeros_like(kernel)
+    buffer = np.zeros(blocks.GRADIENT, np.float32)
+    descend_panels(delta, samples, LANES, kernel, first, second, np.float32(0.01), buffer)
+    np.testing.assert_array_equal(kernel[..., -2:], kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lanes", "processor", "features"),
+    [
+        (8, "haswell", {"sse2": True, "avx": True}),
+        (4, "x86-64-v2", {"sse2": True}),
+        (4, "x86-64-v2", {}),
+    ],
+)
+def test_other_processors_registers(
+    lanes: int, processor: str, features: dict[str, bool], tmp_path: Path
+) -> None:
+    """The same tests, as if the processor had other registers; with none named, as on ARM."""
+    code = f"""
+import sys, pytest
+from llvmlite import binding
+binding.get_host_cpu_features = lambda: {features}
+from manyheads.heads.vector_code import LANES
+assert LANES == {lanes}
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", {__file__!r}]))
+"""
+    environment = {
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
