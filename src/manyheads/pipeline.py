@@ -134,7 +134,7 @@ def readable_fold(
 
 def versions() -> dict[str, str]:
     """The versions that a result may depend on."""
-    names = ("manyheads", "keras", "numba", "numpy", "openvino", "pillow", "scipy")
+    names = ("manyheads", "keras", "numba", "numpy", "openvino", "pillow")
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in names
     }

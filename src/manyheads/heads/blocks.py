@@ -1,12 +1,14 @@
-"""The two products of a head's training, written for the registers of this processor.
+"""The products of a head's training, written for the registers of this processor.
 
-A library's matrix product is made for large matrices; a head's are thin, and its weight gradient
-is needed only to be consumed by Adam at once. Here each is a block of vectors that stays in
+A library's matrix product is made for large matrices; a head's are thin, and a weight gradient is
+needed only to be consumed by Adam at once. Here each is a block of vectors that stays in
 registers, emitted as LLVM's own instructions through Numba: no compiler and no wheel of ours.
 
-A wide kernel lies in panels `[panels, units, PANEL]`: PANEL features of unit 0, of unit 1, …, so
-that a step reads and writes its memory once, from the front to the back. Features beyond the last
-whole panel are zeros; their gradient is zero, so Adam leaves them there.
+A kernel lies in panels `[panels, units, PANEL]`: PANEL inputs of unit 0, of unit 1, …, so that a
+step reads and writes its memory once, from the front to the back. Inputs beyond the last whole
+panel are zeros; their gradient is zero, so Adam leaves them there. Samples lie in columns
+`[inputs, padded]`, where `padded` is a multiple of LANES; what is beyond the number of samples
+asked for is overwritten, and shapes no result.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from manyheads.heads.vector_code import INT, LANES, REGISTERS, VectorCode, emitt
 
 _VECTORS = 4  # in a row of a panel
 PANEL = LANES * _VECTORS
-# Units in a block: as many as leave registers for the inputs.
-_FORWARD = 10 if REGISTERS == 32 else 5
+# Sizes of blocks: as many units (or inputs) as leave registers for what they are multiplied by.
+_UNITS = 10 if REGISTERS == 32 else 5
+_INPUTS = 8 if REGISTERS == 32 else 4
 _BACKWARD = 5 if REGISTERS == 32 else 2
 GRADIENT = _BACKWARD * PANEL
 """Numbers in the buffer that `descend_panels` works with."""
@@ -30,64 +33,81 @@ compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @compiled
-def forward_panels(kernel, samples, count, out):
-    """`out[u, i] += Σ_f kernel[u, f] samples[f, i]` for the first `count` samples.
+def forward_panels(kernel, columns, count, out):
+    """`out[u, i] += Σ_f kernel[u, f] columns[f, i]` for the first `count` samples.
 
-    `kernel` `[panels, units, PANEL]`, `samples` `[panels, PANEL, padded]` and `out`
-    `[units, padded]`, where `padded` is a multiple of LANES; what of it lies beyond `count` is
-    overwritten too. The sum of a panel is made first, then that of the panels in their order.
+    `kernel` `[panels, units, PANEL]`, `columns` `[panels, PANEL, padded]`, `out` `[units, padded]`.
+    The sum of a panel is made first, then that of the panels in their order.
     """
     panels, units, _ = kernel.shape
-    padded = samples.shape[2]
-    weights, inputs, outputs = kernel.ravel(), samples.ravel(), out.ravel()
+    padded = columns.shape[2]
+    weights, inputs, outputs = kernel.ravel(), columns.ravel(), out.ravel()
     for panel in range(panels):
-        source = panel * PANEL * padded
+        source, here = panel * PANEL * padded, panel * units * PANEL
         for start in range(0, count, 2 * LANES):
             two = count - start > LANES
             unit = 0
             while unit < units:
-                at, to = (panel * units + unit) * PANEL, unit * padded + start
-                whole = unit + _FORWARD <= units
+                at, to = here + unit * PANEL, unit * padded + start
+                whole = unit + _UNITS <= units
                 if whole and two:
-                    _forward_block_2(weights, at, inputs, source + start, padded, outputs, to)
+                    _forward_many_2(weights, at, PANEL, inputs, source + start, padded, outputs, to)
                 elif whole:
-                    _forward_block_1(weights, at, inputs, source + start, padded, outputs, to)
+                    _forward_many_1(weights, at, PANEL, inputs, source + start, padded, outputs, to)
                 elif two:
-                    _forward_unit_2(weights, at, inputs, source + start, padded, outputs, to)
+                    _forward_one_2(weights, at, PANEL, inputs, source + start, padded, outputs, to)
                 else:
-                    _forward_unit_1(weights, at, inputs, source + start, padded, outputs, to)
-                unit += _FORWARD if whole else 1
+                    _forward_one_1(weights, at, PANEL, inputs, source + start, padded, outputs, to)
+                unit += _UNITS if whole else 1
 
 
 @compiled
-def transpose_panels(rows, count, columns):
-    """`columns[p, f, i] = rows[p, i, f]` for the first `count` samples, in whole vectors.
+def back_panels(kernel, delta, count, out):
+    """`out[f, i] += Σ_u kernel[u, f] delta[u, i]` for the first `count` samples.
 
-    `rows` `[panels, padded, PANEL]`, `columns` `[panels, PANEL, padded]`.
+    `kernel` `[panels, units, PANEL]`, `delta` `[units, padded]`, `out` `[panels, PANEL, padded]`.
     """
-    panels, padded, _ = rows.shape
-    source, target = rows.ravel(), columns.ravel()
+    panels, units, _ = kernel.shape
+    padded = delta.shape[1]
+    weights, inputs, outputs = kernel.ravel(), delta.ravel(), out.ravel()
     for panel in range(panels):
-        start = panel * padded * PANEL
-        for sample in range(0, count, LANES):
-            for feature in range(0, PANEL, LANES):
-                at = start + sample * PANEL + feature
-                _transpose_square(source, at, target, start + feature * padded + sample, padded)
+        for start in range(0, count, 2 * LANES):
+            two = count - start > LANES
+            for feature in range(0, PANEL, _INPUTS):
+                at = panel * units * PANEL + feature
+                to = (panel * PANEL + feature) * padded + start
+                if two:
+                    _back_2(weights, at, units, inputs, start, padded, outputs, to)
+                else:
+                    _back_1(weights, at, units, inputs, start, padded, outputs, to)
 
 
 @compiled
-def descend_panels(delta, samples, count, kernel, first, second, alpha, gradient):
-    """Form the gradient of a wide kernel and apply Adam to it, block by block.
+def transpose_panels(panels, out):
+    """`out[p, j, i] = panels[p, i, j]`; both inner dimensions are multiples of LANES."""
+    count, rows, columns = panels.shape
+    source, target = panels.ravel(), out.ravel()
+    for panel in range(count):
+        start = panel * rows * columns
+        for row in range(0, rows, LANES):
+            for column in range(0, columns, LANES):
+                at, to = start + row * columns + column, start + column * rows + row
+                _transpose_square(source, at, columns, target, to, rows)
 
-    `g[u, f] = Σ_i delta[u, i] samples[i, f]` over the first `count` samples; then, in place,
+
+@compiled
+def descend_panels(delta, rows, count, kernel, first, second, alpha, gradient):
+    """Form the gradient of a kernel and apply Adam to it, block by block.
+
+    `g[u, f] = Σ_i delta[u, i] rows[i, f]` over the first `count` samples; then, in place,
     `m += (g − m)(1 − β₁);  v += (g² − v)(1 − β₂);  w −= α m / (√v + ε)`, with the step size `α`
     (Adam: Kingma and Ba 2015, section 2, with ε where Keras puts it). `delta` `[units, padded]`,
-    `samples` `[panels, padded, PANEL]`, `kernel` and its moments `[panels, units, PANEL]`,
+    `rows` `[panels, padded, PANEL]`, `kernel` and its moments `[panels, units, PANEL]`,
     `gradient` a buffer of GRADIENT numbers.
     """
     panels, units, _ = kernel.shape
-    padded = samples.shape[1]
-    deltas, inputs = delta.ravel(), samples.ravel()
+    padded = rows.shape[1]
+    deltas, inputs = delta.ravel(), rows.ravel()
     weights, means, squares = kernel.ravel(), first.ravel(), second.ravel()
     # Adam on one block goes on while the next one's gradient is formed: the divisions and square
     # roots of the one run beside the products of the other.
@@ -113,28 +133,31 @@ def descend_panels(delta, samples, count, kernel, first, second, alpha, gradient
     _adam_vectors(gradient, weights, means, squares, before, vectors, alpha)
 
 
-def _forward(units: int, vectors: int) -> Any:
-    """`outputs[u, i] += Σ_f weights[u, f] inputs[f, i]` for one panel, all sums in registers."""
+def _product(rows: int, vectors: int, row_step: int, term_step: int) -> Any:
+    """`outputs[r, i] += Σ_t weights[r, t] inputs[t, i]`, all sums in registers.
+
+    The steps say how far apart two rows and two terms of the weights lie.
+    """
 
     def emit(
-        code: VectorCode, weights: Any, at: Any, inputs: Any, source: Any, stride: Any,
-        outputs: Any, to: Any,
+        code: VectorCode, weights: Any, at: Any, terms: Any, inputs: Any, source: Any,
+        padded: Any, outputs: Any, to: Any,
     ) -> None:  # fmt: skip
         builder = code.builder
-        sums = code.zeros(units * vectors)
-        with cgutils.for_range(builder, INT(PANEL)) as loop:
-            row = builder.add(source, builder.mul(loop.index, stride))
-            rows = [code.load(inputs, row, v * LANES) for v in range(vectors)]
-            here = builder.add(at, loop.index)
-            for unit in range(units):
-                weight = code.spread(weights, here, unit * PANEL)
-                code.multiply_add(weight, rows, sums[unit * vectors :])
-        for unit in range(units):
-            row = builder.add(to, builder.mul(INT(unit), stride))
+        sums = code.zeros(rows * vectors)
+        with cgutils.for_range(builder, terms) as loop:
+            term = builder.add(source, builder.mul(loop.index, padded))
+            factors = [code.load(inputs, term, v * LANES) for v in range(vectors)]
+            here = builder.add(at, builder.mul(loop.index, INT(term_step)))
+            for row in range(rows):
+                weight = code.spread(weights, here, row * row_step)
+                code.multiply_add(weight, factors, sums[row * vectors :])
+        for row in range(rows):
+            place = builder.add(to, builder.mul(INT(row), padded))
             for v in range(vectors):
-                total = builder.load(sums[unit * vectors + v])
-                before = code.load(outputs, row, v * LANES)
-                code.store(builder.fadd(before, total), outputs, row, v * LANES)
+                total = builder.load(sums[row * vectors + v])
+                before = code.load(outputs, place, v * LANES)
+                code.store(builder.fadd(before, total), outputs, place, v * LANES)
 
     return emitted(emit)
 
@@ -186,13 +209,17 @@ def _adam_vectors(
 
 @emitted
 def _transpose_square(
-    code: VectorCode, source: Any, at: Any, target: Any, to: Any, padded: Any
+    code: VectorCode, source: Any, at: Any, stride: Any, target: Any, to: Any, target_stride: Any
 ) -> None:
-    rows = [code.load(source, at, n * PANEL) for n in range(LANES)]
+    def row(start: Any, step: Any, n: int) -> Any:
+        return code.builder.add(start, code.builder.mul(INT(n), step))
+
+    rows = [code.load(source, row(at, stride, n)) for n in range(LANES)]
     for n, column in enumerate(code.transposed(rows)):
-        code.store(column, target, code.builder.add(to, code.builder.mul(INT(n), padded)))
+        code.store(column, target, row(to, target_stride, n))
 
 
-_forward_block_2, _forward_block_1 = _forward(_FORWARD, 2), _forward(_FORWARD, 1)
-_forward_unit_2, _forward_unit_1 = _forward(1, 2), _forward(1, 1)
+_forward_many_2, _forward_many_1 = (_product(_UNITS, v, PANEL, 1) for v in (2, 1))
+_forward_one_2, _forward_one_1 = (_product(1, v, PANEL, 1) for v in (2, 1))
+_back_2, _back_1 = (_product(_INPUTS, v, 1, PANEL) for v in (2, 1))
 _backward_block, _backward_unit = _backward(_BACKWARD), _backward(1)

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from threadpoolctl import threadpool_limits
-
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings
 from manyheads.heads.fused_head import train_head
 from manyheads.heads.streams import SeededStreams, StreamsOf
@@ -51,7 +49,7 @@ class FusedEngine:
             except BaseException as error:
                 events.put(error)
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             for index in range(len(heads)):
                 pool.submit(work, index)
             try:

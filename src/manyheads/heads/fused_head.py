@@ -50,12 +50,8 @@ class _Trainer:
             self.features, self.hyperparameters.size_inner, fold.classes
         )
         self.work = _workspace(head.batch_size, self.features, start)
-        if start.has_inner:
-            self.wide = _layer(_panels(start.inner_kernel), start.inner_bias)
-            self.small = _layer(start.kernel, start.bias)
-        else:
-            self.wide = _layer(_panels(start.kernel), start.bias)
-            self.small = _layer(start.inner_kernel[:0], start.inner_bias)
+        self.inner = _layer(start.inner_kernel, start.inner_bias)
+        self.outer = _layer(start.kernel, start.bias)
         self.steps = 0
         size = sum(array.size for array in start)
         self.block = head.batch_size * _steps_a_call(head.batch_size, size)
@@ -91,8 +87,8 @@ class _Trainer:
                 self.hyperparameters.droprate,
                 self.hyperparameters.learning_rate,
                 self.steps,
-                self.wide,
-                self.small,
+                self.inner,
+                self.outer,
                 self.work,
             )
             self.steps += len(block_losses)
@@ -107,7 +103,7 @@ class _Trainer:
             if self.stopped():
                 return None
             logits = kernels.logits_of(
-                self.matrix, rows[part], self.head.batch_size, self.wide, self.small, self.work
+                self.matrix, rows[part], self.head.batch_size, self.inner, self.outer, self.work
             )
             hits += int((logits.argmax(axis=1) == labels[part]).sum())
             with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
@@ -126,13 +122,13 @@ class _Trainer:
         return uniforms.random((samples, units), dtype=np.float32)
 
     def parameters(self) -> Parameters:
-        panels, units, width = self.wide.kernel.shape
-        whole = self.wide.kernel.transpose(0, 2, 1).reshape(panels * width, units)
-        wide = whole[: self.features].copy(), self.wide.bias.copy()
-        if self.hyperparameters.size_inner:
-            return Parameters(*wide, self.small.kernel.copy(), self.small.bias.copy())
-        none = np.empty((self.features, 0), np.float32), np.empty(0, np.float32)
-        return Parameters(*none, *wide)
+        units = self.hyperparameters.size_inner
+        return Parameters(
+            _from_panels(self.inner.kernel, self.features),
+            self.inner.bias.copy(),
+            _from_panels(self.outer.kernel, units or self.features),
+            self.outer.bias.copy(),
+        )
 
 
 def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:
@@ -148,41 +144,49 @@ def _steps_a_call(batch_size: int, parameters: int) -> int:
     return max(1, min(steps, _BLOCK // batch_size))
 
 
-def _panels(
-    kernel: Float32[np.ndarray, "features units"],
+def _layer(
+    kernel: Float32[np.ndarray, "inputs units"], bias: Float32[np.ndarray, "units"]
+) -> Layer:
+    panels = _to_panels(kernel)
+    zeros = np.zeros_like(panels), np.zeros_like(panels), np.zeros_like(bias), np.zeros_like(bias)
+    return Layer(panels, bias.copy(), *zeros)
+
+
+def _to_panels(
+    kernel: Float32[np.ndarray, "inputs units"],
 ) -> Float32[np.ndarray, "panels units width"]:
-    features, units = kernel.shape
-    panels = -(-features // PANEL)
+    inputs, units = kernel.shape
+    panels = _panels(inputs)
     padded = np.zeros((panels * PANEL, units), np.float32)
-    padded[:features] = kernel
+    padded[:inputs] = kernel
     return np.ascontiguousarray(padded.reshape(panels, PANEL, units).transpose(0, 2, 1))
 
 
-def _layer(kernel: np.ndarray, bias: Float32[np.ndarray, "units"]) -> Layer:
-    arrays = np.ascontiguousarray(kernel), bias.copy()
-    return Layer(
-        *arrays,
-        np.zeros_like(kernel, order="C"),
-        np.zeros_like(kernel, order="C"),
-        np.zeros_like(bias),
-        np.zeros_like(bias),
-    )
+def _from_panels(
+    panels: Float32[np.ndarray, "panels units width"], inputs: int
+) -> Float32[np.ndarray, "inputs units"]:
+    count, units, width = panels.shape
+    whole = panels.transpose(0, 2, 1).reshape(count * width, units)
+    return np.ascontiguousarray(whole[:inputs])
+
+
+def _panels(inputs: int) -> int:
+    return -(-inputs // PANEL)
 
 
 def _workspace(batch: int, features: int, start: Parameters) -> Workspace:
-    panels, padded = -(-features // PANEL), -(-batch // LANES) * LANES
-    classes = len(start.bias)
-    units = len(start.inner_bias) or classes
+    wide, hidden = _panels(features), _panels(len(start.inner_bias))
+    padded = -(-batch // LANES) * LANES
 
     def empty(*shape: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
     return Workspace(
-        rows=empty(panels, padded, PANEL),
-        columns=empty(panels, PANEL, padded),
-        wide=empty(units, padded),
-        wide_part=empty(units, padded),
-        logits=empty(padded, classes),
+        rows=empty(wide, padded, PANEL),
+        columns=empty(wide, PANEL, padded),
+        hidden=empty(hidden, PANEL, padded),
+        hidden_part=empty(hidden, PANEL, padded),
+        hidden_rows=empty(hidden, padded, PANEL),
+        logits=empty(len(start.bias), padded),
         gradient=empty(GRADIENT),
-        small_gradient=empty(units, classes),
     )

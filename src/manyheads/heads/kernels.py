@@ -1,9 +1,8 @@
 """The inner loops of the fused engine, compiled by Numba.
 
-One call trains one head for a run of steps on one thread, without Python's lock. The layer on the
-features, the wide one, is trained by the blocks of `blocks.py`: its state (kernel, two moments) is
-read and written once a step, and its whole gradient never exists. The layer behind it, if there is
-one, is small; its products are calls of SciPy's BLAS, which the caller holds to one thread.
+One call trains one head for a run of steps on one thread, without Python's lock. A layer's state
+(kernel, two moments) is read and written once a step, and its whole gradient never exists: see
+`blocks.py`, whose layouts are used here.
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (loads the BLAS below before anyone limits its threads)
 
-from manyheads.heads.blocks import compiled, descend_panels, forward_panels, transpose_panels
+from manyheads.heads.blocks import (
+    back_panels,
+    compiled,
+    descend_panels,
+    forward_panels,
+    transpose_panels,
+)
 from manyheads.heads.vector_code import BETA_1, BETA_2, EPSILON, GAIN_1, GAIN_2
 
 
 class Layer(NamedTuple):
-    """A dense layer with Adam's two moments of each array.
-
-    The kernel of the wide layer is `[panels, units, PANEL]`, that of the one behind it
-    `[units, classes]`; without an inner layer the wide one has a unit for each class, and the
-    other none.
-    """
+    """A dense layer with Adam's two moments of each array; kernels are `[panels, units, PANEL]`."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -36,79 +35,81 @@ class Layer(NamedTuple):
 class Workspace(NamedTuple):
     """What a step needs beside the parameters, allocated once a head.
 
-    The samples of a batch are `padded` to whole vectors; what is beyond them shapes no result.
+    The inner layer's units, as inputs of the outer one, are padded to whole panels with zeros.
     """
 
     rows: np.ndarray  # [panels, padded, PANEL]: the features of a batch
     columns: np.ndarray  # [panels, PANEL, padded]: the same, transposed
-    wide: np.ndarray  # [units, padded]: the wide layer's output, then its gradient
-    wide_part: np.ndarray  # [units, padded]
-    logits: np.ndarray  # [padded, classes]: logits, then their gradient
-    gradient: np.ndarray  # [GRADIENT]: of a block of the wide kernel
-    small_gradient: np.ndarray  # [units, classes]: of the kernel behind
+    hidden: np.ndarray  # [panels, PANEL, padded]: the inner layer's output, then its gradient
+    hidden_part: np.ndarray  # [panels, PANEL, padded]
+    hidden_rows: np.ndarray  # [panels, padded, PANEL]
+    logits: np.ndarray  # [classes, padded]: logits, then their gradient
+    gradient: np.ndarray  # [GRADIENT]: of a block of a kernel
 
 
 @compiled
 def train_steps(
-    matrix, rows, labels, uniforms, batch_size, droprate, learning_rate, step, wide, small, work
+    matrix, rows, labels, uniforms, batch_size, droprate, learning_rate, step, inner, outer, work
 ):
     """Train a head on `rows` of `matrix`, a batch a step; returns each step's losses and hits.
 
     `rows`, `labels` `[samples]` in visiting order; `uniforms` `[samples, units]` for the masks;
-    `step` is how many steps came before. `wide` and `small` are updated in place. Returns the
-    mean loss `[steps]` in nats and the number of samples classified right `[steps]`.
+    `step` is how many steps came before. `inner` (of no units, if there is none) and `outer` are
+    updated in place. Returns the mean loss `[steps]` in nats and the number of samples classified
+    right `[steps]`.
     """
-    samples, has_inner = rows.size, small.bias.size > 0
+    samples, units = rows.size, inner.bias.size
     steps = (samples + batch_size - 1) // batch_size
     losses, hits = np.empty(steps, np.float64), np.empty(steps, np.int64)
     for k in range(steps):
         start = k * batch_size
         n = min(batch_size, samples - start)
         _gather(matrix, rows[start : start + n], work)
-        _forward_wide(wide, n, work)
-        if has_inner:
-            _relu_dropout(work.wide, uniforms[start : start + n], droprate)
-            np.dot(work.wide.T, small.kernel, work.logits)
-            work.logits[:n] += small.bias
+        hidden = _flat(work.hidden)
+        if units:
+            _forward(inner, work.columns, n, hidden)
+            _relu_dropout(hidden, uniforms[start : start + n], droprate)
+            _forward(outer, work.hidden, n, work.logits)
         else:
-            work.logits[:n] = work.wide[:, :n].T
+            _forward(outer, work.columns, n, work.logits)
         losses[k], hits[k] = _loss_and_gradient(work.logits, labels[start : start + n])
 
         alpha = _step_size(learning_rate, step + k + 1)
-        if has_inner:
-            work.logits[n:] = 0
-            np.dot(work.wide, work.logits, work.small_gradient)
-            np.dot(small.kernel, work.logits.T, work.wide_part)
-            _back_through(work.wide, work.wide_part, n, droprate)
-            _adam_all(small.kernel, work.small_gradient, small, alpha)
-            _adam(
-                small.bias, work.logits[:n].sum(axis=0), small.bias_first, small.bias_second, alpha
-            )
+        if units:
+            work.hidden_part[:] = 0
+            back_panels(outer.kernel, work.logits, n, work.hidden_part)
+            transpose_panels(work.hidden, work.hidden_rows)
+            _back_through(hidden, _flat(work.hidden_part), units, n, droprate)
+            _descend(outer, work.logits, work.hidden_rows, n, alpha, work.gradient)
+            _descend(inner, hidden, work.rows, n, alpha, work.gradient)
         else:
-            work.wide[:, :n] = work.logits[:n].T
-        descend_panels(
-            work.wide, work.rows, n,
-            wide.kernel, wide.kernel_first, wide.kernel_second, alpha, work.gradient,
-        )  # fmt: skip
-        _adam(wide.bias, _row_sums(work.wide, n), wide.bias_first, wide.bias_second, alpha)
+            _descend(outer, work.logits, work.rows, n, alpha, work.gradient)
     return losses, hits
 
 
 @compiled
-def logits_of(matrix, rows, batch_size, wide, small, work):
+def logits_of(matrix, rows, batch_size, inner, outer, work):
     """The head's logits `[rows, classes]` with nothing hidden."""
-    has_inner = small.bias.size > 0
-    out = np.empty((rows.size, work.logits.shape[1]), np.float32)
+    units = inner.bias.size
+    out = np.empty((rows.size, outer.bias.size), np.float32)
     for start in range(0, rows.size, batch_size):
         n = min(batch_size, rows.size - start)
         _gather(matrix, rows[start : start + n], work)
-        _forward_wide(wide, n, work)
-        if has_inner:
-            np.dot(np.maximum(work.wide, np.float32(0)).T, small.kernel, work.logits)
-            out[start : start + n] = work.logits[:n] + small.bias
+        if units:
+            hidden = _flat(work.hidden)
+            _forward(inner, work.columns, n, hidden)
+            hidden[:units] = np.maximum(hidden[:units], np.float32(0))
+            _forward(outer, work.hidden, n, work.logits)
         else:
-            out[start : start + n] = work.wide[:, :n].T
+            _forward(outer, work.columns, n, work.logits)
+        out[start : start + n] = work.logits[:, :n].T
     return out
+
+
+@compiled
+def _flat(panels):
+    """Columns in panels as `[inputs, padded]`."""
+    return panels.reshape((panels.shape[0] * panels.shape[1], panels.shape[2]))
 
 
 @compiled
@@ -120,16 +121,28 @@ def _gather(matrix, rows, work):
             start = panel * width
             for f in range(min(width, row.size - start)):
                 work.rows[panel, i, f] = row[start + f]
-    transpose_panels(work.rows, rows.size, work.columns)
+    transpose_panels(work.rows, work.columns)
 
 
 @compiled
-def _forward_wide(layer, n, work):
-    work.wide[:] = 0
-    forward_panels(layer.kernel, work.columns, n, work.wide)
-    for unit in range(layer.bias.size):
-        work.wide[unit, :n] += layer.bias[unit]
-        work.wide[unit, n:] = 0
+def _forward(layer, columns, n, out):
+    units = layer.bias.size
+    out[:units] = 0
+    forward_panels(layer.kernel, columns, n, out)
+    for unit in range(units):
+        out[unit, :n] += layer.bias[unit]
+
+
+@compiled
+def _descend(layer, delta, rows, n, alpha, gradient):
+    descend_panels(
+        delta, rows, n, layer.kernel, layer.kernel_first, layer.kernel_second, alpha, gradient
+    )
+    bias_gradient = np.zeros(layer.bias.size, np.float32)
+    for unit in range(bias_gradient.size):
+        for i in range(n):
+            bias_gradient[unit] += delta[unit, i]
+    _adam(layer.bias, bias_gradient, layer.bias_first, layer.bias_second, alpha)
 
 
 @compiled
@@ -144,56 +157,36 @@ def _relu_dropout(inner, uniforms, droprate):
 
 
 @compiled
-def _back_through(inner, gradient, n, droprate):
+def _back_through(inner, gradient, units, n, droprate):
     """Overwrite the inner layer's output by the gradient at its input: zero where it was zero."""
     scale = np.float32(1 / (1 - droprate))
     zero = np.float32(0)
-    for j in range(inner.shape[0]):
+    for j in range(units):
         for i in range(n):
             inner[j, i] = gradient[j, i] * scale if inner[j, i] > zero else zero
 
 
 @compiled
-def _row_sums(array, n):
-    sums = np.zeros(array.shape[0], np.float32)
-    for j in range(array.shape[0]):
-        for i in range(n):
-            sums[j] += array[j, i]
-    return sums
-
-
-@compiled
 def _loss_and_gradient(logits, labels):
     """The mean cross-entropy and the hits of a batch; `logits` become their gradient."""
-    n, classes = labels.size, logits.shape[1]
+    n, classes = labels.size, logits.shape[0]
     total, hits = 0.0, 0
     for i in range(n):
-        row, label = logits[i], labels[i]
+        label = labels[i]
         best = 0
         for j in range(1, classes):
-            if row[j] > row[best]:
+            if logits[j, i] > logits[best, i]:
                 best = j
         hits += best == label
-        top, own = row[best], row[label]
+        top, own = logits[best, i], logits[label, i]
         sum_ = np.float32(0)
         for j in range(classes):
-            row[j] = np.exp(row[j] - top)
-            sum_ += row[j]
+            logits[j, i] = np.exp(logits[j, i] - top)
+            sum_ += logits[j, i]
         total += np.log(sum_) + (top - own)
         for j in range(classes):
-            row[j] = (row[j] / sum_ - np.float32(j == label)) / np.float32(n)
+            logits[j, i] = (logits[j, i] / sum_ - np.float32(j == label)) / np.float32(n)
     return total / n, hits
-
-
-@compiled
-def _adam_all(kernel, gradient, layer, alpha):
-    _adam(
-        kernel.ravel(),
-        gradient.ravel(),
-        layer.kernel_first.ravel(),
-        layer.kernel_second.ravel(),
-        alpha,
-    )
 
 
 @compiled

@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 
 from manyheads.heads import blocks
-from manyheads.heads.blocks import PANEL, descend_panels, forward_panels, transpose_panels
+from manyheads.heads.blocks import (
+    PANEL,
+    back_panels,
+    descend_panels,
+    forward_panels,
+    transpose_panels,
+)
 from manyheads.heads.vector_code import LANES
 
 PANELS = 3
-UNITS = [1, 2, blocks._BACKWARD, blocks._FORWARD - 1, blocks._FORWARD, 2 * blocks._FORWARD + 3]
+UNITS = [1, 2, blocks._BACKWARD, blocks._UNITS - 1, blocks._UNITS, 2 * blocks._UNITS + 3]
 COUNTS = [1, LANES - 1, LANES, LANES + 1, 2 * LANES, 3 * LANES - 2]
 
 
@@ -27,12 +33,12 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng((seed, *shape)).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("count", COUNTS)
-def test_transposing_leaves_every_number_in_its_place(count: int) -> None:
-    rows = normal(PANELS, padded(count), PANEL)
-    columns = np.zeros((PANELS, PANEL, padded(count)), np.float32)
-    transpose_panels(rows, count, columns)
-    np.testing.assert_array_equal(columns, rows.transpose(0, 2, 1))
+@pytest.mark.parametrize("columns", [LANES, 3 * LANES, PANEL])
+def test_transposing_leaves_every_number_in_its_place(columns: int) -> None:
+    panels = normal(PANELS, 2 * LANES, columns)
+    out = np.zeros((PANELS, columns, 2 * LANES), np.float32)
+    transpose_panels(panels, out)
+    np.testing.assert_array_equal(out, panels.transpose(0, 2, 1))
 
 
 @pytest.mark.parametrize("units", UNITS)
@@ -44,6 +50,17 @@ def test_the_forward_product(units: int, count: int) -> None:
     wanted = out + np.einsum("puf,pfi->ui", *double)
     forward_panels(kernel, samples, count, out)
     np.testing.assert_allclose(out[:, :count], wanted[:, :count], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_product_backwards(units: int, count: int) -> None:
+    kernel, delta = normal(PANELS, units, PANEL), normal(units, padded(count))
+    out = normal(PANELS, PANEL, padded(count))
+    double = kernel.astype(np.float64), delta.astype(np.float64)
+    wanted = out + np.einsum("puf,ui->pfi", *double)
+    back_panels(kernel, delta, count, out)
+    np.testing.assert_allclose(out[..., :count], wanted[..., :count], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("units", UNITS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import subprocess
-import sys
 import threading
 import tracemalloc
 
@@ -127,28 +125,6 @@ def test_a_call_trains_at_least_one_step_and_not_many_samples(
     assert steps >= 1
     assert steps == 1 or steps * batch_size <= 1024
     assert steps == 1 or steps * parameters * batch_size < 4e9
-
-
-def test_products_run_on_one_thread_while_it_trains() -> None:
-    """In a fresh process, where nothing but the engine has loaded SciPy's BLAS."""
-    code = """
-from manyheads.heads.fused import FusedEngine
-from tests.banks import generated_fold, settings
-from threadpoolctl import threadpool_info
-
-def threads():
-    return {i["filepath"]: i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
-
-before = threads()
-events = FusedEngine(1).train([settings()], [generated_fold()])
-next(events)
-during = threads()
-events.close()
-assert set(during.values()) == {1}, during
-assert before == threads(), (before, threads())
-assert set(before) == set(during), (before, during)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_a_head_on_its_own_uses_all_cores_by_default() -> None:
