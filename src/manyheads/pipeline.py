@@ -7,6 +7,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, RunError
 from manyheads.estimate import remember_extraction, remember_training
 from manyheads.features.extract import Features, extract
-from manyheads.heads.bank import Fold, engine_named
+from manyheads.heads.bank import Fold, engine_named, prepare_engine
 from manyheads.model.checkpoints import checkpoint_names
 from manyheads.model.export import write_models
 from manyheads.plan import Plan, RunOptions, plan_study
-from manyheads.report.figures import draw_curves
+from manyheads.report.figures import draw_curves, prepare_figures
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult
 from manyheads.study.run import Listener, best_heads, train_study
@@ -79,6 +80,8 @@ def run_study(
         versions=versions(),
     )
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
+        if plan.missing:
+            prepare_engine(settings.engine)  # while Keras builds the backbone on another core
         features = extract(
             dataset, spec, weights, settings.image,
             runtime=settings.runtime, progress=listener.extracting, stop=stop,
@@ -86,9 +89,11 @@ def run_study(
         remember_extraction(settings, features.passes, features.seconds)
         fold = readable_fold(dataset, features, options.strict, listener.note)
         with Store(folder.store) as store:
+            engine = engine_named(settings.engine)
+            prepare_figures()  # beside the training
             started = time.monotonic()
             result = train_study(
-                settings, folder, store, [fold], engine_named(settings.engine),
+                settings, folder, store, [fold], engine,
                 keep_heads=options.keep_heads, listener=listener, stop=stop,
             )  # fmt: skip
             remember_training(plan, time.monotonic() - started)
@@ -154,7 +159,11 @@ def _write_outcome(
         heads = best_heads(folder, result, options.checkpoints(len(settings.grid)))
         for best, name in checkpoint_names(options.checkpoint_pattern, settings, heads):
             wanted.append((best, folder.checkpoints / name))
-    classes = finished.dataset.classes
-    write_models(settings, finished.weights, classes, folder, wanted, stop=stop)
-    if finished.trained or not folder.figure.exists():
-        draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)
+    with ThreadPoolExecutor(1, "models") as aside:  # copying and hashing leave a core to the figure
+        classes = finished.dataset.classes
+        models = aside.submit(
+            write_models, settings, finished.weights, classes, folder, wanted, stop=stop
+        )
+        if finished.trained or not folder.figure.exists():
+            draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)
+        models.result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -166,6 +167,23 @@ def head_events(
             chosen = now
         if epoch == head.epochs:
             yield HeadEnd(index, "done", "", best.epoch, chosen)
+
+
+def prepare_engine(name: str) -> None:
+    """Begin in the background what the engine's first head would otherwise wait for.
+
+    Compiling the kernels of `fused` takes seconds, once on a machine.
+    """
+
+    def compile_quietly() -> None:
+        from manyheads.heads.fused import compile_kernels
+
+        # Whatever is wrong shows again, and with a reader, when the engine trains.
+        with suppress(Exception):
+            compile_kernels()
+
+    if name == "fused":
+        threading.Thread(target=compile_quietly, name="compile", daemon=True).start()
 
 
 def engine_named(name: str) -> Engine:

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
+import numpy as np
+
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings
 from manyheads.heads.fused_head import train_head
+from manyheads.heads.head import Hyperparameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
 
 
@@ -65,6 +68,23 @@ class FusedEngine:
             finally:
                 closed.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+def compile_kernels() -> None:
+    """Compile the kernels, or load them where that was done before, by training a tiny head."""
+    fold = Fold(
+        matrix=np.zeros((2, 2), np.float32),
+        train=np.arange(2),
+        train_labels=np.arange(2),
+        validation=np.arange(2),
+        validation_labels=np.arange(2),
+        classes=2,
+    )
+    head = HeadSettings(
+        hyperparameters=Hyperparameters(size_inner=1), seed=0, fold=0, epochs=1, batch_size=1
+    )
+    for _ in FusedEngine(1).train([head], [fold]):
+        pass
 
 
 def _cores() -> int:

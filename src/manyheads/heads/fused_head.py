@@ -181,11 +181,14 @@ def _workspace(batch: int, features: int, start: Parameters) -> Workspace:
     def empty(*shape: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
+    output, part = empty(hidden, PANEL, padded), empty(hidden, PANEL, padded)
     return Workspace(
         rows=empty(wide, padded, PANEL),
         columns=empty(wide, PANEL, padded),
-        hidden=empty(hidden, PANEL, padded),
-        hidden_part=empty(hidden, PANEL, padded),
+        hidden=output,
+        hidden_flat=output.reshape(hidden * PANEL, padded),
+        hidden_part=part,
+        hidden_part_flat=part.reshape(hidden * PANEL, padded),
         hidden_rows=empty(hidden, padded, PANEL),
         logits=empty(len(start.bias), padded),
         gradient=empty(GRADIENT),

@@ -41,7 +41,9 @@ class Workspace(NamedTuple):
     rows: np.ndarray  # [panels, padded, PANEL]: the features of a batch
     columns: np.ndarray  # [panels, PANEL, padded]: the same, transposed
     hidden: np.ndarray  # [panels, PANEL, padded]: the inner layer's output, then its gradient
+    hidden_flat: np.ndarray  # [units of all panels, padded]: the same memory
     hidden_part: np.ndarray  # [panels, PANEL, padded]
+    hidden_part_flat: np.ndarray  # [units of all panels, padded]: the same memory
     hidden_rows: np.ndarray  # [panels, padded, PANEL]
     logits: np.ndarray  # [classes, padded]: logits, then their gradient
     gradient: np.ndarray  # [GRADIENT]: of a block of a kernel
@@ -65,10 +67,9 @@ def train_steps(
         start = k * batch_size
         n = min(batch_size, samples - start)
         _gather(matrix, rows[start : start + n], work)
-        hidden = _flat(work.hidden)
         if units:
-            _forward(inner, work.columns, n, hidden)
-            _relu_dropout(hidden, uniforms[start : start + n], droprate)
+            _forward(inner, work.columns, n, work.hidden_flat)
+            _relu_dropout(work.hidden_flat, uniforms[start : start + n], droprate)
             _forward(outer, work.hidden, n, work.logits)
         else:
             _forward(outer, work.columns, n, work.logits)
@@ -79,9 +80,9 @@ def train_steps(
             work.hidden_part[:] = 0
             back_panels(outer.kernel, work.logits, n, work.hidden_part)
             transpose_panels(work.hidden, work.hidden_rows)
-            _back_through(hidden, _flat(work.hidden_part), units, n, droprate)
+            _back_through(work.hidden_flat, work.hidden_part_flat, units, n, droprate)
             _descend(outer, work.logits, work.hidden_rows, n, alpha, work.gradient)
-            _descend(inner, hidden, work.rows, n, alpha, work.gradient)
+            _descend(inner, work.hidden_flat, work.rows, n, alpha, work.gradient)
         else:
             _descend(outer, work.logits, work.rows, n, alpha, work.gradient)
     return losses, hits
@@ -96,20 +97,15 @@ def logits_of(matrix, rows, batch_size, inner, outer, work):
         n = min(batch_size, rows.size - start)
         _gather(matrix, rows[start : start + n], work)
         if units:
-            hidden = _flat(work.hidden)
-            _forward(inner, work.columns, n, hidden)
-            hidden[:units] = np.maximum(hidden[:units], np.float32(0))
+            _forward(inner, work.columns, n, work.hidden_flat)
+            _relu(work.hidden_flat, units, n)
             _forward(outer, work.hidden, n, work.logits)
         else:
             _forward(outer, work.columns, n, work.logits)
-        out[start : start + n] = work.logits[:, :n].T
+        for i in range(n):
+            for j in range(out.shape[1]):
+                out[start + i, j] = work.logits[j, i]
     return out
-
-
-@compiled
-def _flat(panels):
-    """Columns in panels as `[inputs, padded]`."""
-    return panels.reshape((panels.shape[0] * panels.shape[1], panels.shape[2]))
 
 
 @compiled
@@ -130,7 +126,8 @@ def _forward(layer, columns, n, out):
     out[:units] = 0
     forward_panels(layer.kernel, columns, n, out)
     for unit in range(units):
-        out[unit, :n] += layer.bias[unit]
+        for i in range(n):
+            out[unit, i] += layer.bias[unit]
 
 
 @compiled
@@ -146,12 +143,20 @@ def _descend(layer, delta, rows, n, alpha, gradient):
 
 
 @compiled
+def _relu(inner, units, n):
+    for j in range(units):
+        for i in range(n):
+            # Asked this way round, a NaN stays one; it must not become a zero.
+            inner[j, i] = np.float32(0) if inner[j, i] <= 0 else inner[j, i]
+
+
+@compiled
 def _relu_dropout(inner, uniforms, droprate):
     scale, rate = np.float32(1 / (1 - droprate)), np.float32(droprate)
     zero = np.float32(0)
     for j in range(uniforms.shape[1]):
         for i in range(uniforms.shape[0]):
-            # Asked this way round, a NaN stays one and ends the head; it must not become a zero.
+            # As above, a NaN stays one, and ends the head.
             hidden = inner[j, i] <= zero or uniforms[i, j] < rate
             inner[j, i] = zero if hidden else inner[j, i] * scale
 

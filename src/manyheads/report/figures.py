@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median_low
 
@@ -76,6 +78,17 @@ def draw_curves(
     figure.suptitle(f"{_drawable(title)} ({band}{more})", fontsize=11, parse_math=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
+
+
+def prepare_figures() -> None:
+    """Begin in the background to import what drawing needs: a third of a second."""
+
+    def load() -> None:
+        with suppress(ImportError):  # which drawing then shows
+            import matplotlib.backends.backend_agg
+            import matplotlib.figure  # noqa: F401
+
+    threading.Thread(target=load, name="figures", daemon=True).start()
 
 
 def _loss_limits(store: Store, candidates: Sequence[int]) -> tuple[float, float]:
