@@ -15,10 +15,14 @@ from manyheads import quiet
 from manyheads.backbones import exported
 from manyheads.backbones.exported import batch_size
 from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.streams import Measured, best_streams, timed
 from manyheads.backbones.weights import Weights
-from manyheads.settings import choice
+from manyheads.errors import SettingError
+from manyheads.machine import cores
+from manyheads.settings import choice, digest
 
 RUNTIMES = ("openvino", "keras")
+PRECISIONS = ("f32", "bf16")
 
 Batch = UInt8[np.ndarray, "n size size 3"]
 Pooled = Float32[np.ndarray, "n features"]
@@ -57,33 +61,72 @@ def compile_backbone(
     size: int,
     *,
     runtime: str = "openvino",
+    precision: str = "f32",
+    images: int = 0,
     stop: threading.Event | None = None,
 ) -> CompiledBackbone:
     """Prepare a backbone for images of `size` pixels, on OpenVINO or (`keras`) on Keras.
 
+    About so many `images` are to pass: for many it is worth measuring what suits the machine.
+    `precision` is what the network computes in, float32 or, on a processor that has it, bfloat16.
     Raises `BackboneError` if the images are too small for it and `SettingError` for an unknown
-    runtime.
+    runtime or a precision that is not to be had.
     """
     choice("runtime", runtime, RUNTIMES)
+    check_precision(precision, runtime)
     spec.check_size(size)
+    batch = batch_size(size)
     if runtime == "keras":
         from manyheads.backbones.keras_runtime import KerasBackbone
 
-        return KerasBackbone(spec, weights, size, batch_size(size))
-    return OpenVinoBackbone(exported.program(spec, weights, size, stop), size, batch_size(size))
+        return KerasBackbone(spec, weights, size, batch)
+    program = exported.program(spec, weights, size, stop)
+    return _suited(program, size, batch, precision, images)
+
+
+def check_precision(precision: str, runtime: str = "openvino") -> None:
+    """Raise `SettingError` unless this machine's `runtime` computes in `precision`."""
+    choice("precision", precision, PRECISIONS)
+    if precision == "f32":
+        return
+    if runtime != "openvino":
+        raise SettingError(
+            f"precision f32 on the runtime {runtime}", precision, "leave out --precision"
+        )
+    offered = quiet.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision.upper() not in offered:
+        raise SettingError(
+            f"a processor that computes in {precision}",
+            f"one that computes in {', '.join(sorted(offered))}",
+            "leave out --precision",
+        )
 
 
 class OpenVinoBackbone:
-    """A backbone on OpenVINO, with as many requests at once as keep the processor busy."""
+    """A backbone on OpenVINO, with as many requests at once as keep the processor busy.
 
-    def __init__(self, program: exported.Program, size: int, batch: int) -> None:
+    Without a number of `streams` OpenVINO guesses one.
+    """
+
+    def __init__(
+        self,
+        program: exported.Program,
+        size: int,
+        batch: int,
+        *,
+        precision: str = "f32",
+        streams: int | None = None,
+    ) -> None:
         core = quiet.core()
         model = core.read_model(program.path)
         # One fixed shape: every pass is the same computation.
         model.reshape([batch, size, size, 3])
         # Some processors would take bfloat16 on their own.
-        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+        settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+        if streams is not None:
+            settings["NUM_STREAMS"] = str(streams)
         compiled = core.compile_model(model, "CPU", settings)
+        self.streams = int(compiled.get_property("NUM_STREAMS"))
         count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         # One more than can run, so that a finished one never leaves the processor idle.
         self._requests: list[Any] = [compiled.create_infer_request() for _ in range(count + 1)]
@@ -130,6 +173,34 @@ class OpenVinoBackbone:
 
     def __exit__(self, *exception: object) -> None:
         self._requests = []
+
+
+def _suited(
+    program: exported.Program, size: int, batch: int, precision: str, images: int
+) -> OpenVinoBackbone:
+    """The program with as many streams as suit this machine."""
+    guessed = OpenVinoBackbone(program, size, batch, precision=precision)
+    shape = (4 * batch, size, size, 3)
+
+    def measure(streams: int) -> Measured:
+        probe = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        parts = [(n, probe[n : n + batch]) for n in range(0, len(probe), batch)]
+        backbone = guessed
+        if streams != guessed.streams:
+            backbone = OpenVinoBackbone(program, size, batch, precision=precision, streams=streams)
+
+        def run(passes: int) -> np.ndarray:
+            found = dict(backbone.run(parts * passes))
+            return np.concatenate([found[n] for n, _ in parts])
+
+        return timed(run, len(probe))
+
+    processor = quiet.core().get_property("CPU", "FULL_DEVICE_NAME")
+    known_as = digest([program.path.parent.name, precision, processor, cores()])[:32]
+    streams = best_streams(known_as, guessed.streams, measure, images)
+    if streams == guessed.streams:
+        return guessed
+    return OpenVinoBackbone(program, size, batch, precision=precision, streams=streams)
 
 
 def _finish(

@@ -18,6 +18,7 @@ from manyheads.backbones.compiled import CompiledBackbone
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError, Interrupted
 from manyheads.features.cache import FeatureCache
+from manyheads.machine import cores
 from manyheads.settings import ImageSettings
 
 Progress = Callable[[int, int], None]
@@ -88,7 +89,7 @@ class _Shard:
 
     def _decoded(self) -> Iterator[tuple[str, Pixels]]:
         waiting: deque[tuple[str, Future[Pixels]]] = deque()
-        threads = os.cpu_count() or 1
+        threads = cores()
         pool = ThreadPoolExecutor(threads, "decode")
         try:
             for content in self._absent():

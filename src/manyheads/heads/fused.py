@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings
 from manyheads.heads.fused_head import train_head
 from manyheads.heads.head import Hyperparameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
+from manyheads.machine import cores
 
 
 class FusedEngine:
@@ -22,7 +22,7 @@ class FusedEngine:
     name = "fused"
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or _cores()
+        self.threads = threads or cores()
 
     def train(
         self,
@@ -85,10 +85,3 @@ def compile_kernels() -> None:
     )
     for _ in FusedEngine(1).train([head], [fold]):
         pass
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

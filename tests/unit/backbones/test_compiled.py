@@ -19,6 +19,7 @@ from manyheads.backbones.compiled import (
     CompiledBackbone,
     OpenVinoBackbone,
     batch_size,
+    check_precision,
     compile_backbone,
 )
 from manyheads.backbones.exported import Program, made
@@ -228,3 +229,33 @@ def test_images_that_are_too_small_are_refused(small_weights: Weights) -> None:
 def test_an_unknown_runtime_is_refused(small: BackboneSpec, small_weights: Weights) -> None:
     with pytest.raises(SettingError, match="openvino, keras"):
         compile_backbone(small, small_weights, SIZE, runtime="onnx")
+
+
+def test_an_unknown_precision() -> None:
+    with pytest.raises(SettingError, match="precision to be one of f32, bf16"):
+        check_precision("f16")
+
+
+def test_keras_computes_in_float32_alone() -> None:
+    with pytest.raises(SettingError, match=r"precision f32 on the runtime keras, found bf16"):
+        check_precision("bf16", "keras")
+
+
+def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Core:
+        def get_property(self, *_: str) -> list[str]:
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr("manyheads.quiet.core", Core)
+    with pytest.raises(SettingError, match=r"computes in bf16, found one that computes in FP32"):
+        check_precision("bf16")
+
+
+def test_measuring_streams_changes_no_feature(
+    small: BackboneSpec, small_weights: Weights, compiled: CompiledBackbone, own_cache: Path
+) -> None:
+    with compile_backbone(small, small_weights, SIZE, images=10**6) as backbone:
+        assert (own_cache / "streams.json").is_file()
+        np.testing.assert_array_equal(
+            features(backbone, [images(5)])[0], features(compiled, [images(5)])[0]
+        )
