@@ -131,6 +131,7 @@ def free_backbone(
     patch.setattr("manyheads.plan.resolve", resolve)
     patch.setattr("manyheads.backbones.weights.resolve", resolve)
     patch.setattr("manyheads.plan.cached", lambda spec: resolve(spec))
+    patch.setattr("manyheads.pipeline.prepare_template", lambda *_: None)
     patch.setattr("manyheads.pipeline.write_models", write_models)
     if training:
         patch.setattr("manyheads.pipeline.engine_named", lambda name: _Slow(name, training))

@@ -20,6 +20,7 @@ from manyheads.features.extract import Features, extract
 from manyheads.heads.bank import Fold, engine_named, prepare_engine
 from manyheads.model.checkpoints import checkpoint_names
 from manyheads.model.export import write_models
+from manyheads.model.templates import prepare_template
 from manyheads.plan import Plan, RunOptions, plan_study
 from manyheads.report.figures import draw_curves, prepare_figures
 from manyheads.study.folder import RunFolder
@@ -28,6 +29,8 @@ from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
 from manyheads.study.store import Store
+
+_LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,7 @@ def run_study(
         versions=versions(),
     )
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
-        if plan.missing:
-            prepare_engine(settings.engine)  # while Keras builds the backbone on another core
-        features = extract(
-            dataset, spec, weights, settings.image,
-            runtime=settings.runtime, progress=listener.extracting, stop=stop,
-        )  # fmt: skip
+        features = _features(plan, weights, listener, stop)
         remember_extraction(settings, features.passes, features.seconds)
         fold = readable_fold(dataset, features, options.strict, listener.note)
         with Store(folder.store) as store:
@@ -101,6 +99,25 @@ def run_study(
             finished = Finished(settings, folder, dataset, weights, features, result, trained)
             _write_outcome(finished, store, options, stop)
     return finished
+
+
+def _features(
+    plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
+) -> Features:
+    """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
+    settings, dataset = plan.settings, plan.dataset
+    spec, size = registry.get(settings.backbone), settings.image.size
+    with ThreadPoolExecutor(1, "template") as aside:
+        if plan.missing:
+            prepare_engine(settings.engine)
+            light = weights.path.stat().st_size < _LIGHT
+            if light and len(settings.grid.size_inner) == 1:
+                shape = (size, settings.grid.size_inner[0], len(dataset.classes))
+                aside.submit(prepare_template, spec, weights, *shape, stop)
+        return extract(
+            dataset, spec, weights, settings.image,
+            runtime=settings.runtime, progress=listener.extracting, stop=stop,
+        )  # fmt: skip
 
 
 def readable_fold(

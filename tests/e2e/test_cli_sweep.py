@@ -112,6 +112,7 @@ def test_weights_are_fetched_only_when_they_are_needed(
     def fetch(_spec, _given, progress, _stop) -> Weights:
         progress(40_000_000, 80_000_000)
         progress(80_000_000, 80_000_000)
+        Path("w").touch()
         return Weights(Path("w"), "d" * 64, "a server")
 
     monkeypatch.setattr("manyheads.plan.cached", lambda _: None)

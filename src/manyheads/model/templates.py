@@ -14,7 +14,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from manyheads.backbones import products
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
-from manyheads.errors import ModelError
+from manyheads.errors import ManyheadsError, ModelError
 from manyheads.heads.head import Hyperparameters, Parameters
 from manyheads.places import disk_errors
 
@@ -55,6 +55,20 @@ def write_model(
             _fill_h5(target, parameters, hyperparameters, dense)
         else:
             _fill_keras(template, target, parameters, hyperparameters)
+
+
+def prepare_template(
+    spec: BackboneSpec,
+    weights: Weights,
+    size: int,
+    size_inner: int,
+    classes: int,
+    stop: threading.Event | None = None,
+) -> None:
+    """Make the template of .keras files of this shape, so that `write_model` finds it."""
+    # Whatever is wrong shows again, and is reported, when a model is to be written.
+    with suppress(ManyheadsError):
+        _template(spec, weights, size, size_inner, classes, ".keras", stop)
 
 
 def read_head(file: Path) -> Parameters:
