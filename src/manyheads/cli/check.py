@@ -38,7 +38,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.errors import DataError
     from manyheads.settings import plain
 
-    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    split = options.split_settings(args)
+    dataset = open_dataset(args.data, split=split, reread=True, stop=stop)
     with Screen() as screen:
         report = check_dataset(dataset, progress=screen.checking, stop=stop)
     if args.json:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted
 from manyheads.settings import SplitSettings
@@ -103,8 +104,8 @@ def test_content_depends_on_bytes_labels_and_splits_only(image_folder, tmp_path)
     root.rename(tmp_path / "moved")
     assert open_dataset(tmp_path / "moved").content == dataset.content
     others = [
-        replace(dataset, splits=("test", *dataset.splits[1:])),
-        replace(dataset, digests=("0" * 64, *dataset.digests[1:])),
+        replace(dataset, splits=Names.of(["test", *dataset.splits[1:]])),
+        replace(dataset, digests=Digests.of(["0" * 64, *dataset.digests[1:]])),
         replace(dataset, classes=("a", "c")),
         replace(dataset, labels=1 - dataset.labels),
     ]
