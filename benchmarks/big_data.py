@@ -44,6 +44,7 @@ def main() -> None:
     for images in *(size for size in SIZES if size < args.images), args.images:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             rows.append((f"{images:,}", *steps(Path(folder), images, args.features)))
+            print(*rows[-1], sep="; ", file=sys.stderr, flush=True)
     lines = [
         *table(rows),
         "",
