@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.paths import Paths
-from manyheads.data.threads import Progress, check_stop, map_in_threads
+from manyheads.data.threads import check_stop, map_in_threads
 from manyheads.errors import DataError
 
 READING = "reading the images"
@@ -23,29 +22,14 @@ _THREADS = min(4, os.cpu_count() or 1)
 _AT_ONCE = 64  # files: enough that handing them to a thread costs little beside reading them
 
 
-def file_digests(
-    paths: Sequence[Path],
-    *,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
-) -> Digests:
-    """SHA-256 of each file's bytes, in the order of `paths`.
+def digests_of(
+    paths: Paths, rows: Rows, stop: threading.Event | None = None
+) -> Iterator[tuple[Rows, Digests]]:
+    """SHA-256 of the bytes of the files at these rows of `paths`, some files at a time, in order.
 
     Raises `DataError` naming a file that the system does not let us read, `Interrupted` when
     `stop` is set.
     """
-    values = np.empty((len(paths), DIGEST_BYTES), np.uint8)
-    for rows, digests in digests_of(Paths.of(paths), np.arange(len(paths)), stop):
-        values[rows] = digests.values
-        if progress is not None:
-            progress(int(rows[-1]) + 1, len(paths))
-    return Digests(values)
-
-
-def digests_of(
-    paths: Paths, rows: Rows, stop: threading.Event | None = None
-) -> Iterator[tuple[Rows, Digests]]:
-    """The digests of the files at these rows of `paths`, some at a time; raises as above."""
     parts = [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
     one = partial(_digests, paths, stop=stop)
     found = map_in_threads(one, parts, what=READING, threads=_THREADS, stop=stop)
