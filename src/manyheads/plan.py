@@ -107,18 +107,19 @@ def plan_study(
     dataset.require_trainable()
     given = settings.weights
     weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
-    contents, features = set(dataset.digests), 0
+    contents = dataset.contents
+    missing, features = len(contents), 0
     if weights is not None:
         recipe = recipe_of(spec, weights, settings.image, settings.runtime)
         with FeatureCache(recipe) as cache:
-            contents -= cache.known(list(contents))
+            missing = cache.missing(contents)
             features = cache.width
     return Plan(
         settings=settings,
         options=options,
         dataset=dataset,
         weights=weights,
-        missing=len(contents),
+        missing=missing,
         features=features,
         ended=_ended(RunFolder(out).store) if out is not None else 0,
     )

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from manyheads.cli import sweep
+from manyheads.data import file_index
+from manyheads.data.dataset import open_dataset
+from manyheads.places import cache_dir
 from manyheads.settings import ImageSettings
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 from tests.e2e.conftest import Command
+from tests.files import an_hour_later
 from tests.small_study import small_images
 
 pytestmark = pytest.mark.usefixtures("free")
@@ -35,6 +39,20 @@ def test_extraction_costs_a_pass_an_image_once(command: Command, photos: Path) -
     new.write_bytes((photos / "train" / "dog" / "0.png").read_bytes() + b"\0")
     assert json.loads(command("extract", photos, *SIZE, "--json").out)["backbone_passes"] == 1
     assert not Path("runs").exists()
+
+
+def test_check_reads_what_the_index_of_files_would_vouch_for(
+    command: Command, photos: Path
+) -> None:
+    with an_hour_later():
+        truth = open_dataset(photos).digests
+        (index,) = (cache_dir() / "files").glob("*.index")
+        records = file_index._load(index).copy()
+        records["digest"][:] = 7  # all the same
+        file_index._write(index, records)
+        assert len(open_dataset(photos).contents) == 1
+        assert json.loads(command("check", photos, "--json").out)["identical"] == []
+        assert open_dataset(photos).digests == truth
 
 
 def test_another_preparation_of_the_images_is_another_extraction(

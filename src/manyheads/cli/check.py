@@ -21,7 +21,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="look at every image and say what may spoil a study; changes nothing",
         description="Decode every image and report classes, counts and shares by split, sizes, "
         "unreadable files, identical images within and across splits, and identical images with "
-        "different labels. Nothing on disk is changed.",
+        "different labels. Every file is read, and nothing in the data set is changed.",
     )
     options.add_data(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.errors import DataError
     from manyheads.settings import plain
 
-    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    split = options.split_settings(args)
+    dataset = open_dataset(args.data, split=split, reread=True, stop=stop)
     with Screen() as screen:
         report = check_dataset(dataset, progress=screen.checking, stop=stop)
     if args.json:

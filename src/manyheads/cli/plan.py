@@ -66,7 +66,7 @@ def _grid_words(plan: Plan) -> str:
 
 def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
-    images, heads = len(set(plan.dataset.digests)), len(plan.settings.trials())
+    images, heads = len(plan.dataset.contents), len(plan.settings.trials())
     passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
     if plan.missing:
         passes += f", about {clock(expected.extraction)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -82,14 +83,7 @@ def check_dataset(
 
     Nothing on the disk is changed. Raises `Interrupted` when `stop` is set.
     """
-    found = map_in_threads(
-        partial(_look, dataset),
-        range(len(dataset)),
-        what="checking the images",
-        progress=progress,
-        stop=stop,
-    )
-    facts = [fact for fact in found if isinstance(fact, ImageFacts)]
+    facts, unreadable = _looked_at(dataset, progress, stop)
     counts = count_classes(dataset)
     report = CheckReport(
         name=dataset.name,
@@ -100,17 +94,50 @@ def check_dataset(
         counts=counts,
         shares=class_shares(counts),
         shifts=share_shifts(counts),
-        widths=_extent([fact.width for fact in facts]),
-        heights=_extent([fact.height for fact in facts]),
-        formats=_tally([fact.format for fact in facts]),
-        modes=_tally([fact.mode for fact in facts]),
-        rotated=sum(fact.rotated for fact in facts),
-        unreadable=tuple(fact for fact in found if isinstance(fact, Unreadable)),
+        widths=_extent(facts.widths),
+        heights=_extent(facts.heights),
+        formats=dict(facts.formats.most_common()),
+        modes=dict(facts.modes.most_common()),
+        rotated=facts.rotated,
+        unreadable=tuple(unreadable.values()),
         identical=find_identical(dataset),
         torn_groups=torn_groups(dataset),
         ignored=tuple(_below(dataset.root, path) for path in dataset.ignored),
     )
-    return replace(report, problems=list_problems(report, dataset, settings))
+    return replace(report, problems=list_problems(report, dataset, settings, unreadable))
+
+
+class _Facts:
+    """The facts of all readable images, some bytes for each."""
+
+    def __init__(self) -> None:
+        self.widths, self.heights = array("i"), array("i")
+        self.formats: Counter[str] = Counter()
+        self.modes: Counter[str] = Counter()
+        self.rotated = 0
+
+    def add(self, fact: ImageFacts) -> None:
+        self.widths.append(fact.width)
+        self.heights.append(fact.height)
+        self.formats[fact.format] += 1
+        self.modes[fact.mode] += 1
+        self.rotated += fact.rotated
+
+
+def _looked_at(
+    dataset: Dataset, progress: Progress | None, stop: threading.Event | None
+) -> tuple[_Facts, dict[int, Unreadable]]:
+    facts, unreadable = _Facts(), {}
+    look = partial(_look, dataset)
+    found = map_in_threads(look, range(len(dataset)), what="checking the images", stop=stop)
+    for index, fact in enumerate(found):
+        if isinstance(fact, ImageFacts):
+            facts.add(fact)
+        else:
+            unreadable[index] = fact
+        if progress is not None:
+            progress(index + 1, len(dataset))
+    return facts, unreadable
 
 
 def _look(dataset: Dataset, index: int) -> ImageFacts | Unreadable:
@@ -125,10 +152,6 @@ def _extent(lengths: Sequence[int]) -> Extent:
     if not lengths:
         return Extent(0, 0.0, 0)
     return Extent(min(lengths), float(np.median(lengths)), max(lengths))
-
-
-def _tally(names: Sequence[str]) -> dict[str, int]:
-    return dict(Counter(names).most_common())
 
 
 def _below(root: Path, path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from manyheads.data import catalog
-from manyheads.data.digests import file_digests
+from manyheads.data.columns import Digests, Names, frozen, kept_rows
+from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
 from manyheads.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from manyheads.data.paths import Paths
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation
 from manyheads.data.trainable import require_trainable
 from manyheads.errors import DataError
@@ -30,7 +32,8 @@ class Dataset:
     """Images with labels, in the order of the source.
 
     `labels` index into the sorted `classes`; `splits` holds "train", "validation" or "test" for
-    each image; `digests` are the SHA-256 of the files' bytes; an empty group means none.
+    each image; `digests` are the SHA-256 of the files' bytes; an empty group means none. All
+    of it takes some eighty bytes an image, and reads like tuples.
     `divided` is how images without a given split were divided, None if all were given; `carved`
     says that only validation was missing and was taken from training.
     `ignored` are the files and empty class folders that were left out.
@@ -39,15 +42,15 @@ class Dataset:
     name: str
     root: Path
     layout: str
-    paths: tuple[Path, ...]
+    paths: Paths
     labels: Int64[np.ndarray, "samples"]
     classes: tuple[str, ...]
-    splits: tuple[str, ...]
-    digests: tuple[str, ...]
-    groups: tuple[str, ...] | None = None
+    splits: Names
+    digests: Digests
+    groups: Names | None = None
     divided: SplitSettings | None = None
     carved: bool = False
-    ignored: tuple[Path, ...] = ()
+    ignored: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -60,25 +63,23 @@ class Dataset:
         """The ascending indices of the images in `split`."""
         if split not in SPLITS:
             raise DataError(f"one of {', '.join(SPLITS)}", repr(split), "choose one of these")
-        return np.flatnonzero(np.array(self.splits) == split).astype(np.int64)
+        return self.splits.where(split)
 
     def name_of(self, index: int) -> str:
         """The image's path as one reads it: below the data set's folder where it lies there."""
         folder = self.root.parent if self.layout == "manifest" else self.root
-        path = os.path.normpath(self.paths[index])
-        return os.path.relpath(path, folder) if path.startswith(f"{folder}{os.sep}") else path
+        return os.path.normpath(self.paths.text(index)).removeprefix(f"{folder}{os.sep}")
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""
-        dropped = set(bad)
-        kept = [index for index in range(len(self)) if index not in dropped]
+        kept = kept_rows(len(self), bad)
         return replace(
             self,
-            paths=tuple(self.paths[index] for index in kept),
-            labels=_frozen(self.labels[kept]),
-            splits=tuple(self.splits[index] for index in kept),
-            digests=tuple(self.digests[index] for index in kept),
-            groups=None if self.groups is None else tuple(self.groups[index] for index in kept),
+            paths=self.paths.take(kept),
+            labels=frozen(self.labels[kept]),
+            splits=self.splits.take(kept),
+            digests=self.digests.take(kept),
+            groups=None if self.groups is None else self.groups.take(kept),
         )
 
     def require_trainable(self) -> None:
@@ -86,11 +87,18 @@ class Dataset:
         require_trainable(self)
 
     @cached_property
+    def contents(self) -> Digests:
+        """The different digests among the images', in the order in which they appear."""
+        return self.digests.take(self.digests.distinct()[0])
+
+    @cached_property
     def content(self) -> str:
         """SHA-256 over the classes and every image's bytes, label and split, in their order."""
         total = hashlib.sha256("\0".join(self.classes).encode())
-        for digest, label, split in zip(self.digests, self.labels, self.splits, strict=True):
-            total.update(f"\n{digest}\0{self.classes[label]}\0{split}".encode())
+        ends = [[f"\0{name}\0{split}" for split in self.splits.names] for name in self.classes]
+        places = zip(self.labels.tolist(), self.splits.codes.tolist(), strict=True)
+        for digest, (label, split) in zip(self.digests, places, strict=True):
+            total.update(f"\n{digest}{ends[label][split]}".encode())
         return total.hexdigest()
 
 
@@ -98,34 +106,35 @@ def open_dataset(
     source: str | Path,
     *,
     split: SplitSettings = _DEFAULT,
+    reread: bool = False,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Dataset:
     """Open a folder, a manifest (`.csv`, `.parquet`) or a data set of the catalog by its name.
 
-    Images are hashed, not decoded: a damaged one is met when it is used. Where no splits are
-    given the images are divided by `split` and their content; where only validation is missing
-    it is carved from training. Raises `DataError` for a source that holds no two classes.
+    Images are hashed, not decoded: a damaged one is met when it is used. A file whose path, size
+    and times are those of an earlier opening is not hashed again, but with `reread`. Where no
+    splits are given the images are divided by `split` and their content; where only validation is
+    missing it is carved from training. Raises `DataError` for a source that holds no two classes.
     """
     root, name = _locate(source, stop)
     listing = read_manifest(root) if root.is_file() else scan_folder(root)
-    paths = tuple(entry.path for entry in listing.entries)
-    digests = file_digests(paths, progress=progress, stop=stop)
-    groups = tuple(entry.group for entry in listing.entries)
-    groups = groups if any(groups) else None
-    given = tuple(entry.split for entry in listing.entries if entry.split is not None)
-    carved = bool(given) and "validation" not in given
-    divided = split if carved or not given else None
-    splits = _splits(given, digests, groups, divided)
-    classes = tuple(sorted({entry.label for entry in listing.entries}))
+    found = listing.labels
+    classes = tuple(sorted(found.names))
     if len(classes) < 2:
-        found = f"one: {listing.entries[0].label!r}"
-        raise DataError(f"two or more classes in {root}", found, "add images of another class")
-    numbers = {label: number for number, label in enumerate(classes)}
-    labels = np.array([numbers[entry.label] for entry in listing.entries], dtype=np.int64)
+        raise DataError(
+            f"two or more classes in {root}", f"one: {found[0]!r}", "add images of another class"
+        )
+    number = {label: number for number, label in enumerate(classes)}
+    numbers = np.array([number[label] for label in found.names], np.int64)
+    paths, given = listing.paths, listing.splits
+    digests = indexed_digests(root, paths, reread=reread, progress=progress, stop=stop)
+    carved = given is not None and "validation" not in given.names
+    divided = split if carved or given is None else None
+    splits = _splits(given, digests, listing.groups, divided)
     return Dataset(
-        name, root, listing.layout, paths, _frozen(labels), classes, splits, digests,
-        groups, divided, carved, listing.ignored,
+        name, root, listing.layout, paths, frozen(numbers[found.codes]), classes, splits, digests,
+        listing.groups, divided, carved, listing.ignored,
     )  # fmt: skip
 
 
@@ -163,18 +172,9 @@ def _unknown(source: str | Path) -> DataError:
 
 
 def _splits(
-    given: tuple[str, ...],
-    digests: tuple[str, ...],
-    groups: tuple[str, ...] | None,
-    divided: SplitSettings | None,
-) -> tuple[str, ...]:
-    if divided is None:
-        return given
-    if given:
-        return carve_validation(given, digests, groups, divided)
-    return assign_splits(digests, groups, divided)
-
-
-def _frozen(labels: Int64[np.ndarray, "samples"]) -> Int64[np.ndarray, "samples"]:
-    labels.flags.writeable = False
-    return labels
+    given: Names | None, digests: Digests, groups: Names | None, divided: SplitSettings | None
+) -> Names:
+    if given is None:
+        assert divided is not None
+        return assign_splits(digests, groups, divided)
+    return given if divided is None else carve_validation(given, digests, groups, divided)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+import numpy as np
+
 from manyheads.data.dataset import Dataset
 
 
@@ -34,24 +36,26 @@ class Identical:
 
 def find_identical(dataset: Dataset) -> tuple[Identical, ...]:
     """All sets of two or more files with the same bytes, in the data set's order."""
-    by_digest: defaultdict[str, list[int]] = defaultdict(list)
-    for index, digest in enumerate(dataset.digests):
-        by_digest[digest].append(index)
+    first, place = dataset.digests.distinct()
+    repeated = np.flatnonzero(np.bincount(place, minlength=len(first))[place] > 1)
+    by_content: defaultdict[int, list[int]] = defaultdict(list)
+    for index, content in zip(repeated.tolist(), place[repeated].tolist(), strict=True):
+        by_content[content].append(index)
     return tuple(
         Identical(
             tuple(dataset.name_of(index) for index in indices),
             tuple(dataset.splits[index] for index in indices),
             tuple(dataset.classes[dataset.labels[index]] for index in indices),
         )
-        for indices in by_digest.values()
-        if len(indices) > 1
+        for indices in by_content.values()
     )
 
 
 def torn_groups(dataset: Dataset) -> tuple[str, ...]:
     """The groups with images in more than one split, sorted."""
-    splits: defaultdict[str, set[str]] = defaultdict(set)
-    for group, split in zip(dataset.groups or (), dataset.splits, strict=False):
-        if group:
-            splits[group].add(split)
-    return tuple(sorted(group for group, found in splits.items() if len(found) > 1))
+    if dataset.groups is None:
+        return ()
+    groups, splits = dataset.groups, dataset.splits
+    pairs = np.unique(np.stack([groups.codes, splits.codes]), axis=1)
+    torn = np.flatnonzero(np.bincount(pairs[0]) > 1)
+    return tuple(sorted(name for name in map(groups.names.__getitem__, torn.tolist()) if name))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.data.images import IMAGE_SUFFIXES
-from manyheads.data.listing import Entry, Listing
+from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.splits import SPLITS, split_name
 from manyheads.errors import DataError
 
@@ -32,104 +33,146 @@ def scan_folder(root: Path) -> Listing:
 
 
 def _scan(root: Path) -> Listing:
-    folders, ignored = _children(root)
-    by_split = {folder: split_name(folder.name) for folder in folders}
-    if folders and all(by_split.values()):
-        layout, entries = "split folders", _scan_splits(root, by_split, ignored)
+    content, writer = _content(root), ListingWriter()
+    by_split = {folder: split_name(folder) for folder in content.folders}
+    if by_split and all(by_split.values()):
+        layout = "split folders"
+        content.ignore_files(writer)
+        _scan_splits(root, by_split, writer)
     elif any(by_split.values()):
         raise _mixed(root, by_split)
     else:
-        layout, entries = "class folders", _scan_classes(folders, None, {_identity(root)}, ignored)
-    if not entries:
-        raise _no_images(root, folders, ignored)
-    _refuse_case_twins(root, {entry.label for entry in entries})
-    return Listing(layout, tuple(entries), tuple(ignored))
+        layout = "class folders"
+        content.ignore_files(writer)
+        _scan_classes(content, None, {_identity(str(root))}, writer)
+    if not len(writer):
+        raise _no_images(root, content)
+    listing = writer.listing(layout)
+    _refuse_case_twins(root, set(listing.labels.names))
+    return listing
 
 
-def _scan_splits(root: Path, by_split: dict[Path, str | None], ignored: list[Path]) -> list[Entry]:
-    by_name: dict[str | None, Path] = {}
+def _scan_splits(root: Path, by_split: dict[str, str | None], writer: ListingWriter) -> None:
+    by_name: dict[str | None, str] = {}
     for folder, split in by_split.items():
         if split in by_name:
             raise DataError(
                 f"one {split} folder in {root}",
-                f"{by_name[split].name!r} and {folder.name!r}",
+                f"{by_name[split]!r} and {folder!r}",
                 "merge them into one",
             )
         by_name[split] = folder
-    entries: list[Entry] = []
     for split in SPLITS:
-        if folder := by_name.get(split):
-            classes, loose = _children(folder)
-            if not classes and _images(loose):
+        if name := by_name.get(split):
+            folder = root / name
+            content = _content(folder)
+            if not content.folders and (first := content.first_image()):
                 raise DataError(
                     f"class folders in {folder}",
-                    f"images without class folders ({loose[0].name!r} is the first)",
-                    f"{_CLASS_FOLDERS}, or use a manifest if {folder.name!r} is a class",
+                    f"images without class folders ({first!r} is the first)",
+                    f"{_CLASS_FOLDERS}, or use a manifest if {name!r} is a class",
                 )
-            ignored += loose
-            above = {_identity(root), _identity(folder)}
-            entries += _scan_classes(classes, split, above, ignored)
-    return entries
+            content.ignore_files(writer)
+            above = {_identity(str(root)), _identity(str(folder))}
+            _scan_classes(content, split, above, writer)
 
 
 def _scan_classes(
-    folders: list[Path], split: str | None, above: set[tuple[int, int]], ignored: list[Path]
-) -> list[Entry]:
-    entries: list[Entry] = []
-    for folder in folders:
-        found = list(_walk(folder, set(above)))
-        images = _images(found)
-        others = set(found) - set(images)
+    content: _Content, split: str | None, above: set[tuple[int, int]], writer: ListingWriter
+) -> None:
+    for name in content.folders:
+        folder = str(Path(content.folder, name))
+        others: list[Path] = []
+        label, before = _readable_name(content.folder, name), len(writer)
+        for inside, file, is_image in _walk(folder, set(above)):
+            if is_image:
+                writer.add(inside, file, label, split)
+            else:
+                others.append(Path(inside, file))
         # A class folder without images makes no class; it is told among what was left out.
-        ignored += [folder] if not images else sorted(others)
-        entries += [Entry(path, _readable_name(folder), split) for path in images]
-    return entries
+        if len(writer) == before:
+            writer.ignore(content.folder, name)
+        else:
+            for other in sorted(others):
+                writer.ignore(str(other.parent), other.name)
 
 
-def _walk(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk(folder: str, visited: set[tuple[int, int]]) -> Iterator[tuple[str, str, bool]]:
+    """Each file below `folder`: the folder it is in, its name, and whether it is an image."""
     identity = _identity(folder)
     if identity in visited:
         return
     visited.add(identity)
-    for child in _sorted_children(folder):
-        if child.is_dir():
-            yield from _walk(child, visited)
+    content = _content(folder)
+    folders = set(content.folders)
+    for name in content.names:
+        if name in folders:
+            yield from _walk(str(Path(folder, name)), visited)
         else:
-            yield child
+            yield folder, name, content.is_image(name)
 
 
-def _children(folder: Path) -> tuple[list[Path], list[Path]]:
-    children = _sorted_children(folder)
-    folders = [child for child in children if child.is_dir()]
-    return folders, [child for child in children if not child.is_dir()]
+@dataclass(frozen=True)
+class _Content:
+    """The sorted names in a folder without hidden ones, those of folders, and what cannot be read.
+
+    `strange` are neither files nor folders: pipes and devices, which would block for ever.
+    """
+
+    folder: str
+    names: list[str]
+    folders: list[str]
+    strange: set[str]
+
+    def is_image(self, name: str) -> bool:
+        return name.lower().endswith(IMAGE_SUFFIXES) and name not in self.strange
+
+    def files(self) -> Iterator[str]:
+        folders = set(self.folders)
+        return (name for name in self.names if name not in folders)
+
+    def first_image(self) -> str | None:
+        return next(filter(self.is_image, self.files()), None)
+
+    def ignore_files(self, writer: ListingWriter) -> None:
+        for name in self.files():
+            writer.ignore(self.folder, name)
 
 
-def _sorted_children(folder: Path) -> list[Path]:
-    names = sorted(os.listdir(folder))  # noqa: PTH208 - a third of the time of iterdir
-    return [folder / name for name in names if not name.startswith(".")]
+def _content(folder: str | Path) -> _Content:
+    names: list[str] = []
+    folders: list[str] = []
+    strange: set[str] = set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
+                continue
+            names.append(name)
+            if entry.is_file(follow_symlinks=False):
+                continue
+            # An entry's own answers raise where links go round in a circle.
+            path = Path(entry.path)
+            if path.is_dir():
+                folders.append(name)
+            # A broken link is no stranger, so that reading it names it.
+            elif path.exists() and not path.is_file():
+                strange.add(name)
+    return _Content(str(folder), sorted(names), sorted(folders), strange)
 
 
-def _images(paths: list[Path]) -> list[Path]:
-    # A broken link stays, so that reading it names it; pipes and devices would block for ever.
-    return [
-        path
-        for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or not path.exists())
-    ]
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _identity(path: str) -> tuple[int, int]:
+    status = Path(path).stat()
     return status.st_dev, status.st_ino
 
 
-def _readable_name(folder: Path) -> str:
+def _readable_name(folder: str, name: str) -> str:
     try:
-        folder.name.encode()
+        name.encode()
     except UnicodeEncodeError as error:
-        found = f"{os.fsencode(folder.name)!r} in {folder.parent}"
+        found = f"{os.fsencode(name)!r} in {folder}"
         raise DataError("class folders named in UTF-8", found, "rename the folder") from error
-    return folder.name
+    return name
 
 
 def _refuse_case_twins(root: Path, classes: set[str]) -> None:
@@ -145,9 +188,9 @@ def _refuse_case_twins(root: Path, classes: set[str]) -> None:
             )
 
 
-def _mixed(root: Path, by_split: dict[Path, str | None]) -> DataError:
-    splits = ", ".join(repr(folder.name) for folder, split in by_split.items() if split)
-    classes = [repr(folder.name) for folder, split in by_split.items() if not split]
+def _mixed(root: Path, by_split: dict[str, str | None]) -> DataError:
+    splits = ", ".join(repr(folder) for folder, split in by_split.items() if split)
+    classes = [repr(folder) for folder, split in by_split.items() if not split]
     more = ", …" if len(classes) > 3 else ""
     return DataError(
         f"either split folders or class folders in {root}",
@@ -156,12 +199,12 @@ def _mixed(root: Path, by_split: dict[Path, str | None]) -> DataError:
     )
 
 
-def _no_images(root: Path, folders: list[Path], loose: list[Path]) -> DataError:
+def _no_images(root: Path, content: _Content) -> DataError:
     expected = f"class folders with images in {root}"
-    if not folders and (images := _images(loose)):
-        found = f"images without class folders ({images[0].name!r} is the first)"
+    if not content.folders and (first := content.first_image()):
+        found = f"images without class folders ({first!r} is the first)"
         return DataError(expected, found, _CLASS_FOLDERS)
-    if not folders and not loose:
+    if not content.names:
         return DataError(expected, "an empty folder", _CLASS_FOLDERS)
     found = "no file that ends in " + " ".join(IMAGE_SUFFIXES)
     return DataError(expected, found, _CLASS_FOLDERS)

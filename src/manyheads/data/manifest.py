@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from manyheads.data.listing import Entry, Listing
+import numpy as np
+
+from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.splits import split_name
 from manyheads.errors import DataError, MissingExtraError
 
@@ -16,7 +19,7 @@ MANIFEST_SUFFIXES = (".csv", ".parquet")
 _REQUIRED = ("path", "label")
 _COLUMNS = ("path", "label", "split", "group")
 
-Row = tuple[str, dict[str, str]]  # where it stands ("row 7"), and its cells by column
+Row = tuple[int, dict[str, str]]  # its number, and its cells by column
 
 
 def read_manifest(path: Path) -> Listing:
@@ -28,39 +31,40 @@ def read_manifest(path: Path) -> Listing:
     only some rows give. Raises `MissingExtraError` if Parquet cannot be read here.
     """
     rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
-    entries: list[Entry] = []
-    labels: dict[str, tuple[str, str]] = {}
-    without_split = with_split = ""
-    for where, cells in rows:
-        entry = _entry(path, where, cells)
-        _refuse_two_labels(path, where, entry, labels)
-        if entry.split is None:
-            without_split = without_split or where
+    writer = ListingWriter()
+    numbers, without_split, with_split = array("q"), 0, 0
+    for number, cells in rows:
+        split = _add(writer, path, number, cells)
+        numbers.append(number)
+        if split is None:
+            without_split = without_split or number
         else:
-            with_split = with_split or where
-        entries.append(entry)
-    if not entries:
+            with_split = with_split or number
+    if not len(writer):
         raise DataError(f"images in {path}", "no rows", "add a row for each image")
     if with_split and without_split:
-        found = f"one in {with_split} and none in {without_split}"
+        found = f"one in row {with_split} and none in row {without_split}"
         remedy = "fill the column, or empty it to have the images divided"
         raise DataError(f"a split in every row of {path}, or in none", found, remedy)
-    return Listing("manifest", tuple(entries))
+    listing = writer.listing("manifest")
+    _refuse_two_labels(path, listing, numbers)
+    return listing
 
 
-def _entry(manifest: Path, where: str, cells: dict[str, str]) -> Entry:
+def _add(writer: ListingWriter, manifest: Path, number: int, cells: dict[str, str]) -> str | None:
+    where = f"row {number}"
     for column in _REQUIRED:
         if not cells[column].strip():
             expected = f"a {column} in {where} of {manifest}"
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
-    target = manifest.parent / cells["path"]
+    target = str(manifest.parent / cells["path"])
     if not os.path.isfile(target):  # noqa: PTH113 - False for names that no file can have, too
         expected = f"the file that {where} of {manifest} names"
         remedy = f"correct the path, which is relative to {manifest.parent}"
         raise DataError(expected, f"no file {cells['path']!r}", remedy)
-    return Entry(
-        target, cells["label"].strip(), _split(manifest, where, cells), cells["group"].strip()
-    )
+    split = _split(manifest, where, cells)
+    writer.add(*os.path.split(target), cells["label"].strip(), split, cells["group"].strip())
+    return split
 
 
 def _split(manifest: Path, where: str, cells: dict[str, str]) -> str | None:
@@ -76,17 +80,22 @@ def _split(manifest: Path, where: str, cells: dict[str, str]) -> str | None:
     return split
 
 
-def _refuse_two_labels(
-    manifest: Path, where: str, entry: Entry, seen: dict[str, tuple[str, str]]
-) -> None:
-    key = os.path.normpath(entry.path)
-    label, first = seen.setdefault(key, (entry.label, where))
-    if label != entry.label:
-        raise DataError(
-            f"one label for {entry.path.name} in {manifest}",
-            f"{label!r} in {first} and {entry.label!r} in {where}",
-            "keep the right row and remove the other",
-        )
+def _refuse_two_labels(manifest: Path, listing: Listing, numbers: Sequence[int]) -> None:
+    # Only what shares a hash is compared: a dictionary of all paths would outgrow the data set.
+    paths, labels = listing.paths, listing.labels
+    keys = np.fromiter((hash(os.path.normpath(path)) for path in paths.texts()), np.int64)
+    order = np.argsort(keys, kind="stable")
+    repeated = np.flatnonzero(keys[order][1:] == keys[order][:-1]) + 1
+    seen: dict[str, int] = {}
+    for row in np.unique(order[np.concatenate([repeated - 1, repeated])]).tolist():
+        first = seen.setdefault(os.path.normpath(paths.text(row)), row)
+        if labels[row] != labels[first]:
+            raise DataError(
+                f"one label for {paths[row].name} in {manifest}",
+                f"{labels[first]!r} in row {numbers[first]} and "
+                f"{labels[row]!r} in row {numbers[row]}",
+                "keep the right row and remove the other",
+            )
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
@@ -97,7 +106,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             _require_columns(path, header)
             for number, values in enumerate(reader, start=2):
                 if values:
-                    yield f"row {number}", _cells(path, number, header, values)
+                    yield number, _cells(path, number, header, values)
     except UnicodeDecodeError as error:
         found = f"other bytes at position {error.start}"
         raise DataError(f"{path} to be UTF-8 text", found, "save it as CSV in UTF-8") from error
@@ -126,15 +135,17 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
             header = list(file.schema_arrow.names)
             _require_columns(path, header)
             columns = [name for name in _COLUMNS if name in header]
-            table = file.read(columns=columns).to_pylist()
+            number = 0
+            for batch in file.iter_batches(columns=columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    texts = {name: str(cell) for name, cell in row.items() if cell is not None}
+                    yield number, dict.fromkeys(_COLUMNS, "") | texts
     except ArrowException as error:
         found = " ".join(str(error).split())[:120]
         raise DataError(f"{path} to be a Parquet file", found, "write it again") from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    for number, row in enumerate(table, start=1):
-        texts = {name: str(value) for name, value in row.items() if value is not None}
-        yield f"row {number}", dict.fromkeys(_COLUMNS, "") | texts
 
 
 def _require_columns(path: Path, header: list[str]) -> None:

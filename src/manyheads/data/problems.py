@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from manyheads.data.dataset import Dataset
@@ -20,11 +20,14 @@ _ERRORS = 3.0  # and this many standard errors, so that small splits do not cry 
 
 
 def list_problems(
-    report: CheckReport, dataset: Dataset, settings: ImageSettings
+    report: CheckReport, dataset: Dataset, settings: ImageSettings, unreadable: Collection[int]
 ) -> tuple[str, ...]:
-    """The lines for what the report found; none if nothing needs attention."""
+    """The lines for what the report found; none if nothing needs attention.
+
+    `unreadable` are the indices of the images that the report calls so.
+    """
     return (
-        *_untrainable(report, dataset),
+        *_untrainable(dataset.without(unreadable)),
         *_conflicts(report.identical),
         *_leaks(report.identical),
         *_torn(report.torn_groups),
@@ -38,9 +41,7 @@ def list_problems(
     )
 
 
-def _untrainable(report: CheckReport, dataset: Dataset) -> Iterator[str]:
-    bad = {entry.name for entry in report.unreadable}
-    readable = dataset.without([i for i in range(len(dataset)) if dataset.name_of(i) in bad])
+def _untrainable(readable: Dataset) -> Iterator[str]:
     try:
         readable.require_trainable()
     except DataError as error:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from manyheads.data.dataset import Dataset
 from manyheads.data.splits import SPLITS
 
@@ -35,10 +37,8 @@ def count_classes(dataset: Dataset) -> Counts:
     for split in SPLITS:
         rows = dataset.rows(split)
         if len(rows):
-            labels = dataset.labels[rows]
-            counts[split] = {
-                name: int((labels == number).sum()) for number, name in enumerate(dataset.classes)
-            }
+            found = np.bincount(dataset.labels[rows], minlength=len(dataset.classes))
+            counts[split] = dict(zip(dataset.classes, found.tolist(), strict=True))
     return counts
 
 

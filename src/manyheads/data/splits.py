@@ -18,8 +18,10 @@ Only a group can bring identical images into two splits, and `check` reports tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 
+from manyheads.data.columns import Names
 from manyheads.settings import SplitSettings
 
 SPLITS = ("train", "validation", "test")
@@ -50,9 +52,9 @@ def assign_splits(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
-) -> tuple[str, ...]:
+) -> Names:
     """The split of each image by the law above; an empty group means none."""
-    return tuple(
+    return Names.of(
         _split(place(settings.seed, key), settings.validation, settings.test)
         for key in _keys(digests, groups)
     )
@@ -63,24 +65,21 @@ def carve_validation(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
-) -> tuple[str, ...]:
+) -> Names:
     """Move the validation share of the training images, by the law above, to validation.
 
     The share is of what was training before; no image of another split moves.
     """
-    return tuple(
+    return Names.of(
         _split(place(settings.seed, key), settings.validation, 0.0) if split == "train" else split
         for split, key in zip(splits, _keys(digests, groups), strict=True)
     )
 
 
-def _keys(digests: Sequence[str], groups: Sequence[str] | None) -> Sequence[str]:
-    if groups is None:
-        return [f"content\0{digest}" for digest in digests]
-    return [
-        f"group\0{group}" if group else f"content\0{digest}"
-        for digest, group in zip(digests, groups, strict=True)
-    ]
+def _keys(digests: Sequence[str], groups: Sequence[str] | None) -> Iterator[str]:
+    given = repeat("", len(digests)) if groups is None else groups
+    for digest, group in zip(digests, given, strict=True):
+        yield f"group\0{group}" if group else f"content\0{digest}"
 
 
 def _split(place: float, validation: float, test: float) -> str:

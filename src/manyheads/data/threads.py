@@ -1,11 +1,11 @@
-"""Apply a function to many items in threads, in order, with progress and a way to stop."""
+"""Apply a function to many items in threads, in order, with a way to stop."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -21,32 +21,28 @@ _PATIENCE = 0.1  # seconds between two looks at `stop`
 
 def map_in_threads(
     function: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     *,
     what: str,
-    progress: Progress | None = None,
+    threads: int | None = None,
     stop: threading.Event | None = None,
-) -> list[Result]:
-    """`[function(item) for item in items]`, computed in threads.
+) -> Generator[Result, None, None]:
+    """`map(function, items)`, computed in threads, a bounded number of items ahead.
 
     The first exception ends the work and is raised. Raises `Interrupted`, with `what` in its
     text, within a tenth of a second and the few items under way once `stop` is set.
     """
-    results: list[Result] = []
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(max_workers=min(16, (os.cpu_count() or 1) * 2))
+    pool = ThreadPoolExecutor(threads or min(16, (os.cpu_count() or 1) * 2))
     try:
         for item in items:
             if len(waiting) == _IN_FLIGHT:
-                results.append(_next(waiting, what, stop))
-                _tell(progress, len(results), len(items))
+                yield _next(waiting, what, stop)
             waiting.append(pool.submit(function, item))
         while waiting:
-            results.append(_next(waiting, what, stop))
-            _tell(progress, len(results), len(items))
+            yield _next(waiting, what, stop)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return results
 
 
 def check_stop(what: str, stop: threading.Event | None) -> None:
@@ -66,8 +62,3 @@ def _next(waiting: deque[Future[Result]], what: str, stop: threading.Event | Non
             continue
         waiting.popleft()
         return result
-
-
-def _tell(progress: Progress | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)

@@ -13,13 +13,14 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64, UInt32
 
 from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
@@ -28,7 +29,10 @@ from manyheads.places import cache_dir, disk_errors, make_folder, write_text
 from manyheads.settings import ImageSettings, digest, plain
 
 _log = logging.getLogger(__name__)
-_BLOCK = 256  # rows read at once when their checksums are compared
+_BLOCK = 256  # rows read at once, at most, when their checksums are compared
+_GAP = 4  # rows that are read in vain rather than skipped
+_PART = 9000  # contents whose entries are in memory at once
+_ABSENT = Entry(-1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +78,37 @@ class FeatureCache:
         """How many numbers a row has; 0 before the first is stored."""
         return self._index.fact("width") or 0
 
-    def lookup(self, contents: Sequence[str]) -> dict[str, int]:
-        """The row of each of these contents whose features are stored and undamaged."""
+    def rows(self, contents: Sequence[str]) -> Int64[np.ndarray, "contents"]:
+        """The row of each of these contents; -1 where no undamaged features are stored."""
+        rows, checksums = np.full(len(contents), -1), np.zeros(len(contents), np.uint32)
         with self._damage_reported():
-            entries = self._index.find(contents)
-            damaged = dict(self._damaged(entries))
+            for part in _parts(contents):
+                found, wanted = self._index.find(contents[part]), contents[part]
+                entries = [found.get(content, _ABSENT) for content in wanted]
+                rows[part] = [entry.row for entry in entries]
+                checksums[part] = [entry.checksum for entry in entries]
+            damaged = list(self._damaged(contents, rows, checksums))
             if damaged:
                 _log.warning("%d damaged rows of %s are made again", len(damaged), self._path)
-                self._index.forget(damaged)
-        return {content: entry.row for content, entry in entries.items() if content not in damaged}
+                self._index.forget(
+                    {contents[i]: Entry(int(rows[i]), int(checksums[i])) for i in damaged}
+                )
+                rows[damaged] = -1
+        return rows
+
+    def lookup(self, contents: Sequence[str]) -> dict[str, int]:
+        """The row of each of these contents whose features are stored and undamaged."""
+        rows = self.rows(contents).tolist()
+        return {content: row for content, row in zip(contents, rows, strict=True) if row >= 0}
 
     def known(self, contents: Sequence[str]) -> set[str]:
-        """Those of these contents that need no pass; faster than `lookup`, without checksums."""
+        """Those of these contents that need no pass; faster than `rows`, without checksums."""
         with self._damage_reported():
             return {*self._index.find(contents), *self._index.failures(contents)}
+
+    def missing(self, contents: Sequence[str]) -> int:
+        """How many of these different contents need a pass."""
+        return len(contents) - sum(len(self.known(contents[part])) for part in _parts(contents))
 
     def failures(self, contents: Sequence[str]) -> dict[str, str]:
         """Why some of these contents are no images."""
@@ -153,16 +174,24 @@ class FeatureCache:
             self._path.unlink(missing_ok=True)
             return Index(path)
 
-    def _damaged(self, entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+    def _damaged(
+        self,
+        contents: Sequence[str],
+        rows: Int64[np.ndarray, "contents"],
+        checksums: UInt32[np.ndarray, "contents"],
+    ) -> Iterator[int]:
+        """The indices of the contents whose rows are not as they were written."""
         stride = 4 * self.width
-        ordered = sorted(entries.items(), key=lambda item: item[1].row)
-        for block in _blocks(ordered):
-            first, last = block[0][1].row, block[-1][1].row
+        order = np.argsort(rows, kind="stable")
+        for block in _blocks(order[np.searchsorted(rows[order], 0) :], rows):
+            first, last = int(rows[block[0]]), int(rows[block[-1]])
             data = _read(self._file, first * stride, (last - first + 1) * stride)
-            for content, entry in block:
-                start = (entry.row - first) * stride
-                if _checksum(content, data[start : start + stride]) != entry.checksum:
-                    yield content, entry
+            places: list[int] = block.tolist()
+            starts: list[int] = ((rows[block] - first) * stride).tolist()
+            expected: list[int] = checksums[block].tolist()
+            for index, start, checksum in zip(places, starts, expected, strict=True):
+                if _checksum(contents[index], data[start : start + stride]) != checksum:
+                    yield index
 
     def _agreed_width(self, width: int) -> int:
         known = self.width
@@ -187,15 +216,18 @@ def _checksum(content: str, row: bytes | memoryview) -> int:
     return zlib.crc32(row, zlib.crc32(content.encode()))
 
 
-def _blocks(ordered: list[tuple[str, Entry]]) -> Iterator[list[tuple[str, Entry]]]:
-    block: list[tuple[str, Entry]] = []
-    for item in ordered:
-        if block and item[1].row - block[0][1].row >= _BLOCK:
-            yield block
-            block = []
-        block.append(item)
-    if block:
-        yield block
+def _parts(contents: Sequence[str]) -> Iterator[slice]:
+    return (slice(start, start + _PART) for start in range(0, len(contents), _PART))
+
+
+def _blocks(
+    order: Int64[np.ndarray, "stored"], rows: Int64[np.ndarray, "contents"]
+) -> Iterator[Int64[np.ndarray, "block"]]:
+    """`order` in pieces that are read at once: close together, and no more than `_BLOCK` rows."""
+    ordered = rows[order]
+    apart = (np.diff(ordered) > _GAP) | (np.diff(ordered // _BLOCK) > 0)
+    cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]
+    return (order[start:end] for start, end in pairwise(cuts) if end > start)
 
 
 def _read(file: Any, offset: int, size: int) -> memoryview:

@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS failures (content TEXT PRIMARY KEY, reason TEXT NOT N
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 _AT_ONCE = 900  # SQLite's older limit of variables in a statement is 999
-_MANY = 4 * _AT_ONCE  # from here on, reading the whole index is faster
 _PATIENCE = 60.0  # seconds to wait for another process's transaction
 _NOT_A_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _ERRNO = {
@@ -124,14 +123,8 @@ class Index:
         self._database.close()
 
     def _select(self, what: str, contents: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        if len(contents) > _MANY:
-            wanted = set(contents)
-            with self._errors():
-                rows = self._database.execute(f"SELECT {what}")
-                yield from (row for row in rows if row[0] in wanted)
-            return
         for start in range(0, len(contents), _AT_ONCE):
-            wanted = contents[start : start + _AT_ONCE]
+            wanted = list(contents[start : start + _AT_ONCE])
             marks = ", ".join("?" * len(wanted))
             with self._errors():
                 query = f"SELECT {what} WHERE content IN ({marks})"

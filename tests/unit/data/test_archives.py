@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from manyheads.data.archives import CLOTHING, Archive, unpack
-from manyheads.data.digests import file_digests, tree_digest
+from manyheads.data.digests import tree_digest
 from manyheads.errors import DownloadError
+from tests.files import read_all
 
 FILES = {
     f"{split}/{name}/{number}.jpg": f"{split} {name} {number}".encode()
@@ -158,6 +159,6 @@ def test_changed_bytes_are_found(refuse):
 def test_the_pin_is_of_the_photographs(clothing):
     paths = [path for split in CLOTHING.pinned for path in (clothing / split).rglob("*.jpg")]
     names = [path.relative_to(clothing).as_posix() for path in paths]
-    assert tree_digest(zip(names, file_digests(paths), strict=True)) == CLOTHING.content
+    assert tree_digest(zip(names, read_all(paths), strict=True)) == CLOTHING.content
     for split, count in CLOTHING.counts[:2]:
         assert sum(name.startswith(split) for name in names) == count

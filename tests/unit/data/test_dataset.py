@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.data import file_index
+from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted
 from manyheads.settings import SplitSettings
+from tests.files import an_hour_later
 from tests.strategies import distinct_image
 
 HALF = SplitSettings(validation=0.5, test=0.0)
@@ -103,8 +108,8 @@ def test_content_depends_on_bytes_labels_and_splits_only(image_folder, tmp_path)
     root.rename(tmp_path / "moved")
     assert open_dataset(tmp_path / "moved").content == dataset.content
     others = [
-        replace(dataset, splits=("test", *dataset.splits[1:])),
-        replace(dataset, digests=("0" * 64, *dataset.digests[1:])),
+        replace(dataset, splits=Names.of(["test", *dataset.splits[1:]])),
+        replace(dataset, digests=Digests.of(["0" * 64, *dataset.digests[1:]])),
         replace(dataset, classes=("a", "c")),
         replace(dataset, labels=1 - dataset.labels),
     ]
@@ -257,6 +262,48 @@ def test_the_photographs_of_the_lesson(clothing):
     assert len(dataset.classes) == 10
     assert np.bincount(dataset.labels).min() > 50
     dataset.require_trainable()
+
+
+def peak_of_opening(root: Path, images: int) -> int:
+    """Bytes at the peak of opening class folders of so many small files."""
+    for number in range(images):
+        folder = root / str(images) / f"class {number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:07d}.jpg").write_bytes(number.to_bytes(4, "big"))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        dataset = open_dataset(root / str(images))
+        dataset.require_trainable()
+        assert len(dataset.without([0]).contents) == images - 1
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_image_more_costs_some_hundred_bytes_of_memory(tmp_path):
+    peak_of_opening(tmp_path, 100)  # whatever is made once
+    few, many = (peak_of_opening(tmp_path, images) for images in (500, 2500))
+    assert (many - few) / 2000 < 500
+
+
+def test_a_second_opening_is_the_same_without_reading(image_folder, monkeypatch):
+    root = image_folder({"a": 5, "b": 5})
+    with an_hour_later():
+        first = open_dataset(root)
+        monkeypatch.setattr(file_index, "digests_of", None)
+        second = open_dataset(root)
+    assert second.digests == first.digests
+    assert second.content == first.content
+
+
+def test_the_same_content_twice_is_one_of_the_contents(image_folder):
+    root = image_folder({"a": 2, "b": 1})
+    (root / "b" / "copy.png").write_bytes((root / "a" / "0001.png").read_bytes())
+    dataset = open_dataset(root)
+    assert len(dataset) == 4
+    assert dataset.contents == list(dict.fromkeys(dataset.digests))
+    assert len(dataset.contents) == 3
 
 
 def test_opening_loads_no_heavy_library():

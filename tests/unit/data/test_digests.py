@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 
+import numpy as np
 import pytest
 
-from manyheads.data.digests import file_digests, tree_digest
+from manyheads.data.digests import digests_of, tree_digest
+from manyheads.data.paths import Paths
 from manyheads.errors import DataError
+from tests.files import read_all
+
+
+def read(paths):
+    parts = digests_of(Paths.of(paths), np.arange(len(paths)))
+    return [digest for _, digests in parts for digest in digests]
 
 
 def test_digests_are_of_the_whole_bytes(tmp_path):
@@ -17,13 +25,23 @@ def test_digests_are_of_the_whole_bytes(tmp_path):
     for number, content in enumerate(contents):
         paths.append(tmp_path / str(number))
         paths[-1].write_bytes(content)
-    expected = tuple(hashlib.sha256(content).hexdigest() for content in contents)
-    assert file_digests(paths) == expected
+    assert read(paths) == [hashlib.sha256(content).hexdigest() for content in contents]
+
+
+def test_only_the_files_asked_for_are_read_in_their_order(tmp_path):
+    paths = [tmp_path / str(number) for number in range(300)]
+    for number, path in enumerate(paths):
+        if number % 2:
+            path.write_bytes(str(number).encode())
+    odd = np.arange(1, 300, 2)
+    parts = list(digests_of(Paths.of(paths), odd))
+    assert np.concatenate([rows for rows, _ in parts]).tolist() == odd.tolist()
+    assert [digest for _, digests in parts for digest in digests] == read_all(paths[1::2])
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"to read .*gone\.png, found no such file"):
-        file_digests([tmp_path / "gone.png"])
+        read([tmp_path / "gone.png"])
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
@@ -31,7 +49,7 @@ def test_a_forbidden_file_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"a")
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(DataError, match="permission denied"):
-        file_digests([tmp_path / "a.png"])
+        read([tmp_path / "a.png"])
 
 
 def test_a_tree_is_its_names_and_contents_in_no_order():

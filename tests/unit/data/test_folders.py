@@ -12,10 +12,10 @@ from tests.strategies import distinct_image
 
 
 def found(root):
-    return [
-        (entry.split, entry.label, entry.path.relative_to(root).as_posix())
-        for entry in scan_folder(root).entries
-    ]
+    listing = scan_folder(root)
+    splits = listing.splits or [None] * len(listing.paths)
+    names = [path.relative_to(root).as_posix() for path in listing.paths]
+    return list(zip(splits, listing.labels, names, strict=True))
 
 
 def test_class_folders_in_sorted_order(image_folder):

@@ -30,10 +30,11 @@ def manifest(tmp_path):
 
 
 def rows(path):
-    return [
-        (entry.path.relative_to(path.parent).as_posix(), entry.label, entry.split, entry.group)
-        for entry in read_manifest(path).entries
-    ]
+    listing = read_manifest(path)
+    names = [file.relative_to(path.parent).as_posix() for file in listing.paths]
+    splits = listing.splits or [None] * len(names)
+    groups = listing.groups or [""] * len(names)
+    return list(zip(names, listing.labels, splits, groups, strict=True))
 
 
 def test_path_and_label_are_enough(manifest):
@@ -112,7 +113,7 @@ def test_any_class_name_survives(manifest, labels):
         writer.writerow(["path", "label"])
         names = ["a.png", "b.png", "deep/c d.png"]
         writer.writerows(zip(names, labels, strict=False))
-    assert [entry.label for entry in read_manifest(path).entries] == labels
+    assert read_manifest(path).labels == labels
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

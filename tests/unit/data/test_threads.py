@@ -1,4 +1,4 @@
-"""Work in threads: order, progress, the first failure, and stopping."""
+"""Work in threads: order, the first failure, and stopping."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from manyheads.data.threads import map_in_threads
 from manyheads.errors import Interrupted
 
 
-def test_results_are_in_order_and_progress_is_complete():
-    seen = []
-
+def test_results_are_in_order():
     def slow_square(number: int) -> int:
         time.sleep(0.002 if number % 7 == 0 else 0)
         return number * number
 
-    items = range(700)
-    results = map_in_threads(
-        slow_square, items, what="work", progress=lambda *pair: seen.append(pair)
-    )
-    assert results == [number * number for number in items]
-    assert seen == [(done, 700) for done in range(1, 701)]
+    results = map_in_threads(slow_square, range(700), what="work")
+    assert list(results) == [number * number for number in range(700)]
 
 
 def test_nothing_to_do():
-    assert map_in_threads(str, [], what="work") == []
+    assert list(map_in_threads(str, [], what="work")) == []
+
+
+def test_no_more_is_begun_than_is_soon_needed():
+    begun = []
+    results = map_in_threads(begun.append, range(100_000), what="work")
+    next(results)
+    results.close()
+    assert len(begun) < 1000
 
 
 @pytest.mark.parametrize("kind", [ValueError, TimeoutError])
@@ -40,7 +42,7 @@ def test_the_first_failure_ends_the_work(kind):
         done.append(number)
 
     with pytest.raises(kind, match="five"):
-        map_in_threads(work, range(5000), what="work")
+        list(map_in_threads(work, range(5000), what="work"))
     assert len(done) < 4999
 
 
@@ -55,5 +57,5 @@ def test_stop_ends_the_work_soon():
     threading.Thread(target=lambda: (started.wait(), stop.set())).start()
     before = time.monotonic()
     with pytest.raises(Interrupted, match="stopped before the work was finished"):
-        map_in_threads(work, range(100_000), what="the work", stop=stop)
+        list(map_in_threads(work, range(100_000), what="the work", stop=stop))
     assert time.monotonic() - before < 1

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import resource
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manyheads.data.columns import Digests
 from manyheads.errors import DiskError
 from manyheads.features import cache as cache_module
 from manyheads.features.cache import FeatureCache
@@ -236,6 +239,51 @@ def test_a_hundred_thousand_contents_are_looked_up_in_seconds() -> None:
         started = time.perf_counter()
         assert len(cache.lookup(names)) == len(names)
         assert time.perf_counter() - started < 5
+
+
+def test_rows_come_in_the_order_of_the_contents_asked_for() -> None:
+    names = [content(number) for number in range(2000)]
+    with FeatureCache(recipe()) as cache:
+        cache.add(names, rows(2000))
+        asked = Digests.of([names[1999], content("other"), names[3], *names[::-7], names[3]])
+        found = cache.rows(asked)
+        position = {name: row for row, name in enumerate(names)}
+        assert found.tolist() == [position.get(name, -1) for name in asked]
+        assert cache.missing(asked[:3]) == 1
+
+
+def test_of_many_rows_only_the_damaged_ones_are_missed() -> None:
+    names = [content(number) for number in range(2000)]
+    asked = [names[row] for row in (*range(0, 1500, 11), *range(1500, 2000))]
+    with FeatureCache(recipe()) as cache:
+        cache.add(names, rows(2000))
+        data = cache.folder / "features.f32"
+    for row in (0, 1, 11, 1499, 1507, 1999):
+        flip(data, row * WIDTH * 4)
+    with FeatureCache(recipe()) as cache:
+        found = cache.rows(asked)
+        missed = [name for name, row in zip(asked, found, strict=True) if row < 0]
+    assert missed == [names[row] for row in (0, 11, 1507, 1999)]
+
+
+def peak_of_looking_up(images: int) -> int:
+    """Bytes at the peak of finding so many contents."""
+    names = Digests.of(content((images, number)) for number in range(images))
+    with FeatureCache(recipe()) as cache:
+        cache.add(names, np.zeros((images, WIDTH), np.float32))
+        gc.collect()
+        tracemalloc.start()
+        try:
+            assert cache.missing(names) == 0
+            assert (cache.rows(names) >= 0).all()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_a_content_more_costs_some_hundred_bytes_of_memory() -> None:
+    few, many = (peak_of_looking_up(images) for images in (10_000, 25_000))
+    assert (many - few) / 15_000 < 250
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
