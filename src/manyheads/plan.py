@@ -12,6 +12,7 @@ from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
+from manyheads.heads.head import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
@@ -87,32 +88,36 @@ class Plan:
     @property
     def disk(self) -> Disk:
         """About how much a run folder will take; a network holds its head and Adam's moments."""
-        heads = sorted(self._head_sizes)
+        classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
+        heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
         return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.options.keep_heads :]))
 
     @property
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
-        images, trials = len(set(self.dataset.digests)), len(self.settings.trials())
-        matrix = 4 * images * (self.features or _USUAL_WIDTH)
-        largest = max(self._head_sizes)
-        training = _PROCESS + matrix + _TRIAL * trials + _COPIES * largest * (os.cpu_count() or 1)
+        images, classes = len(set(self.dataset.digests)), len(self.dataset.classes)
+        training = training_memory(self.settings, images, self.features or _USUAL_WIDTH, classes)
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
-
-    @property
-    def _head_sizes(self) -> list[int]:
-        """The bytes of each candidate's parameters."""
-        classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
-        return [
-            4 * ((features + 1) * units + (units or features) * classes + classes)
-            for units in (setting.size_inner for setting in self.settings.grid)
-        ]
 
     @property
     def products(self) -> float:
         """Training images × inner units, summed over the epochs of all heads still to train."""
         return len(self.dataset.rows("train")) * self.work.left.units
+
+
+def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
+    """The bytes of a head's parameters."""
+    units = setting.size_inner
+    return 4 * ((features + 1) * units + (units or features) * classes + classes)
+
+
+def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
+    """About how many bytes are resident while a study trains on so many images' features."""
+    largest = max(head_size(setting, features, classes) for setting in settings.grid)
+    threads = os.cpu_count() or 1
+    matrix = 4 * images * features
+    return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
 
 
 def plan_study(
