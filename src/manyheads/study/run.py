@@ -173,5 +173,5 @@ class _Training:
         if files is not None:
             files.ended(trial.candidate)
         self.history.ended(trial)
-        self.work.end(trial)
+        self.work.end(trial, curve[end.epoch - 1] if end.epoch else None)
         self.listener.ended(trial, end)
