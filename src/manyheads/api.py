@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
 from manyheads.settings import ImageSettings, SplitSettings, whole
 from manyheads.study.folder import RunFolder
-from manyheads.study.results import METRICS
+from manyheads.study.history import METRICS
 from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.store import Store
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = ["Study", "load", "make_model"]
+
+_MAX_ROWS = 20
 
 Values = float | Iterable[float]
 Scores = dict[str, list[float]]
@@ -37,7 +40,9 @@ class Study:
 
     `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner` and
     `droprate` are values or lists of them, and every combination is a candidate. `image_size` is
-    in pixels (None: the backbone's own). A bad value raises `SettingError` at once.
+    in pixels (None: the backbone's own). `patience` ends a trial after so many epochs without a
+    better one, `prune` trains only the best `1 / prune` of the candidates on from rung to rung. A
+    bad value raises `SettingError` at once.
     """
 
     def __init__(
@@ -57,6 +62,8 @@ class Study:
         exif: bool = True,
         split: SplitSettings | None = None,
         select: str = "best_accuracy",
+        patience: int | None = None,
+        prune: int | None = None,
         engine: str = "fused",
         runtime: str = "openvino",
         out: str | Path | None = None,
@@ -77,6 +84,8 @@ class Study:
             batch_size=batch_size,
             seeds=seeds,
             select=select,
+            patience=patience,
+            prune=prune,
             engine=engine,
             runtime=runtime,
         )
@@ -97,23 +106,24 @@ class Study:
         """The lesson's dictionary: `scores[droprate]["val_accuracy"]` is a list over epochs.
 
         The keys are the values of the hyperparameter that varies (of several, tuples of them in
-        the order learning_rate, size_inner, droprate), the lists means over seeds.
+        the order learning_rate, size_inner, droprate), the lists means over seeds. A list is as
+        long as all trials of its candidate were trained: short, for one that was pruned.
         """
         result = self.finished.result
         names = self.settings.grid.varying or ("droprate",)
-        with Store(self.folder.store) as store:
-            curves: dict[int, list[Any]] = {}
-            for record in store.trials("done"):
-                curve = store.curve(record.trial.number)
-                curves.setdefault(record.trial.candidate, []).append(curve)
         scores = {}
-        for candidate, trials in curves.items():
-            setting = result.hyperparameters(candidate)
-            key = tuple(getattr(setting, name) for name in names)
-            means = np.mean(np.array(trials), axis=0)
-            scores[key[0] if len(key) == 1 else key] = {
-                metric: means[:, place].tolist() for place, metric in enumerate(METRICS)
-            }
+        with Store(self.folder.store) as store:
+            for candidate, group in groupby(
+                store.trials("done", "pruned"), lambda record: record.trial.candidate
+            ):
+                curves = [store.curve(record.trial.number) for record in group]
+                shared = min(len(curve) for curve in curves)
+                means = np.mean(np.array([curve[:shared] for curve in curves]), axis=0)
+                setting = result.hyperparameters(candidate)
+                key = tuple(getattr(setting, name) for name in names)
+                scores[key[0] if len(key) == 1 else key] = {
+                    metric: means[:, place].tolist() for place, metric in enumerate(METRICS)
+                }
         return scores
 
     @property
@@ -155,18 +165,27 @@ class Study:
     def _table(self) -> str:
         names = self.settings.grid.varying
         rows: list[tuple[str, ...]] = [("", *names, "peak val_accuracy", "minimum val_loss")]
+        remarks = [""]
         result = self.finished.result
-        for entry in result.in_order:
+        shown = result.in_order
+        if len(shown) > _MAX_ROWS:
+            shown = [*result.ranking, *result.pruned][:_MAX_ROWS]
+        for entry in shown:
             setting = result.hyperparameters(entry.candidate)
             varying = [f"{getattr(setting, name):g}" for name in names]
             means = [entry.measures.get(n) for n in ("peak_val_accuracy", "min_val_loss")]
-            shown = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
-            rows.append(("→" if entry is result.ranking[0] else "", *varying, *shown))
+            cells = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
+            rows.append(("→" if entry is result.ranking[0] else "", *varying, *cells))
+            pruned = entry.pruned_after
+            remarks.append("" if pruned is None else f"  pruned after epoch {pruned}")
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + remark
+            for row, remark in zip(rows, remarks, strict=True)
+        ]
+        if len(shown) < len(result.grid):
+            lines.append(f"… {len(result.grid) - len(shown):,} more in .results")
+        return "\n".join(lines)
 
 
 def make_model(

@@ -10,12 +10,14 @@ from manyheads.places import cache_dir, write_text
 from manyheads.plan import Plan
 from manyheads.settings import digest
 from manyheads.study.settings import StudySettings
+from manyheads.study.work import Work
 
 # Measured by benchmarks/lesson.py on two cores; used until this machine has rates of its own.
 _ASSUMED_IMAGES = 40.0  # Xception passes a second at 150 × 150
 _ASSUMED_PRODUCTS = 1.0e7  # samples × units a second, at 2,048 features
 _ASSUMED_PIXELS = 150**2
 _ENOUGH_IMAGES = 500
+_ENOUGH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,11 @@ def remember_extraction(settings: StudySettings, passes: int, seconds: float) ->
         _remember(_images_key(settings), passes / seconds)
 
 
-def remember_training(plan: Plan, seconds: float) -> None:
-    """Learn from the training of a plan's trials."""
-    if plan.products > 0 and seconds > 1:
-        _remember(_products_key(plan.settings), plan.products / seconds)
+def remember_training(settings: StudySettings, samples: int, work: Work) -> None:
+    """Learn from what was trained on so many images, if that took long enough to tell."""
+    rate = work.units_a_second
+    if rate and work.seconds >= _ENOUGH_SECONDS:
+        _remember(_products_key(settings), samples * rate)
 
 
 def _images_key(settings: StudySettings) -> str:
@@ -59,7 +62,8 @@ def _images_key(settings: StudySettings) -> str:
 
 
 def _products_key(settings: StudySettings) -> str:
-    return f"products-{digest([settings.backbone, settings.engine])[:16]}"
+    what = [settings.backbone, settings.engine, settings.batch_size]
+    return f"products-{digest(what)[:16]}"
 
 
 def _path() -> Path:

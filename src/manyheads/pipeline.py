@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
 from manyheads.study.store import Store
+from manyheads.study.work import Work
 
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
@@ -87,14 +87,13 @@ def run_study(
         remember_extraction(settings, features.passes, features.seconds)
         fold = readable_fold(dataset, features, options.strict, listener.note)
         with Store(folder.store) as store:
-            engine = engine_named(settings.engine)
+            engine, work = engine_named(settings.engine), Work(settings)
             prepare_figures()  # beside the training
-            started = time.monotonic()
             result = train_study(
                 settings, folder, store, [fold], engine,
-                keep_heads=options.keep_heads, listener=listener, stop=stop,
+                keep_heads=options.keep_heads, listener=listener, work=work, stop=stop,
             )  # fmt: skip
-            remember_training(plan, time.monotonic() - started)
+            remember_training(settings, len(fold.train), work)
             trained = len(settings.trials()) - plan.ended
             finished = Finished(settings, folder, dataset, weights, features, result, trained)
             _write_outcome(finished, store, options, stop)
@@ -168,7 +167,8 @@ def _write_outcome(
     settings, folder, result = finished.settings, finished.folder, finished.result
     if not result.ranking:
         raise RunError(
-            "at least one head that trains", "every one diverged",
+            "at least one head that trains", "every one that was not pruned diverged"
+            if result.pruned else "every one diverged",
             "list a lower learning_rate, with another --out",
         )  # fmt: skip
     wanted = [(best_heads(folder, result, 1)[0], folder.best)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,22 @@ from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
+from manyheads.heads.head import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
-from manyheads.study.store import Store
+from manyheads.study.store import Store, TrialRecord
+from manyheads.study.work import Work
 
 _USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
 _USUAL_WEIGHTS = 84_000_000  # bytes
+
+# Bytes, checked by benchmarks/big_study.py: the process itself, what it keeps of a trial, how many
+# times a thread holds its head (with Adam's moments and the best epoch's), and Keras in a child.
+_PROCESS = 240_000_000
+_TRIAL = 3_000
+_COPIES = 6
+_KERAS = 650_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +58,22 @@ class Disk:
     heads: int
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Bytes resident while heads train, and while a Keras process beside writes the best model."""
+
+    training: int
+    writing: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a study will take: `missing` counts the images that the backbone has not seen yet.
 
     `weights` is None as long as ImageNet's have not been fetched; then all images are missing.
     `features` is how many an image has, 0 as long as that is unknown. `ended` counts the trials
-    that the run folder has already.
+    that the run folder has already, and `work` tells what there is to train: at most that, if
+    patience ends trials early.
     """
 
     settings: StudySettings
@@ -64,25 +83,41 @@ class Plan:
     missing: int
     features: int
     ended: int
+    work: Work
 
     @property
     def disk(self) -> Disk:
         """About how much a run folder will take; a network holds its head and Adam's moments."""
         classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
-        heads = sorted(
-            4 * ((features + 1) * units + (units or features) * classes + classes)
-            for units in (setting.size_inner for setting in self.settings.grid)
-        )
+        heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
         return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.options.keep_heads :]))
 
     @property
+    def memory(self) -> Memory:
+        """About how much is resident; it hardly grows with the number of heads."""
+        images, classes = len(set(self.dataset.digests)), len(self.dataset.classes)
+        training = training_memory(self.settings, images, self.features or _USUAL_WIDTH, classes)
+        return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
+
+    @property
     def products(self) -> float:
-        """Training images × inner units, summed over the epochs of all trials still to train."""
-        samples = len(self.dataset.rows("train"))
-        widths = [max(head.size_inner, 32) for head in self.settings.grid]
-        whole = float(samples) * sum(widths) * self.settings.seeds * self.settings.epochs
-        return whole * (1 - self.ended / len(self.settings.trials()))
+        """Training images × inner units, summed over the epochs of all heads still to train."""
+        return len(self.dataset.rows("train")) * self.work.left.units
+
+
+def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
+    """The bytes of a head's parameters."""
+    units = setting.size_inner
+    return 4 * ((features + 1) * units + (units or features) * classes + classes)
+
+
+def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
+    """About how many bytes are resident while a study trains on so many images' features."""
+    largest = max(head_size(setting, features, classes) for setting in settings.grid)
+    threads = os.cpu_count() or 1
+    matrix = 4 * images * features
+    return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
 
 
 def plan_study(
@@ -114,6 +149,10 @@ def plan_study(
         with FeatureCache(recipe) as cache:
             missing = cache.missing(contents)
             features = cache.width
+    work = Work(settings)
+    records = _records(RunFolder(out).store) if out is not None else []
+    if records:
+        work.count(records)
     return Plan(
         settings=settings,
         options=options,
@@ -121,12 +160,13 @@ def plan_study(
         weights=weights,
         missing=missing,
         features=features,
-        ended=_ended(RunFolder(out).store) if out is not None else 0,
+        ended=sum(record.state in ("done", "failed", "pruned") for record in records),
+        work=work,
     )
 
 
-def _ended(path: Path) -> int:
+def _records(path: Path) -> list[TrialRecord]:
     if not path.is_file():
-        return 0
+        return []
     with Store(path) as store:
-        return len(store.trials("done", "failed"))
+        return store.trials()

@@ -36,7 +36,9 @@ def test_a_sweep_says_what_it_will_do_does_it_and_says_what_came_of_it(
         "Grid       learning_rate 0.01; size_inner none 4; droprate 0 0.5 → 3 candidates × 2 seeds"
         " = 6 heads (1 merged: without an inner layer, droprate has no effect)\n",
         "Training   3 epochs, batches of 32, engine fused\n",
-        "Cost       33 backbone passes for 33 images, about 0:00; 6 of 6 heads to train, about",
+        "Cost       33 backbone passes for 33 images, about 0:00; 6 of 6 heads to train "
+        "(18 epochs of heads), about",
+        "Memory     about ",
         "extracting  33/33 images",
         "training  18/18 epochs of heads",
     ):
@@ -149,10 +151,42 @@ def test_of_very_many_candidates_the_best_few_are_shown(
         "--image-size", 71, "--out", "r", "--keep-heads", 5,
     )  # fmt: skip
     assert said.code == 0, said.err
-    assert "The best 30 of 40 candidates" in said.out
-    assert len([line for line in said.out.splitlines() if line.strip().startswith("0")]) == 30
+    assert "The best 20 of 40 candidates, best first\n" in said.out
+    assert "\n… 20 more in results.csv\n" in said.out
+    assert len([line for line in said.out.splitlines() if line.strip().startswith("0")]) == 20
     assert len(list(Path("r/heads").iterdir())) == 5
     assert len(rows_of(Path("r/results.csv"))) == 40
+
+
+@pytest.mark.parametrize("count", [5, 30])
+def test_a_pruned_sweep_says_its_rungs_beforehand_and_who_was_pruned(
+    command: Command, free: None, photos: Path, count: int
+) -> None:
+    del free
+    arguments = (
+        "sweep", photos, "--droprate", *(number / 40 for number in range(count)), "--size-inner", 4,
+        "--epochs", 9, "--seeds", 2, "--image-size", 71, "--prune", "--patience", 8, "--out", "r",
+    )  # fmt: skip
+    best, heads = count // 3, 2 * count
+    least = 3 * heads + 9 * 2 * best
+    for said in (command(*arguments, "--dry-run").out, (ran := command(*arguments)).err):
+        assert f"2 rungs: all {count} candidates 3 epochs, best {best} 9 epochs\n" in said
+        assert f"(at most {least} epochs of heads instead of {9 * heads}), at most 0:" in said
+        assert "at most 9 epochs, ending after 8 epochs without a better one, batches" in said
+    assert ran.code == 0, ran.err
+    assert f"Epoch 3: the best {best} of {count} candidates train on to epoch 9\n" in ran.err
+    assert f"training  rung 2 of 2 · {least}/{least} epochs of heads" in ran.err
+    shown = ran.out.count("pruned after epoch 3\n")
+    assert shown == min(count, 20) - best
+    if count > 20:
+        assert "\n… 10 more in results.csv, 10 pruned among them\n" in ran.out
+    rows = rows_of(Path("r/results.csv"))
+    assert [row["pruned_after"] for row in rows].count("3") == count - best
+    document = json.loads(command(*arguments, "--json").out)
+    assert document["rungs"][1] == {"candidates": best, "epochs": 9}
+    marks = [entry["pruned_after"] for entry in document["candidates"]]
+    assert marks.count(None) == best
+    assert marks[document["best"] - 1] is None
 
 
 class Diverging:

@@ -88,6 +88,26 @@ def test_of_several_hyperparameters_the_keys_are_tuples_of_one_they_are_values(p
     assert list(alone.run().scores) == [0.5]
 
 
+def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
+    rates = [0.0, 0.3, 0.6]
+    study = Study(photos, droprate=rates, prune=3, patience=9, **{**SMALL, "epochs": 9}).run()
+    (best,) = study.finished.result.ranking
+    lengths = {rate: len(curves["val_loss"]) for rate, curves in study.scores.items()}
+    assert lengths == {rate: 9 if rates[best.candidate - 1] == rate else 3 for rate in rates}
+    assert [row["pruned_after"] for row in study.results].count(3) == 2
+    lines = repr(study).splitlines()[2:]
+    assert [line.endswith("  pruned after epoch 3") for line in lines].count(True) == 2
+    assert lines[best.candidate - 1].startswith("→")
+
+
+def test_of_very_many_candidates_a_notebook_shows_the_best(photos: Path) -> None:
+    rates = [number / 30 for number in range(25)]
+    study = Study(photos, droprate=rates, **{**SMALL, "seeds": 1, "epochs": 1}).run()
+    lines = repr(study).splitlines()
+    assert len(lines) == 2 + 20 + 1
+    assert lines[-1] == "… 5 more in .results"
+
+
 def test_results_are_rows_of_numbers(photos: Path) -> None:
     study = Study(photos, droprate=[0.0, 0.5], **{**SMALL, "seeds": 1}).run()
     rows = study.results

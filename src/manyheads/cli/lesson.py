@@ -76,9 +76,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = Path(args.out or "runs/lesson")
     with ExitStack() as screens:
 
-        def screen(name: str, settings: StudySettings) -> Screen:
+        def screen(name: str, _settings: StudySettings) -> Screen:
             screens.close()  # the former stage's
-            return screens.enter_context(announced(settings, heading=f"── {name} ──"))
+            return screens.enter_context(announced(heading=f"── {name} ──"))
 
         stages = list(
             run_lesson(

@@ -73,8 +73,8 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
     )  # fmt: skip
 
 
-def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> None:
-    """How heads are trained and selected."""
+def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._ArgumentGroup:
+    """How heads are trained and selected; returns the group, for a command that has more."""
     group = parser.add_argument_group("training and selection")
     group.add_argument(
         "--seeds", default=seeds, metavar="N",
@@ -93,6 +93,7 @@ def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> None:
         "--engine", default="fused", metavar="NAME",
         help="fused (this processor) or keras (the reference) (default: %(default)s)",
     )  # fmt: skip
+    return group
 
 
 def add_run(parser: argparse.ArgumentParser, out: str) -> None:
@@ -130,9 +131,9 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
 
 
 def study_settings(
-    args: argparse.Namespace, image: ImageSettings, **grid_and_epochs: object
+    args: argparse.Namespace, image: ImageSettings, **given: object
 ) -> StudySettings:
-    """The study that `args` ask for, with a grid and a number of epochs."""
+    """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
     from manyheads.study.settings import StudySettings, lasting
 
     return StudySettings(
@@ -146,7 +147,7 @@ def study_settings(
         select=args.select,
         engine=args.engine,
         runtime=args.runtime,
-        **grid_and_epochs,  # pyright: ignore[reportArgumentType]
+        **given,  # pyright: ignore[reportArgumentType]
     )
 
 

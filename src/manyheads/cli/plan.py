@@ -12,14 +12,14 @@ from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, counted, value_words
 
 
-def announced(settings: StudySettings, heading: str = "") -> Screen:
+def announced(heading: str = "") -> Screen:
     """A screen that begins with the plan of the study, under a `heading` if there is one."""
-    return _Announced(settings, heading)
+    return _Announced(heading)
 
 
 class _Announced(Screen):
-    def __init__(self, settings: StudySettings, heading: str) -> None:
-        super().__init__(settings)
+    def __init__(self, heading: str) -> None:
+        super().__init__()
         self._heading = heading
 
     def planned(self, plan: Plan) -> None:
@@ -42,11 +42,12 @@ def plan_lines(plan: Plan) -> list[str]:
         f"{dataset.layout}; {', '.join(counts)}{carved}",
         f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}",
         f"Grid       {_grid_words(plan)}",
-        f"Training   {settings.epochs} epochs, batches of {settings.batch_size}, "
-        f"engine {settings.engine}",
+        f"Training   {_training_words(settings)}",
+        *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
         f"Selection  {settings.select}: {RULES[settings.select]}",
         f"Cost       {_cost_words(plan)}",
         f"Disk       {_disk_words(plan)}",
+        f"Memory     {_memory_words(plan)}",
     ]
 
 
@@ -64,6 +65,22 @@ def _grid_words(plan: Plan) -> str:
     return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
 
 
+def _training_words(settings: StudySettings) -> str:
+    epochs = counted(settings.epochs, "epoch")
+    if settings.patience is not None:
+        without = counted(settings.patience, "epoch")
+        epochs = f"at most {epochs}, ending after {without} without a better one"
+    return f"{epochs}, batches of {settings.batch_size}, engine {settings.engine}"
+
+
+def _rung_words(settings: StudySettings) -> str:
+    """Such as `3 rungs: all 1,000 candidates 4 epochs, best 333 10 epochs, …`."""
+    first, *others = settings.rungs
+    words = [f"all {first.candidates:,} candidates {first.epochs} epochs"]
+    words += [f"best {rung.candidates:,} {rung.epochs} epochs" for rung in others]
+    return f"{counted(len(settings.rungs), 'rung')}: {', '.join(words)}"
+
+
 def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
     images, heads = len(plan.dataset.contents), len(plan.settings.trials())
@@ -72,10 +89,24 @@ def _cost_words(plan: Plan) -> str:
         passes += f", about {clock(expected.extraction)}"
     training = f"{heads - plan.ended:,} of {heads:,} heads to train"
     if plan.ended < heads:
-        training += f", about {clock(expected.training)}"
+        whole = heads * plan.settings.epochs
+        instead = f" instead of {whole:,}" if plan.settings.prune is not None else ""
+        most = "at most " if plan.settings.patience is not None else ""
+        training += (
+            f" ({most}{plan.work.left.epochs:,} epochs of heads{instead}), "
+            f"{most or 'about '}{clock(expected.training)}"
+        )
     basis = "measured on this machine" if expected.measured else "assumed until measured here"
     nothing = not plan.missing and plan.ended == heads
     return f"{passes}; {training}" + ("" if nothing else f" ({basis})")
+
+
+def _memory_words(plan: Plan) -> str:
+    memory = plan.memory
+    return (
+        f"about {size_words(memory.training)} while heads train, "
+        f"{size_words(memory.writing)} while the best model is written"
+    )
 
 
 def _disk_words(plan: Plan) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from manyheads.pipeline import PlanListener
@@ -13,11 +12,12 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from manyheads.heads.bank import HeadEnd, Metrics
-    from manyheads.study.settings import StudySettings
     from manyheads.study.space import Trial
+    from manyheads.study.work import Work
 
 _QUIET_INTERVAL = 5.0  # seconds between lines where nobody watches a terminal
 _MAX_ROWS = 20
+_MAX_FAILURES = 20
 
 
 class Meter:
@@ -46,6 +46,35 @@ class Meter:
         return " · ".join(words)
 
 
+class TrainingMeter:
+    """How far training is, in epochs of heads; its time left is told from what they cost."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    @property
+    def done(self) -> float:
+        """What is done, by its cost."""
+        return self._work.done.units
+
+    @property
+    def total(self) -> float:
+        """What is done and left, by its cost."""
+        return self._work.done.units + self._work.left.units
+
+    @property
+    def line(self) -> str:
+        """Such as `training  rung 2 of 3 · 7,310/53,280 epochs of heads · 35.1/s · 21:50 left`."""
+        work, rungs = self._work, len(self._work.settings.rungs)
+        rung = f"rung {work.rung + 1} of {rungs} · " if rungs > 1 else ""
+        words = [f"training  {rung}{work.done.epochs:,}/{work.total:,} epochs of heads"]
+        if work.epochs_a_second and work.seconds_left is not None:
+            words.append(f"{work.epochs_a_second:,.1f}/s")
+            most = "at most " if work.settings.patience is not None and work.left.epochs else ""
+            words.append(f"{most}{clock(work.seconds_left)} left")
+        return " · ".join(words)
+
+
 def clock(seconds: float) -> str:
     """Seconds as 0:07, 12:30 or 1:05:00."""
     whole = round(seconds)
@@ -62,20 +91,18 @@ def size_words(size: float) -> str:
 class Screen(PlanListener):
     """Shows a study at work: a live view in a terminal, a line every few seconds elsewhere."""
 
-    def __init__(
-        self, settings: StudySettings | None = None, console: Console | None = None
-    ) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
 
-        self._settings = settings
         self._console = console or Console(stderr=True)
         self._download = Meter("fetching the backbone's weights", "MB")
         self._checking = Meter("checking", "images")
         self._extraction = Meter("extracting", "images")
-        self._training = Meter("training", "epochs of heads")
-        self._current: Meter | None = None
-        self._rows: dict[int, _Row] = defaultdict(_Row)
-        self._heard: dict[int, int] = {}
+        self._training: TrainingMeter | None = None
+        self._work: Work | None = None
+        self._current: Meter | TrainingMeter | None = None
+        self._rows: dict[int, _Row] = {}
+        self._failures = 0
         self._said = 0.0
         self._live: Live | None = None
 
@@ -106,30 +133,42 @@ class Screen(PlanListener):
     def extracting(self, done: int, total: int) -> None:
         self._update(self._extraction, done, total)
 
-    def training(self, done: int, total: int) -> None:
-        epochs = self._settings.epochs if self._settings else 1
-        if done < total:
-            self._update(self._training, done * epochs, total * epochs)
+    def training(self, work: Work) -> None:
+        if self._work is not work:
+            self._work, self._training = work, TrainingMeter(work)
+        self._train()
 
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
-        self._heard[trial.number] = epoch
-        self._rows[trial.candidate].hear(epoch, metrics)
-        self._update(self._training, self._training.done + 1, self._training.total)
+        row = self._rows.pop(trial.candidate, None) or _Row()
+        self._rows[trial.candidate] = row  # so that the last is the latest heard of
+        row.hear(epoch, metrics)
+        self._train()
 
     def ended(self, trial: Trial, end: HeadEnd) -> None:
-        self._rows[trial.candidate].ended += 1
-        heard = self._heard.pop(trial.number, 0)
-        if end.status == "failed" and self._settings is not None:
-            done = self._training.done + self._settings.epochs - heard
-            self._update(self._training, done, self._training.total)
-            self.note(f"candidate {trial.candidate}, seed {trial.seed}: {end.note}")
+        self._train(ended=True)
+        if end.status == "failed":
+            self._failures += 1
+            if self._failures <= _MAX_FAILURES:
+                self.note(f"candidate {trial.candidate}, seed {trial.seed}: {end.note}")
+            if self._failures == _MAX_FAILURES:
+                self.note("… heads that diverge from here on are counted in results.csv")
+
+    def _train(self, *, ended: bool = False) -> None:
+        if self._training is None or self._work is None:
+            return
+        left = self._work.left.epochs
+        if left or ended:
+            self._show(self._training, force=not left)
 
     def _update(self, meter: Meter, done: int, total: int) -> None:
+        meter.update(done, total)
+        self._show(meter, force=done >= total)
+
+    def _show(self, meter: Meter | TrainingMeter, *, force: bool) -> None:
         if self._current is not None and self._current is not meter:
             self.close()
         self._current = meter
-        meter.update(done, total)
-        self._refresh(force=done >= total)
+        self._refresh(force=force)
 
     def _refresh(self, *, force: bool = False) -> None:
         now = time.monotonic()
@@ -147,7 +186,7 @@ class Screen(PlanListener):
             self._live.start()
         self._live.update(self._view(self._current), refresh=True)
 
-    def _view(self, meter: Meter) -> RenderableType:
+    def _view(self, meter: Meter | TrainingMeter) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -157,25 +196,24 @@ class Screen(PlanListener):
         bar.add_row(
             ProgressBar(total=meter.total or 1, completed=meter.done, width=30), Text(meter.line)
         )
-        if meter is not self._training or self._settings is None:
+        if self._work is None or meter is not self._training:
             return bar
-        return Group(self._candidates(), bar)
+        return Group(self._candidates(self._work), bar)
 
-    def _candidates(self) -> RenderableType:
+    def _candidates(self, work: Work) -> RenderableType:
         from rich.table import Table
 
         from manyheads.study.space import setting_words
 
-        assert self._settings is not None
-        grid = self._settings.grid
+        grid = work.settings.grid
         table = Table(box=None, header_style="bold", pad_edge=False)
         table.add_column("candidate")
         for name in ("trials", "epoch", "val_accuracy", "best"):
             table.add_column(name, justify="right")
-        for number in sorted(self._rows)[-_MAX_ROWS:]:
-            row = self._rows[number]
+        for number in sorted(list(self._rows)[-_MAX_ROWS:]):
             words = setting_words(grid[number - 1], grid.varying)
-            table.add_row(words, *row.cells(self._settings.seeds))
+            done = f"{work.ended[number]}/{work.settings.seeds}"
+            table.add_row(words, done, *self._rows[number].cells())
         return table
 
 
@@ -183,7 +221,6 @@ class _Row:
     """A candidate in the live view: its latest epoch, and the best of all its trials so far."""
 
     def __init__(self) -> None:
-        self.ended = 0
         self.epoch = 0
         self.current = 0.0
         self.best = 0.0
@@ -192,6 +229,5 @@ class _Row:
         self.epoch, self.current = epoch, metrics.val_accuracy
         self.best = max(self.best, metrics.val_accuracy)
 
-    def cells(self, seeds: int) -> tuple[str, ...]:
-        done = f"{self.ended}/{seeds}"
-        return done, str(self.epoch), f"{self.current:.3f}", f"{self.best:.3f}"
+    def cells(self) -> tuple[str, ...]:
+        return str(self.epoch), f"{self.current:.3f}", f"{self.best:.3f}"

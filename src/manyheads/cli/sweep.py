@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 
+USUAL_ETA = 3
+
 if TYPE_CHECKING:
     from manyheads.pipeline import Finished
     from manyheads.plan import RunOptions
     from manyheads.study.settings import StudySettings
 
-_EXAMPLE = "Example: manyheads sweep photos/ --droprate 0 0.2 0.5 0.8 --size-inner 50 100"
+_EXAMPLE = (
+    "Example: manyheads sweep photos/ --droprate 0 0.2 0.5 0.8 --size-inner 50 100. "
+    "--dry-run tells beforehand what a large one takes, and what --prune would save."
+)
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -43,7 +48,18 @@ def add(commands) -> argparse.ArgumentParser:
         )
     grid.add_argument("--epochs", default=30, metavar="N", help="(default: %(default)s)")
     options.add_images(parser, "the backbone's own")
-    options.add_training(parser, seeds=5)
+    training = options.add_training(parser, seeds=5)
+    training.add_argument(
+        "--patience", metavar="N",
+        help="end a trial once --select has found no better epoch for N epochs (default: all "
+        "epochs)",
+    )  # fmt: skip
+    training.add_argument(
+        "--prune", nargs="?", const=USUAL_ETA, metavar="ETA",
+        help="successive halving: train all candidates for a few epochs, the best 1/ETA of them "
+        "for ETA times as many, and so on to the last epoch; what is trained to the end has the "
+        f"numbers that it has without --prune (ETA: {USUAL_ETA}; default: prune none)",
+    )  # fmt: skip
     options.add_run(parser, "runs/ and the data set's name")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the grid and an estimate, and do nothing"
@@ -69,8 +85,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     grid = Grid(tuple(args.learning_rate), tuple(args.size_inner), tuple(args.droprate))
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     settings = options.study_settings(
-        args, options.image_settings(args), grid=grid, epochs=args.epochs
-    )
+        args, options.image_settings(args),
+        grid=grid, epochs=args.epochs, patience=args.patience, prune=args.prune,
+    )  # fmt: skip
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:
         _print_plan(settings, options.run_options(args), out, stop)
@@ -86,7 +103,7 @@ def run_shown(
     from manyheads.cli.plan import announced
     from manyheads.pipeline import run_study
 
-    with announced(settings) as screen:
+    with announced() as screen:
         return run_study(settings, out, options=run_options, listener=screen, stop=stop)
 
 
@@ -103,10 +120,12 @@ def show(finished: Finished, *, as_json: bool = False) -> None:
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed each"
     print(f"\nScores on the {validation:,} validation images, {spread}")
     if (count := len(finished.settings.grid)) > tables.MAX_ROWS:
-        print(f"The best {tables.MAX_ROWS} of {count:,} candidates")
+        print(f"The best {tables.MAX_ROWS} of {count:,} candidates, best first")
+    if finished.settings.patience is not None:
+        print("A trial's last epochs are those before its patience ended, not the same for all")
     print()
     tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
-    for line in closing_lines(finished):
+    for line in [*tables.unshown(finished.result), *closing_lines(finished)]:
         print(line)
 
 

@@ -23,7 +23,7 @@ _COLUMNS = {
     "final_val_loss": ("final\nval_loss", 3),
     "best_epoch": ("epoch of\nthe best", 1),
 }
-MAX_ROWS = 30
+MAX_ROWS = 20
 
 
 def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
@@ -39,7 +39,7 @@ def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
     table.add_column("")
     shown = result.in_order
     if len(shown) > MAX_ROWS:
-        shown = list(result.ranking[:MAX_ROWS])
+        shown = [*result.ranking, *result.pruned][:MAX_ROWS]
     for entry in shown:
         setting = result.hyperparameters(entry.candidate)
         names = [value_words(name, getattr(setting, name)) for name in varying or HYPERPARAMETERS]
@@ -48,6 +48,24 @@ def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
         ]
         table.add_row(*names, *cells, _remark(entry, result))
     return table
+
+
+def unshown(result: StudyResult) -> list[str]:
+    """A line about the candidates for which `results_table` has no room, if there are any."""
+    if len(result.grid) <= MAX_ROWS:
+        return []
+    trained = len(result.ranking) + len(result.pruned)
+    count = len(result.grid) - min(trained, MAX_ROWS)
+    kinds = [
+        f"{number:,} {what}"
+        for number, what in (
+            (min(len(result.pruned), max(0, trained - MAX_ROWS)), "pruned"),
+            (len(result.without_result), "diverged"),
+        )
+        if number
+    ]
+    of_which = f", {' and '.join(kinds)} among them" if kinds else ""
+    return [f"… {count:,} more in results.csv{of_which}"]
 
 
 def results_json(finished: Finished) -> dict[str, Any]:
@@ -61,6 +79,10 @@ def results_json(finished: Finished) -> dict[str, Any]:
         "backbone_passes": finished.features.passes,
         "weights_source": finished.weights.source,
         "selected_by": result.rule,
+        "rungs": [
+            {"candidates": rung.candidates, "epochs": rung.epochs}
+            for rung in finished.settings.rungs
+        ],
         "best": result.ranking[0].candidate,
         "candidates": [_candidate_json(entry, result) for entry in result.in_order],
     }
@@ -95,8 +117,12 @@ def _spread(spread: Spread | None, digits: int) -> str:
 def _remark(entry: CandidateResult, result: StudyResult) -> str:
     if entry.best is None:
         return "every trial diverged"
-    failed = f" {entry.failed} diverged" if entry.failed else ""
-    return ("← selected" if entry is result.ranking[0] else "") + failed
+    words = [
+        "← selected" if entry is result.ranking[0] else "",
+        f"pruned after epoch {entry.pruned_after}" if entry.pruned_after is not None else "",
+        f"{entry.failed} diverged" if entry.failed else "",
+    ]
+    return " ".join(filter(None, words))
 
 
 def _candidate_json(entry: CandidateResult, result: StudyResult) -> dict[str, Any]:
@@ -106,6 +132,7 @@ def _candidate_json(entry: CandidateResult, result: StudyResult) -> dict[str, An
         **{name: getattr(setting, name) for name in HYPERPARAMETERS},
         "trials": entry.trials,
         "failed": entry.failed,
+        "pruned_after": entry.pruned_after,
         **{
             name: {"mean": spread.mean, "std": spread.deviation}
             for name, spread in entry.measures.items()

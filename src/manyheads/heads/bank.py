@@ -21,13 +21,18 @@ EPOCH_RULES = ("best_accuracy", "best_loss", "last")
 
 @dataclass(frozen=True, kw_only=True)
 class HeadSettings:
-    """One head of a bank: its hyperparameters, its randomness, and how long it trains."""
+    """One head of a bank: its hyperparameters, its randomness, and how long it trains.
+
+    With `patience`, training ends before `epochs` once the rule has found no better epoch in so
+    many. A head's numbers in an epoch depend on neither.
+    """
 
     hyperparameters: Hyperparameters
     seed: int
     fold: int
     epochs: int
     batch_size: int
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Engine(Protocol):
     - a head's events depend on its own settings, its fold and its streams alone: bit for bit the
       same whatever its neighbours, their number, the threads or an earlier interruption;
     - a head's events come in the order of its epochs, its `HeadEnd` last; heads may interleave;
+    - how long a head may train changes nothing in the epochs that it does train: fewer `epochs`,
+      or `patience`, give a prefix of its events;
     - a head that diverges ends as `failed`, and the bank goes on;
     - when `stop` is set, or the iterator closed, training ends within about a second, and no
       `HeadEnd` is made up for a head that was not finished.
@@ -165,8 +172,10 @@ def head_events(
         yield EpochEnd(index, epoch, metrics, losses)
         if best.offer(epoch, metrics):
             chosen = now
-        if epoch == head.epochs:
+        impatient = head.patience is not None and epoch - best.epoch >= head.patience
+        if epoch == head.epochs or impatient:
             yield HeadEnd(index, "done", "", best.epoch, chosen)
+            return
 
 
 def prepare_engine(name: str) -> None:

@@ -25,12 +25,16 @@ Curve = Float64[np.ndarray, "trials epochs"]
 
 
 def candidate_curves(store: Store, candidate: int, metric: str) -> Curve:
-    """A metric of all finished trials of a candidate, a row a trial."""
+    """A metric of all trials of a candidate but the failed, a row a trial.
+
+    Trials may end at different epochs: the curves go as far as all of them do.
+    """
+    records = store.trials("done", "pruned", candidate=candidate)
+    shared = min((record.epochs for record in records), default=0)
     return np.array(
         [
-            [getattr(metrics, metric) for metrics in store.curve(record.trial.number)]
-            for record in store.trials("done")
-            if record.trial.candidate == candidate
+            [getattr(metrics, metric) for metrics in store.curve(record.trial.number)[:shared]]
+            for record in records
         ]
     )
 
@@ -68,8 +72,8 @@ def draw_curves(
     panels[0].legend(frameon=False)
     trials = max((entry.trials for entry in result.ranking), default=0)
     more = (
-        f"; the best {MAX_CURVES} of {len(result.grid)} candidates"
-        if len(result.ranking) > MAX_CURVES
+        f"; the best {len(shown)} of {len(result.grid):,} candidates"
+        if len(result.grid) > len(shown) and len(result.ranking) + len(result.pruned) > len(shown)
         else ""
     )
     band = (

@@ -1,41 +1,54 @@
-"""Reading a study's outcome, and writing it as tidy tables.
+"""Reading a study's outcome, and writing `results.csv`, a row per candidate.
 
-`history.csv` has a row per trial and epoch, `results.csv` a row per candidate. Numbers are
-written in full, so that equal studies give equal files.
+Numbers are written in full, so that equal studies give equal files.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from manyheads.heads.head import Hyperparameters
-from manyheads.places import atomic_path
-from manyheads.study.select import MEASURES, CandidateResult, Outcome, ranked, summarise
+from manyheads.study.rungs import Rung
+from manyheads.study.select import (
+    MEASURES,
+    CandidateResult,
+    Outcome,
+    chosen_epoch,
+    rank_candidate,
+    ranked,
+    summarise,
+)
+from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.store import Store, TrialRecord
+from manyheads.study.tables import values_of, write_table
 
-METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
-HISTORY_COLUMNS = ("trial", "candidate", *HYPERPARAMETERS, "seed", "fold", "epoch", *METRICS)
 RESULTS_COLUMNS = (
     "rank",
     "candidate",
     *HYPERPARAMETERS,
     "trials",
     "failed",
+    "pruned_after",
     *(f"{name}_{part}" for name in MEASURES for part in ("mean", "std")),
 )
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study came to: its candidates, best first, and those that only failed, last."""
+    """What a study came to: the candidates that trained to the end, best first, and the others.
+
+    `pruned` are those that were pruned, the longest trained first and of these the best;
+    `without_result` those of which every trial failed.
+    """
 
     rule: str
     grid: Grid
     ranking: tuple[CandidateResult, ...]
+    pruned: tuple[CandidateResult, ...]
     without_result: tuple[CandidateResult, ...]
 
     def hyperparameters(self, candidate: int) -> Hyperparameters:
@@ -45,48 +58,60 @@ class StudyResult:
     @property
     def in_order(self) -> list[CandidateResult]:
         """All candidates in the grid's order."""
-        return sorted((*self.ranking, *self.without_result), key=lambda r: r.candidate)
+        every = (*self.ranking, *self.pruned, *self.without_result)
+        return sorted(every, key=lambda result: result.candidate)
 
 
-def read_result(store: Store, grid: Grid, rule: str) -> StudyResult:
+def read_result(store: Store, settings: StudySettings) -> StudyResult:
     """The result of all trials that have ended."""
+    rule, whole, pruned, rest = settings.select, [], [], []
+    for candidate, group in groupby(store.trials(), lambda record: record.trial.candidate):
+        records = list(group)
+        result = _summary(store, settings, candidate, records, ("done", "pruned"))
+        if result.best is None:
+            rest.append(result)
+        elif any(record.state == "pruned" for record in records):
+            pruned.append((_rung_of(settings, records), result))
+        else:
+            whole.append(result)
+    pruned.sort(key=lambda pair: (-pair[0], rank_candidate(rule, pair[1])))
+    short = tuple(result.pruned(after) for after, result in pruned)
+    return StudyResult(rule, settings.grid, tuple(ranked(rule, whole)), short, tuple(rest))
+
+
+def read_candidate(store: Store, settings: StudySettings, candidate: int) -> CandidateResult:
+    """The result of a candidate's trials that were trained to their end."""
+    records = store.trials(candidate=candidate)
+    return _summary(store, settings, candidate, records, ("done",))
+
+
+def best_at_rung(
+    store: Store, settings: StudySettings, rung: Rung, candidates: Iterable[int], count: int
+) -> list[int]:
+    """The best `count` of `candidates` by their curves up to a rung, in the grid's order.
+
+    All their trials must have come so far or ended. What they did after the rung has no part in
+    it, so that the answer is the same whenever it is asked. A candidate of which every trial had
+    failed is none of the best.
+    """
     results = []
-    for number, records in _by_candidate(store, len(grid)).items():
-        outcomes = [
-            Outcome(record.trial, record.epoch, store.curve(record.trial.number))
-            for record in records
-            if record.state == "done"
-        ]
-        failed = sum(record.state == "failed" for record in records)
-        results.append(summarise(number, rule, outcomes, failed))
-    ranking = ranked(rule, results)
-    rest = [result for result in results if result.best is None]
-    return StudyResult(rule, grid, tuple(ranking), tuple(rest))
-
-
-def write_history(path: Path, store: Store, grid: Grid) -> None:
-    """Write `history.csv`, a trial at a time."""
-
-    def rows() -> Iterator[Sequence[object]]:
-        for record in store.trials("done", "failed", "pruned"):
-            trial = record.trial
-            setting = _values(grid[trial.candidate - 1])
-            for epoch, metrics in enumerate(store.curve(trial.number), start=1):
-                yield (
-                    trial.number,
-                    trial.candidate,
-                    *setting,
-                    trial.seed,
-                    trial.fold,
-                    epoch,
-                    *metrics,
-                )
-
-    _write(path, HISTORY_COLUMNS, rows())
+    for candidate in candidates:
+        outcomes, failed = [], 0
+        for record in store.trials(candidate=candidate):
+            if record.state == "failed" and record.epochs < rung.epochs:
+                failed += 1
+                continue
+            curve = store.curve(record.trial.number)[: rung.epochs]
+            outcomes.append(Outcome(record.trial, chosen_epoch(settings.select, curve), curve))
+        results.append(summarise(candidate, settings.select, outcomes, failed, rung.epochs))
+    return sorted(result.candidate for result in ranked(settings.select, results)[:count])
 
 
 def write_results(path: Path, result: StudyResult) -> None:
-    """Write `results.csv`; a candidate without a result has empty cells and no rank."""
+    """Write `results.csv`.
+
+    Only candidates that trained to the end have a rank; cells of what there is none of are empty.
+    """
     rank = {entry.candidate: place for place, entry in enumerate(result.ranking, start=1)}
 
     def rows() -> Iterator[Sequence[object]]:
@@ -98,28 +123,33 @@ def write_results(path: Path, result: StudyResult) -> None:
             yield (
                 rank.get(entry.candidate, ""),
                 entry.candidate,
-                *_values(result.hyperparameters(entry.candidate)),
+                *values_of(result.hyperparameters(entry.candidate)),
                 entry.trials,
                 entry.failed,
+                entry.pruned_after,
                 *numbers,
             )
 
-    _write(path, RESULTS_COLUMNS, rows())
+    write_table(path, RESULTS_COLUMNS, rows())
 
 
-def _by_candidate(store: Store, count: int) -> dict[int, list[TrialRecord]]:
-    groups: dict[int, list[TrialRecord]] = {number: [] for number in range(1, count + 1)}
-    for record in store.trials():
-        groups[record.trial.candidate].append(record)
-    return groups
+def _summary(
+    store: Store,
+    settings: StudySettings,
+    candidate: int,
+    records: Iterable[TrialRecord],
+    states: Sequence[str],
+) -> CandidateResult:
+    outcomes, failed = [], 0
+    for record in records:
+        if record.state in states:
+            curve = store.curve(record.trial.number)
+            outcomes.append(Outcome(record.trial, record.epoch, curve))
+        failed += record.state == "failed"
+    return summarise(candidate, settings.select, outcomes, failed, settings.epochs)
 
 
-def _values(setting: Hyperparameters) -> tuple[float, ...]:
-    return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+def _rung_of(settings: StudySettings, records: Iterable[TrialRecord]) -> int:
+    """The epochs of the rung at which trials were pruned; patience may have ended them before."""
+    longest = max(record.epochs for record in records if record.state == "pruned")
+    return next((r.epochs for r in settings.rungs if r.epochs >= longest), longest)

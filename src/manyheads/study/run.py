@@ -2,65 +2,32 @@
 
 A head is a function of its settings, its fold and its seed. So a trial that was cut off is
 trained again from its beginning, and a head whose file is missing is made again, both to the same
-bits; an interrupted study, resumed, equals one that never was.
+bits; an interrupted study, resumed, equals one that never was. In the same way the candidates
+that go on after a rung are trained again from their beginning, to the numbers they would have had
+without rungs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from manyheads.errors import Interrupted, ModelError, RunError
-from manyheads.heads.bank import (
-    Engine,
-    EpochEnd,
-    Fold,
-    HeadEnd,
-    HeadSettings,
-    Metrics,
-    rank_epoch,
-)
-from manyheads.heads.files import load_head, save_head
-from manyheads.heads.head import Parameters
+from manyheads.errors import Interrupted
+from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, Metrics
 from manyheads.study.folder import RunFolder
-from manyheads.study.results import StudyResult, read_result, write_history, write_results
-from manyheads.study.select import CandidateResult, Outcome
+from manyheads.study.head_files import BestHead, HeadFiles, best_heads
+from manyheads.study.history import HistoryFile
+from manyheads.study.listener import Listener
+from manyheads.study.results import StudyResult, best_at_rung, read_result, write_results
+from manyheads.study.select import Outcome
 from manyheads.study.settings import StudySettings
-from manyheads.study.space import Trial
-from manyheads.study.store import Store
+from manyheads.study.space import Trial, counted
+from manyheads.study.store import Store, TrialRecord
+from manyheads.study.trial_heads import check_same, head_settings
+from manyheads.study.work import Work
 
-
-class Listener:
-    """Hears how a study goes; every method does nothing here."""
-
-    def downloading(self, done: int, total: int) -> None:
-        """`done` of `total` bytes of the backbone's weights are fetched."""
-
-    def extracting(self, done: int, total: int) -> None:
-        """`done` of `total` backbone passes are made."""
-
-    def training(self, done: int, total: int) -> None:
-        """`done` of `total` trials had ended when training began or went on."""
-
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
-        """A trial has finished an epoch."""
-
-    def ended(self, trial: Trial, end: HeadEnd) -> None:
-        """A trial has ended."""
-
-    def note(self, text: str) -> None:
-        """Something that a person should know."""
-
-
-@dataclass(frozen=True)
-class BestHead:
-    """The best head of a candidate and where it comes from."""
-
-    candidate: int
-    outcome: Outcome
-    parameters: Parameters
+__all__ = ["BestHead", "Listener", "best_heads", "train_study"]
 
 
 def train_study(
@@ -72,169 +39,139 @@ def train_study(
     *,
     keep_heads: int = 100,
     listener: Listener | None = None,
+    work: Work | None = None,
     stop: threading.Event | None = None,
 ) -> StudyResult:
     """Train every pending trial, then write the tables and the best heads.
 
-    Files of heads are kept for at most `keep_heads` candidates, the best ones. Raises
+    `history.csv` grows meanwhile. Files of heads are kept for at most `keep_heads` candidates, the
+    best ones. `work` is kept up to date, for who wants to know what was done and how fast. Raises
     `Interrupted` when `stop` is set; everything that had ended is recorded.
     """
-    listener = listener or Listener()
     store.prepare(settings.trials())
-    pending = [record.trial for record in store.trials("pending")]
-    total = len(settings.trials())
-    listener.training(total - len(pending), total)
-    files = _HeadFiles(settings, folder, store, keep_heads)
-    _train(settings, store, folds, engine, pending, files, listener, stop)
-    _check(stop)
-    result = read_result(store, settings.grid, settings.select)
-    write_history(folder.history, store, settings.grid)
+    history = HistoryFile(folder.history, store, settings)
+    training = _Training(
+        settings, store, folds, engine, history,
+        listener or Listener(), work or Work(settings), stop,
+    )  # fmt: skip
+    training.begin()
+    candidates: Collection[int] = range(1, len(settings.grid) + 1)
+    files = None
+    if store.trials("pending"):
+        for place in range(len(settings.rungs) - 1):
+            training.climb(place, candidates)
+            candidates = training.prune(place, candidates)
+        files = HeadFiles(settings, folder, store, keep_heads)
+        training.climb(len(settings.rungs) - 1, candidates, files)
+    files = files or HeadFiles(settings, folder, store, keep_heads)
+    result = read_result(store, settings)
+    history.complete()
     write_results(folder.results, result)
-    files.complete(result, folds, engine, stop)
+    files.complete(result, folds, engine, training.listener.note, stop)
+    training.check_stop()
     return result
 
 
-def best_heads(folder: RunFolder, result: StudyResult, limit: int | None = None) -> list[BestHead]:
-    """The best heads of the best candidates, best first, from the files of a finished study."""
-    return [
-        BestHead(entry.candidate, entry.best, load_head(folder.head(entry.candidate))[0])
-        for entry in result.ranking[:limit]
-        if entry.best is not None
-    ]
+@dataclass(frozen=True)
+class _Training:
+    """What the rungs of a study are trained with."""
 
+    settings: StudySettings
+    store: Store
+    folds: Sequence[Fold]
+    engine: Engine
+    history: HistoryFile
+    listener: Listener
+    work: Work
+    stop: threading.Event | None
 
-def head_settings(settings: StudySettings, trial: Trial) -> HeadSettings:
-    """The settings of the head that `trial` trains."""
-    return HeadSettings(
-        hyperparameters=settings.grid[trial.candidate - 1],
-        seed=trial.seed,
-        fold=trial.fold,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-    )
+    def begin(self) -> None:
+        """Tell the listener how far the study is."""
+        self.work.count(self.store.trials())
+        self.listener.training(self.work)
 
-
-def _train(
-    settings: StudySettings,
-    store: Store,
-    folds: Sequence[Fold],
-    engine: Engine,
-    pending: Sequence[Trial],
-    files: _HeadFiles,
-    listener: Listener,
-    stop: threading.Event | None,
-) -> None:
-    curves: dict[int, list[Metrics]] = defaultdict(list)
-    heads = [head_settings(settings, trial) for trial in pending]
-    for event in engine.train(heads, folds, rule=settings.select, stop=stop):
-        trial = pending[event.head]
-        if isinstance(event, EpochEnd):
-            if event.epoch == 1:
-                store.start(trial.number)
-            curves[event.head].append(event.metrics)
-            listener.epoch(trial, event.epoch, event.metrics)
-            continue
-        curve = curves.pop(event.head, [])
-        if event.status == "done":
-            files.offer(Outcome(trial, event.epoch, curve), event.parameters)
-        store.finish(trial.number, event.status, event.epoch, event.note, curve)
-        listener.ended(trial, event)
-
-
-def _check(stop: threading.Event | None) -> None:
-    if stop is not None and stop.is_set():
-        raise Interrupted("the study", "repeat the same command to resume")
-
-
-class _HeadFiles:
-    """Keeps a file for each candidate's best head, where the study is small enough for that.
-
-    A file is written before its trial is recorded as done, so a recorded best always has one. In
-    a study of more candidates than files, the files are made at the end, for the best candidates.
-    """
-
-    def __init__(
-        self, settings: StudySettings, folder: RunFolder, store: Store, limit: int
+    def climb(
+        self, place: int, candidates: Collection[int], files: HeadFiles | None = None
     ) -> None:
-        self.settings, self.folder, self.limit = settings, folder, max(1, limit)
-        self.at_once = len(settings.grid) <= self.limit
-        self.best: dict[int, Outcome] = {}
-        result = read_result(store, settings.grid, settings.select)
-        for entry in result.ranking:
-            if entry.best is not None:
-                self.best[entry.candidate] = entry.best
+        """Train all trials of `candidates` to a rung, from their beginning; to the last for good.
 
-    def offer(self, outcome: Outcome, parameters: Parameters | None) -> None:
-        """A trial is about to be recorded as done; keep its head if it is its candidate's best."""
-        candidate = outcome.trial.candidate
-        held = self.best.get(candidate)
-        if held is not None and self._key(held) > self._key(outcome):
-            return
-        self.best[candidate] = outcome
-        if self.at_once and parameters is not None:
-            self._save(outcome, parameters)
+        Their heads are kept in `files`.
+        """
+        target = self.settings.rungs[place].epochs
+        trials, ready, waiting = [], set(), []
+        for record in self.store.trials():
+            if record.trial.candidate not in candidates:
+                continue
+            trials.append(record.trial)
+            if record.state == "pending" and record.epochs < target:
+                waiting.append(record)
+            else:
+                ready.add(record.trial.number)
+        self.history.begin(place, trials, ready)
+        self._train(target, waiting, files)
+        self.check_stop()
 
-    def complete(
-        self,
-        result: StudyResult,
-        folds: Sequence[Fold],
-        engine: Engine,
-        stop: threading.Event | None,
-    ) -> None:
-        """Make the files that the best candidates lack, and remove those of the others."""
-        kept = [entry for entry in result.ranking[: self.limit] if entry.best is not None]
-        wanted = {self.folder.head(entry.candidate) for entry in kept}
-        if self.folder.heads.is_dir():
-            for path in self.folder.heads.glob("candidate-*.safetensors"):
-                if path not in wanted:
-                    path.unlink()
-        missing = [entry for entry in kept if not self._has_file(entry)]
-        self._train_again([entry.best for entry in missing if entry.best], folds, engine, stop)
-        _check(stop)
+    def prune(self, place: int, candidates: Collection[int]) -> Collection[int]:
+        """End all `candidates` but the best at a rung, and return these.
 
-    def _has_file(self, entry: CandidateResult) -> bool:
-        path = self.folder.head(entry.candidate)
-        if entry.best is None or not path.is_file():
-            return False
-        try:
-            return load_head(path)[1] == self._about(entry.best)
-        except ModelError:  # damaged: it is made again
-            return False
+        Decided from the curves up to the rung alone, once all are recorded; so a resumed study
+        decides as one that was not interrupted.
+        """
+        rung, above = self.settings.rungs[place : place + 2]
+        best = best_at_rung(self.store, self.settings, rung, candidates, above.candidates)
+        kept = set(best)
+        others = [candidate for candidate in candidates if candidate not in kept]
+        self.store.prune(others, f"pruned after epoch {rung.epochs}")
+        self.work.count(self.store.trials())
+        if self.work.rung == place + 1 and kept:
+            total = counted(len(candidates), "candidate")
+            self.listener.note(
+                f"Epoch {rung.epochs}: the best {len(kept):,} of {total} "
+                f"train on to epoch {above.epochs}"
+            )
+            self.listener.training(self.work)
+        return kept
 
-    def _train_again(
-        self,
-        outcomes: Sequence[Outcome],
-        folds: Sequence[Fold],
-        engine: Engine,
-        stop: threading.Event | None,
-    ) -> None:
-        heads = [head_settings(self.settings, outcome.trial) for outcome in outcomes]
-        for event in engine.train(heads, folds, rule=self.settings.select, stop=stop):
-            outcome = outcomes[event.head]
+    def check_stop(self) -> None:
+        """Raise `Interrupted` if a stop was asked for."""
+        if self.stop is not None and self.stop.is_set():
+            raise Interrupted("the study", "repeat the same command to resume")
+
+    def _train(self, target: int, waiting: Sequence[TrialRecord], files: HeadFiles | None) -> None:
+        heads = [head_settings(self.settings, record.trial, target) for record in waiting]
+        curves: dict[int, list[Metrics]] = {}
+        known: dict[int, list[Metrics]] = {}
+        events = self.engine.train(heads, self.folds, rule=self.settings.select, stop=self.stop)
+        for event in events:
+            trial = waiting[event.head].trial
+            if event.head not in curves:
+                self.store.start(trial.number)
+                curves[event.head], known[event.head] = [], self.store.curve(trial.number)
             if isinstance(event, EpochEnd):
-                if event.metrics != outcome.curve[event.epoch - 1]:
-                    raise RunError(
-                        f"trial {outcome.trial.number} to train to the same numbers again",
-                        f"others in epoch {event.epoch}",
-                        "begin the study anew in another --out; this machine or its libraries "
-                        "have changed since it was begun",
-                    )
-            elif event.parameters is not None:
-                self._save(outcome, event.parameters)
+                check_same(trial, known[event.head], event.epoch, event.metrics)
+                curves[event.head].append(event.metrics)
+                self.work.epoch(trial)
+                self.listener.epoch(trial, event.epoch, event.metrics)
+                continue
+            curve = curves.pop(event.head)
+            check_same(trial, known.pop(event.head), len(curve) + 1, None)
+            # Who ran out of patience before the rung is done, and so is all at the last.
+            waits = event.status == "done" and files is None and len(curve) == target
+            self._end(trial, "pending" if waits else event.status, event, curve, files)
 
-    def _save(self, outcome: Outcome, parameters: Parameters) -> None:
-        path = self.folder.head(outcome.trial.candidate)
-        save_head(path, parameters, self._about(outcome))
-
-    def _about(self, outcome: Outcome) -> dict[str, float]:
-        setting = head_settings(self.settings, outcome.trial).hyperparameters
-        return {
-            **asdict(setting),
-            **asdict(outcome.trial),
-            "epoch": outcome.epoch,
-            **outcome.chosen._asdict(),
-        }
-
-    def _key(self, outcome: Outcome) -> tuple[float, ...]:
-        rank = rank_epoch(self.settings.select, outcome.epoch, outcome.chosen)
-        return (*rank, -outcome.trial.number)
+    def _end(
+        self,
+        trial: Trial,
+        state: str,
+        end: HeadEnd,
+        curve: list[Metrics],
+        files: HeadFiles | None,
+    ) -> None:
+        if end.status == "done" and files is not None:
+            files.offer(Outcome(trial, end.epoch, curve), end.parameters)
+        self.store.finish(trial.number, state, end.epoch, end.note, curve)
+        if files is not None:
+            files.ended(trial.candidate)
+        self.history.ended(trial)
+        self.work.end(trial, curve[end.epoch - 1] if end.epoch else None)
+        self.listener.ended(trial, end)

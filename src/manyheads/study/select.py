@@ -6,8 +6,8 @@ chose flatters it; that is why a test set is for reporting and validation is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from manyheads.heads.bank import Metrics, rank_epoch
@@ -51,6 +51,11 @@ class Outcome:
         }
 
 
+def chosen_epoch(rule: str, curve: Sequence[Metrics]) -> int:
+    """The epoch, from 1, that `rule` chooses of a curve of at least one."""
+    return max(range(1, len(curve) + 1), key=lambda e: rank_epoch(rule, e, curve[e - 1]))
+
+
 MEASURES = (
     "peak_val_accuracy",
     "last_ten_val_accuracy",
@@ -59,6 +64,7 @@ MEASURES = (
     "final_val_loss",
     "best_epoch",
 )
+_OF_THE_END = ("last_ten_val_accuracy", "final_val_accuracy", "final_val_loss")
 
 
 @dataclass(frozen=True)
@@ -76,21 +82,37 @@ class Spread:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What a candidate's trials came to; `best` is None when every one of them failed."""
+    """What a candidate's trials came to; `best` is None when every one of them failed.
+
+    A pruned candidate was trained to epoch `pruned_after` (None: to its end). Its measures are of
+    that short curve, and it has none that speak of the end of training.
+    """
 
     candidate: int
     trials: int
     failed: int
     measures: dict[str, Spread]
     best: Outcome | None
+    pruned_after: int | None = None
+
+    def pruned(self, after: int) -> CandidateResult:
+        """The same of a candidate that was pruned, less what would look comparable and is not."""
+        measures = {n: spread for n, spread in self.measures.items() if n not in _OF_THE_END}
+        return replace(self, measures=measures, pruned_after=after)
 
 
 def summarise(
-    candidate: int, rule: str, outcomes: Sequence[Outcome], failed: int
+    candidate: int, rule: str, outcomes: Sequence[Outcome], failed: int, epochs: int
 ) -> CandidateResult:
-    """A candidate's result from its finished trials and the number of failed ones."""
+    """A candidate's result from its finished trials and the number of failed ones.
+
+    `epochs` is how many a whole trial has. A mean over the last ten is left out where a trial
+    ended early with fewer.
+    """
     tables = [outcome.measures() for outcome in outcomes]
-    measures = {name: Spread.of([table[name] for table in tables]) for name in MEASURES if tables}
+    short = any(len(outcome.curve) < min(LAST_EPOCHS, epochs) for outcome in outcomes)
+    names = [name for name in MEASURES if not (short and name == "last_ten_val_accuracy")]
+    measures = {name: Spread.of([table[name] for table in tables]) for name in names if tables}
     best = max(
         outcomes,
         key=lambda o: (rank_epoch(rule, o.epoch, o.chosen), -o.trial.number),
@@ -99,15 +121,18 @@ def summarise(
     return CandidateResult(candidate, len(outcomes) + failed, failed, measures, best)
 
 
-def ranked(rule: str, results: Sequence[CandidateResult]) -> list[CandidateResult]:
-    """The candidates that have a result, best first by `RULES[rule]`, then in their order."""
+def rank_candidate(rule: str, result: CandidateResult) -> tuple[float, ...]:
+    """A key that is least for the candidate that `RULES[rule]` puts first, then in their order."""
+    mean = {name: spread.mean for name, spread in result.measures.items()}
+    if rule == "best_accuracy":
+        key = (-mean["peak_val_accuracy"], mean["min_val_loss"])
+    elif rule == "best_loss":
+        key = (mean["min_val_loss"],)
+    else:
+        key = (-mean["final_val_accuracy"], mean["final_val_loss"])
+    return (*key, result.candidate)
 
-    def key(result: CandidateResult) -> tuple[float, ...]:
-        mean = {name: spread.mean for name, spread in result.measures.items()}
-        return {
-            "best_accuracy": (-mean["peak_val_accuracy"], mean["min_val_loss"]),
-            "best_loss": (mean["min_val_loss"],),
-            "last": (-mean["final_val_accuracy"], mean["final_val_loss"]),
-        }[rule] + (result.candidate,)
 
-    return sorted((result for result in results if result.best), key=key)
+def ranked(rule: str, results: Iterable[CandidateResult]) -> list[CandidateResult]:
+    """The candidates that have a result, best first."""
+    return sorted((r for r in results if r.best), key=lambda r: rank_candidate(rule, r))

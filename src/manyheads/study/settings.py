@@ -10,9 +10,10 @@ from typing import Any
 
 import tomli_w
 
-from manyheads.errors import RunError
+from manyheads.errors import RunError, SettingError
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
+from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
 ENGINES = ("fused", "keras")
@@ -26,7 +27,9 @@ class StudySettings:
 
     `data` names the data set; `weights` is a file of weights or None for ImageNet's; `epochs`,
     `batch_size` (images) and `seeds` are counts; `select` is the rule that chooses an epoch and
-    a candidate (`best_accuracy`, `best_loss` or `last`), on validation images only.
+    a candidate (`best_accuracy`, `best_loss` or `last`), on validation images only. A trial ends
+    early once its rule has found no better epoch in `patience` epochs; `prune` trains only the
+    best `1 / prune` of the candidates on from each rung to the next. None: neither.
     """
 
     data: str
@@ -39,6 +42,8 @@ class StudySettings:
     batch_size: int = 32
     seeds: int = 1
     select: str = "best_accuracy"
+    patience: int | None = None
+    prune: int | None = None
     engine: str = "fused"
     runtime: str = "openvino"
 
@@ -52,6 +57,21 @@ class StudySettings:
         choice("select", self.select, EPOCH_RULES)
         choice("engine", self.engine, ENGINES)
         choice("runtime", self.runtime, RUNTIMES)
+        if self.patience is not None:
+            store(self, patience=whole("patience", self.patience, 1, MAX_EPOCHS))
+            if self.select == "last":
+                raise SettingError(
+                    "a rule that has a best epoch to wait for",
+                    "patience with select last, for which the last epoch is always the best",
+                    "leave out patience, or select best_accuracy or best_loss",
+                )
+        if self.prune is not None:
+            store(self, prune=check_prune(len(self.grid), self.epochs, self.prune))
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """How many candidates train to which epoch; a single rung where none is pruned."""
+        return rungs(len(self.grid), self.epochs, self.prune)
 
     def trials(self) -> Trials:
         """All trials of the study."""

@@ -2,7 +2,8 @@
 
 A trial is `pending`, `running`, `done`, `failed` or `pruned`. Its epochs are written together with
 its end, in one transaction, so that what is recorded of a trial is always whole: a trial that was
-cut off is simply pending again, and trained again to the same numbers.
+cut off is simply pending again, and trained again to the same numbers. A trial that waits at a
+rung is pending with the epochs that it has been trained for.
 """
 
 from __future__ import annotations
@@ -45,12 +46,16 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What is known of a trial; `epoch` is the one that the study's rule chose, 0 for none."""
+    """What is known of a trial: of its `epochs`, `epoch` is the one that the study's rule chose.
+
+    Both are 0 as long as none is recorded.
+    """
 
     trial: Trial
     state: str
-    epoch: int
-    note: str
+    epoch: int = 0
+    note: str = ""
+    epochs: int = 0
 
 
 class Store:
@@ -86,6 +91,7 @@ class Store:
                     ((t.number, t.candidate, t.seed, t.fold) for t in trials),
                 )
             self._db.execute("UPDATE trials SET state = 'pending' WHERE state = 'running'")
+            self._db.execute("CREATE INDEX IF NOT EXISTS by_candidate ON trials (candidate)")
 
     def start(self, trial: int) -> None:
         """A trial is being trained."""
@@ -95,7 +101,7 @@ class Store:
     def finish(
         self, trial: int, state: str, epoch: int, note: str, curve: Sequence[Metrics]
     ) -> None:
-        """A trial has ended as `state`, after the epochs of `curve`."""
+        """A trial has ended as `state` after the epochs of `curve`, or waits at a rung: pending."""
         with self._transaction():
             self._db.execute("DELETE FROM epochs WHERE trial = ?", (trial,))
             self._db.executemany(
@@ -107,21 +113,37 @@ class Store:
                 (state, epoch, note, trial),
             )
 
-    def trials(self, *states: str) -> list[TrialRecord]:
-        """The trials in any of `states` (all of them, if none is given), in order."""
+    def prune(self, candidates: Iterable[int], note: str) -> None:
+        """Candidates train no further: their trials are pruned, but for those that failed."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE trials SET state = 'pruned', note = ?"
+                " WHERE candidate = ? AND state != 'failed'",
+                ((note, candidate) for candidate in candidates),
+            )
+
+    def trials(self, *states: str, candidate: int | None = None) -> list[TrialRecord]:
+        """The trials in any of `states`, and of one `candidate` if that is given, in order."""
         marks = ", ".join("?" * len(states))
-        where = f"WHERE state IN ({marks})" if states else ""
-        query = f"SELECT trial, candidate, seed, fold, state, epoch, note FROM trials {where}"
+        conditions = [f"state IN ({marks})"] if states else []
+        conditions += [] if candidate is None else [f"candidate = {candidate:d}"]
+        query = (
+            "SELECT trial, candidate, seed, fold, state, trials.epoch, note, count(epochs.trial)"
+            " FROM trials LEFT JOIN epochs USING (trial)"
+            f"{' WHERE ' if conditions else ''}{' AND '.join(conditions)}"
+            " GROUP BY trial ORDER BY trial"
+        )
         with self._errors():
-            rows = self._db.execute(f"{query} ORDER BY trial", states).fetchall()
+            rows = self._db.execute(query, states).fetchall()
         return [
             TrialRecord(
                 Trial(number=number, candidate=candidate, seed=seed, fold=fold),
                 state,
                 epoch,
                 note,
+                epochs,
             )
-            for number, candidate, seed, fold, state, epoch, note in rows
+            for number, candidate, seed, fold, state, epoch, note, epochs in rows
         ]
 
     def curve(self, trial: int) -> list[Metrics]:

@@ -10,7 +10,10 @@ from rich.console import Console
 from manyheads.cli import screen as module
 from manyheads.cli.screen import Meter, Screen, clock
 from manyheads.heads.bank import HeadEnd, Metrics
-from manyheads.study.space import Trial
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import Grid, Trial
+from manyheads.study.store import TrialRecord
+from manyheads.study.work import Work
 from tests.studies import study_settings
 
 
@@ -29,6 +32,7 @@ class Clock:
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr("manyheads.study.work.time", clock)
     return clock
 
 
@@ -59,7 +63,7 @@ def test_what_was_done_before_counts_for_nothing(time: Clock) -> None:
 
 def quiet() -> tuple[Screen, io.StringIO]:
     out = io.StringIO()
-    return Screen(study_settings(epochs=10), Console(file=out, width=60)), out
+    return Screen(Console(file=out, width=60)), out
 
 
 def test_elsewhere_than_in_a_terminal_there_is_a_line_every_few_seconds(time: Clock) -> None:
@@ -76,29 +80,108 @@ def test_elsewhere_than_in_a_terminal_there_is_a_line_every_few_seconds(time: Cl
     assert "\x1b" not in out.getvalue()
 
 
-TRIALS = [Trial(number=n, candidate=1 + n // 3, seed=n % 2, fold=0) for n in (1, 2, 3, 4)]
+GRID = Grid((0.01,), (4,), (0.0, 0.5))
+TRIALS = list(study_settings(grid=GRID).trials())
+HALF = Metrics(0.5, 1.0, 0.5, 1.0)
 
 
-def test_training_is_counted_in_epochs_also_of_heads_that_fail(time: Clock) -> None:
+def tell(screen: Screen, work: Work, trial: Trial, epochs: int, status: str = "") -> None:
+    """What a study tells of a trial: so many epochs, and then its end if there is a status."""
+    for epoch in range(1, epochs + 1):
+        work.epoch(trial)
+        screen.epoch(trial, epoch, HALF)
+    if status:
+        work.end(trial)
+        note = f"diverged in epoch {epochs + 1}" if status == "failed" else ""
+        screen.ended(trial, HeadEnd(0, status, note, epochs, None))  # pyright: ignore[reportArgumentType]
+
+
+def resumed(settings: StudySettings, *states: str) -> Work:
+    """The work of a study whose trials have these states; an ended trial has all its epochs."""
+    work = Work(settings)
+    work.count(
+        [
+            TrialRecord(trial, state, epochs=settings.epochs if state == "done" else 0)
+            for trial, state in zip(settings.trials(), states, strict=True)
+        ]
+    )
+    return work
+
+
+def test_training_is_counted_in_epochs_of_all_runs_also_of_heads_that_fail(time: Clock) -> None:
     screen, out = quiet()
-    screen.training(1, 4)
+    settings = study_settings(grid=GRID, epochs=10)
+    work = resumed(settings, "done", *["pending"] * 3)
+    screen.training(work)
+    assert out.getvalue().splitlines() == ["training  10/40 epochs of heads"]
     for trial in TRIALS[1:3]:
-        for epoch in range(1, 11):
-            time.now += 1
-            screen.epoch(trial, epoch, Metrics(0.5, 1.0, epoch / 10, 1.0))
-        screen.ended(trial, HeadEnd(0, "done", "", 10, None))
+        time.now += 10
+        tell(screen, work, trial, 10, "done")
     time.now += 6
-    screen.epoch(TRIALS[3], 1, Metrics(0.5, 1.0, 0.5, 1.0))
+    tell(screen, work, TRIALS[3], 1)
     assert out.getvalue().splitlines()[-1].startswith("training  31/40 epochs of heads · ")
-    screen.ended(TRIALS[3], HeadEnd(0, "failed", "diverged in epoch 2", 1, None))
+    tell(screen, work, TRIALS[3], 0, "failed")
     last = out.getvalue().splitlines()[-2:]
-    assert last[0].startswith("training  40/40 epochs of heads")
-    assert last[1] == "candidate 2, seed 0: diverged in epoch 2"
+    assert last[0].startswith("training  31/31 epochs of heads")
+    assert last[1] == "candidate 2, seed 1: diverged in epoch 1"
+
+
+def test_a_resumed_study_counts_the_trials_of_former_runs(time: Clock) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, height=40)
+    with Screen(console) as screen:
+        work = resumed(study_settings(grid=GRID), "done", *["pending"] * 3)
+        screen.training(work)
+        time.now += 1
+        tell(screen, work, TRIALS[1], 1)
+    assert "1/2" in out.getvalue()
+
+
+def test_the_time_left_is_told_from_what_heads_cost(time: Clock) -> None:
+    """The second candidate's epochs cost ten times as much as the first's."""
+    screen, out = quiet()
+    settings = study_settings(grid=Grid((0.01,), (100, 1000), (0.5,)), seeds=1, epochs=11)
+    first, second = settings.trials()
+    work = Work(settings)
+    screen.training(work)
+    for _ in range(11):
+        tell(screen, work, first, 1)
+        time.now += 6
+    tell(screen, work, first, 0, "done")
+    tell(screen, work, second, 0)
+    assert work.seconds_left == pytest.approx(66 * 11 * 1000 / (10 * 100))
+    assert out.getvalue().splitlines()[-1].startswith("training  11/22 epochs of heads · 0.2/s · ")
+
+
+def test_rungs_and_patience_are_said(time: Clock) -> None:
+    screen, out = quiet()
+    settings = study_settings(grid=GRID, epochs=9, prune=2, patience=4)
+    work = Work(settings)
+    screen.training(work)
+    assert out.getvalue() == "training  rung 1 of 2 · 0/38 epochs of heads\n"
+    time.now += 6
+    tell(screen, work, TRIALS[0], 1)
+    time.now += 6
+    tell(screen, work, TRIALS[1], 1)
+    last = out.getvalue().splitlines()[-1]
+    assert last == "training  rung 1 of 2 · 2/38 epochs of heads · 0.2/s · at most 3:36 left"
+
+
+def test_of_very_many_failures_the_first_are_shown() -> None:
+    screen, out = quiet()
+    settings = study_settings(grid=Grid((0.01,), tuple(range(1, 101)), (0.5,)), epochs=2)
+    work = Work(settings)
+    screen.training(work)
+    for trial in settings.trials():
+        tell(screen, work, trial, 0, "failed")
+    lines = [line for line in out.getvalue().splitlines() if "diverge" in line]
+    assert len(lines) == 21
+    assert lines[-1] == "… heads that diverge from here on are counted in results.csv"
 
 
 def test_a_finished_study_shows_no_training() -> None:
     screen, out = quiet()
-    screen.training(4, 4)
+    screen.training(resumed(study_settings(grid=GRID), *["done"] * 4))
     screen.close()
     assert out.getvalue() == ""
 
@@ -112,17 +195,20 @@ def test_a_note_is_shown_as_it_is() -> None:
 def test_a_terminal_sees_the_candidates_at_work(time: Clock) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=100, height=40)
-    with Screen(study_settings(epochs=3), console) as screen:
+    with Screen(console) as screen:
         screen.downloading(3_000_000, 80_000_000)
         screen.checking(1, 2)
         screen.extracting(10, 20)
         time.now += 2
         screen.extracting(20, 20)
         screen.note("a note between")
-        screen.training(0, 4)
+        work = Work(study_settings(grid=GRID))
+        screen.training(work)
         for epoch, accuracy in enumerate((0.25, 0.75, 0.5), start=1):
             time.now += 1
+            work.epoch(TRIALS[0])
             screen.epoch(TRIALS[0], epoch, Metrics(0.5, 1.0, accuracy, 1.0))
+        work.end(TRIALS[0])
         screen.ended(TRIALS[0], HeadEnd(0, "done", "", 2, None))
     shown = out.getvalue()
     for words in (
@@ -138,17 +224,17 @@ def test_a_terminal_sees_the_candidates_at_work(time: Clock) -> None:
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is back
 
 
-def test_a_terminal_shows_a_bounded_number_of_candidates(time: Clock) -> None:
-    from manyheads.study.space import Grid
-
+def test_a_terminal_shows_the_candidates_heard_of_last(time: Clock) -> None:
     out = io.StringIO()
     settings = study_settings(grid=Grid((0.01,), tuple(range(1, 101)), (0.5,)), epochs=2)
-    with Screen(settings, Console(file=out, force_terminal=True, width=100, height=60)) as screen:
-        screen.training(0, 200)
-        for candidate in range(1, 101):
+    with Screen(Console(file=out, force_terminal=True, width=100, height=60)) as screen:
+        work = Work(settings)
+        screen.training(work)
+        for trial in [*settings.trials(), settings.trials()[0]]:
             time.now += 1
-            trial = Trial(number=candidate, candidate=candidate, seed=0, fold=0)
-            screen.epoch(trial, 1, Metrics(0.5, 1.0, 0.5, 1.0))
+            work.epoch(trial)
+            screen.epoch(trial, 1, HALF)
     last = out.getvalue().rpartition("candidate ")[2]
     assert "size_inner 100" in last
+    assert "size_inner 1 " in last
     assert "size_inner 80 " not in last

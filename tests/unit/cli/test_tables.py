@@ -23,9 +23,9 @@ def made_up(grid: Grid, peaks: list[list[float]], failed: list[int]) -> StudyRes
             )
             for n, peak in enumerate(values)
         ]
-        results.append(summarise(number, "best_accuracy", outcomes, lost))
+        results.append(summarise(number, "best_accuracy", outcomes, lost, 1))
     rest = tuple(result for result in results if result.best is None)
-    return StudyResult("best_accuracy", grid, tuple(ranked("best_accuracy", results)), rest)
+    return StudyResult("best_accuracy", grid, tuple(ranked("best_accuracy", results)), (), rest)
 
 
 def shown(result: StudyResult, capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -14,6 +14,7 @@ from manyheads.report.figures import candidate_curves, draw_curves
 from manyheads.study.results import read_result
 from manyheads.study.space import Grid, Trials
 from manyheads.study.store import Store
+from tests.studies import study_settings
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def draw(tmp_path: Path):
                 if record.trial.candidate == 1:
                     curve = [metrics._replace(val_loss=worst) for metrics in curve]
                 store.finish(record.trial.number, "done", 1, "", curve)
-            result = read_result(store, grid, "best_accuracy")
+            result = read_result(store, study_settings(grid=grid, seeds=seeds, epochs=epochs))
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 draw_curves(tmp_path / "curves.png", store, result, grid.varying, title)

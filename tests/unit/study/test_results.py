@@ -17,7 +17,7 @@ from tests.studies import rows_of, study_settings, train
 GRID = Grid((0.01, 0.1), (0, 5), (0.0, 0.5))
 HISTORY = "trial,candidate,learning_rate,size_inner,droprate,seed,fold,epoch,"
 HISTORY += "accuracy,loss,val_accuracy,val_loss"
-RESULTS = "rank,candidate,learning_rate,size_inner,droprate,trials,failed"
+RESULTS = "rank,candidate,learning_rate,size_inner,droprate,trials,failed,pruned_after"
 for measure in (
     "peak_val_accuracy",
     "last_ten_val_accuracy",
@@ -144,7 +144,7 @@ def test_a_candidate_with_some_failures_is_measured_by_the_others(tmp_path: Path
     with Store(RunFolder(tmp_path).store) as store:
         store.prepare(settings.trials())
         store.finish(1, "failed", 0, "diverged in epoch 1", [])
-        result = read_result(store, settings.grid, settings.select)
+        result = read_result(store, settings)
         assert result.ranking == ()
     result = train(settings, tmp_path)
     entry = result.in_order[0]

@@ -12,12 +12,13 @@ from manyheads.errors import DiskError, Interrupted, RunError
 from manyheads.heads.bank import Fold, HeadEnd, Metrics
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import cross_entropy, forward
-from manyheads.study import run as study_run
+from manyheads.study import head_files
 from manyheads.study.folder import RunFolder
 from manyheads.study.run import Listener, best_heads
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import Store
+from manyheads.study.work import Work
 from tests.banks import generated_fold
 from tests.studies import FEATURES, outcome_of, rows_of, study_settings, train
 
@@ -31,8 +32,8 @@ class StopAfter(Listener):
         self.left, self.stop, self.begun = epochs, threading.Event(), (0, 0)
         self.ends: list[HeadEnd] = []
 
-    def training(self, done: int, total: int) -> None:
-        self.begun = done, total
+    def training(self, work: Work) -> None:
+        self.begun = work.ended.total(), len(work.settings.trials())
 
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
         self.left -= 1
@@ -186,7 +187,7 @@ def test_a_disk_that_fills_while_training_loses_nothing(
         save_head(path, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(study_run, "save_head", save)
+        patch.setattr(head_files, "save_head", save)
         with pytest.raises(DiskError, match="no space left"):
             train(settings, tmp_path)
     train(settings, tmp_path)

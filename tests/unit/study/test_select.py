@@ -45,7 +45,7 @@ def test_a_curve_of_fewer_than_ten_epochs_is_averaged_whole() -> None:
 
 def test_spreads_are_over_trials() -> None:
     trials = [outcome([peak], [loss], 1, n) for n, (peak, loss) in enumerate([(0.5, 1), (0.8, 3)])]
-    result = summarise(1, "best_accuracy", trials, failed=1)
+    result = summarise(1, "best_accuracy", trials, failed=1, epochs=1)
     assert (result.trials, result.failed) == (3, 1)
     assert result.measures["peak_val_accuracy"].mean == pytest.approx(fmean([0.5, 0.8]))
     assert result.measures["peak_val_accuracy"].deviation == pytest.approx(stdev([0.5, 0.8]))
@@ -53,12 +53,12 @@ def test_spreads_are_over_trials() -> None:
 
 
 def test_one_trial_has_no_deviation() -> None:
-    result = summarise(1, "best_accuracy", [outcome([0.5], [1.0], 1)], failed=0)
+    result = summarise(1, "best_accuracy", [outcome([0.5], [1.0], 1)], failed=0, epochs=1)
     assert {spread.deviation for spread in result.measures.values()} == {None}
 
 
 def test_a_candidate_that_only_failed_has_no_result_and_no_rank() -> None:
-    result = summarise(1, "best_accuracy", [], failed=2)
+    result = summarise(1, "best_accuracy", [], failed=2, epochs=1)
     assert (result.trials, result.measures, result.best) == (2, {}, None)
     assert ranked("best_accuracy", [result]) == []
 
@@ -69,9 +69,9 @@ def test_a_candidate_that_only_failed_has_no_result_and_no_rank() -> None:
 )
 def test_each_rule_has_its_own_winner(rule: str, winner: int) -> None:
     results = [
-        summarise(1, rule, [outcome([0.9, 0.1], [2.0, 2.0], 1)], 0),
-        summarise(2, rule, [outcome([0.5, 0.5], [0.1, 2.0], 1)], 0),
-        summarise(3, rule, [outcome([0.1, 0.8], [2.0, 2.0], 2)], 0),
+        summarise(1, rule, [outcome([0.9, 0.1], [2.0, 2.0], 1)], 0, 1),
+        summarise(2, rule, [outcome([0.5, 0.5], [0.1, 2.0], 1)], 0, 1),
+        summarise(3, rule, [outcome([0.1, 0.8], [2.0, 2.0], 2)], 0, 1),
     ]
     assert ranked(rule, results)[0].candidate == winner
 
@@ -80,24 +80,24 @@ def test_each_rule_has_its_own_winner(rule: str, winner: int) -> None:
 def test_the_winner_is_the_best_on_average_not_the_luckiest(rule: str) -> None:
     lucky = [outcome([0.95], [0.1], 1, 1), outcome([0.2], [3.0], 1, 2)]
     steady = [outcome([0.8], [0.5], 1, 1), outcome([0.8], [0.5], 1, 2)]
-    results = [summarise(1, rule, lucky, 0), summarise(2, rule, steady, 0)]
+    results = [summarise(1, rule, lucky, 0, 1), summarise(2, rule, steady, 0, 1)]
     assert [result.candidate for result in ranked(rule, results)] == [2, 1]
 
 
 @pytest.mark.parametrize("rule", ["best_accuracy", "last"])
 def test_among_equal_accuracies_the_lower_loss_wins(rule: str) -> None:
     results = [
-        summarise(1, rule, [outcome([0.8], [0.6], 1)], 0),
-        summarise(2, rule, [outcome([0.8], [0.5], 1)], 0),
+        summarise(1, rule, [outcome([0.8], [0.6], 1)], 0, 1),
+        summarise(2, rule, [outcome([0.8], [0.5], 1)], 0, 1),
     ]
     assert ranked(rule, results)[0].candidate == 2
 
 
 @pytest.mark.parametrize("rule", EPOCH_RULES)
 def test_full_ties_go_to_the_first(rule: str) -> None:
-    results = [summarise(n, rule, [outcome([0.8], [0.5], 1)], 0) for n in (3, 1, 2)]
+    results = [summarise(n, rule, [outcome([0.8], [0.5], 1)], 0, 1) for n in (3, 1, 2)]
     assert [result.candidate for result in ranked(rule, results)] == [1, 2, 3]
     tied = [outcome([0.8], [0.5], 1, number) for number in (2, 1)]
-    best = summarise(1, rule, tied, 0).best
+    best = summarise(1, rule, tied, 0, 1).best
     assert best is not None
     assert best.trial.number == 1

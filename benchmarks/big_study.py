@@ -1,0 +1,175 @@
+"""A thousand candidates, five seeds: time by the number of heads, memory, and the time left.
+
+    python -m benchmarks.big_study                     about an hour and a half on two cores
+    python -m benchmarks.big_study --candidates 100    a tenth of it
+
+Features are generated, of the lesson's shape. A study of four candidates, one of all of them and
+one of all that is pruned run in processes of their own. Of each: seconds for a head's epoch,
+memory at its peak beside what the plan says, and how wrong the time left was on the way, against
+the time that it took in the end. `--sizes` mixes inner layers, whose epochs differ in cost.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import answer, gib, parser, part, table, write_result
+from manyheads.heads.bank import Fold, Metrics, engine_named
+from manyheads.plan import training_memory
+from manyheads.study.folder import RunFolder
+from manyheads.study.listener import Listener
+from manyheads.study.run import train_study
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import Grid, Trial
+from manyheads.study.store import Store
+from manyheads.study.work import Work
+
+TRAIN, VALIDATION, FEATURES, CLASSES = 3068, 341, 2048, 10
+SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
+FEW, RATES = 4, 40
+_KIB = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss in bytes
+
+
+def main() -> None:
+    options = parser("A study of a thousand candidates: time, memory, and the time left.")
+    options.add_argument("--candidates", type=int, default=1000)
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--epochs", type=int, default=30)
+    options.add_argument("--sizes", type=int, nargs="+", default=[100], help="inner layers")
+    args = options.parse_args()
+    shape = {"seeds": args.seeds, "epochs": args.epochs, "sizes": args.sizes}
+    runs = {
+        f"{FEW} candidates": part("big_study.study", candidates=FEW, prune=None, **shape),
+        f"{args.candidates:,}": part(
+            "big_study.study", candidates=args.candidates, prune=None, **shape
+        ),
+        f"{args.candidates:,}, pruned": part(
+            "big_study.study", candidates=args.candidates, prune=3, **shape
+        ),
+    }
+    write_result(args.results, "big-study", report(runs, shape))
+
+
+def report(runs: dict[str, Any], shape: dict[str, Any]) -> list[str]:
+    """The tables of all runs; the first is what the others' epochs are compared with."""
+    first = next(iter(runs.values()))["epoch"]
+    costs: list[Sequence[object]] = [
+        ("candidates", "epochs of heads", "seconds", "ms a head's epoch", "it / the first's",
+         "memory at its peak", "planned")
+    ]  # fmt: skip
+    errors: list[Sequence[object]] = [
+        ("time left, predicted / actual, at", *(f"{share:.0%}" for share in SHARES))
+    ]
+    for name, run in runs.items():
+        costs.append(
+            (name, f"{run['epochs']:,}", f"{run['seconds']:,.1f}", f"{1000 * run['epoch']:.1f}",
+             f"{run['epoch'] / first:.2f}", gib(run["peak"]), gib(run["planned"]))
+        )  # fmt: skip
+        errors.append((name, *(f"{ratio:.2f}" if ratio else "–" for ratio in run["left"])))
+    return [
+        *table(costs),
+        "",
+        *table(errors),
+        "",
+        f"{TRAIN:,} training and {VALIDATION} validation samples, {FEATURES:,} generated features, "
+        f"{CLASSES} classes, batches of 32, inner layers of {' '.join(map(str, shape['sizes']))}, "
+        f"{shape['seeds']} seeds, {shape['epochs']} epochs, files of the best 100 heads kept; "
+        "seconds from the first epoch's end to the last's. Asked: epochs within 15 % of the "
+        "first's, times left within 20 %, less than 4 GiB. Memory is resident, the features "
+        "included, of a process that trains and neither extracts nor writes a whole network.",
+    ]
+
+
+def study(
+    candidates: int, seeds: int, epochs: int, sizes: Sequence[int], prune: int | None
+) -> dict[str, Any]:
+    """Train a study in an empty folder, and what it took."""
+    settings = StudySettings(
+        data="generated", grid=grid_of(candidates, sizes), seeds=seeds, epochs=epochs, prune=prune
+    )
+    watch = Watch()
+    with tempfile.TemporaryDirectory() as name, Store(Path(name, "study.sqlite")) as store:
+        train_study(
+            settings, RunFolder(name), store, [generated()], engine_named("fused"), listener=watch
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    ended = watch.looks[-1]
+    return {
+        "epochs": ended.epochs,
+        "seconds": ended.at - watch.looks[0].at,
+        "epoch": (ended.at - watch.looks[0].at) / (ended.epochs - 1),
+        "peak": peak,
+        "planned": training_memory(settings, TRAIN + VALIDATION, FEATURES, CLASSES),
+        "left": [watch.ratio(share) for share in SHARES],
+    }
+
+
+def grid_of(candidates: int, sizes: Sequence[int]) -> Grid:
+    """So many candidates, or a few more: the dropout rates vary fastest, then the sizes."""
+    rates = min(RATES, max(1, candidates // len(sizes)))
+    learning = -(-candidates // (rates * len(sizes)))
+    return Grid(
+        tuple(0.0003 * 1.1**n for n in range(learning)),
+        tuple(sizes),
+        tuple(0.9 * n / rates for n in range(rates)),
+    )
+
+
+def generated() -> Fold:
+    """Samples about a centre for each class, far from told apart, not negative like features."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, CLASSES, TRAIN + VALIDATION)
+    centres = random.normal(0, 0.05, (CLASSES, FEATURES)).astype(np.float32)
+    matrix = random.normal(0.3, 0.4, (len(labels), FEATURES)).astype(np.float32)
+    np.maximum(matrix + centres[labels], 0, out=matrix)
+    rows = np.arange(len(labels))
+    return Fold(matrix, rows[:TRAIN], labels[:TRAIN], rows[TRAIN:], labels[TRAIN:], classes=CLASSES)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at a study's progress: when, how far by cost, and what was said to be left."""
+
+    at: float
+    share: float
+    epochs: int
+    left: float | None
+
+
+class Watch(Listener):
+    """Looks at the progress whenever an epoch ends."""
+
+    def __init__(self) -> None:
+        self.looks: list[Look] = []
+
+    def training(self, work: Work) -> None:
+        self.work = work
+
+    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+        work = self.work
+        share = work.done.units / (work.done.units + work.left.units)
+        # A few thousand looks are enough, however many epochs there are.
+        if not self.looks or share - self.looks[-1].share > 0.0003 or not work.left.epochs:
+            self.looks.append(Look(time.monotonic(), share, work.done.epochs, work.seconds_left))
+
+    def ratio(self, share: float) -> float | None:
+        """The time left as it was said at `share` of the work, by what it was."""
+        look = next(look for look in self.looks if look.share >= share)
+        actual = self.looks[-1].at - look.at
+        return look.left / actual if look.left is not None and actual > 0 else None
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] == "study":
+        answer({"study": study})
+    else:
+        main()

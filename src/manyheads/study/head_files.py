@@ -1,0 +1,146 @@
+"""The files of a study's best heads: one for each candidate, for a bounded number of the best."""
+
+from __future__ import annotations
+
+import threading
+from bisect import insort
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from manyheads.errors import ModelError
+from manyheads.heads.bank import Engine, EpochEnd, Fold, rank_epoch
+from manyheads.heads.files import load_head, save_head
+from manyheads.heads.head import Parameters
+from manyheads.study.folder import RunFolder
+from manyheads.study.results import StudyResult, read_candidate, read_result
+from manyheads.study.select import CandidateResult, Outcome, rank_candidate
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import counted
+from manyheads.study.store import Store
+from manyheads.study.trial_heads import check_same, head_settings
+
+
+@dataclass(frozen=True)
+class BestHead:
+    """The best head of a candidate and where it comes from."""
+
+    candidate: int
+    outcome: Outcome
+    parameters: Parameters
+
+
+def best_heads(folder: RunFolder, result: StudyResult, limit: int | None = None) -> list[BestHead]:
+    """The best heads of the best candidates, best first, from the files of a finished study."""
+    return [
+        BestHead(entry.candidate, entry.best, load_head(folder.head(entry.candidate))[0])
+        for entry in result.ranking[:limit]
+        if entry.best is not None
+    ]
+
+
+class HeadFiles:
+    """Keeps the files of the best heads of at most `limit` candidates, the best ones.
+
+    A head is saved before its trial is recorded as done, so a recorded best has its file. When
+    the last trial of a candidate has ended, its rank is known, and the file that falls behind the
+    first `limit` is removed: beside these there are only files of candidates still in training.
+    """
+
+    def __init__(
+        self, settings: StudySettings, folder: RunFolder, store: Store, limit: int
+    ) -> None:
+        self.settings, self.folder, self.store, self.limit = settings, folder, store, max(1, limit)
+        self._unended = Counter(r.trial.candidate for r in store.trials("pending", "running"))
+        self._best: dict[int, tuple[float, ...]] = {}
+        self._kept: list[tuple[float, ...]] = []
+        for entry in read_result(store, settings).ranking:
+            if entry.best is not None and self._unended[entry.candidate]:
+                self._best[entry.candidate] = self._key(entry.best)
+            elif len(self._kept) < self.limit:
+                self._kept.append(rank_candidate(settings.select, entry))
+
+    def offer(self, outcome: Outcome, parameters: Parameters | None) -> None:
+        """A trial is about to be recorded as done; keep its head if it is its candidate's best."""
+        candidate, key = outcome.trial.candidate, self._key(outcome)
+        held = self._best.get(candidate)
+        if held is not None and held > key:
+            return
+        self._best[candidate] = key
+        if parameters is not None:
+            self._save(outcome, parameters)
+
+    def ended(self, candidate: int) -> None:
+        """A trial of `candidate` is recorded as ended; after the last, the file may have to go."""
+        self._unended[candidate] -= 1
+        if self._unended[candidate]:
+            return
+        self._best.pop(candidate, None)
+        result = read_candidate(self.store, self.settings, candidate)
+        if result.best is None:
+            return
+        insort(self._kept, rank_candidate(self.settings.select, result))
+        if len(self._kept) > self.limit:
+            behind = int(self._kept.pop()[-1])
+            self.folder.head(behind).unlink(missing_ok=True)
+
+    def complete(
+        self,
+        result: StudyResult,
+        folds: Sequence[Fold],
+        engine: Engine,
+        note: Callable[[str], None],
+        stop: threading.Event | None,
+    ) -> None:
+        """Make the files that the best candidates lack, and remove those of the others."""
+        kept = [entry for entry in result.ranking[: self.limit] if entry.best is not None]
+        wanted = {self.folder.head(entry.candidate) for entry in kept}
+        if self.folder.heads.is_dir():
+            for path in self.folder.heads.glob("candidate-*.safetensors"):
+                if path not in wanted:
+                    path.unlink()
+        missing = [entry.best for entry in kept if entry.best and not self._has_file(entry)]
+        if missing:
+            note(f"Training {counted(len(missing), 'best head')} again to make the missing files …")
+            self._train_again(missing, folds, engine, stop)
+
+    def _has_file(self, entry: CandidateResult) -> bool:
+        path = self.folder.head(entry.candidate)
+        if entry.best is None or not path.is_file():
+            return False
+        try:
+            return load_head(path)[1] == self._about(entry.best)
+        except ModelError:  # damaged: it is made again
+            return False
+
+    def _train_again(
+        self,
+        outcomes: Sequence[Outcome],
+        folds: Sequence[Fold],
+        engine: Engine,
+        stop: threading.Event | None,
+    ) -> None:
+        heads = [head_settings(self.settings, o.trial, epochs=o.epoch) for o in outcomes]
+        for event in engine.train(heads, folds, rule=self.settings.select, stop=stop):
+            outcome = outcomes[event.head]
+            if isinstance(event, EpochEnd):
+                check_same(outcome.trial, outcome.curve, event.epoch, event.metrics)
+            elif event.parameters is not None:
+                self._save(outcome, event.parameters)
+
+    def _save(self, outcome: Outcome, parameters: Parameters) -> None:
+        path = self.folder.head(outcome.trial.candidate)
+        save_head(path, parameters, self._about(outcome))
+
+    def _about(self, outcome: Outcome) -> dict[str, float]:
+        setting = head_settings(self.settings, outcome.trial).hyperparameters
+        return {
+            **asdict(setting),
+            **asdict(outcome.trial),
+            "epoch": outcome.epoch,
+            **outcome.chosen._asdict(),
+        }
+
+    def _key(self, outcome: Outcome) -> tuple[float, ...]:
+        rank = rank_epoch(self.settings.select, outcome.epoch, outcome.chosen)
+        return (*rank, -outcome.trial.number)
