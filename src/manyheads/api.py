@@ -66,6 +66,7 @@ class Study:
         prune: int | None = None,
         engine: str = "fused",
         runtime: str = "openvino",
+        precision: str = "f32",
         out: str | Path | None = None,
     ) -> None:
         spec = registry.get(backbone)
@@ -88,6 +89,7 @@ class Study:
             prune=prune,
             engine=engine,
             runtime=runtime,
+            precision=precision,
         )
         self.folder = RunFolder(out) if out else RunFolder.named_after(data)
         self._finished: Finished | None = None

@@ -57,7 +57,7 @@ def remember_training(settings: StudySettings, samples: int, work: Work) -> None
 
 
 def _images_key(settings: StudySettings) -> str:
-    what = [settings.backbone, settings.image.size, settings.runtime]
+    what = [settings.backbone, settings.image.size, settings.runtime, settings.precision]
     return f"images-{digest(what)[:16]}"
 
 

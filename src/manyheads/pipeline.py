@@ -115,7 +115,8 @@ def _features(
                 aside.submit(prepare_template, spec, weights, *shape, stop)
         return extract(
             dataset, spec, weights, settings.image,
-            runtime=settings.runtime, progress=listener.extracting, stop=stop,
+            runtime=settings.runtime, precision=settings.precision,
+            progress=listener.extracting, stop=stop,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.backbones import registry
+from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.features.cache import FeatureCache
@@ -96,7 +97,7 @@ class Plan:
     @property
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
-        images, classes = len(set(self.dataset.digests)), len(self.dataset.classes)
+        images, classes = len(self.dataset.contents), len(self.dataset.classes)
         training = training_memory(self.settings, images, self.features or _USUAL_WIDTH, classes)
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
 
@@ -137,6 +138,7 @@ def plan_study(
         check_pattern(options.checkpoint_pattern)
     spec = registry.get(settings.backbone)
     spec.check_size(settings.image.size)
+    check_precision(settings.precision, settings.runtime)
     settings.trials()
     dataset = open_dataset(settings.data, split=settings.split, stop=stop)
     dataset.require_trainable()
@@ -145,7 +147,7 @@ def plan_study(
     contents = dataset.contents
     missing, features = len(contents), 0
     if weights is not None:
-        recipe = recipe_of(spec, weights, settings.image, settings.runtime)
+        recipe = recipe_of(spec, weights, settings.image, settings.runtime, settings.precision)
         with FeatureCache(recipe) as cache:
             missing = cache.missing(contents)
             features = cache.width

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         weights = resolve(spec, args.weights, screen.downloading, stop)
         features = extract(
             dataset, spec, weights, image,
-            runtime=args.runtime, progress=screen.extracting, stop=stop,
+            runtime=args.runtime, precision=args.precision, progress=screen.extracting, stop=stop,
         )  # fmt: skip
     unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
     if args.json:

@@ -71,6 +71,11 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
         help="openvino, or keras for the backend and accelerator that Keras has here "
         "(default: %(default)s)",
     )  # fmt: skip
+    group.add_argument(
+        "--precision", default="f32", metavar="NAME",
+        help="what the backbone computes in: f32, or bf16 where the processor has it, quicker and "
+        "with features that differ in the third digit (default: %(default)s)",
+    )  # fmt: skip
 
 
 def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._ArgumentGroup:
@@ -147,6 +152,7 @@ def study_settings(
         select=args.select,
         engine=args.engine,
         runtime=args.runtime,
+        precision=args.precision,
         **given,  # pyright: ignore[reportArgumentType]
     )
 

@@ -36,6 +36,7 @@ def plan_lines(plan: Plan) -> list[str]:
     image, spec = settings.image, registry.get(settings.backbone)
     how = [f"{image.size}×{image.size}", image.interpolation]
     how += [] if image.exif else ["camera orientation ignored"]
+    how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
     source = plan.weights.source if plan.weights else "ImageNet, to be fetched"
     return [
         f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "

@@ -45,6 +45,7 @@ def extract(
     image: ImageSettings,
     *,
     runtime: str = "openvino",
+    precision: str = "f32",
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> Features:
@@ -55,7 +56,7 @@ def extract(
     """
     started = time.perf_counter()
     spec.check_size(image.size)
-    recipe = recipe_of(spec, weights, image, runtime)
+    recipe = recipe_of(spec, weights, image, runtime, precision)
     with FeatureCache(recipe) as cache:
         # Each content once, however many files hold it.
         first, place = dataset.digests.distinct()
@@ -68,8 +69,9 @@ def extract(
         if len(missing):
             wanted = contents.take(missing)
             with compile_backbone(
-                spec, weights, image.size, runtime=runtime, stop=stop
-            ) as backbone:
+                spec, weights, image.size,
+                runtime=runtime, precision=precision, images=len(missing), stop=stop,
+            ) as backbone:  # fmt: skip
                 passes, unread = _fill(
                     cache, wanted, paths.take(missing), backbone, image, progress, stop
                 )
@@ -123,7 +125,11 @@ def _continued(progress: Progress, before: int, total: int) -> Progress:
 
 
 def recipe_of(
-    spec: BackboneSpec, weights: Weights, image: ImageSettings, runtime: str = "openvino"
+    spec: BackboneSpec,
+    weights: Weights,
+    image: ImageSettings,
+    runtime: str = "openvino",
+    precision: str = "f32",
 ) -> FeatureRecipe:
     """The recipe under which `extract` keeps its features."""
     return FeatureRecipe(
@@ -132,4 +138,5 @@ def recipe_of(
         image=image,
         preprocessing=spec.preprocessing,
         runtime=runtime,
+        precision=precision,
     )

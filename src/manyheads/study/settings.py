@@ -17,7 +17,6 @@ from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
 ENGINES = ("fused", "keras")
-RUNTIMES = ("openvino", "keras")
 MAX_EPOCHS = 100_000
 
 
@@ -46,6 +45,7 @@ class StudySettings:
     prune: int | None = None
     engine: str = "fused"
     runtime: str = "openvino"
+    precision: str = "f32"
 
     def __post_init__(self) -> None:
         store(
@@ -57,6 +57,7 @@ class StudySettings:
         choice("select", self.select, EPOCH_RULES)
         choice("engine", self.engine, ENGINES)
         choice("runtime", self.runtime, RUNTIMES)
+        choice("precision", self.precision, PRECISIONS)
         if self.patience is not None:
             store(self, patience=whole("patience", self.patience, 1, MAX_EPOCHS))
             if self.select == "last":
