@@ -149,7 +149,7 @@ def plan_study(
             contents -= cache.known(list(contents))
             features = cache.width
     work = Work(settings)
-    records = _records(RunFolder(out).store) if out is not None else []
+    records = _records(settings, RunFolder(out).store) if out is not None else []
     if records:
         work.count(records)
     return Plan(
@@ -164,8 +164,10 @@ def plan_study(
     )
 
 
-def _records(path: Path) -> list[TrialRecord]:
+def _records(settings: StudySettings, path: Path) -> list[TrialRecord]:
+    """What is recorded of this study's trials; nothing, if `path` records another's."""
     if not path.is_file():
         return []
     with Store(path) as store:
-        return store.trials()
+        records = store.trials()
+    return records if [record.trial for record in records] == list(settings.trials()) else []

@@ -104,8 +104,8 @@ def _cost_words(plan: Plan) -> str:
 def _memory_words(plan: Plan) -> str:
     memory = plan.memory
     return (
-        f"about {size_words(memory.training)} while heads train, "
-        f"{size_words(memory.writing)} while the best model is written"
+        f"about {memory.training / 1e9:.1f} GB while heads train, "
+        f"{memory.writing / 1e9:.1f} GB while the best model is written"
     )
 
 
