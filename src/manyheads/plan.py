@@ -91,7 +91,12 @@ class Plan:
         classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
-        return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.options.keep_heads :]))
+        return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.kept_heads :]))
+
+    @property
+    def kept_heads(self) -> int:
+        """How many candidates' heads have files in the end, at most."""
+        return min(self.options.keep_heads, self.settings.rungs[-1].candidates)
 
     @property
     def memory(self) -> Memory:
