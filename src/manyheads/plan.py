@@ -92,7 +92,12 @@ class Plan:
         classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
-        return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.options.keep_heads :]))
+        return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.kept_heads :]))
+
+    @property
+    def kept_heads(self) -> int:
+        """How many candidates' heads have files in the end, at most."""
+        return min(self.options.keep_heads, self.settings.rungs[-1].candidates)
 
     @property
     def memory(self) -> Memory:
@@ -152,7 +157,7 @@ def plan_study(
             missing = cache.missing(contents)
             features = cache.width
     work = Work(settings)
-    records = _records(RunFolder(out).store) if out is not None else []
+    records = _records(settings, RunFolder(out).store) if out is not None else []
     if records:
         work.count(records)
     return Plan(
@@ -167,8 +172,10 @@ def plan_study(
     )
 
 
-def _records(path: Path) -> list[TrialRecord]:
+def _records(settings: StudySettings, path: Path) -> list[TrialRecord]:
+    """What is recorded of this study's trials; nothing, if `path` records another's."""
     if not path.is_file():
         return []
     with Store(path) as store:
-        return store.trials()
+        records = store.trials()
+    return records if [record.trial for record in records] == list(settings.trials()) else []

@@ -172,6 +172,9 @@ def test_a_pruned_sweep_says_its_rungs_beforehand_and_who_was_pruned(
     for said in (command(*arguments, "--dry-run").out, (ran := command(*arguments)).err):
         assert f"2 rungs: all {count} candidates 3 epochs, best {best} 9 epochs\n" in said
         assert f"(at most {least} epochs of heads instead of {9 * heads}), at most 0:" in said
+        listed = "0 0.025 0.05 … 0.725 (30 values)" if count > 12 else "0 0.025 0.05 0.075 0.1"
+        assert f"; droprate {listed} → {count} candidates × 2 seeds = {heads} heads\n" in said
+        assert f"; {best} heads about " in said or f"; {best} head about " in said
         assert "at most 9 epochs, ending after 8 epochs without a better one, batches" in said
     assert ran.code == 0, ran.err
     assert f"Epoch 3: the best {best} of {count} candidates train on to epoch 9\n" in ran.err

@@ -11,7 +11,7 @@ import pytest
 from manyheads.cli.plan import plan_lines
 from manyheads.errors import BackboneError, DataError, SettingError, WeightsError
 from manyheads.pipeline import run_study
-from manyheads.plan import plan_study
+from manyheads.plan import plan_study, training_memory
 from manyheads.settings import ImageSettings
 from manyheads.study.space import Grid
 from tests.studies import free_backbone, study_settings
@@ -37,6 +37,34 @@ def test_everything_is_missing_until_it_is_extracted(
         assert plan_study(other).missing == 16
         given = study_settings(data=data, weights="other.h5")
         assert plan_study(given).missing == 16
+
+
+def test_a_run_folder_tells_what_is_left_unless_it_is_another_studys(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = study_settings(data=data)
+    with free_backbone(monkeypatch):
+        run_study(settings, tmp_path / "run")
+        again = plan_study(settings, out=tmp_path / "run")
+        assert (again.ended, again.work.left.epochs, again.products) == (4, 0, 0)
+        smaller = study_settings(data=data, grid=Grid((0.01,), (4,), (0.0,)))
+        other = plan_study(smaller, out=tmp_path / "run")
+    assert (other.ended, other.work.left.epochs) == (0, 6)
+
+
+def test_memory_grows_with_the_images_the_largest_head_and_little_with_the_number_of_heads(
+    data: str,
+) -> None:
+    def planned(**changes: object) -> int:
+        return plan_study(study_settings(data=data, **changes)).memory.training
+
+    few = planned()
+    many = planned(grid=Grid((0.01,), (4,), tuple(n / 1000 for n in range(900))), seeds=5)
+    assert few < many < few + 20_000_000
+    assert planned(grid=Grid((0.01,), (4, 1000), (0.0,))) > few + 40_000_000
+    settings = study_settings()
+    more = [training_memory(settings, images, 2048, 10) for images in (0, 1_000_000)]
+    assert more[1] - more[0] == 8_192_000_000
 
 
 def test_identical_images_are_passed_once(data: str) -> None:

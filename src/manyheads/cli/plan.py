@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from manyheads.backbones import registry
 from manyheads.cli.screen import Screen, clock, size_words
 from manyheads.data.splits import SPLITS
@@ -10,6 +12,8 @@ from manyheads.plan import Plan
 from manyheads.study.select import RULES
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, counted, value_words
+
+_MAX_VALUES = 12
 
 
 def announced(heading: str = "") -> Screen:
@@ -54,16 +58,21 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def _grid_words(plan: Plan) -> str:
     grid, seeds = plan.settings.grid, plan.settings.seeds
-    words = [
-        " ".join([name, *(value_words(name, value) for value in getattr(grid, name))])
-        for name in HYPERPARAMETERS
-    ]
+    words = [_values_words(name, getattr(grid, name)) for name in HYPERPARAMETERS]
     total = (
         f"{counted(len(grid), 'candidate')} × {counted(seeds, 'seed')} = "
         f"{counted(len(grid) * seeds, 'head')}"
     )
     merged = f" ({grid.merged} merged: without an inner layer, droprate has no effect)"
     return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
+
+
+def _values_words(name: str, values: Sequence[float]) -> str:
+    """Such as `droprate 0 0.2 0.5 0.8`, or of many `droprate 0 0.01 0.02 … 0.9 (91 values)`."""
+    words = [value_words(name, value) for value in values]
+    if len(words) > _MAX_VALUES:
+        words = [*words[:3], "…", words[-1], f"({len(words)} values)"]
+    return " ".join([name, *words])
 
 
 def _training_words(settings: StudySettings) -> str:
@@ -105,19 +114,18 @@ def _cost_words(plan: Plan) -> str:
 def _memory_words(plan: Plan) -> str:
     memory = plan.memory
     return (
-        f"about {size_words(memory.training)} while heads train, "
-        f"{size_words(memory.writing)} while the best model is written"
+        f"about {memory.training / 1e9:.1f} GB while heads train, "
+        f"{memory.writing / 1e9:.1f} GB while the best model is written"
     )
 
 
 def _disk_words(plan: Plan) -> str:
-    disk, candidates = plan.disk, len(plan.settings.grid)
-    kept = min(plan.options.keep_heads, candidates)
+    disk = plan.disk
     words = [
         f"best model about {size_words(disk.model)}",
-        f"{counted(kept, 'head')} about {size_words(disk.heads)}",
+        f"{counted(plan.kept_heads, 'head')} about {size_words(disk.heads)}",
     ]
-    checkpoints = plan.options.checkpoints(candidates)
+    checkpoints = plan.options.checkpoints(plan.kept_heads)
     if checkpoints:
         total = size_words(checkpoints * disk.model)
         words.append(f"at most {counted(checkpoints, 'checkpoint')} about {total}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -171,6 +170,30 @@ def test_a_study_killed_before_it_has_pruned_prunes_alike(
     assert outcome_of(tmp_path) == expected
 
 
+@pytest.mark.parametrize("at", [1, 10, 23, 24, 25, 32])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_study_killed_at_the_end_of_any_trial_goes_on_to_the_same_bits(
+    uninterrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, recorded: bool
+) -> None:
+    settings, expected = uninterrupted
+    finish, calls = Store.finish, []
+
+    def killed(store: Store, *arguments: Any) -> None:
+        calls.append(arguments)
+        if recorded or len(calls) < at:
+            finish(store, *arguments)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "finish", killed)
+        with suppress(KeyboardInterrupt):  # with patience, fewer trials than that may end
+            train(settings, tmp_path, fold=FOLD)
+    assert len(calls) >= min(at, 24)
+    train(settings, tmp_path, fold=FOLD)
+    assert outcome_of(tmp_path) == expected
+
+
 class Backwards:
     """An engine that trains a bank from its last head to its first."""
 
@@ -274,49 +297,21 @@ def test_what_diverges_after_a_rung_had_its_part_in_it(
     assert found.without_result
 
 
-class Reader(Listener):
-    """Reads the history whenever it hears something."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.seen = path, [b""]
-        self.left: list[int] = []
-
-    def training(self, work: Work) -> None:
-        self.work = work
-
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
-        self.seen.append(self.path.read_bytes())
-        self.left.append(self.work.left.epochs)
-
-    def ended(self, trial: Trial, end: HeadEnd) -> None:  # noqa: ARG002
-        self.seen.append(self.path.read_bytes())
-
-
-@pytest.mark.parametrize("prune", [None, 3])
-def test_the_history_grows_by_whole_trials_while_heads_train(tmp_path: Path, prune) -> None:
-    settings = pruning(prune=prune)
-    reader = Reader(tmp_path / "history.csv")
-    train(settings, tmp_path, fold=FOLD, listener=reader)
-    whole = reader.path.read_bytes()
-    for before, after in zip(reader.seen, reader.seen[1:], strict=False):
-        assert after.startswith(before)
-        rows = list(csv.DictReader(io.StringIO(after.decode())))
-        assert all(None not in row.values() and None not in row for row in rows)
-        assert after.endswith(b"\n")
-    assert len({len(text) for text in reader.seen}) > 12
-    assert sorted(reader.seen[-1].splitlines()) == sorted(whole.splitlines())
-    if prune is None:
-        assert reader.seen[-1] == whole
-
-
 def test_what_is_left_is_known_from_the_beginning(tmp_path: Path) -> None:
-    settings = pruning()
-    reader = Reader(tmp_path / "history.csv")
-    train(settings, tmp_path, fold=FOLD, listener=reader)
+    class Watch(Listener):
+        left: ClassVar[list[int]] = []
+
+        def training(self, work: Work) -> None:
+            self.work = work
+
+        def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+            self.left.append(self.work.left.epochs)
+
+    watch = Watch()
+    train(pruning(), tmp_path, fold=FOLD, listener=watch)
     epochs = 24 * 4 + 8 * 12
-    assert reader.left == list(range(epochs - 1, -1, -1))
-    assert (reader.work.total, reader.work.done.epochs) == (epochs, epochs)
+    assert watch.left == list(range(epochs - 1, -1, -1))
     with Store(RunFolder(tmp_path).store) as store:
-        again = Work(settings)
+        again = Work(pruning())
         again.count(store.trials())
     assert (again.done.epochs, again.left.epochs) == (epochs, 0)

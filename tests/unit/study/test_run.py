@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -126,6 +127,24 @@ def test_heads_of_a_large_study_are_made_at_the_end_for_the_best_alone(tmp_path:
     everything = outcome_of(tmp_path / "all")
     assert len(everything) == 2 + 200
     assert kept.items() <= everything.items()
+
+
+def test_files_of_heads_stay_bounded_and_none_is_made_again(tmp_path: Path) -> None:
+    """Beside those kept there are only files of candidates in training, one a core."""
+
+    class Count(Listener):
+        most = 0
+
+        def ended(self, trial: Trial, end: HeadEnd) -> None:  # noqa: ARG002
+            self.most = max(self.most, len(list((tmp_path / "heads").iterdir())))
+
+        def note(self, text: str) -> None:
+            raise AssertionError(text)
+
+    count = Count()
+    train(study_settings(grid=MANY, seeds=2, epochs=1), tmp_path, keep_heads=3, listener=count)
+    assert 3 < count.most <= 3 + (os.cpu_count() or 1) + 1
+    assert len(list((tmp_path / "heads").iterdir())) == 3
 
 
 def test_more_files_may_be_asked_for_later_and_fewer(settings, uninterrupted, tmp_path) -> None:
