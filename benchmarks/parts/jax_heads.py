@@ -25,8 +25,6 @@ from benchmarks.parts.shapes import (
     seconds,
 )
 
-LOOPS = ("scan", "steps")
-
 
 def heads(count: int, epochs: int, loop: str) -> dict[str, float]:
     """Milliseconds of a head's epoch in a stack of `count`, after a first one.

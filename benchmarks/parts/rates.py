@@ -15,7 +15,8 @@ from benchmarks.machine import answer
 from benchmarks.parts.shapes import BATCH, FEATURES, UNITS, seconds
 from manyheads import quiet
 
-LARGE = 3072
+LARGE = 3072  # rows and columns of the largest product
+PASSED = 40_000_000  # elements that a timing passes over
 
 
 def measure(cores: int, l2: int, repeats: int) -> dict[str, float]:
@@ -67,7 +68,7 @@ def adam(weights: Any, first: Any, second: Any, times: int) -> None:
 def _passes(kernel: Callable[..., None], size: int, cores: int, repeats: int) -> float:
     """Bytes a second of passes over `size` elements of each array on every core."""
     states = [[np.ones(size, np.float32) for _ in range(3)] for _ in range(cores)]
-    times = max(2, 40_000_000 // size)
+    times = max(2, PASSED // size)
     kernel(*states[0], 1)
     took = _on_all_cores(lambda core: kernel(*states[core], times), cores, repeats)
     return cores * times * size * 24 / took

@@ -25,8 +25,6 @@ from benchmarks.parts.shapes import (
     seconds,
 )
 
-LAYOUTS, ADAMS = ("bmm", "one product"), ("fused", "foreach")
-
 
 def heads(count: int, epochs: int, layout: str, adam: str) -> dict[str, float]:
     """Milliseconds of a head's epoch in a stack of `count`, after a first one.
