@@ -11,9 +11,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 _STARTED = hardware.activity()
 
 _COMMAND = "import sys; from manyheads.cli.main import main; sys.exit(main())"
-_GLANCE = 0.05  # seconds between two looks at a child's memory
+_GLANCES = 0.02, 0.5  # seconds between two looks at a child's memory: at first, at most
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def run(command: Sequence[str], changes: Mapping[str, str] | None = None) -> Run
     """Run a command from the project's root to its end, and watch its memory (on Linux)."""
     calm = {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg"}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
-        started, peak = time.perf_counter(), 0
+        started = time.perf_counter()
         child = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -55,18 +56,15 @@ def run(command: Sequence[str], changes: Mapping[str, str] | None = None) -> Run
             stderr=complaints,
             text=True,
         )
-        code = None
-        while code is None:
-            peak = max(peak, _memory(child.pid))
-            with suppress(subprocess.TimeoutExpired):
-                code = child.wait(timeout=_GLANCE)
-        seconds = time.perf_counter() - started
+        with _watched(child.pid) as peak:
+            code = child.wait()
+            seconds = time.perf_counter() - started
         if code:
             complaints.seek(0)
             said = complaints.read()[-2000:]
             raise ChildFailed(f"{' '.join(command[:4])} … ended with {code}:\n{said}")
         output.seek(0)
-        return Run(seconds, peak, output.read())
+        return Run(seconds, max(peak), output.read())
 
 
 def manyheads(*arguments: str | Path, **changes: str) -> Run:
@@ -181,6 +179,26 @@ def gib(count: int) -> str:
 def middle(values: Sequence[float]) -> float:
     """The median."""
     return statistics.median(values)
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[list[int]]:
+    """Memory of a process and its descendants, looked at ever less often, so as not to disturb."""
+    seen, ended = [0], threading.Event()
+
+    def watch() -> None:
+        pause = _GLANCES[0]
+        while not ended.wait(pause):
+            seen.append(_memory(pid))
+            pause = min(1.2 * pause, _GLANCES[1])
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _memory(root: int) -> int:
