@@ -1,4 +1,4 @@
-"""JAX with stacked heads: vmap over the heads, a jitted epoch, buffers donated.
+"""JAX with stacked heads: a jitted epoch, buffers donated.
 
 All heads visit the samples in one order, so a step's features are one array for all of them:
 that is what suits JAX best.
@@ -26,16 +26,18 @@ from benchmarks.parts.shapes import (
 )
 
 
-def heads(count: int, epochs: int, loop: str) -> dict[str, float]:
+def heads(count: int, epochs: int, layout: str, loop: str) -> dict[str, float]:
     """Milliseconds of a head's epoch in a stack of `count`, after a first one.
 
+    `layout`: the inner kernels are `[heads, features, units]`, under `vmap`, or stand side by side
+    in one matrix `[features, heads · units]`, which XLA multiplies as one (and far faster);
     `loop`: an epoch is one `lax.scan` over its steps, or (`steps`) each step is a call.
     """
     x, y, val_x, val_y = (jnp.asarray(array) for array in samples())
     epoch = _scanned if loop == "scan" else _stepped
     # Its generator costs less than JAX's default; masks need no more.
     random = jax.random.key(0, impl="unsafe_rbg")
-    state = _start(count)
+    state = _start(count, layout)
 
     def one() -> None:
         nonlocal state, random
@@ -48,28 +50,36 @@ def heads(count: int, epochs: int, loop: str) -> dict[str, float]:
     return {"epoch": float(np.median([seconds(one) for _ in range(epochs)])) * 1000 / count}
 
 
-def _start(count: int) -> Any:
+def _start(count: int, layout: str) -> Any:
     random = np.random.default_rng(0)
 
     def kernel(inputs: int, outputs: int) -> Any:
         limit = np.sqrt(6 / (inputs + outputs))
-        return jnp.asarray(random.uniform(-limit, limit, (count, inputs, outputs)), jnp.float32)
+        return jnp.asarray(random.uniform(-limit, limit, (inputs, outputs)), jnp.float32)
 
+    inner = [kernel(FEATURES, UNITS) for _ in range(count)]
     parameters = {
-        "inner_kernel": kernel(FEATURES, UNITS),
-        "inner_bias": jnp.zeros((count, UNITS)),
-        "kernel": kernel(UNITS, CLASSES),
-        "bias": jnp.zeros((count, CLASSES)),
+        "inner_kernel": jnp.stack(inner) if layout == "vmap" else jnp.concatenate(inner, axis=1),
+        "inner_bias": jnp.zeros(count * UNITS),
+        "kernel": jnp.stack([kernel(UNITS, CLASSES) for _ in range(count)]),
+        "bias": jnp.zeros((count, 1, CLASSES)),
     }
     moments = [jax.tree.map(jnp.zeros_like, parameters) for _ in range(2)]
     return parameters, *moments, jnp.zeros(())
 
 
-def _forward(head: Any, x: Any, keep: Any = None) -> Any:
-    hidden = jax.nn.relu(x @ head["inner_kernel"] + head["inner_bias"])
+def _logits(parameters: Any, x: Any, keep: Any = None) -> Any:
+    """Every head's logits, `[heads, samples, classes]`."""
+    kernels = parameters["inner_kernel"]
+    if kernels.ndim == 2:
+        products = x @ kernels
+    else:
+        products = jax.vmap(lambda kernel: x @ kernel, out_axes=1)(kernels).reshape(len(x), -1)
+    hidden = jax.nn.relu(products + parameters["inner_bias"])
     if keep is not None:
         hidden = jnp.where(keep, hidden / (1 - DROPRATE), 0)
-    return hidden @ head["kernel"] + head["bias"]
+    hidden = hidden.reshape(len(x), -1, UNITS).transpose(1, 0, 2)
+    return jax.vmap(jnp.matmul)(hidden, parameters["kernel"]) + parameters["bias"]
 
 
 def _mean_loss(logits: Any, y: Any) -> Any:
@@ -79,13 +89,10 @@ def _mean_loss(logits: Any, y: Any) -> Any:
 
 def _step(state: Any, x: Any, y: Any, key: Any) -> Any:
     parameters, first, second, step = state
-    count = parameters["bias"].shape[0]
-    keep = jax.random.bernoulli(key, 1 - DROPRATE, (count, len(x), UNITS))
+    keep = jax.random.bernoulli(key, 1 - DROPRATE, (len(x), parameters["inner_bias"].size))
 
     def total(parameters: Any) -> Any:
-        losses = jax.vmap(lambda head, mask: _mean_loss(_forward(head, x, mask), y))(
-            parameters, keep
-        )
+        losses = jax.vmap(lambda each: _mean_loss(each, y))(_logits(parameters, x, keep))
         return losses.sum(), losses
 
     gradient, losses = jax.grad(total, has_aux=True)(parameters)
@@ -128,7 +135,7 @@ def _stepped(state: Any, x: Any, y: Any, order: Any, key: Any) -> Any:
 
 @jax.jit
 def _validate(parameters: Any, x: Any, y: Any) -> Any:
-    logits = jax.vmap(lambda head: _forward(head, x))(parameters)
+    logits = _logits(parameters, x)
     return jax.vmap(lambda each: (_mean_loss(each, y), jnp.mean(each.argmax(1) == y)))(logits)
 
 

@@ -29,6 +29,7 @@ from manyheads.data.images import load_pixels
 from manyheads.settings import ImageSettings
 
 SPEC = registry.get("xception")
+LONGEST = 20  # seconds, about, from files: the slowest need not take all
 IMAGE = ImageSettings(size=SIZE, interpolation="nearest", exif=False)
 
 
@@ -168,6 +169,7 @@ def _rates(run: Callable[[Any], Any], files: str, passes: int, features: str) ->
     for _ in range(2):
         run(some)
     bare = passes * len(some) / seconds(lambda: [run(some) for _ in range(passes)])
+    paths = paths[: max(2 * BATCH, round(LONGEST * bare))]
     found: list[Any] = []
     took = seconds(lambda: found.extend(run(batch) for batch in _batches(paths, BATCH)))
     np.save(features, np.concatenate(found))

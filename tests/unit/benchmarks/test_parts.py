@@ -69,8 +69,9 @@ def test_stacked_heads_learn_on_jax() -> None:
     from benchmarks.parts import jax_heads
 
     x, y = (jax_heads.jnp.asarray(array) for array in learnable())
-    for epoch in (jax_heads._scanned, jax_heads._stepped):
-        state = jax_heads._start(3)
+    loops = {"vmap": jax_heads._scanned, "one product": jax_heads._stepped}
+    for layout, epoch in loops.items():
+        state = jax_heads._start(3, layout)
         before, _ = jax_heads._validate(state[0], x, y)
         for seed in range(15):
             order = jax_heads.jnp.arange(len(x))
