@@ -29,7 +29,7 @@ def main() -> None:
     published = json.loads(args.curves.read_text(encoding="utf-8")) if args.curves else {}
     with tempfile.TemporaryDirectory() as folder:
         study = Study(
-            photographs(args.data),
+            photographs(args.data, real=True),
             droprate=EXPECTED,
             learning_rate=0.001,
             size_inner=100,

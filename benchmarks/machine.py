@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import hardware
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PACKAGES = ("manyheads", "keras", "openvino", "tensorflow-cpu", "tensorflow", "numba", "numpy")
+_STARTED = hardware.activity()
 
 _COMMAND = "import sys; from manyheads.cli.main import main; sys.exit(main())"
-_GLANCE = 0.05  # seconds between two looks at a child's memory
+_GLANCES = 0.02, 0.5  # seconds between two looks at a child's memory: at first, at most
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,15 @@ class Run:
     output: str
 
 
+class ChildFailed(SystemExit):
+    """A child ended with an error; uncaught, it ends the benchmark with what the child said."""
+
+
 def run(command: Sequence[str], changes: Mapping[str, str] | None = None) -> Run:
     """Run a command from the project's root to its end, and watch its memory (on Linux)."""
     calm = {"TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg"}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as complaints:
-        started, peak = time.perf_counter(), 0
+        started = time.perf_counter()
         child = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -51,17 +56,15 @@ def run(command: Sequence[str], changes: Mapping[str, str] | None = None) -> Run
             stderr=complaints,
             text=True,
         )
-        code = None
-        while code is None:
-            peak = max(peak, _memory(child.pid))
-            with suppress(subprocess.TimeoutExpired):
-                code = child.wait(timeout=_GLANCE)
-        seconds = time.perf_counter() - started
+        with _watched(child.pid) as peak:
+            code = child.wait()
+            seconds = time.perf_counter() - started
         if code:
             complaints.seek(0)
-            sys.exit(f"{' '.join(command[:3])} … ended with {code}:\n{complaints.read()[-2000:]}")
+            said = complaints.read()[-2000:]
+            raise ChildFailed(f"{' '.join(command[:4])} … ended with {code}:\n{said}")
         output.seek(0)
-        return Run(seconds, peak, output.read())
+        return Run(seconds, max(peak), output.read())
 
 
 def manyheads(*arguments: str | Path, **changes: str) -> Run:
@@ -74,7 +77,7 @@ def part(name: str, environment: Mapping[str, str] | None = None, **arguments: A
 
     So neither memory nor threads of what is compared come together.
     """
-    module, _, function = name.partition(".")
+    module, _, function = name.rpartition(".")
     command = [sys.executable, "-m", f"benchmarks.{module}", function, json.dumps(arguments)]
     tensorflow = {"KERAS_BACKEND": "tensorflow"} | dict(environment or {})
     return json.loads(run(command, tensorflow).output.splitlines()[-1])
@@ -88,16 +91,38 @@ def answer(functions: Mapping[str, Any]) -> None:
 def parser(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--data", type=Path, help="the clothing photographs (default: the catalog's)")
-    made.add_argument("--results", type=Path, default=RESULTS, help="folder of the result file")
+    made.add_argument(
+        "--data",
+        type=Path,
+        help="photographs in train/ and validation/ (default: clothing/ below MANYHEADS_DATA, or "
+        "else generated images)",
+    )
+    made.add_argument(
+        "--out", dest="results", type=Path, default=RESULTS, help="folder of the result files"
+    )
+    made.add_argument(
+        "--quick", action="store_true", help="fewer and shorter measurements: an indication"
+    )
     return made
 
 
-def photographs(given: Path | None) -> Path:
-    """The folder of the clothing photographs, found before any cache is replaced."""
-    from manyheads.data import catalog
+def photographs(given: Path | None, *, real: bool = False) -> Path:
+    """The folder of photographs: `--data`, the one below `MANYHEADS_DATA`, or generated images.
 
-    return (given or catalog.locate("clothing")).absolute()
+    Ends the benchmark if they must be `real` and there are none.
+    """
+    below = os.environ.get("MANYHEADS_DATA")
+    if given is None and below:
+        given = Path(below) / "clothing"
+    if given is None and real:
+        sys.exit("expected the clothing photographs; give --data or set MANYHEADS_DATA")
+    if given is None:
+        from benchmarks.generated import generated_photographs
+
+        return generated_photographs()
+    if not (given / "train").is_dir():
+        sys.exit(f"expected images in {given / 'train'}, found none; give another --data")
+    return given.absolute()
 
 
 def fresh_cache(folder: Path) -> dict[str, str]:
@@ -130,20 +155,20 @@ def table(rows: Sequence[Sequence[object]]) -> list[str]:
     return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
 
 
+def show(*cells: object) -> None:
+    """Print what was measured as soon as it is known."""
+    print("  " + "  ".join(map(str, cells)), flush=True)
+
+
 def facts() -> list[str]:
-    """The machine, the date and the versions."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
-    versions = []
-    for package in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            versions.append(f"{package} {importlib.metadata.version(package)}")
-    return [
-        f"- {datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}, commit {_commit()}",
-        f"- {_processor()}, {cores} cores, {_total_memory()}; load average at the end {load}",
-        f"- {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
-        + ", ".join(versions),
+    """The date and commit, the machine, the versions, and whether others were busy meanwhile."""
+    lines = [
+        f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}, commit {_commit()}",
+        *hardware.processor(),
+        ", ".join(hardware.versions()),
+        *hardware.disturbance(_STARTED, hardware.activity()),
     ]
+    return [f"- {line}" for line in lines]
 
 
 def gib(count: int) -> str:
@@ -154,6 +179,26 @@ def gib(count: int) -> str:
 def middle(values: Sequence[float]) -> float:
     """The median."""
     return statistics.median(values)
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[list[int]]:
+    """Memory of a process and its descendants, looked at ever less often, so as not to disturb."""
+    seen, ended = [0], threading.Event()
+
+    def watch() -> None:
+        pause = _GLANCES[0]
+        while not ended.wait(pause):
+            seen.append(_memory(pid))
+            pause = min(1.2 * pause, _GLANCES[1])
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _memory(root: int) -> int:
@@ -175,17 +220,3 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _total_memory() -> str:
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return gib(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return "unknown memory"

@@ -1,6 +1,6 @@
 """How long until something happens? Whole commands, from nothing to their end.
 
-python -m benchmarks.start_up     about five minutes on two cores
+python -m benchmarks start_up     one or two minutes on two cores
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.lesson import sweep
+from benchmarks.generated import generated_photographs
 from benchmarks.machine import (
     Run,
     fresh_cache,
@@ -16,46 +16,41 @@ from benchmarks.machine import (
     manyheads,
     middle,
     parser,
-    photographs,
+    show,
     table,
     write_result,
 )  # fmt: skip
 
 
 def main() -> None:
-    options = parser("How long commands take from nothing.")
-    options.add_argument("--times", type=int, default=5, help="how often the quick ones are run")
-    args = options.parse_args()
-    data = photographs(args.data)
+    args = parser("How long commands take from nothing.").parse_args()
+    times = 3 if args.quick else 7
+    data = generated_photographs(80, 20)
     image = sorted((data / "validation").glob("*/*"))[0]
     with tempfile.TemporaryDirectory() as folder:
         cache, run = fresh_cache(Path(folder, "cache")), Path(folder, "run")
-        manyheads(*sweep(data, run), **cache)
-        rows = [
-            ("`manyheads --help`", [manyheads("--help", **cache) for _ in range(args.times)]),
-            ("`manyheads predict` on one image, cold", [manyheads("predict", run, image, **cache)]),
-            (
-                "`manyheads predict` on one image, warm",
-                [manyheads("predict", run, image, **cache) for _ in range(args.times)],
-            ),
-            (
-                "the lesson's sweep (one seed), features in the cache",
-                [
-                    manyheads(*sweep(data, Path(folder, f"warm-{number}")), **cache)
-                    for number in range(min(3, args.times))
-                ],
-            ),
-            (
-                "the same sweep, finished before",
-                [manyheads(*sweep(data, run), **cache) for _ in range(args.times)],
-            ),
-        ]
-    shown = [(name, *_figures(runs)) for name, runs in rows]
+        sweep = [
+            "sweep", data, "--droprate", "0.5", "--seeds", "1", "--epochs", "2",
+            "--image-size", "150", "--out", run,
+        ]  # fmt: skip
+        predict = ["predict", run, image]
+        asked: tuple[tuple[str, list[str | Path], int], ...] = (
+            ("`manyheads --help`", ["--help"], times),
+            ("`manyheads sweep` on 100 images, cold", sweep, 1),
+            ("the same command, finished before", sweep, times),
+            ("`manyheads predict` on one image, cold", predict, 1),
+            ("`manyheads predict` on one image, warm", predict, times),
+        )
+        rows = []
+        for name, command, count in asked:
+            runs = [manyheads(*command, **cache) for _ in range(count)]
+            rows.append((name, *_figures(runs)))
+            show(*rows[-1])
     lines = [
-        *table([("command", "seconds", "fastest to slowest", "memory at its peak"), *shown]),
+        *table([("command", "seconds", "fastest to slowest", "memory at its peak"), *rows]),
         "",
-        "The median of whole commands. Cold: the model's program is not compiled yet; Xception's "
-        "weights are there.",
+        "The median of whole commands, on generated images. Cold: the model's program is not "
+        "compiled yet; Xception's weights are there.",
     ]
     write_result(args.results, "start-up", lines)
 

@@ -1,22 +1,17 @@
 """How closely do the engines' losses follow each other, and float64? (docs/decisions/0003)
 
-    python -m benchmarks.trajectories DATA
+    python -m benchmarks trajectories      some minutes on two cores
 
-DATA is the folder of the clothing photographs. Needs a Keras backend that trains, and the
-packages of the tests. Prints a table in Markdown.
+Takes the clothing photographs. Needs a Keras backend that trains, and the packages of the tests.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import importlib.metadata
-import os
-import platform
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import parser, photographs, show, table, write_result
 from manyheads.backbones import registry, weights
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extract import extract
@@ -38,19 +33,21 @@ COLUMNS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How closely two float32 trainers agree.")
-    parser.add_argument("data", type=Path, metavar="DATA")
-    whole = features(parser.parse_args().data)
-    keras = training_keras()
-    packages = ("manyheads", "numpy", "numba", "scipy", "keras", keras.config.backend())
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    print(f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, {versions}.")
-    print(f"Largest relative difference of a step's loss in {EPOCHS} epochs of 32 a batch:\n")
-    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
-    for samples in (64, 512, len(whole.train)):
+    args = parser("How closely two float32 trainers agree.").parse_args()
+    whole = features(photographs(args.data, real=True))
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    for samples in (64, 512) if args.quick else (64, 512, len(whole.train)):
         for droprate in (0.0, 0.5):
             values = (f"{value:.0e}" for value in differences(part(whole, samples), droprate))
-            print(f"| {samples} | {droprate} | {' | '.join(values)} |", flush=True)
+            rows.append((str(samples), str(droprate), *values))
+            show(*rows[-1])
+    lines = [
+        f"Largest relative difference of a step's loss in {EPOCHS} epochs of 32 a batch, Keras on "
+        f"{training_keras().config.backend()}:",
+        "",
+        *table(rows),
+    ]
+    write_result(args.results, "trajectories", lines)
 
 
 def features(data: Path) -> Fold:
@@ -93,12 +90,6 @@ def differences(fold: Fold, droprate: float) -> tuple[float, ...]:
     rounded = train_in_float64(head, fold, rounded=True).losses
     pairs = ((fused, keras), (fused, exact), (keras, exact), (fused, rounded), (keras, rounded))
     return tuple(float(np.max(np.abs(left - right) / right)) for left, right in pairs)
-
-
-def version(package: str) -> str:
-    """The installed version; TensorFlow goes by two names."""
-    names = importlib.metadata.packages_distributions().get(package, [package])
-    return importlib.metadata.version(names[0])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """What does an installation weigh? Each distribution's files in a fresh environment, in MB.
 
-    python -m benchmarks.weight              the base installation
-    python -m benchmarks.weight tensorflow   with an extra, or several
+    python -m benchmarks.weight                       the base installation
+    python -m benchmarks.weight --extras tensorflow   with an extra, or several
 
 The versions are those that `requirements/dev.txt` pins; what it does not pin is the newest.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import re
 import subprocess
 import sys
@@ -18,7 +16,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.machine import ROOT, parser, table, write_result
 
 # Runs in the fresh environment: the bytes of the files that each distribution installed.
 MEASURE = """
@@ -33,13 +31,14 @@ print(json.dumps({
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What an installation weighs.")
-    parser.add_argument("extras", nargs="*", metavar="EXTRA")
-    weights = weigh(parser.parse_args().extras)
-    for name, size in sorted(weights.items(), key=lambda item: -item[1]):
-        print(f"{size / 1e6:8.1f} MB  {name}")
-    print(f"{sum(weights.values()) / 1e6:8.1f} MB  in {len(weights)} distributions, ", end="")
-    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    options = parser("What an installation weighs.")
+    options.add_argument("--extras", nargs="+", default=[], metavar="EXTRA")
+    args = options.parse_args()
+    weights = weigh(args.extras)
+    rows = [("distribution", "MB"), (f"all {len(weights)}", f"{sum(weights.values()) / 1e6:.1f}")]
+    heaviest = sorted(weights.items(), key=lambda item: -item[1])
+    rows += [(name, f"{size / 1e6:.1f}") for name, size in heaviest]
+    write_result(args.results, "-".join(["weight", *args.extras]), table(rows))
 
 
 def weigh(extras: list[str]) -> dict[str, int]:

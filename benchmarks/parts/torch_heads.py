@@ -1,0 +1,87 @@
+"""PyTorch with stacked heads: every step computes all of them, and Adam updates them at once.
+
+All heads visit the samples in one order, so a step's features are one array for all of them:
+that is what suits PyTorch best.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch  # pyright: ignore[reportMissingImports]
+from torch.nn import functional  # pyright: ignore[reportMissingImports]
+
+from benchmarks.machine import answer
+from benchmarks.parts.shapes import (
+    BATCH,
+    CLASSES,
+    DROPRATE,
+    FEATURES,
+    LEARNING_RATE,
+    UNITS,
+    samples,
+    seconds,
+)
+
+
+def heads(count: int, epochs: int, layout: str, adam: str) -> dict[str, float]:
+    """Milliseconds of a head's epoch in a stack of `count`, after a first one.
+
+    `layout`: the inner kernels are `[heads, features, units]`, multiplied by `bmm`, or stand side
+    by side in one matrix `[features, heads · units]`; `adam`: PyTorch's fused or foreach one.
+    """
+    torch.manual_seed(0)
+    x, y, val_x, val_y = (torch.from_numpy(array) for array in samples())
+    stack = _Stack(count, layout)
+    optimizer = torch.optim.Adam(stack.parameters, LEARNING_RATE, eps=1e-7, **{adam: True})
+
+    def one() -> None:
+        for rows in torch.randperm(len(x)).split(BATCH):
+            optimizer.zero_grad(set_to_none=True)
+            stack.loss(x[rows], y[rows], training=True).backward()
+            optimizer.step()
+        with torch.inference_mode():
+            stack.loss(val_x, val_y, training=False).item()
+
+    one()
+    return {"epoch": float(np.median([seconds(one) for _ in range(epochs)])) * 1000 / count}
+
+
+class _Stack:
+    """The parameters of all heads."""
+
+    def __init__(self, count: int, layout: str) -> None:
+        self.side_by_side = layout == "one product"
+        shape = (FEATURES, count * UNITS) if self.side_by_side else (count, FEATURES, UNITS)
+        self.parameters = [
+            _uniform(shape, FEATURES + UNITS),
+            torch.zeros(count, 1, UNITS),
+            _uniform((count, UNITS, CLASSES), UNITS + CLASSES),
+            torch.zeros(count, 1, CLASSES),
+        ]
+        for array in self.parameters:
+            array.requires_grad_()
+
+    def loss(self, x: Any, y: Any, *, training: bool) -> Any:
+        """The sum over heads of the mean cross-entropy."""
+        inner_kernel, inner_bias, kernel, bias = self.parameters
+        products = torch.matmul(x, inner_kernel)
+        if self.side_by_side:
+            products = products.view(len(x), -1, UNITS).transpose(0, 1)
+        hidden = functional.dropout(functional.relu(products + inner_bias), DROPRATE, training)
+        logits = torch.baddbmm(bias, hidden, kernel)
+        count = len(logits)
+        total = functional.cross_entropy(
+            logits.reshape(-1, CLASSES), y.repeat(count), reduction="sum"
+        )
+        return total / len(x)
+
+
+def _uniform(shape: tuple[int, ...], around: int) -> Any:
+    return torch.empty(shape).uniform_(-math.sqrt(6 / around), math.sqrt(6 / around))
+
+
+if __name__ == "__main__":
+    answer(globals())

@@ -1,0 +1,39 @@
+"""The benchmarks, in the order in which `python -m benchmarks` runs them.
+
+Each is a module of this package that runs by itself with the options of `machine.parser` and
+writes its result by `machine.write_result`. A new one needs one line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module of this package by its `name`, and the question that it answers.
+
+    `by_default`: whether it runs when none is named.
+    """
+
+    name: str
+    question: str
+    by_default: bool = True
+
+
+BENCHMARKS = (
+    Benchmark("bounds", "what can this machine do at best?"),
+    Benchmark("heads", "how much does a head cost, however many there are?"),
+    Benchmark("extraction", "how many images a second become features?"),
+    Benchmark("lesson", "how much faster is the lesson?"),
+    Benchmark("start_up", "how long until something happens?"),
+    Benchmark("lesson_accuracy", "does the sweep find what honest runs find?", by_default=False),
+    Benchmark("trajectories", "how closely do the engines agree?", by_default=False),
+    Benchmark("weight", "what does an installation weigh?", by_default=False),
+)
+
+
+def chosen(names: list[str]) -> list[Benchmark]:
+    """The named benchmarks, or else those that run by default; raises `KeyError` for another."""
+    known = {each.name: each for each in BENCHMARKS}
+    return [known[name] for name in names] or [each for each in BENCHMARKS if each.by_default]
