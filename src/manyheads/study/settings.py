@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
