@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import answer, gib, parser, part, table, write_result
-from manyheads.heads.bank import Fold, Metrics, engine_named
+from manyheads.heads.bank import Fold, HeadSettings, Metrics, engine_named
+from manyheads.heads.fused import FusedEngine
+from manyheads.heads.head import Hyperparameters
 from manyheads.plan import training_memory
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
@@ -31,11 +33,12 @@ from manyheads.study.run import train_study
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import Store
-from manyheads.study.work import Work
+from manyheads.study.work import Work, epoch_cost
 
 TRAIN, VALIDATION, FEATURES, CLASSES = 3068, 341, 2048, 10
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
 FEW, RATES = 4, 40
+SIZES = (0, 1, 10, 32, 50, 100, 300, 1000)
 _KIB = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss in bytes
 
 
@@ -56,7 +59,8 @@ def main() -> None:
             "big_study.study", candidates=args.candidates, prune=3, **shape
         ),
     }
-    write_result(args.results, "big-study", report(runs, shape))
+    lines = [*report(runs, shape), "", *sizes_report(part("big_study.costs", epochs=10))]
+    write_result(args.results, "big-study", lines)
 
 
 def report(runs: dict[str, Any], shape: dict[str, Any]) -> list[str]:
@@ -87,6 +91,29 @@ def report(runs: dict[str, Any], shape: dict[str, Any]) -> list[str]:
         "first's, times left within 20 %, less than 4 GiB. Memory is resident, the features "
         "included, of a process that trains and neither extracts nor writes a whole network.",
     ]
+
+
+def sizes_report(seconds: dict[str, float]) -> list[str]:
+    """How well the cost that a plan assumes of an epoch fits what it takes, by inner layer."""
+    planned = {size: epoch_cost(Hyperparameters(size_inner=int(size))) for size in seconds}
+    rows: list[Sequence[object]] = [("inner layer", "ms a head's epoch", "planned / measured")]
+    for size, measured in seconds.items():
+        ratio = (planned[size] / planned["100"]) / (measured / seconds["100"])
+        rows.append((size, f"{1000 * measured:.1f}", f"{ratio:.2f}"))
+    return [*table(rows), "", "One thread, processor time; planned as a multiple of 100 units."]
+
+
+def costs(epochs: int) -> dict[str, float]:
+    """Seconds of processor time for an epoch, by the size of the inner layer."""
+    fold, engine, seconds = generated(), FusedEngine(1), {}
+    for size in (100, *SIZES):  # the first of them compiles
+        given = Hyperparameters(size_inner=size)
+        head = HeadSettings(hyperparameters=given, seed=0, fold=0, epochs=epochs, batch_size=32)
+        started = time.process_time()
+        for _ in engine.train([head], [fold]):
+            pass
+        seconds[str(size)] = (time.process_time() - started) / epochs
+    return seconds
 
 
 def study(
@@ -169,7 +196,7 @@ class Watch(Listener):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] == "study":
-        answer({"study": study})
+    if len(sys.argv) > 1 and sys.argv[1] in ("study", "costs"):
+        answer({"study": study, "costs": costs})
     else:
         main()

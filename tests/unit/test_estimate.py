@@ -46,7 +46,7 @@ def test_at_first_it_is_assumed(plan: Plan) -> None:
     found = estimate(plan)
     assert not found.measured
     assert found.extraction == pytest.approx(16 / 40)
-    assert found.training == pytest.approx(8 * 2 * 32 * 2 * 3 / 1e7)
+    assert found.training == pytest.approx(8 * 2 * 20 * 2 * 3 / 1e7)
 
 
 def test_larger_images_take_longer(plan: Plan) -> None:
@@ -55,7 +55,7 @@ def test_larger_images_take_longer(plan: Plan) -> None:
 
 
 def test_more_of_anything_takes_longer(plan: Plan) -> None:
-    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": Grid((0.01,), (64,), (0.0, 0.5))}):
+    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": Grid((0.01,), (40,), (0.0, 0.5))}):
         settings = replace(plan.settings, **changes)
         larger = replace(plan, settings=settings, work=Work(settings))
         assert estimate(larger).training == pytest.approx(2 * estimate(plan).training)

@@ -100,7 +100,8 @@ def _cost_words(plan: Plan) -> str:
     training = f"{heads - plan.ended:,} of {heads:,} heads to train"
     if plan.ended < heads:
         whole = heads * plan.settings.epochs
-        instead = f" instead of {whole:,}" if plan.settings.prune is not None else ""
+        pruning = plan.settings.prune is not None and not plan.work.done.epochs
+        instead = f" instead of {whole:,}" if pruning else ""
         most = "at most " if plan.settings.patience is not None else ""
         training += (
             f" ({most}{plan.work.left.epochs:,} epochs of heads{instead}), "

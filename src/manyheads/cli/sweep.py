@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
-
-USUAL_ETA = 3
+from manyheads.study.rungs import USUAL_ETA
 
 if TYPE_CHECKING:
     from manyheads.pipeline import Finished
