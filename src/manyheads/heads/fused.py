@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Full, Queue
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from manyheads.heads.fused_head import train_head
 from manyheads.heads.head import Hyperparameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
 from manyheads.machine import cores
+
+_UNREAD = 256  # events, at most: a head's end holds its parameters
 
 
 class FusedEngine:
@@ -39,7 +42,13 @@ class FusedEngine:
         def stopped() -> bool:
             return closed.is_set() or (stop is not None and stop.is_set())
 
-        events: SimpleQueue[EpochEnd | HeadEnd | BaseException | None] = SimpleQueue()
+        events: Queue[EpochEnd | HeadEnd | BaseException | None] = Queue(_UNREAD)
+
+        def tell(event: EpochEnd | HeadEnd | BaseException | None) -> None:
+            while not closed.is_set():
+                with suppress(Full):
+                    events.put(event, timeout=0.1)
+                    return
 
         def work(index: int) -> None:
             head = heads[index]
@@ -47,10 +56,10 @@ class FusedEngine:
                 for event in train_head(
                     index, head, folds[head.fold], rule, streams(head.seed, head.fold), stopped
                 ):
-                    events.put(event)
-                events.put(None)
+                    tell(event)
+                tell(None)
             except BaseException as error:
-                events.put(error)
+                tell(error)
 
         with ThreadPoolExecutor(self.threads) as pool:
             for index in range(len(heads)):
