@@ -12,7 +12,8 @@ from manyheads.settings import digest
 from manyheads.study.settings import StudySettings
 from manyheads.study.work import Work
 
-# Measured by benchmarks/lesson.py on two cores; used until this machine has rates of its own.
+# As benchmarks/extraction.py and heads.py measure on two cores, rounded down; used until this
+# machine has rates of its own.
 _ASSUMED_IMAGES = 40.0  # Xception passes a second at 150 × 150
 _ASSUMED_PRODUCTS = 1.0e7  # samples × units a second, at 2,048 features
 _ASSUMED_PIXELS = 150**2

@@ -74,7 +74,7 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
     group.add_argument(
         "--precision", default="f32", metavar="NAME",
         help="what the backbone computes in: f32, or bf16 where the processor has it, quicker and "
-        "with features that differ in the third digit (default: %(default)s)",
+        "with features that differ by some hundredths (default: %(default)s)",
     )  # fmt: skip
 
 

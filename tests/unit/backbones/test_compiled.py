@@ -259,3 +259,16 @@ def test_measuring_streams_changes_no_feature(
         np.testing.assert_array_equal(
             features(backbone, [images(5)])[0], features(compiled, [images(5)])[0]
         )
+
+
+def test_bfloat16_is_near_float32(
+    small: BackboneSpec, small_weights: Weights, compiled: CompiledBackbone
+) -> None:
+    try:
+        check_precision("bf16")
+    except SettingError as error:
+        pytest.skip(str(error))
+    with compile_backbone(small, small_weights, SIZE, precision="bf16") as backbone:
+        (found,), (exact,) = (features(each, [images(5)]) for each in (backbone, compiled))
+    apart = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert 1e-5 < apart < 0.1
