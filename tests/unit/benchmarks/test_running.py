@@ -13,12 +13,10 @@ from manyheads.data.dataset import open_dataset
 
 
 @pytest.mark.parametrize("name", [each.name for each in BENCHMARKS])
-def test_every_registered_benchmark_runs_by_itself(name: str) -> None:
-    found = importlib.util.find_spec(f"benchmarks.{name}")
-    assert found is not None
-    assert found.loader is not None
-    source = found.loader.get_source(f"benchmarks.{name}")  # pyright: ignore[reportAttributeAccessIssue]
-    assert 'if __name__ == "__main__":\n    main()' in source
+def test_every_registered_benchmark_is_a_module_with_a_main(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert module.__doc__
+    assert callable(module.main)
 
 
 def test_named_benchmarks_run_alone_and_in_their_order() -> None:
