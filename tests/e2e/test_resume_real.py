@@ -72,13 +72,12 @@ def test_twenty_kills_with_a_real_backbone(real: Runner) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", ["extraction", "training", "model"])
+@pytest.mark.parametrize("phase", ["extraction", "training"])
 def test_ctrl_c_with_a_real_backbone(real: Runner, phase: str) -> None:
     run = real.folder / "cut" / "run"
     points = {
         "extraction": lambda: list((real.folder / "cut" / "cache").rglob("features.f32")),
         "training": lambda: list(run.glob("heads/*")),
-        "model": (run / "results.csv").exists,
     }
     process = real.start("cut")
     wait_for(points[phase], process)

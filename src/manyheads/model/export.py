@@ -12,7 +12,7 @@ from pathlib import Path
 
 from manyheads.backbones import keras_process, registry
 from manyheads.backbones.weights import Weights
-from manyheads.errors import ModelError, RunError, SettingError
+from manyheads.errors import Interrupted, ModelError, RunError, SettingError
 from manyheads.heads.head import Hyperparameters
 from manyheads.model.card import ModelCard, card_path, read_card, write_card
 from manyheads.model.templates import write_model
@@ -39,7 +39,7 @@ def write_models(
     """Write whole networks for the heads in `wanted`, each with its side file; returns the new.
 
     A file that is already there and is the same model is left alone; each appears whole or not at
-    all. The caller holds the run folder.
+    all. The caller holds the run folder. Raises `Interrupted` when `stop` is set.
     """
     spec = registry.get(settings.backbone)
     cards = {target: _card(settings, weights, classes, best) for best, target in wanted}
@@ -52,6 +52,8 @@ def write_models(
             draft.parent.mkdir()
             head = (best.parameters, _setting(settings, best))
             write(spec, weights, settings.image.size, head, draft, stop)
+            if stop is not None and stop.is_set():
+                raise Interrupted("writing the model", "repeat the same command to resume")
         for draft, (_, target) in zip(drafts, todo, strict=True):
             _put(draft.parent, target, cards[target])
     return [target for _, target in todo]

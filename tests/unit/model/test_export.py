@@ -207,6 +207,20 @@ def test_a_failure_keeps_the_former_model_and_no_draft(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.keras", "best.keras.json"]
 
 
+def test_a_stop_between_models_leaves_none(tmp_path: Path) -> None:
+    folder, stop = RunFolder(tmp_path), threading.Event()
+
+    def write(*arguments: Any) -> None:
+        FakeWriter()(*arguments)
+        stop.set()
+
+    wanted = [(head(1), folder.best), (head(2), folder.checkpoints / "a.h5")]
+    settings = small_settings(Path("data"))
+    with pytest.raises(Interrupted, match="stopped before writing the model was finished"):
+        write_models(settings, WEIGHTS, CLASSES, folder, wanted, write, stop)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_drafts_of_a_killed_process_are_cleared_away(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     (tmp_path / ".drafts" / "0").mkdir(parents=True)
