@@ -1,8 +1,7 @@
 """How much of a study's training is done and left, and how long the rest will take.
 
 Heads differ in what an epoch of them costs, so time is told from costs, not from counts. The cost
-of an epoch is counted in units: those of the inner layer, which nearly all of its work is
-proportional to.
+of an epoch is counted in units of the inner layer, which most of its work is proportional to.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 from manyheads.study.store import TrialRecord
 
-# A head with fewer costs about as much: gathering a batch does not shrink. A head without an inner
-# layer does too. Checked by benchmarks/big_study.py, whose last table should be all about 1.
-_LEAST_UNITS = 20
+# What an epoch costs beside its units, as if it had so many more: gathering batches, validation.
+# Checked by benchmarks/big_study.py, whose last table should be all about 1.
+_FIXED_UNITS = 30
 _SETTLED = 0.5  # seconds before a rate means something
 _ENOUGH_BEST = 5  # heads, before what they cost means something
 _ANEW = 1.02  # times as many heads have come to a rung: what the next will cost is expected anew
@@ -32,7 +31,7 @@ _CLIMBING = ("pending", "running")
 
 def epoch_cost(setting: Hyperparameters) -> float:
     """What an epoch of a head costs, in units of the inner layer."""
-    return float(max(setting.size_inner, _LEAST_UNITS))
+    return float(setting.size_inner + _FIXED_UNITS)
 
 
 @dataclass
