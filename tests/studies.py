@@ -39,7 +39,7 @@ def train(
     settings: StudySettings,
     path: Path,
     *,
-    fold: Fold | None = None,
+    folds: Sequence[Fold] | None = None,
     keep_heads: int = 100,
     listener: Listener | None = None,
     stop: threading.Event | None = None,
@@ -49,9 +49,26 @@ def train(
     folder = RunFolder(path)
     with Store(folder.store) as store:
         return train_study(
-            settings, folder, store, [fold or generated_fold(60, FEATURES)],
+            settings, folder, store, folds or generated_folds(settings.divisions),
             engine_named(settings.engine), keep_heads=keep_heads, listener=listener, stop=stop,
         )  # fmt: skip
+
+
+def generated_folds(count: int) -> list[Fold]:
+    """Generated features by a given split, or divided into `count` folds."""
+    whole = generated_fold(60, FEATURES)
+    if count == 1:
+        return [whole]
+    rows = np.concatenate([whole.train, whole.validation])
+    labels = np.concatenate([whole.train_labels, whole.validation_labels])
+    dealt = np.arange(len(rows)) % count
+    return [
+        Fold(
+            whole.matrix, rows[dealt != fold], labels[dealt != fold],
+            rows[dealt == fold], labels[dealt == fold], whole.classes,
+        )
+        for fold in range(count)
+    ]  # fmt: skip
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

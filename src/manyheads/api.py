@@ -40,9 +40,11 @@ class Study:
 
     `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner` and
     `droprate` are values or lists of them, and every combination is a candidate. `image_size` is
-    in pixels (None: the backbone's own). `patience` ends a trial after so many epochs without a
-    better one, `prune` trains only the best `1 / prune` of the candidates on from rung to rung. A
-    bad value raises `SettingError` at once.
+    in pixels (None: the backbone's own). `folds` divides the images for training and validation
+    into so many parts, `repeats` times anew, each validated by heads that train on the others;
+    None: the given validation images validate. `patience` ends a trial after so many epochs
+    without a better one, `prune` trains only the best `1 / prune` of the candidates on from rung
+    to rung. A bad value raises `SettingError` at once.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Study:
         size_inner: int | Iterable[int] = 100,
         epochs: int = 30,
         seeds: int = 5,
+        folds: int | None = None,
+        repeats: int | None = None,
         batch_size: int = 32,
         backbone: str = "xception",
         weights: str | Path | None = None,
@@ -84,6 +88,8 @@ class Study:
             epochs=epochs,
             batch_size=batch_size,
             seeds=seeds,
+            folds=folds,
+            repeats=repeats,
             select=select,
             patience=patience,
             prune=prune,

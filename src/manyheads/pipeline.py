@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
@@ -22,7 +24,9 @@ from manyheads.model.export import write_models
 from manyheads.model.templates import prepare_template
 from manyheads.plan import Plan, RunOptions, plan_study
 from manyheads.report.figures import draw_curves, prepare_figures
+from manyheads.study.division import divisions, folds_of, recorded
 from manyheads.study.folder import RunFolder
+from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
@@ -85,15 +89,15 @@ def run_study(
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
         features = _features(plan, weights, listener, stop)
         remember_extraction(settings, features.passes, features.seconds)
-        fold = readable_fold(dataset, features, options.strict, listener.note)
         with Store(folder.store) as store:
+            folds = readable_folds(plan, features, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
             prepare_figures()  # beside the training
             result = train_study(
-                settings, folder, store, [fold], engine,
+                settings, folder, store, folds, engine,
                 keep_heads=options.keep_heads, listener=listener, work=work, stop=stop,
             )  # fmt: skip
-            remember_training(settings, len(fold.train), work)
+            remember_training(settings, len(folds[0].train), work)
             trained = len(settings.trials()) - plan.ended
             finished = Finished(settings, folder, dataset, weights, features, result, trained)
             _write_outcome(finished, store, options, stop)
@@ -120,14 +124,15 @@ def _features(
         )  # fmt: skip
 
 
-def readable_fold(
-    dataset: Dataset, features: Features, strict: bool, note: Callable[[str], None]
-) -> Fold:
-    """What heads train on: the readable images of `dataset`, by its training and validation split.
+def readable_folds(
+    plan: Plan, features: Features, store: Store, note: Callable[[str], None]
+) -> list[Fold]:
+    """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
     Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
     cannot be trained on.
     """
+    settings, dataset, strict = plan.settings, plan.dataset, plan.options.strict
     bad = {dataset.name_of(index): reason for index, reason in features.unreadable.items()}
     if bad and strict:
         name, reason = next(iter(bad.items()))
@@ -141,17 +146,10 @@ def readable_fold(
         for name, reason in bad.items():
             note(f"  {name}: {reason}")
     readable = dataset.without(features.unreadable)
-    readable.require_trainable()
-    rows = features.rows[features.rows >= 0]
-    train, validation = readable.rows("train"), readable.rows("validation")
-    return Fold(
-        matrix=features.matrix,
-        train=rows[train],
-        train_labels=readable.labels[train],
-        validation=rows[validation],
-        validation_labels=readable.labels[validation],
-        classes=len(dataset.classes),
-    )
+    original = np.flatnonzero(features.rows >= 0)
+    divided = divisions(settings, readable)
+    store.divide(recorded(divided, readable, original))
+    return folds_of(divided, readable, features.rows[original], features.matrix)
 
 
 def versions() -> dict[str, str]:
@@ -172,10 +170,10 @@ def _write_outcome(
             if result.pruned else "every one diverged",
             "list a lower learning_rate, with another --out",
         )  # fmt: skip
-    wanted = [(best_heads(folder, result, 1)[0], folder.best)]
+    wanted = [(selected_head(settings, folder, result), folder.best)]
     if options.checkpoint_pattern is not None:
-        heads = best_heads(folder, result, options.checkpoints(len(settings.grid)))
-        for best, name in checkpoint_names(options.checkpoint_pattern, settings, heads):
+        heads = best_heads(settings, folder, result, options.checkpoints(len(settings.grid)))
+        for best, name in checkpoint_names(options.checkpoint_pattern, heads):
             wanted.append((best, folder.checkpoints / name))
     with ThreadPoolExecutor(1, "models") as aside:  # copying and hashing leave a core to the figure
         classes = finished.dataset.classes

@@ -15,6 +15,7 @@ from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
 from manyheads.heads.head import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
+from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
 from manyheads.study.store import Store, TrialRecord
@@ -53,10 +54,11 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Disk:
-    """What a run folder will hold, in bytes: a whole network, and the files of heads together."""
+    """What a run folder will hold, in bytes: a whole network, heads, and what all heads predict."""
 
     model: int
     heads: int
+    predictions: int
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,13 @@ class Plan:
         classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
-        return Disk(model=backbone + 3 * heads[-1], heads=sum(heads[-self.kept_heads :]))
+        validated = validation_counts(self.settings, self.dataset)[1]
+        rounds = len(self.settings.trials()) // (self.settings.folds or 1)
+        return Disk(
+            model=backbone + 3 * heads[-1],
+            heads=sum(heads[-self.kept_heads :]),
+            predictions=2 * rounds * validated * classes,
+        )
 
     @property
     def kept_heads(self) -> int:
@@ -109,7 +117,7 @@ class Plan:
     @property
     def products(self) -> float:
         """Training images × inner units, summed over the epochs of all heads still to train."""
-        return len(self.dataset.rows("train")) * self.work.left.units
+        return validation_counts(self.settings, self.dataset)[0] * self.work.left.units
 
 
 def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
@@ -146,7 +154,7 @@ def plan_study(
     check_precision(settings.precision, settings.runtime)
     settings.trials()
     dataset = open_dataset(settings.data, split=settings.split, stop=stop)
-    dataset.require_trainable()
+    require_trainable(settings, dataset)
     given = settings.weights
     weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
     contents = dataset.contents

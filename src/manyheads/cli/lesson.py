@@ -128,13 +128,13 @@ def _write(path: Path, rows: list[dict[str, object]]) -> None:
 
 def _print(stages: list[Stage]) -> None:
     from manyheads.cli import tables
-    from manyheads.study.select import RULES
+    from manyheads.study.select import rule_words
     from manyheads.study.space import setting_words
 
     validation = len(stages[0].finished.dataset.rows("validation"))
     seeds = stages[0].finished.settings.seeds
     print(f"\nScores on the {validation:,} validation images, {seeds} seeds a candidate")
-    print(f"Winner of a stage: {RULES[stages[0].finished.settings.select]}\n")
+    print(f"Winner of a stage: {rule_words(stages[0].finished.settings.select)}\n")
     for stage in stages:
         finished = stage.finished
         words = setting_words(stage.winner, finished.settings.grid.varying)

@@ -91,8 +91,8 @@ def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._Ar
     )
     group.add_argument(
         "--select", default="best_accuracy", metavar="RULE",
-        help="what chooses epoch and candidate, on validation images: best_accuracy, best_loss "
-        "or last (default: %(default)s)",
+        help="what chooses epoch and candidate, on validation images: best_accuracy, best_loss, "
+        "last or fixed:N, epoch N (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--engine", default="fused", metavar="NAME",
@@ -149,6 +149,8 @@ def study_settings(
         split=split_settings(args),
         batch_size=args.batch_size,
         seeds=args.seeds,
+        folds=getattr(args, "folds", None),
+        repeats=getattr(args, "repeats", None),
         select=args.select,
         engine=args.engine,
         runtime=args.runtime,

@@ -9,7 +9,7 @@ from manyheads.cli.screen import Screen, clock, size_words
 from manyheads.data.splits import SPLITS
 from manyheads.estimate import estimate
 from manyheads.plan import Plan
-from manyheads.study.select import RULES
+from manyheads.study.select import rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, counted, value_words
 
@@ -49,7 +49,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"Grid       {_grid_words(plan)}",
         f"Training   {_training_words(settings)}",
         *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
-        f"Selection  {settings.select}: {RULES[settings.select]}",
+        f"Selection  {settings.select}: {rule_words(settings.select)}",
         f"Cost       {_cost_words(plan)}",
         f"Disk       {_disk_words(plan)}",
         f"Memory     {_memory_words(plan)}",
@@ -57,12 +57,15 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def _grid_words(plan: Plan) -> str:
-    grid, seeds = plan.settings.grid, plan.settings.seeds
+    settings = plan.settings
+    grid, heads = settings.grid, len(settings.trials())
     words = [_values_words(name, getattr(grid, name)) for name in HYPERPARAMETERS]
-    total = (
-        f"{counted(len(grid), 'candidate')} × {counted(seeds, 'seed')} = "
-        f"{counted(len(grid) * seeds, 'head')}"
-    )
+    factors = [counted(len(grid), "candidate"), counted(settings.seeds, "seed")]
+    if settings.folds is not None:
+        factors.append(counted(settings.folds, "fold"))
+    if settings.repeats is not None and settings.repeats > 1:
+        factors.append(counted(settings.repeats, "repeat"))
+    total = f"{' × '.join(factors)} = {counted(heads, 'head')}"
     merged = f" ({grid.merged} merged: without an inner layer, droprate has no effect)"
     return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
 
@@ -125,6 +128,7 @@ def _disk_words(plan: Plan) -> str:
     words = [
         f"best model about {size_words(disk.model)}",
         f"{counted(plan.kept_heads, 'head')} about {size_words(disk.heads)}",
+        f"predictions about {size_words(disk.predictions)}",
     ]
     checkpoints = plan.options.checkpoints(plan.kept_heads)
     if checkpoints:

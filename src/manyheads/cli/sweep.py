@@ -49,6 +49,14 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_images(parser, "the backbone's own")
     training = options.add_training(parser, seeds=5)
     training.add_argument(
+        "--folds", metavar="K",
+        help="divide the images for training and validation into K folds, each validated by heads "
+        "that train on the others (default: the given validation images)",
+    )  # fmt: skip
+    training.add_argument(
+        "--repeats", metavar="R", help="divide into folds R times anew (default: 1)"
+    )
+    training.add_argument(
         "--patience", metavar="N",
         help="end a trial once --select has found no better epoch for N epochs (default: all "
         "epochs)",
@@ -114,10 +122,7 @@ def show(finished: Finished, *, as_json: bool = False) -> None:
     if as_json:
         tables.print_json(tables.results_json(finished))
         return
-    validation = len(finished.dataset.rows("validation"))
-    seeds = finished.settings.seeds
-    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed each"
-    print(f"\nScores on the {validation:,} validation images, {spread}")
+    print(f"\n{_scores_words(finished)}")
     if (count := len(finished.settings.grid)) > tables.MAX_ROWS:
         print(f"The best {tables.MAX_ROWS} of {count:,} candidates, best first")
     if finished.settings.patience is not None:
@@ -126,6 +131,21 @@ def show(finished: Finished, *, as_json: bool = False) -> None:
     tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
     for line in [*tables.unshown(finished.result), *closing_lines(finished)]:
         print(line)
+
+
+def _scores_words(finished: Finished) -> str:
+    from manyheads.study.division import validation_counts
+    from manyheads.study.space import counted
+
+    settings = finished.settings
+    images = validation_counts(settings, finished.dataset)[1]
+    trials = [counted(settings.seeds, "seed")] if settings.seeds > 1 else []
+    where = "validation images"
+    if settings.folds is not None:
+        where = "images for training and validation, each when it was left out"
+        trials.append(counted(settings.divisions, "fold"))
+    spread = f"mean ± standard deviation over {' × '.join(trials)}" if trials else "one seed each"
+    return f"Scores on the {images:,} {where}, {spread}"
 
 
 def _print_plan(

@@ -92,6 +92,18 @@ class Dataset:
         return self.digests.take(self.digests.distinct()[0])
 
     @cached_property
+    def units(self) -> Int64[np.ndarray, "samples"]:
+        """A number for each image: equal for images of one group, or else of one content.
+
+        Such images say the same twice, so folds and resampling keep them together.
+        """
+        content = self.digests.distinct()[1]
+        if self.groups is None:
+            return content
+        grouped = np.array([bool(name) for name in self.groups.names])[self.groups.codes]
+        return np.where(grouped, len(content) + self.groups.codes, content)
+
+    @cached_property
     def content(self) -> str:
         """SHA-256 over the classes and every image's bytes, label and split, in their order."""
         total = hashlib.sha256("\0".join(self.classes).encode())

@@ -56,7 +56,7 @@ def assign_splits(
     """The split of each image by the law above; an empty group means none."""
     return Names.of(
         _split(place(settings.seed, key), settings.validation, settings.test)
-        for key in _keys(digests, groups)
+        for key in unit_keys(digests, groups)
     )
 
 
@@ -72,11 +72,12 @@ def carve_validation(
     """
     return Names.of(
         _split(place(settings.seed, key), settings.validation, 0.0) if split == "train" else split
-        for split, key in zip(splits, _keys(digests, groups), strict=True)
+        for split, key in zip(splits, unit_keys(digests, groups), strict=True)
     )
 
 
-def _keys(digests: Sequence[str], groups: Sequence[str] | None) -> Iterator[str]:
+def unit_keys(digests: Sequence[str], groups: Sequence[str] | None) -> Iterator[str]:
+    """What decides an image's place: its group, or else its content."""
     given = repeat("", len(digests)) if groups is None else groups
     for digest, group in zip(digests, given, strict=True):
         yield f"group\0{group}" if group else f"content\0{digest}"

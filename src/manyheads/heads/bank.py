@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float16, Float32, Float64, Int64
 
 from manyheads.heads.head import Hyperparameters, Parameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
-from manyheads.settings import choice
+from manyheads.settings import choice, whole
 
 ENGINES = ("fused", "keras")
 EPOCH_RULES = ("best_accuracy", "best_loss", "last")
+FIXED = "fixed:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,9 @@ class Fold:
     classes: int
 
 
+Predictions = Float16[np.ndarray, "validation classes"]
+
+
 class Metrics(NamedTuple):
     """One epoch as Keras reports it: losses in nats, accuracies as shares of samples."""
 
@@ -74,8 +78,9 @@ class EpochEnd:
 class HeadEnd:
     """A head has finished: `done`, or `failed` with the reason in `note`.
 
-    `parameters` are those after `epoch`, the epoch that the rule chose; None and 0 if no epoch
-    was finished.
+    `parameters` are those after `epoch`, the epoch that the rule chose, and `predictions` what the
+    head then says of the validation samples: log-probabilities as `compact_predictions` makes
+    them. None, None and 0 if no epoch was finished.
     """
 
     head: int
@@ -83,6 +88,7 @@ class HeadEnd:
     note: str
     epoch: int
     parameters: Parameters | None
+    predictions: Predictions | None = None
 
 
 class Engine(Protocol):
@@ -122,12 +128,12 @@ class BestEpoch:
     """Remembers a head's parameters at the epoch that a rule chooses.
 
     `best_accuracy`: the highest `val_accuracy`, among equals the lowest `val_loss`, then the
-    earliest; `best_loss`: the lowest `val_loss`, then the earliest; `last`: the last. Raises
-    `SettingError` for another rule.
+    earliest; `best_loss`: the lowest `val_loss`, then the earliest; `last`: the last; `fixed:N`:
+    epoch N, or the last before it. Raises `SettingError` for another rule.
     """
 
     def __init__(self, rule: str) -> None:
-        self.rule = choice("epoch rule", rule, EPOCH_RULES)
+        self.rule = check_rule(rule)
         self.epoch = 0
         self._key: tuple[float, ...] | None = None
 
@@ -140,13 +146,26 @@ class BestEpoch:
         return True
 
 
+def check_rule(rule: object) -> str:
+    """`rule` if it is one of `EPOCH_RULES` or `fixed:N`; raises `SettingError` otherwise."""
+    if isinstance(rule, str) and rule.startswith(FIXED):
+        return f"{FIXED}{whole('the epoch of fixed:N', rule.removeprefix(FIXED), 1, 100_000)}"
+    return choice("select", rule, (*EPOCH_RULES, f"{FIXED}N"))
+
+
+def fixed_epoch(rule: str) -> int | None:
+    """N of `fixed:N`; None for every other rule."""
+    return int(rule.removeprefix(FIXED)) if rule.startswith(FIXED) else None
+
+
 def rank_epoch(rule: str, epoch: int, metrics: Metrics) -> tuple[float, ...]:
     """A key that is greatest for the epoch that `rule` chooses."""
     if rule == "best_accuracy":
         return metrics.val_accuracy, -metrics.val_loss, -epoch
     if rule == "best_loss":
         return -metrics.val_loss, -epoch
-    return (epoch,)
+    fixed = fixed_epoch(rule)
+    return (epoch if fixed is None else -abs(epoch - fixed),)
 
 
 def head_events(
@@ -155,26 +174,28 @@ def head_events(
     rule: str,
     epochs: Iterable[tuple[Metrics, Float64[np.ndarray, "steps"]]],
     parameters: Callable[[], Parameters],
+    predictions: Callable[[], Predictions],
 ) -> Iterator[EpochEnd | HeadEnd]:
     """What an engine yields for one head, while `epochs` trains it and tells each one's outcome.
 
-    `parameters` copies the present ones. A head whose losses or parameters are no longer finite
-    has diverged; one whose `epochs` end early was stopped, and gets no `HeadEnd`.
+    `parameters` copies the present ones, `predictions` tells what the head says with them. A head
+    whose losses or parameters are no longer finite has diverged; one whose `epochs` end early was
+    stopped, and gets no `HeadEnd`.
     """
-    best, chosen = BestEpoch(rule), None
+    best, chosen, said = BestEpoch(rule), None, None
     for epoch, (metrics, losses) in enumerate(epochs, start=1):
         now = parameters()
         # The parameters tell more than the losses: Keras's ReLU may make a zero of a NaN.
         if not all(np.isfinite(each).all() for each in (losses, metrics.val_loss, *now)):
             note = f"diverged in epoch {epoch}: its numbers are no longer finite"
-            yield HeadEnd(index, "failed", note, best.epoch, chosen)
+            yield HeadEnd(index, "failed", note, best.epoch, chosen, said)
             return
         yield EpochEnd(index, epoch, metrics, losses)
         if best.offer(epoch, metrics):
-            chosen = now
+            chosen, said = now, predictions()
         impatient = head.patience is not None and epoch - best.epoch >= head.patience
         if epoch == head.epochs or impatient:
-            yield HeadEnd(index, "done", "", best.epoch, chosen)
+            yield HeadEnd(index, "done", "", best.epoch, chosen, said)
             return
 
 

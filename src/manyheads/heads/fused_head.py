@@ -8,9 +8,17 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from manyheads.heads import kernels
-from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, Metrics, head_events
+from manyheads.heads.bank import (
+    EpochEnd,
+    Fold,
+    HeadEnd,
+    HeadSettings,
+    Metrics,
+    Predictions,
+    head_events,
+)
 from manyheads.heads.blocks import GRADIENT, PANEL
-from manyheads.heads.head import Parameters, cross_entropy
+from manyheads.heads.head import Parameters, compact_predictions, cross_entropy
 from manyheads.heads.kernels import Layer, Workspace
 from manyheads.heads.streams import Streams, UniformSource
 from manyheads.heads.vector_code import LANES
@@ -33,7 +41,9 @@ def train_head(
     """Train one head on the calling thread; ends early, without a `HeadEnd`, once `stopped`."""
     if not stopped():
         trainer = _Trainer(head, fold, streams, stopped)
-        yield from head_events(index, head, rule, trainer.epochs(), trainer.parameters)
+        yield from head_events(
+            index, head, rule, trainer.epochs(), trainer.parameters, lambda: trainer.predictions
+        )
 
 
 class _Trainer:
@@ -53,6 +63,7 @@ class _Trainer:
         self.inner = _layer(start.inner_kernel, start.inner_bias)
         self.outer = _layer(start.kernel, start.bias)
         self.steps = 0
+        self.predictions: Predictions = np.empty((len(fold.validation), fold.classes), np.float16)
         size = sum(array.size for array in start)
         self.block = head.batch_size * _steps_a_call(head.batch_size, size)
 
@@ -99,6 +110,7 @@ class _Trainer:
     def _validate(self) -> tuple[float, float] | None:
         rows, labels = self.fold.validation, self.fold.validation_labels
         hits, losses = 0, 0.0
+        self.predictions = np.empty_like(self.predictions)  # the former may have been handed over
         for part in self._blocks(len(rows)):
             if self.stopped():
                 return None
@@ -107,6 +119,7 @@ class _Trainer:
             )
             hits += int((logits.argmax(axis=1) == labels[part]).sum())
             with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
+                self.predictions[part] = compact_predictions(logits)
                 losses += float(cross_entropy(logits, labels[part]).sum(dtype=np.float64))
         return hits / len(rows), losses / len(rows)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float16, Float32, Int64
 
 from manyheads.settings import number, whole
 
@@ -110,3 +110,21 @@ def softmax(
     """Probabilities, `exp zⱼ / Σₖ exp zₖ`, each row summing to one."""
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def compact_predictions(
+    logits: Float32[np.ndarray, "samples classes"],
+) -> Float16[np.ndarray, "samples classes"]:
+    """Log-probabilities in half precision: relative errors up to 2⁻¹¹, the same predicted classes.
+
+    Where rounding would make another class the (first) greatest, the greatest is rounded up; what
+    is below the least number that half precision has, −65,504, becomes that.
+    """
+    below = logits - logits.max(axis=1, keepdims=True)
+    exact = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    rounded = np.maximum(exact, np.finfo(np.float16).min).astype(np.float16)
+    greatest = logits.argmax(axis=1)
+    lost = np.flatnonzero(rounded.argmax(axis=1) != greatest)
+    above = np.nextafter(rounded[lost].max(axis=1), np.float16(np.inf))
+    rounded[lost, greatest[lost]] = above
+    return rounded

@@ -21,9 +21,10 @@ from manyheads.heads.bank import (
     HeadEnd,
     HeadSettings,
     Metrics,
+    Predictions,
     head_events,
 )
-from manyheads.heads.head import Parameters
+from manyheads.heads.head import Parameters, compact_predictions
 from manyheads.heads.streams import SeededStreams, Streams, StreamsOf, UniformSource
 from manyheads.keras_backend import import_keras
 
@@ -54,7 +55,10 @@ class KerasEngine:
             model = models[shape] = models.get(shape) or _build(keras, *shape)
             _restart(keras, model, head, draws.initial_parameters(*shape))
             epochs = _epochs(keras, model, head, fold, draws, stop)
-            yield from head_events(index, head, rule, epochs, partial(_parameters, model))
+            yield from head_events(
+                index, head, rule, epochs,
+                partial(_parameters, model), partial(_predictions, model, head, fold),
+            )  # fmt: skip
 
 
 def _epochs(
@@ -119,6 +123,12 @@ def _parameters(model: Any) -> Parameters:
         features = weights[0].shape[0]
         weights = [np.zeros((features, 0), np.float32), np.zeros(0, np.float32), *weights]
     return Parameters(*weights)
+
+
+def _predictions(model: Any, head: HeadSettings, fold: Fold) -> Predictions:
+    batches = _batches(head, fold, fold.validation, fold.validation_labels)
+    logits = [np.asarray(model.predict_on_batch(inputs)) for inputs, _ in batches]
+    return compact_predictions(np.concatenate(logits))
 
 
 def _steps(head: HeadSettings, rows: Int64[np.ndarray, "samples"]) -> int:

@@ -11,7 +11,6 @@ from manyheads.errors import SettingError
 from manyheads.heads.bank import Metrics
 from manyheads.heads.head import Hyperparameters
 from manyheads.study.run import BestHead
-from manyheads.study.settings import StudySettings
 
 MAX_CHECKPOINTS = 20
 MODEL_SUFFIXES = (".keras", ".h5")
@@ -19,9 +18,7 @@ MODEL_SUFFIXES = (".keras", ".h5")
 _LONGEST = 200  # of the 255 characters that file systems allow; drafts and side files add some
 
 
-def checkpoint_names(
-    pattern: str, settings: StudySettings, heads: Sequence[BestHead]
-) -> list[tuple[BestHead, str]]:
+def checkpoint_names(pattern: str, heads: Sequence[BestHead]) -> list[tuple[BestHead, str]]:
     """The file name of each head, all different.
 
     `pattern` may use {epoch}, {accuracy}, {loss}, {val_accuracy}, {val_loss}, {candidate}, {seed},
@@ -32,7 +29,7 @@ def checkpoint_names(
     names: list[tuple[BestHead, str]] = []
     taken: set[str] = set()
     for best in heads:
-        stem, suffix = _formatted(pattern, _fields(settings.grid[best.candidate - 1], best))
+        stem, suffix = _formatted(pattern, best.about)
         # Some file systems take names that differ in case alone for one.
         while stem.casefold() in taken:
             stem = f"{stem}_candidate-{best.candidate:03d}"
@@ -47,18 +44,6 @@ def check_pattern(pattern: str) -> None:
     numbers = dict.fromkeys(Metrics._fields, 0.5)
     places = dict.fromkeys(("epoch", "candidate", "seed", "trial"), 1)
     _formatted(pattern, {**asdict(Hyperparameters()), **numbers, **places})
-
-
-def _fields(setting: Hyperparameters, best: BestHead) -> dict[str, Any]:
-    outcome = best.outcome
-    return {
-        **asdict(setting),
-        **outcome.chosen._asdict(),
-        "epoch": outcome.epoch,
-        "candidate": best.candidate,
-        "seed": outcome.trial.seed,
-        "trial": outcome.trial.number,
-    }
 
 
 def _formatted(pattern: str, known: dict[str, Any]) -> tuple[str, str]:

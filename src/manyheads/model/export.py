@@ -7,13 +7,11 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from manyheads.backbones import keras_process, registry
 from manyheads.backbones.weights import Weights
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
-from manyheads.heads.head import Hyperparameters
 from manyheads.model.card import ModelCard, card_path, read_card, write_card
 from manyheads.model.templates import write_model
 from manyheads.places import disk_errors, make_folder
@@ -50,7 +48,7 @@ def write_models(
         drafts = [scratch / str(n) / target.name for n, (_, target) in enumerate(todo)]
         for draft, (best, _) in zip(drafts, todo, strict=True):
             draft.parent.mkdir()
-            head = (best.parameters, _setting(settings, best))
+            head = (best.parameters, settings.grid[best.candidate - 1])
             write(spec, weights, settings.image.size, head, draft, stop)
             if stop is not None and stop.is_set():
                 raise Interrupted("writing the model", "repeat the same command to resume")
@@ -122,15 +120,10 @@ def _put(finished: Path, target: Path, card: ModelCard) -> None:
     write_card(target, card)
 
 
-def _setting(settings: StudySettings, best: BestHead) -> Hyperparameters:
-    return settings.grid[best.candidate - 1]
-
-
 def _card(
     settings: StudySettings, weights: Weights, classes: Sequence[str], best: BestHead
 ) -> ModelCard:
     spec = registry.get(settings.backbone)
-    outcome = best.outcome
     return ModelCard(
         classes=tuple(classes),
         backbone=spec.name,
@@ -139,14 +132,7 @@ def _card(
         image=settings.image,
         preprocessing=spec.preprocessing,
         data=Path(settings.data).name,
-        selected={
-            **asdict(_setting(settings, best)),
-            "candidate": best.candidate,
-            "trial": outcome.trial.number,
-            "seed": outcome.trial.seed,
-            "epoch": outcome.epoch,
-            **outcome.chosen._asdict(),
-        },
+        selected=best.about,
     )
 
 

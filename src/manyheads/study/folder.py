@@ -4,7 +4,8 @@ study.toml      all settings, resolved
 study.sqlite    trials, epochs, states
 history.csv     a row per trial and epoch
 results.csv     a row per candidate
-heads/          the best epoch of each candidate (safetensors), bounded in number
+heads/          the best epoch of each candidate (safetensors), bounded in number; with folds,
+                selected.safetensors, trained on all images
 best.keras      the best model, whole; best.keras.json says how to use it
 curves.png      the figure
 """
@@ -35,6 +36,7 @@ class RunFolder:
         self.history = self.path / "history.csv"
         self.results = self.path / "results.csv"
         self.heads = self.path / "heads"
+        self.selected = self.heads / "selected.safetensors"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.path / "best.keras"
         self.figure = self.path / "curves.png"

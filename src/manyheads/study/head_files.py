@@ -23,20 +23,40 @@ from manyheads.study.trial_heads import check_same, head_settings
 
 @dataclass(frozen=True)
 class BestHead:
-    """The best head of a candidate and where it comes from."""
+    """The best head of a candidate; `about` is its setting, trial, epoch, and metrics."""
 
     candidate: int
-    outcome: Outcome
+    about: dict[str, float]
     parameters: Parameters
 
 
-def best_heads(folder: RunFolder, result: StudyResult, limit: int | None = None) -> list[BestHead]:
+def best_heads(
+    settings: StudySettings, folder: RunFolder, result: StudyResult, limit: int | None = None
+) -> list[BestHead]:
     """The best heads of the best candidates, best first, from the files of a finished study."""
     return [
-        BestHead(entry.candidate, entry.best, load_head(folder.head(entry.candidate))[0])
+        BestHead(
+            entry.candidate,
+            about_head(settings, entry.best),
+            load_head(folder.head(entry.candidate))[0],
+        )
         for entry in result.ranking[:limit]
         if entry.best is not None
     ]
+
+
+def about_head(settings: StudySettings, outcome: Outcome) -> dict[str, float]:
+    """Where the head of a trial comes from, in numbers."""
+    trial = outcome.trial
+    return {
+        **asdict(settings.grid[trial.candidate - 1]),
+        "candidate": trial.candidate,
+        "trial": trial.number,
+        "seed": trial.seed,
+        **({} if settings.folds is None else {"fold": trial.fold}),
+        "epoch": outcome.epoch,
+        **outcome.chosen._asdict(),
+    }
 
 
 class HeadFiles:

@@ -19,6 +19,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, HeadFiles, best_heads
 from manyheads.study.history import HistoryFile
 from manyheads.study.listener import Listener
+from manyheads.study.refit import refit
 from manyheads.study.results import StudyResult, best_at_rung, read_result, write_results
 from manyheads.study.select import Outcome
 from manyheads.study.settings import StudySettings
@@ -69,6 +70,8 @@ def train_study(
     write_results(folder.results, result)
     files.complete(result, folds, engine, training.listener.note, stop)
     training.check_stop()
+    if settings.folds is not None and result.ranking:
+        refit(settings, folder, store, result, folds, engine, training.listener.note, stop)
     return result
 
 
@@ -169,7 +172,8 @@ class _Training:
     ) -> None:
         if end.status == "done" and files is not None:
             files.offer(Outcome(trial, end.epoch, curve), end.parameters)
-        self.store.finish(trial.number, state, end.epoch, end.note, curve)
+        said = end.predictions if state == "done" else None
+        self.store.finish(trial.number, state, end.epoch, end.note, curve, said)
         if files is not None:
             files.ended(trial.candidate)
         self.history.ended(trial)

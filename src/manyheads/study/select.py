@@ -10,18 +10,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from manyheads.heads.bank import Metrics, rank_epoch
+from manyheads.heads.bank import Metrics, fixed_epoch, rank_epoch
 from manyheads.study.space import Trial
 
 LAST_EPOCHS = 10
 
-RULES = {
-    "best_accuracy": "highest mean over seeds of the peak val_accuracy; among equals, lowest "
+_RULES = {
+    "best_accuracy": "highest mean over trials of the peak val_accuracy; among equals, lowest "
     "mean of the minimum val_loss",
-    "best_loss": "lowest mean over seeds of the minimum val_loss",
-    "last": "highest mean over seeds of the last epoch's val_accuracy; among equals, lowest "
+    "best_loss": "lowest mean over trials of the minimum val_loss",
+    "last": "highest mean over trials of the last epoch's val_accuracy; among equals, lowest "
     "mean of the last epoch's val_loss",
 }
+
+
+def rule_words(rule: str) -> str:
+    """How `rule` puts candidates in order."""
+    fixed = fixed_epoch(rule)
+    if fixed is None:
+        return _RULES[rule]
+    return (
+        f"highest mean over trials of val_accuracy in epoch {fixed}; among equals, lowest mean of "
+        "val_loss"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,8 @@ class Outcome:
             "final_val_accuracy": accuracy[-1],
             "min_val_loss": min(loss),
             "final_val_loss": loss[-1],
+            "chosen_val_accuracy": self.chosen.val_accuracy,
+            "chosen_val_loss": self.chosen.val_loss,
             "best_epoch": float(self.epoch),
         }
 
@@ -62,6 +75,8 @@ MEASURES = (
     "final_val_accuracy",
     "min_val_loss",
     "final_val_loss",
+    "chosen_val_accuracy",
+    "chosen_val_loss",
     "best_epoch",
 )
 _OF_THE_END = ("last_ten_val_accuracy", "final_val_accuracy", "final_val_loss")
@@ -122,14 +137,14 @@ def summarise(
 
 
 def rank_candidate(rule: str, result: CandidateResult) -> tuple[float, ...]:
-    """A key that is least for the candidate that `RULES[rule]` puts first, then in their order."""
+    """A key that is least for the candidate that `rule` puts first, then in their order."""
     mean = {name: spread.mean for name, spread in result.measures.items()}
     if rule == "best_accuracy":
         key = (-mean["peak_val_accuracy"], mean["min_val_loss"])
     elif rule == "best_loss":
         key = (mean["min_val_loss"],)
     else:
-        key = (-mean["final_val_accuracy"], mean["final_val_loss"])
+        key = (-mean["chosen_val_accuracy"], mean["chosen_val_loss"])
     return (*key, result.candidate)
 
 

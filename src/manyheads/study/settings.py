@@ -12,7 +12,7 @@ import tomli_w
 
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
 from manyheads.errors import RunError, SettingError
-from manyheads.heads.bank import EPOCH_RULES
+from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
 from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
@@ -27,9 +27,12 @@ class StudySettings:
 
     `data` names the data set; `weights` is a file of weights or None for ImageNet's; `epochs`,
     `batch_size` (images) and `seeds` are counts; `select` is the rule that chooses an epoch and
-    a candidate (`best_accuracy`, `best_loss` or `last`), on validation images only. A trial ends
-    early once its rule has found no better epoch in `patience` epochs; `prune` trains only the
-    best `1 / prune` of the candidates on from each rung to the next. None: neither.
+    a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images only.
+    With `folds`, images for training and validation are divided into so many parts, `repeats`
+    times anew, and every head is trained on all parts but one, which validates it; None: the given
+    validation images do. A trial ends early once its rule has found no better epoch in `patience`
+    epochs; `prune` trains only the best `1 / prune` of the candidates on from each rung to the
+    next. None: neither.
     """
 
     data: str
@@ -41,6 +44,8 @@ class StudySettings:
     epochs: int = 30
     batch_size: int = 32
     seeds: int = 1
+    folds: int | None = None
+    repeats: int | None = None
     select: str = "best_accuracy"
     patience: int | None = None
     prune: int | None = None
@@ -55,20 +60,48 @@ class StudySettings:
             batch_size=whole("batch_size", self.batch_size, 1, 65_536),
             seeds=whole("seeds", self.seeds, 1, 100_000),
         )
-        choice("select", self.select, EPOCH_RULES)
+        store(self, select=check_rule(self.select))
+        self._check_epochs()
+        self._check_folds()
         choice("engine", self.engine, ENGINES)
         choice("runtime", self.runtime, RUNTIMES)
         choice("precision", self.precision, PRECISIONS)
-        if self.patience is not None:
-            store(self, patience=whole("patience", self.patience, 1, MAX_EPOCHS))
-            if self.select == "last":
-                raise SettingError(
-                    "a rule that has a best epoch to wait for",
-                    "patience with select last, for which the last epoch is always the best",
-                    "leave out patience, or select best_accuracy or best_loss",
-                )
         if self.prune is not None:
             store(self, prune=check_prune(len(self.grid), self.epochs, self.prune))
+
+    def _check_epochs(self) -> None:
+        fixed = fixed_epoch(self.select)
+        if fixed is not None and fixed > self.epochs:
+            raise SettingError(
+                f"the epoch of fixed:N to be among the {self.epochs} that are trained",
+                self.select,
+                "train for more epochs, or name an earlier one",
+            )
+        if self.patience is None:
+            return
+        store(self, patience=whole("patience", self.patience, 1, MAX_EPOCHS))
+        if self.select not in ("best_accuracy", "best_loss"):
+            raise SettingError(
+                "a rule that has a best epoch to wait for",
+                f"patience with select {self.select}, which waits for none",
+                "leave out patience, or select best_accuracy or best_loss",
+            )
+
+    def _check_folds(self) -> None:
+        if self.folds is not None:
+            store(self, folds=whole("folds", self.folds, 2, 100))
+            store(
+                self, repeats=whole("repeats", 1 if self.repeats is None else self.repeats, 1, 1000)
+            )
+        elif self.repeats is not None:
+            raise SettingError(
+                "folds that can be repeated", "repeats without folds", "give folds, such as 5"
+            )
+
+    @property
+    def divisions(self) -> int:
+        """Into how many pairs of training and validation images the data are divided."""
+        return (self.folds or 1) * (self.repeats or 1)
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -77,7 +110,7 @@ class StudySettings:
 
     def trials(self) -> Trials:
         """All trials of the study."""
-        return Trials(len(self.grid), self.seeds)
+        return Trials(len(self.grid), self.seeds, self.divisions)
 
 
 def lasting(data: str | Path) -> str:

@@ -108,8 +108,8 @@ class Trials:
         if len(self) > MAX_TRIALS:
             raise SettingError(
                 f"a study of at most {MAX_TRIALS:,} trials",
-                f"{candidates:,} candidates × {seeds:,} seeds × {folds} folds = {len(self):,}",
-                "list fewer values or fewer seeds",
+                f"{candidates:,} candidates × {seeds:,} seeds × {folds:,} folds = {len(self):,}",
+                "list fewer values, seeds or folds",
             )
 
     def __len__(self) -> int:

@@ -3,7 +3,8 @@
 A trial is `pending`, `running`, `done`, `failed` or `pruned`. Its epochs are written together with
 its end, in one transaction, so that what is recorded of a trial is always whole: a trial that was
 cut off is simply pending again, and trained again to the same numbers. A trial that waits at a
-rung is pending with the epochs that it has been trained for.
+rung is pending with the epochs that it has been trained for. Of a trial that is done there is
+also what its head said of the images that validated it, so that a verdict needs no training.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float16, Int64
+
 from manyheads.errors import DiskError, RunError
-from manyheads.heads.bank import Metrics
+from manyheads.heads.bank import Metrics, Predictions
 from manyheads.study.space import Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATES = ("pending", "running", "done", "failed", "pruned")
 
 _SCHEMA = f"""
@@ -40,8 +44,23 @@ CREATE TABLE epochs (
     val_loss REAL NOT NULL,
     PRIMARY KEY (trial, epoch)
 ) WITHOUT ROWID;
+"""
+
+# What format 1 lacks. The arrays are little-endian.
+_SCHEMA_2 = f"""
+CREATE TABLE divisions (
+    fold INTEGER PRIMARY KEY,
+    images BLOB NOT NULL,
+    labels BLOB NOT NULL,
+    units BLOB NOT NULL
+);
+CREATE TABLE predictions (
+    trial INTEGER PRIMARY KEY REFERENCES trials,
+    log_probabilities BLOB NOT NULL
+);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+_LARGEST = 900_000_000  # bytes of predictions of one trial: SQLite's limit of a value is a billion
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,15 @@ class TrialRecord:
     epoch: int = 0
     note: str = ""
     epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Division:
+    """The images that validate a fold: their indices in the data set, labels and units."""
+
+    images: Int64[np.ndarray, "images"]
+    labels: Int64[np.ndarray, "images"]
+    units: Int64[np.ndarray, "images"]
 
 
 class Store:
@@ -98,8 +126,25 @@ class Store:
         with self._transaction():
             self._db.execute("UPDATE trials SET state = 'running' WHERE trial = ?", (trial,))
 
+    def divide(self, divisions: Sequence[Division]) -> None:
+        """Record which images validate each fold."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO divisions VALUES (?, ?, ?, ?)",
+                (
+                    (fold, _bytes(each.images), _bytes(each.labels), _bytes(each.units))
+                    for fold, each in enumerate(divisions)
+                ),
+            )
+
     def finish(
-        self, trial: int, state: str, epoch: int, note: str, curve: Sequence[Metrics]
+        self,
+        trial: int,
+        state: str,
+        epoch: int,
+        note: str,
+        curve: Sequence[Metrics],
+        predictions: Predictions | None = None,
     ) -> None:
         """A trial has ended as `state` after the epochs of `curve`, or waits at a rung: pending."""
         with self._transaction():
@@ -112,6 +157,11 @@ class Store:
                 "UPDATE trials SET state = ?, epoch = ?, note = ? WHERE trial = ?",
                 (state, epoch, note, trial),
             )
+            if predictions is not None and predictions.nbytes <= _LARGEST:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO predictions VALUES (?, ?)",
+                    (trial, predictions.astype("<f2").tobytes()),
+                )
 
     def prune(self, candidates: Iterable[int], note: str) -> None:
         """Candidates train no further: their trials are pruned, but for those that failed."""
@@ -155,13 +205,27 @@ class Store:
         with self._errors(), closing(self._db.execute(query, (trial,))) as rows:
             return [Metrics(*row) for row in rows]
 
+    def divisions(self) -> list[Division]:
+        """The images that validate each fold; none, if that was never recorded."""
+        query = "SELECT images, labels, units FROM divisions ORDER BY fold"
+        with self._errors(), closing(self._db.execute(query)) as rows:
+            return [Division(*(np.frombuffer(each, "<i8") for each in row)) for row in rows]
+
+    def predictions(self, trial: int, classes: int) -> Float16[np.ndarray, "images classes"] | None:
+        """Log-probabilities of the images that validated a trial; None if there are none."""
+        query = "SELECT log_probabilities FROM predictions WHERE trial = ?"
+        with self._errors():
+            row = self._db.execute(query, (trial,)).fetchone()
+        return None if row is None else np.frombuffer(row[0], "<f2").reshape(-1, classes)
+
     def _open(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
+        missing = {0: _SCHEMA + _SCHEMA_2, 1: _SCHEMA_2}.get(version)
+        if missing is not None:
             with self._transaction():
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, missing.split(";")):
                     self._db.execute(statement)
         elif version != SCHEMA_VERSION:
             raise RunError(
@@ -197,3 +261,7 @@ class Store:
             raise RunError(
                 f"the record of a study in {self.path}", str(error), "choose another --out"
             ) from error
+
+
+def _bytes(numbers: Int64[np.ndarray, "images"]) -> bytes:
+    return numbers.astype("<i8").tobytes()

@@ -31,6 +31,8 @@ def epochs_of(*validation: tuple[float, float]) -> list[Metrics]:
         ("best_loss", [(0.5, 1), (0.7, 2), (0.6, 0.5)], 3),
         ("best_loss", [(0.5, 1), (0.9, 1)], 1),
         ("last", [(0.9, 0.1), (0.1, 9)], 2),
+        ("fixed:2", [(0.9, 0.1), (0.1, 9), (0.95, 0.05)], 2),
+        ("fixed:9", [(0.9, 0.1), (0.1, 9)], 2),
     ],
 )
 def test_a_rule_chooses_its_epoch(
@@ -46,8 +48,14 @@ def test_a_rule_chooses_its_epoch(
 
 
 def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(SettingError, match="best_accuracy, best_loss, last"):
+    with pytest.raises(SettingError, match="best_accuracy, best_loss, last, fixed:N"):
         BestEpoch("best")
+
+
+@pytest.mark.parametrize("rule", ["fixed:", "fixed:0", "fixed:x", "fixed:1.5"])
+def test_a_fixed_rule_names_an_epoch(rule: str) -> None:
+    with pytest.raises(SettingError, match="the epoch of fixed:N to be a whole number"):
+        BestEpoch(rule)
 
 
 def test_an_unknown_engine_is_refused() -> None:
@@ -66,13 +74,23 @@ def parameters(value: float = 0.0) -> Parameters:
     return arrays
 
 
+def silence() -> np.ndarray:
+    return np.zeros((1, 2), np.float16)
+
+
 def test_events_tell_each_epoch_and_the_chosen_parameters() -> None:
     losses = np.ones(3)
     outcomes = [(metrics, losses) for metrics in epochs_of((0.5, 1), (0.9, 1), (0.7, 1))]
     count = iter(range(1, 4))
+    said = [np.full((1, 2), -epoch, np.float16) for epoch in range(1, 3)]
     events = list(
         head_events(
-            7, settings(epochs=3), "best_accuracy", outcomes, lambda: parameters(next(count))
+            7,
+            settings(epochs=3),
+            "best_accuracy",
+            outcomes,
+            lambda: parameters(next(count)),
+            iter(said).__next__,
         )
     )
     assert [type(event) for event in events] == [EpochEnd] * 3 + [HeadEnd]
@@ -81,11 +99,12 @@ def test_events_tell_each_epoch_and_the_chosen_parameters() -> None:
     assert (end.head, end.status, end.note, end.epoch) == (7, "done", "", 2)
     assert end.parameters is not None
     assert end.parameters.bias.tolist() == [2, 2]
+    assert end.predictions is said[1]
 
 
 def test_epochs_that_end_early_have_no_end() -> None:
     outcomes = [(metrics, np.ones(3)) for metrics in epochs_of((0.5, 1))]
-    events = list(head_events(0, settings(epochs=3), "last", outcomes, parameters))
+    events = list(head_events(0, settings(epochs=3), "last", outcomes, parameters, silence))
     assert [type(event) for event in events] == [EpochEnd]
 
 
@@ -103,7 +122,7 @@ def test_numbers_that_are_not_finite_fail_the_head(
     ]
     found = iter([parameters(), parameters(bias)])
     events = list(
-        head_events(0, settings(epochs=3), "best_accuracy", outcomes, lambda: next(found))
+        head_events(0, settings(epochs=3), "best_accuracy", outcomes, lambda: next(found), silence)
     )
     end = events[-1]
     assert isinstance(end, HeadEnd)

@@ -14,7 +14,7 @@ from manyheads.errors import SettingError
 from manyheads.heads.bank import Metrics
 from manyheads.heads.head import glorot_parameters
 from manyheads.model.checkpoints import check_pattern, checkpoint_names
-from manyheads.study.run import BestHead
+from manyheads.study.head_files import BestHead, about_head
 from manyheads.study.select import Outcome
 from manyheads.study.space import Trial
 from tests.small_study import small_settings
@@ -91,12 +91,12 @@ def test_a_good_pattern_passes(pattern: str) -> None:
 
 def named(pattern: str, outcomes: Sequence[tuple[int, float]]) -> list[str]:
     """The names of heads that were best at (epoch, val_accuracy)."""
-    heads = []
+    heads, study = [], small_settings(Path("data"))
     for number, (epoch, accuracy) in enumerate(outcomes, start=1):
         curve = [Metrics(0.5, 0.25, accuracy, 0.75)] * epoch
         trial = Trial(number=number, candidate=number, seed=4, fold=0)
         parameters = glorot_parameters(4, 8, 3, np.random.default_rng(0))
-        heads.append(BestHead(number, Outcome(trial, epoch, curve), parameters))
-    found = checkpoint_names(pattern, small_settings(Path("data")), heads)
+        heads.append(BestHead(number, about_head(study, Outcome(trial, epoch, curve)), parameters))
+    found = checkpoint_names(pattern, heads)
     assert [head for head, _ in found] == heads
     return [name for _, name in found]

@@ -25,7 +25,7 @@ from manyheads.model.card import card_path, read_card
 from manyheads.model.export import export_model, write_models
 from manyheads.pipeline import Finished
 from manyheads.study.folder import RunFolder
-from manyheads.study.run import BestHead
+from manyheads.study.head_files import BestHead, about_head
 from manyheads.study.select import Outcome
 from manyheads.study.space import Trial
 from tests.plain_keras import opened
@@ -253,7 +253,8 @@ def head(candidate: int, epoch: int = 1) -> BestHead:
     curve = [Metrics(0.5, 0.25, 0.5, 0.75)] * epoch
     trial = Trial(number=candidate, candidate=candidate, seed=0, fold=0)
     parameters = glorot_parameters(4, 8, 3, np.random.default_rng(0))
-    return BestHead(candidate, Outcome(trial, epoch, curve), parameters)
+    about = about_head(small_settings(Path("data")), Outcome(trial, epoch, curve))
+    return BestHead(candidate, about, parameters)
 
 
 @pytest.mark.slow

@@ -57,8 +57,8 @@ def studied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A study with and without pruning: its settings, and both folders."""
     settings = pruning(request.param)
     folder = tmp_path_factory.mktemp("studied")
-    train(replace(settings, prune=None), folder / "whole", fold=FOLD)
-    result = train(settings, folder / "pruned", fold=FOLD)
+    train(replace(settings, prune=None), folder / "whole", folds=[FOLD])
+    result = train(settings, folder / "pruned", folds=[FOLD])
     return settings, result, folder / "whole", folder / "pruned"
 
 
@@ -132,7 +132,7 @@ class StopAfter(Listener):
 def uninterrupted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     settings = pruning(patience=request.param)
     path = tmp_path_factory.mktemp("uninterrupted")
-    train(settings, path, fold=FOLD)
+    train(settings, path, folds=[FOLD])
     return settings, outcome_of(path)
 
 
@@ -145,11 +145,11 @@ def test_a_study_stopped_anywhere_goes_on_to_the_same_bits(
     while stops < 3:
         listener = StopAfter(epochs)
         try:
-            train(settings, tmp_path, fold=FOLD, listener=listener, stop=listener.stop)
+            train(settings, tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
             break
         except Interrupted:
             stops += 1
-    train(settings, tmp_path, fold=FOLD)
+    train(settings, tmp_path, folds=[FOLD])
     assert outcome_of(tmp_path) == expected
 
 
@@ -164,9 +164,9 @@ def test_a_study_killed_before_it_has_pruned_prunes_alike(
     with monkeypatch.context() as patch:
         patch.setattr(Store, "prune", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(settings, tmp_path, fold=FOLD)
+            train(settings, tmp_path, folds=[FOLD])
     assert "pruned" not in states_of(tmp_path).values()
-    train(settings, tmp_path, fold=FOLD)
+    train(settings, tmp_path, folds=[FOLD])
     assert outcome_of(tmp_path) == expected
 
 
@@ -188,9 +188,9 @@ def test_a_study_killed_at_the_end_of_any_trial_goes_on_to_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(Store, "finish", killed)
         with suppress(KeyboardInterrupt):  # with patience, fewer trials than that may end
-            train(settings, tmp_path, fold=FOLD)
+            train(settings, tmp_path, folds=[FOLD])
     assert len(calls) >= min(at, 24)
-    train(settings, tmp_path, fold=FOLD)
+    train(settings, tmp_path, folds=[FOLD])
     assert outcome_of(tmp_path) == expected
 
 
@@ -211,14 +211,14 @@ def test_the_order_in_which_trials_end_changes_nothing(
 ) -> None:
     settings, expected = uninterrupted
     monkeypatch.setattr(studies, "engine_named", Backwards)
-    train(settings, tmp_path, fold=FOLD)
+    train(settings, tmp_path, folds=[FOLD])
     assert outcome_of(tmp_path) == expected
 
 
 def test_patience_and_pruning_together_end_no_survivor_too_late(uninterrupted, tmp_path) -> None:
     settings, _ = uninterrupted
-    train(settings, tmp_path / "pruned", fold=FOLD)
-    train(replace(settings, prune=None), tmp_path / "whole", fold=FOLD)
+    train(settings, tmp_path / "pruned", folds=[FOLD])
+    train(replace(settings, prune=None), tmp_path / "whole", folds=[FOLD])
     expected, found = curves_of(tmp_path / "whole"), curves_of(tmp_path / "pruned")
     for number, state in states_of(tmp_path / "pruned").items():
         assert found[number] == (expected[number] if state == "done" else expected[number][:4])
@@ -227,10 +227,10 @@ def test_patience_and_pruning_together_end_no_survivor_too_late(uninterrupted, t
 def test_a_survivor_that_no_longer_trains_alike_is_said(tmp_path: Path) -> None:
     listener = StopAfter(100)  # in the second rung
     with pytest.raises(Interrupted):
-        train(pruning(), tmp_path, fold=FOLD, listener=listener, stop=listener.stop)
+        train(pruning(), tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
     other = generated_fold(40, FEATURES, validation=60, seed=5)
     with pytest.raises(RunError, match=r"to train to the same numbers again, found others in epo"):
-        train(pruning(), tmp_path, fold=other)
+        train(pruning(), tmp_path, folds=[other])
 
 
 class Diverging(Backwards):
@@ -263,7 +263,7 @@ def diverge(monkeypatch: pytest.MonkeyPatch):
 
 def test_candidates_that_diverge_before_a_rung_are_none_of_the_best(tmp_path, diverge) -> None:
     diverge({0.03: 2, 0.3: 3})
-    result = train(pruning(), tmp_path, fold=FOLD)
+    result = train(pruning(), tmp_path, folds=[FOLD])
     left = {number for number in range(1, 13) if GRID[number - 1].learning_rate == 0.003}
     assert {entry.candidate for entry in result.ranking} == left
     assert (len(result.pruned), len(result.without_result)) == (0, 8)
@@ -271,12 +271,12 @@ def test_candidates_that_diverge_before_a_rung_are_none_of_the_best(tmp_path, di
 
 def test_a_rung_at_which_all_have_diverged_ends_the_study(tmp_path: Path, diverge) -> None:
     diverge(dict.fromkeys(GRID.learning_rate, 2))
-    result = train(pruning(), tmp_path, fold=FOLD)
+    result = train(pruning(), tmp_path, folds=[FOLD])
     assert (result.ranking, result.pruned) == ((), ())
     assert set(states_of(tmp_path).values()) == {"failed"}
     assert len(rows_of(tmp_path / "results.csv")) == 12
     again = StopAfter(0)
-    assert train(pruning(), tmp_path, fold=FOLD, listener=again) == result
+    assert train(pruning(), tmp_path, folds=[FOLD], listener=again) == result
     assert again.left == 0
 
 
@@ -290,8 +290,8 @@ def test_what_diverges_after_a_rung_had_its_part_in_it(
     diverge({GRID[result.ranking[0].candidate - 1].learning_rate: 7})
     listener = StopAfter(epochs)
     with pytest.raises(Interrupted):
-        train(settings, tmp_path, fold=FOLD, listener=listener, stop=listener.stop)
-    found = train(settings, tmp_path, fold=FOLD)
+        train(settings, tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
+    found = train(settings, tmp_path, folds=[FOLD])
     assert {entry.candidate for entry in (*found.ranking, *found.without_result)} == winners
     assert [entry.candidate for entry in found.pruned] == [e.candidate for e in result.pruned]
     assert found.without_result
@@ -308,7 +308,7 @@ def test_what_is_left_is_known_from_the_beginning(tmp_path: Path) -> None:
             self.left.append(self.work.left.epochs)
 
     watch = Watch()
-    train(pruning(), tmp_path, fold=FOLD, listener=watch)
+    train(pruning(), tmp_path, folds=[FOLD], listener=watch)
     epochs = 24 * 4 + 8 * 12
     assert watch.left == list(range(epochs - 1, -1, -1))
     with Store(RunFolder(tmp_path).store) as store:

@@ -24,6 +24,8 @@ for measure in (
     "final_val_accuracy",
     "min_val_loss",
     "final_val_loss",
+    "chosen_val_accuracy",
+    "chosen_val_loss",
     "best_epoch",
 ):
     RESULTS += f",{measure}_mean,{measure}_std"
@@ -102,6 +104,9 @@ def test_the_results_follow_from_the_history_alone(run) -> None:
             "final_val_loss": [curve[-1][1] for curve in trials],
             "best_epoch": [chosen_epoch(settings.select, curve) for curve in trials],
         }
+        chosen = [curve[chosen_epoch(settings.select, curve) - 1] for curve in trials]
+        expected["chosen_val_accuracy"] = [epoch[0] for epoch in chosen]
+        expected["chosen_val_loss"] = [epoch[1] for epoch in chosen]
         for name, values in expected.items():
             assert float(row[f"{name}_mean"]) == pytest.approx(sum(values) / 3, rel=1e-12)
             deviation = float(row[f"{name}_std"])

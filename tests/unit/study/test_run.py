@@ -60,15 +60,15 @@ def uninterrupted(settings, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_each_candidate_has_the_file_of_its_best_head(settings, uninterrupted, tmp_path) -> None:
     result = train(settings, tmp_path)
     assert outcome_of(tmp_path) == uninterrupted
-    heads = best_heads(RunFolder(tmp_path), result)
+    heads = best_heads(settings, RunFolder(tmp_path), result)
     assert [head.candidate for head in heads] == [entry.candidate for entry in result.ranking]
     fold = generated_fold(60, FEATURES)
     for head in heads:
         logits = forward(head.parameters, fold.matrix[fold.validation])
         accuracy = np.mean(logits.argmax(axis=1) == fold.validation_labels)
         loss = cross_entropy(logits, fold.validation_labels).mean()
-        assert accuracy == pytest.approx(head.outcome.chosen.val_accuracy, abs=1e-9)
-        assert loss == pytest.approx(head.outcome.chosen.val_loss, rel=1e-4)
+        assert accuracy == pytest.approx(head.about["val_accuracy"], abs=1e-9)
+        assert loss == pytest.approx(head.about["val_loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize("epochs", range(1, 37, 5))
@@ -113,7 +113,7 @@ def test_a_head_that_no_longer_trains_alike_is_said(settings, tmp_path: Path) ->
     train(settings, tmp_path)
     RunFolder(tmp_path).head(1).unlink()
     with pytest.raises(RunError, match=r"to train to the same numbers again, found others in epo"):
-        train(settings, tmp_path, fold=generated_fold(60, FEATURES, seed=5))
+        train(settings, tmp_path, folds=[generated_fold(60, FEATURES, seed=5)])
 
 
 def test_heads_of_a_large_study_are_made_at_the_end_for_the_best_alone(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def diverging_fold() -> Fold:
 def test_heads_that_diverge_fail_and_the_others_go_on(tmp_path: Path) -> None:
     settings = study_settings(grid=Grid((10.0, 1e-12), (8,), (0.0,)), epochs=4)
     listener = StopAfter(0)
-    result = train(settings, tmp_path, fold=diverging_fold(), listener=listener)
+    result = train(settings, tmp_path, folds=[diverging_fold()], listener=listener)
     with Store(RunFolder(tmp_path).store) as store:
         failed = store.trials("failed")
     assert {record.trial.candidate for record in failed} == {1}
@@ -190,7 +190,7 @@ def test_heads_that_diverge_fail_and_the_others_go_on(tmp_path: Path) -> None:
     assert (first["rank"], first["failed"], second["rank"]) == ("", "2", "1")
     assert not RunFolder(tmp_path).head(1).exists()
     again = StopAfter(0)
-    train(settings, tmp_path, fold=diverging_fold(), listener=again)
+    train(settings, tmp_path, folds=[diverging_fold()], listener=again)
     assert (again.begun, again.ends) == ((4, 4), [])
 
 

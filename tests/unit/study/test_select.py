@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 import pytest
 
 from manyheads.heads.bank import EPOCH_RULES, Metrics
-from manyheads.study.select import MEASURES, RULES, Outcome, ranked, summarise
+from manyheads.study.select import MEASURES, Outcome, chosen_epoch, ranked, rule_words, summarise
 from manyheads.study.space import Trial
 
 
@@ -19,8 +19,16 @@ def outcome(
     return Outcome(Trial(number=number, candidate=1, seed=number, fold=0), epoch, curve)
 
 
+def chosen_by(rule: str, accuracies: Sequence[float], losses: Sequence[float]) -> Outcome:
+    """A trial at the epoch that `rule` chooses."""
+    curve = outcome(accuracies, losses, 1).curve
+    return outcome(accuracies, losses, chosen_epoch(rule, curve))
+
+
 def test_every_rule_is_put_in_words() -> None:
-    assert set(RULES) == set(EPOCH_RULES)
+    words = [rule_words(rule) for rule in (*EPOCH_RULES, "fixed:7", "fixed:8")]
+    assert len(set(words)) == len(words)
+    assert "epoch 7" in words[-2]
 
 
 def test_a_curve_in_a_few_numbers() -> None:
@@ -32,6 +40,8 @@ def test_a_curve_in_a_few_numbers() -> None:
         "final_val_accuracy": 0.7,
         "min_val_loss": 0.4,
         "final_val_loss": 1.5,
+        "chosen_val_accuracy": 0.9,
+        "chosen_val_loss": 1.0,
         "best_epoch": 2.0,
     }
     assert tuple(outcome([0.1], [1.0], 1).measures()) == MEASURES
@@ -65,13 +75,16 @@ def test_a_candidate_that_only_failed_has_no_result_and_no_rank() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "winner"),
-    [("best_accuracy", 1), ("best_loss", 2), ("last", 3)],
+    [("best_accuracy", 1), ("best_loss", 2), ("last", 3), ("fixed:2", 3)],
 )
 def test_each_rule_has_its_own_winner(rule: str, winner: int) -> None:
     results = [
-        summarise(1, rule, [outcome([0.9, 0.1], [2.0, 2.0], 1)], 0, 1),
-        summarise(2, rule, [outcome([0.5, 0.5], [0.1, 2.0], 1)], 0, 1),
-        summarise(3, rule, [outcome([0.1, 0.8], [2.0, 2.0], 2)], 0, 1),
+        summarise(number, rule, [chosen_by(rule, accuracies, losses)], 0, 1)
+        for number, accuracies, losses in (
+            (1, [0.9, 0.1], [2.0, 2.0]),
+            (2, [0.5, 0.5], [0.1, 2.0]),
+            (3, [0.1, 0.8], [2.0, 2.0]),
+        )
     ]
     assert ranked(rule, results)[0].candidate == winner
 

@@ -110,7 +110,7 @@ def test_a_study_of_too_many_trials_is_refused_without_listing_them() -> None:
     grid = Grid(many, tuple(range(1, 4000)), many)
     assert len(grid) == 3999**3
     assert grid[len(grid) - 1].size_inner == 3999
-    with pytest.raises(SettingError, match="list fewer values or fewer seeds"):
+    with pytest.raises(SettingError, match="list fewer values, seeds or folds"):
         Trials(len(grid), 1)
 
 

@@ -10,12 +10,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics
 from manyheads.study.space import Trials
-from manyheads.study.store import SCHEMA_VERSION, STATES, Store
+from manyheads.study.store import SCHEMA_VERSION, STATES, Division, Store
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "study_v1.sql"
 CURVE = [Metrics(0.1, 0.30000000000000004, 1 / 3, 1e-300), Metrics(0.5, 5e300, 0.0, 1.0)]
@@ -159,7 +160,9 @@ def test_a_study_from_the_future_is_left_alone(path: Path) -> None:
     Store(path).close()
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(RunError, match=f"of format {SCHEMA_VERSION} in .*, found format 2; use"):
+    with pytest.raises(
+        RunError, match=f"of format {SCHEMA_VERSION} in .*, found format {SCHEMA_VERSION + 1}; use"
+    ):
         Store(path)
 
 
@@ -172,3 +175,33 @@ def test_a_study_of_format_1_still_opens(path: Path) -> None:
         assert {record.state for record in store.trials()} <= set(STATES)
         assert store.curve(1)[1] == Metrics(0.1, 0.30000000000000004, 0.75, 1e-300)
         assert store.trials("failed")[0].note == "diverged in epoch 2"
+        assert store.divisions() == []
+        assert store.predictions(1, 3) is None
+        store.finish(4, "done", 1, "", CURVE, np.zeros((2, 3), np.float16))
+        assert store.predictions(4, 3) is not None
+
+
+def test_predictions_and_divisions_come_back_as_they_were(store: Store) -> None:
+    said = -np.arange(12, dtype=np.float16).reshape(4, 3)
+    store.finish(1, "done", 1, "", CURVE, said)
+    store.finish(2, "failed", 0, "diverged", [])
+    divided = [
+        Division(np.array([5, 2**40]), np.array([0, 1]), np.array([9, 9])),
+        Division(np.array([7]), np.array([2]), np.array([3])),
+    ]
+    store.divide(divided)
+    store.divide(divided)
+    np.testing.assert_array_equal(store.predictions(1, 3), said)
+    assert store.predictions(2, 3) is None
+    for found, wanted in zip(store.divisions(), divided, strict=True):
+        for name in ("images", "labels", "units"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+
+
+def test_predictions_beyond_what_sqlite_holds_are_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manyheads.study.store._LARGEST", 11)
+    store.finish(1, "done", 1, "", CURVE, np.zeros((2, 3), np.float16))
+    assert states(store)[0] == "done"
+    assert store.predictions(1, 3) is None

@@ -1,0 +1,75 @@
+"""How a study's images are divided: what each fold's heads train on and are validated on."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from manyheads.data.columns import Rows
+from manyheads.data.dataset import Dataset
+from manyheads.data.folds import divide, pool_of, require_divisible
+from manyheads.heads.bank import Fold
+from manyheads.study.settings import StudySettings
+from manyheads.study.store import Division
+
+
+def require_trainable(settings: StudySettings, dataset: Dataset) -> None:
+    """Raise `DataError` unless heads can be trained on `dataset` in the way of `settings`."""
+    if settings.folds is None:
+        dataset.require_trainable()
+    else:
+        require_divisible(dataset, settings.folds)
+
+
+def validation_counts(settings: StudySettings, dataset: Dataset) -> tuple[int, int]:
+    """How many images a head trains on, about, and how many validate, all folds together."""
+    if settings.folds is None:
+        return len(dataset.rows("train")), len(dataset.rows("validation"))
+    pool = len(pool_of(dataset))
+    return pool - pool // settings.folds, pool
+
+
+def divisions(settings: StudySettings, dataset: Dataset) -> list[tuple[Rows, Rows]]:
+    """The images that train and those that validate, for each fold of each repeat in turn.
+
+    Raises `DataError` if `dataset` cannot be trained on so.
+    """
+    require_trainable(settings, dataset)
+    if settings.folds is None:
+        return [(dataset.rows("train"), dataset.rows("validation"))]
+    pool = pool_of(dataset)
+    dealt = divide(dataset, pool, settings.folds, settings.repeats or 1, settings.split.seed)
+    return [
+        (pool[row != fold], pool[row == fold]) for row in dealt for fold in range(settings.folds)
+    ]
+
+
+def folds_of(
+    divided: list[tuple[Rows, Rows]],
+    dataset: Dataset,
+    rows: Int64[np.ndarray, "images"],
+    matrix: Float32[np.ndarray, "stored features"],
+) -> list[Fold]:
+    """What an engine trains on: `rows` says which row of `matrix` has an image's features."""
+    labels, classes = dataset.labels, len(dataset.classes)
+    return [
+        Fold(
+            matrix=matrix,
+            train=rows[train],
+            train_labels=labels[train],
+            validation=rows[validation],
+            validation_labels=labels[validation],
+            classes=classes,
+        )
+        for train, validation in divided
+    ]
+
+
+def recorded(
+    divided: list[tuple[Rows, Rows]], dataset: Dataset, original: Int64[np.ndarray, "images"]
+) -> list[Division]:
+    """What the store keeps: `original` numbers the images as in the whole data set."""
+    return [
+        Division(original[validation], dataset.labels[validation], dataset.units[validation])
+        for _, validation in divided
+    ]

@@ -1,0 +1,93 @@
+"""The head that a study with folds hands over: trained anew, on all images of the folds.
+
+Of such a study every trained head has left out a part of the images, and none of them is the
+answer. So the selected setting is trained once more on all of them, for as many epochs as its
+trials' chosen ones had in the median.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from statistics import median_low
+
+import numpy as np
+
+from manyheads.errors import Interrupted, ModelError, RunError
+from manyheads.heads.bank import Engine, Fold, HeadEnd
+from manyheads.heads.files import load_head, save_head
+from manyheads.study.folder import RunFolder
+from manyheads.study.head_files import BestHead, best_heads
+from manyheads.study.results import StudyResult
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import Trial
+from manyheads.study.store import Store
+from manyheads.study.trial_heads import head_settings
+
+
+def selected_head(settings: StudySettings, folder: RunFolder, result: StudyResult) -> BestHead:
+    """The head that a finished study has selected, from its file.
+
+    With folds, the one that was trained anew; otherwise the best of the best candidate's.
+    """
+    if settings.folds is None:
+        return best_heads(settings, folder, result, 1)[0]
+    parameters, about = load_head(folder.selected)
+    return BestHead(int(about["candidate"]), about, parameters)
+
+
+def refit(
+    settings: StudySettings,
+    folder: RunFolder,
+    store: Store,
+    result: StudyResult,
+    folds: Sequence[Fold],
+    engine: Engine,
+    note: Callable[[str], None],
+    stop: threading.Event | None,
+) -> None:
+    """Train the selected setting on all images and keep the head, unless that was done before."""
+    winner = result.ranking[0]
+    epochs = [r.epoch for r in store.trials("done", candidate=winner.candidate)]
+    epoch = median_low(epochs)
+    about = {
+        **asdict(result.hyperparameters(winner.candidate)),
+        "candidate": winner.candidate,
+        "seed": 0,
+        "folds": settings.divisions,
+        "epoch": epoch,
+        "val_accuracy": winner.measures["chosen_val_accuracy"].mean,
+        "val_loss": winner.measures["chosen_val_loss"].mean,
+    }
+    if _is(folder, about):
+        return
+    whole = _undivided(folds[0])
+    note(f"Training the selected setting on all {len(whole.train):,} images for {epoch} epochs …")
+    trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
+    head = replace(head_settings(settings, trial, epoch), patience=None)
+    for event in engine.train([head], [whole], rule="last", stop=stop):
+        if isinstance(event, HeadEnd):
+            if event.status != "done" or event.parameters is None:
+                raise RunError(
+                    "the selected setting to train on all images", event.note,
+                    "list a lower learning_rate, with another --out",
+                )  # fmt: skip
+            save_head(folder.selected, event.parameters, about)
+            return
+    raise Interrupted("the study", "repeat the same command to resume")
+
+
+def _is(folder: RunFolder, about: dict[str, float]) -> bool:
+    try:
+        return load_head(folder.selected)[1] == about
+    except ModelError:  # not there, or damaged
+        return False
+
+
+def _undivided(fold: Fold) -> Fold:
+    return replace(
+        fold,
+        train=np.concatenate([fold.train, fold.validation]),
+        train_labels=np.concatenate([fold.train_labels, fold.validation_labels]),
+    )
