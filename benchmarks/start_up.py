@@ -58,7 +58,8 @@ def main() -> None:
     lines = [
         *table([("command", "seconds", "fastest to slowest", "memory at its peak"), *rows]),
         "",
-        "The median of whole commands, on generated images. Cold: the model's program is not "
+        "The median of whole commands, on generated images; the lesson's, if they are there, on "
+        "the photographs. Cold: the model's program is not "
         "compiled yet; Xception's weights are there. Warm: the features are cached. Training goes "
         "from the first head's start, which loads the compiled loops, to the last one's end.",
     ]
