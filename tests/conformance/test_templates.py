@@ -109,3 +109,9 @@ def test_the_template_itself_stays_as_it_was(weights: Weights, tmp_path: Path) -
         before = where[0].read_bytes()
         write_model(SPEC, weights, SIZE, (random_head(5), settings(5)), tmp_path / f"x{suffix}")
         assert where[0].read_bytes() == before
+
+
+def test_a_head_of_another_shape_is_refused(weights: Weights, tmp_path: Path) -> None:
+    template, _ = templates._template(SPEC, weights, SIZE, 5, CLASSES, ".keras", None)
+    with pytest.raises(ValueError, match=r"layers/dense/vars/0 is float32 \(1024, 5\)"):
+        templates._fill_keras(template, tmp_path / "x.keras", random_head(6), settings(6))

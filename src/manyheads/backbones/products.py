@@ -130,6 +130,6 @@ def _whole(recipe: dict[str, Any]) -> dict[str, Any]:
 def _checksum(path: Path) -> int:
     total = 0
     with path.open("rb") as file:
-        while block := file.read(1 << 22):
+        while block := file.read(1 << 24):
             total = zlib.crc32(block, total)
     return total

@@ -9,14 +9,13 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -25,12 +24,13 @@ from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ManyheadsError, ModelError
 from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.model.members import StoredMember
 from manyheads.places import disk_errors
 
 _BLANK = "manyheads.model.keras_models:blank"
 _KEPT = 6  # templates in the cache; Xception's has 86 MB
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_COPY = 1 << 22
+_COPY = 1 << 24  # bytes: whoever reads in many small parts waits for its turn at each
 
 
 def write_model(
@@ -77,9 +77,8 @@ def read_head(file: Path) -> Parameters:
 
     try:
         with (
-            zipfile.ZipFile(file) as archive,
-            _unpacked(archive) as unpacked,
-            h5py.File(unpacked, "r") as arrays,
+            StoredMember(file, _WEIGHTS) as weights,
+            h5py.File(weights, "r") as arrays,
         ):
             layers: Any = arrays["layers"]
             flat = [
@@ -136,16 +135,38 @@ def _fill_keras(
         compiling["jit_compile"] = "auto"  # as the reader's backend has it, not the child's
         rate = _set_learning_rate(compiling["optimizer"], hyperparameters)
         filled.writestr(_CONFIG, json.dumps(config))
-        with _unpacked(archive) as unpacked:
-            with h5py.File(unpacked, "r+") as arrays:
-                for n, layer in enumerate(_layers(parameters)):
-                    for place, array in enumerate(layer):
-                        name = f"layers/dense{f'_{n}' if n else ''}/vars/{place}"
-                        _put(arrays, name, array)
-                _put(arrays, "optimizer/vars/1", rate)
-            unpacked.seek(0)
+        new: dict[str, Any] = {"optimizer/vars/1": rate}
+        for n, layer in enumerate(_layers(parameters)):
+            for place, array in enumerate(layer):
+                new[f"layers/dense{f'_{n}' if n else ''}/vars/{place}"] = array
+        with StoredMember(template, _WEIGHTS) as weights:
+            with h5py.File(weights, "r") as arrays:
+                pieces = sorted(_piece(arrays, name, array) for name, array in new.items())
             with filled.open(_WEIGHTS, "w", force_zip64=True) as out:
-                shutil.copyfileobj(unpacked, out, _COPY)
+                weights.seek(0)
+                for start, content in pieces:
+                    _copy(weights, out, start - weights.tell())
+                    out.write(content)
+                    weights.seek(len(content), io.SEEK_CUR)
+                _copy(weights, out, weights.size - weights.tell())
+
+
+def _piece(arrays: Any, name: str, array: Any) -> tuple[int, bytes]:
+    """Where an array lies in its file, and the bytes that are to lie there."""
+    place, new = arrays[name], np.asarray(array)
+    start = place.id.get_offset()
+    if (place.shape, place.dtype) != (new.shape, new.dtype) or start is None:
+        raise ValueError(
+            f"{name} is {place.dtype} {place.shape} at {start} in the template, "
+            f"{new.dtype} {new.shape} in the head"
+        )
+    return start, new.tobytes()
+
+
+def _copy(source: io.RawIOBase, target: IO[bytes], count: int) -> None:
+    while count > 0 and (block := source.read(min(count, _COPY))):
+        target.write(block)
+        count -= len(block)
 
 
 def _fill_h5(
@@ -190,13 +211,3 @@ def _set_learning_rate(optimizer: dict[str, Any], hyperparameters: Hyperparamete
     rate = np.float32(hyperparameters.learning_rate)  # Keras holds it in a float32 variable
     optimizer["config"]["learning_rate"] = float(rate)
     return rate
-
-
-@contextmanager
-def _unpacked(archive: zipfile.ZipFile) -> Iterator[io.BufferedRandom]:
-    """The arrays of a .keras archive as a temporary file: HDF5 seeks too much for an archive."""
-    with tempfile.TemporaryFile() as unpacked:
-        with archive.open(_WEIGHTS) as packed:
-            shutil.copyfileobj(packed, unpacked, _COPY)
-        unpacked.seek(0)
-        yield unpacked  # pyright: ignore[reportReturnType]
