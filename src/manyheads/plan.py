@@ -19,6 +19,7 @@ from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
 from manyheads.study.store import Store, TrialRecord
+from manyheads.study.tables import require_parquet
 from manyheads.study.work import Work
 
 _USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
@@ -38,12 +39,13 @@ class RunOptions:
 
     `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
     files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
-    (at most `MAX_CHECKPOINTS`), named by it.
+    (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too.
     """
 
     strict: bool = False
     keep_heads: int = 100
     checkpoint_pattern: str | None = None
+    parquet: bool = False
 
     def checkpoints(self, candidates: int) -> int:
         """How many whole networks are written beside the best, at most."""
@@ -149,6 +151,8 @@ def plan_study(
     options = options or RunOptions()
     if options.checkpoint_pattern is not None:
         check_pattern(options.checkpoint_pattern)
+    if options.parquet:
+        require_parquet()
     spec = registry.get(settings.backbone)
     spec.check_size(settings.image.size)
     check_precision(settings.precision, settings.runtime)

@@ -22,7 +22,7 @@ def test_predicted_classes_stay_and_losses_hardly_move(drawn):
 
 
 def test_two_classes_that_round_to_one_number_keep_their_order() -> None:
-    logits = np.float32([[0.0, 1e-4, 1e-4 - 1e-6], [-70000.0, 0.0, -80000.0]])
+    logits = np.array([[0.0, 1e-4, 1e-4 - 1e-6], [-70000.0, 0.0, -80000.0]], np.float32)
     kept = compact_predictions(logits)
     assert kept.argmax(axis=1).tolist() == [1, 1]
     assert kept[1].tolist() == [-65504.0, 0.0, -65504.0]

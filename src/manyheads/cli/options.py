@@ -167,4 +167,5 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         strict=args.strict,
         keep_heads=getattr(args, "keep_heads", RunOptions.keep_heads),
         checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
+        parquet=getattr(args, "parquet", False),
     )

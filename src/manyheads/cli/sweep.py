@@ -75,6 +75,7 @@ def add(commands) -> argparse.ArgumentParser:
         "--keep-heads", default=100, metavar="N",
         help="keep files of the best heads of at most N candidates (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet too")
     parser.add_argument(
         "--checkpoint-pattern", metavar="PATTERN",
         help="also write a whole network for each of the best candidates (at most 20), named like "

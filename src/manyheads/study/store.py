@@ -20,46 +20,9 @@ from jaxtyping import Float16, Int64
 
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics, Predictions
+from manyheads.study.schema import SCHEMA_VERSION, statements
 from manyheads.study.space import Trial
 
-SCHEMA_VERSION = 2
-STATES = ("pending", "running", "done", "failed", "pruned")
-
-_SCHEMA = f"""
-CREATE TABLE trials (
-    trial INTEGER PRIMARY KEY,
-    candidate INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    fold INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN {STATES}),
-    epoch INTEGER NOT NULL DEFAULT 0,
-    note TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE epochs (
-    trial INTEGER NOT NULL REFERENCES trials,
-    epoch INTEGER NOT NULL,
-    accuracy REAL NOT NULL,
-    loss REAL NOT NULL,
-    val_accuracy REAL NOT NULL,
-    val_loss REAL NOT NULL,
-    PRIMARY KEY (trial, epoch)
-) WITHOUT ROWID;
-"""
-
-# What format 1 lacks. The arrays are little-endian.
-_SCHEMA_2 = f"""
-CREATE TABLE divisions (
-    fold INTEGER PRIMARY KEY,
-    images BLOB NOT NULL,
-    labels BLOB NOT NULL,
-    units BLOB NOT NULL
-);
-CREATE TABLE predictions (
-    trial INTEGER PRIMARY KEY REFERENCES trials,
-    log_probabilities BLOB NOT NULL
-);
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 _LARGEST = 900_000_000  # bytes of predictions of one trial: SQLite's limit of a value is a billion
 
 
@@ -222,17 +185,17 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        missing = {0: _SCHEMA + _SCHEMA_2, 1: _SCHEMA_2}.get(version)
-        if missing is not None:
-            with self._transaction():
-                for statement in filter(str.strip, missing.split(";")):
-                    self._db.execute(statement)
-        elif version != SCHEMA_VERSION:
+        missing = statements(version)
+        if missing is None:
             raise RunError(
                 f"a study of format {SCHEMA_VERSION} in {self.path}",
                 f"format {version}",
                 "use the version of manyheads that began it, or choose another --out",
             )
+        if missing:
+            with self._transaction():
+                for statement in missing:
+                    self._db.execute(statement)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

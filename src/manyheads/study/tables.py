@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from manyheads.errors import MissingExtraError
 from manyheads.heads.head import Hyperparameters
 from manyheads.places import atomic_path
 from manyheads.study.space import HYPERPARAMETERS
@@ -22,3 +23,22 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
 def values_of(setting: Hyperparameters) -> tuple[float, ...]:
     """The values of a setting, in the order of the columns."""
     return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
+
+
+def require_parquet() -> None:
+    """Raise `MissingExtraError` if Parquet files cannot be written here."""
+    try:
+        import pyarrow  # noqa: F401 - asked for, not used
+    except ImportError as error:
+        remedy = "run pip install 'manyheads[parquet]', or leave out --parquet"
+        raise MissingExtraError("pyarrow to write Parquet", "none installed", remedy) from error
+
+
+def write_parquet(table: Path) -> Path:
+    """Write the CSV file `table` once more beside it, as Parquet; returns the new file."""
+    from pyarrow import csv, parquet
+
+    target = table.with_suffix(".parquet")
+    with atomic_path(target) as temporary:
+        parquet.write_table(csv.read_csv(table), temporary)
+    return target

@@ -15,8 +15,9 @@ import pytest
 
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics
+from manyheads.study.schema import SCHEMA_VERSION, STATES
 from manyheads.study.space import Trials
-from manyheads.study.store import SCHEMA_VERSION, STATES, Division, Store
+from manyheads.study.store import Division, Store
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "study_v1.sql"
 CURVE = [Metrics(0.1, 0.30000000000000004, 1 / 3, 1e-300), Metrics(0.5, 5e300, 0.0, 1.0)]
@@ -89,6 +90,7 @@ def test_a_kill_between_two_statements_leaves_whole_trials(path: Path) -> None:
 import os, signal, sys
 from pathlib import Path
 from manyheads.heads.bank import Metrics
+from manyheads.study.schema import SCHEMA_VERSION, STATES
 from manyheads.study.space import Trials
 from manyheads.study.store import Store
 store = Store(Path(sys.argv[1]))
