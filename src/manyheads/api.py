@@ -12,6 +12,8 @@ import numpy as np
 
 from manyheads.backbones import registry
 from manyheads.errors import RunError
+from manyheads.evidence.openings import Opening
+from manyheads.final_score import final_score
 from manyheads.heads.head import Hyperparameters
 from manyheads.keras_backend import TRAINING_BACKENDS, import_keras
 from manyheads.model.classifier import Classifier, load
@@ -146,6 +148,14 @@ class Study:
     def best(self) -> Classifier:
         """The best model, ready to predict."""
         return load(self.finished.folder.best)
+
+    def test(self, *, candidate: int | None = None, again: bool = False) -> Opening:
+        """Score the selected model, or the best of `candidate`, on the test images, on the record.
+
+        They are opened for one model; for another one only `again`, and every report says so.
+        """
+        run, data = self.finished.folder.path, self.settings.data
+        return final_score(run, candidate=candidate, again=again, data=data).opening
 
     @property
     def finished(self) -> Finished:

@@ -72,7 +72,13 @@ class Dataset:
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""
-        kept = kept_rows(len(self), bad)
+        return self._taken(kept_rows(len(self), bad))
+
+    def only(self, split: str) -> Dataset:
+        """The images in `split` alone; classes keep their numbers."""
+        return self._taken(self.rows(split))
+
+    def _taken(self, kept: Int64[np.ndarray, "rows"]) -> Dataset:
         return replace(
             self,
             paths=self.paths.take(kept),

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
 
 _FEW = {"train": 20, "validation": 10, "test": 10}
-_POINTS = 5.0  # a shift of shares is worth a line from this many percentage points on,
-_ERRORS = 3.0  # and this many standard errors, so that small splits do not cry wolf
 
 
 def list_problems(
@@ -103,7 +101,7 @@ def _small_classes(report: CheckReport) -> Iterator[str]:
 
 def _shifts(report: CheckReport) -> Iterator[str]:
     for shift in report.shifts:
-        if abs(shift.points) >= _POINTS and shift.errors >= _ERRORS:
+        if shift.matters:
             name = shift.largest_class
             first, second = (
                 100 * report.shares[split][name] for split in (shift.first, shift.second)

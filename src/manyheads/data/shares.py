@@ -13,6 +13,9 @@ from manyheads.data.splits import SPLITS
 
 Counts = dict[str, dict[str, int]]
 
+_POINTS = 5.0  # a shift of shares matters from this many percentage points on,
+_ERRORS = 3.0  # and this many standard errors, so that small splits do not cry wolf
+
 
 @dataclass(frozen=True)
 class ShareShift:
@@ -29,6 +32,11 @@ class ShareShift:
     largest_class: str
     points: float
     errors: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether scores on the two splits are not comparable without saying so."""
+        return abs(self.points) >= _POINTS and self.errors >= _ERRORS
 
 
 def count_classes(dataset: Dataset) -> Counts:

@@ -8,6 +8,7 @@ heads/          the best epoch of each candidate (safetensors), bounded in numbe
                 selected.safetensors, trained on all images
 best.keras      the best model, whole; best.keras.json says how to use it
 curves.png      the figure
+test.json       when the test images were opened, for which model, and its scores
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.path / "best.keras"
         self.figure = self.path / "curves.png"
+        self.openings = self.path / "test.json"
 
     @classmethod
     def named_after(cls, data: str | Path) -> RunFolder:
@@ -71,6 +73,13 @@ class RunFolder:
         if self.path.is_file():
             raise RunError(f"a folder at {self.path}", "a file", "choose another --out")
         make_folder(self.path)
+        with self.held():
+            self._claim(document)
+            yield self
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder, which is there; raises `RunError` if another process holds it."""
         with disk_errors(self.path):
             lock = FileLock(self.path / ".lock")
             try:
@@ -82,8 +91,7 @@ class RunFolder:
                     "wait until it has finished, or choose another --out",
                 ) from None
         try:
-            self._claim(document)
-            yield self
+            yield
         finally:
             lock.release()
 

@@ -146,6 +146,24 @@ def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any
     return {"study": asked, **tables, "resolved": plain(resolved)}
 
 
+def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
+    """What `study_document` wrote; raises `RunError` if it is of another version or damaged."""
+    try:
+        tables = {
+            "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
+            "image": ImageSettings(**document["image"]),
+            "split": SplitSettings(**document["split"]),
+        }
+        resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
+        return StudySettings(**document["study"], **tables), Resolved(**resolved)
+    except (KeyError, TypeError, AttributeError, SettingError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(
+            "a study.toml that this version of manyheads understands", reason,
+            "use the version that began the study",
+        ) from error  # fmt: skip
+
+
 def to_toml(document: dict[str, Any]) -> str:
     """`document` as TOML."""
     return tomli_w.dumps(document)

@@ -1,0 +1,154 @@
+"""`manyheads test`: the study's model on the test images, once, and on the record."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.evidence.held_out import HeldOutScores
+    from manyheads.evidence.intervals import Estimate
+    from manyheads.final_score import FinalScore
+    from manyheads.study.folder import RunFolder
+
+_SCORES = (
+    ("accuracy", "accuracy", "accuracy_at_train_shares"),
+    ("balanced accuracy", "balanced_accuracy", None),
+    ("macro F1", "macro_f1", None),
+    ("log loss", "log_loss", "log_loss_at_train_shares"),
+    ("Brier score", "brier", None),
+    ("expected calibration error", "ece", None),
+)
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "test",
+        help="score the selected model of a study on its test images, once",
+        description="Score the selected model of a finished study on the test images, which "
+        "nothing has seen before, and record when and for which model in RUN/test.json. The same "
+        "command again shows the record. Another model of the same study is refused without "
+        "--again, for a test that chooses no longer reports.",
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
+    parser.add_argument(
+        "--candidate", metavar="N",
+        help="the candidate with this number in results.csv (default: the selected one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--again", action="store_true",
+        help="open the test images for another model too; every later report will say so",
+    )  # fmt: skip
+    parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
+    parser.add_argument("--json", action="store_true", help="print the record as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli import tables
+    from manyheads.cli.screen import Screen
+    from manyheads.evidence.openings import opening_warning, openings
+    from manyheads.final_score import final_score
+    from manyheads.settings import plain
+    from manyheads.study.folder import RunFolder
+
+    with Screen() as screen:
+        done = final_score(
+            args.run_folder, candidate=args.candidate, again=args.again, data=args.data,
+            listener=screen, stop=stop,
+        )  # fmt: skip
+    folder = RunFolder(args.run_folder)
+    if args.json:
+        warning = opening_warning(folder)
+        tables.print_json(plain(done) | {"openings": len(openings(folder)), "warning": warning})
+    else:
+        _print(done, folder)
+
+
+def _print(done: FinalScore, folder: RunFolder) -> None:
+    from manyheads.cli import tables
+    from manyheads.evidence.held_out import shares_sentence
+    from manyheads.evidence.openings import day_and_time, opening_warning
+    from manyheads.heads.head import Hyperparameters
+    from manyheads.study.settings import read_study
+    from manyheads.study.space import counted, setting_words
+
+    entry, scores = done.opening, done.opening.scores
+    settings, _ = read_study(folder.document())
+    words = setting_words(
+        Hyperparameters(**entry.model.hyperparameters),  # pyright: ignore[reportArgumentType]
+        settings.grid.varying,
+    )
+    unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
+    units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
+    chosen = "selected" if entry.model.selected else "not the selected one"
+    print(
+        f"Model      candidate {entry.model.candidate} ({chosen}): {words}; seed "
+        f"{entry.model.seed}, epoch {entry.model.epoch}"
+    )
+    print(f"Test       {counted(scores.images, 'image')}{units} that chose nothing{unreadable}")
+    when = "opened now" if done.anew else "opened before, nothing is opened anew"
+    print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
+    print()
+    tables.print_table(_overall(scores))
+    print()
+    tables.print_table(_classes(scores))
+    print()
+    print(shares_sentence(scores))
+    without = [each.name for each in scores.classes if each.recall is None]
+    if without:
+        print(f"Without test images, and in no score: {', '.join(without)}.")
+    if done.changed:
+        print(
+            "Computed once more, the scores differ from the record, which stands as it is: "
+            f"{'; '.join(done.changed[:3])}. The machine or its libraries have changed."
+        )
+    if warning := opening_warning(folder):
+        print(warning)
+    print(f"\nRecord     {folder.openings}")
+
+
+def _overall(scores: HeldOutScores) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("")
+    for title in ("test", "95 % interval", "at the training\nclass shares", "95 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title, name, at_shares in _SCORES:
+        cells = _cells(getattr(scores, name))
+        if at_shares is not None:
+            cells += _cells(getattr(scores, at_shares))
+        table.add_row(title, *cells)
+    return table
+
+
+def _classes(scores: HeldOutScores) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("class")
+    for title in ("images", "share", "of training", "recall", "95 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in scores.classes:
+        table.add_row(
+            Text(entry.name), f"{entry.images:,}", f"{100 * entry.share:.1f} %",
+            f"{100 * entry.train_share:.1f} %", *_cells(entry.recall),
+        )  # fmt: skip
+    return table
+
+
+def _cells(estimate: Estimate | None) -> list[str]:
+    if estimate is None:
+        return ["–", ""]
+    if estimate.low is None or estimate.high is None:
+        return [f"{estimate.value:.3f}", "–"]
+    return [f"{estimate.value:.3f}", f"{estimate.low:.3f} – {estimate.high:.3f}"]

@@ -1,0 +1,209 @@
+"""The test images, opened once: the study's model is scored on them, and that is recorded.
+
+What is recorded stands before anyone has seen a number, and whether a model may be scored is
+decided before an image is touched. See docs/decisions/0014-the-test-set-is-opened-once.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.backbones import registry
+from manyheads.backbones.weights import resolve
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.errors import DataError, Interrupted, RunError, WeightsError
+from manyheads.evidence.held_out import HeldOutScores, score_held_out, units_of
+from manyheads.evidence.openings import (
+    OpenedModel,
+    Opening,
+    day_and_time,
+    openings,
+    record_openings,
+)
+from manyheads.features.extract import extract
+from manyheads.heads.head import Parameters, forward
+from manyheads.settings import plain
+from manyheads.study.finished import finished_result, head_of
+from manyheads.study.folder import RunFolder
+from manyheads.study.listener import Listener
+from manyheads.study.results import StudyResult
+from manyheads.study.run import BestHead
+from manyheads.study.settings import Resolved, StudySettings, read_study
+
+_ROUNDING = 1e-6  # relative; what another machine's sums may differ by
+
+
+@dataclass(frozen=True)
+class FinalScore:
+    """A recorded opening; `anew` says that it was just now.
+
+    If it was not, the scores were computed once more, and `changed` holds a line for each that
+    came out different, beyond rounding.
+    """
+
+    opening: Opening
+    anew: bool
+    changed: tuple[str, ...] = ()
+
+
+def final_score(
+    run: str | Path,
+    *,
+    candidate: int | None = None,
+    again: bool = False,
+    data: str | Path | None = None,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> FinalScore:
+    """Score the selected model of the finished study in `run` on its test images, and record it.
+
+    `candidate`, counted from 1 as in `results.csv`, is scored by its best head instead. A model
+    that was scored before has its record. Another one than the first is refused, unless `again`
+    says that it is meant. `data` is where the data set lies, if it was moved.
+
+    Raises `RunError` for an unfinished study, a candidate without a head, a model that is
+    refused, or a folder in which another process is at work; `DataError` if the data set has
+    changed or has no test images; `Interrupted` when `stop` is set: then nothing is recorded.
+    """
+    folder, listener = RunFolder(run), listener or Listener()
+    settings, resolved = read_study(folder.document())
+    with folder.held():
+        result = finished_result(folder, settings)
+        best = head_of(folder, result, candidate)
+        model = _identity(result, best)
+        entries = openings(folder)
+        known = next((e for e in entries if e.model.parameters == model.parameters), None)
+        if known is None and entries and not again:
+            raise _refusal(entries[0], model)
+        dataset = _unchanged(settings, resolved, folder, data, stop)
+        scores, unreadable = _scores(settings, resolved, dataset, best, listener, stop)
+        if known is not None:
+            return FinalScore(known, False, tuple(_changes(known.scores, scores)))
+        if stop is not None and stop.is_set():
+            raise Interrupted("the test", "repeat the same command; nothing was recorded")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = Opening(len(entries) + 1, now, model, unreadable, scores)
+        record_openings(folder, [*entries, entry])
+    return FinalScore(entry, True)
+
+
+def _identity(result: StudyResult, best: BestHead) -> OpenedModel:
+    trial = best.outcome.trial
+    return OpenedModel(
+        candidate=best.candidate,
+        hyperparameters=asdict(result.hyperparameters(best.candidate)),
+        trial=trial.number,
+        seed=trial.seed,
+        fold=trial.fold,
+        epoch=best.outcome.epoch,
+        parameters=_digest(best.parameters),
+        selected=best.candidate == result.ranking[0].candidate,
+    )
+
+
+def _digest(parameters: Parameters) -> str:
+    total = hashlib.sha256()
+    for name, array in parameters._asdict().items():
+        total.update(f"{name} {array.shape}\n".encode())
+        total.update(array.astype("<f4").tobytes())
+    return total.hexdigest()
+
+
+def _refusal(first: Opening, model: OpenedModel) -> RunError:
+    return RunError(
+        f"candidate {first.model.candidate}, for which the test images were opened on "
+        f"{day_and_time(first)}",
+        f"candidate {model.candidate}",
+        "choose by validation scores, for test images that choose no longer report; to open them "
+        "all the same, add --again (in Python again=True), and every later report will say so",
+    )
+
+
+def _unchanged(
+    settings: StudySettings,
+    resolved: Resolved,
+    folder: RunFolder,
+    data: str | Path | None,
+    stop: threading.Event | None,
+) -> Dataset:
+    """The data set of the study, with test images; raises `DataError` otherwise."""
+    source = settings.data if data is None else data
+    dataset = open_dataset(source, split=settings.split, stop=stop)
+    if dataset.content != resolved.content:
+        raise DataError(
+            f"the images, labels and splits of the study in {folder.path} at {source}",
+            "others: the data set has changed since",
+            "restore it, name where it lies with --data, or begin a study anew in another --out",
+        )
+    if not len(dataset.rows("test")):
+        raise DataError(
+            f"test images in {dataset.name}", "none",
+            "put images that no study has used into test/, or give --test-share where images have "
+            "no splits of their own, and begin a study on that in another --out",
+        )  # fmt: skip
+    return dataset
+
+
+def _scores(
+    settings: StudySettings,
+    resolved: Resolved,
+    dataset: Dataset,
+    best: BestHead,
+    listener: Listener,
+    stop: threading.Event | None,
+) -> tuple[HeldOutScores, int]:
+    """The scores of a head on the readable test images, and how many are not readable."""
+    from scipy.special import log_softmax
+
+    spec = registry.get(settings.backbone)
+    weights = resolve(spec, settings.weights, listener.downloading, stop)
+    if weights.digest != resolved.weights:
+        raise WeightsError(
+            f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",
+            "restore the weights that it was begun with",
+        )  # fmt: skip
+    test = dataset.only("test")
+    features = extract(
+        test, spec, weights, settings.image,
+        runtime=settings.runtime, precision=settings.precision,
+        progress=listener.extracting, stop=stop,
+    )  # fmt: skip
+    for index, reason in features.unreadable.items():
+        listener.note(f"left out, unreadable: {test.name_of(index)}: {reason}")
+    readable = test.without(features.unreadable)
+    if not len(readable):
+        raise DataError("test images that can be read", "none", "mend the files")
+    logits = forward(best.parameters, features.matrix[features.rows[features.rows >= 0]])
+    train = np.bincount(dataset.labels[dataset.rows("train")], minlength=len(dataset.classes))
+    scores = score_held_out(
+        log_softmax(logits, axis=1), readable.labels, units_of(readable), dataset.classes, train
+    )
+    return scores, len(features.unreadable)
+
+
+def _changes(before: HeldOutScores, now: HeldOutScores) -> Iterator[str]:
+    old, new = dict(_numbers(plain(before))), dict(_numbers(plain(now)))
+    for name in dict.fromkeys([*old, *new]):
+        was, is_ = old.get(name, math.nan), new.get(name, math.nan)
+        if not math.isclose(was, is_, rel_tol=_ROUNDING, abs_tol=_ROUNDING / 1000):
+            yield f"{name}: {was:g} → {is_:g}"
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for place, item in enumerate(value, start=1):
+            yield from _numbers(item, f"{name} {place}")
+    elif isinstance(value, float | int):
+        yield name, value
