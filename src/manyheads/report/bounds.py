@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.report.content import Candidate, WrongImage, WrongImages
+from manyheads.report.content import Candidate, ClassRecall, WrongImage, WrongImages
 
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
-ROWS = 200  # of a table, and epochs of a curve
+EPOCHS = 100  # of a curve
+ROWS = 200  # of a table
 WRONG = 48  # images
 CONFUSED = 20  # classes in the confusion matrix
+RECALLS = 40  # classes in their plot
 EXAMPLES = 20  # of a warning
 
 
@@ -25,8 +27,8 @@ def drawn_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:
-    """At most `ROWS` of the epochs 1 to `longest`, evenly spread, the first and last among them."""
-    return np.unique(np.linspace(1, max(1, longest), min(max(1, longest), ROWS)).round().astype(int))
+    """At most `EPOCHS` of the epochs 1 to `longest`, evenly spread, the first and last among them."""
+    return np.unique(np.linspace(1, max(1, longest), min(max(1, longest), EPOCHS)).round().astype(int))
 
 
 def most_confused(
@@ -35,6 +37,17 @@ def most_confused(
     """The `CONFUSED` classes with the most wrong answers to or from them, in their own order."""
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
     return np.sort(np.argsort(-wrong, kind="stable")[:CONFUSED])
+
+
+def worst_recalls(recalls: Sequence[ClassRecall], count: int) -> Sequence[ClassRecall]:
+    """All in their own order if there are at most `count`, else the worst recognised, worst first.
+
+    Classes without images are left out first.
+    """
+    if len(recalls) <= count:
+        return recalls
+    known = [each for each in recalls if each.recall is not None]
+    return sorted(known, key=lambda each: each.recall.value if each.recall else 1.0)[:count]
 
 
 def wrong_shown(wrong: WrongImages | None) -> list[WrongImage]:

@@ -49,10 +49,15 @@ class DrawnComparison:
 
 @dataclass(frozen=True)
 class ComparisonPlot:
-    """The comparisons in one metric over one axis, with the zones that the margin parts."""
+    """The comparisons in one metric over an axis from `low` to `high`, with the margin's zone.
+
+    `total` counts the comparisons that there are, `rows` holds those that are drawn.
+    """
 
     metric: str
     margin: float | None
+    low: float
+    high: float
     ticks: tuple[Tick, ...]
     zero: float
     band: tuple[float, float] | None
@@ -77,6 +82,8 @@ def comparison_plot(
     return ComparisonPlot(
         metric,
         margin,
+        scale.low,
+        scale.high,
         tuple((written.at(p), change(metric, p / times)) for p, _ in written.ticks(6)),
         scale.at(0.0),
         (scale.at(-margin), scale.at(margin)) if margin else None,

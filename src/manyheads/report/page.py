@@ -137,7 +137,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "epochs_drawn": len(bounds.drawn_epochs(longest)),
         "reliability": reliability and svg.draw_panel(reliability),
         "risk": risk and svg.draw_panel(risk),
-        "recalls": content.classes.recalls[: bounds.ROWS] if content.classes else (),
+        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS) if content.classes else (),
         "confusion": _confusion(content.classes) if content.classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
@@ -155,6 +155,8 @@ def _tables(
     content: ReportContent, panels: dict[str, Panel], risk: Panel | None
 ) -> dict[str, Any]:
     made: dict[str, Any] = {"scores": tables.scores_table(content)}
+    if len(content.candidates) > bounds.DRAWN:
+        made["more_scores"] = tables.scores_table(content, bounds.ROWS)
     if content.comparisons:
         made["comparisons"] = tables.comparisons_table(content.comparisons)
     if content.selection:

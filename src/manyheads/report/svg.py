@@ -12,8 +12,8 @@ from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import Scale, nice_step, padded
 
 # A panel is drawn at about its own size on a phone, and a third larger on a screen.
-WIDTH, HEIGHT = 400, 270
-LEFT, RIGHT, TOP, BOTTOM = 46, 390, 10, 228
+WIDTH, HEIGHT = 400, 282
+LEFT, RIGHT, TOP, BOTTOM = 46, 390, 26, 240
 _MARKS_EACH = 5  # on a line, so that it is known by its marks too
 
 Tick = tuple[float, str]

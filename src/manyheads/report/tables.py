@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manyheads.report.bounds import ROWS, drawn_candidates
+from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
 from manyheads.report.content import (
     SCORES,
     Calibration,
@@ -31,26 +31,24 @@ from manyheads.report.words import (
 )
 
 
-def scores_table(content: ReportContent) -> Table:
+def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
     """A row for each of the best candidates, the selected one among them wherever it stands."""
-    shown = list(content.candidates[:ROWS])
+    shown = list(content.candidates[:rows])
     selected = content.selected
     if selected is not None and selected not in shown:
         shown[-1] = selected
     known = [name for name in SCORES if any(name in each.scores for each in shown)]
     return Table(
         caption=f"Scores, mean ± standard deviation over trials{_of(shown, content.candidates)}",
-        columns=("Candidate", "", "Trials", *(capital(metric_words(name)) for name in known)),
+        columns=("Candidate", "Trials", *(capital(metric_words(name)) for name in known)),
         rows=tuple(
             (
                 each.name,
-                "selected" if each.selected else "",
                 f"{each.trials:,}",
                 *(spread(each.scores.get(name)) for name in known),
             )
             for each in shown
         ),
-        names=2,
     )
 
 
@@ -143,10 +141,7 @@ def bins_table(calibration: Calibration) -> Table:
 
 def recalls_table(classes: Classes) -> Table:
     """A row for each class, the worst recognised first where there are too many."""
-    recalls = classes.recalls
-    if len(recalls) > ROWS:
-        known = [each for each in recalls if each.recall is not None]
-        recalls = sorted(known, key=lambda each: each.recall.value if each.recall else 1.0)[:ROWS]
+    recalls = worst_recalls(classes.recalls, ROWS)
     more = f"; the {len(recalls)} worst of {len(classes.recalls):,}"
     return Table(
         caption="Recall by class" + (more if len(recalls) < len(classes.recalls) else ""),

@@ -57,6 +57,7 @@
   const reading = [...document.getElementById("reading-table").tBodies[0].rows];
 
   const heads = [...document.getElementById("reading-table").tHead.rows[0].cells];
+  const nameOf = (row) => row.cells[0].querySelector("bdi").textContent;
   let told = reading.find((row) => row.classList.contains("selected")) || reading[0];
 
   const read = (index) => {
@@ -65,7 +66,7 @@
     shown.textContent = epoch;
     const x = longest.getItem(index).x;
     plots.forEach((plot, column) => {
-      plot.cross.setAttribute("d", `M${x},10V${plot.base.y}`);
+      plot.cross.setAttribute("d", `M${x},${plot.svg.dataset.top}V${plot.base.y}`);
       for (const { points, dot } of plot.lines) {
         const there = index < points.numberOfItems;
         dot.style.display = there ? "" : "none";
@@ -74,17 +75,16 @@
         dot.setAttribute("cy", points.getItem(index).y);
       }
       for (const row of reading) {
-        const place = plot.names.indexOf(row.cells[0].textContent, 1);
+        const place = plot.names.indexOf(nameOf(row), 1);
         row.cells[column + 1].textContent = place > 0
           ? plot.rows[index].cells[place].textContent : "–";
       }
-      const name = told.cells[0].textContent;
-      plot.now.textContent = `epoch ${epoch}, ${name}: ${told.cells[column + 1].textContent}`;
+      plot.now.textContent = `epoch ${epoch}, ${nameOf(told)}: ${told.cells[column + 1].textContent}`;
     });
     const words = heads.slice(1).map((head, n) =>
       `${head.textContent} ${told.cells[n + 1].textContent}`);
     slider.setAttribute("aria-valuetext",
-      `epoch ${epoch}, ${told.cells[0].textContent}: ${words.join(", ")}`);
+      `epoch ${epoch}, ${nameOf(told)}: ${words.join(", ")}`);
   };
 
   slider.addEventListener("input", () => read(Number(slider.value)));
