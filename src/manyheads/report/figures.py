@@ -5,21 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from statistics import median_low
 
 import numpy as np
 from jaxtyping import Float64
 
 from manyheads.places import atomic_path
+from manyheads.report.palette import COLOURS
+from manyheads.report.scales import loss_limits
 from manyheads.study.results import StudyResult
 from manyheads.study.space import setting_words
 from manyheads.study.store import Store
 
-# Okabe and Ito (2008): told apart by colour-blind readers too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _LINES = ("-", "--", "-.", ":")
-MAX_CURVES = len(_COLOURS)
+MAX_CURVES = len(COLOURS)
 
 Curve = Float64[np.ndarray, "trials epochs"]
 
@@ -58,7 +58,7 @@ def draw_curves(
         for place, candidate in enumerate(shown):
             curves = candidate_curves(store, candidate, metric)
             epochs = np.arange(1, curves.shape[1] + 1)
-            colour, line = _COLOURS[place], _LINES[place % len(_LINES)]
+            colour, line = COLOURS[place], _LINES[place % len(_LINES)]
             name = setting_words(result.hyperparameters(candidate), varying)
             axes.plot(epochs, curves.mean(axis=0), line, color=colour, label=name, lw=1.8)
             if len(curves) > 1:
@@ -68,7 +68,8 @@ def draw_curves(
         axes.set_ylabel(metric)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[1].set_ylim(*_loss_limits(store, shown))
+    losses = [candidate_curves(store, candidate, "val_loss") for candidate in shown]
+    panels[1].set_ylim(*loss_limits(losses))
     panels[0].legend(frameon=False)
     trials = max((entry.trials for entry in result.ranking), default=0)
     more = (
@@ -79,7 +80,7 @@ def draw_curves(
     band = (
         f"mean of {trials} trials, band from lowest to highest" if trials > 1 else "one trial each"
     )
-    figure.suptitle(f"{_drawable(title)} ({band}{more})", fontsize=11, parse_math=False)
+    figure.suptitle(f"{drawable(title)} ({band}{more})", fontsize=11, parse_math=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
 
@@ -89,23 +90,13 @@ def prepare_figures() -> None:
 
     def load() -> None:
         with suppress(ImportError):  # which drawing then shows
-            import matplotlib.backends.backend_agg
-            import matplotlib.figure  # noqa: F401
+            for module in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
+                import_module(module)
 
     threading.Thread(target=load, name="figures", daemon=True).start()
 
 
-def _loss_limits(store: Store, candidates: Sequence[int]) -> tuple[float, float]:
-    """Limits that keep candidates of enormous losses from flattening the others."""
-    curves = [candidate_curves(store, number, "val_loss") for number in candidates]
-    low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
-    usual = median_low([float(np.quantile(c, 0.95)) for c in curves])
-    top = min(high, low + 3 * (usual - low)) if usual > low else high
-    margin = 0.05 * (top - low) or 0.05
-    return low - margin, top + margin
-
-
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """`text` with a box for what the font lacks, such as most emoji."""
     from matplotlib import font_manager
 

@@ -1,0 +1,56 @@
+"""How much a report holds, so that its size does not grow with the study; each is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+from manyheads.report.content import Candidate, ClassRecall, WrongImage, WrongImages
+
+DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
+EPOCHS = 100  # of a curve
+ROWS = 200  # of a table
+WRONG = 48  # images
+CONFUSED = 20  # classes in the confusion matrix
+RECALLS = 40  # classes in their plot
+EXAMPLES = 20  # of a warning
+
+
+def drawn_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best `DRAWN` that have curves, the selected one among them."""
+    curved = [candidate for candidate in candidates if candidate.curves]
+    best = curved[:DRAWN]
+    rest = [candidate for candidate in curved[DRAWN:] if candidate.selected]
+    return [*best[: DRAWN - len(rest)], *rest]
+
+
+def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:
+    """At most `EPOCHS` of the epochs 1 to `longest`, evenly spread, the first and last among them."""
+    return np.unique(np.linspace(1, max(1, longest), min(max(1, longest), EPOCHS)).round().astype(int))
+
+
+def most_confused(
+    confusion: Int64[np.ndarray, "classes classes"],
+) -> Int64[np.ndarray, "shown"]:
+    """The `CONFUSED` classes with the most wrong answers to or from them, in their own order."""
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
+    return np.sort(np.argsort(-wrong, kind="stable")[:CONFUSED])
+
+
+def worst_recalls(recalls: Sequence[ClassRecall], count: int) -> Sequence[ClassRecall]:
+    """All in their own order if there are at most `count`, else the worst recognised, worst first.
+
+    Classes without images are left out first.
+    """
+    if len(recalls) <= count:
+        return recalls
+    known = [each for each in recalls if each.recall is not None]
+    return sorted(known, key=lambda each: each.recall.value if each.recall else 1.0)[:count]
+
+
+def wrong_shown(wrong: WrongImages | None) -> list[WrongImage]:
+    """The `WRONG` most confident of the images that the model gets wrong, in that order."""
+    shown = wrong.shown if wrong else ()
+    return sorted(shown, key=lambda image: -image.confidence)[:WRONG]

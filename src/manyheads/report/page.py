@@ -1,0 +1,255 @@
+"""`report.html`: a study's content as one file that needs nothing else, not even a network.
+
+Every text of the content may be hostile (file names, class names, titles): it is escaped, and what
+no page can show is replaced. The page forbids itself every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from manyheads.places import write_text
+from manyheads.report import bounds, svg, tables, words
+from manyheads.report.content import (
+    CURVES,
+    Classes,
+    Missing,
+    Picture,
+    ReportContent,
+    Section,
+    Table,
+    WrongImage,
+)
+from manyheads.report.differences import comparison_plots
+from manyheads.report.palette import COLOURS
+from manyheads.report.panel import Panel
+from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
+
+# Why a part is not there, unless the content has a better reason; {run} is the run folder.
+_MISSING = {
+    "test": Missing(
+        "The test images have not been opened: no number in this report was measured on them.",
+        "manyheads test {run}",
+    ),
+    "comparisons": Missing(
+        "No candidates were compared: it takes two or more, trained on the same seeds and folds.",
+        "manyheads compare {run}",
+    ),
+    "selection": Missing(
+        "How much the selection flatters was not measured.",
+        "manyheads report {run}",
+    ),
+    "curves": Missing("No trial has ended yet, so there are no curves.", "manyheads report {run}"),
+    "calibration": Missing(
+        "The answers of the selected model on the images were not read.", "manyheads report {run}"
+    ),
+    "classes": Missing(
+        "The answers of the selected model on the images were not read.", "manyheads report {run}"
+    ),
+    "wrong": Missing(
+        "The answers of the selected model on the images were not read.", "manyheads report {run}"
+    ),
+    "warnings": Missing(
+        "The data set was not checked for this report.", "manyheads report {run}"
+    ),
+}
+_OUTCOME_MARKS = {
+    "better": svg.MARK_PATHS["triangle"],
+    "worse": svg.MARK_PATHS["wedge"],
+    "equivalent": svg.MARK_PATHS["square"],
+    "undecided": svg.MARK_PATHS["circle"],
+}
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Write the report to `path`, whole or not at all; raises `DiskError` if that fails."""
+    write_text(path, render(content))
+
+
+def render(content: ReportContent) -> str:
+    """The report as HTML; its size is bounded by `bounds`, whatever the study's."""
+    environment = _environment()
+    view = _view(content)
+    return environment.get_template("report.html.jinja").render(view)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("manyheads.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+    )
+    environment.filters |= {
+        "base64": lambda data: base64.b64encode(data).decode("ascii"),
+        "capital": words.capital,
+        "change_interval": lambda difference, metric: words.change_interval(metric, difference),
+        "interval": words.interval,
+        "margin": lambda margin, metric: words.change(metric, margin).lstrip("+")
+        + f" {words.unit(metric)}".rstrip(),
+        "metric_words": words.metric_words,
+        "panel_table": tables.panel_table,
+        "score": words.score,
+        "times": lambda count: {1: "once", 2: "twice"}.get(count, f"{count:,} times"),
+    }
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return words.printable(value) if plain else value
+
+
+def _view(content: ReportContent) -> dict[str, Any]:
+    panels = curve_panels(content)
+    calibration = content.calibration
+    risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
+    reliability = reliability_panel(calibration) if calibration else None
+    sections = [_section(number, each) for number, each in enumerate(content.sections, start=1)]
+    legend = bounds.drawn_candidates(content.candidates)
+    curves = [curve for each in legend for curve in each.curves.values()]
+    longest = max((len(curve.mean) for curve in curves), default=0)
+    return {
+        "content": content,
+        "contents": _contents(sections),
+        "facts": _facts(content),
+        "absent": {
+            name: Missing(part.why, part.command.replace("{run}", content.run))
+            for name, part in (_MISSING | dict(content.missing)).items()
+        },
+        "opened_for": {each.model for each in content.test.openings} if content.test else (),
+        "plots": comparison_plots(content),
+        "legend": [
+            {"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)
+        ],
+        "panels": {metric: svg.draw_panel(panel) for metric, panel in panels.items()},
+        "epochs": longest,
+        "epochs_drawn": len(bounds.drawn_epochs(longest)),
+        "reliability": reliability and svg.draw_panel(reliability),
+        "risk": risk and svg.draw_panel(risk),
+        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS) if content.classes else (),
+        "confusion": _confusion(content.classes) if content.classes else (),
+        "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
+        "sections": sections,
+        "tables": _tables(content, panels, risk),
+        "rows": bounds.ROWS,
+        "examples": bounds.EXAMPLES,
+        "box": svg,
+        "outcome_marks": _OUTCOME_MARKS,
+        "css": Markup(_colours() + _source("report.css")),
+        "script": Markup(_source("report.js")),
+    }
+
+
+def _tables(
+    content: ReportContent, panels: dict[str, Panel], risk: Panel | None
+) -> dict[str, Any]:
+    made: dict[str, Any] = {"scores": tables.scores_table(content)}
+    if len(content.candidates) > bounds.DRAWN:
+        made["more_scores"] = tables.scores_table(content, bounds.ROWS)
+    if content.comparisons:
+        made["comparisons"] = tables.comparisons_table(content.comparisons)
+    if content.selection:
+        made["optimism"] = tables.optimism_table(content.selection)
+        made["procedure"] = tables.model_scores_table(
+            "The whole procedure, on images that had no part in choosing",
+            content.selection.procedure,
+        )
+    if content.test:
+        made["test"] = tables.model_scores_table("Scores on the test images", content.test.scores)
+        made["openings"] = Table(
+            caption="Openings of the test images",
+            columns=("When", "Model"),
+            rows=tuple(content.test.openings),
+            names=2,
+        )
+    if content.calibration:
+        made["temperature"] = tables.temperature_table(content.calibration)
+        made["bins"] = tables.bins_table(content.calibration)
+    if risk:
+        made["risk"] = tables.panel_table(risk)
+    if content.classes:
+        made["recalls"] = tables.recalls_table(content.classes)
+    made["curves"] = {metric: tables.panel_table(panel) for metric, panel in panels.items()}
+    made["reading"] = tables.reading_table(content, panels)
+    return made
+
+
+def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [
+        ("verdict", "Verdict"),
+        ("comparisons", "Comparisons"),
+        ("curves", "Curves"),
+        ("calibration", "Calibration"),
+        ("classes", "Classes"),
+        ("wrong", "Wrong images"),
+        *((each["id"], each["section"].title) for each in sections),
+        ("data", "Data"),
+        ("repeat", "Settings"),
+    ]
+
+
+def _facts(content: ReportContent) -> list[tuple[str, str]]:
+    selected = content.selected
+    facts = [("Selected", selected.name)] if selected else []
+    if selected:
+        facts += [
+            (words.capital(words.metric_words(name)), words.spread(selected.scores[name]))
+            for name in ("accuracy", "log_loss")
+            if name in selected.scores
+        ]
+    trials = sum(each.trials for each in content.candidates)
+    return [*facts, ("Candidates", f"{len(content.candidates):,}"), ("Trials", f"{trials:,}")]
+
+
+def _section(number: int, section: Section) -> dict[str, Any]:
+    return {
+        "id": f"more-{number}",
+        "section": section,
+        "drawn": [svg.draw_panel(each) for each in section.figures if isinstance(each, Panel)],
+        "pictures": [each for each in section.figures if isinstance(each, Picture)],
+    }
+
+
+def _confusion(classes: Classes) -> list[dict[str, Any]]:
+    shown = bounds.most_confused(classes.confusion)
+    totals = classes.confusion.sum(axis=1)
+    return [
+        {
+            "name": classes.recalls[row].name,
+            "cells": [
+                {
+                    "count": int(classes.confusion[row, column]),
+                    "share": round(float(classes.confusion[row, column] / max(1, totals[row])), 3),
+                    "right": row == column,
+                }
+                for column in shown
+            ],
+        }
+        for row in shown
+    ]
+
+
+def _wrong(image: WrongImage) -> dict[str, Any]:
+    with Image.open(io.BytesIO(image.thumbnail)) as opened:
+        return {"image": image, "width": opened.width, "height": opened.height}
+
+
+def _colours() -> str:
+    """The palette as classes; black is the colour of the text, so that it is seen in the dark."""
+    inks = ["var(--ink)" if colour == "#000000" else colour for colour in COLOURS]
+    return "".join(f".c{number} {{ --c: {ink}; }}\n" for number, ink in enumerate(inks))
+
+
+def _source(name: str) -> str:
+    return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")

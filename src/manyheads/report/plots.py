@@ -1,0 +1,104 @@
+"""The panels of a report: curves, reliability, risk by coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manyheads.report.bounds import drawn_candidates, drawn_epochs
+from manyheads.report.content import CURVES, Calibration, Candidate, ReportContent, RiskCoverage
+from manyheads.report.panel import Panel, Series
+from manyheads.report.scales import loss_limits
+from manyheads.report.words import score
+
+
+def curve_panels(content: ReportContent) -> dict[str, Panel]:
+    """A panel for each metric of `CURVES` that candidates have; a candidate's style is its place.
+
+    Of very long curves `drawn_epochs` are drawn, the same ones of every candidate.
+    """
+    candidates = drawn_candidates(content.candidates)
+    longest = max((len(c.mean) for each in candidates for c in each.curves.values()), default=0)
+    epochs = drawn_epochs(longest)
+    panels = {}
+    for metric, title in CURVES.items():
+        series = [
+            _curve(candidate, metric, place, epochs)
+            for place, candidate in enumerate(candidates)
+            if metric in candidate.curves
+        ]
+        if series:
+            panels[metric] = Panel(
+                title=title,
+                x_label="epoch",
+                y_label=metric,
+                series=tuple(series),
+                description=_last_words(title, series),
+                x_limits=(1, max(2, longest)),
+                y_limits=loss_limits([s.y for s in series]) if metric.endswith("loss") else None,
+            )
+    return panels
+
+
+def _curve(candidate: Candidate, metric: str, place: int, epochs: np.ndarray) -> Series:
+    curve = candidate.curves[metric]
+    shown = epochs[epochs <= len(curve.mean)]
+    return Series(
+        name=candidate.name,
+        x=shown.astype(np.float64),
+        y=curve.mean[shown - 1],
+        low=curve.low[shown - 1],
+        high=curve.high[shown - 1],
+        style=place,
+        strong=candidate.selected,
+    )
+
+
+def _last_words(title: str, series: Sequence[Series]) -> str:
+    last = "; ".join(f"{s.name} {score(s.y[-1])} at epoch {s.x[-1]:.0f}" for s in series[:8])
+    return f"{title} by epoch, mean and band over trials. Curves end at: {last}."
+
+
+def reliability_panel(calibration: Calibration) -> Panel | None:
+    """Accuracy by confidence beside the diagonal, on which confidence means what it says."""
+    bins = [each for each in calibration.bins if each.count]
+    if not bins:
+        return None
+    confidence, accuracy, low, high, count = np.array(bins, np.float64).T
+    mean_gap = float(np.average(accuracy - confidence, weights=count))
+    verb = "more often" if mean_gap > 0 else "less often"
+    ends = np.array([0.0, 1.0])
+    return Panel(
+        title="Reliability",
+        x_label="mean confidence of the bin",
+        y_label="accuracy",
+        series=(
+            Series(name="confidence = accuracy", x=ends, y=ends, drawn="reference"),
+            Series(name="bins", x=confidence, y=accuracy, low=low, high=high, drawn="points"),
+        ),
+        description=(
+            f"{len(bins)} bins of confidence. Over all images the model is right {verb} than it "
+            f"says, by {score(abs(mean_gap))}. Points on the diagonal would be perfect."
+        ),
+        x_limits=(0, 1),
+        y_limits=(0, 1),
+    )
+
+
+def risk_panel(risk: RiskCoverage) -> Panel:
+    """The share of wrong answers by the share of images answered, the most confident first."""
+    shown = drawn_epochs(len(risk.coverage)) - 1
+    return Panel(
+        title="Risk by coverage",
+        x_label="share of images answered, most confident first",
+        y_label="share of these that is wrong",
+        series=(Series(name="risk", x=risk.coverage[shown], y=risk.risk[shown], strong=True),),
+        description=(
+            f"Answering all images, {score(float(risk.risk[-1]))} of the answers are wrong; "
+            f"answering the most confident half, "
+            f"{score(float(np.interp(0.5, risk.coverage, risk.risk)))}."
+        ),
+        x_limits=(0, 1),
+        y_limits=(0, max(0.05, float(risk.risk.max()) * 1.1)),
+    )

@@ -1,0 +1,64 @@
+"""Where numbers fall on an axis, and which of them are written beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+import numpy as np
+from jaxtyping import Float64
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear axis: `low` lies at `start` and `high` at `end`, in the drawing's own units."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Where `value` lies; what is beyond the axis lies at its end."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 2)
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies on the axis."""
+        return self.low <= value <= self.high
+
+    def ticks(self, count: int) -> list[tuple[float, str]]:
+        """Round numbers on the axis, some `count` of them, each with its words."""
+        step = nice_step((self.high - self.low) / max(1, count))
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        places = (number * step for number in range(first, last + 1))
+        return [(place, minus(f"{place + 0.0:.{digits}f}")) for place in places]
+
+
+def nice_step(step: float) -> float:
+    """The least of 1, 2, 5 × a power of ten that is at least `step`, which is positive."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(n * power for n in (1, 2, 5, 10) if n * power >= step * (1 - 1e-9))
+
+
+def minus(text: str) -> str:
+    """`text` of a number with the sign that typesetters use, and no sign before zero."""
+    if text.startswith("-") and not text.strip("-0."):
+        return text[1:]
+    return text.replace("-", "−")
+
+
+def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
+    """`low` and `high` with room at both ends; a single number gets some room too."""
+    room = share * (high - low) or 0.05 * abs(high) or 0.05
+    return low - room, high + room
+
+
+def loss_limits(curves: Sequence[Float64[np.ndarray, "..."]]) -> tuple[float, float]:
+    """Limits that keep curves of enormous losses from flattening the others."""
+    low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
+    usual = median_low([float(np.quantile(c, 0.95)) for c in curves])
+    return padded(low, min(high, low + 3 * (usual - low)) if usual > low else high)

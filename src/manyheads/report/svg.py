@@ -1,0 +1,135 @@
+"""Panels as shapes, in the units of an SVG; the templates write them as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyheads.report.palette import DASHES, MARKS, style_of
+from manyheads.report.panel import Panel, Series
+from manyheads.report.scales import Scale, nice_step, padded
+
+# A panel is drawn at about its own size on a phone, and a third larger on a screen.
+WIDTH, HEIGHT = 400, 282
+LEFT, RIGHT, TOP, BOTTOM = 46, 390, 26, 240
+_MARKS_EACH = 5  # on a line, so that it is known by its marks too
+
+Tick = tuple[float, str]
+
+# Each mark around the origin, some 8 units wide.
+MARK_PATHS = {
+    "circle": "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
+    "square": "M-3.5,-3.5h7v7h-7z",
+    "triangle": "M0,-4.5l4.5,8h-9z",
+    "diamond": "M0,-5l5,5l-5,5l-5,-5z",
+    "plus": "M-1.4,-4.5h2.8v3.1h3.1v2.8h-3.1v3.1h-2.8v-3.1h-3.1v-2.8h3.1z",
+    "cross": "M-4.2,-2.2l2,-2l2.2,2.2l2.2,-2.2l2,2l-2.2,2.2l2.2,2.2l-2,2l-2.2,-2.2l-2.2,2.2l-2,-2"
+    "l2.2,-2.2z",
+    "wedge": "M0,4.5l4.5,-8h-9z",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a series looks: the number of its colour, its dashes, the path of its mark."""
+
+    colour: int
+    dash: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class DrawnSeries:
+    """A series in the panel's units: `points` and `band` are an SVG's lists of points.
+
+    `bars` are (x, top, bottom), `marks` (x, y).
+    """
+
+    series: Series
+    style: Style
+    points: str
+    band: str
+    bars: tuple[tuple[float, float, float], ...]
+    marks: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class DrawnPanel:
+    """A panel with everything placed, the later series above the earlier and strong ones on top."""
+
+    panel: Panel
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    series: tuple[DrawnSeries, ...]
+
+
+def style(place: int) -> Style:
+    """The style of the series at `place`, counted from 0."""
+    colour, dash, mark = style_of(place)
+    return Style(colour, DASHES[dash], MARK_PATHS[MARKS[mark]])
+
+
+def draw_panel(panel: Panel) -> DrawnPanel:
+    """Place a panel's ticks and series; what leaves its limits is drawn along its edge."""
+    x = Scale(*(panel.x_limits or padded(*_extent(panel, "x"))), LEFT, RIGHT)
+    y = Scale(*(panel.y_limits or padded(*_extent(panel, "y", "low", "high"))), BOTTOM, TOP)
+    ordered = sorted(panel.series, key=lambda s: (s.drawn != "reference", s.strong))
+    return DrawnPanel(
+        panel,
+        tuple((x.at(place), words) for place, words in _x_ticks(panel, x)),
+        tuple((y.at(place), words) for place, words in y.ticks(5)),
+        tuple(_placed(series, x, y) for series in ordered),
+    )
+
+
+def _extent(panel: Panel, *names: str) -> tuple[float, float]:
+    arrays = [getattr(series, name) for series in panel.series for name in names]
+    every = np.concatenate([array for array in arrays if array is not None and array.size])
+    return float(every.min()), float(every.max())
+
+
+def _x_ticks(panel: Panel, x: Scale) -> list[Tick]:
+    """Round numbers; of epochs whole ones, with the first."""
+    if panel.x_label != "epoch":
+        return x.ticks(5)
+    step = max(1.0, nice_step((x.high - x.low) / 6))
+    places = [1.0, *(p for p in np.arange(step, x.high + 0.5, step).tolist() if p > 1 + step / 2)]
+    return [(place, f"{place:,.0f}") for place in places]
+
+
+def _placed(series: Series, x: Scale, y: Scale) -> DrawnSeries:
+    across = [x.at(value) for value in series.x]
+    points = [(place, y.at(value)) for place, value in zip(across, series.y, strict=True)]
+    ends = []
+    if series.low is not None and series.high is not None:
+        ends = [
+            (place, y.at(high), y.at(low))
+            for place, low, high in zip(across, series.low, series.high, strict=True)
+        ]
+    line = series.drawn == "line"
+    band = [(p, top) for p, top, _ in ends] + [(p, bottom) for p, _, bottom in reversed(ends)]
+    return DrawnSeries(
+        series,
+        style(series.style),
+        _joined(points),
+        _joined(band) if line else "",
+        () if line else tuple(ends),
+        tuple(_marked(points, series)),
+    )
+
+
+def _joined(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)
+
+
+def _marked(points: Sequence[tuple[float, float]], series: Series) -> list[tuple[float, float]]:
+    """All of `points`; of a line a few, at other places than its neighbours' in style."""
+    if series.drawn == "reference":
+        return []
+    step = len(points) / _MARKS_EACH
+    if series.drawn == "points" or step <= 1:
+        return list(points)
+    first = step * (0.15 + 0.7 * (series.style * 0.382 % 1))
+    return [points[int(first + step * number)] for number in range(_MARKS_EACH)]

@@ -1,0 +1,190 @@
+"""The tables of a report, of at most `bounds.ROWS` rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
+from manyheads.report.content import (
+    SCORES,
+    Calibration,
+    Candidate,
+    Classes,
+    Comparisons,
+    ReportContent,
+    Score,
+    Selection,
+    Table,
+)
+from manyheads.report.panel import Panel, Series
+from manyheads.report.words import (
+    NOTHING,
+    capital,
+    change_interval,
+    interval,
+    metric_words,
+    p_value,
+    score,
+    spread,
+)
+
+
+def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
+    """A row for each of the best candidates, the selected one among them wherever it stands."""
+    shown = list(content.candidates[:rows])
+    selected = content.selected
+    if selected is not None and selected not in shown:
+        shown[-1] = selected
+    known = [name for name in SCORES if any(name in each.scores for each in shown)]
+    return Table(
+        caption=f"Scores, mean ± standard deviation over trials{_of(shown, content.candidates)}",
+        columns=("Candidate", "Trials", *(capital(metric_words(name)) for name in known)),
+        rows=tuple(
+            (
+                each.name,
+                f"{each.trials:,}",
+                *(spread(each.scores.get(name)) for name in known),
+            )
+            for each in shown
+        ),
+    )
+
+
+def _of(shown: list[Candidate], every: tuple[Candidate, ...]) -> str:
+    return f"; {len(shown)} of {len(every):,} candidates" if len(every) > len(shown) else ""
+
+
+def comparisons_table(comparisons: Comparisons) -> Table:
+    """A row for each comparison, with what would settle it."""
+    entries = comparisons.entries[:ROWS]
+    more = len(comparisons.entries) - len(entries)
+    return Table(
+        caption="Differences, first minus second" + (f"; {more:,} more are not shown" * (more > 0)),
+        columns=(
+            "First", "Second", "Metric", "Outcome of the first", "What would settle it",
+            "Difference (95 % interval)", "p (Holm)",
+        ),
+        rows=tuple(
+            (
+                each.first,
+                each.second,
+                metric_words(each.metric),
+                each.outcome,
+                each.settled_by or NOTHING,
+                change_interval(each.metric, each.difference),
+                p_value(each.p),
+            )
+            for each in entries
+        ),
+        names=5,
+    )  # fmt: skip
+
+
+def model_scores_table(caption: str, scores: tuple[Score, ...]) -> Table:
+    """A model's scores with their intervals, and at the training shares where that was measured."""
+    reweighted = any(each.reweighted for each in scores)
+    columns = ("Score", "Estimate (95 % interval)", "At the training shares of classes")
+    rows = (
+        (
+            capital(metric_words(each.metric)),
+            interval(each.estimate),
+            interval(each.reweighted) if each.reweighted else NOTHING,
+        )
+        for each in scores
+    )
+    kept = 3 if reweighted else 2
+    return Table(caption=caption, columns=columns[:kept], rows=tuple(row[:kept] for row in rows))
+
+
+def optimism_table(selection: Selection) -> Table:
+    """How much each rule's chosen epoch flatters."""
+    return Table(
+        caption="Optimism: by how much the chosen epoch's validation score is too good",
+        columns=("Epoch chosen by", "", "Score", "Optimism (95 % interval)"),
+        rows=tuple(
+            (
+                each.rule,
+                "used here" if each.used else "",
+                metric_words(each.metric),
+                change_interval(each.metric, each.estimate),
+            )
+            for each in selection.optimism
+        ),
+        names=3,
+    )
+
+
+def temperature_table(calibration: Calibration) -> Table:
+    """Log loss and calibration error before and after temperature scaling."""
+    pairs = (("Log loss", calibration.log_loss), ("Calibration error", calibration.ece))
+    return Table(
+        caption=f"Before and after temperature scaling, temperature "
+        f"{score(calibration.temperature)}",
+        columns=("Score", "Before", "After"),
+        rows=tuple((name, score(pair.before), score(pair.after)) for name, pair in pairs),
+    )
+
+
+def bins_table(calibration: Calibration) -> Table:
+    """The bins of the reliability diagram."""
+    return Table(
+        caption="Reliability by bin",
+        columns=("Bin", "Images", "Mean confidence", "Accuracy", "Low", "High"),
+        rows=tuple(
+            (str(place), f"{each.count:,}", *(score(number) for number in each[:4]))
+            for place, each in enumerate(calibration.bins[:ROWS], start=1)
+        ),
+    )
+
+
+def recalls_table(classes: Classes) -> Table:
+    """A row for each class, the worst recognised first where there are too many."""
+    recalls = worst_recalls(classes.recalls, ROWS)
+    more = f"; the {len(recalls)} worst of {len(classes.recalls):,}"
+    return Table(
+        caption="Recall by class" + (more if len(recalls) < len(classes.recalls) else ""),
+        columns=("Class", "Images", "Recall", "Low", "High"),
+        rows=tuple(
+            (
+                each.name,
+                f"{each.images:,}",
+                *((score(number) for number in each.recall) if each.recall else (NOTHING,) * 3),
+            )
+            for each in recalls
+        ),
+    )
+
+
+def panel_table(panel: Panel) -> Table:
+    """The points of a panel: a row for each place along it, a column for each series."""
+    series = [each for each in panel.series if each.drawn != "reference"]
+    places = np.unique(np.concatenate([each.x for each in series]))[:ROWS]
+    cells = [dict(zip(each.x.tolist(), _cells(each), strict=True)) for each in series]
+    return Table(
+        caption=panel.title,
+        columns=(capital(panel.x_label), *(each.name for each in series)),
+        rows=tuple(
+            (f"{place:.6g}", *(column.get(place, NOTHING) for column in cells))
+            for place in places.tolist()
+        ),
+    )
+
+
+def reading_table(content: ReportContent, panels: Mapping[str, Panel]) -> Table:
+    """What the curves of each candidate end at: where reading them epoch by epoch begins."""
+    names = [each.name for each in drawn_candidates(content.candidates)]
+    ends = [{each.name: _cells(each)[-1] for each in panel.series} for panel in panels.values()]
+    return Table(
+        caption="Mean (lowest–highest) over trials",
+        columns=("Candidate", *(panel.title for panel in panels.values())),
+        rows=tuple((name, *(column.get(name, NOTHING) for column in ends)) for name in names),
+    )
+
+
+def _cells(series: Series) -> list[str]:
+    if series.low is None or series.high is None:
+        return [score(value) for value in series.y]
+    rows = zip(series.y, series.low, series.high, strict=True)
+    return [f"{score(y)} ({score(low)}–{score(high)})" for y, low, high in rows]

@@ -1,0 +1,151 @@
+"""What is drawn of a content, and where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from manyheads.report import bounds, palette, svg
+from manyheads.report.content import Calibration, Candidate, ClassRecall, Curve, Interval
+from manyheads.report.differences import comparison_plot, comparison_plots
+from manyheads.report.panel import Panel, Series
+from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
+from manyheads.report.tables import panel_table, scores_table
+from tests.reports import bare_report, made_up_report
+
+
+def test_no_two_drawn_series_look_the_same() -> None:
+    styles = [palette.style_of(place) for place in range(bounds.DRAWN)]
+    assert len(set(styles)) == bounds.DRAWN
+    assert set(svg.MARK_PATHS) == set(palette.MARKS)
+
+
+@pytest.mark.parametrize("selected", [0, 19, 20, 29])
+def test_the_selected_candidate_is_drawn_wherever_it_stands(selected: int) -> None:
+    report = made_up_report(candidates=30, epochs=2)
+    candidates = [replace(c, selected=n == selected) for n, c in enumerate(report.candidates)]
+    drawn = bounds.drawn_candidates(candidates)
+    assert len(drawn) == bounds.DRAWN
+    assert [each.name for each in drawn if each.selected] == [candidates[selected].name]
+    assert drawn[:19] == candidates[:19]
+
+
+@pytest.mark.parametrize("longest", [0, 1, 2, 99, 100, 101, 5000])
+def test_drawn_epochs_are_bounded_and_reach_both_ends(longest: int) -> None:
+    epochs = bounds.drawn_epochs(longest)
+    assert epochs[0] == 1
+    assert epochs[-1] == max(1, longest)
+    assert len(epochs) == min(max(1, longest), bounds.EPOCHS)
+    assert (np.diff(epochs) > 0).all()
+
+
+def test_curves_that_end_early_keep_their_own_epochs() -> None:
+    def curve(epochs: int) -> Curve:
+        values = np.arange(1.0, epochs + 1)
+        return Curve(mean=values, low=values - 0.5, high=values + 0.5)
+
+    report = bare_report(
+        candidates=tuple(
+            Candidate(name=f"c{n}", trials=1, curves={"val_loss": curve(n)}) for n in (10, 250)
+        )
+    )
+    panel = curve_panels(report)["val_loss"]
+    short, long = panel.series
+    assert short.x.tolist() == short.y.tolist() == [1, 4, 6, 9]  # about every 2.5th
+    assert long.x.tolist() == long.y.tolist() == bounds.drawn_epochs(250).tolist()
+    table = panel_table(panel)
+    assert table.rows[0] == ("1", "1.000 (0.500–1.500)", "1.000 (0.500–1.500)")
+    assert table.rows[-1][1:] == ("–", "250.000 (249.500–250.500)")
+
+
+def test_series_stay_inside_their_panel() -> None:
+    x = np.linspace(0, 1, 7)
+    series = Series(name="s", x=x, y=x * 9, low=x * 9 - 1, high=x * 9 + 1)
+    panel = Panel(title="t", x_label="x", y_label="y", series=(series,), description="d",
+                  y_limits=(0, 4))  # fmt: skip
+    (drawn,) = svg.draw_panel(panel).series
+    points = [tuple(map(float, pair.split(","))) for pair in f"{drawn.points} {drawn.band}".split()]
+    assert len(points) == 3 * 7
+    assert all(svg.LEFT <= x <= svg.RIGHT and svg.TOP <= y <= svg.BOTTOM for x, y in points)
+
+
+@pytest.mark.parametrize("y", [np.array([1.0, np.nan]), np.array([1.0])])
+def test_a_series_is_finite_and_of_one_length(y: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="for 's'"):
+        Series(name="s", x=np.array([0.0, 1.0]), y=y)
+
+
+def test_empty_bins_are_not_drawn() -> None:
+    calibration = made_up_report().calibration
+    assert isinstance(calibration, Calibration)
+    panel = reliability_panel(calibration)
+    assert panel is not None
+    assert len(panel.series[1].x) == len(calibration.bins) - 1
+    assert "less often than it says" in panel.description
+    empty = replace(calibration, bins=calibration.bins[:1])
+    assert reliability_panel(empty) is None
+    assert calibration.risk is not None
+    assert len(risk_panel(calibration.risk).series[0].x) == bounds.EPOCHS
+
+
+def test_an_interval_lies_where_its_numbers_say() -> None:
+    comparisons = made_up_report().comparisons
+    assert comparisons is not None
+    plot = comparison_plot("log_loss", [comparisons.entries[-1]], 0.02)
+    (row,) = plot.rows
+    assert plot.band is not None
+    value, low, high = row.entry.difference
+    for number, place in zip(
+        (value, low, high, 0, -0.02, 0.02),
+        (row.value, row.low, row.high, plot.zero, *plot.band),
+        strict=True,
+    ):
+        assert plot.low + (plot.high - plot.low) * place / 100 == pytest.approx(number, abs=1e-4)
+    assert plot.left_is_better
+    assert not row.cut_low
+    assert not row.cut_high
+
+
+def test_one_wide_interval_does_not_rule_the_plot() -> None:
+    comparisons = made_up_report().comparisons
+    assert comparisons is not None
+    wide = replace(comparisons.entries[0], difference=Interval(0.01, -40, 40))
+    plot = comparison_plot("accuracy", [*comparisons.entries[:3], wide], 0.01)
+    assert plot.high < 0.2
+    assert [row.cut_high for row in plot.rows] == [False, False, False, True]
+
+
+def test_comparisons_with_the_selected_come_first_where_there_are_many() -> None:
+    report = made_up_report(candidates=30, epochs=1)
+    assert report.comparisons is not None
+    other = replace(report.comparisons.entries[0], first="x", second="y")
+    mixed = replace(report.comparisons, entries=(*[other] * 9, *report.comparisons.entries))
+    plot = comparison_plots(replace(report, comparisons=mixed))[0]
+    assert plot.total == 9 + 29
+    assert len(plot.rows) == bounds.DRAWN
+    assert all(row.entry.first != "x" for row in plot.rows)
+
+
+def test_the_worst_classes_are_kept_and_the_most_confused() -> None:
+    recalls = [
+        ClassRecall(name=str(n), images=9, recall=Interval(n / 9, 0, 1) if n else None)
+        for n in range(9)
+    ]
+    assert bounds.worst_recalls(recalls, 9) == recalls
+    assert [each.name for each in bounds.worst_recalls(recalls, 3)] == ["1", "2", "3"]
+    confusion = np.diag(np.full(40, 100))
+    confusion[3, 30] = confusion[35, 2] = 5
+    shown = bounds.most_confused(confusion)
+    assert len(shown) == bounds.CONFUSED
+    assert {2, 3, 30, 35} <= set(shown.tolist())
+    assert shown.tolist() == sorted(shown.tolist())
+
+
+def test_the_scores_of_the_selected_are_never_left_out() -> None:
+    report = made_up_report(candidates=60, epochs=1)
+    table = scores_table(report)
+    assert len(table.rows) == bounds.DRAWN
+    assert table.rows[-1][0] == "droprate 0.5"
+    assert "20 of 60 candidates" in table.caption
