@@ -6,7 +6,6 @@ sets one head apart from another of its shape: its arrays, its dropout and its l
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -193,10 +192,10 @@ def _set_learning_rate(optimizer: dict[str, Any], hyperparameters: Hyperparamete
 
 
 @contextmanager
-def _unpacked(archive: zipfile.ZipFile) -> Iterator[io.BufferedRandom]:
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[IO[bytes]]:
     """The arrays of a .keras archive as a temporary file: HDF5 seeks too much for an archive."""
     with tempfile.TemporaryFile() as unpacked:
         with archive.open(_WEIGHTS) as packed:
             shutil.copyfileobj(packed, unpacked, _COPY)
         unpacked.seek(0)
-        yield unpacked  # pyright: ignore[reportReturnType]
+        yield unpacked

@@ -69,13 +69,15 @@ def snake_names(names: list[str]) -> dict[str, Any]:
 def tiny_program(features: int, target: str) -> dict[str, Any]:
     """An inference program that needs no Keras: the mean colours, `features` times."""
     import numpy as np
-    import openvino
-    from openvino import opset13 as ops
 
+    from manyheads import quiet
+
+    openvino: Any = quiet.openvino()
+    ops = openvino.opset13
     pixels = ops.parameter([4, 32, 32, 3], np.uint8)
     means = ops.reduce_mean(ops.convert(pixels, "f32"), np.array([1, 2]), keep_dims=False)
     tiled = ops.tile(means, np.array([1, features // 3]))
-    model = openvino.Model([tiled], [pixels], "tiny")  # pyright: ignore[reportGeneralTypeIssues]
+    model = openvino.Model([tiled], [pixels], "tiny")
     openvino.serialize(model, target)
     return {"features": features}
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from manyheads.backbones import registry, weights
@@ -16,5 +14,5 @@ def small() -> BackboneSpec:
 
 
 @pytest.fixture(scope="session")
-def small_weights(small: BackboneSpec, cache: Path) -> Weights:  # noqa: ARG001
+def small_weights(small: BackboneSpec) -> Weights:
     return weights.resolve(small, "random:1")

@@ -187,7 +187,7 @@ def test_it_reads_ahead_by_a_few_batches_only(compiled: CompiledBackbone) -> Non
 def test_leaving_early_leaves_a_backbone_that_runs_again(compiled: CompiledBackbone) -> None:
     running = compiled.run((number, images(4)) for number in range(50))
     next(running)
-    running.close()  # pyright: ignore[reportAttributeAccessIssue]
+    running.close()
     assert len(features(compiled, [images(4)] * 5)) == 5
 
 

@@ -11,6 +11,8 @@ import pytest
 from manyheads.backbones import streams
 from manyheads.backbones.streams import WORTHWHILE, Measured, best_streams, timed
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 class Machine:
     """Rates by number of streams; `odd` ones change the last bit of the features."""
@@ -30,7 +32,7 @@ class Machine:
 
 
 @pytest.fixture(autouse=True)
-def four_cores(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:  # noqa: ARG001
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "cores", lambda: 4)
 
 

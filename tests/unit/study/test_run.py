@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from manyheads.errors import DiskError, Interrupted, RunError
-from manyheads.heads.bank import Fold, HeadEnd, Metrics
+from manyheads.heads.bank import Fold, HeadEnd
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import cross_entropy, forward
 from manyheads.study import head_files
@@ -36,12 +36,12 @@ class StopAfter(Listener):
     def training(self, work: Work) -> None:
         self.begun = work.ended.total(), len(work.settings.trials())
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+    def epoch(self, *_: object) -> None:
         self.left -= 1
         if self.left == 0:
             self.stop.set()
 
-    def ended(self, trial: Trial, end: HeadEnd) -> None:  # noqa: ARG002
+    def ended(self, _: Trial, end: HeadEnd) -> None:
         self.ends.append(end)
 
 
@@ -135,7 +135,7 @@ def test_files_of_heads_stay_bounded_and_none_is_made_again(tmp_path: Path) -> N
     class Count(Listener):
         most = 0
 
-        def ended(self, trial: Trial, end: HeadEnd) -> None:  # noqa: ARG002
+        def ended(self, *_: object) -> None:
             self.most = max(self.most, len(list((tmp_path / "heads").iterdir())))
 
         def note(self, text: str) -> None:
