@@ -151,9 +151,9 @@ def _last_loss(keras: Any) -> Any:
             super().__init__(name="last_loss")
             self.value = self.add_variable((), "zeros", name="value")
 
-        def update_state(self, y_true: Any, y_pred: Any, *_: Any) -> None:
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-            self.value.assign(keras.ops.mean(losses))
+            self.value.assign(keras.ops.average(losses, weights=sample_weight))
 
         def result(self) -> Any:
             return self.value
@@ -173,7 +173,7 @@ def _recorder(keras: Any, stop: threading.Event | None) -> Any:
             if stop is not None and stop.is_set():
                 self.model.stop_training = True
 
-        def on_test_batch_end(self, *_: Any) -> None:
+        def on_test_batch_end(self, *_: Any, **__: Any) -> None:
             if stop is not None and stop.is_set():
                 self.model.stop_evaluating = True
 
