@@ -41,9 +41,12 @@ def hang(witness: str, **_: Any) -> dict[str, Any]:
     return {}
 
 
-def classifiers() -> dict[str, Any]:
-    """Every image classifier that Keras offers, with its module; modules with a preprocessing."""
+def offered() -> dict[str, Any]:
+    """What Keras offers: each image classifier with its module, the modules with a preprocessing,
+    and each layer's name as it is written in files.
+    """
     import keras
+    from keras.src.utils.naming import to_snake_case
 
     functions = inspect.getmembers(keras.applications, inspect.isfunction)
     return {
@@ -57,13 +60,11 @@ def classifiers() -> dict[str, Any]:
             for name, module in inspect.getmembers(keras.applications, inspect.ismodule)
             if hasattr(module, "preprocess_input")
         ],
+        "layers": {
+            name: to_snake_case(name)
+            for name, _ in inspect.getmembers(keras.layers, inspect.isclass)
+        },
     }
-
-
-def snake_names(names: list[str]) -> dict[str, Any]:
-    from keras.src.utils.naming import to_snake_case
-
-    return {name: to_snake_case(name) for name in names}
 
 
 def tiny_program(features: int, target: str) -> dict[str, Any]:
@@ -80,6 +81,16 @@ def tiny_program(features: int, target: str) -> dict[str, Any]:
     model = openvino.Model([tiled], [pixels], "tiny")
     openvino.serialize(model, target)
     return {"features": features}
+
+
+def save_network(backbone: str, weights: str, target: str) -> dict[str, Any]:
+    """Save a backbone with its weights, in the format that `target` ends with."""
+    from manyheads.backbones import arrays, keras_builds, registry
+
+    network = keras_builds.network(registry.get(backbone), 64, "channels_last")
+    network.set_weights(arrays.load(Path(weights)))
+    network.save(target)
+    return {}
 
 
 def save_weights(backbone: str, weights: str, folder: str) -> dict[str, Any]:

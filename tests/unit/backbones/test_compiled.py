@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from manyheads.backbones.compiled import (
 )
 from manyheads.backbones.exported import Program, made
 from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.streams import timed
 from manyheads.backbones.weights import Weights
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
 
@@ -252,8 +254,13 @@ def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_measuring_streams_changes_no_feature(
-    small: BackboneSpec, small_weights: Weights, compiled: CompiledBackbone, own_cache: Path
+    small: BackboneSpec,
+    small_weights: Weights,
+    compiled: CompiledBackbone,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("manyheads.backbones.compiled.timed", partial(timed, seconds=0.01))
     with compile_backbone(small, small_weights, SIZE, images=10**6) as backbone:
         assert (own_cache / "streams.json").is_file()
         np.testing.assert_array_equal(

@@ -14,7 +14,7 @@ from manyheads.heads.bank import HeadEnd, Metrics
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import TrialRecord
-from manyheads.study.work import Work
+from manyheads.study.work import Work, epoch_cost
 from tests.studies import study_settings
 
 
@@ -139,10 +139,11 @@ def test_a_resumed_study_counts_the_trials_of_former_runs(time: Clock) -> None:
 
 
 def test_the_time_left_is_told_from_what_heads_cost(time: Clock) -> None:
-    """The second candidate's epochs cost ten times as much as the first's."""
+    """The second candidate's epochs cost several times as much as the first's."""
     screen, out = quiet()
     settings = study_settings(grid=Grid((0.01,), (100, 1000), (0.5,)), seeds=1, epochs=11)
     first, second = settings.trials()
+    cheap, dear = map(epoch_cost, settings.grid)
     work = Work(settings)
     screen.training(work)
     for _ in range(11):
@@ -150,7 +151,7 @@ def test_the_time_left_is_told_from_what_heads_cost(time: Clock) -> None:
         time.now += 6
     tell(screen, work, first, 0, "done")
     tell(screen, work, second, 0)
-    assert work.seconds_left == pytest.approx(66 * 11 * 1000 / (10 * 100))
+    assert work.seconds_left == pytest.approx(66 * 11 * dear / (10 * cheap))
     assert out.getvalue().splitlines()[-1].startswith("training  11/22 epochs of heads · 0.2/s · ")
 
 
