@@ -6,6 +6,7 @@ sets one head apart from another of its shape: its arrays, its dropout and its l
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -192,10 +193,10 @@ def _set_learning_rate(optimizer: dict[str, Any], hyperparameters: Hyperparamete
 
 
 @contextmanager
-def _unpacked(archive: zipfile.ZipFile) -> Iterator[IO[bytes]]:
+def _unpacked(archive: zipfile.ZipFile) -> Iterator[io.BufferedRandom]:
     """The arrays of a .keras archive as a temporary file: HDF5 seeks too much for an archive."""
     with tempfile.TemporaryFile() as unpacked:
         with archive.open(_WEIGHTS) as packed:
             shutil.copyfileobj(packed, unpacked, _COPY)
         unpacked.seek(0)
-        yield unpacked
+        yield unpacked  # pyright: ignore[reportReturnType]

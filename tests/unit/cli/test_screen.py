@@ -139,11 +139,10 @@ def test_a_resumed_study_counts_the_trials_of_former_runs(time: Clock) -> None:
 
 
 def test_the_time_left_is_told_from_what_heads_cost(time: Clock) -> None:
-    """The second candidate's epochs cost several times as much as the first's."""
+    """The second candidate's epochs cost many times as much as the first's."""
     screen, out = quiet()
     settings = study_settings(grid=Grid((0.01,), (100, 1000), (0.5,)), seeds=1, epochs=11)
     first, second = settings.trials()
-    cheap, dear = map(epoch_cost, settings.grid)
     work = Work(settings)
     screen.training(work)
     for _ in range(11):
@@ -151,7 +150,9 @@ def test_the_time_left_is_told_from_what_heads_cost(time: Clock) -> None:
         time.now += 6
     tell(screen, work, first, 0, "done")
     tell(screen, work, second, 0)
-    assert work.seconds_left == pytest.approx(66 * 11 * dear / (10 * cheap))
+    costs = [epoch_cost(setting) for setting in settings.grid]
+    assert costs[1] > 5 * costs[0]
+    assert work.seconds_left == pytest.approx(66 * 11 * costs[1] / (10 * costs[0]))
     assert out.getvalue().splitlines()[-1].startswith("training  11/22 epochs of heads · 0.2/s · ")
 
 
