@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import answer, gib, parser, part, table, write_result
-from manyheads.heads.bank import Fold, HeadSettings, Metrics, engine_named
+from manyheads.heads.bank import Fold, HeadSettings, engine_named
 from manyheads.heads.fused import FusedEngine
 from manyheads.heads.head import Hyperparameters
 from manyheads.plan import training_memory
@@ -31,7 +31,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
 from manyheads.study.run import train_study
 from manyheads.study.settings import StudySettings
-from manyheads.study.space import Grid, Trial
+from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.work import Work, epoch_cost
 
@@ -185,7 +185,7 @@ class Watch(Listener):
     def training(self, work: Work) -> None:
         self.work = work
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+    def epoch(self, *_: object) -> None:
         work = self.work
         share = work.done.units / (work.done.units + work.left.units)
         # A few thousand looks are enough, however many epochs there are.

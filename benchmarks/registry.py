@@ -32,6 +32,7 @@ BENCHMARKS = (
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
     Benchmark("lesson_accuracy", "does the sweep find what honest runs find?", by_default=False),
     Benchmark("trajectories", "how closely do the engines agree?", by_default=False),
+    Benchmark("step_parts", "where does the time of a head's epoch go?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )
 

@@ -81,10 +81,10 @@ def _running_losses(keras: Any) -> Any:
     class Recorder(keras.callbacks.Callback):
         means: list[float]
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        def on_epoch_begin(self, *_: Any) -> None:
             self.means = []
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        def on_train_batch_end(self, _: int, logs: Any) -> None:
             self.means.append(float(logs["loss"]))
 
     return Recorder()

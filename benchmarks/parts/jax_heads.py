@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import jax  # pyright: ignore[reportMissingImports]
-import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.machine import answer
@@ -22,7 +22,7 @@ from benchmarks.parts.shapes import (
     LEARNING_RATE,
     UNITS,
     samples,
-    seconds,
+    timed,
 )
 
 
@@ -46,8 +46,7 @@ def heads(count: int, epochs: int, layout: str, loop: str) -> dict[str, float]:
         state, losses = epoch(state, x, y, order, mask_key)
         jax.block_until_ready((losses, _validate(state[0], val_x, val_y)))
 
-    one()
-    return {"epoch": float(np.median([seconds(one) for _ in range(epochs)])) * 1000 / count}
+    return timed(one, epochs, count)
 
 
 def _start(count: int, layout: str) -> Any:

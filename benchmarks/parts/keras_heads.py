@@ -22,7 +22,7 @@ from benchmarks.parts.shapes import (
 def heads(epochs: int, settings: dict[str, Any], threads: int = 0) -> dict[str, float]:
     """Milliseconds of a head's epoch by `fit`, after a first one; `settings` go to `compile`."""
     if threads:
-        import torch  # pyright: ignore[reportMissingImports]
+        import torch
 
         torch.set_num_threads(threads)
     x, y, val_x, val_y = samples()
@@ -38,35 +38,20 @@ def images(train: int, epochs: int, settings: dict[str, Any]) -> dict[str, float
 def _epoch(x: Any, y: Any, val_x: Any, val_y: Any, epochs: int, settings: dict[str, Any]) -> float:
     import keras
 
-    class Clock(keras.callbacks.Callback):
-        ends: list[float]
-
-        def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
-            self.ends = []
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            self.ends.append(time.perf_counter())
-
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
     inputs = keras.Input((FEATURES,))
     hidden = keras.layers.Dense(UNITS, activation="relu")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(CLASSES)(keras.layers.Dropout(DROPRATE)(hidden)))
+    hidden = keras.layers.Dropout(DROPRATE)(hidden)
+    model: Any = keras.Model(inputs, keras.layers.Dense(CLASSES)(hidden))
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         **settings,
     )
-    clock = Clock()
-    model.fit(
-        x,
-        y,
-        batch_size=BATCH,
-        epochs=1 + epochs,
-        validation_data=(val_x, val_y),
-        callbacks=[clock],
-        verbose=0,  # pyright: ignore[reportArgumentType]
-    )
-    return float(np.median(np.diff(clock.ends)))
+    model.fit(x, y, BATCH, 1 + epochs, verbose=0, callbacks=[clock], validation_data=(val_x, val_y))
+    return float(np.median(np.diff(ends)))
 
 
 if __name__ == "__main__":

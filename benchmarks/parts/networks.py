@@ -89,7 +89,7 @@ def tensorflow(files: str, passes: int, features: str, jit: bool) -> dict[str, f
 
 def torch(files: str, passes: int, features: str, memory: str) -> dict[str, float]:
     """Keras on PyTorch, built channels first; `memory` is the format that it computes in."""
-    import torch  # pyright: ignore[reportMissingImports]
+    import torch
 
     model = _model("channels_first")
     layout = getattr(torch, memory)
@@ -117,7 +117,7 @@ def onnxruntime(
     files: str, passes: int, features: str, layout: str, model: str
 ) -> dict[str, float]:
     """ONNX Runtime on the export in `model`."""
-    import onnxruntime  # pyright: ignore[reportMissingImports]
+    import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (Numba and NumPy then limit the same BLAS)
 from numba import njit
 from threadpoolctl import threadpool_limits
 
@@ -53,7 +52,10 @@ def touch(weights: Any, first: Any, second: Any, times: int) -> None:
 
 @njit(nogil=True, error_model="numpy")
 def adam(weights: Any, first: Any, second: Any, times: int) -> None:
-    """Adam in place; its gradient is the weights, so that nothing else is read."""
+    """Adam in place; its gradient is the weights, so that nothing else is read.
+
+    Not the kernels' own: a bound must not move with what it bounds.
+    """
     alpha, gain_1, gain_2 = np.float32(1e-3), np.float32(0.1), np.float32(0.001)
     for _ in range(times):
         for i in range(weights.size):

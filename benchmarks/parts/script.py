@@ -25,8 +25,8 @@ def epoch(data: str, images: int | None) -> dict[str, float]:
     Without `images` it is run whole; else its rates are measured on that many images of each
     split, and what an epoch takes follows from them.
     """
-    from tensorflow.keras.applications.xception import preprocess_input  # pyright: ignore
-    from tensorflow.keras.preprocessing.image import ImageDataGenerator  # pyright: ignore
+    from tensorflow.keras.applications.xception import preprocess_input
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
     loader = ImageDataGenerator(preprocessing_function=preprocess_input)
     train, validation = (

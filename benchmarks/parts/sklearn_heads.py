@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import answer
-from benchmarks.parts.shapes import BATCH, CLASSES, LEARNING_RATE, UNITS, samples, seconds
+from benchmarks.parts.shapes import BATCH, CLASSES, LEARNING_RATE, UNITS, samples, timed
 
 
 def heads(epochs: int, threads: int | None) -> dict[str, float]:
@@ -25,8 +25,7 @@ def heads(epochs: int, threads: int | None) -> dict[str, float]:
         model.score(val_x, val_y)
 
     with threadpool_limits(threads, user_api="blas"):
-        one()
-        return {"epoch": float(np.median([seconds(one) for _ in range(epochs)])) * 1000}
+        return timed(one, epochs)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-import torch  # pyright: ignore[reportMissingImports]
-from torch.nn import functional  # pyright: ignore[reportMissingImports]
+import torch
+from torch.nn import functional
 
 from benchmarks.machine import answer
 from benchmarks.parts.shapes import (
@@ -22,7 +21,7 @@ from benchmarks.parts.shapes import (
     LEARNING_RATE,
     UNITS,
     samples,
-    seconds,
+    timed,
 )
 
 
@@ -45,8 +44,7 @@ def heads(count: int, epochs: int, layout: str, adam: str) -> dict[str, float]:
         with torch.inference_mode():
             stack.loss(val_x, val_y, training=False).item()
 
-    one()
-    return {"epoch": float(np.median([seconds(one) for _ in range(epochs)])) * 1000 / count}
+    return timed(one, epochs, count)
 
 
 class _Stack:

@@ -43,9 +43,6 @@ def _predict_in_float32() -> None:
     Keras leaves the precision to OpenVINO, which takes bfloat16 on processors that have it: a
     hundredth off, without a word.
     """
-    openvino: Any = quiet.openvino()
-    if getattr(openvino.compile_model, "in_float32", False):
-        return
 
     def compile_model(model: Any, device_name: str = "AUTO", config: Any = None) -> Any:
         core = quiet.core()
@@ -53,7 +50,7 @@ def _predict_in_float32() -> None:
             model, device_name, {"INFERENCE_PRECISION_HINT": "f32", **(config or {})}
         )
 
-    compile_model.in_float32 = True  # pyright: ignore[reportFunctionMemberAccess]
+    openvino: Any = quiet.openvino()
     openvino.compile_model = compile_model
 
 

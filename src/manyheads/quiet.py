@@ -16,8 +16,8 @@ from typing import Any
 
 def silence() -> None:
     """Make `import openvino_telemetry` fail in this process, so that nothing is ever sent."""
-    if "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType]
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)
 
 
 def openvino() -> ModuleType:

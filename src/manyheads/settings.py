@@ -80,7 +80,7 @@ def plain(settings: object) -> Any:
 
 def number(
     name: str,
-    value: object,
+    value: Any,
     low: float,
     high: float,
     *,
@@ -93,7 +93,7 @@ def number(
         f"{'and below' if open_high else 'to'} {high:g}"
     )
     try:
-        result = float(value)  # pyright: ignore[reportArgumentType]
+        result = float(value)
     except (TypeError, ValueError):
         raise SettingError(expected, repr(value), f"give {name} as a plain number") from None
     too_low = result <= low if open_low else result < low

@@ -56,7 +56,7 @@ def test_features_equal_the_stored_reference(real: Weights, clothing: Path) -> N
         batches = ((names[i : i + 16]) for i in range(0, len(names), 16))
         loaded = ((part, pixels([clothing / name for name in part])) for part in batches)
         for part, features in backbone.run(loaded):
-            found |= dict(zip(part, features, strict=True))  # pyright: ignore[reportArgumentType]
+            found |= dict(zip(part, features, strict=True))
     error = np.abs(np.stack([found[name] for name in names]) - reference["features"]).max()
     assert len(names) == 56
     assert error <= 1e-4

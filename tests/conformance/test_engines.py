@@ -132,7 +132,8 @@ def test_a_draw_equal_to_the_rate_keeps_its_unit(engine: Engine) -> None:
     """0.7 as float32 is below 0.7: compared as doubles, the unit would be hidden."""
 
     class AtTheRate(RecordedStreams):
-        def uniforms(self, epoch: int) -> Any:  # noqa: ARG002
+        def uniforms(self, epoch: int) -> Any:
+            assert epoch == 1
             return self
 
         def random(self, size: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -200,7 +201,7 @@ def test_a_head_does_not_depend_on_an_interruption(engine: Engine) -> None:
         stop.set()
     events = engine.train(heads, FOLDS)
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     again = train(engine, heads, FOLDS)
     assert same(whole[0], again[0])
     assert same(whole[1], again[1])
@@ -250,7 +251,7 @@ def test_a_head_that_diverges_fails_and_the_bank_goes_on(engine: Engine, value: 
         0, "failed", "diverged in epoch 1: its numbers are no longer finite", 0, None
     )
     assert not bank[0].epochs
-    assert [bank[index].end.status for index in (1, 2)] == ["done", "done"]  # type: ignore[union-attr]
+    assert [end and end.status for end in (bank[1].end, bank[2].end)] == ["done", "done"]
 
 
 def test_a_head_that_diverges_late_keeps_its_best_epoch(engine: Engine) -> None:
@@ -303,8 +304,8 @@ def test_an_empty_bank_ends_at_once(engine: Engine) -> None:
 
 def test_what_goes_wrong_in_a_head_reaches_the_caller(engine: Engine) -> None:
     class Broken(SeededStreams):
-        def order(self, epoch: int, samples: int) -> np.ndarray:  # noqa: ARG002
-            raise OSError("the disk is gone")
+        def order(self, epoch: int, samples: int) -> np.ndarray:
+            raise OSError(f"{samples} samples, epoch {epoch}: the disk is gone")
 
     before = threading.active_count()
     with pytest.raises(OSError, match="the disk is gone"):

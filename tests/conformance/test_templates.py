@@ -28,6 +28,14 @@ def weights() -> Weights:
     return resolve(SPEC, "random:0")
 
 
+@pytest.fixture(scope="module", params=SHAPES)
+def built(request: pytest.FixtureRequest, weights: Weights) -> tuple[int, Any]:
+    """The units of the inner layer, and the network that Keras builds with them."""
+    arrays = keras_builds.stored(weights.path, weights.digest)
+    chosen = settings(request.param)
+    return request.param, build(import_keras(), SPEC, arrays, SIZE, CLASSES, chosen)
+
+
 def random_head(size_inner: int, seed: int = 0) -> Parameters:
     head = glorot_parameters(1024, size_inner, CLASSES, np.random.default_rng(seed))
     return Parameters(*(array + np.float32(0.25) for array in head))
@@ -52,29 +60,27 @@ def unnamed(config: Any) -> Any:
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-@pytest.mark.parametrize("size_inner", SHAPES)
 def test_it_is_the_network_that_keras_builds(
-    size_inner: int, suffix: str, weights: Weights, tmp_path: Path
+    built: tuple[int, Any], suffix: str, weights: Weights, tmp_path: Path
 ) -> None:
     keras: Any = import_keras()
-    head, chosen = random_head(size_inner), settings(size_inner)
+    size_inner, wanted_model = built
+    head = random_head(size_inner)
     file = tmp_path / f"model{suffix}"
-    write_model(SPEC, weights, SIZE, (head, chosen), file)
+    write_model(SPEC, weights, SIZE, (head, settings(size_inner)), file)
     opened: Any = keras.saving.load_model(file)
 
-    arrays = keras_builds.stored(weights.path, weights.digest)
-    built: Any = build(keras, SPEC, arrays, SIZE, CLASSES, chosen)
     flat = list(head if size_inner else head[2:])
-    backbone = built.get_weights()[: len(arrays)]
+    backbone = wanted_model.get_weights()[: -len(flat)]
     for found, wanted in zip(opened.get_weights(), [*backbone, *flat], strict=True):
         np.testing.assert_array_equal(found, wanted)
-    assert unnamed(opened.get_config()) == unnamed(built.get_config())
-    found, wanted = (each.get_compile_config() for each in (opened, built))
+    assert unnamed(opened.get_config()) == unnamed(wanted_model.get_config())
+    found, wanted = (each.get_compile_config() for each in (opened, wanted_model))
     for config in (found, wanted):
         for part in ("optimizer", "loss"):
             config[part]["config"].pop("name")
     assert found == wanted
-    assert float(opened.optimizer.learning_rate) == float(built.optimizer.learning_rate)
+    assert float(opened.optimizer.learning_rate) == float(wanted_model.optimizer.learning_rate)
     assert int(opened.optimizer.iterations) == 0
 
 

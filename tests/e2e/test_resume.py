@@ -30,7 +30,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 def test_killed_at_random_moments_a_study_ends_the_same(quick: Runner) -> None:
-    quick.kill_until_done("killed", kills=5, seed=1, span=(0.6, 1.8))
+    quick.kill_until_done("killed", kills=3, seed=1, span=(0.6, 1.8))
     whole, killed = (quick.folder / name / "run" for name in ("whole", "killed"))
     same_outcome(whole, killed)
     assert (whole / "best.keras").read_bytes() == (killed / "best.keras").read_bytes()

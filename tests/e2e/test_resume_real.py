@@ -41,11 +41,14 @@ def arrays_of(model: Path) -> list[np.ndarray]:
     import h5py
 
     found: list[np.ndarray] = []
-    with zipfile.ZipFile(model) as archive, archive.open("model.weights.h5") as file:  # noqa: SIM117
-        with h5py.File(file, "r") as weights:
-            weights.visititems(
-                lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None
-            )
+    with (
+        zipfile.ZipFile(model) as archive,
+        archive.open("model.weights.h5") as file,
+        h5py.File(file, "r") as weights,
+    ):
+        weights.visititems(
+            lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None
+        )
     return found
 
 

@@ -71,7 +71,7 @@ steps = st.lists(st.tuples(st.lists(edits, min_size=1, max_size=3), st.booleans(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not tell when a file was changed")
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(steps)
 def test_the_index_tells_what_reading_tells(steps):
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:

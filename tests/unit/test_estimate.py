@@ -13,7 +13,7 @@ from manyheads.plan import Plan, plan_study
 from manyheads.settings import ImageSettings
 from manyheads.study.space import Grid
 from manyheads.study.store import TrialRecord
-from manyheads.study.work import Work
+from manyheads.study.work import Work, epoch_cost
 from tests.studies import free_backbone, study_settings
 
 
@@ -46,7 +46,8 @@ def test_at_first_it_is_assumed(plan: Plan) -> None:
     found = estimate(plan)
     assert not found.measured
     assert found.extraction == pytest.approx(16 / 40)
-    assert found.training == pytest.approx(8 * 2 * 20 * 2 * 3 / 1e7)
+    costs = sum(map(epoch_cost, plan.settings.grid))
+    assert found.training == pytest.approx(8 * costs * 2 * 3 / 1e7)
 
 
 def test_larger_images_take_longer(plan: Plan) -> None:
@@ -55,7 +56,8 @@ def test_larger_images_take_longer(plan: Plan) -> None:
 
 
 def test_more_of_anything_takes_longer(plan: Plan) -> None:
-    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": Grid((0.01,), (40,), (0.0, 0.5))}):
+    units = 4 + int(epoch_cost(plan.settings.grid[0]))  # cost twice what 4 do
+    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": Grid((0.01,), (units,), (0.0, 0.5))}):
         settings = replace(plan.settings, **changes)
         larger = replace(plan, settings=settings, work=Work(settings))
         assert estimate(larger).training == pytest.approx(2 * estimate(plan).training)

@@ -97,5 +97,5 @@ def test_a_bad_value_of_any_stage_is_refused_at_once(changes: dict[str, Any], wo
 
 
 def test_text_becomes_numbers() -> None:
-    lesson = LessonSettings(("0.1",), ("0", "5"), ("0.5",), "3", "4")  # pyright: ignore
-    assert lesson == LessonSettings((0.1,), (0, 5), (0.5,), 3, 4)
+    text: list[Any] = [("0.1",), ("0", "5"), ("0.5",), "3", "4"]
+    assert LessonSettings(*text) == LessonSettings((0.1,), (0, 5), (0.5,), 3, 4)

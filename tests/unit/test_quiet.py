@@ -88,21 +88,18 @@ subprocess.run([sys.executable, "-P", "-c",
     assert [line.split()[0] for line in seen] == ["create_connection", "connect", "getaddrinfo"]
 
 
-def test_backbones_that_end_in_any_order_leave_signals_working(tmp_path: Path) -> None:
+def test_backbones_that_end_in_any_order_leave_signals_working() -> None:
     program = """
 import signal
 import numpy as np
 from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
 spec = registry.get("mobilenet_v3_small")
-first, second = (compile_backbone(spec, weights.resolve(spec, "random:0"), 32) for _ in range(2))
+first, second = (compile_backbone(spec, weights.resolve(spec, "random:1"), 32) for _ in range(2))
 del first
 del second
 signal.signal(signal.SIGINT, lambda *_: print("survived"))
 signal.raise_signal(signal.SIGINT)
 """
-    environment = os.environ | {"MANYHEADS_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr

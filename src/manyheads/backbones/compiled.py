@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -26,6 +26,7 @@ PRECISIONS = ("f32", "bf16")
 
 Batch = UInt8[np.ndarray, "n size size 3"]
 Pooled = Float32[np.ndarray, "n features"]
+Key = TypeVar("Key")
 
 
 class CompiledBackbone(Protocol):
@@ -41,8 +42,8 @@ class CompiledBackbone(Protocol):
     """How many images it takes at a time, at most."""
 
     def run(
-        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
-    ) -> Iterator[tuple[object, Pooled]]:
+        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+    ) -> Generator[tuple[Key, Pooled]]:
         """Yield (key, features) for each (key, pixels 0–255 RGB), not always in their order.
 
         Reads ahead in `batches` by the few that are computed at once. Once `stop` is set it ends
@@ -134,10 +135,10 @@ class OpenVinoBackbone:
         self.batch = batch
 
     def run(
-        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
-    ) -> Iterator[tuple[object, Pooled]]:
+        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+    ) -> Generator[tuple[Key, Pooled]]:
         idle = list(self._requests)
-        busy: deque[tuple[Any, object, int]] = deque()
+        busy: deque[tuple[Any, Key, int]] = deque()
         try:
             for key, pixels in batches:
                 if stop is not None and stop.is_set():
@@ -204,8 +205,8 @@ def _suited(
 
 
 def _finish(
-    busy: deque[tuple[Any, object, int]], idle: list[Any], stop: threading.Event | None
-) -> tuple[object, Pooled] | None:
+    busy: deque[tuple[Any, Key, int]], idle: list[Any], stop: threading.Event | None
+) -> tuple[Key, Pooled] | None:
     """The oldest batch in flight once it is done, or None once `stop` is set."""
     request, key, count = busy[0]
     # In short waits, because a signal is only seen between them.

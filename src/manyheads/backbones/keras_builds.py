@@ -126,19 +126,20 @@ def _nothing_loaded() -> Iterator[dict[str, str]]:
     """Answer Keras's request for a file with its name, remember it, and load nothing."""
     import keras
 
-    files = sys.modules[keras.utils.get_file.__module__]
+    files: Any = sys.modules[keras.utils.get_file.__module__]
+    models: Any = keras.Model
     asked: dict[str, str] = {}
 
     def get_file(fname: str, origin: str, *, file_hash: str = "", **_: object) -> str:
         asked.update(file=fname, url=origin, hash=file_hash)
         return fname
 
-    kept = files.get_file, keras.Model.load_weights
-    files.get_file, keras.Model.load_weights = get_file, lambda *_, **__: None  # pyright: ignore
+    kept = files.get_file, models.load_weights
+    files.get_file, models.load_weights = get_file, lambda *_, **__: None
     try:
         yield asked
     finally:
-        files.get_file, keras.Model.load_weights = kept  # pyright: ignore
+        files.get_file, models.load_weights = kept
 
 
 @contextmanager

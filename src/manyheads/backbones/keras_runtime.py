@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Self
 
 import numpy as np
 
 from manyheads import keras_backend, quiet
 from manyheads.backbones import keras_builds
-from manyheads.backbones.compiled import Batch, Pooled
+from manyheads.backbones.compiled import Batch, Key, Pooled
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
 
@@ -29,8 +29,8 @@ class KerasBackbone:
         self.batch = batch
 
     def run(
-        self, batches: Iterable[tuple[object, Batch]], *, stop: threading.Event | None = None
-    ) -> Iterator[tuple[object, Pooled]]:
+        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+    ) -> Generator[tuple[Key, Pooled]]:
         for key, pixels in batches:
             if stop is not None and stop.is_set():
                 return

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,17 @@ def made(
     that ends with `file`. With `keep`, only so many products stay in the area, those used last.
     Raises `DiskError` if the cache cannot be written, and what `keras_process.call` raises.
     """
+
+    def make(folder: Path) -> dict[str, Any]:
+        _log.info("%s makes %s of %s", function, file, recipe)
+        target = str(folder / file)
+        return keras_process.call(function, {**arguments, "target": target}, stop=stop)
+
     product = existing(area, recipe)
     if product is None:
         folder = _folder(area, recipe)
         with alone(folder.with_suffix(".lock"), "preparing the backbone", stop):
-            product = existing(area, recipe) or _make(
-                folder, recipe, function, arguments, file, stop
-            )
+            product = existing(area, recipe) or _sealed(folder, recipe, make)
     with suppress(OSError):  # then it only looks older than it is
         os.utime(product.folder / _SEAL)
     if keep is not None:
@@ -77,15 +82,9 @@ def existing(area: str, recipe: dict[str, Any]) -> Product | None:
     return None
 
 
-def _make(
-    folder: Path,
-    recipe: dict[str, Any],
-    function: str,
-    arguments: dict[str, Any],
-    file: str,
-    stop: threading.Event | None,
+def _sealed(
+    folder: Path, recipe: dict[str, Any], make: Callable[[Path], dict[str, Any]]
 ) -> Product:
-    _log.info("%s makes %s of %s", function, file, recipe)
     # The lock is held, so what stands here is left over from a process that was killed.
     building = folder.with_name(f".{folder.name}")
     with disk_errors(building):
@@ -94,8 +93,7 @@ def _make(
                 shutil.rmtree(old)
         building.mkdir()
     try:
-        target = str(building / file)
-        answer = keras_process.call(function, {**arguments, "target": target}, stop=stop)
+        answer = make(building)
         sums = {path.name: _checksum(path) for path in sorted(building.iterdir())}
         seal = {"recipe": _whole(recipe), "crc32": sums, "answer": answer}
         write_text(building / _SEAL, json.dumps(seal, indent=2))

@@ -7,7 +7,7 @@ error with a remedy, the same from the command line and from Python.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
 
@@ -135,9 +135,7 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
     )
 
 
-def study_settings(
-    args: argparse.Namespace, image: ImageSettings, **given: object
-) -> StudySettings:
+def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
     from manyheads.study.settings import StudySettings, lasting
 
@@ -155,7 +153,7 @@ def study_settings(
         engine=args.engine,
         runtime=args.runtime,
         precision=args.precision,
-        **given,  # pyright: ignore[reportArgumentType]
+        **given,
     )
 
 

@@ -74,7 +74,7 @@ def _meant(text: str) -> list[Path]:
         return [p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
     if path.exists():
         return [path]
-    return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+    return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - may be absolute
 
 
 def _print_json(predictions: Predictions) -> None:

@@ -45,8 +45,6 @@ class Column(Sequence[Item]):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self):,}>"
 

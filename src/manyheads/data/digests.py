@@ -53,7 +53,7 @@ def _digests(paths: Paths, rows: Rows, stop: threading.Event | None) -> Digests:
 def _digest(path: str, buffer: memoryview, stop: threading.Event | None) -> bytes:
     total = hashlib.sha256()
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths come as text
+        with open(path, "rb", buffering=0) as file:
             while count := file.readinto(buffer):
                 check_stop(READING, stop)
                 total.update(buffer[:count])

@@ -51,7 +51,7 @@ class Paths(Column[Path]):
             columns = (self._inside[block], self._starts[block], self._lengths[block])
             for inside, start, length in zip(*(c.tolist() for c in columns), strict=True):
                 name = os.fsdecode(bytes(names[start : start + length]))
-                yield os.path.join(folders[inside], name)  # noqa: PTH118 - text is the point
+                yield os.path.join(folders[inside], name)
 
     def text(self, row: int) -> str:
         """One path as text."""

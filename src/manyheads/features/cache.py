@@ -96,11 +96,6 @@ class FeatureCache:
                 rows[damaged] = -1
         return rows
 
-    def lookup(self, contents: Sequence[str]) -> dict[str, int]:
-        """The row of each of these contents whose features are stored and undamaged."""
-        rows = self.rows(contents).tolist()
-        return {content: row for content, row in zip(contents, rows, strict=True) if row >= 0}
-
     def known(self, contents: Sequence[str]) -> set[str]:
         """Those of these contents that need no pass; faster than `rows`, without checksums."""
         with self._damage_reported():

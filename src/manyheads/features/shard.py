@@ -41,7 +41,7 @@ def fill(
     shard = _Shard(cache, images, backbone.batch, settings, progress, stop)
     passes = 0
     for contents, features in backbone.run(shard.batches(), stop=stop):
-        cache.add(contents, features)  # pyright: ignore[reportArgumentType]
+        cache.add(contents, features)
         passes += len(features)
         shard.count(len(features))
     shard.check_stop()

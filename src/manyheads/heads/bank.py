@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -119,7 +119,7 @@ class Engine(Protocol):
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
         stop: threading.Event | None = None,
-    ) -> Iterator[EpochEnd | HeadEnd]:
+    ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens."""
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Full, Queue
@@ -35,7 +35,7 @@ class FusedEngine:
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
         stop: threading.Event | None = None,
-    ) -> Iterator[EpochEnd | HeadEnd]:
+    ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens."""
         closed = threading.Event()
 

@@ -8,7 +8,7 @@ masks as another engine's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ class KerasEngine:
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
         stop: threading.Event | None = None,
-    ) -> Iterator[EpochEnd | HeadEnd]:
+    ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`; raises `MissingExtraError` without a backend for it."""
         keras = import_keras(training=True)
         models: dict[tuple[int, ...], Any] = {}
@@ -161,9 +161,9 @@ def _last_loss(keras: Any) -> Any:
             super().__init__(name="last_loss")
             self.value = self.add_variable((), "zeros", name="value")
 
-        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-            self.value.assign(keras.ops.mean(losses))
+            self.value.assign(keras.ops.average(losses, weights=sample_weight))
 
         def result(self) -> Any:
             return self.value
@@ -175,15 +175,15 @@ def _recorder(keras: Any, stop: threading.Event | None) -> Any:
     class Recorder(keras.callbacks.Callback):
         losses: list[float]
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        def on_epoch_begin(self, *_: Any) -> None:
             self.losses = []
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        def on_train_batch_end(self, _: int, logs: Any) -> None:
             self.losses.append(float(logs["last_loss"]))
             if stop is not None and stop.is_set():
                 self.model.stop_training = True
 
-        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        def on_test_batch_end(self, *_: Any, **__: Any) -> None:
             if stop is not None and stop.is_set():
                 self.model.stop_evaluating = True
 

@@ -103,17 +103,16 @@ class Classifier:
         An image is a path, or RGB pixels `uint8 [rows, columns, 3]`. A file that cannot be read
         is reported in its place.
         """
-        single = isinstance(images, str | Path) or (
-            isinstance(images, np.ndarray) and images.ndim != 4
-        )
-        listed = [images] if single else list(images)  # pyright: ignore[reportArgumentType]
+        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim != 4):
+            images = [images]
+        listed: list[Image] = list(images)
         entries: dict[int, Prediction] = {}
-        batches = self._batches(listed, entries)  # pyright: ignore[reportArgumentType]
+        batches = self._batches(listed, entries)
         if listed:
             program, head = self._compiled(stop)
             for keys, found in program.run(batches, stop=stop):
                 logits = found if head is None else _logits(head, found)
-                for (index, name), row in zip(keys, softmax(logits), strict=True):  # pyright: ignore
+                for (index, name), row in zip(keys, softmax(logits), strict=True):
                     entries[index] = self._entry(name, row)
         if stop is not None and stop.is_set():
             raise Interrupted("the predictions", "repeat the same command")

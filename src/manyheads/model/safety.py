@@ -49,7 +49,8 @@ def _h5_config(file: Path) -> Any:
     with h5py.File(file, "r") as opened:
         if "model_config" not in opened.attrs:
             raise ValueError("weights without a model")
-        return json.loads(opened.attrs["model_config"])  # pyright: ignore[reportArgumentType]
+        config: Any = opened.attrs["model_config"]
+        return json.loads(config)
 
 
 def _parts(config: Any) -> Iterator[tuple[str, str]]:

@@ -8,22 +8,22 @@ from manyheads.study.work import Work
 
 
 class Listener:
-    """Hears how a study goes; every method does nothing here."""
+    """Hears how a study goes, told by position; every method does nothing here."""
 
-    def downloading(self, done: int, total: int) -> None:
+    def downloading(self, done: int, total: int, /) -> None:
         """`done` of `total` bytes of the backbone's weights are fetched."""
 
-    def extracting(self, done: int, total: int) -> None:
+    def extracting(self, done: int, total: int, /) -> None:
         """`done` of `total` backbone passes are made."""
 
-    def training(self, work: Work) -> None:
+    def training(self, work: Work, /) -> None:
         """Training begins, goes on, or comes to its next rung; `work` tells all along how far."""
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
+    def epoch(self, trial: Trial, epoch: int, metrics: Metrics, /) -> None:
         """A trial has finished an epoch."""
 
-    def ended(self, trial: Trial, end: HeadEnd) -> None:
+    def ended(self, trial: Trial, end: HeadEnd, /) -> None:
         """A trial has ended, or has come to its rung."""
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, /) -> None:
         """Something that a person should know."""

@@ -41,9 +41,12 @@ def hang(witness: str, **_: Any) -> dict[str, Any]:
     return {}
 
 
-def classifiers() -> dict[str, Any]:
-    """Every image classifier that Keras offers, with its module; modules with a preprocessing."""
+def offered() -> dict[str, Any]:
+    """What Keras offers: each image classifier with its module, the modules with a preprocessing,
+    and each layer's name as it is written in files.
+    """
     import keras
+    from keras.src.utils.naming import to_snake_case
 
     functions = inspect.getmembers(keras.applications, inspect.isfunction)
     return {
@@ -57,27 +60,37 @@ def classifiers() -> dict[str, Any]:
             for name, module in inspect.getmembers(keras.applications, inspect.ismodule)
             if hasattr(module, "preprocess_input")
         ],
+        "layers": {
+            name: to_snake_case(name)
+            for name, _ in inspect.getmembers(keras.layers, inspect.isclass)
+        },
     }
-
-
-def snake_names(names: list[str]) -> dict[str, Any]:
-    from keras.src.utils.naming import to_snake_case
-
-    return {name: to_snake_case(name) for name in names}
 
 
 def tiny_program(features: int, target: str) -> dict[str, Any]:
     """An inference program that needs no Keras: the mean colours, `features` times."""
     import numpy as np
-    import openvino
-    from openvino import opset13 as ops
 
+    from manyheads import quiet
+
+    openvino: Any = quiet.openvino()
+    ops = openvino.opset13
     pixels = ops.parameter([4, 32, 32, 3], np.uint8)
     means = ops.reduce_mean(ops.convert(pixels, "f32"), np.array([1, 2]), keep_dims=False)
     tiled = ops.tile(means, np.array([1, features // 3]))
-    model = openvino.Model([tiled], [pixels], "tiny")  # pyright: ignore[reportGeneralTypeIssues]
+    model = openvino.Model([tiled], [pixels], "tiny")
     openvino.serialize(model, target)
     return {"features": features}
+
+
+def save_network(backbone: str, weights: str, target: str) -> dict[str, Any]:
+    """Save a backbone with its weights, in the format that `target` ends with."""
+    from manyheads.backbones import arrays, keras_builds, registry
+
+    network = keras_builds.network(registry.get(backbone), 64, "channels_last")
+    network.set_weights(arrays.load(Path(weights)))
+    network.save(target)
+    return {}
 
 
 def save_weights(backbone: str, weights: str, folder: str) -> dict[str, Any]:

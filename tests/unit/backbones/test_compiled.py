@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from manyheads.backbones.compiled import (
 )
 from manyheads.backbones.exported import Program, made
 from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.streams import timed
 from manyheads.backbones.weights import Weights
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
 
@@ -187,7 +189,7 @@ def test_it_reads_ahead_by_a_few_batches_only(compiled: CompiledBackbone) -> Non
 def test_leaving_early_leaves_a_backbone_that_runs_again(compiled: CompiledBackbone) -> None:
     running = compiled.run((number, images(4)) for number in range(50))
     next(running)
-    running.close()  # pyright: ignore[reportAttributeAccessIssue]
+    running.close()
     assert len(features(compiled, [images(4)] * 5)) == 5
 
 
@@ -252,8 +254,13 @@ def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_measuring_streams_changes_no_feature(
-    small: BackboneSpec, small_weights: Weights, compiled: CompiledBackbone, own_cache: Path
+    small: BackboneSpec,
+    small_weights: Weights,
+    compiled: CompiledBackbone,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("manyheads.backbones.compiled.timed", partial(timed, seconds=0.01))
     with compile_backbone(small, small_weights, SIZE, images=10**6) as backbone:
         assert (own_cache / "streams.json").is_file()
         np.testing.assert_array_equal(

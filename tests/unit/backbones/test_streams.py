@@ -11,6 +11,8 @@ import pytest
 from manyheads.backbones import streams
 from manyheads.backbones.streams import WORTHWHILE, Measured, best_streams, timed
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 class Machine:
     """Rates by number of streams; `odd` ones change the last bit of the features."""
@@ -30,7 +32,7 @@ class Machine:
 
 
 @pytest.fixture(autouse=True)
-def four_cores(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:  # noqa: ARG001
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "cores", lambda: 4)
 
 
@@ -64,14 +66,15 @@ def test_a_memory_that_makes_no_sense_is_measured_anew(content: str, own_cache: 
     assert json.loads((own_cache / "streams.json").read_text()) == {"a program": 1}
 
 
-def test_timing_passes_until_it_is_long_enough() -> None:
+def test_timing_passes_until_it_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass takes a tenth of a second: two and four of them less than a second, and eight too."""
     counts: list[int] = []
+    monkeypatch.setattr(streams.time, "perf_counter", lambda: sum(counts) / 10)
 
     def run(passes: int) -> np.ndarray:
         counts.append(passes)
         return np.zeros(1)
 
-    rate, _ = timed(run, 10, seconds=1e-5)
-    assert rate > 0
-    assert counts[0] == 1
-    assert counts[1:] == [2 ** (n + 1) for n in range(len(counts) - 1)]
+    rate, _ = timed(run, 20)
+    assert counts == [1, 2, 4, 8, 16]
+    assert rate == pytest.approx(200)

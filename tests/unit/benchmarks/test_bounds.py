@@ -83,8 +83,6 @@ def test_every_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_machine_is_described() -> None:
-    assert hardware.cores() >= 1
-    assert hardware.l2_bytes() > 0
     assert any("cores" in line for line in hardware.processor())
     assert any(line.startswith("numpy ") for line in hardware.versions())
     assert hardware.versions(["no-such-package"]) == hardware.versions([])

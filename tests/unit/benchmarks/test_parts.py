@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import step_parts
 from benchmarks.generated import generated_photographs
 from benchmarks.parts import fused, keras_heads, networks, shapes, sklearn_heads
 
@@ -24,6 +25,23 @@ def test_the_engine_is_timed_in_memory_and_on_a_mapped_file(
     file = tmp_path / "features"
     np.concatenate(few()[::2]).tofile(file)
     assert fused.images(str(file), train=40, epochs=20)["sample"] > 0
+
+
+def test_an_epoch_in_parts_is_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_parts, "samples", few)
+    whole, apart = step_parts._trainer(), step_parts._trainer()
+    whole._train(1)
+    step_parts._in_parts(apart, 1, step_parts.Clock())
+    for one, other in zip(whole.parameters(), apart.parameters(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_parts_stand_beside_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_parts, "samples", few)
+    found = step_parts.measured(1) | dict.fromkeys(step_parts.PARTS, 2.0) | {"train": 14.0}
+    lines = step_parts.report(found)
+    assert "| loss, and its gradient | 2.00 | 12% |" in lines
+    assert "| all parts | 16.0 | 100% |" in lines
 
 
 def test_scikit_learn_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

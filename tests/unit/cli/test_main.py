@@ -22,11 +22,7 @@ HEAVY = "keras openvino numba matplotlib numpy scipy sklearn h5py PIL rich tenso
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    (action,) = (
-        a
-        for a in build_parser()._actions
-        if isinstance(a, argparse._SubParsersAction)  # pyright: ignore[reportPrivateUsage]
-    )
+    (action,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(action.choices)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -85,7 +86,7 @@ TRIALS = list(study_settings(grid=GRID).trials())
 HALF = Metrics(0.5, 1.0, 0.5, 1.0)
 
 
-def tell(screen: Screen, work: Work, trial: Trial, epochs: int, status: str = "") -> None:
+def tell(screen: Screen, work: Work, trial: Trial, epochs: int, status: Any = "") -> None:
     """What a study tells of a trial: so many epochs, and then its end if there is a status."""
     for epoch in range(1, epochs + 1):
         work.epoch(trial)
@@ -93,7 +94,7 @@ def tell(screen: Screen, work: Work, trial: Trial, epochs: int, status: str = ""
     if status:
         work.end(trial)
         note = f"diverged in epoch {epochs + 1}" if status == "failed" else ""
-        screen.ended(trial, HeadEnd(0, status, note, epochs, None))  # pyright: ignore[reportArgumentType]
+        screen.ended(trial, HeadEnd(0, status, note, epochs, None))
 
 
 def resumed(settings: StudySettings, *states: str) -> Work:

@@ -22,8 +22,8 @@ SOUND = {
 }
 
 
-def check(root, settings=ImageSettings()):  # noqa: B008 - frozen
-    return check_dataset(open_dataset(root), settings)
+def check(root, **image):
+    return check_dataset(open_dataset(root), ImageSettings(**image))
 
 
 def copy(root, source: str, *targets: str) -> None:
@@ -139,7 +139,7 @@ def test_the_recorded_orientation_is_counted(image_folder):
     distinct_image("turned", 16).save(root / "train/a/turned.jpg", exif=exif)
     assert check(root).rotated == 1
     assert check(root).problems == ()
-    (line,) = check(root, ImageSettings(exif=False)).problems
+    (line,) = check(root, exif=False).problems
     assert line.startswith("1 image turned by the camera")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from manyheads.backbones.compiled import Key
 from manyheads.features.cache import FeatureRecipe
 from manyheads.settings import ImageSettings
 from tests.strategies import distinct_image
@@ -27,8 +28,8 @@ class FakeBackbone:
         self._projection = np.random.default_rng(7).normal(size=(SIZE * 3, WIDTH))
 
     def run(
-        self, batches: Iterable[tuple[object, Any]], *, stop: threading.Event | None = None
-    ) -> Iterator[tuple[object, Any]]:
+        self, batches: Iterable[tuple[Key, Any]], *, stop: threading.Event | None = None
+    ) -> Generator[tuple[Key, Any]]:
         for key, pixels in batches:
             if stop is not None and stop.is_set():
                 return

@@ -35,7 +35,7 @@ def test_closing_the_events_ends_every_thread() -> None:
     events = FusedEngine(4).train([settings(epochs=100_000)] * 8, [generated_fold()])
     next(events)
     assert threading.active_count() > before
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert threading.active_count() == before
 
 

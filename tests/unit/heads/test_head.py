@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -114,5 +116,6 @@ def test_a_hyperparameter_out_of_range_is_named(wrong: dict) -> None:
 
 
 def test_hyperparameters_given_as_text_become_numbers() -> None:
-    found = Hyperparameters(learning_rate="0.01", size_inner="10", droprate="0")  # type: ignore[arg-type]
-    assert found == Hyperparameters(learning_rate=0.01, size_inner=10, droprate=0.0)
+    text: dict[str, Any] = {"learning_rate": "0.01", "size_inner": "10", "droprate": "0"}
+    numbers = Hyperparameters(learning_rate=0.01, size_inner=10, droprate=0.0)
+    assert Hyperparameters(**text) == numbers

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import DiskError
-from manyheads.heads.bank import HeadEnd, Metrics
+from manyheads.heads.bank import Metrics
 from manyheads.heads.fused import FusedEngine
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import HistoryFile
@@ -29,11 +29,11 @@ class Reader(Listener):
     def __init__(self, path: Path) -> None:
         self.path, self.seen = path, list[bytes]()
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+    def epoch(self, _: Trial, epoch: int, *__: object) -> None:
         if epoch == 1:
             self.seen.append(self.path.read_bytes())
 
-    def ended(self, trial: Trial, end: HeadEnd) -> None:  # noqa: ARG002
+    def ended(self, *_: object) -> None:
         self.seen.append(self.path.read_bytes())
 
 

@@ -18,7 +18,7 @@ from manyheads.heads.bank import EpochEnd, HeadEnd, Metrics, engine_named
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
 from manyheads.study.settings import StudySettings
-from manyheads.study.space import Grid, Trial
+from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.work import Work
 from tests import studies
@@ -122,7 +122,7 @@ class StopAfter(Listener):
     def __init__(self, epochs: int) -> None:
         self.left, self.stop = epochs, threading.Event()
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+    def epoch(self, *_: object) -> None:
         self.left -= 1
         if self.left == 0:
             self.stop.set()
@@ -304,7 +304,7 @@ def test_what_is_left_is_known_from_the_beginning(tmp_path: Path) -> None:
         def training(self, work: Work) -> None:
             self.work = work
 
-        def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:  # noqa: ARG002
+        def epoch(self, *_: object) -> None:
             self.left.append(self.work.left.epochs)
 
     watch = Watch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,8 +57,8 @@ def test_only_what_has_several_values_varies() -> None:
 
 
 def test_text_becomes_numbers() -> None:
-    grid: Grid = Grid(("0.001",), ("100",), ("0", "0.5"))  # pyright: ignore[reportArgumentType]
-    assert grid == Grid((0.001,), (100,), (0.0, 0.5))
+    text: Any = ("0.001",), ("100",), ("0", "0.5")
+    assert Grid(*text) == Grid((0.001,), (100,), (0.0, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -68,10 +69,10 @@ def test_text_becomes_numbers() -> None:
         *(("size_inner", value) for value in (-1, 1.5, "1.5", "many", 65_537, float("nan"))),
     ],
 )
-def test_a_bad_value_is_named_in_one_line(name: str, value: object) -> None:
+def test_a_bad_value_is_named_in_one_line(name: str, value: Any) -> None:
     values = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)} | {name: (value,)}
     with pytest.raises(SettingError) as caught:
-        Grid(**values)  # pyright: ignore[reportArgumentType]
+        Grid(**values)
     line = str(caught.value)
     assert line.startswith(f"expected {name} to be a ")
     assert str(value) in line
@@ -82,12 +83,13 @@ def test_a_bad_value_is_named_in_one_line(name: str, value: object) -> None:
 def test_an_empty_list_is_refused(name: str) -> None:
     values = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)} | {name: ()}
     with pytest.raises(SettingError, match=f"expected at least one {name}, found none"):
-        Grid(**values)  # pyright: ignore[reportArgumentType]
+        Grid(**values)
 
 
 def test_a_doubled_value_is_refused_also_in_other_words() -> None:
+    same: Any = ("0.50", 0, 0.5)
     with pytest.raises(SettingError, match=r"expected each droprate once, found 0.5 0 0.5"):
-        Grid((0.1,), (10,), ("0.50", 0, 0.5))  # pyright: ignore[reportArgumentType]
+        Grid((0.1,), (10,), same)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4))

@@ -123,7 +123,9 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(store: Store) -> None:
     assert len(store.curve(2)) == 10_000
 
 
-def test_a_disk_that_fills_at_the_commit_loses_nothing(path: Path) -> None:
+def test_a_disk_that_fills_at_the_commit_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Store(path) as store:
         store.prepare(Trials(1, 2))
         whole = store._db
@@ -137,10 +139,10 @@ def test_a_disk_that_fills_at_the_commit_loses_nothing(path: Path) -> None:
                     raise sqlite3.OperationalError("database or disk is full")
                 return whole.execute(text, *rest)
 
-        store._db = Full()  # pyright: ignore[reportAttributeAccessIssue]
+        monkeypatch.setattr(store, "_db", Full())
         with pytest.raises(DiskError, match="disk is full"):
             store.finish(1, "done", 1, "", CURVE)
-        store._db = whole
+        monkeypatch.undo()
         assert states(store) == ["pending", "pending"]
         store.finish(1, "done", 1, "", CURVE)
         assert states(store) == ["done", "pending"]
