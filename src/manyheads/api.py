@@ -12,7 +12,10 @@ import numpy as np
 
 from manyheads.backbones import registry
 from manyheads.errors import RunError
+from manyheads.evidence.comparisons import Margins
+from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
+from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
 from manyheads.heads.head import Hyperparameters
 from manyheads.keras_backend import TRAINING_BACKENDS, import_keras
@@ -143,6 +146,18 @@ class Study:
             return [
                 {name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)
             ]
+
+    def verdict(
+        self, *, baseline: int | None = None, accuracy: float = 0.01, log_loss: float = 0.02
+    ) -> Verdict:
+        """Which differences between candidates are real: `print(study.verdict())`.
+
+        Each pair, or each candidate with the `baseline` (its number in `results`); differences up
+        to `accuracy` (a share) and `log_loss` (nats) make none in practice. `.sentences` are the
+        answer, `.comparisons.entries` what it rests on.
+        """
+        margins = Margins(accuracy=accuracy, log_loss=log_loss)
+        return read_findings(self.finished.folder, baseline=baseline, margins=margins).verdict
 
     @property
     def best(self) -> Classifier:

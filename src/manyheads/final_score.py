@@ -21,7 +21,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, WeightsError
-from manyheads.evidence.held_out import HeldOutScores, score_held_out, units_of
+from manyheads.evidence.held_out import HeldOutScores, score_held_out
 from manyheads.evidence.openings import (
     OpenedModel,
     Opening,
@@ -36,7 +36,7 @@ from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
 from manyheads.study.results import StudyResult
-from manyheads.study.run import BestHead
+from manyheads.study.head_files import BestHead
 from manyheads.study.settings import Resolved, StudySettings, read_study
 
 _ROUNDING = 1e-6  # relative; what another machine's sums may differ by
@@ -78,7 +78,7 @@ def final_score(
     settings, resolved = read_study(folder.document())
     with folder.held():
         result = finished_result(folder, settings)
-        best = head_of(folder, result, candidate)
+        best = head_of(settings, folder, result, candidate)
         model = _identity(result, best)
         entries = openings(folder)
         known = next((e for e in entries if e.model.parameters == model.parameters), None)
@@ -97,14 +97,12 @@ def final_score(
 
 
 def _identity(result: StudyResult, best: BestHead) -> OpenedModel:
-    trial = best.outcome.trial
     return OpenedModel(
         candidate=best.candidate,
         hyperparameters=asdict(result.hyperparameters(best.candidate)),
-        trial=trial.number,
-        seed=trial.seed,
-        fold=trial.fold,
-        epoch=best.outcome.epoch,
+        trial=int(best.about.get("trial", 0)),
+        seed=int(best.about["seed"]),
+        epoch=int(best.about["epoch"]),
         parameters=_digest(best.parameters),
         selected=best.candidate == result.ranking[0].candidate,
     )
@@ -185,7 +183,7 @@ def _scores(
     logits = forward(best.parameters, features.matrix[features.rows[features.rows >= 0]])
     train = np.bincount(dataset.labels[dataset.rows("train")], minlength=len(dataset.classes))
     scores = score_held_out(
-        log_softmax(logits, axis=1), readable.labels, units_of(readable), dataset.classes, train
+        log_softmax(logits, axis=1), readable.labels, readable.units, dataset.classes, train
     )
     return scores, len(features.unreadable)
 

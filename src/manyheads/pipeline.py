@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, RunError
 from manyheads.estimate import remember_extraction, remember_training
+from manyheads.evidence.findings import Findings, read_findings, write_comparisons
 from manyheads.features.extract import Features, extract
 from manyheads.heads.bank import Fold, engine_named, prepare_engine
 from manyheads.model.checkpoints import checkpoint_names
@@ -32,6 +34,7 @@ from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
 from manyheads.study.store import Store
+from manyheads.study.tables import write_parquet
 from manyheads.study.work import Work
 
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
@@ -39,7 +42,10 @@ _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two chi
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished study: where it lies, what it came to, and how many trials this run trained."""
+    """A finished study: where it lies, what it came to, and how many trials this run trained.
+
+    `findings` are None for a study that an earlier version trained, of which no predictions are.
+    """
 
     settings: StudySettings
     folder: RunFolder
@@ -48,6 +54,14 @@ class Finished:
     features: Features
     result: StudyResult
     trained: int
+
+    @cached_property
+    def findings(self) -> Findings | None:
+        """The verdict, and what it rests on."""
+        with Store(self.folder.store) as store:
+            if not store.divisions() or not store.has_predictions():
+                return None
+        return read_findings(self.folder)
 
 
 class PlanListener(Listener):
@@ -182,4 +196,10 @@ def _write_outcome(
         )
         if finished.trained or not folder.figure.exists():
             draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)
+        if finished.findings is not None:
+            write_comparisons(finished.findings)
         models.result()
+    if options.parquet:
+        for table in (folder.history, folder.results, folder.comparisons):
+            if table.is_file():
+                write_parquet(table)

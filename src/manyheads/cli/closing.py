@@ -7,18 +7,21 @@ import math
 from manyheads.cli.screen import size_words
 from manyheads.model.card import card_path
 from manyheads.pipeline import Finished
+from manyheads.evidence.findings import Findings
+from manyheads.study.division import validation_counts
+from manyheads.study.refit import selected_head
 from manyheads.study.space import counted, setting_words
 
 
 def closing_lines(finished: Finished) -> list[str]:
     """What was selected, its uncertainty, the files, and the next commands."""
     folder, path = finished.folder, finished.folder.path
-    lines = ["", *_selection(finished), ""]
+    lines = ["", *_selection(finished), "", *verdict_lines(finished.findings), ""]
     lines += [
         f"Model    {folder.best} ({size_words(folder.best.stat().st_size)}; plain Keras opens it; "
         f"{card_path(folder.best).name} says how to use it)",
         f"Curves   {folder.figure}",
-        f"Tables   {folder.results}, {folder.history.name}",
+        f"Tables   {folder.results}, {folder.history.name}, {folder.comparisons.name}",
     ]
     if folder.checkpoints.is_dir():
         files = [file for file in folder.checkpoints.iterdir() if file.suffix != ".json"]
@@ -28,29 +31,42 @@ def closing_lines(finished: Finished) -> list[str]:
         )
     lines += [
         "",
-        f"Next     manyheads predict {path} PHOTO.jpg",
+        f"Next     manyheads report {path}",
+        f"         manyheads predict {path} PHOTO.jpg",
         f"         manyheads export {path} --format openvino",
     ]
     return lines
 
 
+def verdict_lines(findings: Findings | None) -> list[str]:
+    """The verdict, a sentence a line."""
+    if findings is None:
+        return ["Verdict  none: an earlier version of manyheads trained these heads"]
+    first, *others = findings.verdict.sentences
+    return [f"Verdict  {first}", *(f"         {sentence}" for sentence in others)]
+
+
 def _selection(finished: Finished) -> list[str]:
-    result = finished.result
+    settings, result = finished.settings, finished.result
     winner = result.ranking[0]
     outcome = winner.best
     assert outcome is not None
+    setting = setting_words(result.hyperparameters(winner.candidate), settings.grid.varying)
+    if settings.folds is not None:
+        head = selected_head(settings, finished.folder, result)
+        images = validation_counts(settings, finished.dataset)[1]
+        return [
+            f"Selected by {result.rule}: {setting}; the model is trained anew on all {images:,} "
+            f"images, for {int(head.about['epoch'])} epochs (the median of the chosen ones)."
+        ]
     images = len(finished.dataset.rows("validation"))
     accuracy = outcome.chosen.val_accuracy
     error = math.sqrt(accuracy * (1 - accuracy) / images)
-    setting = setting_words(
-        result.hyperparameters(winner.candidate), finished.settings.grid.varying
-    )
     return [
         f"Selected by {result.rule}: {setting}; best trial: seed {outcome.trial.seed}, epoch "
         f"{outcome.epoch}, val_accuracy {accuracy:.3f}, val_loss "
         f"{outcome.chosen.val_loss:.3f}.",
         "These images chose it, so expect less on new ones. One image is "
         f"{100 / images:.2f} points, and the standard error of such a score is "
-        f"{100 * error:.1f} points:",
-        "candidates that differ by less than that are not told apart by this table.",
+        f"{100 * error:.1f} points.",
     ]

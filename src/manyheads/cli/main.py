@@ -19,10 +19,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from manyheads import __version__
-from manyheads.cli import check, demo, export, extract, lesson, predict, sweep, test
+from manyheads.cli import (
+    check,
+    compare,
+    demo,
+    export,
+    extract,
+    lesson,
+    predict,
+    report,
+    sweep,
+    test,
+)
 from manyheads.errors import Interrupted, ManyheadsError
 
-COMMANDS = (demo, check, extract, sweep, lesson, test, export, predict)
+COMMANDS = (demo, check, extract, sweep, lesson, compare, report, test, export, predict)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
 
 if TYPE_CHECKING:
+    from manyheads.evidence.comparisons import Margins
     from manyheads.plan import RunOptions
     from manyheads.study.settings import StudySettings
 
@@ -112,6 +113,33 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> None:
         "--strict", action="store_true", help="stop at an unreadable image, not leave it out"
     )
     group.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """What is compared with what, and which differences make none."""
+    parser.add_argument(
+        "--baseline", metavar="N",
+        help="compare all with the candidate of this number in results.csv (default: every pair, "
+        "of the best 20 candidates)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--margin-accuracy", default=1.0, metavar="POINTS",
+        help="differences in accuracy up to so many points make none in practice "
+        "(default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--margin-log-loss", default=0.02, metavar="NATS",
+        help="the same for log loss (default: %(default)g)",
+    )  # fmt: skip
+
+
+def margins(args: argparse.Namespace) -> Margins:
+    """The margins that `args` ask for."""
+    from manyheads.evidence.comparisons import Margins
+    from manyheads.settings import number
+
+    points = number("the margin of accuracy in points", args.margin_accuracy, 0, 100, open_low=True)
+    return Margins(accuracy=points / 100, log_loss=args.margin_log_loss)
 
 
 def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:

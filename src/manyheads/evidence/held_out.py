@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from manyheads.data.dataset import Dataset
 from manyheads.data.shares import ShareShift, share_shifts
 from manyheads.evidence import metrics
 from manyheads.evidence.intervals import Estimate, Units, bootstrap, mixture, share_estimate
@@ -132,15 +131,6 @@ def _resampled(
         if (high := found[name].high) is not None:
             found[name] = replace(found[name], high=min(high, most))
     return found
-
-
-def units_of(dataset: Dataset) -> Units:
-    """Which unit each image belongs to: its group if it has one, its content otherwise."""
-    _, units = dataset.digests.distinct()
-    if dataset.groups is None:
-        return units
-    grouped = np.array([bool(name) for name in dataset.groups.names])[dataset.groups.codes]
-    return np.where(grouped, len(units) + dataset.groups.codes, units)
 
 
 def shares_sentence(scores: HeldOutScores) -> str:

@@ -57,9 +57,7 @@ _MISSING = {
     "wrong": Missing(
         "The answers of the selected model on the images were not read.", "manyheads report {run}"
     ),
-    "warnings": Missing(
-        "The data set was not checked for this report.", "manyheads report {run}"
-    ),
+    "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
 }
 _OUTCOME_MARKS = {
     "better": svg.MARK_PATHS["triangle"],
@@ -95,8 +93,9 @@ def _environment() -> Environment:
         "capital": words.capital,
         "change_interval": lambda difference, metric: words.change_interval(metric, difference),
         "interval": words.interval,
-        "margin": lambda margin, metric: words.change(metric, margin).lstrip("+")
-        + f" {words.unit(metric)}".rstrip(),
+        "margin": lambda margin, metric: (
+            words.change(metric, margin).lstrip("+") + f" {words.unit(metric)}".rstrip()
+        ),
         "metric_words": words.metric_words,
         "panel_table": tables.panel_table,
         "score": words.score,
@@ -129,15 +128,15 @@ def _view(content: ReportContent) -> dict[str, Any]:
         },
         "opened_for": {each.model for each in content.test.openings} if content.test else (),
         "plots": comparison_plots(content),
-        "legend": [
-            {"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)
-        ],
+        "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
         "panels": {metric: svg.draw_panel(panel) for metric, panel in panels.items()},
         "epochs": longest,
         "epochs_drawn": len(bounds.drawn_epochs(longest)),
         "reliability": reliability and svg.draw_panel(reliability),
         "risk": risk and svg.draw_panel(risk),
-        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS) if content.classes else (),
+        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS)
+        if content.classes
+        else (),
         "confusion": _confusion(content.classes) if content.classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
@@ -151,9 +150,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
     }
 
 
-def _tables(
-    content: ReportContent, panels: dict[str, Panel], risk: Panel | None
-) -> dict[str, Any]:
+def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None) -> dict[str, Any]:
     made: dict[str, Any] = {"scores": tables.scores_table(content)}
     if len(content.candidates) > bounds.DRAWN:
         made["more_scores"] = tables.scores_table(content, bounds.ROWS)

@@ -6,7 +6,8 @@ from manyheads.errors import ModelError, RunError
 from manyheads.heads.files import load_head
 from manyheads.settings import whole
 from manyheads.study.folder import RunFolder
-from manyheads.study.head_files import BestHead
+from manyheads.study.head_files import BestHead, about_head
+from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult, read_result
 from manyheads.study.settings import StudySettings
 from manyheads.study.store import Store
@@ -32,8 +33,10 @@ def finished_result(folder: RunFolder, settings: StudySettings) -> StudyResult:
     return result
 
 
-def head_of(folder: RunFolder, result: StudyResult, candidate: int | None = None) -> BestHead:
-    """The best head of `candidate`, counted from 1, or of the selected one.
+def head_of(
+    settings: StudySettings, folder: RunFolder, result: StudyResult, candidate: int | None = None
+) -> BestHead:
+    """The selected head, or the best of another `candidate`, counted from 1.
 
     Raises `SettingError` for a candidate that the study does not have, `RunError` for one without
     a head, and `ModelError` if its file holds another head.
@@ -41,6 +44,8 @@ def head_of(folder: RunFolder, result: StudyResult, candidate: int | None = None
     number = result.ranking[0].candidate
     if candidate is not None:
         number = whole("candidate", candidate, 1, len(result.grid))
+    if settings.folds is not None and number == result.ranking[0].candidate:
+        return selected_head(settings, folder, result)
     outcome = next((entry.best for entry in result.ranking if entry.candidate == number), None)
     path = folder.head(number)
     if outcome is None or not path.is_file():
@@ -56,4 +61,4 @@ def head_of(folder: RunFolder, result: StudyResult, candidate: int | None = None
             f"the head of trial {outcome.trial.number}, epoch {outcome.epoch}, in {path}",
             "another head", "repeat the sweep, which makes the file again",
         )  # fmt: skip
-    return BestHead(number, outcome, parameters)
+    return BestHead(number, about_head(settings, outcome), parameters)

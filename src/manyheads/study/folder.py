@@ -4,6 +4,8 @@ study.toml      all settings, resolved
 study.sqlite    trials, epochs, states
 history.csv     a row per trial and epoch
 results.csv     a row per candidate
+comparisons.csv a row per comparison of two candidates in one metric
+report.html     the report
 heads/          the best epoch of each candidate (safetensors), bounded in number; with folds,
                 selected.safetensors, trained on all images
 best.keras      the best model, whole; best.keras.json says how to use it
@@ -41,6 +43,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.path / "best.keras"
         self.figure = self.path / "curves.png"
+        self.comparisons = self.path / "comparisons.csv"
+        self.report = self.path / "report.html"
         self.openings = self.path / "test.json"
 
     @classmethod

@@ -181,6 +181,15 @@ class Store:
             row = self._db.execute(query, (trial,)).fetchone()
         return None if row is None else np.frombuffer(row[0], "<f2").reshape(-1, classes)
 
+    def has_predictions(self) -> bool:
+        """Whether predictions are kept of every trial that is done."""
+        query = (
+            "SELECT count(*) FROM trials LEFT JOIN predictions USING (trial)"
+            " WHERE state = 'done' AND log_probabilities IS NULL"
+        )
+        with self._errors():
+            return self._db.execute(query).fetchone()[0] == 0
+
     def _open(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from manyheads.data.dataset import open_dataset
 from manyheads.evidence import metrics
-from manyheads.evidence.held_out import HeldOutScores, score_held_out, shares_sentence, units_of
+from manyheads.evidence.held_out import HeldOutScores, score_held_out, shares_sentence
 from manyheads.evidence.intervals import Estimate, wilson
 from manyheads.settings import plain
 
@@ -146,6 +146,6 @@ def test_a_unit_is_a_group_or_a_content(image_folder, tmp_path) -> None:
             lines.append(f"{path},{label},{group}")
     (tmp_path / "list.csv").write_text("\n".join(lines))
     for source, together in ((folder, [{6, 10}]), (tmp_path / "list.csv", [{6, 10}, {8, 9}])):
-        units = units_of(open_dataset(source))
+        units = open_dataset(source).units
         found = [set(np.flatnonzero(units == unit).tolist()) for unit in np.unique(units)]
         assert [each for each in found if len(each) > 1] == together

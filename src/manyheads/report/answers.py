@@ -1,0 +1,117 @@
+"""What the selected setting's heads said of the validation images, for a report.
+
+By a given split these are the answers of the model that the study hands over. With folds, that
+model was trained on all images, so the answers are those of heads of the same setting and seed,
+each on the images that it was not trained on (in the first repeat).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int64
+
+from manyheads.data.dataset import Dataset
+from manyheads.evidence import metrics
+from manyheads.evidence.calibration import calibrate
+from manyheads.evidence.confidence import reliability, risk_coverage
+from manyheads.evidence.findings import Findings
+from manyheads.evidence.intervals import share_estimate
+from manyheads.report import content
+from manyheads.report.bounds import WRONG
+from manyheads.report.thumbnails import thumbnail
+from manyheads.study.space import counted
+
+
+class Answers:
+    """The answers of one head to each validation image."""
+
+    def __init__(self, findings: Findings) -> None:
+        validated, selected = findings.validated, findings.selected
+        self.findings = findings
+        self.labels, self.classes = validated.labels, validated.classes
+        self.units = validated.units
+        every = validated.log_probabilities(selected.candidate)[:, 0]
+        self.one = every[int(selected.about["seed"])]
+        self.whole = every[np.isfinite(every).all(axis=(1, 2))]
+        where = "validation images"
+        if findings.settings.folds is not None:
+            where = "images, each when it was left out of training"
+        self.measured_on = f"{len(self.labels):,} {where}"
+
+    def calibration(self) -> content.Calibration | None:
+        """Reliability of all seeds' heads before scaling, and what a temperature gains.
+
+        None where the images are too few to fit one.
+        """
+        if len(np.unique(self.units)) < 2:
+            return None
+        fitted, diagram = (
+            calibrate(self.whole, self.labels, self.units),
+            reliability(self.whole, self.labels),
+        )
+        bins = zip(
+            diagram.confidence, diagram.accuracy, diagram.low, diagram.high, diagram.images,
+            strict=True,
+        )  # fmt: skip
+        risk = risk_coverage(self.whole, self.labels)
+        seeds = counted(len(self.whole), "seed")
+        return content.Calibration(
+            measured_on=f"{self.measured_on}, {seeds}",
+            bins=tuple(
+                content.Bin(float(mean), float(share), float(low), float(high), round(images))
+                for mean, share, low, high, images in bins
+            ),
+            temperature=float(np.exp(np.log(fitted.temperatures).mean())),
+            log_loss=content.BeforeAfter(
+                float(fitted.log_loss_before.mean()), float(fitted.log_loss_after.mean())
+            ),
+            ece=content.BeforeAfter(
+                float(fitted.ece_before.mean()), float(fitted.ece_after.mean())
+            ),
+            risk=content.RiskCoverage(coverage=risk.coverage, risk=risk.risk),
+        )
+
+    def classes_content(self) -> content.Classes:
+        """Recalls and confusion."""
+        hits = metrics.predicted(self.one) == self.labels
+        recalls = []
+        for number, name in enumerate(self.classes):
+            own = self.labels == number
+            recall = None
+            if own.any():
+                found = share_estimate(hits[own], self.units[own])
+                recall = content.Interval(found.value, *_ends(found))
+            recalls.append(content.ClassRecall(name=name, images=int(own.sum()), recall=recall))
+        return content.Classes(
+            measured_on=self.measured_on,
+            recalls=tuple(recalls),
+            confusion=metrics.confusion(self.one, self.labels),
+        )
+
+    def wrong(self, dataset: Dataset) -> content.WrongImages:
+        """The images that it gets wrong, the most confident first; raises `ImageError`."""
+        predicted = metrics.predicted(self.one)
+        confidence = np.exp(self.one.max(axis=1).astype(np.float64))
+        found = np.flatnonzero(predicted != self.labels)
+        shown = found[np.argsort(-confidence[found], kind="stable")][:WRONG]
+        return content.WrongImages(
+            measured_on=self.measured_on,
+            count=len(found),
+            shown=tuple(self._wrong_image(dataset, place, predicted, confidence) for place in shown),
+        )
+
+    def _wrong_image(
+        self,
+        dataset: Dataset,
+        place: int,
+        predicted: Int64[np.ndarray, "images"],
+        confidence: np.ndarray,
+    ) -> content.WrongImage:
+        image = int(self.findings.image_indices[place])
+        return content.WrongImage(
+            name=dataset.name_of(image),
+            label=self.classes[self.labels[place]],
+            predicted=self.classes[predicted[place]],
+            confidence=min(1.0, float(confidence[place])),
+            thumbnail=thumbnail(dataset.paths[image], self.findings.settings.image),
+        )

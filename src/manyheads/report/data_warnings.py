@@ -1,0 +1,62 @@
+"""What a reader of scores must know of the images that they were measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manyheads.data.dataset import Dataset
+from manyheads.data.duplicates import Identical, find_identical, torn_groups
+from manyheads.data.shares import class_shares, count_classes, share_shifts
+from manyheads.evidence.findings import Findings
+from manyheads.evidence.openings import opening_warning
+from manyheads.report.content import DataWarning
+from manyheads.study.space import counted
+
+
+def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]:
+    """The warnings, the most serious first."""
+    opened = opening_warning(findings.folder)
+    if opened is not None:
+        yield DataWarning(text=opened)
+    identical = find_identical(dataset)
+    across = [each for each in identical if each.across_splits]
+    if across:
+        where = "train on one and are judged by the other" if findings.settings.folds is None else (
+            "are kept in one fold, but for those for testing"
+        )
+        yield _of(across, f"The same image in different splits, {len(across):,} times: heads {where}.")
+    unsure = [each for each in identical if each.differs_in_label]
+    if unsure:
+        yield _of(unsure, f"The same image with different labels, {len(unsure):,} times.")
+    torn = torn_groups(dataset)
+    if torn:
+        yield DataWarning(
+            text=f"{counted(len(torn), 'group')} of images in more than one split.", examples=torn
+        )
+    yield from _shifts(dataset)
+    left_out = findings.images_of_pool(dataset) - findings.images
+    if left_out:
+        yield DataWarning(text=f"{counted(left_out, 'image')} could not be read and took no part.")
+    if findings.failed:
+        yield DataWarning(
+            text=f"{counted(findings.failed, 'trial')} diverged; their seeds are left out of "
+            "comparisons."
+        )
+
+
+def _of(found: list[Identical], text: str) -> DataWarning:
+    return DataWarning(text=text, examples=tuple(" = ".join(each.names) for each in found))
+
+
+def _shifts(dataset: Dataset) -> Iterator[DataWarning]:
+    counts = count_classes(dataset)
+    shares = class_shares(counts)
+    for shift in share_shifts(counts):
+        if shift.matters:
+            name = shift.largest_class
+            first, second = (100 * shares[split][name] for split in (shift.first, shift.second))
+            yield DataWarning(
+                text=f"Class shares differ between splits: {name} is {first:.1f} % of "
+                f"{shift.first} and {second:.1f} % of {shift.second}. Scores on the two are not "
+                "comparable as they are."
+            )
