@@ -111,7 +111,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A model's score by its name in `SCORES`; `reweighted` is at the training shares of classes."""
+    """A model's score, by its name in `SCORES`; `reweighted` is at the classes' training shares."""
 
     metric: str
     estimate: Interval
@@ -148,7 +148,7 @@ class Bin(NamedTuple):
     accuracy: float
     low: float
     high: float
-    count: int
+    images: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ class Classes:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongImage:
-    """An image that the model gets wrong; `thumbnail` is a JPEG, as `thumbnails.thumbnail` makes."""
+    """An image that the model gets wrong; `thumbnail` is a JPEG from `thumbnails.thumbnail`."""
 
     name: str
     label: str
@@ -209,7 +209,7 @@ class WrongImage:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongImages:
-    """Of the images that `measured_on` names, `count` are wrong; `shown` are some or all of them."""
+    """Of the images that `measured_on` names, `count` are wrong; `shown` are all or some of these."""
 
     measured_on: str
     count: int

@@ -77,8 +77,8 @@ def comparison_plot(
     rows = []
     for entry in shown:
         value, low, high = entry.difference
-        places = (scale.at(number) for number in (value, low, high))
-        rows.append(DrawnComparison(entry, *places, not scale.holds(low), not scale.holds(high)))
+        cut = not scale.holds(low), not scale.holds(high)
+        rows.append(DrawnComparison(entry, scale.at(value), scale.at(low), scale.at(high), *cut))
     return ComparisonPlot(
         metric,
         margin,

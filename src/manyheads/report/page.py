@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from PIL import Image
 from manyheads.places import write_text
 from manyheads.report import bounds, svg, tables, words
 from manyheads.report.content import (
-    CURVES,
     Classes,
     Missing,
     Picture,
@@ -33,6 +31,9 @@ from manyheads.report.palette import COLOURS
 from manyheads.report.panel import Panel
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
 
+_NO_ANSWERS = Missing(
+    "The answers of the selected model on the images were not read.", "manyheads report {run}"
+)
 # Why a part is not there, unless the content has a better reason; {run} is the run folder.
 _MISSING = {
     "test": Missing(
@@ -44,22 +45,13 @@ _MISSING = {
         "manyheads compare {run}",
     ),
     "selection": Missing(
-        "How much the selection flatters was not measured.",
-        "manyheads report {run}",
+        "How much the selection flatters was not measured.", "manyheads report {run}"
     ),
     "curves": Missing("No trial has ended yet, so there are no curves.", "manyheads report {run}"),
-    "calibration": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
-    "classes": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
-    "wrong": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
-    "warnings": Missing(
-        "The data set was not checked for this report.", "manyheads report {run}"
-    ),
+    "calibration": _NO_ANSWERS,
+    "classes": _NO_ANSWERS,
+    "wrong": _NO_ANSWERS,
+    "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
 }
 _OUTCOME_MARKS = {
     "better": svg.MARK_PATHS["triangle"],
@@ -95,8 +87,9 @@ def _environment() -> Environment:
         "capital": words.capital,
         "change_interval": lambda difference, metric: words.change_interval(metric, difference),
         "interval": words.interval,
-        "margin": lambda margin, metric: words.change(metric, margin).lstrip("+")
-        + f" {words.unit(metric)}".rstrip(),
+        "margin": lambda margin, metric: (
+            words.change(metric, margin).lstrip("+") + f" {words.unit(metric)}".rstrip()
+        ),
         "metric_words": words.metric_words,
         "panel_table": tables.panel_table,
         "score": words.score,
@@ -112,7 +105,7 @@ def _shown(value: Any) -> Any:
 
 def _view(content: ReportContent) -> dict[str, Any]:
     panels = curve_panels(content)
-    calibration = content.calibration
+    calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration) if calibration else None
     sections = [_section(number, each) for number, each in enumerate(content.sections, start=1)]
@@ -129,16 +122,14 @@ def _view(content: ReportContent) -> dict[str, Any]:
         },
         "opened_for": {each.model for each in content.test.openings} if content.test else (),
         "plots": comparison_plots(content),
-        "legend": [
-            {"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)
-        ],
+        "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
         "panels": {metric: svg.draw_panel(panel) for metric, panel in panels.items()},
         "epochs": longest,
         "epochs_drawn": len(bounds.drawn_epochs(longest)),
         "reliability": reliability and svg.draw_panel(reliability),
         "risk": risk and svg.draw_panel(risk),
-        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS) if content.classes else (),
-        "confusion": _confusion(content.classes) if content.classes else (),
+        "recalls": bounds.worst_recalls(classes.recalls, bounds.RECALLS) if classes else (),
+        "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
         "tables": _tables(content, panels, risk),
@@ -151,9 +142,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
     }
 
 
-def _tables(
-    content: ReportContent, panels: dict[str, Panel], risk: Panel | None
-) -> dict[str, Any]:
+def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None) -> dict[str, Any]:
     made: dict[str, Any] = {"scores": tables.scores_table(content)}
     if len(content.candidates) > bounds.DRAWN:
         made["more_scores"] = tables.scores_table(content, bounds.ROWS)

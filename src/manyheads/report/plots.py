@@ -62,11 +62,11 @@ def _last_words(title: str, series: Sequence[Series]) -> str:
 
 def reliability_panel(calibration: Calibration) -> Panel | None:
     """Accuracy by confidence beside the diagonal, on which confidence means what it says."""
-    bins = [each for each in calibration.bins if each.count]
+    bins = [each for each in calibration.bins if each.images]
     if not bins:
         return None
-    confidence, accuracy, low, high, count = np.array(bins, np.float64).T
-    mean_gap = float(np.average(accuracy - confidence, weights=count))
+    confidence, accuracy, low, high, images = np.array(bins, np.float64).T
+    mean_gap = float(np.average(accuracy - confidence, weights=images))
     verb = "more often" if mean_gap > 0 else "less often"
     ends = np.array([0.0, 1.0])
     return Panel(

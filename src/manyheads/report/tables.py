@@ -133,7 +133,7 @@ def bins_table(calibration: Calibration) -> Table:
         caption="Reliability by bin",
         columns=("Bin", "Images", "Mean confidence", "Accuracy", "Low", "High"),
         rows=tuple(
-            (str(place), f"{each.count:,}", *(score(number) for number in each[:4]))
+            (str(place), f"{each.images:,}", *(score(number) for number in each[:4]))
             for place, each in enumerate(calibration.bins[:ROWS], start=1)
         ),
     )
