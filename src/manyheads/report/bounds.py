@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.report.content import Candidate, ClassRecall, WrongImage, WrongImages
+from manyheads.report.parts import Candidate, ClassRecall, WrongImage, WrongImages
 
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
 EPOCHS = 100  # of a curve

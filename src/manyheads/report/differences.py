@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from manyheads.report.bounds import DRAWN
-from manyheads.report.content import LESS_IS_BETTER, Comparison, ReportContent
+from manyheads.report.content import ReportContent
+from manyheads.report.parts import LESS_IS_BETTER, Comparison
 from manyheads.report.scales import Scale, padded
 from manyheads.report.svg import Tick
 from manyheads.report.words import change, unit_scale

@@ -17,18 +17,11 @@ from PIL import Image
 
 from manyheads.places import write_text
 from manyheads.report import bounds, svg, tables, words
-from manyheads.report.content import (
-    Classes,
-    Missing,
-    Picture,
-    ReportContent,
-    Section,
-    Table,
-    WrongImage,
-)
+from manyheads.report.content import Missing, Picture, ReportContent, Section, Table
 from manyheads.report.differences import comparison_plots
 from manyheads.report.palette import COLOURS
 from manyheads.report.panel import Panel
+from manyheads.report.parts import Classes, WrongImage
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
 
 _NO_ANSWERS = Missing(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from manyheads.report.bounds import drawn_candidates, drawn_epochs
-from manyheads.report.content import CURVES, Calibration, Candidate, ReportContent, RiskCoverage
+from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import CURVES, Calibration, Candidate, RiskCoverage
 from manyheads.report.scales import loss_limits
 from manyheads.report.words import score
 

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
-from manyheads.report.content import (
+from manyheads.report.content import ReportContent, Table
+from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import (
     SCORES,
     Calibration,
     Candidate,
     Classes,
     Comparisons,
-    ReportContent,
     Score,
     Selection,
-    Table,
 )
-from manyheads.report.panel import Panel, Series
 from manyheads.report.words import (
     NOTHING,
     capital,
