@@ -7,7 +7,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from manyheads.report.content import (
+from manyheads.report.content import DataWarning, Picture, ReportContent, Section, Table
+from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import (
     SCORES,
     BeforeAfter,
     Bin,
@@ -18,23 +20,17 @@ from manyheads.report.content import (
     Comparison,
     Comparisons,
     Curve,
-    DataWarning,
     Interval,
     Opening,
     Optimism,
-    Picture,
-    ReportContent,
     RiskCoverage,
     Score,
-    Section,
     Selection,
     Spread,
-    Table,
     TestRecord,
     WrongImage,
     WrongImages,
 )
-from manyheads.report.panel import Panel, Series
 
 KINDS = ("dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "shorts", "skirt")
 OUTCOMES = ("better", "equivalent", "undecided", "worse")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.report.content import Candidate, ClassRecall, WrongImage, WrongImages
+from manyheads.report.parts import Candidate, ClassRecall, WrongImage, WrongImages
 
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
 EPOCHS = 100  # of a curve
@@ -27,10 +27,9 @@ def drawn_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:
-    """At most `EPOCHS` of the epochs 1 to `longest`, evenly spread, the first and last among them."""
-    return np.unique(
-        np.linspace(1, max(1, longest), min(max(1, longest), EPOCHS)).round().astype(int)
-    )
+    """At most `EPOCHS` of the epochs 1 to `longest`, evenly spread, with the first and the last."""
+    last = max(1, longest)
+    return np.linspace(1, last, min(last, EPOCHS)).round().astype(np.int64)
 
 
 def most_confused(

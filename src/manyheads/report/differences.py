@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from manyheads.report.bounds import DRAWN
-from manyheads.report.content import LESS_IS_BETTER, Comparison, ReportContent
+from manyheads.report.content import ReportContent
+from manyheads.report.parts import LESS_IS_BETTER, Comparison
 from manyheads.report.scales import Scale, padded
 from manyheads.report.svg import Tick
 from manyheads.report.words import change, unit_scale
@@ -77,8 +78,8 @@ def comparison_plot(
     rows = []
     for entry in shown:
         value, low, high = entry.difference
-        places = (scale.at(number) for number in (value, low, high))
-        rows.append(DrawnComparison(entry, *places, not scale.holds(low), not scale.holds(high)))
+        cut = not scale.holds(low), not scale.holds(high)
+        rows.append(DrawnComparison(entry, scale.at(value), scale.at(low), scale.at(high), *cut))
     return ComparisonPlot(
         metric,
         margin,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,16 @@ from PIL import Image
 
 from manyheads.places import write_text
 from manyheads.report import bounds, svg, tables, words
-from manyheads.report.content import (
-    CURVES,
-    Classes,
-    Missing,
-    Picture,
-    ReportContent,
-    Section,
-    Table,
-    WrongImage,
-)
+from manyheads.report.content import Missing, Picture, ReportContent, Section, Table
 from manyheads.report.differences import comparison_plots
 from manyheads.report.palette import COLOURS
 from manyheads.report.panel import Panel
+from manyheads.report.parts import Classes, WrongImage
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
 
+_NO_ANSWERS = Missing(
+    "The answers of the selected model on the images were not read.", "manyheads report {run}"
+)
 # Why a part is not there, unless the content has a better reason; {run} is the run folder.
 _MISSING = {
     "test": Missing(
@@ -44,19 +38,12 @@ _MISSING = {
         "manyheads compare {run}",
     ),
     "selection": Missing(
-        "How much the selection flatters was not measured.",
-        "manyheads report {run}",
+        "How much the selection flatters was not measured.", "manyheads report {run}"
     ),
     "curves": Missing("No trial has ended yet, so there are no curves.", "manyheads report {run}"),
-    "calibration": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
-    "classes": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
-    "wrong": Missing(
-        "The answers of the selected model on the images were not read.", "manyheads report {run}"
-    ),
+    "calibration": _NO_ANSWERS,
+    "classes": _NO_ANSWERS,
+    "wrong": _NO_ANSWERS,
     "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
 }
 _OUTCOME_MARKS = {
@@ -111,7 +98,7 @@ def _shown(value: Any) -> Any:
 
 def _view(content: ReportContent) -> dict[str, Any]:
     panels = curve_panels(content)
-    calibration = content.calibration
+    calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration) if calibration else None
     sections = [_section(number, each) for number, each in enumerate(content.sections, start=1)]
@@ -134,10 +121,8 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "epochs_drawn": len(bounds.drawn_epochs(longest)),
         "reliability": reliability and svg.draw_panel(reliability),
         "risk": risk and svg.draw_panel(risk),
-        "recalls": bounds.worst_recalls(content.classes.recalls, bounds.RECALLS)
-        if content.classes
-        else (),
-        "confusion": _confusion(content.classes) if content.classes else (),
+        "recalls": bounds.worst_recalls(classes.recalls, bounds.RECALLS) if classes else (),
+        "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
         "tables": _tables(content, panels, risk),

@@ -10,11 +10,12 @@ import numpy as np
 
 from manyheads.places import atomic_path
 from manyheads.report.bounds import most_confused
-from manyheads.report.content import Classes, ReportContent
+from manyheads.report.content import ReportContent
 from manyheads.report.differences import ComparisonPlot, comparison_plots
 from manyheads.report.figures import drawable
 from manyheads.report.palette import COLOURS, style_of
 from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import Classes
 from manyheads.report.plots import curve_panels, reliability_panel
 from manyheads.report.words import capital, metric_words, unit, unit_scale
 

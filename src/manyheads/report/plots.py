@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from manyheads.report.bounds import drawn_candidates, drawn_epochs
-from manyheads.report.content import CURVES, Calibration, Candidate, ReportContent, RiskCoverage
+from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import CURVES, Calibration, Candidate, RiskCoverage
 from manyheads.report.scales import loss_limits
 from manyheads.report.words import score
 
@@ -62,11 +63,11 @@ def _last_words(title: str, series: Sequence[Series]) -> str:
 
 def reliability_panel(calibration: Calibration) -> Panel | None:
     """Accuracy by confidence beside the diagonal, on which confidence means what it says."""
-    bins = [each for each in calibration.bins if each.count]
+    bins = [each for each in calibration.bins if each.images]
     if not bins:
         return None
-    confidence, accuracy, low, high, count = np.array(bins, np.float64).T
-    mean_gap = float(np.average(accuracy - confidence, weights=count))
+    confidence, accuracy, low, high, images = np.array(bins, np.float64).T
+    mean_gap = float(np.average(accuracy - confidence, weights=images))
     verb = "more often" if mean_gap > 0 else "less often"
     ends = np.array([0.0, 1.0])
     return Panel(

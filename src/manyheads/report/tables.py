@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
-from manyheads.report.content import (
+from manyheads.report.content import ReportContent, Table
+from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import (
     SCORES,
     Calibration,
     Candidate,
     Classes,
     Comparisons,
-    ReportContent,
     Score,
     Selection,
-    Table,
 )
-from manyheads.report.panel import Panel, Series
 from manyheads.report.words import (
     NOTHING,
     capital,
@@ -133,7 +132,7 @@ def bins_table(calibration: Calibration) -> Table:
         caption="Reliability by bin",
         columns=("Bin", "Images", "Mean confidence", "Accuracy", "Low", "High"),
         rows=tuple(
-            (str(place), f"{each.count:,}", *(score(number) for number in each[:4]))
+            (str(place), f"{each.images:,}", *(score(number) for number in each[:4]))
             for place, each in enumerate(calibration.bins[:ROWS], start=1)
         ),
     )

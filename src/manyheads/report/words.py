@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from manyheads.report.content import LESS_IS_BETTER, SCORES, Interval, Spread
+from manyheads.report.parts import LESS_IS_BETTER, SCORES, Interval, Spread
 from manyheads.report.scales import minus
 
 NOTHING = "–"

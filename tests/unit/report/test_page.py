@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from manyheads.errors import DiskError
 from manyheads.report import bounds
-from manyheads.report.content import (
-    Comparison,
-    Comparisons,
-    Interval,
-    Missing,
-    Opening,
-    TestRecord,
-)
+from manyheads.report.content import Missing
 from manyheads.report.page import render, write_report
+from manyheads.report.parts import Comparison, Comparisons, Interval, Opening, TestRecord
 from tests.reports import bare_report, made_up_report
 from tests.unit.report.page_reader import Element, read_page
 
@@ -79,7 +74,7 @@ def test_headings_go_down_one_step_at_a_time(page: Element) -> None:
     levels = [int(each.tag[1]) for each in page.all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     assert all(each.text for each in page.all("h1", "h2", "h3"))
 
 
@@ -172,7 +167,7 @@ def test_every_figure_has_its_numbers_in_a_table(whole: Element) -> None:
         if "data-table" in plot.attributes:
             rows = list(whole.by_id(plot.attributes["data-table"]).all("tr"))
             assert len(rows) == 1 + 30
-            assert [each.text for each in rows[0].all("th")][0] == "Epoch"
+            assert next(rows[0].all("th")).text == "Epoch"
             assert len(list(rows[1].all("td"))) == 4
     text = whole.by_id("comparisons").text
     assert "about 9 more seeds" in text

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from manyheads.report import bounds, palette, svg
-from manyheads.report.content import Calibration, Candidate, ClassRecall, Curve, Interval
 from manyheads.report.differences import comparison_plot, comparison_plots
 from manyheads.report.panel import Panel, Series
+from manyheads.report.parts import Calibration, Candidate, ClassRecall, Curve, Interval
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
 from manyheads.report.tables import panel_table, scores_table
 from tests.reports import bare_report, made_up_report

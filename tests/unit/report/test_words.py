@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manyheads.report.content import Interval, Spread
+from manyheads.report.parts import Interval, Spread
 from manyheads.report.words import change, change_interval, p_value, printable, score, spread
 
 NAN, INF = float("nan"), float("inf")
