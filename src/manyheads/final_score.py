@@ -34,9 +34,9 @@ from manyheads.heads.head import Parameters, forward
 from manyheads.settings import plain
 from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
+from manyheads.study.head_files import BestHead
 from manyheads.study.listener import Listener
 from manyheads.study.results import StudyResult
-from manyheads.study.head_files import BestHead
 from manyheads.study.settings import Resolved, StudySettings, read_study
 
 _ROUNDING = 1e-6  # relative; what another machine's sums may differ by

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from manyheads.cli.screen import size_words
+from manyheads.evidence.findings import Findings
 from manyheads.model.card import card_path
 from manyheads.pipeline import Finished
-from manyheads.evidence.findings import Findings
 from manyheads.study.division import validation_counts
 from manyheads.study.refit import selected_head
 from manyheads.study.space import counted, setting_words

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from manyheads.errors import RunError
 from manyheads.evidence.validated import Validated
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import setting_words
-from manyheads.study.store import Division, Store
+from manyheads.study.store import Store
 
 
 def read_validated(
@@ -66,9 +66,11 @@ def read_validated(
     )
 
 
-def validated_images(divided: Sequence[Division], folds: int) -> np.ndarray:
+def read_images(path: Path, settings: StudySettings) -> Int64[np.ndarray, "images"]:
     """The indices in the data set of the images of `read_validated`, in its order."""
-    return np.unique(np.concatenate([division.images for division in divided[:folds]]))
+    with Store(path) as store:
+        divided = store.divisions()[: settings.folds or 1]
+    return np.unique(np.concatenate([division.images for division in divided]))
 
 
 def names_of(settings: StudySettings, candidates: Sequence[int]) -> list[str]:

@@ -102,7 +102,7 @@ class Validated:
 def _scores(
     said: Float32[np.ndarray, "seeds repeats images classes"], labels: Int64[np.ndarray, "images"]
 ) -> dict[str, Float64[np.ndarray, "seeds repeats images"]]:
-    failed = np.isnan(said).any(axis=-1)
+    failed = np.any(np.isnan(said), axis=-1)
     whole = np.where(failed[..., None], 0, np.maximum(said, _LEAST)).astype(np.float64)
     of_label = np.take_along_axis(whole, labels[None, None, :, None], axis=-1)[..., 0]
     chances = np.exp(whole)

@@ -108,14 +108,10 @@ def _declared(validated: Validated, entry: Comparison) -> str:
     )
 
 
-def _of_selected(
-    validated: Validated, comparisons: Comparisons, selected: int
-) -> Iterator[str]:
+def _of_selected(validated: Validated, comparisons: Comparisons, selected: int) -> Iterator[str]:
     """Which candidates nothing separates from the selected one, and what would settle one."""
     own = [entry for entry in comparisons.entries if selected in (entry.first, entry.second)]
-    apart = {
-        _other(entry, selected) for entry in own if entry.outcome in ("better", "worse")
-    }
+    apart = {_other(entry, selected) for entry in own if entry.outcome in ("better", "worse")}
     others = sorted({_other(entry, selected) for entry in own} - apart)
     if not others:
         return

@@ -16,7 +16,8 @@ from manyheads.evidence.calibration import calibrate
 from manyheads.evidence.confidence import reliability, risk_coverage
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.intervals import share_estimate
-from manyheads.report import content
+from manyheads.evidence.reading import read_images
+from manyheads.report import parts
 from manyheads.report.bounds import WRONG
 from manyheads.report.thumbnails import thumbnail
 from manyheads.study.space import counted
@@ -28,8 +29,11 @@ class Answers:
     def __init__(self, findings: Findings) -> None:
         validated, selected = findings.validated, findings.selected
         self.findings = findings
-        self.labels, self.classes = validated.labels, validated.classes
-        self.units = validated.units
+        self.labels, self.names = validated.labels, validated.classes
+        self.units, self.images = (
+            validated.units,
+            read_images(findings.folder.store, findings.settings),
+        )
         every = validated.log_probabilities(selected.candidate)[:, 0]
         self.one = every[int(selected.about["seed"])]
         self.whole = every[np.isfinite(every).all(axis=(1, 2))]
@@ -38,7 +42,7 @@ class Answers:
             where = "images, each when it was left out of training"
         self.measured_on = f"{len(self.labels):,} {where}"
 
-    def calibration(self) -> content.Calibration | None:
+    def calibration(self) -> parts.Calibration | None:
         """Reliability of all seeds' heads before scaling, and what a temperature gains.
 
         None where the images are too few to fit one.
@@ -55,49 +59,51 @@ class Answers:
         )  # fmt: skip
         risk = risk_coverage(self.whole, self.labels)
         seeds = counted(len(self.whole), "seed")
-        return content.Calibration(
+        return parts.Calibration(
             measured_on=f"{self.measured_on}, {seeds}",
             bins=tuple(
-                content.Bin(float(mean), float(share), float(low), float(high), round(images))
+                parts.Bin(float(mean), float(share), float(low), float(high), round(images))
                 for mean, share, low, high, images in bins
             ),
             temperature=float(np.exp(np.log(fitted.temperatures).mean())),
-            log_loss=content.BeforeAfter(
+            log_loss=parts.BeforeAfter(
                 float(fitted.log_loss_before.mean()), float(fitted.log_loss_after.mean())
             ),
-            ece=content.BeforeAfter(
-                float(fitted.ece_before.mean()), float(fitted.ece_after.mean())
-            ),
-            risk=content.RiskCoverage(coverage=risk.coverage, risk=risk.risk),
+            ece=parts.BeforeAfter(float(fitted.ece_before.mean()), float(fitted.ece_after.mean())),
+            risk=parts.RiskCoverage(coverage=risk.coverage, risk=risk.risk),
         )
 
-    def classes_content(self) -> content.Classes:
+    def classes(self) -> parts.Classes:
         """Recalls and confusion."""
         hits = metrics.predicted(self.one) == self.labels
         recalls = []
-        for number, name in enumerate(self.classes):
+        for number, name in enumerate(self.names):
             own = self.labels == number
             recall = None
             if own.any():
                 found = share_estimate(hits[own], self.units[own])
-                recall = content.Interval(found.value, *_ends(found))
-            recalls.append(content.ClassRecall(name=name, images=int(own.sum()), recall=recall))
-        return content.Classes(
+                assert found.low is not None
+                assert found.high is not None
+                recall = parts.Interval(found.value, found.low, found.high)
+            recalls.append(parts.ClassRecall(name=name, images=int(own.sum()), recall=recall))
+        return parts.Classes(
             measured_on=self.measured_on,
             recalls=tuple(recalls),
             confusion=metrics.confusion(self.one, self.labels),
         )
 
-    def wrong(self, dataset: Dataset) -> content.WrongImages:
+    def wrong(self, dataset: Dataset) -> parts.WrongImages:
         """The images that it gets wrong, the most confident first; raises `ImageError`."""
         predicted = metrics.predicted(self.one)
         confidence = np.exp(self.one.max(axis=1).astype(np.float64))
         found = np.flatnonzero(predicted != self.labels)
         shown = found[np.argsort(-confidence[found], kind="stable")][:WRONG]
-        return content.WrongImages(
+        return parts.WrongImages(
             measured_on=self.measured_on,
             count=len(found),
-            shown=tuple(self._wrong_image(dataset, place, predicted, confidence) for place in shown),
+            shown=tuple(
+                self._wrong_image(dataset, place, predicted, confidence) for place in shown
+            ),
         )
 
     def _wrong_image(
@@ -106,12 +112,12 @@ class Answers:
         place: int,
         predicted: Int64[np.ndarray, "images"],
         confidence: np.ndarray,
-    ) -> content.WrongImage:
-        image = int(self.findings.image_indices[place])
-        return content.WrongImage(
+    ) -> parts.WrongImage:
+        image = int(self.images[place])
+        return parts.WrongImage(
             name=dataset.name_of(image),
-            label=self.classes[self.labels[place]],
-            predicted=self.classes[predicted[place]],
+            label=self.names[self.labels[place]],
+            predicted=self.names[predicted[place]],
             confidence=min(1.0, float(confidence[place])),
             thumbnail=thumbnail(dataset.paths[image], self.findings.settings.image),
         )

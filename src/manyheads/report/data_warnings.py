@@ -10,6 +10,7 @@ from manyheads.data.shares import class_shares, count_classes, share_shifts
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.openings import opening_warning
 from manyheads.report.content import DataWarning
+from manyheads.study.division import validation_counts
 from manyheads.study.space import counted
 
 
@@ -21,10 +22,10 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
     identical = find_identical(dataset)
     across = [each for each in identical if each.across_splits]
     if across:
-        where = "train on one and are judged by the other" if findings.settings.folds is None else (
-            "are kept in one fold, but for those for testing"
-        )
-        yield _of(across, f"The same image in different splits, {len(across):,} times: heads {where}.")
+        text = f"The same image lies in different splits, {len(across):,} times"
+        flattered = ": what trains on one is judged by the other."
+        in_folds = "; folds keep such images together."
+        yield _of(across, text + (flattered if findings.settings.folds is None else in_folds))
     unsure = [each for each in identical if each.differs_in_label]
     if unsure:
         yield _of(unsure, f"The same image with different labels, {len(unsure):,} times.")
@@ -34,13 +35,14 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
             text=f"{counted(len(torn), 'group')} of images in more than one split.", examples=torn
         )
     yield from _shifts(dataset)
-    left_out = findings.images_of_pool(dataset) - findings.images
+    expected = validation_counts(findings.settings, dataset)[1]
+    left_out = expected - len(findings.validated.labels)
     if left_out:
         yield DataWarning(text=f"{counted(left_out, 'image')} could not be read and took no part.")
-    if findings.failed:
+    failed = sum(entry.failed for entry in findings.result.in_order)
+    if failed:
         yield DataWarning(
-            text=f"{counted(findings.failed, 'trial')} diverged; their seeds are left out of "
-            "comparisons."
+            text=f"{counted(failed, 'trial')} diverged; their seeds are left out of comparisons."
         )
 
 

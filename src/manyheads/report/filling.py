@@ -6,129 +6,161 @@ changed or is gone, the report says so in their place.
 
 from __future__ import annotations
 
+import math
+import shlex
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from manyheads.data.dataset import Dataset, open_dataset
-from manyheads.errors import DataError, ImageError, ManyheadsError
+from manyheads.errors import DataError, ImageError
 from manyheads.evidence import metrics
 from manyheads.evidence.findings import Findings
-from manyheads.evidence.openings import day_and_time, openings
-from manyheads.report import bounds, content
+from manyheads.evidence.intervals import Estimate
+from manyheads.evidence.openings import Opening, day_and_time, openings
+from manyheads.evidence.verdict import deciding, needs_words
+from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
+from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
-from manyheads.study.curves import candidate_curves
-from manyheads.study.select import Spread
+from manyheads.report.figures import candidate_curves
+from manyheads.study.select import Spread, rule_words
 from manyheads.study.settings import StudySettings
-from manyheads.study.space import setting_words
+from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
 
+_SCORED = 50  # candidates, the best; their scores are computed from all predictions
 
-def report_content(
-    findings: Findings, *, stop: threading.Event | None = None
-) -> content.ReportContent:
+
+def report_content(findings: Findings, *, stop: threading.Event | None = None) -> ReportContent:
     """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
     run, answers = str(findings.folder.path), Answers(findings)
-    missing: dict[str, content.Missing] = {}
+    missing: dict[str, Missing] = {}
     wrong, warnings = None, None
     try:
         dataset = _same_dataset(findings, stop)
         wrong, warnings = answers.wrong(dataset), tuple(data_warnings(findings, dataset))
     except (DataError, ImageError) as error:
-        gone = content.Missing(
-            f"The images could not be read again: {error.found}.", f"manyheads report {run}"
-        )
+        why = f"The images could not be read again: expected {error.expected}, found {error.found}."
+        gone = Missing(why, f"manyheads report {run}")
         missing = {"wrong": gone, "warnings": gone}
-    return content.ReportContent(
+    return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
-        verdict=tuple(findings.verdict.sentences),
+        verdict=findings.verdict.sentences,
         candidates=tuple(_candidates(findings)),
         settings=tuple(_settings(findings.document)),
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
-        comparisons=comparisons_content(findings),
-        selection=selection_content(findings),
+        comparisons=_comparisons(findings),
+        selection=_selection(findings),
         calibration=answers.calibration(),
         classes=answers.classes(),
         wrong=wrong,
-        test=test_content(findings),
+        test=_test(findings),
         warnings=warnings,
         missing=missing,
     )
 
 
 def command_of(settings: StudySettings, run: str) -> str:
-    """The command that repeats the study: every setting that is not the default is named."""
-    grid, image, usual = settings.grid, settings.image, StudySettings(data="", grid=_USUAL_GRID)
+    """The command that repeats the study, every setting named that a default does not give."""
     words = ["manyheads", "sweep", shlex.quote(settings.data)]
 
     def option(name: str, *values: object) -> None:
         words.extend([f"--{name.replace('_', '-')}", *(shlex.quote(str(each)) for each in values)])
 
     for name in HYPERPARAMETERS:
-        option(name, *(f"{value:g}" for value in getattr(grid, name)))
-    option("epochs", settings.epochs)
-    option("seeds", settings.seeds)
+        option(name, *(f"{value:g}" for value in getattr(settings.grid, name)))
+    usual = StudySettings(data="", grid=settings.grid)
+    for name in ("epochs", "seeds"):
+        option(name, getattr(settings, name))
     for name in (
         "folds", "repeats", "batch_size", "select", "patience", "prune",
         "backbone", "weights", "engine", "runtime", "precision",
     ):  # fmt: skip
         if (value := getattr(settings, name)) != getattr(usual, name):
             option(name, value)
-    option("image_size", image.size)
-    option("interpolation", image.interpolation)
-    words += [] if image.exif else ["--no-exif"]
-    for name, split in (("validation_share", "validation"), ("test_share", "test"),
-                        ("split_seed", "seed")):  # fmt: skip
-        if (value := getattr(settings.split, split)) != getattr(usual.split, split):
+    option("image_size", settings.image.size)
+    option("interpolation", settings.image.interpolation)
+    words += [] if settings.image.exif else ["--no-exif"]
+    for name, field in (
+        ("validation_share", "validation"), ("test_share", "test"), ("split_seed", "seed"),
+    ):  # fmt: skip
+        if (value := getattr(settings.split, field)) != getattr(usual.split, field):
             option(name, value)
     option("out", run)
     return " ".join(words)
 
 
-def _candidates(findings: Findings) -> Iterator[content.Candidate]:
+def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
     """The candidates with a result, best first; curves of those that are drawn."""
-    result, settings = findings.result, findings.settings
-    best = result.ranking[0].candidate
+    result, varying = findings.result, findings.settings.grid.varying
     with Store(findings.folder.store) as store:
         for place, entry in enumerate(result.ranking):
-            yield content.Candidate(
-                name=setting_words(result.hyperparameters(entry.candidate), settings.grid.varying),
+            yield parts.Candidate(
+                name=setting_words(result.hyperparameters(entry.candidate), varying),
                 trials=entry.trials,
-                scores=_scores(findings, entry.candidate) if place < bounds.ROWS else {},
+                scores=_scores(findings, entry.candidate) if place < _SCORED else {},
                 curves=_curves(store, entry.candidate) if place < bounds.DRAWN else {},
-                selected=entry.candidate == best,
+                selected=place == 0,
             )
 
 
-def _scores(findings: Findings, candidate: int) -> dict[str, content.Spread]:
-    """Each metric of a candidate's trials: mean and deviation over seeds, folds put together."""
-    validated = findings.validated
-    said = validated.log_probabilities(candidate)[:, 0]
+def _scores(findings: Findings, candidate: int) -> dict[str, parts.Spread]:
+    """Mean and deviation over seeds, each seed's answers of the first repeat put together."""
+    said = findings.validated.log_probabilities(candidate)[:, 0]
     said = said[np.isfinite(said).all(axis=(1, 2))]
     spreads = {}
-    for name in content.SCORES:
-        values = metrics.METRICS[name](said, validated.labels).tolist()
-        spread = Spread.of(values)
-        deviation = np.nan if spread.deviation is None else spread.deviation
-        spreads[name] = content.Spread(spread.mean, deviation)
+    for name in parts.SCORES if len(said) else ():
+        spread = Spread.of(metrics.METRICS[name](said, findings.validated.labels).tolist())
+        deviation = math.nan if spread.deviation is None else spread.deviation
+        spreads[name] = parts.Spread(spread.mean, deviation)
     return spreads
 
 
-def _curves(store: Store, candidate: int) -> dict[str, content.Curve]:
+def _curves(store: Store, candidate: int) -> dict[str, parts.Curve]:
     curves = {}
-    for name in content.CURVES:
+    for name in parts.CURVES:
         trials = candidate_curves(store, candidate, name)
-        curves[name] = content.Curve(
+        curves[name] = parts.Curve(
             mean=trials.mean(axis=0), low=trials.min(axis=0), high=trials.max(axis=0)
         )
     return curves
+
+
+def _comparisons(findings: Findings) -> parts.Comparisons | None:
+    validated, comparisons = findings.validated, findings.comparisons
+    if not comparisons.entries:
+        return None
+    return parts.Comparisons(
+        entries=tuple(
+            parts.Comparison(
+                first=validated.name(entry.first),
+                second=validated.name(entry.second),
+                metric=entry.metric,
+                difference=parts.Interval(entry.difference, *deciding(entry)),
+                outcome=entry.outcome,
+                p=entry.p_holm,
+                settled_by=needs_words(entry.needs, validated),
+            )
+            for entry in comparisons.entries
+        ),
+        margins={
+            "accuracy": comparisons.margins.accuracy, "log_loss": comparisons.margins.log_loss
+        },
+        words=f"{findings.verdict.sentences[-1]} Intervals are for images and seeds drawn anew "
+        "together, or by folds, whichever is wider; p is Holm's.",
+    )  # fmt: skip
+
+
+def _selection(findings: Findings) -> parts.Selection:
+    rule = findings.settings.select
+    return parts.Selection(words=f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}.")
 
 
 def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -136,46 +168,50 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for table in ("study", "grid", "image", "split"):
         for name, value in document[table].items():
             shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield f"{table}.{name}" if table != "study" else name, shown
+            yield name if table in ("study", "grid") else f"{table} {name}", shown
 
 
 def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
     settings = findings.settings
     dataset = open_dataset(settings.data, split=settings.split, stop=stop)
     if dataset.content != findings.resolved.content:
-        raise DataError(
-            "the data set of the study", "another: it has changed since", "restore it"
-        )
+        raise DataError("the data set of the study", "another: it has changed", "restore it")
     return dataset
 
 
-def _test(findings: Findings) -> content.TestRecord | None:
-    """The latest opening of the test images, and all of them."""
+def _test(findings: Findings) -> parts.TestRecord | None:
+    """The latest opening of the test images, and when each was."""
     entries = openings(findings.folder)
     if not entries:
         return None
     last, scores = entries[-1], entries[-1].scores
-    names = {
-        "accuracy": scores.accuracy_at_train_shares, "balanced_accuracy": None, "macro_f1": None,
-        "log_loss": scores.log_loss_at_train_shares, "brier": None, "ece": None,
+    at_train_shares = {
+        "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
     }  # fmt: skip
-    return content.TestRecord(
+    return parts.TestRecord(
         measured_on=f"{scores.images:,} test images",
-        model=last.model.words,
+        model=_model_words(findings, last),
         when=day_and_time(last),
         scores=tuple(
-            content.Score(
+            parts.Score(
                 metric=name,
                 estimate=_interval(getattr(scores, name)),
-                reweighted=None if reweighted is None else _interval(reweighted),
+                reweighted=_interval(at_train_shares[name]) if name in at_train_shares else None,
             )
-            for name, reweighted in names.items()
+            for name in parts.SCORES
         ),
-        openings=tuple(content.Opening(day_and_time(each), each.model.words) for each in entries),
+        openings=tuple(
+            parts.Opening(day_and_time(entry), _model_words(findings, entry)) for entry in entries
+        ),
     )
 
 
-def _interval(estimate: Estimate) -> content.Interval:
-    low = -np.inf if estimate.low is None else estimate.low
-    high = np.inf if estimate.high is None else estimate.high
-    return content.Interval(estimate.value, low, high)
+def _model_words(findings: Findings, entry: Opening) -> str:
+    setting = findings.settings.grid[entry.model.candidate - 1]
+    return setting_words(setting, findings.settings.grid.varying)
+
+
+def _interval(estimate: Estimate) -> parts.Interval:
+    low = -math.inf if estimate.low is None else estimate.low
+    high = math.inf if estimate.high is None else estimate.high
+    return parts.Interval(estimate.value, low, high)
