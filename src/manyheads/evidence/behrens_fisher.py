@@ -1,0 +1,72 @@
+"""How sure a difference is whose variance has two sources, one of them known from few draws.
+
+A mean difference has variance `images + heads`. The first part is known from hundreds of images,
+the second from a handful of seeds. Treating the sum as one estimate with "effective" degrees of
+freedom (Satterthwaite 1946) declares far too much with 2 to 5 seeds; the distribution of Behrens
+(1929) and Fisher (1935), `√images · N(0, 1) + √heads · t`, keeps its level whatever the parts are
+(see docs/decisions/0013). Its tail is a mean over the chi distribution of the heads' part:
+
+    p = E_χ [ 2 Φ(−|difference| / √(images + heads · df / χ²)) ]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.special import ndtr, stdtr
+
+Array = Float64[np.ndarray, "*shape"]
+
+_NODES = 160
+
+
+def p_value(difference: Array, images: Array, heads: Array, df_images: Array, df: Array) -> Array:
+    """Two-sided p of `difference` ≠ 0, of which `images + heads` is the estimated variance.
+
+    `df` ≥ 1 are the degrees of freedom of `heads`. With few images the t distribution with
+    `df_images` ≥ 1 is the wider one, and decides. Without any variance, p is 1 for a difference
+    of 0 and 0 otherwise. All arguments broadcast.
+    """
+    arrays = np.broadcast_arrays(difference, images, heads, df_images, df)
+    size, images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
+    size, certain = np.abs(size), images + heads <= 0
+    variance = np.where(certain, 1.0, images + heads)
+    weights, chi2 = _chi(df)
+    spread = np.sqrt(
+        np.where(certain, 1.0, images)[..., None] + heads[..., None] * df[..., None] / chi2
+    )
+    mixed = 2 * (weights * ndtr(-size[..., None] / spread)).sum(axis=-1)
+    plain = student_p(size, np.sqrt(variance), df_images)
+    return np.where(certain, size == 0, np.clip(np.maximum(mixed, plain), 0, 1))
+
+
+def student_p(difference: Array, error: Array, df: Array) -> Array:
+    """Two-sided p of Student's t; without any error, 1 for a difference of 0 and 0 otherwise."""
+    certain = np.asarray(error) <= 0
+    p = 2 * stdtr(df, -np.abs(difference) / np.where(certain, 1.0, error))
+    return np.where(certain, np.asarray(difference) == 0, p)
+
+
+def half_width(images: Array, heads: Array, df_images: Array, df: Array, level: float) -> Array:
+    """Half the width of the interval in which `level` of the probability lies, by bisection."""
+    arrays = np.broadcast_arrays(images, heads, df_images, df)
+    images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
+    scale = np.sqrt(images + heads)
+    low, high = np.full(scale.shape, -3.0), np.full(scale.shape, 12.0)  # logarithms
+    for _ in range(48):
+        middle = (low + high) / 2
+        p = p_value(scale * np.exp(middle), images, heads, df_images, df)
+        outside = p > 1 - level
+        low, high = np.where(outside, middle, low), np.where(outside, high, middle)
+    return scale * np.exp(high)
+
+
+def _chi(df: Array) -> tuple[Array, Array]:
+    """Weights that sum to 1, and values of χ²: the trapezoid rule over log χ, which is smooth."""
+    width = 9 / np.sqrt(2 * df)
+    low, high = -35 / df - width, 0.5 * np.log1p(100 / df) + width
+    share = np.linspace(0, 1, _NODES)
+    log_chi = low[..., None] + (high - low)[..., None] * share  # of χ / √df
+    density = df[..., None] * (log_chi - np.expm1(2 * log_chi) / 2)
+    weights = np.exp(density - density.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True), df[..., None] * np.exp(2 * log_chi)

@@ -1,0 +1,174 @@
+"""The estimators: a paired difference over images and seeds, and what it owes to each.
+
+Notation: seeds s of S, repeats r of R, units u of U (images that belong together), cells c: the
+K·R folds of all repeats, each with heads of its own. `d` is a difference of two candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How images lie in units and units in cells: `sizes` in images, `cells` of each unit.
+
+    A cell's number is `repeat · folds + fold`.
+    """
+
+    units: Int64[np.ndarray, "images"]
+    sizes: Int64[np.ndarray, "units"]
+    cells: Int64[np.ndarray, "repeats units"]
+    folds: int
+
+    @classmethod
+    def of(
+        cls,
+        units: Int64[np.ndarray, "images"],
+        fold_of: Int64[np.ndarray, "repeats images"],
+        folds: int,
+    ) -> Layout:
+        """The layout of images with their units and folds; units may have any numbers."""
+        _, first, unit, sizes = np.unique(
+            units, return_index=True, return_inverse=True, return_counts=True
+        )
+        cells = fold_of[:, first] + folds * np.arange(len(fold_of))[:, None]
+        return cls(unit, sizes, cells, folds)
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return len(self.units)
+
+    @property
+    def heads(self) -> int:
+        """How many heads one seed of one candidate trains: a cell each."""
+        return self.folds * len(self.cells)
+
+    def sums(
+        self, scores: Float64[np.ndarray, "seeds repeats images"]
+    ) -> Float64[np.ndarray, "seeds repeats units"]:
+        """Scores added up over the images of each unit."""
+        if len(self.sizes) == self.images:
+            return scores[..., np.argsort(self.units)]
+        order = np.argsort(self.units, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        return np.add.reduceat(scores[..., order], starts, axis=-1)
+
+    def by_cell(
+        self, values: Float64[np.ndarray, "*rows repeats units"]
+    ) -> Float64[np.ndarray, "*rows cells"]:
+        """Values added up over the units of each cell."""
+        flat = values.reshape(*values.shape[:-2], -1)
+        if self.heads == 1:
+            return flat.sum(axis=-1, keepdims=True)
+        cells = self.cells.ravel()
+        order = np.argsort(cells, kind="stable")
+        starts = np.searchsorted(cells[order], np.arange(self.heads))
+        return np.add.reduceat(flat[..., order], starts, axis=-1)
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """A mean difference and the parts of its variance, for units and seeds drawn anew together.
+
+    `of_units` and `of_seeds` are the variances of the mean if only units, or only seeds, were
+    drawn anew; either one contains `of_both`, the interaction, which must count once. `df_units`
+    and `df_seeds` are their degrees of freedom; 0: there is nothing to estimate it from.
+    """
+
+    difference: float
+    of_units: float
+    of_seeds: float
+    of_both: float
+    df_units: int
+    df_seeds: int
+
+    @property
+    def variance(self) -> float:
+        """`of_units + of_seeds − of_both`, and no less than either of the first two."""
+        together = self.of_units + self.of_seeds - self.of_both
+        return max(together, self.of_units, self.of_seeds)
+
+
+def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) -> TwoWay:
+    """The mean over images of differences that are added up by unit, and its variance.
+
+    With `y = (Σ_images d − size · D) · U / N`, whose mean is 0 (a ratio's linear part, so that
+    units of unequal size do no harm):
+
+        of_units = Σ_u ȳ_u² / (U − 1) / U
+        of_seeds = Σ_c Σ_s (y_sc − ȳ_c)² / (S − 1) / S      y_sc: the cell's sum, over U · R
+        of_both  = Σ_c n_c · MS_residual(c) / S / (U · R)²
+
+    In a given split (one cell) these are MS_units, MS_seeds and MS_residual over S · U, and the
+    variance is `(MS_units + MS_seeds − MS_residual) / (S · U)`: two-way random effects without
+    replication. In folds every cell has heads of its own, so seeds count within cells. No NaN.
+    """
+    seeds, repeats, units = sums.shape
+    difference = sums.sum() / (seeds * repeats * layout.images)
+    y = (sums - layout.sizes * difference) * (units / layout.images)
+    by_unit = y.mean(axis=(0, 1))
+    of_units = (by_unit**2).sum() / max(units - 1, 1) / units
+    if seeds == 1:
+        return TwoWay(float(difference), float(of_units), 0.0, 0.0, units - 1, 0)
+    apart = y - y.mean(axis=0)  # from the mean over seeds
+    between = layout.by_cell(apart)
+    squares = (between**2).sum(axis=0)
+    counts = np.bincount(layout.cells.ravel(), minlength=layout.heads)
+    rest = layout.by_cell((apart**2).sum(axis=0)) - squares / counts
+    of_rest = counts * np.maximum(rest, 0) / np.maximum(counts - 1, 1)
+    scale = (seeds - 1) * seeds * (units * repeats) ** 2
+    return TwoWay(
+        difference=float(difference),
+        of_units=float(of_units),
+        of_seeds=float(squares.sum() / scale),
+        of_both=float(of_rest.sum() / scale),
+        df_units=units - 1,
+        df_seeds=(seeds - 1) * layout.heads,
+    )
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The corrected resampled t: `variance` of the mean with `df`; `spread` is S² of the folds."""
+
+    variance: float
+    spread: float
+    df: int
+
+
+def corrected_t(by_fold: Float64[np.ndarray, "cells"], folds: int) -> Folds:
+    """The variance of a mean over J = folds × repeats differences of folds.
+
+    `(1 / J + n_test / n_train) · S²`, J − 1 degrees of freedom, n_test / n_train = 1 / (folds −
+    1): trials of two folds share training images, so their differences are no independent draws
+    (Nadeau and Bengio 2003, Inference for the generalization error). Needs two folds.
+    """
+    count = len(by_fold)
+    spread = float(np.var(by_fold, ddof=1))
+    return Folds((1 / count + 1 / (folds - 1)) * spread, spread, count - 1)
+
+
+def fold_means(
+    sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout
+) -> Float64[np.ndarray, "cells"]:
+    """The mean over seeds and images of every cell."""
+    sizes = layout.by_cell(np.broadcast_to(layout.sizes, layout.cells.shape))
+    return layout.by_cell(sums.mean(axis=0)) / sizes
+
+
+def holm(p: Float64[np.ndarray, "family"]) -> Float64[np.ndarray, "family"]:
+    """p adjusted so that declaring what is ≤ α errs anywhere with a probability of α at most.
+
+    The i-th smallest of m is multiplied by m − i + 1, then no smaller than those before it
+    (Holm 1979, A simple sequentially rejective multiple test procedure).
+    """
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted
