@@ -1,107 +1,265 @@
-"""Which differences between candidates are real: every pair, or each against a baseline."""
+"""Comparisons of candidates: paired differences, how sure each is, and what it amounts to.
+
+Every difference is first minus second: of two accuracies, above zero means that the first is
+better; of two log losses, below zero. See docs/verdict.md for the reasoning in plain words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
 
 from manyheads.errors import SettingError
-from manyheads.evidence.deciding import Parts, decided
-from manyheads.evidence.records import COMPARED, Comparison, Comparisons, Margins
-from manyheads.evidence.statistics import Layout, corrected_t, fold_means, two_way
+from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
+from manyheads.evidence.needs import Needs, Undecided, needs_of
+from manyheads.evidence.statistics import (
+    Folds,
+    Layout,
+    TwoWay,
+    corrected_t,
+    fold_means,
+    holm,
+    two_way,
+)
 from manyheads.evidence.validated import Validated
+from manyheads.settings import number, store, whole
 
-MOST_IN_PAIRS = 20  # candidates
+ALPHA = 0.05
+MAX_ALL_PAIRS = 20  # candidates
+COMPARED = ("log_loss", "accuracy")
+
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """Differences that make no difference in practice: of shares in accuracy, of nats in log loss.
+
+    Each is above 0 and at most 1. Raises `SettingError`.
+    """
+
+    accuracy: float = 0.01
+    log_loss: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in COMPARED:
+            checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
+            store(self, **{name: checked})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two candidates in one metric, over `seeds` that both have trained.
+
+    `low` to `high` is the 95 % interval for images and seeds drawn anew together, `fold_low` to
+    `fold_high` that of the corrected resampled t over folds (None for a given split). The wider
+    one gives `p`; `p_holm` is adjusted for all comparisons of the family in both metrics, and
+    `p_equivalent` is that of a difference outside the margin, adjusted alike. `outcome` is of the
+    first. `needs` is what would probably settle an undecided one. With one seed there is no
+    interval: `low` and `high` are infinite.
+    """
+
+    first: int
+    second: int
+    metric: str
+    difference: float
+    low: float
+    high: float
+    fold_low: float | None
+    fold_high: float | None
+    p: float
+    p_holm: float
+    p_equivalent: float
+    outcome: Outcome
+    seeds: int
+    needs: Needs
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All comparisons of a family, and the margins that they were held to."""
+
+    entries: tuple[Comparison, ...]
+    margins: Margins
+    baseline: int | None = None
+
+    def of(self, metric: str) -> list[Comparison]:
+        """Those in one metric."""
+        return [entry for entry in self.entries if entry.metric == metric]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    pair: tuple[int, int]
+    metric: str
+    seeds: int
+    both: TwoWay
+    folds: Folds | None
+
+
+_MARGINS = Margins()
 
 
 def compare(
     validated: Validated,
     *,
-    baseline: int | None = None,
-    margins: Margins | None = None,
     among: Sequence[int] | None = None,
+    baseline: int | None = None,
+    margins: Margins = _MARGINS,
 ) -> Comparisons:
-    """Compare every pair of candidates, or each with the `baseline`, by log loss and accuracy.
+    """Every pair of the candidates `among` (default: all), or each of them with the `baseline`.
 
-    `among` limits it to some candidates. A pair is compared on the seeds of which both have
-    finished every trial. The chance that any of all these comparisons is wrongly declared, by
-    either metric, is at most 5 %. Raises `SettingError` for a candidate that is not there, and
-    for pairs of more than 20.
+    All pairs are compared of at most `MAX_ALL_PAIRS` candidates. Seeds of which a trial failed, of
+    either candidate, are left out of a pair. Raises `SettingError` for a candidate
+    that has no result, and for more candidates than that.
     """
-    margins = margins or Margins()
-    candidates = _chosen(validated, among, baseline)
-    if baseline is None:
-        pairs = list(combinations(candidates, 2))
-    else:
-        pairs = [(each, baseline) for each in candidates if each != baseline]
-    layout = Layout.of(validated.units, validated.fold_of, validated.folds)
-    found: list[Comparison] = []
-    parts: list[Parts | None] = []
-    means: dict[str, dict[int, float | None]] = {}
-    for metric in COMPARED:
-        sums = {c: layout.sums(validated.scores(c, metric)) for c in candidates}
-        finished = {c: np.isfinite(sums[c]).all(axis=(1, 2)) for c in candidates}
-        means[metric] = {c: _mean(sums[c][finished[c]], layout) for c in candidates}
-        for first, second in pairs:
-            both = finished[first] & finished[second]
-            comparison, part = _estimated(
-                Comparison(first, second, metric, None, int(both.sum())),
-                sums[first][both] - sums[second][both],
-                layout,
-            )
-            found.append(comparison)
-            parts.append(part)
-    outcomes = decided(found, parts, layout, margins)
-    return Comparisons(candidates, baseline, margins, tuple(outcomes), means)
-
-
-def _chosen(
-    validated: Validated, among: Sequence[int] | None, baseline: int | None
-) -> tuple[int, ...]:
-    wanted = set(validated.candidates if among is None else among)
+    chosen = list(dict.fromkeys(validated.candidates if among is None else among))
+    unknown = [each for each in chosen if each not in validated.candidates]
+    if unknown:
+        raise SettingError(
+            "candidates that trained to their end", ", ".join(map(str, unknown)),
+            "choose those that have a rank in results.csv",
+        )  # fmt: skip
     if baseline is not None:
-        wanted.add(baseline)
-    missing = sorted(wanted - set(validated.candidates))
-    if missing:
+        whole("baseline", baseline, 1, 1_000_000)
+        if baseline not in validated.candidates:
+            raise SettingError(
+                "a baseline that trained to its end", f"candidate {baseline}",
+                "choose one that has a rank in results.csv",
+            )  # fmt: skip
+        pairs = [(candidate, baseline) for candidate in chosen if candidate != baseline]
+    elif len(chosen) > MAX_ALL_PAIRS:
         raise SettingError(
-            "candidates that were trained to their end",
-            ", ".join(map(str, missing)),
-            f"choose among {', '.join(map(str, validated.candidates[:MOST_IN_PAIRS]))}"
-            + (" …" if len(validated.candidates) > MOST_IN_PAIRS else ""),
-        )
-    if baseline is None and len(wanted) > MOST_IN_PAIRS:
-        raise SettingError(
-            f"at most {MOST_IN_PAIRS} candidates to compare in pairs",
-            f"{len(wanted):,}",
-            "name some of them, or a baseline to compare each with",
-        )
-    return tuple(each for each in validated.candidates if each in wanted)
+            f"at most {MAX_ALL_PAIRS} candidates to compare every pair of", f"{len(chosen):,}",
+            "choose some, or compare all with one baseline",
+        )  # fmt: skip
+    else:
+        pairs = list(combinations(chosen, 2))
+    layout = Layout.of(validated.units, validated.fold_of, validated.folds)
+    measured = [
+        found for pair in pairs for metric in COMPARED
+        if (found := _measure(validated, layout, pair, metric)) is not None
+    ]  # fmt: skip
+    return Comparisons(tuple(_decided(measured, layout, margins)), margins, baseline)
 
 
-def _mean(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) -> float | None:
-    if not len(sums):
+def _measure(
+    validated: Validated, layout: Layout, pair: tuple[int, int], metric: str
+) -> _Measured | None:
+    """None for a pair without a seed that both have trained."""
+    first, second = pair
+    seeds = np.intersect1d(validated.seeds_of(first), validated.seeds_of(second))
+    if not len(seeds):
         return None
-    return float(sums.sum() / (sums.shape[0] * sums.shape[1] * layout.images))
+    apart = validated.scores(first, metric)[seeds] - validated.scores(second, metric)[seeds]
+    sums = layout.sums(apart)
+    by_fold = None
+    if validated.folds > 1:
+        by_fold = corrected_t(fold_means(sums, layout), validated.folds)
+    return _Measured(pair, metric, len(seeds), two_way(sums, layout), by_fold)
 
 
-def _estimated(
-    comparison: Comparison, sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout
-) -> tuple[Comparison, Parts | None]:
-    """The difference, and the parts of its variance if there is enough to estimate them from."""
-    if not comparison.seeds:
-        return replace(comparison, reason="no seed of which both finished every trial"), None
-    estimate = two_way(sums, layout)
-    comparison = replace(comparison, difference=estimate.difference)
-    if comparison.seeds == 1:
-        reason = "one seed cannot tell a setting from its seed"
-        return replace(comparison, reason=reason, needs_seeds=2), None
-    if not estimate.df_units:
-        return replace(comparison, reason="one image, or group of images, tells nothing"), None
-    folds = None
-    if layout.folds > 1:
-        folds = corrected_t(fold_means(sums, layout), layout.folds)
-    return comparison, (estimate, folds)
+def _decided(
+    measured: Sequence[_Measured], layout: Layout, margins: Margins
+) -> Iterator[Comparison]:
+    if not measured:
+        return
+    tested = _Tested(measured, margins)
+    p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
+    outcomes = [
+        _outcome(*each)
+        for each in zip(measured, p_holm.tolist(), p_equivalent.tolist(), strict=True)
+    ]
+    needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
+    for place, found in enumerate(measured):
+        width, fold_width = tested.width[place], tested.fold_width[place]
+        difference = found.both.difference
+        yield Comparison(
+            first=found.pair[0],
+            second=found.pair[1],
+            metric=found.metric,
+            difference=difference,
+            low=float(difference - width),
+            high=float(difference + width),
+            fold_low=None if found.folds is None else float(difference - fold_width),
+            fold_high=None if found.folds is None else float(difference + fold_width),
+            p=float(tested.p[place]),
+            p_holm=float(p_holm[place]),
+            p_equivalent=float(p_equivalent[place]),
+            outcome=outcomes[place],
+            seeds=found.seeds,
+            needs=needs[place],
+        )
+
+
+def _needs(
+    measured: Sequence[_Measured],
+    outcomes: Sequence[Outcome],
+    layout: Layout,
+    margins: Margins,
+    adjusted: tuple[np.ndarray, np.ndarray],
+) -> list[Needs]:
+    """What would settle each undecided comparison; nothing for the others."""
+    # What is declared leaves its share of the 5 % to those that are not: Holm's last step.
+    real, same = (ALPHA / max(1, int((each > ALPHA).sum())) for each in adjusted)
+    needs = [Needs()] * len(measured)
+    asked = []
+    for place, found in enumerate(measured):
+        if found.seeds == 1:
+            needs[place] = Needs(seeds=2)
+        elif outcomes[place] == "undecided" and found.both.df_units:
+            asked.append(place)
+    undecided = [
+        Undecided(found.both, found.folds, found.seeds, getattr(margins, found.metric))
+        for found in (measured[place] for place in asked)
+    ]
+    for place, need in zip(asked, needs_of(undecided, layout, (real, same)), strict=True):
+        needs[place] = need
+    return needs
+
+
+class _Tested:
+    """All comparisons at once: p of no difference, p of no equivalence, and half widths."""
+
+    def __init__(self, measured: Sequence[_Measured], margins: Margins) -> None:
+        def column(values: Iterator[float]) -> np.ndarray:
+            return np.fromiter(values, np.float64, len(measured))
+
+        size = np.abs(column(found.both.difference for found in measured))
+        margin = column(getattr(margins, found.metric) for found in measured)
+        heads = column(found.both.of_seeds for found in measured)
+        images = column(found.both.variance for found in measured) - heads
+        df_heads = column(max(1, found.both.df_seeds) for found in measured)
+        df_images = column(max(1, found.both.df_units) for found in measured)
+        alone = column(found.both.df_seeds == 0 or found.both.df_units == 0 for found in measured)
+        parts = images, heads, df_images, df_heads
+        spread = column(found.folds.variance if found.folds else 0.0 for found in measured)
+        df_folds = column(found.folds.df if found.folds else 1.0 for found in measured)
+        in_folds = column(found.folds is not None for found in measured) > 0
+
+        def p_of(distance: np.ndarray) -> np.ndarray:
+            both = p_value(distance, *parts)
+            by_fold = student_p(distance, np.sqrt(spread), df_folds)
+            return np.where(alone > 0, 1.0, np.where(in_folds, np.maximum(both, by_fold), both))
+
+        self.p = p_of(size)
+        # Two one-sided tests (Schuirmann 1987): the nearer bound of the margin decides.
+        self.p_equivalent = np.where(size < margin, p_of(np.maximum(margin - size, 0)) / 2, 1.0)
+        self.p_equivalent[alone > 0] = 1.0
+        self.width = np.where(alone > 0, np.inf, half_width(*parts, level=1 - ALPHA))
+        self.width[(images + heads <= 0) & (alone == 0)] = 0.0
+        self.fold_width = half_width(np.zeros_like(size), spread, np.full(size.shape, 1e9),
+                                     df_folds, level=1 - ALPHA)  # fmt: skip
+
+
+def _outcome(found: _Measured, p_holm: float, p_equivalent: float) -> Outcome:
+    if p_equivalent <= ALPHA:
+        return "equivalent"
+    if p_holm > ALPHA:
+        return "undecided"
+    less_is_better = found.metric != "accuracy"
+    return "better" if (found.both.difference < 0) == less_is_better else "worse"

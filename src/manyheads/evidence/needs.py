@@ -1,142 +1,141 @@
-"""How many seeds, or else images, would probably settle a comparison that is undecided."""
+"""What would probably settle an undecided comparison: so many seeds, repeats or images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.special import ndtri
 
 from manyheads.evidence.behrens_fisher import p_value, student_p
 from manyheads.evidence.statistics import Folds, Layout, TwoWay
 
-MOST_SEEDS = 1_000
-MOST_IMAGES = 1_000_000
-_POWER_80 = 0.8416212335729143  # the normal quantile of 0.8,
-_POWER_90 = 1.2815515655446004  # and of 0.9: equivalence has two sides that can fail
+MAX_SEEDS = 1000
+MAX_REPEATS = 20
+MAX_IMAGES = 1_000_000
+POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Need:
-    """The least number of seeds (images as they are), or else of images; None beyond the limit."""
+class Needs:
+    """So many seeds or repeats of the folds, images as they are; or else images; or nothing."""
 
-    seeds: int | None
-    images: int | None
+    seeds: int | None = None
+    repeats: int | None = None
+    images: int | None = None
 
 
-def needed(
-    estimates: list[TwoWay],
-    folds: list[Folds | None],
-    seeds: list[int],
-    layout: Layout,
-    margins: Float64[np.ndarray, "comparisons"],
-    levels: tuple[float, float],
-) -> list[Need]:
-    """What would settle comparisons of at least 2 seeds with a probability of 80 %.
+@dataclass(frozen=True)
+class Undecided:
+    """A comparison of at least 2 `seeds` that is to be settled, and its `margin`."""
 
-    The parts of the variance stay what they are estimated to be; the part of units shrinks with
-    their number, that of seeds with theirs, the interaction with both. A comparison is settled
-    where the difference as estimated would be declared at the first of `levels`, or shown to be
-    within its margin at the second. Limits: 1,000 seeds, 1,000,000 images. More images are taken
-    to come without more training images, so what training sets owe to folds stays.
+    both: TwoWay
+    folds: Folds | None
+    seeds: int
+    margin: float
+
+
+def needs_of(
+    undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
+) -> list[Needs]:
+    """The least that settles each difference, if it is as estimated, with a probability of 80 %.
+
+    Settled is what would be declared at the first of `levels`, or shown to lie within its margin
+    at the second, by the very tests of `comparisons`. Of the variance, the part of images alone
+    falls with their number, that of seeds with theirs, the interaction with both, and all that
+    heads bring with repeats of the folds too. A given split is asked for seeds, folds for repeats;
+    images are the second choice, rounded up to two digits. What neither settles within
+    `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` needs nothing that could be named.
     """
-    if not estimates:
+    if not undecided:
         return []
-    study = _Study.of(estimates, folds, seeds, layout, margins, levels)
-    first = np.asarray(seeds)
-    by_seeds = _least(lambda n: study.settled(n, np.full_like(n, 1.0)), first + 1, MOST_SEEDS)
-    most = max(MOST_IMAGES // layout.images, 1) * layout.images
-    start = np.full(len(seeds), layout.images + 1)
-    by_images = _least(lambda n: study.settled(first, n / layout.images), start, most)
-    return [
-        Need(int(s) if s else None, int(i) if i and not s else None)
-        for s, i in zip(by_seeds, by_images, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class _Study:
-    """The parts of all comparisons, as columns."""
-
-    size: Float64[np.ndarray, "comparisons"]
-    margins: Float64[np.ndarray, "comparisons"]
-    parts: Float64[np.ndarray, "three comparisons"]  # of units, of seeds, of both
-    seeds: Int64[np.ndarray, "comparisons"]
-    of_folds: Float64[np.ndarray, "comparisons"]  # S² of folds, less what heads bring into it
-    share: Float64[np.ndarray, "comparisons"]  # of what heads bring into it, how much to believe
-    layout: Layout
-    levels: tuple[float, float]
-
-    @classmethod
-    def of(
-        cls,
-        estimates: list[TwoWay],
-        folds: list[Folds | None],
-        seeds: list[int],
-        layout: Layout,
-        margins: Float64[np.ndarray, "comparisons"],
-        levels: tuple[float, float],
-    ) -> _Study:
-        of_seeds = np.array([each.of_seeds for each in estimates])
-        both = np.minimum([each.of_both for each in estimates], of_seeds)
-        units = np.array([each.variance for each in estimates]) - of_seeds
-        spread = np.array([each.spread if each else 0.0 for each in folds])
-        heads = of_seeds * layout.heads
-        share = np.minimum(1, spread / np.where(heads > 0, heads, 1))
-        return cls(
-            size=np.abs([each.difference for each in estimates]),
-            margins=margins,
-            parts=np.stack([units, of_seeds - both, both]),
-            seeds=np.asarray(seeds),
-            of_folds=np.maximum(spread - heads, 0),
-            share=share,
-            layout=layout,
-            levels=levels,
+    study = _Study(undecided, layout, levels)
+    ones = np.ones(len(undecided))
+    repeats = len(layout.cells)
+    if layout.folds > 1:
+        first = _least(
+            lambda n: study.settled(study.seeds, n, ones), repeats + 1, MAX_REPEATS, study
         )
+        by_count = [Needs(repeats=int(n)) if n else None for n in first]
+    else:
+        first = _least(lambda n: study.settled(n, ones, ones), study.seeds + 1, MAX_SEEDS, study)
+        by_count = [Needs(seeds=int(n)) if n else None for n in first]
+    images = _least(
+        lambda n: study.settled(study.seeds, repeats * ones, n / layout.images),
+        layout.images + 1, MAX_IMAGES, study,
+    )  # fmt: skip
+    by_images = [Needs(images=_rounded(int(n))) if n else Needs() for n in images]
+    return [a or b for a, b in zip(by_count, by_images, strict=True)]
+
+
+class _Study:
+    """The parts of all comparisons as columns, and what would become of them."""
+
+    def __init__(
+        self, undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
+    ) -> None:
+        heads = np.array([each.both.of_seeds for each in undecided])
+        self.layout, self.levels = layout, levels
+        self.size = np.abs([each.both.difference for each in undecided])
+        self.margin = np.array([each.margin for each in undecided])
+        self.seeds = np.array([each.seeds for each in undecided])
+        self.interaction = np.minimum([each.both.of_both for each in undecided], heads)
+        self.heads = heads - self.interaction
+        self.images = np.array([each.both.variance for each in undecided]) - heads
+        self.spread = np.array([each.folds.spread if each.folds else 0.0 for each in undecided])
 
     def settled(
-        self, seeds: Int64[np.ndarray, "comparisons"], growth: Float64[np.ndarray, "comparisons"]
+        self,
+        seeds: Int64[np.ndarray, "comparisons"],
+        repeats: Float64[np.ndarray, "comparisons"],
+        growth: Float64[np.ndarray, "comparisons"],
     ) -> Bool[np.ndarray, "comparisons"]:
-        """Whether so many seeds, on `growth` times as many units, would probably settle it."""
-        units, alone, both = self.parts
-        fewer = self.seeds / seeds
-        images, heads = units / growth, alone * fewer + both * fewer / growth
-        df = np.maximum(seeds - 1, 1) * self.layout.heads
-        df_units = np.maximum(len(self.layout.sizes) * growth - 1, 1)
-        variance = images + heads
-        count, folds = self.layout.heads, self.layout.folds
-        if folds > 1:
-            spread = self.of_folds / growth + self.share * heads * count
-            of_folds = (1 / count + 1 / (folds - 1)) * spread
-            error = np.sqrt(np.maximum(variance, of_folds))
-        else:
-            of_folds, error = np.zeros_like(variance), np.sqrt(variance)
+        """Whether so many seeds and repeats, on `growth` times the units, would settle it."""
+        layout, folds = self.layout, self.layout.folds
+        fewer = self.seeds * len(layout.cells) / (seeds * repeats)
+        images = self.images / growth
+        heads = (self.heads + self.interaction / growth) * fewer
+        df, df_images = (seeds - 1) * folds * repeats, len(layout.sizes) * growth - 1
+        count = folds * repeats
+        of_folds = (1 / count + 1 / max(folds - 1, 1)) * self.spread / growth
+        error = np.sqrt(np.maximum(images + heads, of_folds))
 
-        def p(distance: Float64[np.ndarray, "comparisons"]) -> Float64[np.ndarray, "comparisons"]:
-            found = p_value(distance, images, heads, df_units, df)
+        def p(
+            distance: Float64[np.ndarray, "comparisons"],
+        ) -> Float64[np.ndarray, "comparisons"]:
+            found = p_value(distance, images, heads, df_images, df)
             if folds > 1:
-                of_t = student_p(distance, np.sqrt(of_folds), np.asarray(count - 1))
-                found = np.maximum(found, of_t)
+                found = np.maximum(found, student_p(distance, np.sqrt(of_folds), count - 1))
             return np.where(distance > 0, found, 2.0)
 
-        declared = p(self.size - _POWER_80 * error) <= self.levels[0]
-        equivalent = p(self.margins - self.size - _POWER_90 * error) / 2 <= self.levels[1]
-        return declared | equivalent
+        # Equivalence has two sides that can fail, hence the greater quantile.
+        declared = p(self.size - float(ndtri(POWER)) * error)
+        equivalent = p(self.margin - self.size - float(ndtri((1 + POWER) / 2)) * error) / 2
+        return (declared <= self.levels[0]) | (equivalent <= self.levels[1])
 
 
 def _least(
     holds: Callable[[Int64[np.ndarray, "comparisons"]], Bool[np.ndarray, "comparisons"]],
-    start: Int64[np.ndarray, "comparisons"],
+    start: int | Int64[np.ndarray, "comparisons"],
     most: int,
+    study: _Study,
 ) -> Int64[np.ndarray, "comparisons"]:
     """The least number from `start` to `most` for which something that grows holds; 0: none."""
-    low, high = start - 1, np.full_like(start, most)
-    possible = holds(high) & (start <= most)
+    low = np.broadcast_to(np.asarray(start) - 1, study.size.shape)
+    high = np.full(low.shape, max(most, int(low.max()) + 1))
+    possible = holds(high) & (high <= most)
     while (high - low > 1).any():
-        middle = np.maximum((low + high) // 2, start)
+        middle = np.maximum((low + high) // 2, low + 1)
         enough = holds(middle)
         high = np.where(enough, middle, high)
-        low = np.where(enough, low, middle)
-        low = np.minimum(low, high - 1)
+        low = np.minimum(np.where(enough, low, middle), high - 1)
     return np.where(possible, high, 0)
+
+
+def _rounded(count: int) -> int:
+    """Up to two digits: more would claim to know it better."""
+    unit = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return math.ceil(count / unit) * unit
