@@ -171,8 +171,8 @@ def _decided(
     tested = _Tested(measured, margins)
     p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
     outcomes = [
-        _outcome(*each)
-        for each in zip(measured, p_holm.tolist(), p_equivalent.tolist(), strict=True)
+        _outcome(found, float(p_holm[place]), float(p_equivalent[place]))
+        for place, found in enumerate(measured)
     ]
     needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
     for place, found in enumerate(measured):

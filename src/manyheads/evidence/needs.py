@@ -17,11 +17,15 @@ MAX_SEEDS = 1000
 MAX_REPEATS = 20
 MAX_IMAGES = 1_000_000
 POWER = 0.8
+CHEAP_SEEDS = 20  # where images are asked for, so many seeds are no trouble
 
 
 @dataclass(frozen=True)
 class Needs:
-    """So many seeds or repeats of the folds, images as they are; or else images; or nothing."""
+    """So many seeds or repeats of the folds, images as they are; or else images; or nothing.
+
+    Images with seeds mean both.
+    """
 
     seeds: int | None = None
     repeats: int | None = None
@@ -47,7 +51,7 @@ def needs_of(
     at the second, by the very tests of `comparisons`. Of the variance, the part of images alone
     falls with their number, that of seeds with theirs, the interaction with both, and all that
     heads bring with repeats of the folds too. A given split is asked for seeds, folds for repeats;
-    images are the second choice, rounded up to two digits. What neither settles within
+    images are the second choice, rounded up to two digits, with `CHEAP_SEEDS` seeds. What neither settles within
     `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` needs nothing that could be named.
     """
     if not undecided:
@@ -63,11 +67,16 @@ def needs_of(
     else:
         first = _least(lambda n: study.settled(n, ones, ones), study.seeds + 1, MAX_SEEDS, study)
         by_count = [Needs(seeds=int(n)) if n else None for n in first]
+    seeds = study.seeds if layout.folds > 1 else np.maximum(study.seeds, CHEAP_SEEDS)
     images = _least(
-        lambda n: study.settled(study.seeds, repeats * ones, n / layout.images),
+        lambda n: study.settled(seeds, repeats * ones, n / layout.images),
         layout.images + 1, MAX_IMAGES, study,
     )  # fmt: skip
-    by_images = [Needs(images=_rounded(int(n))) if n else Needs() for n in images]
+    by_images = [
+        Needs(seeds=int(after) if after > before else None, images=_rounded(int(n)))
+        if n else Needs()
+        for n, before, after in zip(images, study.seeds, seeds, strict=True)
+    ]  # fmt: skip
     return [a or b for a, b in zip(by_count, by_images, strict=True)]
 
 
