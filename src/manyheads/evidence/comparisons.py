@@ -110,11 +110,13 @@ def compare(
     among: Sequence[int] | None = None,
     baseline: int | None = None,
     margins: Margins = _MARGINS,
+    advise: bool = True,
 ) -> Comparisons:
     """Every pair of the candidates `among` (default: all), or each of them with the `baseline`.
 
     All pairs are compared of at most `MAX_ALL_PAIRS` candidates. Seeds of which a trial failed, of
-    either candidate, are left out of a pair. Raises `SettingError` for a candidate
+    either candidate, are left out of a pair. Without `advise`, nothing is said of what would settle
+    it, which is quicker. Raises `SettingError` for a candidate
     that has no result, and for more candidates than that.
     """
     chosen = list(dict.fromkeys(validated.candidates if among is None else among))
@@ -144,7 +146,7 @@ def compare(
         found for pair in pairs for metric in COMPARED
         if (found := _measure(validated, layout, pair, metric)) is not None
     ]  # fmt: skip
-    return Comparisons(tuple(_decided(measured, layout, margins)), margins, baseline)
+    return Comparisons(tuple(_decided(measured, layout, margins, advise)), margins, baseline)
 
 
 def _measure(
@@ -164,17 +166,19 @@ def _measure(
 
 
 def _decided(
-    measured: Sequence[_Measured], layout: Layout, margins: Margins
+    measured: Sequence[_Measured], layout: Layout, margins: Margins, advise: bool
 ) -> Iterator[Comparison]:
     if not measured:
         return
     tested = _Tested(measured, margins)
     p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
-    outcomes = [
+    outcomes: list[Outcome] = [
         _outcome(found, float(p_holm[place]), float(p_equivalent[place]))
         for place, found in enumerate(measured)
     ]
-    needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
+    needs = [Needs()] * len(measured)
+    if advise:
+        needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
     for place, found in enumerate(measured):
         width, fold_width = tested.width[place], tested.fold_width[place]
         difference = found.both.difference

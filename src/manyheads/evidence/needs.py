@@ -51,8 +51,9 @@ def needs_of(
     at the second, by the very tests of `comparisons`. Of the variance, the part of images alone
     falls with their number, that of seeds with theirs, the interaction with both, and all that
     heads bring with repeats of the folds too. A given split is asked for seeds, folds for repeats;
-    images are the second choice, rounded up to two digits, with `CHEAP_SEEDS` seeds. What neither settles within
-    `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` needs nothing that could be named.
+    images are the second choice, rounded up to two digits, and with `CHEAP_SEEDS` seeds. What
+    neither settles within `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` has no need that could be
+    named.
     """
     if not undecided:
         return []

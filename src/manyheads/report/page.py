@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from PIL import Image
 from manyheads.places import write_text
 from manyheads.report import bounds, svg, tables, words
 from manyheads.report.content import (
-    CURVES,
     Classes,
     Missing,
     Picture,
