@@ -15,7 +15,7 @@ import numpy as np
 
 from manyheads.errors import SettingError
 from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
-from manyheads.evidence.needs import Design, Needs, needs_of
+from manyheads.evidence.needs import Needs, Undecided, needs_of
 from manyheads.evidence.statistics import (
     Folds,
     Layout,
@@ -26,7 +26,7 @@ from manyheads.evidence.statistics import (
     two_way,
 )
 from manyheads.evidence.validated import Validated
-from manyheads.settings import number, store
+from manyheads.settings import number, store, whole
 
 ALPHA = 0.05
 MAX_ALL_PAIRS = 20  # candidates
@@ -110,15 +110,24 @@ def compare(
     among: Sequence[int] | None = None,
     baseline: int | None = None,
     margins: Margins = _MARGINS,
+    advise: bool = True,
 ) -> Comparisons:
     """Every pair of the candidates `among` (default: all), or each of them with the `baseline`.
 
     All pairs are compared of at most `MAX_ALL_PAIRS` candidates. Seeds of which a trial failed, of
-    either candidate, are left out of a pair. Raises `SettingError` for a baseline that has no
-    result, and for more candidates than that.
+    either candidate, are left out of a pair. Without `advise`, nothing is said of what would settle
+    it, which is quicker. Raises `SettingError` for a candidate
+    that has no result, and for more candidates than that.
     """
-    chosen = list(validated.candidates if among is None else among)
+    chosen = list(dict.fromkeys(validated.candidates if among is None else among))
+    unknown = [each for each in chosen if each not in validated.candidates]
+    if unknown:
+        raise SettingError(
+            "candidates that trained to their end", ", ".join(map(str, unknown)),
+            "choose those that have a rank in results.csv",
+        )  # fmt: skip
     if baseline is not None:
+        whole("baseline", baseline, 1, 1_000_000)
         if baseline not in validated.candidates:
             raise SettingError(
                 "a baseline that trained to its end", f"candidate {baseline}",
@@ -137,7 +146,7 @@ def compare(
         found for pair in pairs for metric in COMPARED
         if (found := _measure(validated, layout, pair, metric)) is not None
     ]  # fmt: skip
-    return Comparisons(tuple(_decided(measured, layout, margins)), margins, baseline)
+    return Comparisons(tuple(_decided(measured, layout, margins, advise)), margins, baseline)
 
 
 def _measure(
@@ -157,15 +166,20 @@ def _measure(
 
 
 def _decided(
-    measured: Sequence[_Measured], layout: Layout, margins: Margins
+    measured: Sequence[_Measured], layout: Layout, margins: Margins, advise: bool
 ) -> Iterator[Comparison]:
     if not measured:
         return
     tested = _Tested(measured, margins)
     p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
+    outcomes: list[Outcome] = [
+        _outcome(found, float(p_holm[place]), float(p_equivalent[place]))
+        for place, found in enumerate(measured)
+    ]
+    needs = [Needs()] * len(measured)
+    if advise:
+        needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
     for place, found in enumerate(measured):
-        outcome = _outcome(found, float(p_holm[place]), float(p_equivalent[place]))
-        margin = getattr(margins, found.metric)
         width, fold_width = tested.width[place], tested.fold_width[place]
         difference = found.both.difference
         yield Comparison(
@@ -180,13 +194,36 @@ def _decided(
             p=float(tested.p[place]),
             p_holm=float(p_holm[place]),
             p_equivalent=float(p_equivalent[place]),
-            outcome=outcome,
+            outcome=outcomes[place],
             seeds=found.seeds,
-            needs=needs_of(
-                found.both, found.folds, margin, ALPHA / len(measured),
-                Design(found.seeds, layout.images, layout.folds, len(layout.cells)),
-            ) if outcome == "undecided" else Needs(),
-        )  # fmt: skip
+            needs=needs[place],
+        )
+
+
+def _needs(
+    measured: Sequence[_Measured],
+    outcomes: Sequence[Outcome],
+    layout: Layout,
+    margins: Margins,
+    adjusted: tuple[np.ndarray, np.ndarray],
+) -> list[Needs]:
+    """What would settle each undecided comparison; nothing for the others."""
+    # What is declared leaves its share of the 5 % to those that are not: Holm's last step.
+    real, same = (ALPHA / max(1, int((each > ALPHA).sum())) for each in adjusted)
+    needs = [Needs()] * len(measured)
+    asked = []
+    for place, found in enumerate(measured):
+        if found.seeds == 1:
+            needs[place] = Needs(seeds=2)
+        elif outcomes[place] == "undecided" and found.both.df_units:
+            asked.append(place)
+    undecided = [
+        Undecided(found.both, found.folds, found.seeds, getattr(margins, found.metric))
+        for found in (measured[place] for place in asked)
+    ]
+    for place, need in zip(asked, needs_of(undecided, layout, (real, same)), strict=True):
+        needs[place] = need
+    return needs
 
 
 class _Tested:

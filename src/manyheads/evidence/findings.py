@@ -15,7 +15,7 @@ from manyheads.evidence.comparisons import (
 )
 from manyheads.evidence.reading import read_validated
 from manyheads.evidence.validated import Validated
-from manyheads.evidence.verdict import Verdict, verdict_of
+from manyheads.evidence.verdict import Verdict, verdict
 from manyheads.settings import whole
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
@@ -75,8 +75,8 @@ def read_findings(
         baseline = whole("baseline", baseline, 1, len(result.grid))
     among = sorted(best if baseline is not None else best[:MAX_ALL_PAIRS])
     comparisons = compare(validated, among=among, baseline=baseline, margins=margins)
-    verdict = verdict_of(validated, comparisons, best[0])
-    return Findings(folder, document, settings, resolved, result, validated, verdict)
+    answer = verdict(validated, comparisons, selected=best[0])
+    return Findings(folder, document, settings, resolved, result, validated, answer)
 
 
 def write_comparisons(findings: Findings) -> None:

@@ -12,7 +12,7 @@ from manyheads.errors import RunError
 from manyheads.settings import choice
 
 METRICS = ("accuracy", "log_loss", "brier")
-# The log of the least positive float32: a probability of 0 is that.
+# The log of the least positive float32: what a probability of 0 counts as.
 _LEAST = np.float32(-103.278930)
 _KEPT = 64  # scores of so many candidates stay in memory
 
@@ -54,15 +54,15 @@ class Validated:
             f"a unit and, in every repeat, a fold for each of {images:,} images",
             f"shapes {self.units.shape} and {self.fold_of.shape}",
         )
+        count = len(np.unique(self.units))
         for row in self.fold_of:
             _require(
                 np.array_equal(np.unique(row), np.arange(self.folds)),
                 f"images in each of the folds 0 to {self.folds - 1}",
                 f"folds {np.unique(row).tolist()}",
             )
-            parts = np.unique(np.stack([self.units, row]), axis=1).shape[1]
             _require(
-                parts == len(np.unique(self.units)),
+                np.unique(np.stack([self.units, row]), axis=1).shape[1] == count,
                 "every unit whole in one fold",
                 "a unit that lies in two",
             )
@@ -102,7 +102,7 @@ class Validated:
 def _scores(
     said: Float32[np.ndarray, "seeds repeats images classes"], labels: Int64[np.ndarray, "images"]
 ) -> dict[str, Float64[np.ndarray, "seeds repeats images"]]:
-    failed = np.any(np.isnan(said), axis=-1)
+    failed = np.asarray(np.isnan(said).any(axis=-1))
     whole = np.where(failed[..., None], 0, np.maximum(said, _LEAST)).astype(np.float64)
     of_label = np.take_along_axis(whole, labels[None, None, :, None], axis=-1)[..., 0]
     chances = np.exp(whole)

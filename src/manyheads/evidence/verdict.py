@@ -1,23 +1,32 @@
-"""The answer in words: what the evidence separates, what it does not, and what would settle it."""
+"""The answer in words: which differences are real, by how much, and what it rests on.
+
+A winner is never named without the comparison that makes it one: what is not declared is said to
+be undecided, or too small to matter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyheads.evidence.comparisons import COMPARED, Comparison, Comparisons
-from manyheads.evidence.needs import Needs
 from manyheads.evidence.validated import Validated
+from manyheads.evidence.wording import (
+    METRIC_WORDS,
+    Names,
+    by_how_much,
+    joined,
+    margin_words,
+    settling,
+)
 from manyheads.study.space import counted
 
-_SHOWN = 3
-_WORDS = {"log_loss": "log loss", "accuracy": "accuracy"}
-_WAYS = {"log_loss": ("lower", "higher"), "accuracy": ("higher", "lower")}  # better, worse
+_CLAUSES = 3  # in a sentence; what takes more is counted
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of a study: a few plain sentences, and the comparisons that they rest on."""
+    """Two or three plain `sentences`, the first the headline, and the `comparisons` they sum up."""
 
     sentences: tuple[str, ...]
     comparisons: Comparisons
@@ -26,145 +35,168 @@ class Verdict:
         return " ".join(self.sentences)
 
 
-def verdict_of(
-    validated: Validated, comparisons: Comparisons, selected: int | None = None
+def verdict(
+    validated: Validated, comparisons: Comparisons, *, selected: int | None = None
 ) -> Verdict:
-    """A sentence a metric, one on the candidate that was `selected`, one on what it rests on."""
-    if not comparisons.entries:
-        found = counted(len(validated.candidates), "candidate")
-        return Verdict((f"There is nothing to compare: {found} trained to the end.",), comparisons)
-    sentences = [_of_metric(validated, comparisons, metric) for metric in COMPARED]
-    if selected is not None:
-        sentences.extend(_of_selected(validated, comparisons, selected))
-    sentences.append(_basis(validated, comparisons))
-    return Verdict(tuple(sentences), comparisons)
+    """The verdict of a study; `selected` is the candidate that the study's rule chose, if any."""
+    names = Names(validated)
+    entries = comparisons.entries
+    if not entries:
+        spoken = [_nothing(validated, names)]
+    elif all(entry.seeds == 1 for entry in entries):
+        one = "One seed cannot tell a setting from its seed, so no difference is declared"
+        spoken = [f"{one}; train at least 2 seeds, better 5."]
+    else:
+        spoken = [_of_metric(comparisons, metric, names) for metric in COMPARED]
+    return Verdict((*spoken, _basis(validated, comparisons, names, selected)), comparisons)
 
 
-def interval_words(entry: Comparison, sign: float = 1.0) -> str:
-    """A difference, times `sign`, with the interval that decides: `0.048 [0.024, 0.072]`.
-
-    Log loss in nats, accuracy in points (hundredths).
-    """
-    low, high = deciding(entry)
-    scale, digits, unit = (100.0, 1, " points") if entry.metric == "accuracy" else (1.0, 3, "")
-    ends = sorted((sign * scale * low, sign * scale * high))
-    value = sign * scale * entry.difference
-    return f"{value:.{digits}f} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]{unit}"
+def _nothing(validated: Validated, names: Names) -> str:
+    if len(validated.candidates) == 1:
+        only = names.first(validated.candidates)
+        return f"There is nothing to compare: {only} is the only candidate trained to its end."
+    return "There is nothing to compare: no two candidates share a seed that both finished."
 
 
-def deciding(entry: Comparison) -> tuple[float, float]:
-    """The wider of a comparison's two intervals."""
-    if entry.fold_low is None or entry.fold_high is None:
-        return entry.low, entry.high
-    if entry.fold_high - entry.fold_low > entry.high - entry.low:
-        return entry.fold_low, entry.fold_high
-    return entry.low, entry.high
-
-
-def needs_words(needs: Needs, validated: Validated) -> str:
-    """What would settle a question, such as `about 12 seeds`; empty if nothing within reach."""
-    if needs.seeds is not None:
-        return f"{counted(needs.seeds, 'seed')}"
-    if needs.repeats is not None:
-        return f"{counted(needs.repeats, 'repeat')} of the folds"
-    if needs.images is not None:
-        return f"about {needs.images:,} images instead of {len(validated.labels):,}"
-    return ""
-
-
-def _of_metric(validated: Validated, comparisons: Comparisons, metric: str) -> str:
+def _of_metric(comparisons: Comparisons, metric: str, names: Names) -> str:
+    """One metric's sentence."""
     entries = comparisons.of(metric)
     declared = [entry for entry in entries if entry.outcome in ("better", "worse")]
-    counts = {kind: sum(entry.outcome == kind for entry in entries) for kind in _KINDS}
-    margin = getattr(comparisons.margins, metric)
-    within = f"{100 * margin:g} points" if metric == "accuracy" else f"{margin:g}"
-    rest = [
-        f"{counts[kind]:,} {words.format(within)}" for kind, words in _KINDS.items() if counts[kind]
-    ]
-    name = _WORDS[metric]
+    alike = sum(entry.outcome == "equivalent" for entry in entries)
+    open_ = [entry for entry in entries if entry.outcome == "undecided"]
+    word, margin = METRIC_WORDS[metric].capitalize(), margin_words(metric, comparisons.margins)
+    each = "the difference is" if len(entries) == 1 else "every difference is"
+    kinds = [f"within {margin}"] * (alike > 0) + ["undecided"] * bool(open_)
     if not declared:
-        of_all = counted(len(entries), "difference")
-        return f"{name.capitalize()} separates none of them: of {of_all}, {' and '.join(rest)}."
-    declared.sort(key=lambda entry: -abs(entry.difference))
-    shown = "; ".join(_declared(validated, entry) for entry in declared[:_SHOWN])
-    more = len(declared) - _SHOWN
-    also = f"; and {more:,} more" if more > 0 else ""
-    others = f" Of the other differences, {' and '.join(rest)}." if rest else ""
-    return f"{name.capitalize()} is {shown}{also}.{others}"
+        how_many = len({candidate for e in entries for candidate in (e.first, e.second)})
+        apart = names.first([entries[0].first, entries[0].second])
+        whom = apart if how_many == 2 else f"the {how_many} candidates"
+        said = f"{word} does not separate {whom}: {each} {' or '.join(kinds)}"
+    else:
+        said = f"{word}: {_declared(metric, entries, declared, names)}"
+        if alike or open_:
+            said += f"; {_others(alike, len(open_), margin)}"
+    hint = settling(open_, names)
+    return f"{said}; {hint}." if hint else f"{said}."
 
 
-_KINDS = {"equivalent": "equivalent within ±{}", "undecided": "undecided"}
+def _others(alike: int, undecided: int, margin: str) -> str:
+    """What became of the differences that are not declared."""
+    rest = alike + undecided
+    if not alike or not undecided:
+        which = "the other difference is" if rest == 1 else f"the other {rest} differences are"
+        return f"{which} {f'within {margin}' if alike else 'undecided'}"
+    counts = [
+        f"{count} {'is' if count == 1 else 'are'} {what}"
+        for count, what in ((alike, f"within {margin}"), (undecided, "undecided"))
+    ]
+    return f"of the other {rest} differences, {joined(counts)}"
 
 
-def _declared(validated: Validated, entry: Comparison) -> str:
-    """Such as `lower with droprate 0.5 than with droprate 0, by 0.048 [0.024, 0.072]`."""
-    better, worse = entry.first, entry.second
-    if entry.outcome == "worse":
+def _declared(
+    metric: str, entries: Sequence[Comparison], declared: Sequence[Comparison], names: Names
+) -> str:
+    """Who is worse than whom: grouped by what is worse, or by what is better, the shorter."""
+    above: dict[int, dict[int, Comparison]] = {}  # of each worse one, the better ones
+    below: dict[int, dict[int, Comparison]] = {}
+    for entry in declared:
+        better, worse = entry.first, entry.second
+        if entry.outcome == "worse":
+            better, worse = worse, better
+        above.setdefault(worse, {})[better] = entry
+        below.setdefault(better, {})[worse] = entry
+    ways = (("worse", _clauses(above)), ("better", _clauses(below)))
+    how, clauses = min(ways, key=lambda way: len(way[1]))
+    if len(clauses) <= _CLAUSES:
+        return "; ".join(
+            f"{names.first(who)} {'is' if len(who) == 1 else 'are'} {how} than {names.then(whom)}, "
+            f"{by_how_much(metric, found)}"
+            for who, whom, found in clauses
+        )
+    largest = max(declared, key=lambda entry: abs(entry.difference))
+    better, worse = largest.first, largest.second
+    if largest.outcome == "worse":
         better, worse = worse, better
-    sign = 1.0 if entry.difference > 0 else -1.0
+    involved = {candidate for entry in entries for candidate in (entry.first, entry.second)}
+    unbeaten = sorted(involved - set(above))
     return (
-        f"{_WAYS[entry.metric][0]} with {validated.name(better)} than with "
-        f"{validated.name(worse)}, by {interval_words(entry, sign)}"
+        f"{len(declared)} of {len(entries)} differences are real, at most {names.first([worse])} "
+        f"worse than {names.then([better])} {by_how_much(metric, [largest])}; nothing is shown to "
+        f"be better than {names.first(unbeaten)}"
     )
 
 
-def _of_selected(validated: Validated, comparisons: Comparisons, selected: int) -> Iterator[str]:
-    """Which candidates nothing separates from the selected one, and what would settle one."""
-    own = [entry for entry in comparisons.entries if selected in (entry.first, entry.second)]
-    apart = {_other(entry, selected) for entry in own if entry.outcome in ("better", "worse")}
-    others = sorted({_other(entry, selected) for entry in own} - apart)
-    if not others:
-        return
-    names = [validated.name(each) for each in others]
-    few = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
-    unsettled = [
-        entry for entry in own
-        if entry.outcome == "undecided" and _other(entry, selected) in others
-    ]  # fmt: skip
-    settled = next(
-        (
-            f"; {words} would probably settle it against "
-            f"{validated.name(_other(entry, selected))} in {_WORDS[entry.metric]}"
-            for entry in _easiest(unsettled)
-            if (words := needs_words(entry.needs, validated))
-        ),
-        "",
-    )
-    yield f"Nothing separates the selected {validated.name(selected)} from {few}{settled}."
+def _clauses(
+    groups: dict[int, dict[int, Comparison]],
+) -> list[tuple[list[int], list[int], list[Comparison]]]:
+    """Candidates that stand in one relation to the same others, said together."""
+    together: dict[tuple[int, ...], list[int]] = {}
+    for who in sorted(groups):
+        together.setdefault(tuple(sorted(groups[who])), []).append(who)
+    return [
+        (who, list(whom), [groups[each][other] for each in who for other in whom])
+        for whom, who in together.items()
+    ]
 
 
-def _other(entry: Comparison, selected: int) -> int:
-    return entry.second if entry.first == selected else entry.first
-
-
-def _easiest(entries: Sequence[Comparison]) -> list[Comparison]:
-    def effort(entry: Comparison) -> tuple[int, int]:
-        needs = entry.needs
-        for place, count in enumerate((needs.seeds, needs.repeats, needs.images)):
-            if count is not None:
-                return place, count
-        return 3, 0
-
-    return sorted(entries, key=effort)
-
-
-def _basis(validated: Validated, comparisons: Comparisons) -> str:
-    seeds = sorted({entry.seeds for entry in comparisons.entries})
-    images = f"{len(validated.labels):,} validation images"
-    factors = [counted(seeds[-1], "seed")]
+def _basis(
+    validated: Validated, comparisons: Comparisons, names: Names, selected: int | None
+) -> str:
+    """What the verdict rests on, what failed, and where the selected candidate stands."""
+    images, seeds = len(validated.labels), validated.seeds()
+    on = counted(images, "validation image")
     if validated.folds > 1:
-        images = f"{len(validated.labels):,} images, each when it was left out"
-        factors.append(counted(validated.folds, "fold"))
-        if len(validated.fold_of) > 1:
-            factors.append(counted(len(validated.fold_of), "repeat"))
-    one = (
-        " One seed cannot tell a setting from its luck: train two or more."
-        if (seeds[-1] == 1)
-        else ""
-    )
-    fewer = (
-        f" Seeds of which a trial diverged are left out; one pair shares {seeds[0]}."
-        if seeds[0] < seeds[-1]
-        else ""
-    )
-    return f"Measured on {images}; {' × '.join(factors)}.{one}{fewer}"
+        on = f"{counted(images, 'image')} in {validated.folds} folds"
+        repeats = len(validated.fold_of)
+        on += f", {repeats} times over," if repeats > 1 else ""
+    said = f"This rests on {on} and {counted(seeds, 'seed')}"
+    tested = sum(entry.seeds > 1 for entry in comparisons.entries)
+    if tested:
+        said += (
+            f", with 95 % intervals and a risk of 5 % at most of any false difference in "
+            f"{counted(tested, 'comparison')}"
+        )
+    parts = [said, *_failures(validated, comparisons, names, seeds)]
+    if selected is not None and comparisons.entries:
+        parts += _of_selected(comparisons, names, selected)
+    return "; ".join(parts) + "."
+
+
+def _failures(
+    validated: Validated, comparisons: Comparisons, names: Names, seeds: int
+) -> list[str]:
+    compared = {c for entry in comparisons.entries for c in (entry.first, entry.second)}
+    said = []
+    for candidate in sorted(compared) or validated.candidates[:1]:
+        count = len(validated.seeds_of(candidate))
+        if count < seeds:
+            said.append(f"{names.first([candidate])} counts with {count} of {seeds} seeds")
+    if len(said) > 2:
+        said = [f"{len(said)} candidates count with fewer than {seeds} seeds"]
+    return [f"{joined(said)}, as trials of the others failed"] if said else []
+
+
+def _of_selected(comparisons: Comparisons, names: Names, selected: int) -> list[str]:
+    """Which candidates the selected one is not told apart from, and which beat it."""
+    mine = [e for e in comparisons.entries if selected in (e.first, e.second)]
+    apart, beaten_by = set(), set()
+    for entry in mine:
+        other = entry.second if entry.first == selected else entry.first
+        if entry.outcome in ("better", "worse"):
+            apart.add(other)
+            if (entry.outcome == "worse") == (entry.first == selected):
+                beaten_by.add((other, METRIC_WORDS[entry.metric]))
+    same = sorted({e.first + e.second - selected for e in mine} - apart)
+    who, said = f"the selected {names.first([selected])}", []
+    if same:
+        said.append(f"{who} is not separated from {names.then(same)}")
+    where: dict[tuple[int, ...], list[str]] = {}
+    for metric in METRIC_WORDS.values():
+        better = tuple(sorted(other for other, by in beaten_by if by == metric))
+        if better:
+            where.setdefault(better, []).append(metric)
+    said += [
+        f"{who} is worse than {names.then(better)} by {joined(metrics)}"
+        for better, metrics in where.items()
+    ]
+    return said

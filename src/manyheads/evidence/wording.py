@@ -1,0 +1,115 @@
+"""How candidates, differences and what they need are said in a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from manyheads.evidence.comparisons import Comparison, Margins
+from manyheads.evidence.needs import Needs
+from manyheads.evidence.validated import Validated
+from manyheads.study.space import counted
+
+METRIC_WORDS = {"accuracy": "accuracy", "log_loss": "log loss"}
+_LISTED = 4  # candidates; more are counted
+
+
+class Names:
+    """Candidates in words: `droprate 0.8` first, then `0.5` where that alone says it."""
+
+    def __init__(self, validated: Validated) -> None:
+        self.full = dict(zip(validated.candidates, validated.names, strict=True))
+        words = [name.split(" ") for name in validated.names]
+        self._alike = all(len(parts) == 2 and parts[0] == words[0][0] for parts in words)
+
+    def first(self, candidates: Sequence[int]) -> str:
+        """Candidates at the beginning of a clause."""
+        if len(candidates) > _LISTED:
+            return counted(len(candidates), "candidate")
+        shown = [self._shown(each) for each in candidates]
+        return joined([shown[0], *(self._short(each) for each in candidates[1:])])
+
+    def then(self, candidates: Sequence[int]) -> str:
+        """Candidates after others were named."""
+        if len(candidates) > _LISTED:
+            return f"{len(candidates)} others"
+        return joined([self._short(each) for each in candidates])
+
+    def _shown(self, candidate: int) -> str:
+        name = self.full[candidate]
+        return f"({name})" if "," in name else name
+
+    def _short(self, candidate: int) -> str:
+        name = self._shown(candidate)
+        return name.split(" ")[1] if self._alike else name
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def amount(metric: str, value: float) -> str:
+    """A difference as people say it: accuracy in points of 100."""
+    shown = value * 100 if metric == "accuracy" else value
+    digits = 1 if metric == "accuracy" else 3
+    if not math.isfinite(shown):
+        return f"{'−' if shown < 0 else ''}∞"
+    small = 0 < abs(shown) < 0.5 * 10**-digits
+    return f"{shown:.1g}" if small else f"{shown:.{digits}f}"
+
+
+def margin_words(metric: str, margins: Margins) -> str:
+    """The margin within which a difference does not matter."""
+    if metric == "log_loss":
+        return f"±{margins.log_loss:g}"
+    points = margins.accuracy * 100
+    return f"±{points:g} point{'' if points == 1 else 's'}"
+
+
+def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
+    """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and the ends of all intervals."""
+    sizes = [abs(entry.difference) for entry in entries]
+    ends = [sorted((abs(low), abs(high))) for low, high in map(wider, entries)]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    least, most = amount(metric, min(sizes)), amount(metric, max(sizes))
+    unit = " points" if metric == "accuracy" else ""
+    size = least if least == most else f"{least} to {most}"
+    return f"by {size}{unit} [{amount(metric, low)}, {amount(metric, high)}]"
+
+
+def wider(entry: Comparison) -> tuple[float, float]:
+    """The interval that decides: the wider of the two."""
+    if entry.fold_low is None or entry.fold_high is None:
+        return entry.low, entry.high
+    return min(entry.low, entry.fold_low), max(entry.high, entry.fold_high)
+
+
+def difference_words(entry: Comparison) -> str:
+    """A difference with its deciding interval: `−0.7 [−1.2, −0.2] points`."""
+    ends = (amount(entry.metric, value) for value in wider(entry))
+    unit = " points" if entry.metric == "accuracy" else ""
+    return f"{amount(entry.metric, entry.difference)} [{', '.join(ends)}]{unit}"
+
+
+def needs_words(needs: Needs) -> str:
+    """Such as `20 seeds and about 5,000 images`; empty if there is nothing that could be named."""
+    parts = [counted(needs.seeds, "seed")] if needs.seeds else []
+    parts += [counted(needs.repeats, "repeat") + " of the folds"] if needs.repeats else []
+    parts += [f"about {needs.images:,} images"] if needs.images else []
+    return joined(parts)
+
+
+def settling(entries: Sequence[Comparison], names: Names) -> str:
+    """What would settle the undecided comparison that needs least; empty if nothing named would."""
+
+    def cost(entry: Comparison) -> tuple[int, int, int]:
+        needs = entry.needs
+        return needs.images or 0, needs.repeats or 0, needs.seeds or 0
+
+    asked = [entry for entry in entries if any(cost(entry))]
+    if not asked:
+        return ""
+    least = min(asked, key=cost)
+    pair = f"{names.first([least.first])} against {names.then([least.second])}"
+    return f"{needs_words(least.needs)} would probably settle {pair}"
