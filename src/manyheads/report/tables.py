@@ -120,7 +120,7 @@ def temperature_table(calibration: Calibration) -> Table:
     pairs = (("Log loss", calibration.log_loss), ("Calibration error", calibration.ece))
     return Table(
         caption=f"Before and after temperature scaling, temperature "
-        f"{score(calibration.temperature)}",
+        f"{score(calibration.temperature, 2)}",
         columns=("Score", "Before", "After"),
         rows=tuple((name, score(pair.before), score(pair.after)) for name, pair in pairs),
     )
