@@ -13,9 +13,11 @@ from manyheads.evidence.comparisons import (
     Margins,
     compare,
 )
-from manyheads.evidence.reading import read_validated
+from manyheads.evidence.reading import read_curves, read_validated
+from manyheads.evidence.selection import Curves, Nested, Optimism, nested, optimism
 from manyheads.evidence.validated import Validated
 from manyheads.evidence.verdict import Verdict, verdict
+from manyheads.heads.bank import EPOCH_RULES
 from manyheads.settings import whole
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
@@ -50,6 +52,21 @@ class Findings:
     def comparisons(self) -> Comparisons:
         """The comparisons of the verdict."""
         return self.verdict.comparisons
+
+    @cached_property
+    def optimism(self) -> tuple[Optimism, ...]:
+        """What each epoch rule flatters by, the study's own first; needs folds."""
+        rules = dict.fromkeys([self.settings.select, *EPOCH_RULES])
+        return tuple(optimism(self._curves, rule) for rule in rules)
+
+    @cached_property
+    def nested(self) -> Nested:
+        """What choosing epoch and candidate achieves on images that had no say; needs folds."""
+        return nested(self._curves, self.settings.select)
+
+    @cached_property
+    def _curves(self) -> Curves:
+        return read_curves(self.folder.store, self.settings, self.validated.candidates)
 
     @cached_property
     def selected(self) -> BestHead:

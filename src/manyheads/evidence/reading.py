@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from manyheads.errors import RunError
+from manyheads.evidence.selection import Curves
 from manyheads.evidence.validated import Validated
+from manyheads.heads.bank import Metrics
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import setting_words
@@ -77,6 +79,21 @@ def names_of(settings: StudySettings, candidates: Sequence[int]) -> list[str]:
     """Candidates in words, by what sets them apart."""
     varying = settings.grid.varying
     return [setting_words(settings.grid[candidate - 1], varying) for candidate in candidates]
+
+
+def read_curves(path: Path, settings: StudySettings, candidates: Sequence[int]) -> Curves:
+    """The validation curves of `candidates`; NaN where a trial failed or was not trained so far."""
+    folds = settings.folds or 1
+    shape = (len(candidates), settings.seeds, settings.repeats or 1, folds, settings.epochs)
+    accuracy, loss = np.full(shape, np.nan), np.full(shape, np.nan)
+    with Store(path) as store:
+        for place, candidate in enumerate(candidates):
+            for record in store.trials("done", candidate=candidate):
+                curve = np.array(store.curve(record.trial.number))
+                where = place, record.trial.seed, *divmod(record.trial.fold, folds)
+                accuracy[where][: len(curve)] = curve[:, Metrics._fields.index("val_accuracy")]
+                loss[where][: len(curve)] = curve[:, Metrics._fields.index("val_loss")]
+    return Curves(accuracy, loss)
 
 
 def _nothing_kept(path: Path) -> RunError:

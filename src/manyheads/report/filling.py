@@ -159,8 +159,34 @@ def _comparisons(findings: Findings) -> parts.Comparisons | None:
 
 
 def _selection(findings: Findings) -> parts.Selection:
-    rule = findings.settings.select
-    return parts.Selection(words=f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}.")
+    rule, found = findings.settings.select, findings.nested
+    words = f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}."
+    if found.accuracy is None or found.loss is None:
+        return parts.Selection(
+            words=f"{words} What that flatters by was not measured: {found.reason}."
+        )
+    chosen = ", ".join(
+        f"{findings.validated.names[candidate - 1]} in {count}"
+        for candidate, count in sorted(found.chosen.items(), key=lambda pair: -pair[1])
+    )
+    return parts.Selection(
+        words=f"{words} Chosen anew without each of {sum(found.chosen.values())} folds: {chosen}.",
+        optimism=tuple(
+            parts.Optimism(
+                rule=each.rule,
+                metric=metric,
+                value=flattery.optimism,
+                used=each.rule == rule,
+            )
+            for each in findings.optimism
+            for metric, flattery in (("accuracy", each.accuracy), ("log_loss", each.loss))
+            if flattery is not None
+        ),
+        procedure=tuple(
+            parts.Score(metric=metric, estimate=parts.Interval(each.score, each.low, each.high))
+            for metric, each in (("accuracy", found.accuracy), ("log_loss", found.loss))
+        ),
+    )
 
 
 def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

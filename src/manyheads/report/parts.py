@@ -121,7 +121,7 @@ class Optimism:
 
     rule: str
     metric: str
-    estimate: Interval
+    value: float
     used: bool = False
 
 

@@ -21,12 +21,14 @@ from manyheads.report.parts import (
 from manyheads.report.words import (
     NOTHING,
     capital,
+    change,
     change_interval,
     interval,
     metric_words,
     p_value,
     score,
     spread,
+    unit,
 )
 
 
@@ -101,13 +103,13 @@ def optimism_table(selection: Selection) -> Table:
     """How much each rule's chosen epoch flatters."""
     return Table(
         caption="Optimism: by how much the chosen epoch's validation score is too good",
-        columns=("Epoch chosen by", "", "Score", "Optimism (95 % interval)"),
+        columns=("Epoch chosen by", "", "Score", "Optimism"),
         rows=tuple(
             (
                 each.rule,
                 "used here" if each.used else "",
                 metric_words(each.metric),
-                change_interval(each.metric, each.estimate),
+                f"{change(each.metric, each.value)} {unit(each.metric)}",
             )
             for each in selection.optimism
         ),
