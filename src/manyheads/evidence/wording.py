@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manyheads.evidence.comparisons import Comparison, Margins
+from manyheads.evidence.needs import Needs
 from manyheads.evidence.validated import Validated
 from manyheads.study.space import counted
 
@@ -66,7 +67,7 @@ def margin_words(metric: str, margins: Margins) -> str:
 def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and the ends of all intervals."""
     sizes = [abs(entry.difference) for entry in entries]
-    ends = [sorted((abs(low), abs(high))) for low, high in map(wider, entries)]
+    ends = [sorted((abs(low), abs(high))) for low, high in map(deciding, entries)]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     least, most = amount(metric, min(sizes)), amount(metric, max(sizes))
     unit = " points" if metric == "accuracy" else ""
@@ -74,11 +75,30 @@ def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     return f"by {size}{unit} [{amount(metric, low)}, {amount(metric, high)}]"
 
 
-def wider(entry: Comparison) -> tuple[float, float]:
+def deciding(entry: Comparison) -> tuple[float, float]:
     """The interval that decides: the wider of the two."""
     if entry.fold_low is None or entry.fold_high is None:
         return entry.low, entry.high
     return min(entry.low, entry.fold_low), max(entry.high, entry.fold_high)
+
+
+def interval_words(entry: Comparison, sign: float = 1.0) -> str:
+    """A difference, times `sign`, with the interval that decides: `0.048 [0.024, 0.072]`.
+
+    Log loss in nats, accuracy in points (hundredths).
+    """
+    metric, unit = entry.metric, " points" if entry.metric == "accuracy" else ""
+    low, high = sorted(sign * end for end in deciding(entry))
+    value = amount(metric, sign * entry.difference)
+    return f"{value} [{amount(metric, low)}, {amount(metric, high)}]{unit}"
+
+
+def needs_words(needs: Needs) -> str:
+    """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
+    parts = [counted(needs.seeds, "seed")] if needs.seeds else []
+    parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
+    parts += [f"about {needs.images:,} images"] if needs.images else []
+    return joined(parts)
 
 
 def settling(entries: Sequence[Comparison], names: Names) -> str:
@@ -92,9 +112,5 @@ def settling(entries: Sequence[Comparison], names: Names) -> str:
     if not asked:
         return ""
     least = min(asked, key=cost)
-    images, repeats, seeds = cost(least)
-    parts = [counted(seeds, "seed")] if seeds else []
-    parts += [counted(repeats, "repeat") + " of the folds"] if repeats else []
-    parts += [f"about {images:,} images"] if images else []
     pair = f"{names.first([least.first])} against {names.then([least.second])}"
-    return f"{joined(parts)} would probably settle {pair}"
+    return f"{needs_words(least.needs)} would probably settle {pair}"
