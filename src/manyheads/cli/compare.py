@@ -64,7 +64,7 @@ def comparisons_table(findings: Findings) -> Table:
     from rich.text import Text
 
     from manyheads.evidence.comparisons import COMPARED
-    from manyheads.evidence.wording import difference_words, needs_words
+    from manyheads.evidence.wording import interval_words, needs_words
 
     validated, comparisons = findings.validated, findings.comparisons
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -78,7 +78,7 @@ def comparisons_table(findings: Findings) -> Table:
     for entry in entries[:_MAX_ROWS]:
         table.add_row(
             entry.metric, Text(validated.name(entry.first)), Text(validated.name(entry.second)),
-            difference_words(entry), f"{entry.p_holm:.3f}", entry.outcome,
+            interval_words(entry), f"{entry.p_holm:.3f}", entry.outcome,
             needs_words(entry.needs),
         )  # fmt: skip
     return table

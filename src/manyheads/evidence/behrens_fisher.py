@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import ndtr, stdtr
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Array = Float64[np.ndarray, "*shape"]
 
 _NODES = 160
+_HALVINGS = 26  # to a relative error of 1e-7
 
 
 def p_value(difference: Array, images: Array, heads: Array, df_images: Array, df: Array) -> Array:
@@ -51,22 +52,25 @@ def half_width(images: Array, heads: Array, df_images: Array, df: Array, level: 
     """Half the width of the interval in which `level` of the probability lies, by bisection."""
     arrays = np.broadcast_arrays(images, heads, df_images, df)
     images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
-    scale = np.sqrt(images + heads)
-    low, high = np.full(scale.shape, -3.0), np.full(scale.shape, 12.0)  # logarithms
-    for _ in range(48):
+    scale, tail = np.sqrt(images + heads), (1 + level) / 2
+    # Between the normal quantile and that of the t with the fewer degrees of freedom.
+    low = np.full(scale.shape, np.log(ndtri(tail)) - 0.1)
+    high = np.log(stdtrit(np.minimum(df, df_images), tail)) + 0.1
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        p = p_value(scale * np.exp(middle), images, heads, df_images, df)
-        outside = p > 1 - level
+        outside = p_value(scale * np.exp(middle), images, heads, df_images, df) > 1 - level
         low, high = np.where(outside, middle, low), np.where(outside, high, middle)
     return scale * np.exp(high)
 
 
 def _chi(df: Array) -> tuple[Array, Array]:
     """Weights that sum to 1, and values of χ²: the trapezoid rule over log χ, which is smooth."""
-    width = 9 / np.sqrt(2 * df)
-    low, high = -35 / df - width, 0.5 * np.log1p(100 / df) + width
-    share = np.linspace(0, 1, _NODES)
-    log_chi = low[..., None] + (high - low)[..., None] * share  # of χ / √df
-    density = df[..., None] * (log_chi - np.expm1(2 * log_chi) / 2)
+    known, place = np.unique(df, return_inverse=True)  # most comparisons share theirs
+    width = 9 / np.sqrt(2 * known)
+    low, high = -35 / known - width, 0.5 * np.log1p(100 / known) + width
+    log_chi = np.linspace(low, high, _NODES, axis=-1)  # of χ / √df
+    density = known[:, None] * (log_chi - np.expm1(2 * log_chi) / 2)
     weights = np.exp(density - density.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True), df[..., None] * np.exp(2 * log_chi)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    chi2 = known[:, None] * np.exp(2 * log_chi)
+    return weights[place], chi2[place]

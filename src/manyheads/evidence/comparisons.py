@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from scipy.special import stdtrit
 
 from manyheads.errors import SettingError
 from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
@@ -256,8 +257,7 @@ class _Tested:
         self.p_equivalent[alone > 0] = 1.0
         self.width = np.where(alone > 0, np.inf, half_width(*parts, level=1 - ALPHA))
         self.width[(images + heads <= 0) & (alone == 0)] = 0.0
-        self.fold_width = half_width(np.zeros_like(size), spread, np.full(size.shape, 1e9),
-                                     df_folds, level=1 - ALPHA)  # fmt: skip
+        self.fold_width = stdtrit(df_folds, 1 - ALPHA / 2) * np.sqrt(spread)
 
 
 def _outcome(found: _Measured, p_holm: float, p_equivalent: float) -> Outcome:

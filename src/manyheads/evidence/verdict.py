@@ -35,8 +35,8 @@ class Verdict:
         return " ".join(self.sentences)
 
 
-def verdict(
-    validated: Validated, comparisons: Comparisons, *, selected: int | None = None
+def verdict_of(
+    validated: Validated, comparisons: Comparisons, selected: int | None = None
 ) -> Verdict:
     """The verdict of a study; `selected` is the candidate that the study's rule chose, if any."""
     names = Names(validated)

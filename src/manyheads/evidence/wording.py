@@ -70,7 +70,7 @@ def margin_words(metric: str, margins: Margins) -> str:
 def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and the ends of all intervals."""
     sizes = [abs(entry.difference) for entry in entries]
-    ends = [sorted((abs(low), abs(high))) for low, high in map(wider, entries)]
+    ends = [sorted((abs(low), abs(high))) for low, high in map(deciding, entries)]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     least, most = amount(metric, min(sizes)), amount(metric, max(sizes))
     unit = " points" if metric == "accuracy" else ""
@@ -78,24 +78,28 @@ def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     return f"by {size}{unit} [{amount(metric, low)}, {amount(metric, high)}]"
 
 
-def wider(entry: Comparison) -> tuple[float, float]:
+def deciding(entry: Comparison) -> tuple[float, float]:
     """The interval that decides: the wider of the two."""
     if entry.fold_low is None or entry.fold_high is None:
         return entry.low, entry.high
     return min(entry.low, entry.fold_low), max(entry.high, entry.fold_high)
 
 
-def difference_words(entry: Comparison) -> str:
-    """A difference with its deciding interval: `−0.7 [−1.2, −0.2] points`."""
-    ends = (amount(entry.metric, value) for value in wider(entry))
-    unit = " points" if entry.metric == "accuracy" else ""
-    return f"{amount(entry.metric, entry.difference)} [{', '.join(ends)}]{unit}"
+def interval_words(entry: Comparison, sign: float = 1.0) -> str:
+    """A difference, times `sign`, with the interval that decides: `0.048 [0.024, 0.072]`.
+
+    Log loss in nats, accuracy in points (hundredths).
+    """
+    metric, unit = entry.metric, " points" if entry.metric == "accuracy" else ""
+    low, high = sorted(sign * end for end in deciding(entry))
+    value = amount(metric, sign * entry.difference)
+    return f"{value} [{amount(metric, low)}, {amount(metric, high)}]{unit}"
 
 
 def needs_words(needs: Needs) -> str:
-    """Such as `20 seeds and about 5,000 images`; empty if there is nothing that could be named."""
+    """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
     parts = [counted(needs.seeds, "seed")] if needs.seeds else []
-    parts += [counted(needs.repeats, "repeat") + " of the folds"] if needs.repeats else []
+    parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
     parts += [f"about {needs.images:,} images"] if needs.images else []
     return joined(parts)
 

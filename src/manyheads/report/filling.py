@@ -21,7 +21,7 @@ from manyheads.evidence import metrics
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.openings import Opening, day_and_time, openings
-from manyheads.evidence.wording import needs_words, wider
+from manyheads.evidence.wording import deciding, needs_words
 from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
 from manyheads.report.content import Missing, ReportContent
@@ -143,7 +143,7 @@ def _comparisons(findings: Findings) -> parts.Comparisons | None:
                 first=validated.name(entry.first),
                 second=validated.name(entry.second),
                 metric=entry.metric,
-                difference=parts.Interval(entry.difference, *wider(entry)),
+                difference=parts.Interval(entry.difference, *deciding(entry)),
                 outcome=entry.outcome,
                 p=entry.p_holm,
                 settled_by=needs_words(entry.needs),
