@@ -30,6 +30,7 @@ BENCHMARKS = (
     Benchmark("big_study", "does a big study cost what its heads cost?", by_default=False),
     Benchmark("big_data", "how do time and memory grow to a million images?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
+    Benchmark("intervals", "do intervals hold the truth as often as they say?", by_default=False),
     Benchmark("lesson_accuracy", "does the sweep find what honest runs find?", by_default=False),
     Benchmark("trajectories", "how closely do the engines agree?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.evidence.intervals import Estimate, bootstrap, mixture, share_estimate, wilson
+from manyheads.evidence.intervals import Estimate, bootstrap, share_estimate, wilson
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,13 @@ def test_images_that_repeat_others_make_nothing_surer() -> None:
     assert (alike.low, alike.high) == pytest.approx(wilson(1, 10))
 
 
-def test_a_mixture_by_hand() -> None:
-    parts = [Estimate(0.5, 0.3, 0.6), Estimate(1.0, 0.8, 1.0)]
-    found = mixture(np.array([0.75, 0.25]), parts)
-    assert found.value == pytest.approx(0.625)
-    assert found.low == pytest.approx(0.625 - np.hypot(0.75 * 0.2, 0.25 * 0.2))
-    assert found.high == pytest.approx(0.625 + 0.75 * 0.1)
+def test_weights_by_hand() -> None:
+    """Four images that weigh 3, 1, 1, 1 are worth 36 / 12 = 3 of equal weight."""
+    hits, weights = np.array([True, True, False, False]), np.array([3.0, 1, 1, 1])
+    found = share_estimate(hits, np.arange(4), weights)
+    assert found == Estimate(2 / 3, *map(pytest.approx, wilson(2 / 3, 3)))
+    equal = share_estimate(hits, np.arange(4), np.full(4, 0.2))
+    assert equal == Estimate(*map(pytest.approx, (0.5, *wilson(0.5, 4))))
 
 
 def mean_of(values: np.ndarray):
@@ -90,3 +91,19 @@ def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     whole = bootstrap(mean_of(values), units)
     monkeypatch.setattr("manyheads.evidence.intervals._AT_ONCE", 7 * 30)
     assert bootstrap(mean_of(values), units) == whole
+
+
+def test_a_biased_score_is_mirrored() -> None:
+    """The absolute value of a mean that is near zero is higher in resamples."""
+    values = np.random.default_rng(0).normal(0.02, 1, 200)
+
+    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"size": np.abs((weights * values).sum(-1) / weights.sum(-1))}
+
+    plain, mirrored = (
+        bootstrap(score, np.arange(200), biased=names)["size"] for names in ([], ["size"])
+    )
+    assert mirrored.value == plain.value
+    assert mirrored.low == 0
+    assert plain.low is not None
+    assert mirrored.high == pytest.approx(2 * plain.value - plain.low)
