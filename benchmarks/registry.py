@@ -31,6 +31,7 @@ BENCHMARKS = (
     Benchmark("big_data", "how do time and memory grow to a million images?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
     Benchmark("verdict", "do verdicts keep their promises?", by_default=False),
+    Benchmark("intervals", "do intervals hold the truth as often as they say?", by_default=False),
     Benchmark("lesson_accuracy", "does the sweep find what honest runs find?", by_default=False),
     Benchmark("trajectories", "how closely do the engines agree?", by_default=False),
     Benchmark("step_parts", "where does the time of a head's epoch go?", by_default=False),

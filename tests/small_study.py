@@ -15,10 +15,10 @@ from tests.strategies import distinct_image
 CLASSES = ("cat", "dog", "red panda")
 
 
-def small_images(root: Path, train: int = 7, validation: int = 4) -> Path:
+def small_images(root: Path, train: int = 7, validation: int = 4, test: int = 0) -> Path:
     """Class folders of 40-pixel images below `root`, so many for each class of each split."""
-    for split, count in (("train", train), ("validation", validation)):
-        for name in CLASSES:
+    for split, count in (("train", train), ("validation", validation), ("test", test)):
+        for name in CLASSES if count else ():
             folder = root / split / name
             folder.mkdir(parents=True)
             for number in range(count):

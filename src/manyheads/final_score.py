@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
+from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, WeightsError
 from manyheads.evidence.held_out import HeldOutScores, score_held_out
+from manyheads.evidence.intervals import Units
 from manyheads.evidence.openings import (
     OpenedModel,
     Opening,
@@ -85,13 +88,23 @@ def final_score(
         if known is None and entries and not again:
             raise _refusal(entries[0], model)
         dataset = _unchanged(settings, resolved, folder, data, stop)
-        scores, unreadable = _scores(settings, resolved, dataset, best, listener, stop)
+        rows, logits = _logits(settings, resolved, dataset, best, listener, stop)
+        units = dataset.units
+        scores = _scores(dataset, rows, logits, units[rows])
         if known is not None:
             return FinalScore(known, False, tuple(_changes(known.scores, scores)))
         if stop is not None and stop.is_set():
             raise Interrupted("the test", "repeat the same command; nothing was recorded")
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = Opening(len(entries) + 1, now, model, unreadable, scores)
+        test = dataset.rows("test")
+        entry = Opening(
+            number=len(entries) + 1,
+            opened=now,
+            model=model,
+            unreadable=len(test) - len(rows),
+            seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
+            scores=scores,
+        )
         record_openings(folder, [*entries, entry])
     return FinalScore(entry, True)
 
@@ -151,17 +164,15 @@ def _unchanged(
     return dataset
 
 
-def _scores(
+def _logits(
     settings: StudySettings,
     resolved: Resolved,
     dataset: Dataset,
     best: BestHead,
     listener: Listener,
     stop: threading.Event | None,
-) -> tuple[HeldOutScores, int]:
-    """The scores of a head on the readable test images, and how many are not readable."""
-    from scipy.special import log_softmax
-
+) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
+    """Which images are readable test images, and what a head says of them."""
     spec = registry.get(settings.backbone)
     weights = resolve(spec, settings.weights, listener.downloading, stop)
     if weights.digest != resolved.weights:
@@ -177,15 +188,22 @@ def _scores(
     )  # fmt: skip
     for index, reason in features.unreadable.items():
         listener.note(f"left out, unreadable: {test.name_of(index)}: {reason}")
-    readable = test.without(features.unreadable)
-    if not len(readable):
+    readable = features.rows >= 0
+    if not readable.any():
         raise DataError("test images that can be read", "none", "mend the files")
-    logits = forward(best.parameters, features.matrix[features.rows[features.rows >= 0]])
+    logits = forward(best.parameters, features.matrix[features.rows[readable]])
+    return dataset.rows("test")[readable], logits
+
+
+def _scores(
+    dataset: Dataset, rows: Rows, logits: Float32[np.ndarray, "images classes"], units: Units
+) -> HeldOutScores:
+    from scipy.special import log_softmax
+
     train = np.bincount(dataset.labels[dataset.rows("train")], minlength=len(dataset.classes))
-    scores = score_held_out(
-        log_softmax(logits, axis=1), readable.labels, readable.units, dataset.classes, train
+    return score_held_out(
+        log_softmax(logits, axis=1), dataset.labels[rows], units, dataset.classes, train
     )
-    return scores, len(features.unreadable)
 
 
 def _changes(before: HeldOutScores, now: HeldOutScores) -> Iterator[str]:

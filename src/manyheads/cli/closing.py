@@ -35,6 +35,8 @@ def closing_lines(finished: Finished) -> list[str]:
         f"         manyheads predict {path} PHOTO.jpg",
         f"         manyheads export {path} --format openvino",
     ]
+    if len(finished.dataset.rows("test")):
+        lines.append(f"         manyheads test {path}   (its test images, once)")
     return lines
 
 

@@ -91,7 +91,8 @@ def _print(done: FinalScore, folder: RunFolder) -> None:
         f"Model      candidate {entry.model.candidate} ({chosen}): {words}; seed "
         f"{entry.model.seed}, epoch {entry.model.epoch}"
     )
-    print(f"Test       {counted(scores.images, 'image')}{units} that chose nothing{unreadable}")
+    innocent = " that chose nothing" if entry.number == 1 else ""
+    print(f"Test       {counted(scores.images, 'image')}{units}{innocent}{unreadable}")
     when = "opened now" if done.anew else "opened before, nothing is opened anew"
     print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
     print()
@@ -103,6 +104,11 @@ def _print(done: FinalScore, folder: RunFolder) -> None:
     without = [each.name for each in scores.classes if each.recall is None]
     if without:
         print(f"Without test images, and in no score: {', '.join(without)}.")
+    if entry.seen:
+        print(
+            f"{counted(entry.seen, 'test image')} of a content or group that is also among the "
+            "training or validation images: the scores are too good (`manyheads check` names them)."
+        )
     if done.changed:
         print(
             "Computed once more, the scores differ from the record, which stands as it is: "

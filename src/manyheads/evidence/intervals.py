@@ -6,7 +6,7 @@ together and are one unit, because they tell the same thing again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,54 +49,42 @@ def wilson(share: Any, count: Any) -> tuple[Any, Any]:
     return low[()], high[()]
 
 
-def share_estimate(hits: Bool[np.ndarray, "images"], units: Units) -> Estimate:
+def share_estimate(
+    hits: Bool[np.ndarray, "images"],
+    units: Units,
+    weights: Float64[np.ndarray, "images"] | None = None,
+) -> Estimate:
     """The share of `hits`, of at least one, with Wilson's interval for independent draws.
 
-    As many as there are images, if each is a unit. Where units hold several, their number is
-    divided by the design effect (Kish 1965): how many times the variance between units is that of
-    as many independent images. If all or none are hits that cannot be told, and units count.
+    Images count by their positive `weights`, if given, and amount to `(Σ w)² / Σ w²` draws of equal
+    weight. Where units hold several, that is divided by their design effect: how many times the
+    variance between units is that of as many independent images (Kish 1965, sections 5.4, 11.7).
+    If all or none are hits that cannot be told, and the images of a unit count as one.
     """
-    share, images = float(np.mean(hits)), len(hits)
+    weights = np.ones(len(hits)) if weights is None else weights
+    share = float((weights * hits).sum() / weights.sum())
     place = np.unique(units, return_inverse=True)[1]
-    sizes, sums = np.bincount(place), np.bincount(place, hits)
-    independent = images * share * (1 - share)
-    between = float(((sums - share * sizes) ** 2).sum())
-    effect = max(1.0, between / independent) if independent else images / len(sizes)
-    low, high = wilson(share, images / effect)
+    parts = weights * (hits - share) if 0 < hits.sum() < len(hits) else weights
+    effect = max(1.0, float((np.bincount(place, parts) ** 2).sum() / (parts**2).sum()))
+    low, high = wilson(share, weights.sum() ** 2 / (weights**2).sum() / effect)
     return Estimate(share, float(low), float(high))
-
-
-def mixture(shares: Float64[np.ndarray, "parts"], parts: Sequence[Estimate]) -> Estimate:
-    """`Σ share × value` of independent parts, its interval put together from theirs.
-
-        value − √Σ share² (value_c − low_c)²,  value + √Σ share² (high_c − value_c)²
-
-    (Newcombe 1998; Zou and Donner 2008.) It is not empty where every part is all hits, as one by
-    resampling would be. `shares` sum to one, and every part has an interval.
-    """
-    values, lows, highs = (
-        np.array([getattr(part, name) for part in parts]) for name in ("value", "low", "high")
-    )
-    value = float(shares @ values)
-    below = np.sqrt((shares**2 * (values - lows) ** 2).sum())
-    above = np.sqrt((shares**2 * (highs - values) ** 2).sum())
-    return Estimate(value, float(max(value - below, 0)), float(min(value + above, 1)))
 
 
 def bootstrap(
     scores: Callable[[Float64[np.ndarray, "*stack images"]], dict[str, Any]],
     units: Units,
     *,
+    biased: Collection[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Estimate]:
     """What `scores` gives for all images, with intervals by resampling whole units.
 
     `scores` maps weights `[..., images]`, how often each image was drawn, to values `[...]` by
-    name, none of which is negative. The interval is the basic one, from `2θ − q₉₇.₅` to
-    `2θ − q₂.₅` of the resamples' values (Davison and Hinkley 1997, section 5.2): it takes off the
-    upward bias of the expected calibration error, which percentiles would add once more. Where
-    resamples do not differ, as those of one unit, or of images that are all right, there is none.
+    name, none of them negative. The interval reaches from the 2.5 % to the 97.5 % quantile of the
+    resamples. Those named in `biased` are too high by chance alone, and higher still in resamples:
+    of them it is mirrored at the value, from `2θ − q₉₇.₅` to `2θ − q₂.₅` (Davison and Hinkley 1997,
+    section 5.2). Where resamples do not differ, as those of a single unit, there is none.
     """
     random = np.random.default_rng(seed)
     place = np.unique(units, return_inverse=True)[1]
@@ -109,13 +97,17 @@ def bootstrap(
         weights = random.multinomial(count, np.full(count, 1 / count), rows)[:, place]
         for name, value in scores(weights.astype(np.float64)).items():
             drawn[name].append(value)
-    return {name: _basic(float(value), drawn[name]) for name, value in values.items()}
+    return {
+        name: _estimate(float(value), drawn[name], name in biased) for name, value in values.items()
+    }
 
 
-def _basic(value: float, drawn: list[Any]) -> Estimate:
+def _estimate(value: float, drawn: list[Any], biased: bool) -> Estimate:
     values = np.concatenate(drawn) if drawn else np.array([value])
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     if low == high:
         return Estimate(value, None, None)
-    return Estimate(value, max(2 * value - float(high), 0.0), 2 * value - float(low))
+    if biased:
+        low, high = max(2 * value - high, 0.0), 2 * value - low
+    return Estimate(value, float(low), float(high))

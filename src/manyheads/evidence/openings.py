@@ -44,13 +44,15 @@ class OpenedModel:
 class Opening:
     """One opening of the test images, counted from 1; `opened` is the time in UTC (ISO 8601).
 
-    `unreadable` counts the images that were left out.
+    `unreadable` counts the images that were left out, `seen` those scored whose content or group
+    is among the training or validation images too: on these, scores are too good.
     """
 
     number: int
     opened: str
     model: OpenedModel
     unreadable: int
+    seen: int
     scores: HeldOutScores
 
 

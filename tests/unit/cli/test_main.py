@@ -27,7 +27,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_every_command_is_there() -> None:
-    names = {"demo", "check", "extract", "sweep", "lesson", "export", "predict"}
+    names = {"demo", "check", "extract", "sweep", "lesson", "test", "export", "predict"}
     assert set(commands()) == names
     assert len(COMMANDS) == len(names)
 

@@ -116,6 +116,17 @@ def test_content_depends_on_bytes_labels_and_splits_only(image_folder, tmp_path)
     assert len({dataset.content, *(other.content for other in others)}) == 5
 
 
+def test_only_one_split_is_kept_with_its_class_numbers(image_folder):
+    root = image_folder({"train/cat": 2, "train/dog": 2, "test/dog": 3, "validation/dog": 1})
+    dataset = open_dataset(root)
+    kept = dataset.only("test")
+    assert kept.classes == dataset.classes
+    assert kept.labels.tolist() == [1, 1, 1]
+    assert kept.splits == ["test"] * 3
+    assert kept.digests == [dataset.digests[row] for row in dataset.rows("test")]
+    assert len(dataset.only("train")) == 4
+
+
 def test_without_drops_images_and_keeps_class_numbers(image_folder):
     root = image_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
     dataset = open_dataset(root).without([0, 1, 4])

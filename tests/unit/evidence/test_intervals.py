@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.evidence.intervals import Estimate, bootstrap, mixture, share_estimate, wilson
+from manyheads.evidence.intervals import Estimate, bootstrap, share_estimate, wilson
+
+
+def near(*numbers: float | None) -> Estimate:
+    """What equals an estimate of about these numbers."""
+    approximately: Any = pytest.approx
+    return Estimate(*map(approximately, numbers))
 
 
 @pytest.mark.parametrize(
@@ -43,17 +51,18 @@ def test_images_that_repeat_others_make_nothing_surer() -> None:
     single = share_estimate(hits, np.arange(40))
     assert (single.low, single.high) == pytest.approx(wilson(0.75, 40))
     tripled = share_estimate(np.repeat(hits, 3), np.repeat(np.arange(40), 3))
-    assert tripled == Estimate(*map(pytest.approx, (single.value, single.low, single.high)))
+    assert tripled == near(single.value, single.low, single.high)
     alike = share_estimate(np.ones(30, bool), np.repeat(np.arange(10), 3))
     assert (alike.low, alike.high) == pytest.approx(wilson(1, 10))
 
 
-def test_a_mixture_by_hand() -> None:
-    parts = [Estimate(0.5, 0.3, 0.6), Estimate(1.0, 0.8, 1.0)]
-    found = mixture(np.array([0.75, 0.25]), parts)
-    assert found.value == pytest.approx(0.625)
-    assert found.low == pytest.approx(0.625 - np.hypot(0.75 * 0.2, 0.25 * 0.2))
-    assert found.high == pytest.approx(0.625 + 0.75 * 0.1)
+def test_weights_by_hand() -> None:
+    """Four images that weigh 3, 1, 1, 1 are worth 36 / 12 = 3 of equal weight."""
+    hits, weights = np.array([True, True, False, False]), np.array([3.0, 1, 1, 1])
+    found = share_estimate(hits, np.arange(4), weights)
+    assert found == near(2 / 3, *wilson(2 / 3, 3))
+    equal = share_estimate(hits, np.arange(4), np.full(4, 0.2))
+    assert equal == near(0.5, *wilson(0.5, 4))
 
 
 def mean_of(values: np.ndarray):
@@ -75,14 +84,16 @@ def test_units_are_drawn_whole() -> None:
     values = np.random.default_rng(0).uniform(1, 2, 100)
     once = bootstrap(mean_of(values), np.arange(100))["mean"]
     units = np.tile(np.arange(100) * 7, 5)
-    assert bootstrap(mean_of(np.tile(values, 5)), units)["mean"] == Estimate(
-        *map(pytest.approx, (once.value, once.low, once.high))
+    assert bootstrap(mean_of(np.tile(values, 5)), units)["mean"] == near(
+        once.value, once.low, once.high
     )
 
 
 def test_where_resamples_do_not_differ_there_is_no_interval() -> None:
     for values, units in ((np.ones(9), np.arange(9)), (np.arange(9.0), np.zeros(9, int))):
-        assert bootstrap(mean_of(values), units)["mean"] == Estimate(values.mean(), None, None)
+        assert bootstrap(mean_of(values), units)["mean"] == Estimate(
+            float(values.mean()), None, None
+        )
 
 
 def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +101,19 @@ def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     whole = bootstrap(mean_of(values), units)
     monkeypatch.setattr("manyheads.evidence.intervals._AT_ONCE", 7 * 30)
     assert bootstrap(mean_of(values), units) == whole
+
+
+def test_a_biased_score_is_mirrored() -> None:
+    """The absolute value of a mean that is near zero is higher in resamples."""
+    values = np.random.default_rng(0).normal(0.02, 1, 200)
+
+    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"size": np.abs((weights * values).sum(-1) / weights.sum(-1))}
+
+    plain, mirrored = (
+        bootstrap(score, np.arange(200), biased=names)["size"] for names in ([], ["size"])
+    )
+    assert mirrored.value == plain.value
+    assert mirrored.low == 0
+    assert plain.low is not None
+    assert mirrored.high == pytest.approx(2 * plain.value - plain.low)

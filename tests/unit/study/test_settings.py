@@ -13,6 +13,7 @@ from manyheads.settings import ImageSettings, SplitSettings
 from manyheads.study.settings import (
     Resolved,
     differences,
+    read_study,
     read_toml,
     study_document,
     to_toml,
@@ -96,3 +97,28 @@ def test_where_data_and_weights_lie_does_not_matter_what_they_hold_does() -> Non
     elsewhere = replace(RESOLVED, weights_source="a file", versions={"python": "4", "new": "1"})
     after = study_document(study_settings(data="/there", weights="a.h5"), elsewhere)
     assert differences(before, after) == []
+
+
+def test_a_document_is_read_back_as_the_study_that_it_was(tmp_path: Path) -> None:
+    for changes in ({}, {"prune": 2, "epochs": 9, "grid": Grid((0.1,), (4, 0), (0.0, 0.5))}):
+        settings = study_settings(weights="random:0", image=ImageSettings(size=71), **changes)
+        (tmp_path / "study.toml").write_text(to_toml(study_document(settings, RESOLVED)), "utf-8")
+        assert read_study(read_toml(tmp_path / "study.toml")) == (settings, RESOLVED)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("study", {"colour": "red"}, "colour"),
+        ("study", {"epochs": 0}, "epochs to be a whole number"),
+        ("grid", {"droprate": 0.5}, "not iterable"),
+        ("resolved", None, "one without 'resolved'"),
+    ],
+)
+def test_a_document_of_another_version_is_a_run_error(table, change, words) -> None:
+    document = study_document(study_settings(), RESOLVED)
+    changed = {**document, table: {**document[table], **(change or {})}}
+    if change is None:
+        del changed[table]
+    with pytest.raises(RunError, match=words):
+        read_study(changed)

@@ -1,0 +1,311 @@
+"""`manyheads test`: the test images are opened once, on purpose, and on the record."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyheads.api import Study, load
+from manyheads.backbones.weights import Weights
+from manyheads.errors import Interrupted
+from manyheads.evidence import openings as record
+from manyheads.evidence.openings import opening_warning, openings
+from manyheads.final_score import final_score
+from manyheads.pipeline import run_study
+from manyheads.study.folder import RunFolder
+from manyheads.study.store import Store
+from tests.e2e.conftest import Command, Said
+from tests.small_study import CLASSES, small_images, small_settings
+from tests.studies import rows_of
+
+RECORD = Path("run/test.json")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return small_images(tmp_path / "photos", test=3)
+
+
+@pytest.fixture
+def finished(free: None, photos: Path, sweep: Callable[..., Said]) -> RunFolder:
+    """A finished study of two candidates in `run`, through a backbone that costs nothing."""
+    del free
+    said = sweep(photos, "--droprate", 0, 0.5)
+    assert said.code == 0, said.err
+    return RunFolder("run")
+
+
+def ranked(folder: RunFolder) -> tuple[int, int]:
+    """The numbers of the selected candidate and of the other one."""
+    rows = sorted(rows_of(folder.results), key=lambda row: int(row["rank"]))
+    return int(rows[0]["candidate"]), int(rows[1]["candidate"])
+
+
+def refused(said: Said, *words: str) -> None:
+    """The command failed with one line that holds `words`."""
+    assert (said.code, said.out) == (1, ""), said
+    assert said.complaint.startswith("manyheads: expected ")
+    for word in (", found ", "; ", *words):
+        assert word in said.complaint
+
+
+def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Path) -> None:
+    run_study(small_settings(photos), "run")
+    said = command("test", "run", "--json")
+    assert said.code == 0, said.err
+    document = json.loads(said.out)
+    assert (document["anew"], document["openings"], document["warning"]) == (True, 1, None)
+    images = sorted((photos / "test").rglob("*.png"))
+    labels = [image.parent.name for image in images]
+    answers = list(load("run").predict(images))
+    scores = document["opening"]["scores"]
+    assert (scores["images"], scores["units"]) == (9, 9)
+    hits = [answer.label == label for answer, label in zip(answers, labels, strict=True)]
+    assert scores["accuracy"]["value"] == pytest.approx(np.mean(hits))
+    chances = [a.probabilities[label] for a, label in zip(answers, labels, strict=True)]
+    assert scores["log_loss"]["value"] == pytest.approx(-np.log(chances).mean(), rel=1e-4)
+    for place, entry in enumerate(scores["classes"]):
+        assert entry["name"] == CLASSES[place]
+        assert entry["recall"]["value"] == pytest.approx(np.mean(hits[3 * place : 3 * place + 3]))
+    assert document["opening"]["model"]["candidate"] == ranked(RunFolder("run"))[0]
+
+
+def test_the_same_model_again_opens_nothing_anew(command: Command, finished: RunFolder) -> None:
+    first = command("test", "run")
+    assert first.code == 0, first.err
+    for words in (
+        "Test       9 images that chose nothing\n",
+        "(opened now)\n",
+        "accuracy",
+        "at the training",
+        "red panda        3   33.3 %        33.3 %",
+        "Class shares hardly differ: at most, cat is 33.3 % of the training and 33.3 % of the test",
+        "Record     run/test.json\n",
+    ):
+        assert words in first.out
+    written = RECORD.read_bytes()
+    again = command("test", "run")
+    now, before = "(opened now)", "(opened before, nothing is opened anew)"
+    assert again.out == first.out.replace(now, before)
+    assert command("test", "run", "--candidate", ranked(finished)[0], "--again").out == again.out
+    assert RECORD.read_bytes() == written
+    assert opening_warning(finished) is None
+
+
+def test_another_model_is_refused_unless_it_is_meant(
+    command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selected, other = ranked(finished)
+    assert command("test", "run").code == 0
+    written = RECORD.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("manyheads.final_score.open_dataset", None)  # refused before any is touched
+        said = command("test", "run", "--candidate", other)
+    refused(
+        said, f"expected candidate {selected}, for which", f"found candidate {other}; choose by"
+    )
+    assert "add --again" in said.complaint
+    assert RECORD.read_bytes() == written
+    said = command("test", "run", "--candidate", other, "--again")
+    assert said.code == 0, said.err
+    assert "(not the selected one)" in said.out
+    assert "Test       9 images\n" in said.out
+    warning = opening_warning(finished)
+    assert warning is not None
+    assert warning.startswith("The test images were opened 2 times, for different models of this ")
+    assert f": candidate {selected} (2" in warning
+    assert f", candidate {other} (2" in warning
+    assert "the scores of later ones are no longer unbiased" in warning
+    assert warning in said.out
+    assert warning in command("test", "run").out
+    assert json.loads(command("test", "run", "--json").out)["warning"] == warning
+    first, second = openings(finished)
+    assert (first.number, second.number) == (1, 2)
+    assert (first.model.candidate, second.model.candidate) == (selected, other)
+    assert (first.model.selected, second.model.selected) == (True, False)
+    assert first.model.parameters != second.model.parameters
+
+
+@pytest.mark.parametrize("change", ["added", "other bytes", "other label", "other split"])
+def test_data_that_has_changed_is_refused(
+    command: Command, finished: RunFolder, photos: Path, change: str
+) -> None:
+    image = photos / "test" / "cat" / "0.png"
+    if change == "added":
+        shutil.copy(image, image.with_name("more.png"))
+    elif change == "other bytes":
+        image.write_bytes((photos / "train" / "dog" / "0.png").read_bytes())
+    else:
+        folder = "test/dog" if change == "other label" else "train/cat"
+        image.rename(photos / folder / "new.png")
+    said = command("test", "run")
+    refused(said, "the data set has changed since; restore it, name where it lies with --data")
+    assert openings(finished) == []
+
+
+def test_a_data_set_that_was_moved_is_named(
+    command: Command, finished: RunFolder, photos: Path
+) -> None:
+    photos.rename(photos.with_name("elsewhere"))
+    refused(command("test", "run"), "photos")
+    assert command("test", "run", "--data", photos.with_name("elsewhere")).code == 0
+    assert len(openings(finished)) == 1
+
+
+def test_without_test_images_the_remedy_is_named(
+    command: Command, free: None, tmp_path: Path, sweep: Callable[..., Said]
+) -> None:
+    del free
+    assert sweep(small_images(tmp_path / "two")).code == 0
+    said = command("test", "run")
+    refused(said, "expected test images in two, found none", "test/", "--test-share")
+    assert not RECORD.exists()
+
+
+def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder) -> None:
+    with finished.held():
+        refused(command("test", "run"), "found another manyheads at work in it; wait until")
+    assert not RECORD.exists()
+    assert command("test", "run").code == 0
+
+
+def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    for place in (None, tmp_path / "cache" / "features"):  # in time for the scores; for features
+        if place is not None:
+            shutil.rmtree(place)
+        with pytest.raises(Interrupted):
+            final_score("run", stop=stop)
+        assert openings(finished) == []
+    assert final_score("run").anew
+
+
+def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
+    command: Command, finished: RunFolder, tmp_path: Path
+) -> None:
+    before = final_score("run")
+    shutil.rmtree(tmp_path / "cache" / "features")
+    said = command("test", "run")
+    assert "extracting  9/9 images" in said.err
+    assert "differ from the record" not in said.out
+    assert openings(finished) == [before.opening]
+
+
+def test_a_record_that_cannot_be_written_is_none(
+    command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("manyheads.places._flush", full)
+        refused(command("test", "run"), "no space left on device")
+    assert openings(finished) == []
+    assert command("test", "run").code == 0
+
+
+def test_scores_that_come_out_different_are_said_and_the_record_stands(
+    command: Command, finished: RunFolder
+) -> None:
+    assert command("test", "run").code == 0
+    document = json.loads(RECORD.read_text())
+    document["openings"][0]["scores"]["log_loss"]["value"] *= 1 + 1e-9  # rounding
+    RECORD.write_text(json.dumps(document))
+    assert "differ" not in command("test", "run").out.replace("hardly differ", "")
+    document["openings"][0]["scores"]["log_loss"]["value"] = 17.0
+    RECORD.write_text(json.dumps(document))
+    said = command("test", "run")
+    assert "the scores differ from the record, which stands as it is: log_loss.value: 17 → " in (
+        said.out
+    )
+    assert openings(finished)[0].scores.log_loss.value == 17
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 9, "openings": []}', '{"format": 1, "openings": [{}]}']
+)
+def test_a_damaged_record_is_never_taken_for_none(
+    command: Command, finished: RunFolder, text: str
+) -> None:
+    del finished
+    RECORD.write_text(text)
+    refused(command("test", "run"), "expected the record of opening the test images, format 1, in")
+    assert RECORD.read_text() == text
+
+
+def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None:
+    refused(command("test", "nowhere"), "no such folder")
+    with Store(finished.store) as store:
+        curve = store.curve(1)
+        store.finish(1, "pending", 1, "", curve)
+    refused(command("test", "run"), "found one with heads still to train; repeat its sweep")
+    finished.store.unlink()
+    refused(command("test", "run"), "found one with heads still to train; repeat its sweep")
+    assert not finished.store.exists()
+
+
+def test_a_candidate_must_have_a_head(command: Command, finished: RunFolder) -> None:
+    refused(command("test", "run", "--candidate", 3), "candidate to be a whole number from 1 to 2")
+    selected, other = ranked(finished)
+    shutil.copy(finished.head(selected), finished.head(other))
+    refused(command("test", "run", "--candidate", other), "found another head; repeat the sweep")
+    finished.head(other).unlink()
+    said = command("test", "run", "--candidate", other)
+    refused(said, f"a trained head of candidate {other}", "found no file of it", "--keep-heads")
+    with Store(finished.store) as store:
+        store.prune([other], "pruned")
+    said = command("test", "run", "--candidate", other)
+    refused(said, "found a candidate that was pruned or diverged; choose another candidate")
+    assert not RECORD.exists()
+
+
+def test_other_weights_are_refused(
+    command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del finished
+    other = Weights(Path("w"), "0" * 64, "elsewhere")
+    monkeypatch.setattr("manyheads.final_score.resolve", lambda *_: other)
+    refused(
+        command("test", "run"), "the weights of the study (no weights), found others (elsewhere)"
+    )
+
+
+def test_unreadable_images_are_left_out_and_seen_ones_counted(
+    command: Command, free: None, photos: Path, sweep: Callable[..., Said]
+) -> None:
+    del free
+    (photos / "test" / "cat" / "broken.png").write_bytes(b"no image")
+    seen = (photos / "train" / "cat" / "0.png").read_bytes()
+    (photos / "test" / "cat" / "seen.png").write_bytes(seen)
+    assert sweep(photos).code == 0
+    said = command("test", "run")
+    assert said.code == 0, said.err
+    assert "left out, unreadable: test/cat/broken.png: " in said.err
+    assert "Test       10 images that chose nothing, 1 unreadable left out\n" in said.out
+    assert "\n1 test image of a content or group that is also among the training" in said.out
+    entry = openings(RunFolder("run"))[0]
+    assert (entry.unreadable, entry.seen, entry.scores.images) == (1, 1, 10)
+
+
+def test_from_python_the_record_is_returned(
+    free: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del free
+    monkeypatch.chdir(tmp_path)
+    study = Study(
+        photos, droprate=[0.0, 0.5], size_inner=4, epochs=2, seeds=1, image_size=71, out="run"
+    ).run()
+    found = study.test()
+    assert [found] == openings(study.folder)
+    assert study.test() == found
+    assert found.opened == json.loads(RECORD.read_text())["openings"][0]["opened"]
+    assert record.day_and_time(found).endswith(" UTC")
+    other = ranked(study.folder)[1]
+    assert study.test(candidate=other, again=True).number == 2
