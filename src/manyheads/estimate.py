@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.features.cache import FeatureRecipe
 from manyheads.places import cache_dir, write_text
 from manyheads.plan import Plan
 from manyheads.settings import digest
@@ -32,22 +33,26 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """The time that a plan will take: extraction of what is missing, and training of all trials."""
-    rates = _rates()
-    settings = plan.settings
-    images = rates.get(_images_key(settings))
-    products = rates.get(_products_key(settings))
-    guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / settings.image.size**2
+    products = _rates().get(_products_key(plan.settings))
+    extraction, known = estimate_extraction(plan.settings, plan.missing)
     return Estimate(
-        extraction=plan.missing / (images or guess),
+        extraction=extraction,
         training=plan.products / (products or _ASSUMED_PRODUCTS),
-        measured=not (plan.missing and images is None) and not (plan.products and products is None),
+        measured=known and not (plan.products and products is None),
     )
 
 
-def remember_extraction(settings: StudySettings, passes: int, seconds: float) -> None:
+def estimate_extraction(how: StudySettings | FeatureRecipe, passes: int) -> tuple[float, bool]:
+    """Seconds that so many passes will take, and whether this machine has shown that."""
+    images = _rates().get(_images_key(how))
+    guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / how.image.size**2
+    return passes / (images or guess), not (passes and images is None)
+
+
+def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds: float) -> None:
     """Learn from an extraction of enough images to outweigh the preparation of the backbone."""
     if passes >= _ENOUGH_IMAGES and seconds > 0:
-        _remember(_images_key(settings), passes / seconds)
+        _remember(_images_key(how), passes / seconds)
 
 
 def remember_training(settings: StudySettings, samples: int, work: Work) -> None:
@@ -57,8 +62,8 @@ def remember_training(settings: StudySettings, samples: int, work: Work) -> None
         _remember(_products_key(settings), samples * rate)
 
 
-def _images_key(settings: StudySettings) -> str:
-    what = [settings.backbone, settings.image.size, settings.runtime, settings.precision]
+def _images_key(how: StudySettings | FeatureRecipe) -> str:
+    what = [how.backbone, how.image.size, how.runtime, how.precision]
     return f"images-{digest(what)[:16]}"
 
 

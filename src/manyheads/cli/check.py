@@ -6,7 +6,7 @@ import argparse
 import threading
 from typing import TYPE_CHECKING
 
-from manyheads.cli import options
+from manyheads.cli import findings, options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,9 +21,12 @@ def add(commands) -> argparse.ArgumentParser:
         help="look at every image and say what may spoil a study; changes nothing",
         description="Decode every image and report classes, counts and shares by split, sizes, "
         "unreadable files, identical images within and across splits, and identical images with "
-        "different labels. Every file is read, and nothing in the data set is changed.",
+        "different labels. With --similar and --labels it also looks for what only a backbone "
+        "sees: nearly identical images, and labels that are probably wrong. Every file is read, "
+        "and nothing in the data set is changed.",
     )
     options.add_data(parser)
+    findings.add(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -38,14 +41,23 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.errors import DataError
     from manyheads.settings import plain
 
+    findings.check_arguments(args)
     split = options.split_settings(args)
     dataset = open_dataset(args.data, split=split, reread=True, stop=stop)
+    if args.gallery is not None:
+        from manyheads.report.gallery import check_gallery_path
+
+        check_gallery_path(args.gallery, dataset)
     with Screen() as screen:
         report = check_dataset(dataset, progress=screen.checking, stop=stop)
+        found = findings.find(args, dataset, screen, stop)
+    report = found.added(report)
     if args.json:
-        tables.print_json(plain(report))
+        tables.print_json(plain(report) | found.document)
     else:
-        _print(report)
+        _print(report, found)
+        if args.gallery is not None:
+            print(f"\nGallery  {args.gallery}")
     if report.problems and args.strict:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
@@ -53,7 +65,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         )  # fmt: skip
 
 
-def _print(report: CheckReport) -> None:
+def _print(report: CheckReport, found: findings.Findings) -> None:
     from manyheads.cli import tables
     from manyheads.study.space import counted
 
@@ -69,6 +81,7 @@ def _print(report: CheckReport) -> None:
         print(f"rotated  {report.rotated:,} images by the camera's note (honoured; --no-exif: not)")
     if report.ignored:
         print(f"ignored  {len(report.ignored):,} files that are no images")
+    findings.show(found)
     print()
     if not report.problems:
         print("No problems found.")

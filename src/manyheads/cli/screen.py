@@ -98,6 +98,8 @@ class Screen(PlanListener):
         self._download = Meter("fetching the backbone's weights", "MB")
         self._checking = Meter("checking", "images")
         self._extraction = Meter("extracting", "images")
+        self._comparison = Meter("comparing", "blocks")
+        self._judgement = Meter("judging labels", "heads")
         self._training: TrainingMeter | None = None
         self._work: Work | None = None
         self._current: Meter | TrainingMeter | None = None
@@ -132,6 +134,14 @@ class Screen(PlanListener):
 
     def extracting(self, done: int, total: int) -> None:
         self._update(self._extraction, done, total)
+
+    def comparing(self, done: int, total: int) -> None:
+        """`done` of `total` blocks of images are compared with others."""
+        self._update(self._comparison, done, total)
+
+    def judging(self, done: int, total: int) -> None:
+        """`done` of `total` heads have said what they think of the labels."""
+        self._update(self._judgement, done, total)
 
     def training(self, work: Work) -> None:
         if self._work is not work:

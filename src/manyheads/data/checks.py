@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.images import ImageFacts, inspect_image
-from manyheads.data.problems import list_problems
+from manyheads.data.problems import lesser_problems, spoiling_problems
 from manyheads.data.shares import Counts, ShareShift, class_shares, count_classes, share_shifts
 from manyheads.data.threads import Progress, map_in_threads
 from manyheads.errors import ImageError
@@ -49,7 +49,8 @@ class CheckReport:
     `modes` count the readable images by Pillow's names; `rotated` counts the images whose
     recorded orientation is not upright; `ignored` are files that are no images, and class folders
     without any. `identical` are sets of files with the same bytes. `problems` are one line each,
-    the most serious first; empty if there is nothing to say.
+    the most serious first; empty if there is nothing to say. The first `spoiling` of them make
+    scores wrong, or training impossible.
     """
 
     name: str
@@ -70,6 +71,13 @@ class CheckReport:
     torn_groups: tuple[str, ...]
     ignored: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    spoiling: int = 0
+
+    def with_problems(self, spoiling: Iterable[str], lesser: Iterable[str]) -> CheckReport:
+        """This report with more problems, each kind behind those of its seriousness."""
+        first = (*self.problems[: self.spoiling], *spoiling)
+        problems = (*first, *self.problems[self.spoiling :], *lesser)
+        return replace(self, problems=problems, spoiling=len(first))
 
 
 def check_dataset(
@@ -104,7 +112,9 @@ def check_dataset(
         torn_groups=torn_groups(dataset),
         ignored=tuple(_below(dataset.root, path) for path in dataset.ignored),
     )
-    return replace(report, problems=list_problems(report, dataset, settings, unreadable))
+    return report.with_problems(
+        spoiling_problems(report, dataset, unreadable), lesser_problems(report, dataset, settings)
+    )
 
 
 class _Facts:

@@ -67,8 +67,12 @@ class Dataset:
 
     def name_of(self, index: int) -> str:
         """The image's path as one reads it: below the data set's folder where it lies there."""
-        folder = self.root.parent if self.layout == "manifest" else self.root
-        return os.path.normpath(self.paths.text(index)).removeprefix(f"{folder}{os.sep}")
+        return os.path.normpath(self.paths.text(index)).removeprefix(f"{self.folder}{os.sep}")
+
+    @property
+    def folder(self) -> Path:
+        """The data set's folder: the images' names are paths from here, or full paths."""
+        return self.root.parent if self.layout == "manifest" else self.root
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""

@@ -11,8 +11,8 @@ from manyheads.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
-class Identical:
-    """Files with the same bytes: their names below the root, their splits and their labels."""
+class ImageSet:
+    """Images that belong together: their names below the root, their splits and their labels."""
 
     names: tuple[str, ...]
     splits: tuple[str, ...]
@@ -32,6 +32,10 @@ class Identical:
     def differs_in_label(self) -> bool:
         """Whether at least one of the labels must be wrong."""
         return len(set(self.labels)) > 1
+
+
+class Identical(ImageSet):
+    """Files with the same bytes."""
 
 
 def find_identical(dataset: Dataset) -> tuple[Identical, ...]:

@@ -77,6 +77,20 @@ def square_pixels(
     return _squared(Image.fromarray(pixels), settings)
 
 
+def load_thumbnail(source: Path | bytes, side: int, *, exif: bool = True) -> Image.Image:
+    """The image as RGB, for looking at: in its own proportions, at most `side` pixels either way.
+
+    Raises `ImageError` as `load_pixels` does.
+    """
+    image = _decode(source, _name(source))
+    try:
+        small = _rgb(_upright(image) if exif else image)
+        small.thumbnail((side, side))
+    except Exception as error:
+        raise _damaged(_name(source), error) from error
+    return small
+
+
 def inspect_image(source: Path | bytes, name: str = "") -> ImageFacts:
     """Decode the image wholly and tell what it is; raises `ImageError` as `load_pixels` does."""
     image = _decode(source, name or _name(source))

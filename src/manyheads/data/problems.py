@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _FEW = {"train": 20, "validation": 10, "test": 10}
 
 
-def list_problems(
-    report: CheckReport, dataset: Dataset, settings: ImageSettings, unreadable: Collection[int]
+def spoiling_problems(
+    report: CheckReport, dataset: Dataset, unreadable: Collection[int]
 ) -> tuple[str, ...]:
-    """The lines for what the report found; none if nothing needs attention.
+    """The lines for what makes scores wrong, or training impossible.
 
     `unreadable` are the indices of the images that the report calls so.
     """
@@ -29,6 +29,14 @@ def list_problems(
         *_conflicts(report.identical),
         *_leaks(report.identical),
         *_torn(report.torn_groups),
+    )
+
+
+def lesser_problems(
+    report: CheckReport, dataset: Dataset, settings: ImageSettings
+) -> tuple[str, ...]:
+    """The lines for whatever else needs attention."""
+    return (
         *_unreadable(report),
         *_case_twins(report.classes),
         *_small_classes(report),

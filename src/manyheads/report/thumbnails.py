@@ -6,9 +6,10 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from manyheads.data.images import load_pixels
+from manyheads.data.images import load_pixels, load_thumbnail
 from manyheads.settings import ImageSettings
 
 LARGEST = 160  # pixels a side
@@ -21,6 +22,16 @@ def thumbnail(source: Path | bytes, settings: ImageSettings) -> bytes:
     `load_pixels` does.
     """
     pixels = load_pixels(source, replace(settings, size=min(settings.size, LARGEST)))
+    return _jpeg(Image.fromarray(pixels))
+
+
+def natural_thumbnail(source: Path | bytes, *, exif: bool = True) -> bytes:
+    """The same in the image's own proportions, as a person sees it."""
+    return _jpeg(load_thumbnail(source, LARGEST, exif=exif))
+
+
+def _jpeg(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=78, optimize=True)
+    # What was read along with the pixels would be written along with them.
+    Image.fromarray(np.asarray(image)).save(file, "JPEG", quality=78, optimize=True)
     return file.getvalue()
