@@ -16,7 +16,7 @@ from manyheads.evidence.comparisons import (
 from manyheads.evidence.reading import read_curves, read_validated
 from manyheads.evidence.selection import Curves, Nested, Optimism, nested, optimism
 from manyheads.evidence.validated import Validated
-from manyheads.evidence.verdict import Verdict, verdict
+from manyheads.evidence.verdict import Verdict, verdict_of
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.settings import whole
 from manyheads.study.finished import finished_result
@@ -92,7 +92,7 @@ def read_findings(
         baseline = whole("baseline", baseline, 1, len(result.grid))
     among = sorted(best if baseline is not None else best[:MAX_ALL_PAIRS])
     comparisons = compare(validated, among=among, baseline=baseline, margins=margins)
-    answer = verdict(validated, comparisons, selected=best[0])
+    answer = verdict_of(validated, comparisons, best[0])
     return Findings(folder, document, settings, resolved, result, validated, answer)
 
 
