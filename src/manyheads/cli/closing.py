@@ -17,11 +17,12 @@ def closing_lines(finished: Finished) -> list[str]:
     """What was selected, its uncertainty, the files, and the next commands."""
     folder, path = finished.folder, finished.folder.path
     lines = ["", *_selection(finished), "", *verdict_lines(finished.findings), ""]
+    tables = [each.name for each in (folder.history, folder.comparisons) if each.is_file()]
     lines += [
         f"Model    {folder.best} ({size_words(folder.best.stat().st_size)}; plain Keras opens it; "
         f"{card_path(folder.best).name} says how to use it)",
         f"Curves   {folder.figure}",
-        f"Tables   {folder.results}, {folder.history.name}, {folder.comparisons.name}",
+        f"Tables   {', '.join([str(folder.results), *tables])}",
     ]
     if folder.checkpoints.is_dir():
         files = [file for file in folder.checkpoints.iterdir() if file.suffix != ".json"]
