@@ -21,7 +21,9 @@ from manyheads.report.page import render, write_report
 from tests.reports import bare_report, made_up_report
 from tests.unit.report.page_reader import Element, read_page
 
-HOSTILE = "</title></script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7 * 7 }}"
+HOSTILE = (
+    "</title></script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7 * 7 }}"
+)
 SECTIONS = ["verdict", "comparisons", "curves", "calibration", "classes", "wrong"]
 PAGES = {
     "whole": made_up_report(),
@@ -156,9 +158,7 @@ def test_an_interval_that_is_endless_is_drawn_and_said() -> None:
 @pytest.mark.parametrize(
     ("models", "warned"), [(["a"], False), (["a", "a"], False), (["a", "b", "a"], True)]
 )
-def test_a_test_set_opened_for_a_second_model_is_a_warning(
-    models: list[str], warned: bool
-) -> None:
+def test_a_test_set_opened_for_a_second_model_is_a_warning(models: list[str], warned: bool) -> None:
     record = TestRecord(
         measured_on="the 9 test images", model="a", when="today", scores=(),
         openings=tuple(Opening("today", model) for model in models),
