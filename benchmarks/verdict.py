@@ -24,6 +24,8 @@ from benchmarks.parts.chance import (
     trained,
     true_differences,
 )
+from benchmarks.parts.levels import IMAGES as IMAGES_OF
+from benchmarks.parts.levels import METHODS, OF_SEEDS, worst
 from manyheads.evidence.comparisons import Comparison, compare
 from manyheads.evidence.intervals import wilson
 from manyheads.evidence.validated import Validated
@@ -37,7 +39,7 @@ WORLDS = {
     "seeds matter much": World(seed=0.4, training=0.2),
 }
 SHIFTS = (0.0, 0.1, 0.2, 0.4)
-PARTS = ("identical", "planted", "real")
+PARTS = ("levels", "identical", "planted", "real")
 EPOCHS, DIVISIONS, HEADS = 3, 20, 40
 
 
@@ -74,6 +76,8 @@ def main() -> None:
     )
     args = options.parse_args()
     count = args.studies or (50 if args.quick else 1000)
+    if "levels" in args.parts:
+        write_result(args.results, "verdict-levels", levels())
     if "identical" in args.parts:
         write_result(args.results, "verdict-identical", identical(count))
     if "planted" in args.parts:
@@ -81,6 +85,22 @@ def main() -> None:
     if "real" in args.parts:
         divisions, each = (2, 5) if args.quick else (DIVISIONS, 5)
         write_result(args.results, "verdict-real", real(args.data, divisions, each))
+
+
+def levels() -> list[str]:
+    """How far methods miss their level at worst, by seeds, alone and in families."""
+    families = {0.05: "one comparison", 0.05 / 12: "12, at Holm's first step", 0.05 / 380: "380"}
+    rows: list[list[object]] = [["seeds", "comparisons", *METHODS]]
+    for seeds, (level, family) in itertools.product((2, 3, 5, 20), families.items()):
+        found = [f"{worst(method, seeds, level):.2f}" for method in METHODS.values()]
+        rows.append([seeds, family, *found])
+        show(*rows[-1])
+    return [
+        *table(rows),
+        "",
+        "How many times its level a method declares what is not there, in the worst of "
+        f"{len(IMAGES_OF) * len(OF_SEEDS)} mixtures of what images, seeds and both together bring.",
+    ]
 
 
 def identical(count: int) -> list[str]:
