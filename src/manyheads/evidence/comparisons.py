@@ -143,27 +143,25 @@ def compare(
     else:
         pairs = list(combinations(chosen, 2))
     layout = Layout.of(validated.units, validated.fold_of, validated.folds)
-    measured = [
-        found for pair in pairs for metric in COMPARED
-        if (found := _measure(validated, layout, pair, metric)) is not None
-    ]  # fmt: skip
+    involved = {candidate for pair in pairs for candidate in pair}
+    finished = {candidate: set(validated.seeds_of(candidate)) for candidate in involved}
+    measured: list[_Measured] = []
+    for metric in COMPARED:
+        sums = {each: layout.sums(validated.scores(each, metric)) for each in involved}
+        for pair in pairs:
+            seeds = sorted(finished[pair[0]] & finished[pair[1]])
+            if seeds:
+                apart = sums[pair[0]][seeds] - sums[pair[1]][seeds]
+                measured.append(_measure(pair, metric, apart, layout))
     return Comparisons(tuple(_decided(measured, layout, margins, advise)), margins, baseline)
 
 
-def _measure(
-    validated: Validated, layout: Layout, pair: tuple[int, int], metric: str
-) -> _Measured | None:
-    """None for a pair without a seed that both have trained."""
-    first, second = pair
-    seeds = np.intersect1d(validated.seeds_of(first), validated.seeds_of(second))
-    if not len(seeds):
-        return None
-    apart = validated.scores(first, metric)[seeds] - validated.scores(second, metric)[seeds]
-    sums = layout.sums(apart)
+def _measure(pair: tuple[int, int], metric: str, apart: np.ndarray, layout: Layout) -> _Measured:
+    """The estimates from differences `apart` `[seeds, repeats, units]`."""
     by_fold = None
-    if validated.folds > 1:
-        by_fold = corrected_t(fold_means(sums, layout), validated.folds)
-    return _Measured(pair, metric, len(seeds), two_way(sums, layout), by_fold)
+    if layout.folds > 1:
+        by_fold = corrected_t(fold_means(apart, layout), layout.folds)
+    return _Measured(pair, metric, len(apart), two_way(apart, layout), by_fold)
 
 
 def _decided(

@@ -1,0 +1,122 @@
+"""The estimators against numbers worked out otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from manyheads.evidence.resampling import resample
+from manyheads.evidence.statistics import Layout, corrected_t, fold_means, holm, two_way
+
+
+def given_split(images: int) -> Layout:
+    return Layout.of(np.arange(images), np.zeros((1, images), np.int64), 1)
+
+
+def test_a_given_split_is_two_way_analysis_of_variance() -> None:
+    d = np.random.default_rng(0).normal(size=(4, 30))
+    found = two_way(d[:, None, :], given_split(30))
+    mean, units, seeds = d.mean(), d.mean(axis=0), d.mean(axis=1)
+    ms_units = 4 * ((units - mean) ** 2).sum() / 29
+    ms_seeds = 30 * ((seeds - mean) ** 2).sum() / 3
+    rest = d - units - seeds[:, None] + mean
+    ms_rest = (rest**2).sum() / (29 * 3)
+    assert found.difference == pytest.approx(mean)
+    assert found.of_units == pytest.approx(ms_units / 120)
+    assert found.of_seeds == pytest.approx(ms_seeds / 120)
+    assert found.of_both == pytest.approx(ms_rest / 120)
+    assert (found.df_units, found.df_seeds) == (29, 3)
+    most = max(ms_units + ms_seeds - ms_rest, ms_units, ms_seeds)
+    assert found.variance == pytest.approx(most / 120)
+
+
+def test_the_parts_are_unbiased() -> None:
+    random, found = np.random.default_rng(1), []
+    for _ in range(1500):
+        d = random.normal(0, 1.0, 20) + random.normal(0, 0.5, (5, 1)) + random.normal(0, 2, (5, 20))
+        part = two_way(d[:, None, :], given_split(20))
+        found.append((part.difference, part.of_units + part.of_seeds - part.of_both))
+    means, variances = np.array(found).T
+    true = 1.0 / 20 + 0.25 / 5 + 4 / 100
+    assert np.var(means) == pytest.approx(true, rel=0.15)
+    assert np.mean(variances) == pytest.approx(true, rel=0.06)
+
+
+def test_resampling_counts_the_interaction_three_times() -> None:
+    """Owen's result, which is why the closed form is what decides."""
+    d = np.random.default_rng(2).normal(size=(6, 40)) + np.linspace(-1, 1, 40)
+    part = two_way(d[:, None, :], given_split(40))
+    drawn = resample(
+        lambda seeds, images: float(d[seeds][:, images].mean()),
+        seeds=6, units=np.arange(40), draws=20_000,
+    )  # fmt: skip
+    units, seeds = 39 / 40, 5 / 6
+    expected = part.of_units * units + part.of_seeds * seeds + part.of_both * units * seeds
+    assert np.var(drawn) == pytest.approx(expected, rel=0.05)
+
+
+def test_resampling_keeps_units_together_and_is_seeded() -> None:
+    units = np.array([7, 3, 7, 3])
+
+    def together(seeds: np.ndarray, images: np.ndarray) -> float:
+        counts = np.bincount(images, minlength=4)
+        assert counts[0] == counts[2]
+        assert counts[1] == counts[3]
+        assert len(seeds) == 2
+        return float(counts[0])
+
+    first = resample(together, seeds=2, units=units, draws=50, seed=4)
+    assert np.array_equal(first, resample(together, seeds=2, units=units, draws=50, seed=4))
+    assert len(set(first)) == 3
+
+
+def test_copies_of_an_image_add_no_evidence() -> None:
+    d = np.random.default_rng(3).normal(size=(3, 1, 25))
+    once = two_way(d, given_split(25))
+    layout = Layout.of(np.tile(np.arange(25), 4), np.zeros((1, 100), np.int64), 1)
+    copied = two_way(layout.sums(np.tile(d, 4)), layout)
+    for name in ("difference", "of_units", "of_seeds", "of_both", "variance"):
+        assert getattr(copied, name) == pytest.approx(getattr(once, name))
+
+
+def test_units_of_unequal_size_do_not_vary_where_images_do_not() -> None:
+    layout = Layout.of(np.array([0, 0, 0, 1, 2, 2]), np.zeros((1, 6), np.int64), 1)
+    found = two_way(layout.sums(np.full((3, 1, 6), 0.25)), layout)
+    assert found.difference == pytest.approx(0.25)
+    assert found.variance == pytest.approx(0, abs=1e-30)
+
+
+def test_seeds_vary_within_folds() -> None:
+    """In folds, seed s of one fold has nothing to do with seed s of another."""
+    random = np.random.default_rng(4)
+    fold_of = np.arange(40)[None, :] % 4
+    layout = Layout.of(np.arange(40), fold_of, 4)
+    d = random.normal(size=(3, 1, 40))
+    found = two_way(d, layout)
+    moved = d.copy()
+    moved[:, :, fold_of[0] == 1] = d[[2, 0, 1]][:, :, fold_of[0] == 1]
+    again = two_way(moved, layout)
+    assert found.df_seeds == 2 * 4
+    assert again.of_seeds == pytest.approx(found.of_seeds)
+    cells = [np.var(d[:, 0, fold_of[0] == k].mean(axis=1), ddof=1) / 3 for k in range(4)]
+    assert found.of_seeds == pytest.approx(sum(cells) / 16)
+
+
+def test_the_corrected_t_by_hand() -> None:
+    found = corrected_t(np.array([0.01, 0.03, 0.02, 0.06]), 4)
+    spread = (0.02**2 + 0 + 0.01**2 + 0.03**2) / 3
+    assert found.spread == pytest.approx(spread)
+    assert found.variance == pytest.approx((1 / 4 + 1 / 3) * spread)
+    assert found.df == 3
+
+
+def test_fold_means_are_over_images_of_each_repeat() -> None:
+    fold_of = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+    layout = Layout.of(np.arange(4), fold_of, 2)
+    d = np.array([[[1.0, 3.0, 5.0, 7.0], [1.0, 3.0, 5.0, 7.0]]])
+    assert fold_means(layout.sums(d), layout).tolist() == [2, 6, 3, 5]
+
+
+def test_holm_by_hand() -> None:
+    assert holm(np.array([0.04, 0.01, 0.03, 0.9])) == pytest.approx([0.09, 0.04, 0.09, 0.9])
+    assert holm(np.array([0.5, 0.6])).tolist() == [1.0, 1.0]
