@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
@@ -32,6 +33,7 @@ from manyheads.settings import number, store, whole
 ALPHA = 0.05
 MAX_ALL_PAIRS = 20  # candidates
 COMPARED = ("log_loss", "accuracy")
+_KEPT = 2 * MAX_ALL_PAIRS  # scores by unit, of a candidate in a metric each
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
@@ -143,16 +145,17 @@ def compare(
     else:
         pairs = list(combinations(chosen, 2))
     layout = Layout.of(validated.units, validated.fold_of, validated.folds)
-    involved = {candidate for pair in pairs for candidate in pair}
-    finished = {candidate: set(validated.seeds_of(candidate)) for candidate in involved}
+
+    @lru_cache(_KEPT)
+    def sums(candidate: int, metric: str) -> np.ndarray:
+        return layout.sums(validated.scores(candidate, metric))
+
     measured: list[_Measured] = []
-    for metric in COMPARED:
-        sums = {each: layout.sums(validated.scores(each, metric)) for each in involved}
-        for pair in pairs:
-            seeds = sorted(finished[pair[0]] & finished[pair[1]])
-            if seeds:
-                apart = sums[pair[0]][seeds] - sums[pair[1]][seeds]
-                measured.append(_measure(pair, metric, apart, layout))
+    for first, second in pairs:
+        seeds = np.intersect1d(validated.seeds_of(first), validated.seeds_of(second))
+        for metric in COMPARED if len(seeds) else ():
+            apart = sums(first, metric)[seeds] - sums(second, metric)[seeds]
+            measured.append(_measure((first, second), metric, apart, layout))
     return Comparisons(tuple(_decided(measured, layout, margins, advise)), margins, baseline)
 
 
