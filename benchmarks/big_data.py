@@ -116,10 +116,10 @@ def training(data: str) -> dict[str, float]:
     """One head's epoch on features in the cache, its loops compiled before."""
     from manyheads.heads.bank import Fold, HeadSettings
     from manyheads.heads.fused import FusedEngine
-    from manyheads.heads.head import Hyperparameters
+    from manyheads.heads.hyperparameters import Hyperparameters
 
     head = Hyperparameters(learning_rate=0.001, size_inner=100, droprate=0.2)
-    settings = HeadSettings(hyperparameters=head, seed=0, fold=0, epochs=1, batch_size=32)
+    settings = HeadSettings(hyperparameters=head, seed=0, fold=0, epochs=1)
     engine, few = FusedEngine(), np.arange(64)
     with FeatureCache(_recipe()) as cache:
         noise = np.zeros((len(few), cache.width), np.float32)

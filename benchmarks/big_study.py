@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.machine import answer, gib, parser, part, table, write_result
 from manyheads.heads.bank import Fold, HeadSettings, engine_named
 from manyheads.heads.fused import FusedEngine
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.plan import training_memory
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
@@ -110,7 +110,7 @@ def costs(epochs: int) -> dict[str, float]:
     fold, engine, seconds = generated(), FusedEngine(1), {}
     for size in (100, *SIZES):  # the first of them compiles
         given = Hyperparameters(size_inner=size)
-        head = HeadSettings(hyperparameters=given, seed=0, fold=0, epochs=epochs, batch_size=32)
+        head = HeadSettings(hyperparameters=given, seed=0, fold=0, epochs=epochs)
         started = time.process_time()
         for _ in engine.train([head], [fold]):
             pass
@@ -123,7 +123,10 @@ def study(
 ) -> dict[str, Any]:
     """Train a study in an empty folder, and what it took."""
     settings = StudySettings(
-        data="generated", grid=grid_of(candidates, sizes), seeds=seeds, epochs=epochs, prune=prune
+        data="generated",
+        grid=replace(grid_of(candidates, sizes), epochs=(epochs,)),
+        seeds=seeds,
+        prune=prune,
     )
     watch = Watch()
     with tempfile.TemporaryDirectory() as name, Store(Path(name, "study.sqlite")) as store:

@@ -22,9 +22,9 @@ from benchmarks.machine import middle, parser, table, write_result
 from benchmarks.parts.shapes import BATCH, CLASSES, DROPRATE, FEATURES, TRAIN, UNITS, samples
 from manyheads.heads import kernels
 from manyheads.heads.bank import Fold, HeadSettings
-from manyheads.heads.blocks import back_panels, transpose_panels
+from manyheads.heads.blocks import Descent, back_panels, transpose_panels
 from manyheads.heads.fused_head import _Trainer
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.streams import SeededStreams
 
 PARTS = {
@@ -88,8 +88,8 @@ def _trainer() -> _Trainer:
     rows = np.arange(len(x) + len(val_x))
     fold = Fold(np.concatenate([x, val_x]), rows[: len(x)], y, rows[len(x) :], val_y, CLASSES)
     head = HeadSettings(
-        hyperparameters=Hyperparameters(size_inner=UNITS, droprate=DROPRATE),
-        seed=1, fold=0, epochs=1, batch_size=BATCH,
+        hyperparameters=Hyperparameters(size_inner=UNITS, droprate=DROPRATE, batch_size=BATCH),
+        seed=1, fold=0, epochs=1,
     )  # fmt: skip
     return _Trainer(head, fold, SeededStreams(1, 0), lambda: False)
 
@@ -102,7 +102,7 @@ def _in_parts(trainer: _Trainer, epoch: int, clock: Clock) -> None:
     rows, labels = trainer.fold.train[order], trainer.fold.train_labels[order]
     uniforms = trainer.streams.uniforms(epoch)
     for block in trainer._blocks(count):
-        drawn = clock.time("masks", trainer._draw, uniforms, block.stop - block.start)
+        drawn = clock.time("masks", trainer._draw, uniforms, DROPRATE, block.stop - block.start)
         for start in range(block.start, block.stop, BATCH):
             part = slice(start, min(start + BATCH, block.stop))
             n, hide = part.stop - start, drawn[start - block.start : part.stop - block.start]
@@ -110,21 +110,25 @@ def _in_parts(trainer: _Trainer, epoch: int, clock: Clock) -> None:
             clock.compiled("forward", kernels._forward, inner, work.columns, n, work.hidden_flat)
             clock.compiled("units", kernels._relu_dropout, work.hidden_flat, hide, DROPRATE)
             clock.compiled("outer", kernels._forward, outer, work.hidden, n, work.logits)
-            clock.compiled("loss", kernels._loss_and_gradient, work.logits, labels[part])
+            own, ones = labels[part], np.ones(n, np.float32)
+            targets = own, own, ones, np.float32(0)
+            clock.compiled("loss", kernels._loss_and_gradient, work.logits, *targets)
             work.hidden_part[:] = 0
             clock.compiled("outer", back_panels, outer.kernel, work.logits, n, work.hidden_part)
             clock.compiled("outer", transpose_panels, work.hidden, work.hidden_rows)
             hidden, back = work.hidden_flat, work.hidden_part_flat
             trainer.steps += 1
             rate = trainer.hyperparameters.learning_rate
-            alpha = np.float32(kernels._step_size(rate, trainer.steps))  # it comes as a double
+            descent = kernels._descent(trainer.rules, rate, trainer.steps)
+            size, *rest = map(np.float32, descent[:-1])  # they come as doubles
+            descent = Descent(size, rest[0], rest[1], rest[2], rest[3], False)
             clock.compiled("units", kernels._back_through, hidden, back, UNITS, n, DROPRATE)
             for name, layer, delta, inputs in (
                 ("outer", outer, work.logits, work.hidden_rows),
                 ("descend", inner, hidden, work.rows),
             ):
                 clock.compiled(
-                    name, kernels._descend, layer, delta, inputs, n, alpha, work.gradient
+                    name, kernels._descend, layer, delta, inputs, n, descent, work.gradient
                 )
 
 

@@ -17,7 +17,8 @@ from manyheads.data.dataset import open_dataset
 from manyheads.features.extract import extract
 from manyheads.heads.bank import Fold, engine_named
 from manyheads.settings import ImageSettings
-from tests.banks import settings, train, train_in_float64, training_keras
+from tests.banks import settings, train, training_keras
+from tests.formulas import train_in_float64
 
 EPOCHS = 10
 LESSON = ImageSettings(size=150, interpolation="nearest", exif=False)

@@ -1,7 +1,8 @@
-"""What tests of the engines are made of: small banks, recorded draws, and a float64 trainer."""
+"""What tests of the engines are made of: small banks and recorded draws."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 from collections import defaultdict
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, HeadSettings
-from manyheads.heads.head import Hyperparameters, Parameters
-from manyheads.heads.streams import SeededStreams, Streams
+from manyheads.heads.bank import Engine, EpochEnd, HeadEnd, HeadSettings
+from manyheads.heads.fold import PLAIN, Fold, Source, Version
+from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.streams import Purpose, SeededStreams
 from manyheads.keras_backend import TRAINING_BACKENDS
 
 
@@ -35,13 +38,25 @@ def settings(
 ) -> HeadSettings:
     """A head with the lesson's hyperparameters (learning rate 0.001), but for `changes`."""
     given = {"learning_rate": 0.001, "size_inner": 16, "droprate": 0.5} | changes
-    return HeadSettings(
-        hyperparameters=Hyperparameters(**given),
-        seed=seed,
-        fold=fold,
-        epochs=epochs,
-        batch_size=batch_size,
-    )
+    hyperparameters = Hyperparameters(**given, epochs=epochs, batch_size=batch_size)
+    return HeadSettings(hyperparameters=hyperparameters, seed=seed, fold=fold, epochs=epochs)
+
+
+def with_versions(fold: Fold, cells: tuple[int, int] = (3, 4), views: int = 3) -> Fold:
+    """`fold` with views and grids of its training samples: its own features, and noise."""
+    random = np.random.default_rng(7)
+    samples, features = len(fold.train), fold.matrix.shape[1]
+    sources = {}
+    for view in range(views):
+        noise = random.normal(size=(samples, cells[0] * cells[1], features))
+        grids = np.maximum(fold.matrix[fold.train][:, None] + noise, 0).astype(np.float32)
+        rows = random.permutation(samples)
+        for hidden in (0.0, 0.3) if view else (0.0,):
+            for grid in (True, False):
+                array = grids if grid else grids.mean(axis=1) + np.float32(hidden)
+                sources[Version(view, hidden, grid)] = Source(array[np.argsort(rows)], rows)
+    del sources[PLAIN]
+    return dataclasses.replace(fold, sources=sources, cells=cells)
 
 
 def generated_fold(
@@ -118,9 +133,14 @@ class RecordedStreams:
     """Streams that play back first parameters, orders, and masks of kept units, by epoch."""
 
     def __init__(
-        self, start: Parameters, orders: Sequence[np.ndarray], keeps: Sequence[np.ndarray]
+        self,
+        start: Parameters,
+        orders: Sequence[np.ndarray],
+        keeps: Sequence[np.ndarray],
+        feature_keeps: Sequence[np.ndarray] = (),
     ) -> None:
         self.start, self.orders, self.keeps = start, orders, keeps
+        self.feature_keeps = feature_keeps
 
     def __call__(self, *_: int) -> RecordedStreams:
         """The same for every head."""
@@ -137,6 +157,12 @@ class RecordedStreams:
         assert len(self.orders[epoch - 1]) == samples
         return self.orders[epoch - 1]
 
+    def draws(self, purpose: Purpose, epoch: int) -> Any:
+        """Those that keep features as recorded, if any are; others are those of seed 0."""
+        if purpose == Purpose.FEATURES and self.feature_keeps:
+            return _Playback(self.feature_keeps[epoch - 1].astype(np.float32).ravel())
+        return SeededStreams(0).draws(purpose, epoch)
+
     def uniforms(self, epoch: int) -> _Playback:
         """One where the recorded mask keeps a unit, zero where it hides it."""
         return _Playback(self.keeps[epoch - 1].astype(np.float32).ravel())
@@ -152,82 +178,3 @@ class _Playback:
         assert len(part) == count
         self.used += count
         return part.reshape(size).astype(dtype)
-
-
-@dataclass
-class Reference:
-    """A head trained in float64: every step's loss, and the parameters after the last."""
-
-    losses: np.ndarray
-    parameters: list[np.ndarray]
-
-
-def train_in_float64(
-    head: HeadSettings, fold: Fold, streams: Streams | None = None, *, rounded: bool
-) -> Reference:
-    """What a head's training gives in float64, from the formulas alone.
-
-    `rounded` takes Adam's constants, its step sizes among them, as float32 makes them; otherwise
-    they are exact.
-    """
-    streams = streams or SeededStreams(head.seed, head.fold)
-    given, classes = head.hyperparameters, fold.classes
-    start = streams.initial_parameters(fold.matrix.shape[1], given.size_inner, classes)
-    weights = [array.astype(np.float64) for array in start]
-    adam = _Adam64(weights, given.learning_rate, rounded)
-    losses = []
-    for epoch in range(1, head.epochs + 1):
-        order = streams.order(epoch, len(fold.train))
-        draws = streams.uniforms(epoch).random((len(order), given.size_inner), dtype=np.float32)
-        keep = draws >= np.float32(given.droprate)
-        for first in range(0, len(order), head.batch_size):
-            part = order[first : first + head.batch_size]
-            scale = keep[first : first + head.batch_size] / (1 - given.droprate)
-            vectors = fold.matrix[fold.train[part]].astype(np.float64)
-            loss, gradients = _gradients64(weights, vectors, fold.train_labels[part], scale)
-            losses.append(loss)
-            adam.step(gradients)
-    return Reference(np.array(losses), weights)
-
-
-def _gradients64(
-    weights: list[np.ndarray], vectors: np.ndarray, labels: np.ndarray, scale: np.ndarray
-) -> tuple[float, list[np.ndarray]]:
-    inner_kernel, inner_bias, kernel, bias = weights
-    before = vectors @ inner_kernel + inner_bias
-    hidden = np.maximum(before, 0) * scale if inner_bias.size else vectors
-    logits = hidden @ kernel + bias
-    logits -= logits.max(axis=1, keepdims=True)
-    shares = np.exp(logits)
-    shares /= shares.sum(axis=1, keepdims=True)
-    truth = np.eye(len(bias))[labels]
-    loss = -float((np.log(shares) * truth).sum() / len(labels))
-    delta = (shares - truth) / len(labels)
-    back = (delta @ kernel.T) * scale * (before > 0) if inner_bias.size else before
-    return loss, [vectors.T @ back, back.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
-
-
-class _Adam64:
-    def __init__(self, weights: list[np.ndarray], learning_rate: float, rounded: bool) -> None:
-        self.kind = np.float32 if rounded else np.float64
-        self.weights, self.learning_rate, self.steps = weights, learning_rate, 0
-        self.first = [np.zeros_like(array) for array in weights]
-        self.second = [np.zeros_like(array) for array in weights]
-
-    def step(self, gradients: list[np.ndarray]) -> None:
-        self.steps += 1
-        size = float(self._step_size())
-        gain_1, gain_2 = float(self.kind(1 - 0.9)), float(self.kind(1 - 0.999))
-        epsilon = float(self.kind(1e-7))
-        for weights, gradient, first, second in zip(
-            self.weights, gradients, self.first, self.second, strict=True
-        ):
-            first += (gradient - first) * gain_1
-            second += (gradient**2 - second) * gain_2
-            weights -= size * first / (np.sqrt(second) + epsilon)
-
-    def _step_size(self) -> Any:
-        one, power = self.kind(1), self.kind(self.steps)
-        rate = self.kind(self.learning_rate)
-        beta_1, beta_2 = self.kind(0.9), self.kind(0.999)
-        return rate * np.sqrt(one - beta_2**power) / (one - beta_1**power)

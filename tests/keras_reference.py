@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from manyheads.heads.bank import HeadSettings
 from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from tests.banks import RecordedStreams
 
 
@@ -30,24 +32,37 @@ def fit(
     *,
     backbone: Any = None,
 ) -> KerasFit:
-    """Train the lesson's head on `inputs`: features, or images that a frozen `backbone` sees."""
+    """Train the lesson's head on `inputs`: features, or images that a frozen `backbone` sees.
+
+    Regularised and optimised by what Keras itself has for that.
+    """
     given = head.hyperparameters
     dropout = keras.layers.Dropout(given.droprate, seed=head.seed + 7)
+    hide = keras.layers.Dropout(given.feature_droprate, seed=head.seed + 8)
+    penalty = keras.regularizers.L2(given.l2) if given.l2 else None
     dense = [
         keras.layers.Dense(
-            given.size_inner, activation="relu", kernel_initializer=_glorot(keras, 1)
+            given.size_inner,
+            activation="relu",
+            kernel_initializer=_glorot(keras, 1),
+            kernel_regularizer=penalty,
+            kernel_constraint=keras.constraints.MaxNorm(given.max_norm) if given.max_norm else None,
         ),
-        keras.layers.Dense(classes, kernel_initializer=_glorot(keras, 2)),
+        keras.layers.Dense(
+            classes, kernel_initializer=_glorot(keras, 2), kernel_regularizer=penalty
+        ),
     ]
     given_inputs = keras.Input(inputs.shape[1:])
     vectors = given_inputs
     if backbone is not None:
         backbone.trainable = False
         vectors = keras.layers.GlobalAveragePooling2D()(backbone(given_inputs, training=False))
-    model = keras.Model(given_inputs, dense[1](dropout(dense[0](vectors))))
+    model = keras.Model(given_inputs, dense[1](dropout(dense[0](hide(vectors)))))
     model.compile(
-        optimizer=keras.optimizers.Adam(given.learning_rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizer=_optimizer(keras, given, len(inputs)),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=given.label_smoothing
+        ),
     )
     start = Parameters(*_arrays(dense))
     random = np.random.default_rng(head.seed)
@@ -59,14 +74,30 @@ def fit(
         model.fit(
             inputs[order],
             truth[order],
-            batch_size=head.batch_size,
+            batch_size=head.hyperparameters.batch_size,
             shuffle=False,
             callbacks=[recorder],
             verbose=0,
         )
-        losses += _step_losses(recorder.means, head.batch_size, len(order))
-    keeps = _masks(keras, dropout, head, len(inputs))
-    return KerasFit(np.array(losses), _arrays(dense), RecordedStreams(start, orders, keeps))
+        losses += _step_losses(recorder.means, head.hyperparameters.batch_size, len(order))
+    keeps = _masks(keras, dropout, head, (len(inputs), given.size_inner), 7)
+    features = _masks(keras, hide, head, (len(inputs), dense[0].kernel.shape[0]), 8)
+    streams = RecordedStreams(start, orders, keeps, features)
+    return KerasFit(np.array(losses), _arrays(dense), streams)
+
+
+def _optimizer(keras: Any, given: Hyperparameters, samples: int) -> Any:
+    rate: Any = given.learning_rate
+    if given.learning_rate_schedule == "cosine":
+        steps = given.epochs * math.ceil(samples / given.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    if given.optimizer == "sgd":
+        return keras.optimizers.SGD(
+            rate, momentum=given.momentum, weight_decay=given.weight_decay or None
+        )
+    if given.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=given.weight_decay)
+    return keras.optimizers.Adam(rate)
 
 
 def _glorot(keras: Any, seed: int) -> Any:
@@ -97,18 +128,19 @@ def _step_losses(means: list[float], batch_size: int, samples: int) -> list[floa
     return list(np.diff(totals, prepend=0) / np.diff(seen, prepend=0))
 
 
-def _masks(keras: Any, dropout: Any, head: HeadSettings, samples: int) -> list[np.ndarray]:
+def _masks(
+    keras: Any, dropout: Any, head: HeadSettings, shape: tuple[int, int], seed: int
+) -> list[np.ndarray]:
     """The masks that `dropout` drew, by epoch: drawn again from a generator of the same seed."""
-    given = head.hyperparameters
-    if not given.droprate:
-        return [np.ones((samples, given.size_inner), np.bool_)] * head.epochs
-    generator = keras.random.SeedGenerator(head.seed + 7)
-    keeps = []
+    if not dropout.rate:
+        return [np.ones(shape, np.bool_)] * head.epochs
+    generator = keras.random.SeedGenerator(head.seed + seed)
+    (samples, width), batch, keeps = shape, head.hyperparameters.batch_size, []
     for _ in range(head.epochs):
         parts = []
-        for first in range(0, samples, head.batch_size):
-            ones = np.ones((min(head.batch_size, samples - first), given.size_inner), np.float32)
-            shown = keras.random.dropout(ones, given.droprate, seed=generator)
+        for first in range(0, samples, batch):
+            ones = np.ones((min(batch, samples - first), width), np.float32)
+            shown = keras.random.dropout(ones, dropout.rate, seed=generator)
             parts.append(keras.ops.convert_to_numpy(shown) > 0)
         keeps.append(np.concatenate(parts))
     assert list(dropout.seed_generator.state.numpy()) == list(generator.state.numpy())

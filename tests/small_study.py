@@ -11,6 +11,7 @@ from manyheads.settings import ImageSettings
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 from tests.strategies import distinct_image
+from tests.studies import in_grid
 
 CLASSES = ("cat", "dog", "red panda")
 
@@ -36,7 +37,7 @@ def small_settings(data: Path, **changes: Any) -> StudySettings:
         "image": ImageSettings(size=32),
         "epochs": 3,
     }
-    return StudySettings(data=str(data), **(given | changes))
+    return StudySettings(data=str(data), **in_grid(given | changes))
 
 
 def finished_study(root: Path, options: RunOptions | None = None, **changes: Any) -> Finished:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ FEATURES = 12
 def study_settings(**changes: Any) -> StudySettings:
     """Four small heads of three epochs, but for `changes`."""
     given = {"data": "none", "grid": Grid((0.01,), (4,), (0.0, 0.5)), "epochs": 3, "seeds": 2}
-    return StudySettings(**(given | changes))
+    return StudySettings(**in_grid(given | changes))
+
+
+def in_grid(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a study, with its `epochs` and `batch_size` put into the grid if given apart."""
+    rest = dict(given)
+    lists = {name: (rest.pop(name),) for name in ("epochs", "batch_size") if name in rest}
+    return {**rest, "grid": replace(rest["grid"], **lists)}
 
 
 def train(

@@ -9,7 +9,8 @@ import numpy as np
 
 from manyheads.evidence.validated import Validated
 from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named
-from manyheads.heads.head import Hyperparameters, forward
+from manyheads.heads.head import forward
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.streams import SeededStreams
 
 Random = np.random.Generator
@@ -99,7 +100,6 @@ def trained(
             seed=seed,
             fold=0,
             epochs=epochs,
-            batch_size=32,
         )
         for seed in random.choice(2**31, count, replace=False).tolist()
     ]

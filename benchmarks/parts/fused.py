@@ -19,7 +19,7 @@ from benchmarks.parts.shapes import (
     seconds,
 )
 from manyheads.heads.bank import Fold, HeadSettings, engine_named
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 
 
 def heads(count: int, epochs: int) -> dict[str, float]:
@@ -51,12 +51,11 @@ def _epoch(fold: Fold, count: int, epochs: int) -> float:
         heads = [
             HeadSettings(
                 hyperparameters=Hyperparameters(
-                    learning_rate=float(rate), size_inner=UNITS, droprate=DROPRATE
+                    learning_rate=float(rate), size_inner=UNITS, droprate=DROPRATE, batch_size=BATCH
                 ),
                 seed=1,
                 fold=0,
                 epochs=each,
-                batch_size=BATCH,
             )
             for rate in np.geomspace(1e-4, 1e-2, bank)
         ]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
 from manyheads.backbones import registry
-from manyheads.errors import RunError
+from manyheads.errors import RunError, SettingError
 from manyheads.evidence.comparisons import Margins
 from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
 from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import LESSON, NEUTRAL, Hyperparameters
 from manyheads.keras_backend import TRAINING_BACKENDS, import_keras
 from manyheads.model.classifier import Classifier, load
 from manyheads.pipeline import Finished, PlanListener, run_study
@@ -26,7 +27,7 @@ from manyheads.settings import ImageSettings, SplitSettings, whole
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import METRICS
 from manyheads.study.settings import StudySettings, lasting
-from manyheads.study.space import HYPERPARAMETERS, Grid
+from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
 
 if TYPE_CHECKING:
@@ -37,19 +38,40 @@ __all__ = ["Study", "load", "make_model"]
 _MAX_ROWS = 20
 
 Values = float | Iterable[float]
+Words = str | Iterable[str]
 Scores = dict[str, list[float]]
+
+
+class Regularisers(TypedDict, total=False):
+    """The hyperparameters that a study may list beside the lesson's; see `Hyperparameters`."""
+
+    droprate_schedule: Words
+    feature_droprate: Values
+    hide_patches: Values
+    hide_block: int | Iterable[int]
+    hide_pixels: Values
+    views: int | Iterable[int]
+    mixup: Values
+    label_smoothing: Values
+    l2: Values
+    weight_decay: Values
+    max_norm: Values
+    optimizer: Words
+    momentum: Values
+    learning_rate_schedule: Words
 
 
 class Study:
     """All trials of one question on one data set, in one run folder.
 
-    `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner` and
-    `droprate` are values or lists of them, and every combination is a candidate. `image_size` is
-    in pixels (None: the backbone's own). `folds` divides the images for training and validation
-    into so many parts, `repeats` times anew, each validated by heads that train on the others;
-    None: the given validation images validate. `patience` ends a trial after so many epochs
-    without a better one, `prune` trains only the best `1 / prune` of the candidates on from rung
-    to rung. A bad value raises `SettingError` at once.
+    `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner`,
+    `droprate`, `epochs`, `batch_size` and any other of the `Hyperparameters` (`l2=[0, 0.001]`) are
+    values or lists of them, and every combination is a candidate. `image_size` is in pixels (None:
+    the backbone's own). `folds` divides the images for training and validation into so many parts,
+    `repeats` times anew, each validated by heads that train on the others; None: the given
+    validation images validate. `patience` ends a trial after so many epochs without a better one,
+    `prune` trains only the best `1 / prune` of the candidates on from rung to rung. A bad value
+    raises `SettingError` at once.
     """
 
     def __init__(
@@ -59,11 +81,11 @@ class Study:
         droprate: Values = (0.0, 0.2, 0.5, 0.8),
         learning_rate: Values = 0.001,
         size_inner: int | Iterable[int] = 100,
-        epochs: int = 30,
+        epochs: int | Iterable[int] = 30,
+        batch_size: int | Iterable[int] = 32,
         seeds: int = 5,
         folds: int | None = None,
         repeats: int | None = None,
-        batch_size: int = 32,
         backbone: str = "xception",
         weights: str | Path | None = None,
         image_size: int | None = None,
@@ -77,11 +99,19 @@ class Study:
         runtime: str = "openvino",
         precision: str = "f32",
         out: str | Path | None = None,
+        **regularisers: Unpack[Regularisers],
     ) -> None:
         spec = registry.get(backbone)
         self.settings = StudySettings(
             data=lasting(data),
-            grid=Grid(_values(learning_rate), _values(size_inner), _values(droprate)),
+            grid=_grid(
+                learning_rate=learning_rate,
+                size_inner=size_inner,
+                droprate=droprate,
+                epochs=epochs,
+                batch_size=batch_size,
+                **regularisers,
+            ),
             backbone=backbone,
             weights=None if weights is None else str(weights),
             image=ImageSettings(
@@ -90,8 +120,6 @@ class Study:
                 exif=exif,
             ),
             split=split or SplitSettings(),
-            epochs=epochs,
-            batch_size=batch_size,
             seeds=seeds,
             folds=folds,
             repeats=repeats,
@@ -119,7 +147,7 @@ class Study:
         """The lesson's dictionary: `scores[droprate]["val_accuracy"]` is a list over epochs.
 
         The keys are the values of the hyperparameter that varies (of several, tuples of them in
-        the order learning_rate, size_inner, droprate), the lists means over seeds. A list is as
+        the order of `Hyperparameters`), the lists means over seeds. A list is as
         long as all trials of its candidate were trained: short, for one that was pruned.
         """
         result = self.finished.result
@@ -182,7 +210,9 @@ class Study:
     def __repr__(self) -> str:
         grid = self.settings.grid
         words = [
-            f"{name} {' '.join(f'{v:g}' for v in getattr(grid, name))}" for name in HYPERPARAMETERS
+            f"{name} {' '.join(f'{v}' if isinstance(v, str) else f'{v:g}' for v in values)}"
+            for name in HYPERPARAMETERS
+            if (values := getattr(grid, name)) != (NEUTRAL[name],) or name in LESSON
         ]
         head = (
             f"<Study of {Path(self.settings.data).name} in {self.folder.path}: {'; '.join(words)}"
@@ -205,7 +235,7 @@ class Study:
             shown = [*result.ranking, *result.pruned][:_MAX_ROWS]
         for entry in shown:
             setting = result.hyperparameters(entry.candidate)
-            varying = [f"{getattr(setting, name):g}" for name in names]
+            varying = [value_words(name, getattr(setting, name)) for name in names]
             means = [entry.measures.get(n) for n in ("peak_val_accuracy", "min_val_loss")]
             cells = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
             rows.append(("→" if entry is result.ranking[0] else "", *varying, *cells))
@@ -261,13 +291,27 @@ def _no_fit(*_: object, **__: object) -> None:
     import_keras(training=True)
 
 
+def _grid(**given: Any) -> Grid:
+    unknown = [name for name in given if name not in HYPERPARAMETERS]
+    if unknown:
+        near = get_close_matches(unknown[0], HYPERPARAMETERS, 1)
+        raise SettingError(
+            "the name of a hyperparameter", unknown[0],
+            f"did you mean {near[0]}?" if near else f"choose of {', '.join(HYPERPARAMETERS)}",
+        )  # fmt: skip
+    return Grid(**{name: _values(values) for name, values in given.items()})
+
+
 def _values(given: Any) -> tuple[Any, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         return (given,)
     return tuple(given)
 
 
-def _number(text: str) -> float | int | None:
+def _number(text: str) -> float | int | str | None:
     if not text:
         return None
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text

@@ -68,7 +68,7 @@ def _images_key(how: StudySettings | FeatureRecipe) -> str:
 
 
 def _products_key(settings: StudySettings) -> str:
-    what = [settings.backbone, settings.engine, settings.batch_size]
+    what = [settings.backbone, settings.engine, settings.grid.batch_size[0]]
     return f"products-{digest(what)[:16]}"
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.errors import RunError, SettingError
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
 from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
 from manyheads.settings import store, whole
-from manyheads.study.settings import MAX_EPOCHS, StudySettings
+from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 
 
@@ -80,7 +80,9 @@ def run_lesson(
     """
 
     def stage(name: str, grid: Grid, epochs: int, rule: str, needs_inner: bool = False) -> Stage:
-        settings = replace(base, grid=grid, epochs=epochs)
+        settings = replace(
+            base, grid=replace(grid, epochs=(epochs,), batch_size=base.grid.batch_size)
+        )
         finished = run_study(
             settings, Path(out) / name, options=options,
             listener=listener_of(name, settings), stop=stop,

@@ -13,7 +13,7 @@ from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.folder import RunFolder

@@ -25,9 +25,9 @@ from tests.banks import (
     settings,
     told,
     train,
-    train_in_float64,
     training_keras,
 )
+from tests.formulas import train_in_float64
 
 ENGINES = ("fused", "keras")
 

@@ -12,7 +12,8 @@ import pytest
 from manyheads.backbones import keras_builds, products, registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.errors import ModelError
-from manyheads.heads.head import Hyperparameters, Parameters, glorot_parameters
+from manyheads.heads.head import Parameters, glorot_parameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.keras_backend import import_keras
 from manyheads.model import templates
 from manyheads.model.keras_models import build

@@ -16,7 +16,8 @@ from manyheads.errors import DownloadError
 from manyheads.heads.bank import Fold, engine_named
 from manyheads.settings import ImageSettings
 from tests import keras_reference
-from tests.banks import settings, train, train_in_float64, training_keras
+from tests.banks import settings, train, training_keras
+from tests.formulas import train_in_float64
 
 pytestmark = pytest.mark.slow
 

@@ -105,7 +105,11 @@ def test_the_demo_is_the_lessons_sweep_on_digits(
 
     def small(settings: StudySettings, out: str, *rest: Any) -> Any:
         asked.append(settings)
-        return run_shown(replace(settings, data=str(photos), epochs=2), out, *rest)
+        return run_shown(
+            replace(settings, data=str(photos), grid=replace(settings.grid, epochs=(2,))),
+            out,
+            *rest,
+        )
 
     monkeypatch.setattr(sweep, "run_shown", small)
     said = command("demo")

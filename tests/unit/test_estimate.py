@@ -57,8 +57,9 @@ def test_larger_images_take_longer(plan: Plan) -> None:
 
 def test_more_of_anything_takes_longer(plan: Plan) -> None:
     units = 4 + int(epoch_cost(plan.settings.grid[0]))  # cost twice what 4 do
-    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": Grid((0.01,), (units,), (0.0, 0.5))}):
-        settings = replace(plan.settings, **changes)
+    wider = Grid((0.01,), (units,), (0.0, 0.5))
+    for changes in ({"seeds": 4}, {"epochs": 6}, {"grid": wider}):
+        settings = study_settings(**changes)
         larger = replace(plan, settings=settings, work=Work(settings))
         assert estimate(larger).training == pytest.approx(2 * estimate(plan).training)
 

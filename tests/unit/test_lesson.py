@@ -10,7 +10,7 @@ import pytest
 
 from manyheads import lesson as module
 from manyheads.errors import RunError, SettingError
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.lesson import LessonSettings, run_lesson
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
@@ -39,10 +39,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StudySettings, Path]]:
 
 def test_the_lessons_own_values(asked) -> None:
     stages = list(run_lesson(study_settings(), LessonSettings(), "out"))
-    assert [(settings.grid, settings.epochs) for settings, _ in asked] == [
-        (Grid((0.0001, 0.001, 0.01, 0.1), (0,), (0.0,)), 10),
-        (Grid((0.1,), (0, 10, 100, 1000), (0.0,)), 10),
-        (Grid((0.1,), (1000,), (0.0, 0.2, 0.5, 0.8)), 30),
+    assert [settings.grid for settings, _ in asked] == [
+        Grid((0.0001, 0.001, 0.01, 0.1), (0,), (0.0,), epochs=(10,)),
+        Grid((0.1,), (0, 10, 100, 1000), (0.0,), epochs=(10,)),
+        Grid((0.1,), (1000,), (0.0, 0.2, 0.5, 0.8), epochs=(30,)),
     ]
     names = ["1-learning-rate", "2-size-inner", "3-droprate"]
     assert [out for _, out in asked] == [Path("out") / name for name in names]
@@ -74,7 +74,7 @@ def test_everything_else_is_as_asked(asked) -> None:
     base = study_settings(seeds=4, batch_size=8, select="best_loss", backbone="vgg16")
     list(run_lesson(base, LessonSettings(epochs=2, droprate_epochs=3), "out"))
     for settings, _ in asked:
-        assert (settings.seeds, settings.batch_size) == (4, 8)
+        assert (settings.seeds, settings.grid.batch_size) == (4, (8,))
         assert (settings.select, settings.backbone) == ("best_loss", "vgg16")
     assert [settings.epochs for settings, _ in asked] == [2, 2, 3]
 

@@ -40,7 +40,6 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         data="digits",
         grid=Grid((0.001,), (100,), _RATES),
         image=ImageSettings(size=150),
-        epochs=30,
         seeds=5,
     )
     finished = sweep.run_shown(settings, args.out, RunOptions(), stop)

@@ -50,7 +50,10 @@ def add(commands) -> argparse.ArgumentParser:
         help="epochs of the dropout stage (default: %(default)s)",
     )  # fmt: skip
     options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
-    options.add_training(parser, seeds=5)
+    training = options.add_training(parser, seeds=5)
+    training.add_argument(
+        "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
+    )
     options.add_run(parser, "runs/lesson")
     parser.set_defaults(interpolation="nearest")
     return parser
@@ -72,7 +75,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         args.droprate_epochs,
     )
     image = options.image_settings(args, options.LESSON_SIZE)
-    base = options.study_settings(args, image, grid=Grid((0.001,), (0,), (0.0,)), epochs=1)
+    grid = Grid((0.001,), (0,), (0.0,), batch_size=(args.batch_size,))
+    base = options.study_settings(args, image, grid=grid)
     out = Path(args.out or "runs/lesson")
     with ExitStack() as screens:
 

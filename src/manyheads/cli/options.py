@@ -88,9 +88,6 @@ def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._Ar
         "(default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
-    )
-    group.add_argument(
         "--select", default="best_accuracy", metavar="RULE",
         help="what chooses epoch and candidate, on validation images: best_accuracy, best_loss, "
         "last or fixed:N, epoch N (default: %(default)s)",
@@ -173,7 +170,6 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
         weights=args.weights,
         image=image,
         split=split_settings(args),
-        batch_size=args.batch_size,
         seeds=args.seeds,
         folds=getattr(args, "folds", None),
         repeats=getattr(args, "repeats", None),

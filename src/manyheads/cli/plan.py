@@ -8,12 +8,14 @@ from manyheads.backbones import registry
 from manyheads.cli.screen import Screen, clock, size_words
 from manyheads.data.splits import SPLITS
 from manyheads.estimate import estimate
+from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.plan import Plan
 from manyheads.study.select import rule_words
 from manyheads.study.settings import StudySettings
-from manyheads.study.space import HYPERPARAMETERS, counted, value_words
+from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
 
 _MAX_VALUES = 12
+_TRAINING = ("epochs", "batch_size")  # told under Training
 
 
 def announced(heading: str = "") -> Screen:
@@ -59,18 +61,31 @@ def plan_lines(plan: Plan) -> list[str]:
 def _grid_words(plan: Plan) -> str:
     settings = plan.settings
     grid, heads = settings.grid, len(settings.trials())
-    words = [_values_words(name, getattr(grid, name)) for name in HYPERPARAMETERS]
+    words = [_values_words(name, getattr(grid, name)) for name in _told(grid)]
     factors = [counted(len(grid), "candidate"), counted(settings.seeds, "seed")]
     if settings.folds is not None:
         factors.append(counted(settings.folds, "fold"))
     if settings.repeats is not None and settings.repeats > 1:
         factors.append(counted(settings.repeats, "repeat"))
     total = f"{' × '.join(factors)} = {counted(heads, 'head')}"
-    merged = f" ({grid.merged} merged: without an inner layer, droprate has no effect)"
+    merged = f" ({grid.merged} merged: without effect, a value makes no other head)"
     return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
 
 
-def _values_words(name: str, values: Sequence[float]) -> str:
+def _told(grid: Grid) -> list[str]:
+    """The hyperparameters to tell of: the lesson's, and all that were given."""
+    return [
+        name
+        for name in HYPERPARAMETERS
+        if name in LESSON or (name not in _TRAINING and getattr(grid, name) != (NEUTRAL[name],))
+    ]
+
+
+def _listed(values: Sequence[int]) -> str:
+    return " or ".join(f"{value:,}" for value in values)
+
+
+def _values_words(name: str, values: Sequence[float | str]) -> str:
     """Such as `droprate 0 0.2 0.5 0.8`, or of many `droprate 0 0.01 0.02 … 0.9 (91 values)`."""
     words = [value_words(name, value) for value in values]
     if len(words) > _MAX_VALUES:
@@ -79,11 +94,12 @@ def _values_words(name: str, values: Sequence[float]) -> str:
 
 
 def _training_words(settings: StudySettings) -> str:
-    epochs = counted(settings.epochs, "epoch")
+    grid = settings.grid
+    epochs = f"{_listed(grid.epochs)} epoch{'' if grid.epochs == (1,) else 's'}"
     if settings.patience is not None:
         without = counted(settings.patience, "epoch")
         epochs = f"at most {epochs}, ending after {without} without a better one"
-    return f"{epochs}, batches of {settings.batch_size}, engine {settings.engine}"
+    return f"{epochs}, batches of {_listed(grid.batch_size)}, engine {settings.engine}"
 
 
 def _rung_words(settings: StudySettings) -> str:
@@ -102,7 +118,7 @@ def _cost_words(plan: Plan) -> str:
         passes += f", about {clock(expected.extraction)}"
     training = f"{heads - plan.ended:,} of {heads:,} heads to train"
     if plan.ended < heads:
-        whole = heads * plan.settings.epochs
+        whole = heads // len(plan.settings.grid) * sum(s.epochs for s in plan.settings.grid)
         pruning = plan.settings.prune is not None and not plan.work.done.epochs
         instead = f" instead of {whole:,}" if pruning else ""
         most = "at most " if plan.settings.patience is not None else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
+from manyheads.cli.grid import add_grid, grid_of
 from manyheads.study.rungs import USUAL_ETA
 
 if TYPE_CHECKING:
@@ -32,20 +33,7 @@ def add(commands) -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
     )
     options.add_data(parser)
-    grid = parser.add_argument_group("hyperparameters (each takes a list)")
-    for name, default, text in (
-        ("--learning-rate", "0.001", "Adam's step size"),
-        ("--size-inner", "100", "units of the inner layer; 0 for none"),
-        ("--droprate", "0.0 0.2 0.5 0.8", "share of inner units hidden in a training step"),
-    ):
-        grid.add_argument(
-            name,
-            nargs="+",
-            default=default.split(),
-            metavar="X",
-            help=f"{text} (default: {default})",
-        )
-    grid.add_argument("--epochs", default=30, metavar="N", help="(default: %(default)s)")
+    add_grid(parser)
     options.add_images(parser, "the backbone's own")
     training = options.add_training(parser, seeds=5)
     training.add_argument(
@@ -88,13 +76,11 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.settings import whole
     from manyheads.study.folder import RunFolder
-    from manyheads.study.space import Grid
 
-    grid = Grid(tuple(args.learning_rate), tuple(args.size_inner), tuple(args.droprate))
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     settings = options.study_settings(
         args, options.image_settings(args),
-        grid=grid, epochs=args.epochs, patience=args.patience, prune=args.prune,
+        grid=grid_of(args), patience=args.patience, prune=args.prune,
     )  # fmt: skip
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from manyheads.study.space import HYPERPARAMETERS, value_words
+from manyheads.study.space import HYPERPARAMETERS, shown_names, value_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +32,8 @@ def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in varying or HYPERPARAMETERS:
+    names = varying or shown_names(*result.grid)
+    for name in names:
         table.add_column(name, justify="right")
     for title, _ in _COLUMNS.values():
         table.add_column(title, justify="right", no_wrap=True)
@@ -42,11 +43,11 @@ def results_table(result: StudyResult, varying: Sequence[str]) -> Table:
         shown = [*result.ranking, *result.pruned][:MAX_ROWS]
     for entry in shown:
         setting = result.hyperparameters(entry.candidate)
-        names = [value_words(name, getattr(setting, name)) for name in varying or HYPERPARAMETERS]
+        values = [value_words(name, getattr(setting, name)) for name in names]
         cells = [
             _spread(entry.measures.get(name), digits) for name, (_, digits) in _COLUMNS.items()
         ]
-        table.add_row(*names, *cells, _remark(entry, result))
+        table.add_row(*values, *cells, _remark(entry, result))
     return table
 
 

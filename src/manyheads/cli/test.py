@@ -74,16 +74,13 @@ def _print(done: FinalScore, folder: RunFolder) -> None:
     from manyheads.cli import tables
     from manyheads.evidence.held_out import shares_sentence
     from manyheads.evidence.openings import day_and_time, opening_warning
-    from manyheads.heads.head import Hyperparameters
+    from manyheads.heads.hyperparameters import Hyperparameters
     from manyheads.study.settings import read_study
     from manyheads.study.space import counted, setting_words
 
     entry, scores = done.opening, done.opening.scores
     settings, _ = read_study(folder.document())
-    words = setting_words(
-        Hyperparameters(**entry.model.hyperparameters),  # pyright: ignore[reportArgumentType]
-        settings.grid.varying,
-    )
+    words = setting_words(Hyperparameters(**entry.model.hyperparameters), settings.grid.varying)
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
     chosen = "selected" if entry.model.selected else "not the selected one"

@@ -25,14 +25,13 @@ from manyheads.data.threads import Progress, check_stop
 from manyheads.errors import DataError, MissingExtraError
 from manyheads.features.extract import Features
 from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 
 FOLDS = 5
 REPEATS = 3
 EPOCHS = 10
 UNBELIEVED = 0.02
 _HEAD = Hyperparameters(learning_rate=0.001, size_inner=100, droprate=0.5)
-_BATCH = 32
 
 Probabilities = Float64[np.ndarray, "images classes"]
 
@@ -144,11 +143,8 @@ def out_of_fold(
         for number in range(FOLDS):
             inside, others = np.flatnonzero(dealt == number), np.flatnonzero(dealt != number)
             heads.append(
-                HeadSettings(
-                    hyperparameters=_HEAD, seed=repeat, fold=len(folds),
-                    epochs=epochs, batch_size=_BATCH,
-                )
-            )  # fmt: skip
+                HeadSettings(hyperparameters=_HEAD, seed=repeat, fold=len(folds), epochs=epochs)
+            )
             folds.append(
                 Fold(
                     matrix, rows[others], dataset.labels[others],

@@ -32,7 +32,7 @@ class OpenedModel:
     """
 
     candidate: int
-    hyperparameters: dict[str, float]
+    hyperparameters: dict[str, Any]
     trial: int
     seed: int
     epoch: int

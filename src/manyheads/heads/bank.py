@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float16, Float32, Float64, Int64
+from jaxtyping import Float16, Float64
 
-from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.heads.fold import Fold
+from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
 from manyheads.settings import choice, whole
 
@@ -24,32 +26,16 @@ FIXED = "fixed:"
 class HeadSettings:
     """One head of a bank: its hyperparameters, its randomness, and how long it trains.
 
-    With `patience`, training ends before `epochs` once the rule has found no better epoch in so
-    many. A head's numbers in an epoch depend on neither.
+    Training ends after `epochs`, the hyperparameters' own or fewer or more, and with `patience`
+    before, once the rule has found no better epoch in so many. A head's numbers in an epoch depend
+    on neither.
     """
 
     hyperparameters: Hyperparameters
     seed: int
     fold: int
     epochs: int
-    batch_size: int
     patience: int | None = None
-
-
-@dataclass(frozen=True)
-class Fold:
-    """The samples that the heads of one fold train on and are validated on.
-
-    `matrix` `[stored, features]` may be memory-mapped; `train` and `validation` are rows of it,
-    and each has its labels, integers from 0 to `classes − 1`.
-    """
-
-    matrix: Float32[np.ndarray, "stored features"]
-    train: Int64[np.ndarray, "train"]
-    train_labels: Int64[np.ndarray, "train"]
-    validation: Int64[np.ndarray, "validation"]
-    validation_labels: Int64[np.ndarray, "validation"]
-    classes: int
 
 
 Predictions = Float16[np.ndarray, "validation classes"]

@@ -1,7 +1,7 @@
 """The products of a head's training, written for the registers of this processor.
 
 A library's matrix product is made for large matrices; a head's are thin, and a weight gradient is
-needed only to be consumed by Adam at once. Here each is a block of vectors that stays in
+needed only to be consumed at once. Here each is a block of vectors that stays in
 registers, emitted as LLVM's own instructions through Numba: no compiler and no wheel of ours.
 
 A kernel lies in panels `[panels, units, PANEL]`: PANEL inputs of unit 0, of unit 1, …, so that a
@@ -13,12 +13,14 @@ asked for is overwritten, and shapes no result.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
 from numba.core import cgutils
 
-from manyheads.heads.vector_code import INT, LANES, REGISTERS, VectorCode, emitted
+from manyheads.heads.vector_code import INT, LANES, REGISTERS, Block, Step, VectorCode, emitted
 
 _VECTORS = 4  # in a row of a panel
 PANEL = LANES * _VECTORS
@@ -30,6 +32,21 @@ GRADIENT = _BACKWARD * PANEL
 """Numbers in the buffer that `descend_panels` works with."""
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
+Rule = Callable[[VectorCode, Block, Step], Callable[[Any], None]]
+
+
+class Descent(NamedTuple):
+    """How a step changes weights: float32 numbers, and `sgd` instead of Adam.
+
+    `size` is Adam's step size, or SGD's learning rate.
+    """
+
+    size: np.float32
+    learning_rate: np.float32
+    momentum: np.float32
+    twice_l2: np.float32
+    decay: np.float32
+    sgd: bool
 
 
 @compiled
@@ -96,41 +113,65 @@ def transpose_panels(panels, out):
 
 
 @compiled
-def descend_panels(delta, rows, count, kernel, first, second, alpha, gradient):
-    """Form the gradient of a kernel and apply Adam to it, block by block.
+def descend_panels(delta, rows, count, kernel, first, second, step, gradient):
+    """Form the gradient of a kernel and descend along it, block by block.
 
-    `g[u, f] = Σ_i delta[u, i] rows[i, f]` over the first `count` samples; then, in place,
-    `m += (g − m)(1 − β₁);  v += (g² − v)(1 − β₂);  w −= α m / (√v + ε)`, with the step size `α`
-    (Adam: Kingma and Ba 2015, section 2, with ε where Keras puts it). `delta` `[units, padded]`,
-    `rows` `[panels, padded, PANEL]`, `kernel` and its moments `[panels, units, PANEL]`,
-    `gradient` a buffer of GRADIENT numbers.
+    `g[u, f] = Σ_i delta[u, i] rows[i, f]` over the first `count` samples, plus `2 · l2 · w`; then,
+    in place, `w −= w · decay · learning_rate` and, with the step size `α`,
+    `m += (g − m)(1 − β₁);  v += (g² − v)(1 − β₂);  w −= α m / (√v + ε)`
+    (Adam: Kingma and Ba 2015, section 2, with ε where Keras puts it), or by `sgd`
+    `m = momentum · m − learning_rate · g;  w += m`. `delta` `[units, padded]`, `rows`
+    `[panels, padded, PANEL]`, `kernel` and its moments `[panels, units, PANEL]`, `step` a
+    `Descent`, `gradient` a buffer of GRADIENT numbers.
     """
     panels, units, _ = kernel.shape
     padded = rows.shape[1]
     deltas, inputs = delta.ravel(), rows.ravel()
     weights, means, squares = kernel.ravel(), first.ravel(), second.ravel()
-    # Adam on one block goes on while the next one's gradient is formed: the divisions and square
-    # roots of the one run beside the products of the other.
+    size, rate, momentum = step.size, step.learning_rate, step.momentum
+    twice_l2, decay = step.twice_l2, step.decay
+    # The descent of one block goes on while the next one's gradient is formed: the divisions and
+    # square roots of the one run beside the products of the other.
     before, vectors = 0, 0
     for panel in range(panels):
         source = panel * padded * PANEL
         unit = 0
         while unit < units:
             whole = unit + _BACKWARD <= units
-            if whole:
-                _backward_block(
-                    deltas, unit * padded, padded, inputs, source, count,
-                    gradient, weights, means, squares, before, vectors, alpha,
+            at = unit * padded
+            if whole and step.sgd:
+                _sgd_block(
+                    deltas, at, padded, inputs, source, count, gradient, weights, means, squares,
+                    before, vectors, size, rate, momentum, twice_l2, decay,
+                )  # fmt: skip
+            elif whole:
+                _adam_block(
+                    deltas, at, padded, inputs, source, count, gradient, weights, means, squares,
+                    before, vectors, size, rate, momentum, twice_l2, decay,
+                )  # fmt: skip
+            elif step.sgd:
+                _sgd_unit(
+                    deltas, at, padded, inputs, source, count, gradient, weights, means, squares,
+                    before, vectors, size, rate, momentum, twice_l2, decay,
                 )  # fmt: skip
             else:
-                _backward_unit(
-                    deltas, unit * padded, padded, inputs, source, count,
-                    gradient, weights, means, squares, before, vectors, alpha,
+                _adam_unit(
+                    deltas, at, padded, inputs, source, count, gradient, weights, means, squares,
+                    before, vectors, size, rate, momentum, twice_l2, decay,
                 )  # fmt: skip
             before = (panel * units + unit) * PANEL
             vectors = (_BACKWARD if whole else 1) * _VECTORS
             unit += _BACKWARD if whole else 1
-    _adam_vectors(gradient, weights, means, squares, before, vectors, alpha)
+    if step.sgd:
+        _sgd_vectors(
+            gradient, weights, means, squares, before, vectors,
+            size, rate, momentum, twice_l2, decay,
+        )  # fmt: skip
+    else:
+        _adam_vectors(
+            gradient, weights, means, squares, before, vectors,
+            size, rate, momentum, twice_l2, decay,
+        )  # fmt: skip
 
 
 def _product(rows: int, vectors: int, row_step: int, term_step: int) -> Any:
@@ -162,17 +203,18 @@ def _product(rows: int, vectors: int, row_step: int, term_step: int) -> Any:
     return emitted(emit)
 
 
-def _backward(units: int) -> Any:
-    """The gradient of a block of one panel into `gradient`, while Adam consumes what was there."""
+def _backward(units: int, rule: Rule) -> Any:
+    """The gradient of a block of one panel into `gradient`, as `rule` consumes what was there."""
 
     def emit(
         code: VectorCode, deltas: Any, unit: Any, padded: Any, inputs: Any, source: Any,
         count: Any, gradient: Any, weights: Any, means: Any, squares: Any, before: Any,
-        vectors: Any, alpha: Any,
+        vectors: Any, size: Any, rate: Any, momentum: Any, twice_l2: Any, decay: Any,
     ) -> None:  # fmt: skip
         builder = code.builder
         sums = code.zeros(units * _VECTORS)
-        adam = code.adam(gradient, weights, means, squares, before, alpha)
+        block = Block(gradient, weights, means, squares, before)
+        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
 
         def product(sample: Any) -> None:
             row = builder.add(source, builder.mul(sample, INT(PANEL)))
@@ -186,25 +228,30 @@ def _backward(units: int) -> Any:
         both = builder.select(fewer, count, vectors)
         with cgutils.for_range(builder, both) as loop:
             product(loop.index)
-            adam(loop.index)
+            descend(loop.index)
         with cgutils.for_range_slice(builder, both, count, INT(1)) as (sample, _):
             product(sample)
         with cgutils.for_range_slice(builder, both, vectors, INT(1)) as (vector, _):
-            adam(vector)
+            descend(vector)
         for n, total in enumerate(sums):
             code.store(builder.load(total), gradient, INT(n * LANES))
 
     return emitted(emit)
 
 
-@emitted
-def _adam_vectors(
-    code: VectorCode, gradient: Any, weights: Any, means: Any, squares: Any, before: Any,
-    vectors: Any, alpha: Any,
-) -> None:  # fmt: skip
-    adam = code.adam(gradient, weights, means, squares, before, alpha)
-    with cgutils.for_range(code.builder, vectors) as loop:
-        adam(loop.index)
+def _alone(rule: Rule) -> Any:
+    """`rule` on the last block, when there is no next."""
+
+    def emit(
+        code: VectorCode, gradient: Any, weights: Any, means: Any, squares: Any, before: Any,
+        vectors: Any, size: Any, rate: Any, momentum: Any, twice_l2: Any, decay: Any,
+    ) -> None:  # fmt: skip
+        block = Block(gradient, weights, means, squares, before)
+        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
+        with cgutils.for_range(code.builder, vectors) as loop:
+            descend(loop.index)
+
+    return emitted(emit)
 
 
 @emitted
@@ -222,4 +269,6 @@ def _transpose_square(
 _forward_many_2, _forward_many_1 = (_product(_UNITS, v, PANEL, 1) for v in (2, 1))
 _forward_one_2, _forward_one_1 = (_product(1, v, PANEL, 1) for v in (2, 1))
 _back_2, _back_1 = (_product(_INPUTS, v, 1, PANEL) for v in (2, 1))
-_backward_block, _backward_unit = _backward(_BACKWARD), _backward(1)
+_adam_block, _adam_unit = (_backward(units, VectorCode.adam) for units in (_BACKWARD, 1))
+_sgd_block, _sgd_unit = (_backward(units, VectorCode.sgd) for units in (_BACKWARD, 1))
+_adam_vectors, _sgd_vectors = _alone(VectorCode.adam), _alone(VectorCode.sgd)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +14,8 @@ from manyheads.heads.head import Parameters
 from manyheads.places import atomic_path
 
 
-def save_head(path: Path, parameters: Parameters, about: dict[str, float]) -> None:
-    """Write `parameters` with a few numbers `about` them, whole or not at all.
+def save_head(path: Path, parameters: Parameters, about: Mapping[str, float | str]) -> None:
+    """Write `parameters` with a few values `about` them, whole or not at all.
 
     Equal heads give equal files.
     """
@@ -26,8 +28,8 @@ def save_head(path: Path, parameters: Parameters, about: dict[str, float]) -> No
         temporary.write_bytes(data)
 
 
-def load_head(path: Path) -> tuple[Parameters, dict[str, float]]:
-    """The parameters in `path` and the numbers about them; raises `ModelError` if it is no head."""
+def load_head(path: Path) -> tuple[Parameters, dict[str, Any]]:
+    """The parameters in `path` and the values about them; raises `ModelError` if it is no head."""
     from safetensors import SafetensorError, safe_open
 
     try:

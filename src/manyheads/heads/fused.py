@@ -12,7 +12,7 @@ import numpy as np
 
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings
 from manyheads.heads.fused_head import train_head
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.streams import SeededStreams, StreamsOf
 from manyheads.machine import cores
 
@@ -90,7 +90,7 @@ def compile_kernels() -> None:
         classes=2,
     )
     head = HeadSettings(
-        hyperparameters=Hyperparameters(size_inner=1), seed=0, fold=0, epochs=1, batch_size=1
+        hyperparameters=Hyperparameters(size_inner=1, batch_size=1), seed=0, fold=0, epochs=1
     )
     for _ in FusedEngine(1).train([head], [fold]):
         pass

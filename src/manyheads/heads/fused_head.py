@@ -10,7 +10,6 @@ from jaxtyping import Float32, Float64
 from manyheads.heads import kernels
 from manyheads.heads.bank import (
     EpochEnd,
-    Fold,
     HeadEnd,
     HeadSettings,
     Metrics,
@@ -18,8 +17,11 @@ from manyheads.heads.bank import (
     head_events,
 )
 from manyheads.heads.blocks import GRADIENT, PANEL
+from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, compact_predictions, cross_entropy
-from manyheads.heads.kernels import Layer, Workspace
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.inputs import Inputs, Shown
+from manyheads.heads.kernels import Layer, Rules, Samples, Workspace
 from manyheads.heads.streams import Streams, UniformSource
 from manyheads.heads.vector_code import LANES
 
@@ -59,13 +61,16 @@ class _Trainer:
         start = streams.initial_parameters(
             self.features, self.hyperparameters.size_inner, fold.classes
         )
-        self.work = _workspace(head.batch_size, self.features, start)
+        batch_size = self.hyperparameters.batch_size
+        self.inputs = Inputs(self.hyperparameters, fold, streams)
+        self.rules = _rules(self.hyperparameters)
+        self.work = _workspace(batch_size, self.features, start)
         self.inner = _layer(start.inner_kernel, start.inner_bias)
         self.outer = _layer(start.kernel, start.bias)
         self.steps = 0
         self.predictions: Predictions = np.empty((len(fold.validation), fold.classes), np.float16)
         size = sum(array.size for array in start)
-        self.block = head.batch_size * _steps_a_call(head.batch_size, size)
+        self.block = batch_size * _steps_a_call(batch_size, size)
 
     def epochs(self) -> Iterator[tuple[Metrics, Float64[np.ndarray, "steps"]]]:
         """Train epoch after epoch, yielding each one's outcome, until the last or `stopped`."""
@@ -75,28 +80,28 @@ class _Trainer:
             if trained is None or validated is None:
                 return
             accuracy, losses = trained
-            sizes = np.full(len(losses), self.head.batch_size)
+            sizes = np.full(len(losses), self.rules.batch_size)
             sizes[-1] -= sizes.sum() - len(self.fold.train)
             loss = float(losses @ sizes / sizes.sum())
             yield Metrics(accuracy, loss, *validated), losses
 
     def _train(self, epoch: int) -> tuple[float, Float64[np.ndarray, "steps"]] | None:
-        samples = len(self.fold.train)
-        order = self.streams.order(epoch, samples)
-        rows, labels = self.fold.train[order], self.fold.train_labels[order]
+        samples, shown = len(self.fold.train), self.inputs.epoch(epoch)
         uniforms = self.streams.uniforms(epoch)
-        losses, hits = [], 0
+        rules = self.rules._replace(droprate=self.hyperparameters.droprate_in(epoch))
+        a_step, losses, hits = rules.batch_size, [], 0
         for part in self._blocks(samples):
             if self.stopped():
                 return None
+            count = part.stop - part.start
+            rates = self.hyperparameters.learning_rates(
+                self.steps, -(-count // a_step), -(-samples // a_step)
+            )
             block_losses, block_hits = kernels.train_steps(
-                self.matrix,
-                rows[part],
-                labels[part],
-                self._draw(uniforms, part.stop - part.start),
-                self.head.batch_size,
-                self.hyperparameters.droprate,
-                self.hyperparameters.learning_rate,
+                _samples(shown.part(part)),
+                self._draw(uniforms, rules.droprate, count),
+                rules,
+                np.array(rates),
                 self.steps,
                 self.inner,
                 self.outer,
@@ -115,7 +120,7 @@ class _Trainer:
             if self.stopped():
                 return None
             logits = kernels.logits_of(
-                self.matrix, rows[part], self.head.batch_size, self.inner, self.outer, self.work
+                self.matrix, rows[part], self.rules.batch_size, self.inner, self.outer, self.work
             )
             hits += int((logits.argmax(axis=1) == labels[part]).sum())
             with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
@@ -127,10 +132,12 @@ class _Trainer:
         for start in range(0, samples, self.block):
             yield slice(start, min(start + self.block, samples))
 
-    def _draw(self, uniforms: UniformSource, samples: int) -> Float32[np.ndarray, "samples units"]:
+    def _draw(
+        self, uniforms: UniformSource, droprate: float, samples: int
+    ) -> Float32[np.ndarray, "samples units"]:
         """Numbers for the masks of the next samples; none where nothing can be hidden."""
         units = self.hyperparameters.size_inner
-        if not units or not self.hyperparameters.droprate:
+        if not units or not droprate:
             return np.broadcast_to(np.float32(1), (samples, units)).copy()
         return uniforms.random((samples, units), dtype=np.float32)
 
@@ -142,6 +149,24 @@ class _Trainer:
             _from_panels(self.outer.kernel, units or self.features),
             self.outer.bias.copy(),
         )
+
+
+def _rules(setting: Hyperparameters) -> Rules:
+    return Rules(
+        batch_size=setting.batch_size,
+        droprate=setting.droprate,
+        smoothing=setting.label_smoothing,
+        l2=setting.l2,
+        decay=setting.weight_decay,
+        max_norm=setting.max_norm,
+        momentum=setting.momentum,
+        sgd=setting.optimizer == "sgd",
+    )
+
+
+def _samples(shown: Shown) -> Samples:
+    matrix = _read_only(shown.vectors)
+    return Samples(matrix, shown.rows, shown.labels, shown.partners, shown.shares)
 
 
 def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:

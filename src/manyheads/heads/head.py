@@ -1,4 +1,4 @@
-"""What a head is: its hyperparameters, its parameters, its forward pass and its loss.
+"""What a head is: its parameters, its forward pass and its loss.
 
 Everything here is plain NumPy and reads like the maths. The engines are faster ways to do the
 same; this module is what they are held to, and what evaluates a head once it is trained.
@@ -6,36 +6,10 @@ same; this module is what they are held to, and what evaluates a head once it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
-
-from manyheads.settings import number, whole
-
-MAX_SIZE_INNER = 65_536
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """One setting of a head, under the lesson's names.
-
-    `learning_rate` in (0, 10]; `size_inner` units of the inner layer, 0 for none; `droprate`, the
-    probability in [0, 1) that an inner unit is hidden in a training step. A head without an inner
-    layer has nothing to hide, so its `droprate` has no effect. Raises `SettingError`.
-    """
-
-    learning_rate: float = 0.01
-    size_inner: int = 100
-    droprate: float = 0.5
-
-    def __post_init__(self) -> None:
-        set_ = object.__setattr__  # the class is frozen; this stores the checked, converted values
-        rate = number("learning_rate", self.learning_rate, 0, 10, open_low=True)
-        set_(self, "learning_rate", rate)
-        set_(self, "size_inner", whole("size_inner", self.size_inner, 0, MAX_SIZE_INNER))
-        set_(self, "droprate", number("droprate", self.droprate, 0, 1, open_high=True))
 
 
 class Parameters(NamedTuple):

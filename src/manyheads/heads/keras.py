@@ -13,20 +13,26 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from manyheads.heads.bank import (
     EpochEnd,
-    Fold,
     HeadEnd,
     HeadSettings,
     Metrics,
     Predictions,
     head_events,
 )
+from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, compact_predictions
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.inputs import EpochInputs, Inputs
 from manyheads.heads.streams import SeededStreams, Streams, StreamsOf, UniformSource
 from manyheads.keras_backend import import_keras
+
+# What of a setting is built into a model; the rest arrives with each head or each step.
+_COMPILED = ("l2", "max_norm", "optimizer", "momentum", "weight_decay")
+_HISTORY = ("accuracy", "cross_entropy", "val_accuracy", "val_cross_entropy")
 
 
 class KerasEngine:
@@ -51,8 +57,9 @@ class KerasEngine:
                 return
             fold, draws = folds[head.fold], streams(head.seed, head.fold)
             shape = fold.matrix.shape[1], head.hyperparameters.size_inner, fold.classes
-            # Heads of one shape take turns in one model: Keras compiles it once.
-            model = models[shape] = models.get(shape) or _build(keras, *shape)
+            # Heads that differ in nothing that is compiled take turns in one model.
+            kind = *shape, *(getattr(head.hyperparameters, name) for name in _COMPILED)
+            model = models[kind] = models.get(kind) or _build(keras, *shape, head.hyperparameters)
             _restart(keras, model, head, draws.initial_parameters(*shape))
             epochs = _epochs(keras, model, head, fold, draws, stop)
             yield from head_events(
@@ -69,48 +76,65 @@ def _epochs(
     streams: Streams,
     stop: threading.Event | None,
 ) -> Iterator[tuple[Metrics, Float64[np.ndarray, "steps"]]]:
-    recorder = _recorder(keras, stop)
+    setting = head.hyperparameters
+    recorder, inputs = _recorder(keras, stop), Inputs(setting, fold, streams)
+    steps = _steps(setting, len(fold.train))
     for epoch in range(1, head.epochs + 1):
-        order = streams.order(epoch, len(fold.train))
+        recorder.learning_rates = setting.learning_rates((epoch - 1) * steps, steps, steps)
         # One epoch a call, for the metrics as they come; the optimiser's state goes on. The steps
         # are given: a step that finds the generator at its end would still advance Adam's counter.
         history = model.fit(
-            _batches(
-                head, fold, fold.train[order], fold.train_labels[order], streams.uniforms(epoch)
-            ),
-            steps_per_epoch=_steps(head, fold.train),
-            validation_data=_batches(head, fold, fold.validation, fold.validation_labels),
-            validation_steps=_steps(head, fold.validation),
+            _training(setting, fold.classes, inputs.epoch(epoch), streams.uniforms(epoch), epoch),
+            steps_per_epoch=steps,
+            validation_data=_validation(setting, fold),
+            validation_steps=_steps(setting, len(fold.validation)),
             callbacks=[recorder],
             shuffle=False,
             verbose=0,
         ).history
         if stop is not None and stop.is_set():
             return
-        metrics = Metrics(*(float(history[name][0]) for name in Metrics._fields))
+        metrics = Metrics(*(float(history[name][0]) for name in _HISTORY))
         yield metrics, np.array(recorder.losses, np.float64)
 
 
-def _build(keras: Any, features: int, units: int, classes: int) -> Any:
+def _build(keras: Any, features: int, units: int, classes: int, setting: Hyperparameters) -> Any:
     vectors = keras.Input((features,))
     scale = keras.Input((units,))
     hidden = vectors
+    penalty = keras.regularizers.L2(setting.l2) if setting.l2 else None
+    bound = keras.constraints.MaxNorm(setting.max_norm) if setting.max_norm else None
     if units:
-        inner = keras.layers.Dense(units, activation="relu", name="inner")(vectors)
+        inner = keras.layers.Dense(
+            units, activation="relu", kernel_regularizer=penalty, kernel_constraint=bound,
+            name="inner",
+        )(vectors)  # fmt: skip
         hidden = keras.layers.Multiply()([inner, scale])
-    outputs = keras.layers.Dense(classes, name="outer")(hidden)
+    outputs = keras.layers.Dense(classes, kernel_regularizer=penalty, name="outer")(hidden)
     model = keras.Model([vectors, scale], outputs)
     model.compile(
-        optimizer=keras.optimizers.Adam(),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", _last_loss(keras)],
+        optimizer=_optimizer(keras, setting),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        # Keras's own `loss` has the penalty of L2 in it.
+        metrics=[
+            "accuracy",
+            keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"),
+            _last_loss(keras),
+        ],
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
+def _optimizer(keras: Any, setting: Hyperparameters) -> Any:
+    decay = setting.weight_decay or None
+    if setting.optimizer == "sgd":
+        return keras.optimizers.SGD(momentum=setting.momentum, weight_decay=decay)
+    return keras.optimizers.Adam(weight_decay=decay)
+
+
 def _restart(keras: Any, model: Any, head: HeadSettings, start: Parameters) -> None:
-    """Make `model` as good as new for a head: first parameters, and an Adam that saw nothing."""
+    """Make `model` as good as new for a head: first parameters, an optimiser that saw nothing."""
     model.set_weights(list(start if start.has_inner else start[2:]))
     for variable in model.optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
@@ -126,31 +150,49 @@ def _parameters(model: Any) -> Parameters:
 
 
 def _predictions(model: Any, head: HeadSettings, fold: Fold) -> Predictions:
-    batches = _batches(head, fold, fold.validation, fold.validation_labels)
+    batches = _validation(head.hyperparameters, fold)
     logits = [np.asarray(model.predict_on_batch(inputs)) for inputs, _ in batches]
     return compact_predictions(np.concatenate(logits))
 
 
-def _steps(head: HeadSettings, rows: Int64[np.ndarray, "samples"]) -> int:
-    return -(-len(rows) // head.batch_size)
+def _steps(setting: Hyperparameters, samples: int) -> int:
+    return -(-samples // setting.batch_size)
 
 
-def _batches(
-    head: HeadSettings,
-    fold: Fold,
-    rows: Int64[np.ndarray, "samples"],
-    labels: Int64[np.ndarray, "samples"],
-    uniforms: UniformSource | None = None,
-) -> Iterator[tuple[Any, Any]]:
-    """Batches of (features, mask scale) and labels; nothing is hidden without `uniforms`."""
-    units, rate = head.hyperparameters.size_inner, head.hyperparameters.droprate
-    for start in range(0, len(rows), head.batch_size):
-        part = slice(start, start + head.batch_size)
-        scale = np.ones((len(rows[part]), units), np.float32)
-        if uniforms is not None and units and rate:
+Batches = Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]
+
+
+def _training(
+    setting: Hyperparameters, classes: int, shown: EpochInputs, uniforms: UniformSource, epoch: int
+) -> Batches:
+    """Batches of (inputs, mask scale) and targets."""
+    units, rate = setting.size_inner, setting.droprate_in(epoch)
+    for part in _parts(setting, len(shown.order)):
+        batch = shown.part(part)
+        scale = np.ones((len(batch.rows), units), np.float32)
+        if units and rate:
             keep = uniforms.random(scale.shape, dtype=np.float32) >= np.float32(rate)
             scale = keep * np.float32(1 / (1 - rate))
-        yield (np.asarray(fold.matrix[rows[part]]), scale), labels[part]
+        once = np.eye(classes, dtype=np.float32)
+        share = batch.shares[:, None]
+        targets = share * once[batch.labels] + (1 - share) * once[batch.partners]
+        if smoothing := np.float32(setting.label_smoothing):
+            targets = (1 - smoothing) * targets + smoothing / np.float32(classes)
+        yield (np.asarray(batch.vectors[batch.rows]), scale), targets
+
+
+def _validation(setting: Hyperparameters, fold: Fold) -> Batches:
+    """Batches of plain features, a scale that hides nothing, and labels."""
+    once = np.eye(fold.classes, dtype=np.float32)
+    for part in _parts(setting, len(fold.validation)):
+        rows = fold.validation[part]
+        scale = np.ones((len(rows), setting.size_inner), np.float32)
+        yield (np.asarray(fold.matrix[rows]), scale), once[fold.validation_labels[part]]
+
+
+def _parts(setting: Hyperparameters, samples: int) -> Iterator[slice]:
+    for start in range(0, samples, setting.batch_size):
+        yield slice(start, min(start + setting.batch_size, samples))
 
 
 def _last_loss(keras: Any) -> Any:
@@ -162,7 +204,7 @@ def _last_loss(keras: Any) -> Any:
             self.value = self.add_variable((), "zeros", name="value")
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-            losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+            losses = keras.losses.categorical_crossentropy(y_true, y_pred, from_logits=True)
             self.value.assign(keras.ops.average(losses, weights=sample_weight))
 
         def result(self) -> Any:
@@ -174,9 +216,13 @@ def _last_loss(keras: Any) -> Any:
 def _recorder(keras: Any, stop: threading.Event | None) -> Any:
     class Recorder(keras.callbacks.Callback):
         losses: list[float]
+        learning_rates: list[float]
 
         def on_epoch_begin(self, *_: Any) -> None:
             self.losses = []
+
+        def on_train_batch_begin(self, step: int, *_: Any, **__: Any) -> None:
+            self.model.optimizer.learning_rate = self.learning_rates[step]
 
         def on_train_batch_end(self, _: int, logs: Any) -> None:
             self.losses.append(float(logs["last_loss"]))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manyheads.heads.blocks import (
+    Descent,
     back_panels,
     compiled,
     descend_panels,
@@ -22,7 +23,10 @@ from manyheads.heads.vector_code import BETA_1, BETA_2, EPSILON, GAIN_1, GAIN_2
 
 
 class Layer(NamedTuple):
-    """A dense layer with Adam's two moments of each array; kernels are `[panels, units, PANEL]`."""
+    """A dense layer with Adam's two moments of each array; kernels are `[panels, units, PANEL]`.
+
+    SGD keeps its velocity in the first moment.
+    """
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -30,6 +34,29 @@ class Layer(NamedTuple):
     kernel_second: np.ndarray
     bias_first: np.ndarray
     bias_second: np.ndarray
+
+
+class Samples(NamedTuple):
+    """A run of training samples in visiting order, as `inputs.Shown` describes them."""
+
+    matrix: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    partners: np.ndarray
+    shares: np.ndarray
+
+
+class Rules(NamedTuple):
+    """How a head is trained: all float64, but for `batch_size` and `sgd`; `max_norm` 0: none."""
+
+    batch_size: int
+    droprate: float
+    smoothing: float
+    l2: float
+    decay: float
+    max_norm: float
+    momentum: float
+    sgd: bool
 
 
 class Workspace(NamedTuple):
@@ -50,41 +77,47 @@ class Workspace(NamedTuple):
 
 
 @compiled
-def train_steps(
-    matrix, rows, labels, uniforms, batch_size, droprate, learning_rate, step, inner, outer, work
-):
-    """Train a head on `rows` of `matrix`, a batch a step; returns each step's losses and hits.
+def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, work):
+    """Train a head on `samples`, a batch a step; returns each step's losses and hits.
 
-    `rows`, `labels` `[samples]` in visiting order; `uniforms` `[samples, units]` for the masks;
-    `step` is how many steps came before. `inner` (of no units, if there is none) and `outer` are
-    updated in place. Returns the mean loss `[steps]` in nats and the number of samples classified
-    right `[steps]`.
+    `uniforms` `[samples, units]` are for the masks, `learning_rates` `[steps]` for the steps, and
+    `step` is how many came before. `inner` (of no units, if there is none) and `outer` are updated
+    in place. Returns the mean loss `[steps]` in nats, without what L2 adds, and the number of
+    samples classified right `[steps]`.
     """
-    samples, units = rows.size, inner.bias.size
-    steps = (samples + batch_size - 1) // batch_size
-    losses, hits = np.empty(steps, np.float64), np.empty(steps, np.int64)
-    for k in range(steps):
+    units, batch_size = inner.bias.size, rules.batch_size
+    losses, hits = (
+        np.empty(learning_rates.size, np.float64),
+        np.empty(learning_rates.size, np.int64),
+    )
+    for k in range(learning_rates.size):
         start = k * batch_size
-        n = min(batch_size, samples - start)
-        _gather(matrix, rows[start : start + n], work)
+        n = min(batch_size, samples.rows.size - start)
+        part = slice(start, start + n)
+        _gather(samples.matrix, samples.rows[part], work)
         if units:
             _forward(inner, work.columns, n, work.hidden_flat)
-            _relu_dropout(work.hidden_flat, uniforms[start : start + n], droprate)
+            _relu_dropout(work.hidden_flat, uniforms[part], rules.droprate)
             _forward(outer, work.hidden, n, work.logits)
         else:
             _forward(outer, work.columns, n, work.logits)
-        losses[k], hits[k] = _loss_and_gradient(work.logits, labels[start : start + n])
+        losses[k], hits[k] = _loss_and_gradient(
+            work.logits, samples.labels[part], samples.partners[part], samples.shares[part],
+            np.float32(rules.smoothing),
+        )  # fmt: skip
 
-        alpha = _step_size(learning_rate, step + k + 1)
+        descent = _descent(rules, learning_rates[k], step + k + 1)
         if units:
             work.hidden_part[:] = 0
             back_panels(outer.kernel, work.logits, n, work.hidden_part)
             transpose_panels(work.hidden, work.hidden_rows)
-            _back_through(work.hidden_flat, work.hidden_part_flat, units, n, droprate)
-            _descend(outer, work.logits, work.hidden_rows, n, alpha, work.gradient)
-            _descend(inner, work.hidden_flat, work.rows, n, alpha, work.gradient)
+            _back_through(work.hidden_flat, work.hidden_part_flat, units, n, rules.droprate)
+            _descend(outer, work.logits, work.hidden_rows, n, descent, work.gradient)
+            _descend(inner, work.hidden_flat, work.rows, n, descent, work.gradient)
+            if rules.max_norm > 0:
+                _bound_norms(inner.kernel, np.float32(rules.max_norm))
         else:
-            _descend(outer, work.logits, work.rows, n, alpha, work.gradient)
+            _descend(outer, work.logits, work.rows, n, descent, work.gradient)
     return losses, hits
 
 
@@ -131,15 +164,29 @@ def _forward(layer, columns, n, out):
 
 
 @compiled
-def _descend(layer, delta, rows, n, alpha, gradient):
+def _descent(rules, learning_rate, t):
+    """The numbers of step `t`, counted from 1."""
+    size = np.float32(learning_rate) if rules.sgd else _step_size(learning_rate, t)
+    return Descent(
+        size, np.float32(learning_rate), np.float32(rules.momentum), np.float32(2 * rules.l2),
+        np.float32(rules.decay), rules.sgd,
+    )  # fmt: skip
+
+
+@compiled
+def _descend(layer, delta, rows, n, descent, gradient):
     descend_panels(
-        delta, rows, n, layer.kernel, layer.kernel_first, layer.kernel_second, alpha, gradient
+        delta, rows, n, layer.kernel, layer.kernel_first, layer.kernel_second, descent, gradient
     )
     bias_gradient = np.zeros(layer.bias.size, np.float32)
     for unit in range(bias_gradient.size):
         for i in range(n):
             bias_gradient[unit] += delta[unit, i]
-    _adam(layer.bias, bias_gradient, layer.bias_first, layer.bias_second, alpha)
+        layer.bias[unit] -= layer.bias[unit] * descent.decay * descent.learning_rate
+    if descent.sgd:
+        _momentum(layer.bias, bias_gradient, layer.bias_first, descent)
+    else:
+        _adam(layer.bias, bias_gradient, layer.bias_first, layer.bias_second, descent.size)
 
 
 @compiled
@@ -172,9 +219,14 @@ def _back_through(inner, gradient, units, n, droprate):
 
 
 @compiled
-def _loss_and_gradient(logits, labels):
-    """The mean cross-entropy and the hits of a batch; `logits` become their gradient."""
+def _loss_and_gradient(logits, labels, partners, shares, smoothing):
+    """The mean cross-entropy and the hits of a batch; `logits` become their gradient.
+
+    Of the classes a sample's target has `shares · (1 − smoothing)` for its label, `(1 − shares) ·
+    (1 − smoothing)` for its partner's, and an equal part of `smoothing` for each.
+    """
     n, classes = labels.size, logits.shape[0]
+    each, one = smoothing / np.float32(classes), np.float32(1)
     total, hits = 0.0, 0
     for i in range(n):
         label = labels[i]
@@ -183,14 +235,25 @@ def _loss_and_gradient(logits, labels):
             if logits[j, i] > logits[best, i]:
                 best = j
         hits += best == label
-        top, own = logits[best, i], logits[label, i]
+        share, partner = shares[i], partners[i]
+        top, own, other = logits[best, i], logits[label, i], logits[partner, i]
         sum_ = np.float32(0)
+        whole = np.float32(0)
         for j in range(classes):
+            whole += top - logits[j, i]
             logits[j, i] = np.exp(logits[j, i] - top)
             sum_ += logits[j, i]
-        total += np.log(sum_) + (top - own)
+        if share == one and smoothing == 0:
+            total += np.log(sum_) + (top - own)
+            for j in range(classes):
+                logits[j, i] = (logits[j, i] / sum_ - np.float32(j == label)) / np.float32(n)
+            continue
+        target = share * (top - own) + (one - share) * (top - other)
+        total += np.log(sum_) + (one - smoothing) * target + each * whole
         for j in range(classes):
-            logits[j, i] = (logits[j, i] / sum_ - np.float32(j == label)) / np.float32(n)
+            wanted = share * np.float32(j == label) + (one - share) * np.float32(j == partner)
+            wanted = (one - smoothing) * wanted + each
+            logits[j, i] = (logits[j, i] / sum_ - wanted) / np.float32(n)
     return total / n, hits
 
 
@@ -214,3 +277,51 @@ def _adam(weights, gradient, first, second, alpha):
         first[i] = m
         second[i] = v
         weights[i] -= m * alpha / (np.sqrt(v) + EPSILON)
+
+
+@compiled
+def _momentum(weights, gradient, velocity, descent):
+    """SGD in place, as Keras has it: `v = momentum · v − learning_rate · g;  w += v`."""
+    for i in range(weights.size):
+        velocity[i] = velocity[i] * descent.momentum - gradient[i] * descent.size
+        weights[i] += velocity[i]
+
+
+@compiled
+def _bound_norms(kernel, bound):
+    """Scale each unit's incoming weights as Keras's `MaxNorm`: by `min(norm, bound) / (ε + norm)`.
+
+    (Srivastava et al. 2014, section 5.1.)
+    """
+    panels, units, width = kernel.shape
+    lanes = np.empty(width, np.float32)
+    for unit in range(units):
+        lanes[:] = 0
+        for panel in range(panels):
+            for lane in range(width):
+                lanes[lane] += kernel[panel, unit, lane] * kernel[panel, unit, lane]
+        norm = np.sqrt(lanes.sum())
+        factor = min(norm, bound) / (EPSILON + norm)
+        for panel in range(panels):
+            for lane in range(width):
+                kernel[panel, unit, lane] *= factor
+
+
+@compiled
+def mean_cells(grids, keep, out):
+    """`out[i] = mean of grids[i, c] over the cells c that keep[i] has`, at least one.
+
+    `grids` `[samples, cells, features]`, `keep` `[samples, cells]`, `out` `[samples, features]`.
+    """
+    samples, cells, features = grids.shape
+    for i in range(samples):
+        kept = 0
+        out[i] = 0
+        for cell in range(cells):
+            if keep[i, cell]:
+                kept += 1
+                for f in range(features):
+                    out[i, f] += grids[i, cell, f]
+        scale = np.float32(1) / np.float32(kept)
+        for f in range(features):
+            out[i, f] *= scale

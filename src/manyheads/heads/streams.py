@@ -1,4 +1,4 @@
-"""The randomness of a head: its first weights, its batch orders and its dropout masks.
+"""The randomness of a head: its first weights, its batch orders, and what each step hides or mixes.
 
 Every draw comes from a counter-based generator (Philox; Salmon et al. 2011) keyed by what the
 draw is for, so a head's numbers depend on its seed, its fold and the epoch alone. Candidates of
@@ -9,6 +9,7 @@ numbers, which turn a comparison of candidates into a paired one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,15 @@ from jaxtyping import Int64
 from manyheads.heads.head import Parameters, glorot_parameters
 
 _INITIAL, _ORDER, _UNIFORMS = range(3)
+
+
+class Purpose(IntEnum):
+    """What a head's inputs draw numbers for; each purpose has a stream of its own."""
+
+    VIEWS = 3
+    CELLS = 4
+    FEATURES = 5
+    MIXING = 6
 
 
 class UniformSource(Protocol):
@@ -45,6 +55,10 @@ class Streams(Protocol):
         """
         ...
 
+    def draws(self, purpose: Purpose, epoch: int) -> np.random.Generator:
+        """Numbers for what `inputs` does in `epoch`, consumed sample by sample."""
+        ...
+
 
 StreamsOf = Callable[[int, int], Streams]
 """Makes the streams of a head from its seed and its fold."""
@@ -69,6 +83,10 @@ class SeededStreams:
     def uniforms(self, epoch: int) -> np.random.Generator:
         """A generator that begins anew with each epoch."""
         return self._generator(_UNIFORMS, epoch)
+
+    def draws(self, purpose: Purpose, epoch: int) -> np.random.Generator:
+        """A generator that begins anew with each epoch."""
+        return self._generator(purpose, epoch)
 
     def _generator(self, *purpose: int) -> np.random.Generator:
         entropy = np.random.SeedSequence((self.seed, self.fold, *purpose))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import binding, ir
@@ -64,6 +64,26 @@ def emitted(emit: Callable[..., None]) -> Any:
     return intrinsic(function)
 
 
+class Block(NamedTuple):
+    """A block of a kernel in memory: its gradient, where it begins, and what descends."""
+
+    gradient: Any
+    weights: Any
+    first: Any
+    second: Any
+    at: Any
+
+
+class Step(NamedTuple):
+    """The numbers of one descent: `size` is Adam's step size, or the learning rate itself."""
+
+    size: Any
+    learning_rate: Any
+    momentum: Any
+    twice_l2: Any
+    decay: Any
+
+
 class VectorCode:
     """Emits vector instructions; a pointer is to float32, offsets are counted in numbers."""
 
@@ -110,26 +130,50 @@ class VectorCode:
             square *= 2
         return rows
 
-    def adam(
-        self, gradient: Any, weights: Any, means: Any, squares: Any, before: Any, alpha: Any
-    ) -> Callable[[Any], None]:
-        """Emits Adam for one vector of the block at `before`, given that vector's number."""
+    def adam(self, block: Block, step: Step) -> Callable[[Any], None]:
+        """Emits Adam for one vector of a block, given that vector's number."""
         b = self.builder
         gain_1, gain_2, epsilon = (
             self._all_lanes(ir.Constant(_FLOAT, float(number)))
             for number in (GAIN_1, GAIN_2, EPSILON)
         )
-        rate, root = self._all_lanes(alpha), self._function("sqrt", 1)
+        rate, root = self._all_lanes(step.size), self._function("sqrt", 1)
 
-        def emit(vector: Any) -> None:
-            start = b.mul(vector, INT(LANES))
-            at = b.add(before, start)
-            g = self.load(gradient, start)
-            w, m, v = (self.load(array, at) for array in (weights, means, squares))
+        def update(g: Any, w: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
             m = b.fadd(m, b.fmul(b.fsub(g, m), gain_1))
             v = b.fadd(v, b.fmul(b.fsub(b.fmul(g, g), v), gain_2))
             w = b.fsub(w, b.fdiv(b.fmul(m, rate), b.fadd(b.call(root, [v]), epsilon)))
-            for value, array in ((m, means), (v, squares), (w, weights)):
+            return w, m, v
+
+        return self._descent(block, step, update)
+
+    def sgd(self, block: Block, step: Step) -> Callable[[Any], None]:
+        """Emits gradient descent with momentum for one vector of a block, as `adam` does."""
+        b = self.builder
+        rate, momentum = self._all_lanes(step.size), self._all_lanes(step.momentum)
+
+        def update(g: Any, w: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
+            m = b.fsub(b.fmul(m, momentum), b.fmul(g, rate))
+            return b.fadd(w, m), m, v
+
+        return self._descent(block, step, update)
+
+    def _descent(
+        self, block: Block, step: Step, update: Callable[..., tuple[Any, Any, Any]]
+    ) -> Callable[[Any], None]:
+        """`update` on one vector, after the gradient of L2 and the decoupled decay."""
+        b = self.builder
+        twice_l2, decay = self._all_lanes(step.twice_l2), self._all_lanes(step.decay)
+        rate = self._all_lanes(step.learning_rate)
+
+        def emit(vector: Any) -> None:
+            start = b.mul(vector, INT(LANES))
+            at = b.add(block.at, start)
+            w, m, v = (self.load(each, at) for each in (block.weights, block.first, block.second))
+            g = b.fadd(self.load(block.gradient, start), b.fmul(twice_l2, w))
+            w = b.fsub(w, b.fmul(b.fmul(w, decay), rate))
+            new = zip((block.weights, block.first, block.second), update(g, w, m, v), strict=True)
+            for array, value in new:
                 self.store(value, array, at)
 
         return emit

@@ -9,7 +9,7 @@ from typing import Any
 
 from manyheads.errors import SettingError
 from manyheads.heads.bank import Metrics
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.run import BestHead
 
 MAX_CHECKPOINTS = 20

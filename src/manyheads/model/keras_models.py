@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.safety import check_parts
 from manyheads.places import disk_errors
 

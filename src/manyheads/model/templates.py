@@ -23,7 +23,8 @@ from manyheads.backbones import products
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ManyheadsError, ModelError
-from manyheads.heads.head import Hyperparameters, Parameters
+from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.members import StoredMember
 from manyheads.places import disk_errors
 

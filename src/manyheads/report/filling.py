@@ -22,6 +22,7 @@ from manyheads.evidence.findings import Findings
 from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.openings import Opening, day_and_time, openings
 from manyheads.evidence.wording import deciding, needs_words
+from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
 from manyheads.report.content import Missing, ReportContent
@@ -75,12 +76,13 @@ def command_of(settings: StudySettings, run: str) -> str:
         words.extend([f"--{name.replace('_', '-')}", *(shlex.quote(str(each)) for each in values)])
 
     for name in HYPERPARAMETERS:
-        option(name, *(f"{value:g}" for value in getattr(settings.grid, name)))
+        values = getattr(settings.grid, name)
+        if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
+            option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
     usual = StudySettings(data="", grid=settings.grid)
-    for name in ("epochs", "seeds"):
-        option(name, getattr(settings, name))
+    option("seeds", settings.seeds)
     for name in (
-        "folds", "repeats", "batch_size", "select", "patience", "prune",
+        "folds", "repeats", "select", "patience", "prune",
         "backbone", "weights", "engine", "runtime", "precision",
     ):  # fmt: skip
         if (value := getattr(settings, name)) != getattr(usual, name):

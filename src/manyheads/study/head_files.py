@@ -7,6 +7,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from manyheads.errors import ModelError
 from manyheads.heads.bank import Engine, EpochEnd, Fold, rank_epoch
@@ -26,7 +27,7 @@ class BestHead:
     """The best head of a candidate; `about` is its setting, trial, epoch, and metrics."""
 
     candidate: int
-    about: dict[str, float]
+    about: dict[str, Any]
     parameters: Parameters
 
 
@@ -45,7 +46,7 @@ def best_heads(
     ]
 
 
-def about_head(settings: StudySettings, outcome: Outcome) -> dict[str, float]:
+def about_head(settings: StudySettings, outcome: Outcome) -> dict[str, Any]:
     """Where the head of a trial comes from, in numbers."""
     trial = outcome.trial
     return {
@@ -152,7 +153,7 @@ class HeadFiles:
         path = self.folder.head(outcome.trial.candidate)
         save_head(path, parameters, self._about(outcome))
 
-    def _about(self, outcome: Outcome) -> dict[str, float]:
+    def _about(self, outcome: Outcome) -> dict[str, Any]:
         setting = head_settings(self.settings, outcome.trial).hyperparameters
         return {
             **asdict(setting),

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from statistics import median_low
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def refit(
     raise Interrupted("the study", "repeat the same command to resume")
 
 
-def _is(folder: RunFolder, about: dict[str, float]) -> bool:
+def _is(folder: RunFolder, about: dict[str, Any]) -> bool:
     try:
         return load_head(folder.selected)[1] == about
     except ModelError:  # not there, or damaged

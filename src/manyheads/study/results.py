@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.rungs import Rung
 from manyheads.study.select import (
     MEASURES,
@@ -146,7 +146,8 @@ def _summary(
             curve = store.curve(record.trial.number)
             outcomes.append(Outcome(record.trial, record.epoch, curve))
         failed += record.state == "failed"
-    return summarise(candidate, settings.select, outcomes, failed, settings.epochs)
+    epochs = settings.grid[candidate - 1].epochs
+    return summarise(candidate, settings.select, outcomes, failed, epochs)
 
 
 def _rung_of(settings: StudySettings, records: Iterable[TrialRecord]) -> int:

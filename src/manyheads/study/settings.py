@@ -13,20 +13,20 @@ import tomli_w
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.bank import check_rule, fixed_epoch
+from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
 from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
 ENGINES = ("fused", "keras")
-MAX_EPOCHS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
     """What the user asks for; every combination of the grid's values is a candidate.
 
-    `data` names the data set; `weights` is a file of weights or None for ImageNet's; `epochs`,
-    `batch_size` (images) and `seeds` are counts; `select` is the rule that chooses an epoch and
+    `data` names the data set; `weights` is a file of weights or None for ImageNet's; `seeds` is how
+    many trials each candidate has in a fold; `select` is the rule that chooses an epoch and
     a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images only.
     With `folds`, images for training and validation are divided into so many parts, `repeats`
     times anew, and every head is trained on all parts but one, which validates it; None: the given
@@ -41,8 +41,6 @@ class StudySettings:
     weights: str | None = None
     image: ImageSettings = field(default_factory=ImageSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-    epochs: int = 30
-    batch_size: int = 32
     seeds: int = 1
     folds: int | None = None
     repeats: int | None = None
@@ -56,8 +54,6 @@ class StudySettings:
     def __post_init__(self) -> None:
         store(
             self,
-            epochs=whole("epochs", self.epochs, 1, MAX_EPOCHS),
-            batch_size=whole("batch_size", self.batch_size, 1, 65_536),
             seeds=whole("seeds", self.seeds, 1, 100_000),
         )
         store(self, select=check_rule(self.select))
@@ -67,13 +63,18 @@ class StudySettings:
         choice("runtime", self.runtime, RUNTIMES)
         choice("precision", self.precision, PRECISIONS)
         if self.prune is not None:
+            if len(self.grid.epochs) > 1:
+                raise SettingError(
+                    "one number of epochs to prune by", " ".join(map(str, self.grid.epochs)),
+                    "list one, or leave out prune",
+                )  # fmt: skip
             store(self, prune=check_prune(len(self.grid), self.epochs, self.prune))
 
     def _check_epochs(self) -> None:
         fixed = fixed_epoch(self.select)
-        if fixed is not None and fixed > self.epochs:
+        if fixed is not None and fixed > min(self.grid.epochs):
             raise SettingError(
-                f"the epoch of fixed:N to be among the {self.epochs} that are trained",
+                f"the epoch of fixed:N to be among the {min(self.grid.epochs)} that are trained",
                 self.select,
                 "train for more epochs, or name an earlier one",
             )
@@ -97,6 +98,11 @@ class StudySettings:
             raise SettingError(
                 "folds that can be repeated", "repeats without folds", "give folds, such as 5"
             )
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the longest trials have."""
+        return max(self.grid.epochs)
 
     @property
     def divisions(self) -> int:
@@ -148,6 +154,7 @@ def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any
 
 def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
     """What `study_document` wrote; raises `RunError` if it is of another version or damaged."""
+    document = renewed(document)
     try:
         tables = {
             "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
@@ -162,6 +169,19 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             "a study.toml that this version of manyheads understands", reason,
             "use the version that began the study",
         ) from error  # fmt: skip
+
+
+def renewed(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of an earlier version as this one would have written it."""
+    try:
+        study, grid = dict(document["study"]), dict(document["grid"])
+        for name in ("epochs", "batch_size"):  # once settings of the whole study
+            if name in study:
+                grid[name] = [study.pop(name)]
+        defaults = {name: [value] for name, value in NEUTRAL.items() if name not in grid}
+        return {**document, "study": study, "grid": defaults | grid}
+    except (KeyError, TypeError):  # damaged, as reading it will say
+        return document
 
 
 def to_toml(document: dict[str, Any]) -> str:
@@ -181,7 +201,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What makes `new` another study than `old`, a line a setting: `name: old → new`."""
-    before, after = dict(_flat(old)), dict(_flat(new))
+    before, after = dict(_flat(renewed(old))), dict(_flat(renewed(new)))
     lines = []
     for key in sorted(before.keys() | after.keys()):
         incidental = any(key == name or key.startswith(f"{name}.") for name in _INCIDENTAL)

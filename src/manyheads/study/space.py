@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
 
 from manyheads.errors import SettingError
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import (
+    IDLE,
+    LESSON,
+    NAMES,
+    NEUTRAL,
+    Hyperparameters,
+    Idle,
+    check,
+)
 from manyheads.settings import store
 
-HYPERPARAMETERS = tuple(field.name for field in fields(Hyperparameters))
+HYPERPARAMETERS = NAMES
 MAX_TRIALS = 1_000_000
+_MAX_COMBINATIONS = 10_000_000
 
 
-def value_words(name: str, value: float) -> str:
+def value_words(name: str, value: float | str) -> str:
     """A hyperparameter's value for people; an inner layer of no units is none."""
+    if isinstance(value, str):
+        return value
     return "none" if name == "size_inner" and not value else f"{value:g}"
 
 
 def setting_words(setting: Hyperparameters, varying: Sequence[str]) -> str:
-    """A candidate by what sets it apart (by everything, if nothing varies): `droprate 0.5`."""
-    names = varying or HYPERPARAMETERS
+    """A candidate by what sets it apart: `droprate 0.5`.
+
+    If nothing varies, by the lesson's hyperparameters and all others that have an effect.
+    """
+    names = varying or shown_names(setting)
     return ", ".join(f"{name} {value_words(name, getattr(setting, name))}" for name in names)
+
+
+def shown_names(*settings: Hyperparameters) -> tuple[str, ...]:
+    """The lesson's hyperparameters, and all others that differ from their defaults in `settings`.
+
+    How long and in what batches a head trains is told elsewhere.
+    """
+    told = ("epochs", "batch_size")
+    return tuple(
+        name
+        for name in NAMES
+        if name in LESSON
+        or (name not in told and any(getattr(each, name) != NEUTRAL[name] for each in settings))
+    )
 
 
 def counted(number: int, noun: str, ending: str = "s") -> str:
@@ -43,40 +78,63 @@ class Trial:
 class Grid:
     """Every combination of the listed values, indexed from 0; the last one varies fastest.
 
-    A head without an inner layer has nothing to hide, so of its dropout rates only the first is
-    a candidate; the others would be the same head again.
+    Where a hyperparameter has no effect (a droprate without an inner layer, weight_decay with
+    adam) its values would be the same head again: only the first of them makes a candidate. So
+    does adamw without weight_decay beside adam. Raises `SettingError` for values out of range or
+    listed twice, and for one that has no effect in any candidate.
     """
 
     learning_rate: tuple[float, ...]
     size_inner: tuple[int, ...]
     droprate: tuple[float, ...]
+    droprate_schedule: tuple[str, ...] = ("constant",)
+    feature_droprate: tuple[float, ...] = (0.0,)
+    hide_patches: tuple[float, ...] = (0.0,)
+    hide_block: tuple[int, ...] = (1,)
+    hide_pixels: tuple[float, ...] = (0.0,)
+    views: tuple[int, ...] = (1,)
+    mixup: tuple[float, ...] = (0.0,)
+    label_smoothing: tuple[float, ...] = (0.0,)
+    l2: tuple[float, ...] = (0.0,)
+    weight_decay: tuple[float, ...] = (0.0,)
+    max_norm: tuple[float, ...] = (0.0,)
+    optimizer: tuple[str, ...] = ("adam",)
+    momentum: tuple[float, ...] = (0.0,)
+    learning_rate_schedule: tuple[str, ...] = ("constant",)
+    epochs: tuple[int, ...] = (30,)
+    batch_size: tuple[int, ...] = (32,)
 
     def __post_init__(self) -> None:
         for name in HYPERPARAMETERS:
             values = getattr(self, name)
             if not values:
                 raise SettingError(f"at least one {name}", "none", f"give {name} a value")
-            checked = tuple(getattr(Hyperparameters(**{name: value}), name) for value in values)
+            checked = tuple(check(name, value) for value in values)
             if len(set(checked)) < len(checked):
-                listed = " ".join(f"{value:g}" for value in checked)
+                listed = " ".join(value_words(name, value) for value in checked)
                 raise SettingError(f"each {name} once", listed, f"list every {name} only once")
             store(self, **{name: checked})
+        if self._combinations > _MAX_COMBINATIONS:
+            raise SettingError(
+                f"at most {_MAX_COMBINATIONS:,} combinations of values",
+                f"{self._combinations:,}", "list fewer values",
+            )  # fmt: skip
+        self._check_effects()
 
     def __len__(self) -> int:
-        return len(self.learning_rate) * self._per_rate
+        return len(self._kept)
 
     def __getitem__(self, index: int) -> Hyperparameters:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        rate, rest = divmod(index, self._per_rate)
-        sizes = iter(self.size_inner)
-        droprates = self._droprates(size := next(sizes))
-        while rest >= len(droprates):
-            rest -= len(droprates)
-            droprates = self._droprates(size := next(sizes))
-        return Hyperparameters(
-            learning_rate=self.learning_rate[rate], size_inner=size, droprate=droprates[rest]
-        )
+        values = {}
+        places = np.unravel_index(self._kept[index], self._shape)
+        for name, place in zip(HYPERPARAMETERS, places, strict=True):
+            values[name] = getattr(self, name)[int(place)]
+        whole = SimpleNamespace(**values)
+        idle = {rule.name: NEUTRAL[rule.name] for rule in IDLE if rule.idle(whole)}
+        idle.pop("droprate", None)  # it stays as it was given
+        return Hyperparameters(**values | idle)
 
     def __iter__(self) -> Iterator[Hyperparameters]:
         return (self[index] for index in range(len(self)))
@@ -89,15 +147,58 @@ class Grid:
     @property
     def merged(self) -> int:
         """How many combinations are left out because they would be the same head again."""
-        whole = len(self.learning_rate) * len(self.size_inner) * len(self.droprate)
-        return whole - len(self)
+        return self._combinations - len(self)
 
     @property
-    def _per_rate(self) -> int:
-        return sum(len(self._droprates(size)) for size in self.size_inner)
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(len(getattr(self, name)) for name in HYPERPARAMETERS)
 
-    def _droprates(self, size_inner: int) -> tuple[float, ...]:
-        return self.droprate if size_inner else self.droprate[:1]
+    @property
+    def _combinations(self) -> int:
+        return math.prod(self._shape)
+
+    @cached_property
+    def _kept(self) -> Int64[np.ndarray, "candidates"]:
+        """The combinations that are candidates, by their number."""
+        keep = np.ones(self._shape, np.bool_)
+        for rule in IDLE:
+            keep &= ~self._idle(rule) | self._first(rule.name)
+        if "adam" in self.optimizer:
+            columns = self._columns
+            keep &= (columns.optimizer != "adamw") | (columns.weight_decay > 0)
+        return np.flatnonzero(keep)
+
+    @property
+    def _columns(self) -> Any:
+        """The values of every hyperparameter, each along an axis of its own."""
+        every = len(HYPERPARAMETERS)
+        return SimpleNamespace(
+            **{
+                name: np.array(getattr(self, name)).reshape(
+                    [-1 if axis == place else 1 for axis in range(every)]
+                )
+                for place, name in enumerate(HYPERPARAMETERS)
+            }
+        )
+
+    def _idle(self, rule: Idle) -> Any:
+        return np.broadcast_to(rule.idle(self._columns), self._shape)
+
+    def _first(self, name: str) -> Any:
+        """Whether a combination has the first value of `name`."""
+        place = HYPERPARAMETERS.index(name)
+        axes = [-1 if axis == place else 1 for axis in range(len(HYPERPARAMETERS))]
+        return (np.arange(len(getattr(self, name))) == 0).reshape(axes)
+
+    def _check_effects(self) -> None:
+        for rule in IDLE:
+            given = [value for value in getattr(self, rule.name) if value != NEUTRAL[rule.name]]
+            if rule.name != "droprate" and given and self._idle(rule).all():
+                raise SettingError(
+                    f"no {rule.name} {rule.where}, where it has no effect",
+                    " ".join(value_words(rule.name, value) for value in given),
+                    rule.remedy,
+                )
 
 
 class Trials:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from manyheads.errors import MissingExtraError
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.places import atomic_path
 from manyheads.study.space import HYPERPARAMETERS
 
@@ -20,7 +20,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         writer.writerows(rows)
 
 
-def values_of(setting: Hyperparameters) -> tuple[float, ...]:
+def values_of(setting: Hyperparameters) -> tuple[float | str, ...]:
     """The values of a setting, in the order of the columns."""
     return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
 

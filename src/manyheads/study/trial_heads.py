@@ -11,13 +11,13 @@ from manyheads.study.space import Trial
 
 
 def head_settings(settings: StudySettings, trial: Trial, epochs: int | None = None) -> HeadSettings:
-    """The settings of the head that `trial` trains, to the study's last epoch or to `epochs`."""
+    """The settings of the head that `trial` trains, to its last epoch or to `epochs` at most."""
+    setting = settings.grid[trial.candidate - 1]
     return HeadSettings(
-        hyperparameters=settings.grid[trial.candidate - 1],
+        hyperparameters=setting,
         seed=trial.seed,
         fold=trial.fold,
-        epochs=settings.epochs if epochs is None else epochs,
-        batch_size=settings.batch_size,
+        epochs=setting.epochs if epochs is None else min(epochs, setting.epochs),
         patience=settings.patience,
     )
 

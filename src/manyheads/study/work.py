@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from manyheads.heads.bank import Metrics, rank_epoch
-from manyheads.heads.head import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.rungs import rungs_climbed
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
@@ -59,7 +59,9 @@ class Work:
     def __init__(self, settings: StudySettings) -> None:
         self.settings = settings
         self._rungs = settings.rungs
-        self._costs = [epoch_cost(setting) for setting in settings.grid]
+        every = list(settings.grid)
+        self._costs = [epoch_cost(setting) for setting in every]
+        self._last = [setting.epochs for setting in every]
         self._heard: Counter[int] = Counter()
         self._standings: list[tuple[tuple[float, ...], float]] = []
         self._since: tuple[float, int, float] | None = None
@@ -81,8 +83,8 @@ class Work:
         self.rung = next(
             (place for place, rung in enumerate(self._rungs) if shortest < rung.epochs), last
         )
-        target = self._rungs[self.rung].epochs
         for record in records:
+            target = self._target(record.trial)
             if record.state in _CLIMBING and record.epochs < target:
                 self._now.add(target, self._cost(record.trial))
             else:
@@ -102,7 +104,7 @@ class Work:
 
     def end(self, trial: Trial, chosen: Metrics | None = None) -> None:
         """A trial has come to its rung, or has ended before; `chosen` are its best epoch's."""
-        rest = self._rungs[self.rung].epochs - self._heard.pop(trial.number, 0)
+        rest = self._target(trial) - self._heard.pop(trial.number, 0)
         self._now.add(-rest, self._cost(trial))
         self.ended[trial.candidate] += 1
         if chosen is not None and self.rung + 1 < len(self._rungs):
@@ -161,6 +163,10 @@ class Work:
         costs = [cost for _, cost in self._standings]
         best = costs[-round(len(costs) * reach / max(1, self._candidates)) :]
         return fmean(best) / fmean(costs) if len(costs) > len(best) >= _ENOUGH_BEST else 1.0
+
+    def _target(self, trial: Trial) -> int:
+        """To which epoch a trial trains now: the rung's, or its own last."""
+        return min(self._rungs[self.rung].epochs, self._last[trial.candidate - 1])
 
     def _cost(self, trial: Trial) -> float:
         return self._costs[trial.candidate - 1]

@@ -13,6 +13,7 @@ import pytest
 from manyheads.heads import blocks
 from manyheads.heads.blocks import (
     PANEL,
+    Descent,
     back_panels,
     descend_panels,
     forward_panels,
@@ -63,34 +64,58 @@ def test_the_product_backwards(units: int, count: int) -> None:
     np.testing.assert_allclose(out[..., :count], wanted[..., :count], rtol=1e-5, atol=1e-4)
 
 
+def descent(*, l2: float = 0.0, decay: float = 0.0, momentum: float = 0.0, sgd: bool) -> Descent:
+    """A step at the learning rate 0.1; Adam's size of it is 0.01."""
+    size, rate, momentum, twice_l2, decay = map(
+        np.float32, (0.1 if sgd else 0.01, 0.1, momentum, 2 * l2, decay)
+    )
+    return Descent(size, rate, momentum, twice_l2, decay, sgd)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        descent(sgd=False),
+        descent(l2=0.3, decay=0.2, sgd=False),
+        descent(sgd=True),
+        descent(l2=0.3, decay=0.2, momentum=0.9, sgd=True),
+    ],
+    ids=["adam", "adam with L2 and decay", "sgd", "sgd with L2, decay and momentum"],
+)
 @pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("count", COUNTS)
-def test_the_descent_is_adam_on_the_gradient(units: int, count: int) -> None:
+def test_the_descent_follows_the_gradient(units: int, count: int, step: Descent) -> None:
     delta, samples = normal(units, padded(count)), normal(PANELS, padded(count), PANEL)
     kernel, first = normal(2, PANELS, units, PANEL)
     second = normal(PANELS, units, PANEL, seed=1) ** 2
-    before = [array.astype(np.float64) for array in (kernel, first, second)]
+    w, m, v = (array.astype(np.float64) for array in (kernel, first, second))
     double = delta[:, :count].astype(np.float64), samples[:, :count].astype(np.float64)
-    gradient = np.einsum("ui,pif->puf", *double)
-    wanted_first = before[1] + 0.1 * (gradient - before[1])
-    wanted_second = before[2] + 0.001 * (gradient**2 - before[2])
-    wanted = before[0] - 0.01 * wanted_first / (np.sqrt(wanted_second) + 1e-7)
+    gradient = np.einsum("ui,pif->puf", *double) + step.twice_l2 * w
+    w *= 1 - step.decay * step.learning_rate
+    if step.sgd:
+        m = step.momentum * m - 0.1 * gradient
+        w += m
+    else:
+        m += 0.1 * (gradient - m)
+        v += 0.001 * (gradient**2 - v)
+        w -= 0.01 * m / (np.sqrt(v) + 1e-7)
 
     buffer = np.zeros(blocks.GRADIENT, np.float32)
-    descend_panels(delta, samples, count, kernel, first, second, np.float32(0.01), buffer)
-    np.testing.assert_allclose(first, wanted_first, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(second, wanted_second, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(kernel, wanted, rtol=1e-4, atol=1e-5)
+    descend_panels(delta, samples, count, kernel, first, second, step, buffer)
+    np.testing.assert_allclose(first, m, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(second, v, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(kernel, w, rtol=1e-4, atol=1e-5)
 
 
-def test_a_feature_of_zeros_keeps_its_weights() -> None:
+@pytest.mark.parametrize("sgd", [False, True])
+def test_a_feature_of_zeros_keeps_its_weights(sgd: bool) -> None:
     """What pads the last panel must not move."""
     delta, samples = normal(4, LANES), normal(1, LANES, PANEL)
     samples[..., -2:] = 0
     kernel = normal(1, 4, PANEL)
     kept, first, second = kernel[..., -2:].copy(), np.zeros_like(kernel), np.zeros_like(kernel)
     buffer = np.zeros(blocks.GRADIENT, np.float32)
-    descend_panels(delta, samples, LANES, kernel, first, second, np.float32(0.01), buffer)
+    descend_panels(delta, samples, LANES, kernel, first, second, descent(sgd=sgd), buffer)
     np.testing.assert_array_equal(kernel[..., -2:], kept)
 
 

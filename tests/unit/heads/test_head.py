@@ -11,13 +11,13 @@ from scipy.special import softmax as scipy_softmax
 
 from manyheads.errors import SettingError
 from manyheads.heads.head import (
-    Hyperparameters,
     Parameters,
     cross_entropy,
     forward,
     glorot_parameters,
     softmax,
 )
+from manyheads.heads.hyperparameters import Hyperparameters
 
 EXTREME = np.array(
     [

@@ -15,7 +15,8 @@ def test_loss_and_gradient_of_extreme_logits() -> None:
     double = logits.astype(np.float64)
     shares = softmax(double, axis=1) - np.eye(3)[labels]
     columns = np.ascontiguousarray(logits.T)
-    loss, hits = kernels._loss_and_gradient(columns, labels)
+    alone = labels, np.ones(4, np.float32), np.float32(0)
+    loss, hits = kernels._loss_and_gradient(columns, labels, *alone)
     assert loss == pytest.approx(-log_softmax(double, axis=1)[np.arange(4), labels].mean())
     assert hits == 2  # of equal logits the first is the answer: right in row 2, wrong in row 0
     np.testing.assert_allclose(columns.T, shares / 4, atol=1e-7)
@@ -51,3 +52,39 @@ def test_adam_moves_by_the_formula() -> None:
     np.testing.assert_allclose(first, wanted_first, rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(second, wanted_second, rtol=1e-5)
     np.testing.assert_allclose(weights, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_loss_and_gradient_of_mixed_and_smoothed_targets() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(6, 4)).astype(np.float32)
+    labels, partners = random.integers(0, 4, (2, 6))
+    shares = random.uniform(0.5, 1, 6).astype(np.float32)
+    shares[0] = 1
+    targets = shares[:, None] * np.eye(4)[labels] + (1 - shares[:, None]) * np.eye(4)[partners]
+    targets = 0.9 * targets + 0.1 / 4
+    double = logits.astype(np.float64)
+    columns = np.ascontiguousarray(logits.T)
+    loss, hits = kernels._loss_and_gradient(columns, labels, partners, shares, np.float32(0.1))
+    assert loss == pytest.approx(-(targets * log_softmax(double, axis=1)).sum(axis=1).mean())
+    assert hits == (logits.argmax(axis=1) == labels).sum()
+    np.testing.assert_allclose(columns.T, (softmax(double, axis=1) - targets) / 6, atol=1e-7)
+
+
+def test_norms_are_bounded_by_units() -> None:
+    kernel = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
+    kernel[:, 2] *= 0.01
+    before = kernel.copy()
+    kernels._bound_norms(kernel, np.float32(2))
+    norms = np.sqrt((kernel.astype(np.float64) ** 2).sum(axis=(0, 2)))
+    np.testing.assert_allclose(norms[[0, 1, 3, 4]], 2, rtol=1e-6)
+    np.testing.assert_allclose(kernel[:, 2], before[:, 2], rtol=1e-5)
+
+
+def test_the_mean_of_cells_is_that_of_the_kept_ones() -> None:
+    random = np.random.default_rng(0)
+    grids, keep = random.normal(size=(4, 6, 9)).astype(np.float32), random.random((4, 6)) < 0.5
+    keep[:, 1] = True
+    out = np.empty((4, 9), np.float32)
+    kernels.mean_cells(grids, keep, out)
+    wanted = [grid[kept].mean(axis=0) for grid, kept in zip(grids, keep, strict=True)]
+    np.testing.assert_allclose(out, wanted, rtol=1e-6, atol=1e-7)

@@ -39,7 +39,7 @@ def test_changed_settings_are_shown_and_change_nothing(folder: RunFolder) -> Non
         pass
     changed = {"study": {"epochs": 4}, "grid": {"droprate": [0.0, 0.8]}}
     with (
-        pytest.raises(RunError, match=r"droprate: 0.0 0.5 → 0.0 0.8; study.epochs: 3 → 4; repeat"),
+        pytest.raises(RunError, match=r"droprate: 0.0 0.5 → 0.0 0.8; grid.epochs: 3 → 4; repeat"),
         folder.opened(changed),
     ):
         pass

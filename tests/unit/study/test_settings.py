@@ -18,7 +18,7 @@ from manyheads.study.settings import (
     study_document,
     to_toml,
 )
-from manyheads.study.space import Grid
+from manyheads.study.space import HYPERPARAMETERS, Grid
 from tests.studies import study_settings
 
 RESOLVED = Resolved(
@@ -63,7 +63,9 @@ def test_the_document_is_toml_and_whole(tmp_path: Path, weights: str | None) -> 
     path = tmp_path / "study.toml"
     path.write_text(to_toml(document), encoding="utf-8")
     assert read_toml(path) == document
-    assert document["grid"] == {"learning_rate": [0.01], "size_inner": [4], "droprate": [0.0, 0.5]}
+    assert set(document["grid"]) == set(HYPERPARAMETERS)
+    named = {name: document["grid"][name] for name in ("size_inner", "droprate", "optimizer")}
+    assert named == {"size_inner": [4], "droprate": [0.0, 0.5], "optimizer": ["adam"]}
     assert document["image"] == {"size": 64, "interpolation": "nearest", "exif": False}
     assert document["split"]["seed"] == 7
     assert document["study"].get("weights") == weights
@@ -80,10 +82,27 @@ def test_a_damaged_document_is_a_run_error(tmp_path: Path, text: str) -> None:
 
 def test_differences_are_shown_setting_by_setting() -> None:
     one = study_settings()
-    other = replace(one, epochs=9, grid=Grid((0.01,), (4,), (0.0, 0.8)))
+    other = study_settings(epochs=9, grid=Grid((0.01,), (4,), (0.0, 0.8)))
     before, after = (study_document(settings, RESOLVED) for settings in (one, other))
-    assert differences(before, after) == ["grid.droprate: 0.0 0.5 → 0.0 0.8", "study.epochs: 3 → 9"]
+    assert differences(before, after) == ["grid.droprate: 0.0 0.5 → 0.0 0.8", "grid.epochs: 3 → 9"]
     assert differences(before, before) == []
+
+
+def test_a_document_of_the_first_version_is_the_same_study() -> None:
+    """Epochs and batch size were settings of the whole study, and there were no regularisers."""
+    settings = study_settings(epochs=7, batch_size=8)
+    document = study_document(settings, RESOLVED)
+    names = ("learning_rate", "size_inner", "droprate")
+    old = {
+        **document,
+        "study": {**document["study"], "epochs": 7, "batch_size": 8},
+        "grid": {name: document["grid"][name] for name in names},
+    }
+    assert read_study(old) == (settings, RESOLVED)
+    assert differences(old, document) == []
+    assert differences(old, study_document(study_settings(epochs=8, batch_size=8), RESOLVED)) == [
+        "grid.epochs: 7 → 8"
+    ]
 
 
 def test_digests_are_shown_short() -> None:

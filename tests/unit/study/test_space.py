@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.errors import SettingError
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.space import Grid, Trial, Trials, setting_words
 
 LISTS = {
@@ -108,12 +109,57 @@ def test_trials_are_numbered_candidate_by_candidate(candidates, seeds, folds) ->
 def test_a_study_of_too_many_trials_is_refused_without_listing_them() -> None:
     with pytest.raises(SettingError, match=r"at most 1,000,000 trials, .* = 1,000,000,000,000;"):
         Trials(1_000_000, 1_000_000)
-    many = tuple(number / 5000 for number in range(1, 4000))
-    grid = Grid(many, tuple(range(1, 4000)), many)
-    assert len(grid) == 3999**3
-    assert grid[len(grid) - 1].size_inner == 3999
+    many = tuple(number / 5000 for number in range(1, 1201))
+    grid = Grid(many, tuple(range(1, 1201)), (0.5,))
+    assert len(grid) == 1200**2
+    assert grid[len(grid) - 1].size_inner == 1200
     with pytest.raises(SettingError, match="list fewer values, seeds or folds"):
         Trials(len(grid), 1)
+    with pytest.raises(SettingError, match=r"at most 10,000,000 combinations .* 1,728,000,000;"):
+        Grid(many, tuple(range(1, 1201)), many)
+
+
+def test_values_without_effect_are_one_candidate() -> None:
+    grid = Grid(
+        (0.1,), (0, 8), (0.0, 0.5), optimizer=("adam", "adamw"), weight_decay=(0.0, 0.01),
+        max_norm=(0.0, 2.0), droprate_schedule=("constant", "early:3"),
+    )  # fmt: skip
+    listed = [
+        (c.size_inner, c.droprate, c.droprate_schedule, c.weight_decay, c.max_norm, c.optimizer)
+        for c in grid
+    ]
+    heads = [(0, 0.0, "constant", 0.0)]
+    heads += [(8, 0.0, "constant", bound) for bound in (0.0, 2.0)]
+    schedules = ("constant", "early:3")
+    heads += [(8, 0.5, schedule, bound) for schedule in schedules for bound in (0.0, 2.0)]
+    decays = ((0.0, "adam"), (0.01, "adamw"))
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == {
+        (size, rate, schedule, decay, bound, optimizer)
+        for size, rate, schedule, bound in heads
+        for decay, optimizer in decays
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ({"weight_decay": (0.0, 0.1)}, "choose adamw or sgd"),
+        ({"momentum": (0.9,)}, "choose sgd"),
+        ({"hide_pixels": (0.3,)}, "give 2 views"),
+        ({"hide_block": (2,)}, "give hide_patches"),
+        ({"size_inner": (0,), "max_norm": (1.0,)}, "give a size_inner"),
+        ({"droprate": (0.0,), "droprate_schedule": ("early:3",)}, "give a droprate above 0"),
+    ],
+)
+def test_what_has_no_effect_anywhere_is_refused(given: Any, remedy: str) -> None:
+    values = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)} | given
+    with pytest.raises(SettingError, match=remedy):
+        Grid(**values)
+    if len(given) == 1:
+        name, listed = next(iter(given.items()))
+        with pytest.raises(SettingError, match=remedy):
+            Hyperparameters(**{name: listed[-1]})
 
 
 def test_a_candidate_is_named_by_what_sets_it_apart() -> None:

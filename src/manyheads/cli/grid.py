@@ -1,0 +1,58 @@
+"""The options that list hyperparameters, and the grid that they make."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manyheads.study.space import Grid
+
+_HEAD = (
+    ("learning_rate", "0.001", "step size"),
+    ("size_inner", "100", "units of the inner layer; 0 for none"),
+    ("droprate", "0.0 0.2 0.5 0.8", "share of inner units hidden in a training step"),
+)
+_REGULARISERS = (
+    ("droprate_schedule", "constant", "constant; early:N hides units in the first N epochs only, "
+     "late:N only after them"),
+    ("feature_droprate", "0", "share of the head's inputs hidden in a training step"),
+    ("hide_patches", "0", "share of the cells of the feature grid hidden in a training step"),
+    ("hide_block", "1", "side, in cells, of the blocks that hide_patches hides"),
+    ("hide_pixels", "0", "share of the image hidden in every view but the plain one"),
+    ("views", "1", "views of an image that a step chooses from; 1 is the plain image alone"),
+    ("mixup", "0", "mix pairs of inputs and labels in shares drawn from Beta(X, X)"),
+    ("label_smoothing", "0", "share of the label that is spread over all classes"),
+    ("l2", "0", "penalty on the squares of the kernels"),
+    ("weight_decay", "0", "decoupled decay of all weights; needs --optimizer adamw or sgd"),
+    ("max_norm", "0", "bound on the norm of each inner unit's incoming weights; 0 for none"),
+)  # fmt: skip
+_TRAINING = (
+    ("epochs", "30", "passes over the training images"),
+    ("batch_size", "32", "images a step"),
+    ("optimizer", "adam", "adam, adamw or sgd"),
+    ("momentum", "0", "of --optimizer sgd"),
+    ("learning_rate_schedule", "constant", "constant, or cosine: falls to 0 over the epochs"),
+)
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """An option for each hyperparameter."""
+    for title, options in (
+        ("hyperparameters (each takes a list)", _HEAD),
+        ("regularisers (each takes a list)", _REGULARISERS),
+        ("how heads are trained (each takes a list)", _TRAINING),
+    ):
+        group = parser.add_argument_group(title)
+        for name, default, text in options:
+            group.add_argument(
+                f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
+                help=f"{text} (default: {default})",
+            )  # fmt: skip
+
+
+def grid_of(args: argparse.Namespace) -> Grid:
+    """The grid that `args` list."""
+    from manyheads.study.space import HYPERPARAMETERS, Grid
+
+    return Grid(**{name: tuple(getattr(args, name)) for name in HYPERPARAMETERS})

@@ -1,0 +1,75 @@
+"""What the heads of one fold learn from: the features of its samples, in one version or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64
+
+from manyheads.heads.hyperparameters import Hyperparameters
+
+
+class Version(NamedTuple):
+    """Which features of an image: of which view, how much of it hidden, pooled or as a grid."""
+
+    view: int = 0
+    hide_pixels: float = 0.0
+    grid: bool = False
+
+
+PLAIN = Version()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The features of the training samples in one version: sample i's are `array[rows[i]]`.
+
+    `array` is float32 or float16, `[stored, features]` or, of a grid, `[stored, cells, features]`,
+    and may be memory-mapped.
+    """
+
+    array: Float[np.ndarray, "stored *cells features"]
+    rows: Int64[np.ndarray, "train"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The samples that the heads of one fold train on and are validated on.
+
+    `matrix` `[stored, features]` may be memory-mapped; `train` and `validation` are rows of it,
+    and each has its labels, integers from 0 to `classes − 1`. `sources` has what some heads train
+    on instead, and `cells` the rows and columns of grids in it. Nobody is ever validated on these.
+    """
+
+    matrix: Float32[np.ndarray, "stored features"]
+    train: Int64[np.ndarray, "train"]
+    train_labels: Int64[np.ndarray, "train"]
+    validation: Int64[np.ndarray, "validation"]
+    validation_labels: Int64[np.ndarray, "validation"]
+    classes: int
+    sources: Mapping[Version, Source] = field(default_factory=dict[Version, Source])
+    cells: tuple[int, int] | None = None
+
+    def source(self, version: Version) -> Source:
+        """The features of the training samples in `version`."""
+        given = self.sources.get(version)
+        if given is None and version == PLAIN:
+            return Source(self.matrix, self.train)
+        if given is None:
+            raise KeyError(f"a fold without {version}, which one of its heads trains on")
+        return given
+
+
+def versions_of(setting: Hyperparameters) -> tuple[Version, ...]:
+    """The versions that a head of this `setting` trains on, the plain view first."""
+    grid = setting.hide_patches > 0
+    views = range(setting.views)
+    return tuple(Version(view, setting.hide_pixels if view else 0.0, grid) for view in views)
+
+
+def versions_needed(settings: Any) -> list[Version]:
+    """The versions that many `settings` need together, in order."""
+    return sorted({version for setting in settings for version in versions_of(setting)})
