@@ -68,7 +68,7 @@ def _grid_words(plan: Plan) -> str:
     if settings.repeats is not None and settings.repeats > 1:
         factors.append(counted(settings.repeats, "repeat"))
     total = f"{' × '.join(factors)} = {counted(heads, 'head')}"
-    merged = f" ({grid.merged} merged: without effect, a value makes no other head)"
+    merged = f" ({grid.merged:,} merged: {'; '.join(grid.merging)})"
     return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
 
 
