@@ -26,7 +26,7 @@ from manyheads.model.export import write_models
 from manyheads.model.templates import prepare_template
 from manyheads.plan import Plan, RunOptions, plan_study
 from manyheads.report.figures import draw_curves, prepare_figures
-from manyheads.study.division import divisions, folds_of, recorded
+from manyheads.study.division import divisions, folds_of, recorded, trained_on
 from manyheads.study.folder import RunFolder
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
@@ -35,6 +35,7 @@ from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
 from manyheads.study.store import Store
 from manyheads.study.tables import write_parquet
+from manyheads.study.versions import Versions, extract_versions
 from manyheads.study.work import Work
 
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
@@ -103,8 +104,12 @@ def run_study(
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
         features = _features(plan, weights, listener, stop)
         remember_extraction(settings, features.passes, features.seconds)
+        altered = extract_versions(
+            settings, dataset, spec, weights, progress=listener.extracting, stop=stop
+        )
+        remember_extraction(settings, altered.passes, altered.seconds)
         with Store(folder.store) as store:
-            folds = readable_folds(plan, features, store, listener.note)
+            folds = readable_folds(plan, features, altered, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
             prepare_figures()  # beside the training
             result = train_study(
@@ -125,7 +130,7 @@ def _features(
     settings, dataset = plan.settings, plan.dataset
     spec, size = registry.get(settings.backbone), settings.image.size
     with ThreadPoolExecutor(1, "template") as aside:
-        if plan.missing:
+        if plan.plain:
             prepare_engine(settings.engine)
             light = weights.path.stat().st_size < _LIGHT
             if light and len(settings.grid.size_inner) == 1:
@@ -139,7 +144,11 @@ def _features(
 
 
 def readable_folds(
-    plan: Plan, features: Features, store: Store, note: Callable[[str], None]
+    plan: Plan,
+    features: Features,
+    versions: Versions,
+    store: Store,
+    note: Callable[[str], None],
 ) -> list[Fold]:
     """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
@@ -163,7 +172,8 @@ def readable_folds(
     original = np.flatnonzero(features.rows >= 0)
     divided = divisions(settings, readable)
     store.divide(recorded(divided, readable, original))
-    return folds_of(divided, readable, features.rows[original], features.matrix)
+    folds = folds_of(divided, readable, features.rows[original], features.matrix)
+    return versions.given_to(folds, trained_on(divided, original))
 
 
 def versions() -> dict[str, str]:

@@ -37,7 +37,7 @@ _TRAINING = (
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
-    """An option for each hyperparameter."""
+    """An option for each hyperparameter, and what views and feature grids are."""
     for title, options in (
         ("hyperparameters (each takes a list)", _HEAD),
         ("regularisers (each takes a list)", _REGULARISERS),
@@ -49,6 +49,17 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
                 f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
                 help=f"{text} (default: {default})",
             )  # fmt: skip
+    group = parser.add_argument_group("views and feature grids")
+    group.add_argument(
+        "--augment", nargs="+", metavar="NAME=X",
+        help="what makes a view: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
+        "brightness=SHARE, colour=SHARE; or none, with --hide-pixels (default: all, a little)",
+    )  # fmt: skip
+    group.add_argument(
+        "--grid-storage", default="f32", metavar="NAME",
+        help="how the feature grids of --hide-patches are kept: f32, or f16 in half the space "
+        "(default: %(default)s)",
+    )  # fmt: skip
 
 
 def grid_of(args: argparse.Namespace) -> Grid:
