@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.banks import generated_fold, settings, with_versions
 FOLD = with_versions(generated_fold())
 
 
-def shown(**changes: object):
+def shown(**changes: Any):
     """The whole first epoch of a head."""
     given = settings(**changes).hyperparameters
     epoch = Inputs(given, FOLD, SeededStreams(0)).epoch(1)
@@ -70,15 +71,14 @@ def test_a_plain_head_is_shown_its_matrix_and_no_copy() -> None:
 def test_views_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
     given = settings(views=3).hyperparameters
     inputs = Inputs(given, FOLD, SeededStreams(0))
-    drawn = []
+    sources, drawn = [FOLD.source(v) for v in (PLAIN, Version(1), Version(2))], []
     for number in range(1, 41):
         epoch = inputs.epoch(number)
         part = epoch.part(slice(0, 70))
         views = [
-            [np.array_equal(part.vectors[i], FOLD.source(version).array[FOLD.source(version).rows[s]])
-             for version in (PLAIN, Version(1), Version(2))]
-            for i, s in enumerate(epoch.order)
-        ]  # fmt: skip
+            [np.array_equal(vector, each.array[each.rows[sample]]) for each in sources]
+            for vector, sample in zip(part.vectors, epoch.order, strict=True)
+        ]
         assert (np.sum(views, axis=1) == 1).all()
         drawn.append(np.argmax(views, axis=1))
     counts = np.bincount(np.concatenate(drawn))
