@@ -43,8 +43,9 @@ _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two chi
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished study: where it lies, what it came to, and how many trials this run trained.
+    """A finished study: where it lies, what it came to, and what this run took.
 
+    `passes` are those of the backbone, for all versions of the images; `trained` counts trials.
     `findings` are None for a study that an earlier version trained, of which no predictions are.
     """
 
@@ -54,6 +55,7 @@ class Finished:
     weights: Weights
     features: Features
     result: StudyResult
+    passes: int
     trained: int
 
     @cached_property
@@ -118,7 +120,10 @@ def run_study(
             )  # fmt: skip
             remember_training(settings, len(folds[0].train), work)
             trained = len(settings.trials()) - plan.ended
-            finished = Finished(settings, folder, dataset, weights, features, result, trained)
+            passes = features.passes + altered.passes
+            finished = Finished(
+                settings, folder, dataset, weights, features, result, passes, trained
+            )
             _write_outcome(finished, store, options, stop)
     return finished
 

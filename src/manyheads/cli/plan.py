@@ -112,8 +112,8 @@ def _views_words(plan: Plan) -> str:
     images = len(training_images(settings, plan.dataset))
     made = sum(version.view > 0 for version in plan.versions) * images
     return (
-        f"{settings.augmentation.words}; of training images alone, each seen once: {made:,} "
-        f"passes for {views} views, where augmenting anew in every epoch would take "
+        f"{views} of each training image, none of any other ({settings.augmentation.words}): "
+        f"{made:,} passes once for all heads, where augmenting anew in every epoch would take "
         f"{epochs * images:,} for each head"
     )
 
@@ -130,7 +130,7 @@ def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
     images, heads = len(plan.dataset.contents), len(plan.settings.trials())
     passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
-    if plan.versions:
+    if plan.versions and plan.missing:
         kinds = {"views": (False, 1), "feature grids": (True, 0)}
         parts = [f"plain {plan.plain:,}"]
         for name, (grid, first) in kinds.items():

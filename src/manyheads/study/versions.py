@@ -6,6 +6,7 @@ other version.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ def version_bytes(settings: StudySettings, version: Version, features: int) -> i
     """About the bytes of an image's features in `version`, of a backbone with so many features."""
     if not version.grid:
         return 4 * features
-    cells = -((-settings.image.size // _STRIDE) ** 2)
+    cells = math.ceil(settings.image.size / _STRIDE) ** 2
     return (2 if settings.grid_storage == "f16" else 4) * cells * features
 
 
