@@ -131,11 +131,19 @@ def _features(
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
                 aside.submit(prepare_template, spec, weights, *shape, stop)
-        return extract(
-            dataset, spec, weights, settings.image,
-            runtime=settings.runtime, precision=settings.precision,
-            progress=listener.extracting, stop=stop,
-        )  # fmt: skip
+        return study_features(plan, weights, listener, stop)
+
+
+def study_features(
+    plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
+) -> Features:
+    """The features that the heads of a study need, from the cache or computed now."""
+    settings = plan.settings
+    return extract(
+        plan.dataset, registry.get(settings.backbone), weights, settings.image,
+        runtime=settings.runtime, precision=settings.precision,
+        progress=listener.extracting, stop=stop,
+    )  # fmt: skip
 
 
 def readable_folds(

@@ -81,6 +81,16 @@ class Decided:
     p_equivalent: float
     outcome: Outcome
 
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with the interval that decides, the wider of the two; None for no end."""
+        low, high = self.low, self.high
+        if self.fold_low is not None and self.fold_high is not None:
+            low, high = min(low, self.fold_low), max(high, self.fold_high)
+        if not np.isfinite(low):
+            return Estimate(self.difference, None, None)
+        return Estimate(self.difference, low, high)
+
 
 def measure(metric: str, apart: Sums, layout: Layout) -> Paired:
     """The estimates from differences `apart`, added up by unit."""
@@ -124,7 +134,8 @@ def mean_score(scores: Sums, layout: Layout) -> Estimate:
         width = stdtrit(max(1, both.df_units), 1 - ALPHA / 2) * np.sqrt(both.of_units)
     else:
         parts = both.variance - both.of_seeds, both.of_seeds, max(1, both.df_units), both.df_seeds
-        width = half_width(*map(np.float64, parts), level=1 - ALPHA) if both.variance > 0 else 0.0
+        certain = both.variance <= 0
+        width = 0.0 if certain else float(half_width(*map(np.array, parts), level=1 - ALPHA))
     if found.folds is not None:
         by_fold = stdtrit(found.folds.df, 1 - ALPHA / 2) * np.sqrt(found.folds.variance)
         width = max(width, by_fold)
