@@ -24,6 +24,7 @@ from manyheads.evidence.openings import Opening, day_and_time, openings
 from manyheads.evidence.wording import deciding, needs_words
 from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
+from manyheads.report.claims import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
@@ -63,6 +64,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         wrong=wrong,
         test=_test(findings),
         warnings=warnings,
+        sections=claim_sections(findings.folder),
         missing=missing,
     )
 
