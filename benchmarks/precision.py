@@ -77,7 +77,7 @@ def study(data: str, precision: str, seeds: int, epochs: int, features: str) -> 
             precision=precision,
             out=Path(folder, "run"),
         ).run()
-        found = done.finished.features
+        found = done.finished.features.plain
         np.save(features, found.matrix[found.rows])
         measures = [entry.measures for entry in done.finished.result.in_order]
 

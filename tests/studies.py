@@ -158,7 +158,7 @@ def free_backbone(
     patch.setattr("manyheads.features.extract.compile_backbone", compile_backbone)
     patch.setattr("manyheads.pipeline.resolve", resolve)
     patch.setattr("manyheads.plan.resolve", resolve)
-    patch.setattr("manyheads.final_score.resolve", resolve)
+    patch.setattr("manyheads.study.reopened.resolve", resolve)
     patch.setattr("manyheads.backbones.weights.resolve", resolve)
     patch.setattr("manyheads.plan.cached", lambda spec: resolve(spec))
     patch.setattr("manyheads.pipeline.prepare_template", lambda *_: None)

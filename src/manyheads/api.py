@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from manyheads.backbones import registry
+from manyheads.claims.ensemble import ensemble_claim
+from manyheads.claims.longer import longer_claim
 from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
+from manyheads.evidence.claims import EnsembleClaim, LongerClaim
 from manyheads.evidence.comparisons import Margins
 from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
@@ -205,6 +208,27 @@ class Study:
         """
         run, data = self.finished.folder.path, self.settings.data
         return final_score(run, candidate=candidate, again=again, data=data).opening
+
+    def ensemble_claim(
+        self, *, candidate: int | None = None, accuracy: float = 0.01, log_loss: float = 0.02
+    ) -> EnsembleClaim:
+        """Check that dropout works as an ensemble, on the selected candidate or on `candidate`.
+
+        Random subnetworks, averages of them and ensembles of seeds, against ordinary inference;
+        margins as in `verdict`. `print(*claim.sentences)` is the answer; every later report has it.
+        """
+        margins = Margins(accuracy=accuracy, log_loss=log_loss)
+        return ensemble_claim(self.finished.folder.path, candidate=candidate, margins=margins)
+
+    def longer_claim(
+        self, *, epochs: int | None = None, patience: int | None = None
+    ) -> LongerClaim:
+        """Check that dropout needs longer training: train every candidate until it has turned.
+
+        To `epochs` at most (default: 10 times the study's), ending after `patience` epochs without
+        a lower log loss. `print(*claim.sentences)` is the answer; every later report has it.
+        """
+        return longer_claim(self.finished.folder.path, epochs=epochs, patience=patience)
 
     @property
     def finished(self) -> Finished:

@@ -19,10 +19,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from manyheads.backbones import registry
-from manyheads.backbones.weights import resolve
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
-from manyheads.errors import DataError, Interrupted, RunError, WeightsError
+from manyheads.errors import DataError, Interrupted, RunError
 from manyheads.evidence.held_out import HeldOutScores, score_held_out
 from manyheads.evidence.intervals import Units
 from manyheads.evidence.openings import (
@@ -39,6 +38,7 @@ from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
 from manyheads.study.listener import Listener
+from manyheads.study.reopened import require_same_data, same_weights
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import Resolved, StudySettings, read_study
 
@@ -87,7 +87,7 @@ def final_score(
         known = next((e for e in entries if e.model.parameters == model.parameters), None)
         if known is None and entries and not again:
             raise _refusal(entries[0], model)
-        dataset = _unchanged(settings, resolved, folder, data, stop)
+        dataset = _with_test_images(settings, resolved, folder, data, stop)
         rows, logits = _logits(settings, resolved, dataset, best, listener, stop)
         units = dataset.units
         scores = _scores(dataset, rows, logits, units[rows])
@@ -139,7 +139,7 @@ def _refusal(first: Opening, model: OpenedModel) -> RunError:
     )
 
 
-def _unchanged(
+def _with_test_images(
     settings: StudySettings,
     resolved: Resolved,
     folder: RunFolder,
@@ -149,12 +149,7 @@ def _unchanged(
     """The data set of the study, with test images; raises `DataError` otherwise."""
     source = settings.data if data is None else data
     dataset = open_dataset(source, split=settings.split, stop=stop)
-    if dataset.content != resolved.content:
-        raise DataError(
-            f"the images, labels and splits of the study in {folder.path} at {source}",
-            "others: the data set has changed since",
-            "restore it, name where it lies with --data, or begin a study anew in another --out",
-        )
+    require_same_data(dataset, resolved, folder, source)
     if not len(dataset.rows("test")):
         raise DataError(
             f"test images in {dataset.name}", "none",
@@ -174,12 +169,7 @@ def _logits(
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
     """Which images are readable test images, and what a head says of them."""
     spec = registry.get(settings.backbone)
-    weights = resolve(spec, settings.weights, listener.downloading, stop)
-    if weights.digest != resolved.weights:
-        raise WeightsError(
-            f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",
-            "restore the weights that it was begun with",
-        )  # fmt: skip
+    weights = same_weights(settings, resolved, listener, stop)
     test = dataset.only("test")
     features = extract(
         test, spec, weights, settings.image,

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,11 +42,22 @@ from manyheads.study.work import Work
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
 
+class StudyFeatures(NamedTuple):
+    """The plain features of all images, and other versions of those that heads train on."""
+
+    plain: Features
+    versions: Versions
+
+    @property
+    def passes(self) -> int:
+        """The backbone passes that they cost."""
+        return self.plain.passes + self.versions.passes
+
+
 @dataclass(frozen=True)
 class Finished:
-    """A finished study: where it lies, what it came to, and what this run took.
+    """A finished study: where it lies, what it came to, and how many trials this run trained.
 
-    `passes` are those of the backbone, for all versions of the images; `trained` counts trials.
     `findings` are None for a study that an earlier version trained, of which no predictions are.
     """
 
@@ -53,9 +65,8 @@ class Finished:
     folder: RunFolder
     dataset: Dataset
     weights: Weights
-    features: Features
+    features: StudyFeatures
     result: StudyResult
-    passes: int
     trained: int
 
     @cached_property
@@ -105,13 +116,8 @@ def run_study(
     )
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
         features = _features(plan, weights, listener, stop)
-        remember_extraction(settings, features.passes, features.seconds)
-        altered = extract_versions(
-            settings, dataset, spec, weights, progress=listener.extracting, stop=stop
-        )
-        remember_extraction(settings, altered.passes, altered.seconds)
         with Store(folder.store) as store:
-            folds = readable_folds(plan, features, altered, store, listener.note)
+            folds = readable_folds(plan, features, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
             prepare_figures()  # beside the training
             result = train_study(
@@ -120,17 +126,14 @@ def run_study(
             )  # fmt: skip
             remember_training(settings, len(folds[0].train), work)
             trained = len(settings.trials()) - plan.ended
-            passes = features.passes + altered.passes
-            finished = Finished(
-                settings, folder, dataset, weights, features, result, passes, trained
-            )
+            finished = Finished(settings, folder, dataset, weights, features, result, trained)
             _write_outcome(finished, store, options, stop)
     return finished
 
 
 def _features(
     plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
-) -> Features:
+) -> StudyFeatures:
     """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
     settings, dataset = plan.settings, plan.dataset
     spec, size = registry.get(settings.backbone), settings.image.size
@@ -141,19 +144,29 @@ def _features(
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
                 aside.submit(prepare_template, spec, weights, *shape, stop)
-        return extract(
-            dataset, spec, weights, settings.image,
-            runtime=settings.runtime, precision=settings.precision,
-            progress=listener.extracting, stop=stop,
-        )  # fmt: skip
+        return study_features(plan, weights, listener, stop)
+
+
+def study_features(
+    plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
+) -> StudyFeatures:
+    """The features that the heads of a study need, from the cache or computed now."""
+    settings, spec = plan.settings, registry.get(plan.settings.backbone)
+    plain = extract(
+        plan.dataset, spec, weights, settings.image,
+        runtime=settings.runtime, precision=settings.precision,
+        progress=listener.extracting, stop=stop,
+    )  # fmt: skip
+    remember_extraction(settings, plain.passes, plain.seconds)
+    versions = extract_versions(
+        settings, plan.dataset, spec, weights, progress=listener.extracting, stop=stop
+    )
+    remember_extraction(settings, versions.passes, versions.seconds)
+    return StudyFeatures(plain, versions)
 
 
 def readable_folds(
-    plan: Plan,
-    features: Features,
-    versions: Versions,
-    store: Store,
-    note: Callable[[str], None],
+    plan: Plan, features: StudyFeatures, store: Store, note: Callable[[str], None]
 ) -> list[Fold]:
     """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
@@ -161,7 +174,8 @@ def readable_folds(
     cannot be trained on.
     """
     settings, dataset, strict = plan.settings, plan.dataset, plan.options.strict
-    bad = {dataset.name_of(index): reason for index, reason in features.unreadable.items()}
+    plain = features.plain
+    bad = {dataset.name_of(index): reason for index, reason in plain.unreadable.items()}
     if bad and strict:
         name, reason = next(iter(bad.items()))
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -173,12 +187,12 @@ def readable_folds(
         note(f"{counted(len(bad), 'unreadable image')} left out:")
         for name, reason in bad.items():
             note(f"  {name}: {reason}")
-    readable = dataset.without(features.unreadable)
-    original = np.flatnonzero(features.rows >= 0)
+    readable = dataset.without(plain.unreadable)
+    original = np.flatnonzero(plain.rows >= 0)
     divided = divisions(settings, readable)
     store.divide(recorded(divided, readable, original))
-    folds = folds_of(divided, readable, features.rows[original], features.matrix)
-    return versions.given_to(folds, trained_on(divided, original))
+    folds = folds_of(divided, readable, plain.rows[original], plain.matrix)
+    return features.versions.given_to(folds, trained_on(divided, original))
 
 
 def versions() -> dict[str, str]:

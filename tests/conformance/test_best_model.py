@@ -64,7 +64,7 @@ def check(finished: Finished, scratch: Path) -> None:
     selected = read_card(folder.best).selected
     head, _ = load_head(folder.head(int(selected["candidate"])))
     validation = dataset.rows("validation")
-    logits = forward(head, finished.features.matrix[finished.features.rows[validation]])
+    logits = forward(head, finished.features.plain.matrix[finished.features.plain.rows[validation]])
     images = [dataset.paths[row] for row in validation]
     labels = dataset.labels[validation].tolist()
     answer = opened([folder.best], images, labels, scratch)[0]

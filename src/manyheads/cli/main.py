@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from manyheads import __version__
 from manyheads.cli import (
     check,
+    claims,
     compare,
     demo,
     export,
@@ -33,7 +34,7 @@ from manyheads.cli import (
 )
 from manyheads.errors import Interrupted, ManyheadsError
 
-COMMANDS = (demo, check, extract, sweep, lesson, compare, report, test, export, predict)
+COMMANDS = (demo, check, extract, sweep, lesson, compare, claims, report, test, export, predict)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 

@@ -120,6 +120,11 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         help="compare all with the candidate of this number in results.csv (default: every pair, "
         "of the best 20 candidates)",
     )  # fmt: skip
+    add_margins(parser)
+
+
+def add_margins(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Which differences make none."""
     parser.add_argument(
         "--margin-accuracy", default=1.0, metavar="POINTS",
         help="differences in accuracy up to so many points make none in practice "

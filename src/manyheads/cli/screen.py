@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from manyheads.pipeline import PlanListener
 
@@ -108,7 +108,7 @@ class Screen(PlanListener):
         self._said = 0.0
         self._live: Live | None = None
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 LogProbabilities = Float32[np.ndarray, "*stack samples classes"]
 Labels = Int64[np.ndarray, "samples"]
@@ -70,9 +70,29 @@ def expected_calibration_error(
     """
     confidence = np.exp(log_probabilities.max(-1).astype(np.float64))
     gap = (predicted(log_probabilities) == labels) - confidence
-    bins = np.searchsorted(np.linspace(0, 1, ECE_BINS + 1)[1:-1], confidence)
     weights = np.ones(len(labels)) if weights is None else weights
-    return _ratio(np.abs(_sums(bins, ECE_BINS, weights * gap)).sum(-1), weights.sum(-1))
+    gaps = _sums(_confidence_bins(confidence), ECE_BINS, weights * gap)
+    return _ratio(np.abs(gaps).sum(-1), weights.sum(-1))
+
+
+def calibration_terms(
+    confidence: Float64[np.ndarray, "*stack samples"], right: Bool[np.ndarray, "*stack samples"]
+) -> Float64[np.ndarray, "*stack samples"]:
+    """Each image's part in the expected calibration error, which is their mean.
+
+    `sign · (right − confidence)` with the sign of the bin's sum: the error is linear in the images
+    as long as no bin changes its sign, so these tell its variance. They say nothing of its bias.
+    """
+    gap = right - confidence
+    bins = _confidence_bins(confidence)
+    signs = np.sign(_sums(bins, ECE_BINS, gap))
+    return np.take_along_axis(signs, bins, axis=-1) * gap
+
+
+def _confidence_bins(
+    confidence: Float64[np.ndarray, "*stack samples"],
+) -> Int64[np.ndarray, "*stack samples"]:
+    return np.searchsorted(np.linspace(0, 1, ECE_BINS + 1)[1:-1], confidence)
 
 
 def macro_f1(

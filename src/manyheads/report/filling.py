@@ -25,6 +25,7 @@ from manyheads.evidence.wording import deciding, needs_words
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
+from manyheads.report.claims import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
@@ -64,6 +65,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         wrong=wrong,
         test=_test(findings),
         warnings=warnings,
+        sections=claim_sections(findings.folder),
         missing=missing,
     )
 

@@ -41,6 +41,7 @@ class Series:
 class Panel:
     """One pair of axes with its series; limits that are None are chosen from the points.
 
+    `x_ticks` are places along `x` with the words beside them, where round numbers would not do.
     `description` says in words what a reader sees, for those who do not see it.
     """
 
@@ -51,3 +52,4 @@ class Panel:
     description: str
     x_limits: tuple[float, float] | None = None
     y_limits: tuple[float, float] | None = None
+    x_ticks: tuple[tuple[float, str], ...] = ()

@@ -91,7 +91,9 @@ def _extent(panel: Panel, *names: str) -> tuple[float, float]:
 
 
 def _x_ticks(panel: Panel, x: Scale) -> list[Tick]:
-    """Round numbers; of epochs whole ones, with the first."""
+    """Those of the panel, or round numbers; of epochs whole ones, with the first."""
+    if panel.x_ticks:
+        return list(panel.x_ticks)
     if panel.x_label != "epoch":
         return x.ticks(5)
     step = max(1.0, nice_step((x.high - x.low) / 6))

@@ -163,11 +163,12 @@ def panel_table(panel: Panel) -> Table:
     series = [each for each in panel.series if each.drawn != "reference"]
     places = np.unique(np.concatenate([each.x for each in series]))[:ROWS]
     cells = [dict(zip(each.x.tolist(), _cells(each), strict=True)) for each in series]
+    names = dict(panel.x_ticks)
     return Table(
         caption=panel.title,
         columns=(capital(panel.x_label), *(each.name for each in series)),
         rows=tuple(
-            (f"{place:.6g}", *(column.get(place, NOTHING) for column in cells))
+            (names.get(place, f"{place:.6g}"), *(column.get(place, NOTHING) for column in cells))
             for place in places.tolist()
         ),
     )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from manyheads.errors import ModelError
-from manyheads.heads.bank import Engine, EpochEnd, Fold, rank_epoch
+from manyheads.heads.bank import Engine, Fold, HeadEnd, rank_epoch
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.study.folder import RunFolder
@@ -19,7 +19,7 @@ from manyheads.study.select import CandidateResult, Outcome, rank_candidate
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
 from manyheads.study.store import Store
-from manyheads.study.trial_heads import check_same, head_settings
+from manyheads.study.trial_heads import head_settings, train_again
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,9 @@ class HeadFiles:
         engine: Engine,
         stop: threading.Event | None,
     ) -> None:
-        heads = [head_settings(self.settings, o.trial, epochs=o.epoch) for o in outcomes]
-        for event in engine.train(heads, folds, rule=self.settings.select, stop=stop):
-            outcome = outcomes[event.head]
-            if isinstance(event, EpochEnd):
-                check_same(outcome.trial, outcome.curve, event.epoch, event.metrics)
-            elif event.parameters is not None:
-                self._save(outcome, event.parameters)
+        for event in train_again(self.settings, outcomes, folds, engine, stop):
+            if isinstance(event, HeadEnd) and event.parameters is not None:
+                self._save(outcomes[event.head], event.parameters)
 
     def _save(self, outcome: Outcome, parameters: Parameters) -> None:
         path = self.folder.head(outcome.trial.candidate)

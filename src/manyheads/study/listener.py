@@ -19,6 +19,9 @@ class Listener:
     def training(self, work: Work, /) -> None:
         """Training begins, goes on, or comes to its next rung; `work` tells all along how far."""
 
+    def retraining(self, done: int, total: int, /) -> None:
+        """`done` of at most `total` epochs are trained, of heads that a finished study asks for."""
+
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics, /) -> None:
         """A trial has finished an epoch."""
 

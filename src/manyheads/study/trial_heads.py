@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from manyheads.errors import RunError
-from manyheads.heads.bank import HeadSettings, Metrics
+from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, HeadSettings, Metrics
+from manyheads.study.select import Outcome
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 
@@ -20,6 +22,25 @@ def head_settings(settings: StudySettings, trial: Trial, epochs: int | None = No
         epochs=setting.epochs if epochs is None else min(epochs, setting.epochs),
         patience=settings.patience,
     )
+
+
+def train_again(
+    settings: StudySettings,
+    outcomes: Sequence[Outcome],
+    folds: Sequence[Fold],
+    engine: Engine,
+    stop: threading.Event | None = None,
+) -> Iterator[EpochEnd | HeadEnd]:
+    """Train the heads of finished trials again, to their chosen epochs, for their parameters.
+
+    Yields what the engine does, each epoch held to what was recorded: see `check_same`.
+    """
+    heads = [head_settings(settings, each.trial, epochs=each.epoch) for each in outcomes]
+    for event in engine.train(heads, folds, rule=settings.select, stop=stop):
+        if isinstance(event, EpochEnd):
+            outcome = outcomes[event.head]
+            check_same(outcome.trial, outcome.curve, event.epoch, event.metrics)
+        yield event
 
 
 def check_same(trial: Trial, curve: Sequence[Metrics], epoch: int, metrics: Metrics | None) -> None:

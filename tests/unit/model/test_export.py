@@ -57,8 +57,8 @@ def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: 
     assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
     assert read_card(file) == read_card(folder.best)
     head, _ = load_head(folder.head(int(read_card(file).selected["candidate"])))
-    rows = small_study.features.rows[small_study.dataset.rows("validation")]
-    logits = forward(head, small_study.features.matrix[rows])
+    rows = small_study.features.plain.rows[small_study.dataset.rows("validation")]
+    logits = forward(head, small_study.features.plain.matrix[rows])
     images = [small_study.dataset.paths[row] for row in small_study.dataset.rows("validation")]
     assert np.ptp(logits, axis=0).max() > 1e-3  # the images do differ
     np.testing.assert_allclose(by_openvino(file, images), logits, rtol=0, atol=1e-4)

@@ -1,0 +1,102 @@
+"""`manyheads claims`: the lesson's claims on dropout, checked on a finished study."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from manyheads.evidence.paired import Margins
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "claims",
+        help="check on a finished study that dropout is an ensemble, and needs longer training",
+        description="Check the lesson's claims on dropout on a finished study's own images, from "
+        "its features in the cache: its heads train again, or longer, and the backbone does not "
+        "run. Writes what is found to RUN/claims, and reports show it from then on.",
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
+    parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    ensemble = parser.add_argument_group("dropout as an ensemble of networks")
+    ensemble.add_argument(
+        "--ensemble", action="store_true",
+        help="ask a candidate's random subnetworks, averages of them, and ensembles of its seeds",
+    )  # fmt: skip
+    ensemble.add_argument(
+        "--candidate", metavar="N",
+        help="the candidate with this number in results.csv (default: the selected one)",
+    )  # fmt: skip
+    options.add_margins(ensemble)
+    longer = parser.add_argument_group("longer training")
+    longer.add_argument(
+        "--longer", action="store_true",
+        help="train every candidate, of many the best 20, until it has turned",
+    )  # fmt: skip
+    longer.add_argument(
+        "--epochs", metavar="N", help="epochs at most (default: 10 times the study's)"
+    )
+    longer.add_argument(
+        "--patience", metavar="N",
+        help="end a head after so many epochs without a lower val_loss (default: the study's "
+        "epochs, at least 10)",
+    )  # fmt: skip
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.claims.ensemble import ensemble_claim
+    from manyheads.claims.longer import longer_claim, until
+    from manyheads.cli import claim_tables, tables
+    from manyheads.settings import plain
+    from manyheads.study.folder import RunFolder
+
+    margins = _checked(args)
+    bounds = until(args.run_folder, args.epochs, args.patience) if args.longer else None
+    folder, found = RunFolder(args.run_folder), {}
+    with claim_tables.Announced() as screen:
+        if args.ensemble:
+            found["ensemble"] = ensemble_claim(
+                args.run_folder, candidate=args.candidate, margins=margins, data=args.data,
+                listener=screen, stop=stop,
+            )  # fmt: skip
+            if not args.json:
+                screen.close()
+                claim_tables.print_ensemble(found["ensemble"], folder)
+        if bounds is not None:
+            found["longer"] = longer_claim(
+                args.run_folder, epochs=bounds.limit, patience=bounds.patience, data=args.data,
+                listener=screen, stop=stop,
+            )  # fmt: skip
+            if not args.json:
+                screen.close()
+                claim_tables.print_longer(found["longer"], folder)
+    if args.json:
+        tables.print_json(plain(found))
+    else:
+        print(f"Next     manyheads report {folder.path}")
+
+
+def _checked(args: argparse.Namespace) -> Margins:
+    """Raise what can be said of the arguments alone; the margins that they ask for."""
+    from manyheads.errors import SettingError
+
+    if not (args.ensemble or args.longer):
+        raise SettingError(
+            "a claim to check, --ensemble, --longer or both", "neither", "add what to check"
+        )
+    for option, needed in (
+        ("candidate", "ensemble"), ("epochs", "longer"), ("patience", "longer"),
+    ):  # fmt: skip
+        if getattr(args, option) is not None and not getattr(args, needed):
+            raise SettingError(
+                f"--{needed} with --{option}", "none", f"add it, or leave out --{option}"
+            )
+    return options.margins(args)

@@ -1,0 +1,42 @@
+"""What a finished study was computed from, opened again: it must be the same."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from manyheads.backbones import registry
+from manyheads.backbones.weights import Weights, resolve
+from manyheads.data.dataset import Dataset
+from manyheads.errors import DataError, WeightsError
+from manyheads.study.folder import RunFolder
+from manyheads.study.listener import Listener
+from manyheads.study.settings import Resolved, StudySettings
+
+
+def require_same_data(
+    dataset: Dataset, resolved: Resolved, folder: RunFolder, source: str | Path
+) -> None:
+    """Raise `DataError` unless `dataset`, opened at `source`, is the one of the study."""
+    if dataset.content != resolved.content:
+        raise DataError(
+            f"the images, labels and splits of the study in {folder.path} at {source}",
+            "others: the data set has changed since",
+            "restore it, name where it lies with --data, or begin a study anew in another --out",
+        )
+
+
+def same_weights(
+    settings: StudySettings,
+    resolved: Resolved,
+    listener: Listener,
+    stop: threading.Event | None,
+) -> Weights:
+    """The backbone's weights of the study; raises `WeightsError` if those found are others."""
+    weights = resolve(registry.get(settings.backbone), settings.weights, listener.downloading, stop)
+    if weights.digest != resolved.weights:
+        raise WeightsError(
+            f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",
+            "restore the weights that it was begun with",
+        )  # fmt: skip
+    return weights
