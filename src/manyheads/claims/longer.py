@@ -103,7 +103,7 @@ def _train(
     """The curves of the heads that did not diverge, and which did."""
     settings = ground.settings
     heads = [
-        replace(head_settings(settings, trial, bounds.limit), patience=bounds.patience)
+        replace(head_settings(settings, trial), epochs=bounds.limit, patience=bounds.patience)
         for trial in trials
     ]
     folds, engine = ground.folds(), engine_named(settings.engine)
