@@ -28,7 +28,7 @@ def way_words(kind: Kind, size: int) -> str:
 def estimate_words(metric: str, estimate: Estimate) -> str:
     """A difference with its interval and unit: `4.1 [2.9, 5.3] points`."""
     unit = " points" if metric == "accuracy" else ""
-    return f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}"
+    return _minus(f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}")
 
 
 def epochs_words(estimate: Estimate) -> str:
@@ -189,7 +189,12 @@ def _ends(metric: str, estimate: Estimate) -> str:
 
 
 def _whole(value: float) -> str:
-    return f"{value:,.0f}".replace("-0", "0").replace("-", "−")
+    return _minus(f"{round(value):,}")
+
+
+def _minus(text: str) -> str:
+    """`text` of numbers with the sign that typesetters use."""
+    return text.replace("-", "−")
 
 
 def _capital(text: str) -> str:
