@@ -149,8 +149,8 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
 
 def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterator[str]:
     for metric, remedy in (
-        ("log_loss", f"--epochs (so far {limit:,})"),
-        ("accuracy", "--patience"),
+        ("log_loss", f"--epochs (so far {limit:,}) would tell"),
+        ("accuracy", "--patience would tell, unless accuracy stays level"),
     ):
         cut = [each for each in candidates if getattr(each, metric).turned < 1]
         if not cut:
@@ -164,7 +164,7 @@ def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterato
         verb = "has" if len(cut) == 1 else "have"
         yield (
             f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} {verb} not turned; a larger "
-            f"{remedy} would tell."
+            f"{remedy}."
         )
 
 
