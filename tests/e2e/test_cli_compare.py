@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from manyheads.api import Study
+from manyheads.claims.ensemble import ensemble_claim
+from manyheads.claims.longer import longer_claim
 from manyheads.cli.main import main
 from manyheads.evidence.findings import read_findings
 from manyheads.pipeline import Finished, run_study
@@ -140,16 +142,20 @@ def test_python_gives_the_same_verdict(folded) -> None:
 
 def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, options=RunOptions(parquet=True), seeds=2)
+    folder: RunFolder = finished.folder
+    ensemble_claim(folder.path, candidate=2)
+    longer_claim(folder.path, epochs=3, patience=1)
     text = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"## (\S+\.csv)\n(.*?)(?=\n## |\Z)", text, re.DOTALL))
-    folder: RunFolder = finished.folder
-    tables = {table.name: table for table in (folder.history, folder.results, folder.comparisons)}
+    tables = {str(table.relative_to(folder.path)): table for table in folder.path.rglob("*.csv")}
     assert set(sections) == set(tables)
     for name, table in tables.items():
         header = table.read_text().splitlines()[0].split(",")
         cells = re.findall(r"^\| (`.*?) \|", sections[name], re.MULTILINE)
         documented = [column for cell in cells for column in re.findall(r"`(\w+)`", cell)]
         assert documented == header
-        from pyarrow import parquet
+    from pyarrow import parquet
 
+    for table in (folder.history, folder.results, folder.comparisons):
+        header = table.read_text().splitlines()[0].split(",")
         assert parquet.read_schema(table.with_suffix(".parquet")).names == header

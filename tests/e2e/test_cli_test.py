@@ -271,7 +271,7 @@ def test_other_weights_are_refused(
 ) -> None:
     del finished
     other = Weights(Path("w"), "0" * 64, "elsewhere")
-    monkeypatch.setattr("manyheads.final_score.resolve", lambda *_: other)
+    monkeypatch.setattr("manyheads.study.reopened.resolve", lambda *_: other)
     refused(
         command("test", "run"), "the weights of the study (no weights), found others (elsewhere)"
     )

@@ -17,7 +17,8 @@ import pytest
 
 from tests.small_study import small_images
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "lesson.md"
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+GUIDE = GUIDES / "lesson.md"
 
 NUMBERS = [
     (r"\b150\b", "32"),
@@ -67,10 +68,11 @@ def test_the_keras_code_runs(folder: Path) -> None:
     assert (folder / "curves-keras.png").stat().st_size > 0
 
 
-def test_the_commands_of_the_guide_are_understood() -> None:
+@pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda guide: guide.stem)
+def test_the_commands_of_the_guides_are_understood(guide: Path) -> None:
     from manyheads.cli.main import build_parser
 
-    commands = re.findall(r"```console\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    commands = re.findall(r"```console\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     assert commands
     for command in commands:
         words = command.replace("\\\n", " ").replace("'", "").split()

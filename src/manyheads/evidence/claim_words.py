@@ -28,7 +28,7 @@ def way_words(kind: Kind, size: int) -> str:
 def estimate_words(metric: str, estimate: Estimate) -> str:
     """A difference with its interval and unit: `4.1 [2.9, 5.3] points`."""
     unit = " points" if metric == "accuracy" else ""
-    return f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}"
+    return _minus(f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}")
 
 
 def epochs_words(estimate: Estimate) -> str:
@@ -149,8 +149,8 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
 
 def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterator[str]:
     for metric, remedy in (
-        ("log_loss", f"--epochs (so far {limit:,})"),
-        ("accuracy", "--patience"),
+        ("log_loss", f"--epochs (so far {limit:,}) would tell"),
+        ("accuracy", "--patience would tell, unless accuracy stays level"),
     ):
         cut = [each for each in candidates if getattr(each, metric).turned < 1]
         if not cut:
@@ -164,7 +164,7 @@ def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterato
         verb = "has" if len(cut) == 1 else "have"
         yield (
             f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} {verb} not turned; a larger "
-            f"{remedy} would tell."
+            f"{remedy}."
         )
 
 
@@ -189,7 +189,12 @@ def _ends(metric: str, estimate: Estimate) -> str:
 
 
 def _whole(value: float) -> str:
-    return f"{value:,.0f}".replace("-0", "0").replace("-", "−")
+    return _minus(f"{round(value):,}")
+
+
+def _minus(text: str) -> str:
+    """`text` of numbers with the sign that typesetters use."""
+    return text.replace("-", "−")
 
 
 def _capital(text: str) -> str:

@@ -10,7 +10,7 @@ of Student's t. In folds they are those of the corrected resampled t, for other 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -142,7 +142,10 @@ def longer_of(
 
     def reach(metric: str) -> Reach:
         share = np.mean([getattr(turns[place], f"{metric}_turned") for place in mine])
-        return Reach(epoch=estimate(f"{metric}_epoch", _ROUNDING), turned=float(share))
+        epoch = estimate(f"{metric}_epoch", _ROUNDING)
+        if epoch.low is not None:  # there is no epoch before the first
+            epoch = replace(epoch, low=max(epoch.low, 1.0))
+        return Reach(epoch=epoch, turned=float(share))
 
     return Longer(
         candidate=candidate,

@@ -116,8 +116,8 @@ def _ensemble_panel(claim: EnsembleClaim, metric: str) -> Panel:
         y_label=metric_words(metric),
         series=tuple(series),
         description=(
-            f"{capital(metric_words(metric))} by the number of networks averaged, with 95 % "
-            f"intervals. Best is {way_words(best.kind, best.size)}, "
+            f"{capital(metric_words(metric))} by the number of networks averaged; intervals are in "
+            f"the table. Best is {way_words(best.kind, best.size)}, "
             f"{score(getattr(best, metric).value)}."
         ),
         x_limits=(-0.05, math.log10(most) + 0.05),

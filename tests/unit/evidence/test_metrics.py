@@ -142,3 +142,13 @@ def test_a_class_without_images_leaves_its_share_to_the_others() -> None:
     weights = metrics.reweighted(np.array([0, 1]), np.array([0.5, 0.25, 0.25]))
     found = metrics.accuracy(log_probabilities, np.array([0, 1]), weights)
     assert found == pytest.approx(2 / 3)
+
+
+def test_the_parts_of_the_calibration_error_have_it_as_their_mean() -> None:
+    random = np.random.default_rng(5)
+    chances = random.dirichlet(np.ones(4), (3, 200))
+    labels = random.integers(0, 4, 200)
+    right = chances.argmax(-1) == labels
+    terms = metrics.calibration_terms(chances.max(-1), right)
+    expected = metrics.expected_calibration_error(np.log(chances), labels)
+    np.testing.assert_allclose(terms.mean(axis=-1), expected)

@@ -58,6 +58,15 @@ def test_a_folder_of_other_files_is_left_alone(folder: RunFolder) -> None:
     assert (folder.path / "thesis.tex").read_text() == "years of work"
 
 
+def test_a_folder_that_holds_only_claims_takes_a_study(folder: RunFolder) -> None:
+    folder.claims.mkdir(parents=True)
+    (folder.claims / "shortcut.json").write_text("{}")
+    with folder.opened(DOCUMENT):
+        pass
+    assert folder.document() == DOCUMENT
+    assert (folder.claims / "shortcut.json").exists()
+
+
 def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with (

@@ -1,0 +1,147 @@
+"""Scores of subnetworks, of averages of them and of ensembles of seeds, against plain loops."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from manyheads.errors import Interrupted
+from manyheads.evidence import metrics
+from manyheads.evidence.asking import AVERAGES, MASKS, Part
+from manyheads.evidence.ensembles import (
+    EnsembleEvidence,
+    Way,
+    compared_size,
+    ensemble_evidence,
+    group_sizes,
+)
+from manyheads.evidence.paired import Margins
+from manyheads.evidence.statistics import Layout
+from manyheads.evidence.subnetworks import group_means, random_masks, subnetwork_chances
+from manyheads.heads.head import forward, glorot_parameters, softmax
+
+IMAGES, FEATURES, UNITS, CLASSES, RATE = 40, 6, 8, 3, 0.5
+LABELS = np.arange(IMAGES) % CLASSES
+MATRIX = np.random.default_rng(0).normal(size=(IMAGES, FEATURES)).astype(np.float32)
+MATRIX[np.arange(IMAGES), LABELS] += 2
+
+
+def networks(seeds: int, folds: int = 1) -> list[list[Part]]:
+    """Heads that were never trained: good enough to be averaged."""
+    made = []
+    for seed in range(seeds):
+        parts = []
+        for fold in range(folds):
+            random = np.random.default_rng([seed, fold])
+            head = glorot_parameters(FEATURES, UNITS, CLASSES, random)
+            # Without biases, no units answer 1/3, which lies on the edge of a bin of confidence.
+            head = head._replace(bias=random.normal(size=CLASSES).astype(np.float32))
+            places = np.flatnonzero(np.arange(IMAGES) % folds == fold)
+            keep = random_masks(seed, fold, MASKS, UNITS, RATE)
+            parts.append(Part(head, keep, places, MATRIX, places))
+        made.append(parts)
+    return made
+
+
+def evidence(made: list[list[Part]], stop: threading.Event | None = None) -> EnsembleEvidence:
+    folds = len(made[0])
+    layout = Layout.of(np.arange(IMAGES), np.arange(IMAGES)[None] % folds, folds)
+    return ensemble_evidence(made, LABELS, CLASSES, layout, RATE, Margins(), stop)
+
+
+def way(found: EnsembleEvidence, kind: str, size: int) -> Way:
+    return next(each for each in found.ways if (each.kind, each.size) == (kind, size))
+
+
+@pytest.mark.parametrize("size", AVERAGES)
+def test_averages_of_subnetworks_have_the_mean_score_of_disjoint_groups(size: int) -> None:
+    made = networks(3)
+    found = way(evidence(made), "subnetworks", size)
+    scores = []
+    for (part,) in made:
+        means = group_means(subnetwork_chances(part.parameters, MATRIX, part.keep, RATE), size)
+        assert len(means) == MASKS // size
+        scores += [[metrics.METRICS[n](np.log(m), LABELS) for n in metrics.METRICS] for m in means]
+    expected = dict(zip(metrics.METRICS, np.mean(scores, axis=0), strict=True))
+    for name in ("accuracy", "log_loss", "ece"):
+        assert getattr(found, name).value == pytest.approx(expected[name], abs=1e-5)
+    assert found.draws == 3
+
+
+def test_seeds_are_averaged_in_disjoint_groups_and_all_together() -> None:
+    made = networks(5)
+    found = evidence(made)
+    plain = np.stack([softmax(forward(part.parameters, MATRIX)) for (part,) in made])
+    assert group_sizes(5) == [2, 5]
+    for size, groups in ((2, 2), (5, 1)):
+        means = [plain[size * g : size * (g + 1)].mean(axis=0) for g in range(groups)]
+        ours = way(found, "deep", size)
+        expected = np.mean([metrics.log_loss(np.log(mean), LABELS) for mean in means])
+        assert ours.draws == groups
+        assert ours.log_loss.value == pytest.approx(expected, abs=1e-5)
+    alone = np.mean([metrics.accuracy(np.log(each), LABELS) for each in plain])
+    assert way(found, "weight_scaling", 1).accuracy.value == pytest.approx(alone)
+
+
+def test_an_ensemble_is_compared_with_the_seeds_of_its_own_group() -> None:
+    made = networks(5)
+    found = evidence(made)
+    plain = np.stack([softmax(forward(part.parameters, MATRIX)) for (part,) in made])[:4]
+    (loss,) = [c for c in found.contrasts if c.first == "deep" and c.metric == "log_loss"]
+    groups = plain.reshape(2, 2, IMAGES, CLASSES)
+    together = metrics.log_loss(np.log(groups.mean(axis=1)), LABELS)
+    apart = metrics.log_loss(np.log(groups), LABELS).mean(axis=1)
+    assert (loss.first_size, loss.draws) == (2, 2)
+    assert loss.difference.value == pytest.approx((together - apart).mean(), abs=1e-5)
+
+
+def test_disagreement_is_that_of_pairs_of_members() -> None:
+    made = networks(4)
+    found = evidence(made)
+    answers = np.stack([forward(part.parameters, MATRIX).argmax(-1) for (part,) in made])
+    pairs = [(answers[a] != answers[b]).mean() for a in range(4) for b in range(a)]
+    between = way(found, "deep", 2).disagreement
+    assert between is not None
+    assert between.value == pytest.approx(np.mean(pairs))
+    assert way(found, "weight_scaling", 1).disagreement is None
+
+
+def test_in_folds_every_image_is_answered_by_the_head_that_it_validated() -> None:
+    made = networks(2, folds=2)
+    found = way(evidence(made), "weight_scaling", 1)
+    hits = [
+        forward(part.parameters, MATRIX[part.places]).argmax(-1) == LABELS[part.places]
+        for network in made
+        for part in network
+    ]
+    assert found.accuracy.value == pytest.approx(np.concatenate(hits).mean())
+
+
+def test_single_subnetworks_spread_around_their_mean() -> None:
+    found = evidence(networks(2))
+    spread = found.accuracy
+    assert spread.mean == pytest.approx(way(found, "subnetworks", 1).accuracy.value)
+    assert spread.lowest < spread.tenth <= spread.median <= spread.ninetieth < spread.highest
+
+
+def test_one_seed_has_scores_and_no_verdict() -> None:
+    found = evidence(networks(1))
+    assert {each.kind for each in found.ways} == {"subnetworks", "weight_scaling"}
+    assert {each.outcome for each in found.contrasts} == {"undecided"}
+    assert found.ways[0].accuracy.low is not None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "size"), [(1, None), (2, 2), (3, 3), (5, 2), (8, 2), (10, 2), (20, 5), (40, 10)]
+)
+def test_the_largest_ensembles_with_groups_enough_are_compared(seeds: int, size: int) -> None:
+    assert compared_size(seeds) == size
+
+
+def test_a_request_to_stop_is_heard() -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        evidence(networks(1), stop)
