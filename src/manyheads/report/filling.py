@@ -29,6 +29,7 @@ from manyheads.report.claims import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
+from manyheads.report.views import views_section
 from manyheads.study.select import Spread, rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, setting_words
@@ -41,10 +42,11 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
     run, answers = str(findings.folder.path), Answers(findings)
     missing: dict[str, Missing] = {}
-    wrong, warnings = None, None
+    wrong, warnings, views = None, None, None
     try:
         dataset = _same_dataset(findings, stop)
         wrong, warnings = answers.wrong(dataset), tuple(data_warnings(findings, dataset))
+        views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
         gone = Missing(why, f"manyheads report {run}")
@@ -65,7 +67,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         wrong=wrong,
         test=_test(findings),
         warnings=warnings,
-        sections=claim_sections(findings.folder),
+        sections=(*filter(None, [views]), *claim_sections(findings.folder)),
         missing=missing,
     )
 
