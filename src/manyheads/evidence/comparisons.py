@@ -10,32 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit
 
 from manyheads.errors import SettingError
-from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
 from manyheads.evidence.needs import Needs, Undecided, needs_of
-from manyheads.evidence.statistics import (
-    Folds,
-    Layout,
-    TwoWay,
-    corrected_t,
-    fold_means,
-    holm,
-    two_way,
-)
+from manyheads.evidence.paired import ALPHA, Measured, Outcome, Tested
+from manyheads.evidence.statistics import Folds, Layout, TwoWay, corrected_t, fold_means, two_way
 from manyheads.evidence.validated import Validated
 from manyheads.settings import number, store, whole
 
-ALPHA = 0.05
 MAX_ALL_PAIRS = 20  # candidates
 COMPARED = ("log_loss", "accuracy")
 _KEPT = 2 * MAX_ALL_PAIRS  # scores by unit, of a candidate in a metric each
-
-Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,12 +159,19 @@ def _decided(
 ) -> Iterator[Comparison]:
     if not measured:
         return
-    tested = _Tested(measured, margins)
-    p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
-    outcomes: list[Outcome] = [
-        _outcome(found, float(p_holm[place]), float(p_equivalent[place]))
-        for place, found in enumerate(measured)
-    ]
+    tested = Tested(
+        [
+            Measured(
+                found.both,
+                getattr(margins, found.metric),
+                less_is_better=found.metric != "accuracy",
+                folds=found.folds,
+            )
+            for found in measured
+        ]
+    )
+    p_holm, p_equivalent = tested.p_holm, tested.p_equivalent_holm
+    outcomes: list[Outcome] = [tested.outcome(place) for place in range(len(measured))]
     needs = [Needs()] * len(measured)
     if advise:
         needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
@@ -226,45 +220,3 @@ def _needs(
     for place, need in zip(asked, needs_of(undecided, layout, (real, same)), strict=True):
         needs[place] = need
     return needs
-
-
-class _Tested:
-    """All comparisons at once: p of no difference, p of no equivalence, and half widths."""
-
-    def __init__(self, measured: Sequence[_Measured], margins: Margins) -> None:
-        def column(values: Iterator[float]) -> np.ndarray:
-            return np.fromiter(values, np.float64, len(measured))
-
-        size = np.abs(column(found.both.difference for found in measured))
-        margin = column(getattr(margins, found.metric) for found in measured)
-        heads = column(found.both.of_seeds for found in measured)
-        images = column(found.both.variance for found in measured) - heads
-        df_heads = column(max(1, found.both.df_seeds) for found in measured)
-        df_images = column(max(1, found.both.df_units) for found in measured)
-        alone = column(found.both.df_seeds == 0 or found.both.df_units == 0 for found in measured)
-        parts = images, heads, df_images, df_heads
-        spread = column(found.folds.variance if found.folds else 0.0 for found in measured)
-        df_folds = column(found.folds.df if found.folds else 1.0 for found in measured)
-        in_folds = column(found.folds is not None for found in measured) > 0
-
-        def p_of(distance: np.ndarray) -> np.ndarray:
-            both = p_value(distance, *parts)
-            by_fold = student_p(distance, np.sqrt(spread), df_folds)
-            return np.where(alone > 0, 1.0, np.where(in_folds, np.maximum(both, by_fold), both))
-
-        self.p = p_of(size)
-        # Two one-sided tests (Schuirmann 1987): the nearer bound of the margin decides.
-        self.p_equivalent = np.where(size < margin, p_of(np.maximum(margin - size, 0)) / 2, 1.0)
-        self.p_equivalent[alone > 0] = 1.0
-        self.width = np.where(alone > 0, np.inf, half_width(*parts, level=1 - ALPHA))
-        self.width[(images + heads <= 0) & (alone == 0)] = 0.0
-        self.fold_width = stdtrit(df_folds, 1 - ALPHA / 2) * np.sqrt(spread)
-
-
-def _outcome(found: _Measured, p_holm: float, p_equivalent: float) -> Outcome:
-    if p_equivalent <= ALPHA:
-        return "equivalent"
-    if p_holm > ALPHA:
-        return "undecided"
-    less_is_better = found.metric != "accuracy"
-    return "better" if (found.both.difference < 0) == less_is_better else "worse"
