@@ -20,7 +20,9 @@ def apart(shift: float = 0.0, *, seeds: int = 4, images: int = 200, number: int 
 
 
 def test_it_says_of_candidates_what_their_comparison_says() -> None:
-    validated = made_up(np.random.default_rng(1), World(), Shape(candidates=2, seeds=4), 0.3)
+    validated = made_up(
+        np.random.default_rng(1), World(), Shape(candidates=2, seeds=4, images=200), 0.3
+    )
     scores = {m: validated.scores(1, m) - validated.scores(2, m) for m in ("log_loss", "accuracy")}
     told = paired(
         [
