@@ -33,13 +33,9 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """The time that a plan will take: extraction of what is missing, and training of all trials."""
-    products = _rates().get(_products_key(plan.settings))
     extraction, known = estimate_extraction(plan.settings, plan.missing)
-    return Estimate(
-        extraction=extraction,
-        training=plan.products / (products or _ASSUMED_PRODUCTS),
-        measured=known and not (plan.products and products is None),
-    )
+    training, shown = estimate_training(plan.settings, plan.products)
+    return Estimate(extraction=extraction, training=training, measured=known and shown)
 
 
 def estimate_extraction(how: StudySettings | FeatureRecipe, passes: int) -> tuple[float, bool]:
@@ -47,6 +43,12 @@ def estimate_extraction(how: StudySettings | FeatureRecipe, passes: int) -> tupl
     images = _rates().get(_images_key(how))
     guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / how.image.size**2
     return passes / (images or guess), not (passes and images is None)
+
+
+def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:
+    """Seconds that so many samples × units will take, and whether this machine has shown that."""
+    rate = _rates().get(_products_key(settings))
+    return products / (rate or _ASSUMED_PRODUCTS), not (products and rate is None)
 
 
 def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds: float) -> None:

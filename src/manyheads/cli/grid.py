@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ _TRAINING = (
 )
 
 
-def add_grid(parser: argparse.ArgumentParser) -> None:
-    """An option for each hyperparameter."""
+def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """An option for each hyperparameter, but for those that a command has other uses for."""
     for title, options in (
         ("hyperparameters (each takes a list)", _HEAD),
         ("regularisers (each takes a list)", _REGULARISERS),
@@ -45,14 +46,17 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     ):
         group = parser.add_argument_group(title)
         for name, default, text in options:
+            if name in without:
+                continue
             group.add_argument(
                 f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
                 help=f"{text} (default: {default})",
             )  # fmt: skip
 
 
-def grid_of(args: argparse.Namespace) -> Grid:
-    """The grid that `args` list."""
+def grid_of(args: argparse.Namespace, without: Collection[str] = ()) -> Grid:
+    """The grid that `args` list; hyperparameters that have no option keep their defaults."""
     from manyheads.study.space import HYPERPARAMETERS, Grid
 
-    return Grid(**{name: tuple(getattr(args, name)) for name in HYPERPARAMETERS})
+    listed = [name for name in HYPERPARAMETERS if name not in without]
+    return Grid(**{name: tuple(getattr(args, name)) for name in listed})

@@ -28,12 +28,15 @@ from manyheads.cli import (
     lesson,
     predict,
     report,
+    shortcut,
     sweep,
     test,
 )
 from manyheads.errors import Interrupted, ManyheadsError
 
-COMMANDS = (demo, check, extract, sweep, lesson, compare, report, test, export, predict)
+COMMANDS = (
+    demo, check, extract, sweep, lesson, compare, shortcut, report, test, export, predict,
+)  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 

@@ -1,0 +1,109 @@
+"""What `manyheads shortcut` says: what it will take, and what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
+from manyheads.cli.screen import Screen, clock
+from manyheads.report.shortcut_section import TITLES, change_words, gap_words, value_words
+from manyheads.shortcut.run import Checked, ShortcutListener
+from manyheads.study.select import rule_words
+from manyheads.study.space import counted
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.evidence.shortcut_record import ShortcutRecord
+    from manyheads.shortcut.plan import ShortcutPlan
+
+
+class ShortcutScreen(Screen, ShortcutListener):
+    """Shows a check at work, beginning with what it will take."""
+
+    def planned_shortcut(self, plan: ShortcutPlan) -> None:
+        for line in [*plan_lines(plan), ""]:
+            self.note(line)
+
+
+def plan_lines(plan: ShortcutPlan) -> list[str]:
+    """What is planted where, what is trained, and about how long it will take."""
+    settings, images = plan.settings, plan.arrangement
+    study, labels = settings.study, images.dataset.labels
+    of_class = int((labels[images.train] == images.target).sum())
+    asked = int((labels[images.validation] == images.target).sum())
+    clean = f"; {len(images.clean):,} kept clean" if settings.clean else ""
+    (first, words), *others = settings.arm_words.items()
+    factors = [
+        counted(len(study.grid), "candidate"),
+        counted(study.seeds, "seed"),
+        counted(len(settings.arms), "arm"),
+    ]
+    return [
+        data_line(images.dataset),
+        backbone_line(study, plan.weights),
+        f"Mark       {settings.mark.words()}; on {len(images.in_class):,} of {of_class:,} training "
+        f"images of {settings.target}{clean}",
+        f"Asked      {counted(len(images.validation), 'validation image')} without it, {asked:,} "
+        f"of {settings.target}; {len(images.into):,} of other classes with it",
+        f"Arms       {first}: {words}",
+        *(f"           {name}: {words}" for name, words in others),
+        f"Grid       {listed_words(study.grid)} → {' × '.join(factors)} = "
+        f"{counted(plan.heads, 'head')}",
+        f"Training   {training_words(study)}",
+        f"Selection  {study.select}: {rule_words(study.select)}",
+        *_cost_lines(plan),
+    ]
+
+
+def _cost_lines(plan: ShortcutPlan) -> list[str]:
+    extraction, training, measured = plan.seconds
+    passes = sum(plan.missing)
+    time = f", about {clock(extraction)}" if passes else ""
+    layers = f" and {counted(plan.last_layers, 'last layer')}" if plan.last_layers else ""
+    basis = "measured on this machine" if measured else "assumed until measured here"
+    lines = [
+        f"Cost       {counted(passes, 'backbone pass', 'es')}{time}; {counted(plan.heads, 'head')}"
+        f"{layers}, about {clock(training)} ({basis})"
+    ]
+    lines += [
+        f"           {missing:,} of {len(wanted.images):,} images {wanted.words}"
+        for wanted, missing in zip(plan.wanted, plan.missing, strict=True)
+    ]
+    return lines
+
+
+def result_table(record: ShortcutRecord) -> Table:
+    """A row for each arm and candidate: every measure, and its gap to the control."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("arm")
+    table.add_column("setting")
+    for title in TITLES.values():
+        table.add_column(f"{title}, %", justify="right")
+        table.add_column("against control", justify="right")
+    table.add_column("the last gap")
+    for arm in record.arms:
+        for entries in zip(*(record.of(arm, measure) for measure in TITLES), strict=True):
+            cells = [cell for each in entries for cell in (value_words(each), gap_words(each))]
+            name = record.candidates[entries[0].candidate - 1]
+            table.add_row(arm, Text(name), *cells, change_words(entries[-1]))
+        table.add_section()
+    return table
+
+
+def result_lines(checked: Checked) -> list[str]:
+    """The verdict, a sentence a line, and where everything lies."""
+    first, *others = checked.verdict
+    return [
+        "",
+        f"Verdict  {first}",
+        *(f"         {sentence}" for sentence in others),
+        "",
+        f"Picture  {checked.files.picture}",
+        f"Table    {checked.files.table}",
+        f"Record   {checked.files.record}",
+    ]

@@ -1,0 +1,148 @@
+"""Whether heads learnt a mark instead of a class: three measures, and every gap with its interval.
+
+Heads of several arms are asked the same: the control, which never saw the mark; those that trained
+where one class carries it; and the remedies. All have the same candidates and seeds, so every
+difference is paired by image and seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from manyheads.evidence.paired import Apart, Difference, paired
+
+CONTROL, MARKED = "control", "marked"
+MEASURES = ("clean_accuracy", "recall", "called")
+LESS_IS_BETTER = ("called",)
+FAILED = -1
+
+Scores = Float64[np.ndarray, "seeds images"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """The images that heads are asked about: those without the mark, and those that carry it.
+
+    `labels` and `units` are of the plain ones, all classes; `target` is the class whose training
+    images carried the mark; `marked_units` are of the marked ones, none of which is of `target`.
+    """
+
+    labels: Int64[np.ndarray, "images"]
+    units: Int64[np.ndarray, "images"]
+    target: int
+    marked_units: Int64[np.ndarray, "marked"]
+
+
+class Answers(NamedTuple):
+    """The class that each head names, a row a seed; `FAILED` throughout where it diverged."""
+
+    plain: Int64[np.ndarray, "seeds images"]
+    marked: Int64[np.ndarray, "seeds marked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One measure of one candidate in one arm, in [0, 1], over `images` and `seeds`.
+
+    `clean_accuracy` is on all images without the mark, `recall` on those of the class, and
+    `called` is how often images of other classes that carry the mark are called the class.
+    `deviation` is the sample standard deviation over seeds. `gap` is this less the control's.
+    `change` says what a remedy does to the gap: this less that of the marked arm; in the marked
+    arm itself it is the gap less that of the first candidate. `change_from` names which. None:
+    nothing to compare with.
+    """
+
+    arm: str
+    candidate: int
+    measure: str
+    images: int
+    seeds: int
+    value: float | None
+    deviation: float | None
+    gap: Difference | None
+    change: Difference | None
+    change_from: str
+
+
+def measured(question: Question, answers: Answers) -> dict[str, Scores]:
+    """0 or 1 for each image that a measure is about; NaN where a head failed."""
+    of_class = question.labels == question.target
+    failed = (answers.plain == FAILED).any(axis=1)
+    tables = {
+        "clean_accuracy": answers.plain == question.labels,
+        "recall": answers.plain[:, of_class] == question.target,
+        "called": answers.marked == question.target,
+    }
+    return {name: np.where(failed[:, None], np.nan, table) for name, table in tables.items()}
+
+
+def judge(
+    question: Question, arms: Mapping[str, Sequence[Answers]], margin: float
+) -> tuple[Entry, ...]:
+    """Every measure of every candidate in every arm, with its gaps, adjusted as one family.
+
+    `arms` begin with the control and the marked one; each has the answers of every candidate.
+    Differences up to `margin` make none in practice.
+    """
+    scores = {
+        (arm, number): measured(question, answers)
+        for arm, candidates in arms.items()
+        for number, answers in enumerate(candidates, start=1)
+    }
+    of_class = question.labels == question.target
+    units = {
+        "clean_accuracy": question.units,
+        "recall": question.units[of_class],
+        "called": question.marked_units,
+    }
+    places = [(*key, name) for key in scores for name in MEASURES]
+    family: list[Apart] = []
+    asked: list[tuple[Any, str]] = []
+
+    def ask(place: tuple[str, int, str], kind: str, apart: Scores) -> None:
+        name = place[2]
+        family.append(Apart(apart, units[name], margin, name in LESS_IS_BETTER))
+        asked.append((place, kind))
+
+    for place in places:
+        arm, number, name = place
+        mine, control = scores[arm, number][name], scores[CONTROL, number][name]
+        if arm == CONTROL:
+            continue
+        ask(place, "gap", mine - control)
+        if arm != MARKED:
+            ask(place, "change", mine - scores[MARKED, number][name])
+        elif number > 1:
+            first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
+            ask(place, "change", mine - control - first)
+    found = dict(zip(asked, paired(family), strict=True))
+    return tuple(
+        _entry(place, scores[place[:2]][place[2]], found.get((place, "gap")),
+               found.get((place, "change")))
+        for place in places
+    )  # fmt: skip
+
+
+def _entry(
+    place: tuple[str, int, str], scores: Scores, gap: Difference | None, change: Difference | None
+) -> Entry:
+    arm, number, name = place
+    by_seed = scores[np.isfinite(scores).all(axis=1)].mean(axis=1)
+    origin = "candidate 1" if arm == MARKED else MARKED
+    return Entry(
+        arm=arm,
+        candidate=number,
+        measure=name,
+        images=scores.shape[1],
+        seeds=len(by_seed),
+        value=float(by_seed.mean()) if len(by_seed) else None,
+        deviation=float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        gap=gap,
+        change=change,
+        change_from=origin if change else "",
+    )
