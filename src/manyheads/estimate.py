@@ -38,17 +38,17 @@ def estimate(plan: Plan) -> Estimate:
     return Estimate(extraction=extraction, training=training, measured=known and shown)
 
 
+def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:
+    """Seconds that so many samples × units will take, and whether this machine has shown that."""
+    rate = _rates().get(_products_key(settings))
+    return products / (rate or _ASSUMED_PRODUCTS), not (products and rate is None)
+
+
 def estimate_extraction(how: StudySettings | FeatureRecipe, passes: int) -> tuple[float, bool]:
     """Seconds that so many passes will take, and whether this machine has shown that."""
     images = _rates().get(_images_key(how))
     guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / how.image.size**2
     return passes / (images or guess), not (passes and images is None)
-
-
-def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:
-    """Seconds that so many samples × units will take, and whether this machine has shown that."""
-    rate = _rates().get(_products_key(settings))
-    return products / (rate or _ASSUMED_PRODUCTS), not (products and rate is None)
 
 
 def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds: float) -> None:

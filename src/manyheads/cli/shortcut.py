@@ -12,7 +12,6 @@ from manyheads.cli.grid import add_grid, grid_of
 
 if TYPE_CHECKING:
     from manyheads.data.marks import Mark
-    from manyheads.shortcut.run import Checked
     from manyheads.shortcut.settings import ShortcutSettings
 
 _BUILTIN = "builtin"
@@ -106,7 +105,7 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines
+    from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
     from manyheads.shortcut.plan import plan_shortcut
     from manyheads.shortcut.run import run_shortcut
     from manyheads.study.folder import RunFolder
@@ -119,7 +118,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = args.out or RunFolder.named_after(args.data).path
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)
-    _show(checked, as_json=args.json)
+    if args.json:
+        print(checked.record.to_json(checked.verdict), end="")
+        return
+    print_result(checked)
 
 
 def _settings(args: argparse.Namespace) -> ShortcutSettings:
@@ -153,16 +155,3 @@ def _mark(args: argparse.Namespace) -> Mark:
     if args.logo not in (None, _BUILTIN):
         return Mark.of_file(Path(args.logo), **given)
     return Mark.usual(args.mark or "logo", **given)
-
-
-def _show(checked: Checked, *, as_json: bool) -> None:
-    if as_json:
-        print(checked.record.to_json(checked.verdict), end="")
-        return
-    from manyheads.cli.shortcut_screen import result_lines, result_table
-    from manyheads.cli.tables import print_table
-
-    print()
-    print_table(result_table(checked.record))
-    for line in result_lines(checked):
-        print(line)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
 from manyheads.cli.screen import Screen, clock
-from manyheads.report.shortcut_section import TITLES, change_words, gap_words, value_words
+from manyheads.cli.tables import print_table
+from manyheads.report.shortcut_section import shortcut_tables
 from manyheads.shortcut.run import Checked, ShortcutListener
-from manyheads.study.select import rule_words
 from manyheads.study.space import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.evidence.shortcut_record import ShortcutRecord
+    from manyheads.report import content
     from manyheads.shortcut.plan import ShortcutPlan
 
 
@@ -51,7 +51,7 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
         f"Grid       {listed_words(study.grid)} → {' × '.join(factors)} = "
         f"{counted(plan.heads, 'head')}",
         f"Training   {training_words(study)}",
-        f"Selection  {study.select}: {rule_words(study.select)}",
+        f"Asked of   the head of each trial's epoch by the rule {study.select}",
         *_cost_lines(plan),
     ]
 
@@ -73,26 +73,29 @@ def _cost_lines(plan: ShortcutPlan) -> list[str]:
     return lines
 
 
-def result_table(record: ShortcutRecord) -> Table:
-    """A row for each arm and candidate: every measure, and its gap to the control."""
+def print_result(checked: Checked) -> None:
+    """Print a table for each measure, the verdict, and where everything lies."""
+    for table in shortcut_tables(checked.record):
+        print(f"\n{table.caption}")
+        print_table(_drawn(table))
+    for line in result_lines(checked):
+        print(line)
+
+
+def _drawn(table: content.Table) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("arm")
-    table.add_column("setting")
-    for title in TITLES.values():
-        table.add_column(f"{title}, %", justify="right")
-        table.add_column("against control", justify="right")
-    table.add_column("the last gap")
-    for arm in record.arms:
-        for entries in zip(*(record.of(arm, measure) for measure in TITLES), strict=True):
-            cells = [cell for each in entries for cell in (value_words(each), gap_words(each))]
-            name = record.candidates[entries[0].candidate - 1]
-            table.add_row(arm, Text(name), *cells, change_words(entries[-1]))
-        table.add_section()
-    return table
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, title in enumerate(table.columns):
+        words = place < table.names or title == "it is"
+        drawn.add_column(title, justify="left" if words else "right", no_wrap=not words)
+    for before, row in zip((None, *table.rows), table.rows, strict=False):
+        if before and before[0] != row[0]:
+            drawn.add_section()
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 def result_lines(checked: Checked) -> list[str]:

@@ -15,56 +15,34 @@ import numpy as np
 
 from manyheads.errors import SettingError
 from manyheads.evidence.needs import Needs, Undecided, needs_of
-from manyheads.evidence.paired import ALPHA, Measured, Outcome, Tested
-from manyheads.evidence.statistics import Folds, Layout, TwoWay, corrected_t, fold_means, two_way
+from manyheads.evidence.paired import (
+    ALPHA,
+    COMPARED,
+    Decided,
+    Margins,
+    Paired,
+    decide,
+    measure,
+)
+from manyheads.evidence.statistics import Layout
 from manyheads.evidence.validated import Validated
-from manyheads.settings import number, store, whole
+from manyheads.settings import whole
 
 MAX_ALL_PAIRS = 20  # candidates
-COMPARED = ("log_loss", "accuracy")
 _KEPT = 2 * MAX_ALL_PAIRS  # scores by unit, of a candidate in a metric each
 
 
 @dataclass(frozen=True, kw_only=True)
-class Margins:
-    """Differences that make no difference in practice: of shares in accuracy, of nats in log loss.
-
-    Each is above 0 and at most 1. Raises `SettingError`.
-    """
-
-    accuracy: float = 0.01
-    log_loss: float = 0.02
-
-    def __post_init__(self) -> None:
-        for name in COMPARED:
-            checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
-            store(self, **{name: checked})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(Decided):
     """Two candidates in one metric, over `seeds` that both have trained.
 
-    `low` to `high` is the 95 % interval for images and seeds drawn anew together, `fold_low` to
-    `fold_high` that of the corrected resampled t over folds (None for a given split). The wider
-    one gives `p`; `p_holm` is adjusted for all comparisons of the family in both metrics, and
-    `p_equivalent` is that of a difference outside the margin, adjusted alike. `outcome` is of the
-    first. `needs` is what would probably settle an undecided one. With one seed there is no
-    interval: `low` and `high` are infinite.
+    Adjusted for all comparisons of the family in both metrics. `needs` is what would probably
+    settle an undecided one.
     """
 
     first: int
     second: int
     metric: str
-    difference: float
-    low: float
-    high: float
-    fold_low: float | None
-    fold_high: float | None
-    p: float
-    p_holm: float
-    p_equivalent: float
-    outcome: Outcome
     seeds: int
     needs: Needs
 
@@ -80,15 +58,6 @@ class Comparisons:
     def of(self, metric: str) -> list[Comparison]:
         """Those in one metric."""
         return [entry for entry in self.entries if entry.metric == metric]
-
-
-@dataclass(frozen=True)
-class _Measured:
-    pair: tuple[int, int]
-    metric: str
-    seeds: int
-    both: TwoWay
-    folds: Folds | None
 
 
 _MARGINS = Margins()
@@ -137,81 +106,47 @@ def compare(
     def sums(candidate: int, metric: str) -> np.ndarray:
         return layout.sums(validated.scores(candidate, metric))
 
-    measured: list[_Measured] = []
+    compared: list[tuple[int, int]] = []
+    measured: list[Paired] = []
     for first, second in pairs:
         seeds = np.intersect1d(validated.seeds_of(first), validated.seeds_of(second))
         for metric in COMPARED if len(seeds) else ():
             apart = sums(first, metric)[seeds] - sums(second, metric)[seeds]
-            measured.append(_measure((first, second), metric, apart, layout))
-    return Comparisons(tuple(_decided(measured, layout, margins, advise)), margins, baseline)
-
-
-def _measure(pair: tuple[int, int], metric: str, apart: np.ndarray, layout: Layout) -> _Measured:
-    """The estimates from differences `apart` `[seeds, repeats, units]`."""
-    by_fold = None
-    if layout.folds > 1:
-        by_fold = corrected_t(fold_means(apart, layout), layout.folds)
-    return _Measured(pair, metric, len(apart), two_way(apart, layout), by_fold)
-
-
-def _decided(
-    measured: Sequence[_Measured], layout: Layout, margins: Margins, advise: bool
-) -> Iterator[Comparison]:
-    if not measured:
-        return
-    tested = Tested(
-        [
-            Measured(
-                found.both,
-                getattr(margins, found.metric),
-                less_is_better=found.metric != "accuracy",
-                folds=found.folds,
-            )
-            for found in measured
-        ]
-    )
-    p_holm, p_equivalent = tested.p_holm, tested.p_equivalent_holm
-    outcomes: list[Outcome] = [tested.outcome(place) for place in range(len(measured))]
+            compared.append((first, second))
+            measured.append(measure(metric, apart, layout))
+    decided = list(decide(measured, margins))
     needs = [Needs()] * len(measured)
     if advise:
-        needs = _needs(measured, outcomes, layout, margins, (p_holm, p_equivalent))
-    for place, found in enumerate(measured):
-        width, fold_width = tested.width[place], tested.fold_width[place]
-        difference = found.both.difference
+        needs = _needs(measured, decided, layout, margins)
+    return Comparisons(tuple(_entries(compared, measured, decided, needs)), margins, baseline)
+
+
+def _entries(
+    pairs: Sequence[tuple[int, int]],
+    measured: Sequence[Paired],
+    decided: Sequence[Decided],
+    needs: Sequence[Needs],
+) -> Iterator[Comparison]:
+    for pair, found, what, need in zip(pairs, measured, decided, needs, strict=True):
         yield Comparison(
-            first=found.pair[0],
-            second=found.pair[1],
-            metric=found.metric,
-            difference=difference,
-            low=float(difference - width),
-            high=float(difference + width),
-            fold_low=None if found.folds is None else float(difference - fold_width),
-            fold_high=None if found.folds is None else float(difference + fold_width),
-            p=float(tested.p[place]),
-            p_holm=float(p_holm[place]),
-            p_equivalent=float(p_equivalent[place]),
-            outcome=outcomes[place],
-            seeds=found.seeds,
-            needs=needs[place],
-        )
+            first=pair[0], second=pair[1], metric=found.metric, seeds=found.seeds, needs=need,
+            **vars(what),
+        )  # fmt: skip
 
 
 def _needs(
-    measured: Sequence[_Measured],
-    outcomes: Sequence[Outcome],
-    layout: Layout,
-    margins: Margins,
-    adjusted: tuple[np.ndarray, np.ndarray],
+    measured: Sequence[Paired], decided: Sequence[Decided], layout: Layout, margins: Margins
 ) -> list[Needs]:
     """What would settle each undecided comparison; nothing for the others."""
     # What is declared leaves its share of the 5 % to those that are not: Holm's last step.
-    real, same = (ALPHA / max(1, int((each > ALPHA).sum())) for each in adjusted)
+    real = ALPHA / max(1, sum(each.p_holm > ALPHA for each in decided))
+    same = ALPHA / max(1, sum(each.p_equivalent > ALPHA for each in decided))
     needs = [Needs()] * len(measured)
     asked = []
     for place, found in enumerate(measured):
         if found.seeds == 1:
             needs[place] = Needs(seeds=2)
-        elif outcomes[place] == "undecided" and found.both.df_units:
+        elif decided[place].outcome == "undecided" and found.both.df_units:
             asked.append(place)
     undecided = [
         Undecided(found.both, found.folds, found.seeds, getattr(margins, found.metric))

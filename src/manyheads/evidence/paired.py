@@ -1,149 +1,184 @@
-"""Paired differences: how sure each is, and what it amounts to.
+"""Paired differences over images and seeds: how sure each is, and what a family of them amounts to.
 
-`comparisons` asks it of the candidates of a study; `paired` of any scores of the same images by
-heads of the same seeds. See docs/verdict.md for the reasoning in plain words.
+Every difference is first minus second: of two accuracies, above zero means that the first is
+better; of two log losses, below zero. See docs/verdict.md for the reasoning in plain words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from scipy.special import stdtrit
 
 from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
-from manyheads.evidence.statistics import Folds, Layout, TwoWay, holm, two_way
+from manyheads.evidence.intervals import Estimate
+from manyheads.evidence.statistics import (
+    Folds,
+    Layout,
+    TwoWay,
+    corrected_t,
+    fold_means,
+    holm,
+    two_way,
+)
+from manyheads.settings import number, store
 
 ALPHA = 0.05
+COMPARED = ("log_loss", "accuracy")
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
-Column = Float64[np.ndarray, "family"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An estimated difference, by folds too if there are any, and the margin that it is held to."""
-
-    both: TwoWay
-    margin: float
-    less_is_better: bool
-    folds: Folds | None = None
-
-
-class Tested:
-    """All differences of a family at once.
-
-    `p` is that of no difference, `p_equivalent` that of one outside the margin, each by whichever
-    interval is wider; `width` and `fold_width` are half of the 95 % intervals. `p_holm` and
-    `p_equivalent_holm` are adjusted for the family. Where there is one seed, or one unit, nothing
-    can be told: p is 1 and the width infinite.
-    """
-
-    def __init__(self, measured: Sequence[Measured]) -> None:
-        def column(value: Callable[[Measured], float]) -> Column:
-            return np.fromiter(map(value, measured), np.float64, len(measured))
-
-        size = np.abs(column(lambda found: found.both.difference))
-        margin = column(lambda found: found.margin)
-        heads = column(lambda found: found.both.of_seeds)
-        images = column(lambda found: found.both.variance) - heads
-        df_heads = column(lambda found: max(1, found.both.df_seeds))
-        df_images = column(lambda found: max(1, found.both.df_units))
-        alone = column(lambda found: not (found.both.df_seeds and found.both.df_units)) > 0
-        parts = images, heads, df_images, df_heads
-        spread = column(lambda found: found.folds.variance if found.folds else 0.0)
-        df_folds = column(lambda found: found.folds.df if found.folds else 1.0)
-        in_folds = column(lambda found: found.folds is not None) > 0
-
-        def p_of(distance: Column) -> Column:
-            both = p_value(distance, *parts)
-            by_fold = student_p(distance, np.sqrt(spread), df_folds)
-            return np.where(alone, 1.0, np.where(in_folds, np.maximum(both, by_fold), both))
-
-        self.measured = measured
-        self.p = p_of(size)
-        # Two one-sided tests (Schuirmann 1987): the nearer bound of the margin decides.
-        self.p_equivalent = np.where(size < margin, p_of(np.maximum(margin - size, 0)) / 2, 1.0)
-        self.p_equivalent[alone] = 1.0
-        self.p_holm, self.p_equivalent_holm = holm(self.p), holm(self.p_equivalent)
-        self.width = np.where(alone, np.inf, half_width(*parts, level=1 - ALPHA))
-        self.width[(images + heads <= 0) & ~alone] = 0.0
-        self.fold_width = stdtrit(df_folds, 1 - ALPHA / 2) * np.sqrt(spread)
-
-    def outcome(self, place: int) -> Outcome:
-        """What the difference at `place` amounts to, for the first of the two."""
-        if self.p_equivalent_holm[place] <= ALPHA:
-            return "equivalent"
-        if self.p_holm[place] > ALPHA:
-            return "undecided"
-        found = self.measured[place]
-        return "better" if (found.both.difference < 0) == found.less_is_better else "worse"
-
-
-@dataclass(frozen=True)
-class Apart:
-    """Scores of the first less those of the second, of the same images by heads of the same seeds.
-
-    NaN marks a seed of which a head failed; it is left out. `units` says of each image which unit
-    it belongs to.
-    """
-
-    scores: Float64[np.ndarray, "seeds images"]
-    units: Int64[np.ndarray, "images"]
-    margin: float
-    less_is_better: bool = False
+Sums = Float64[np.ndarray, "seeds repeats units"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A mean difference with its 95 % interval for images and seeds drawn anew together.
+class Margins:
+    """Differences that make no difference in practice: of shares in accuracy, of nats in log loss.
 
-    `p_holm` and `p_equivalent` are adjusted for its family; `outcome` is of the first. With one
-    seed, `low` and `high` are infinite.
+    Each is above 0 and at most 1. Raises `SettingError`.
     """
 
-    value: float
+    accuracy: float = 0.01
+    log_loss: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in COMPARED:
+            checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
+            store(self, **{name: checked})
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A difference in one metric, over `seeds` that both sides have."""
+
+    metric: str
+    seeds: int
+    both: TwoWay
+    folds: Folds | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a difference of a family is declared to be, and why.
+
+    `low` to `high` is the 95 % interval for images and seeds drawn anew together, `fold_low` to
+    `fold_high` that of the corrected resampled t over folds (None for a given split). The wider
+    one gives `p`; `p_holm` is adjusted for the family, and `p_equivalent` is that of a difference
+    outside the margin, adjusted alike. `outcome` is of the first. With one seed there is no
+    interval: `low` and `high` are infinite.
+    """
+
+    difference: float
     low: float
     high: float
+    fold_low: float | None
+    fold_high: float | None
     p: float
     p_holm: float
     p_equivalent: float
     outcome: Outcome
-    seeds: int
+
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with the interval that decides, the wider of the two; None for no end."""
+        low, high = self.low, self.high
+        if self.fold_low is not None and self.fold_high is not None:
+            low, high = min(low, self.fold_low), max(high, self.fold_high)
+        if not np.isfinite(low):
+            return Estimate(self.difference, None, None)
+        return Estimate(self.difference, low, high)
 
 
-def paired(family: Sequence[Apart]) -> list[Difference | None]:
-    """The mean difference of each of a `family`, adjusted for all of it.
+def measure(metric: str, apart: Sums, layout: Layout) -> Paired:
+    """The estimates from differences `apart`, added up by unit."""
+    by_fold = None
+    if layout.folds > 1:
+        by_fold = corrected_t(fold_means(apart, layout), layout.folds)
+    return Paired(metric, len(apart), two_way(apart, layout), by_fold)
 
-    None where no seed finished on both sides: there is nothing to compare.
+
+def decide(family: Sequence[Paired], margins: Margins) -> Iterator[Decided]:
+    """The outcome of each difference of a family, adjusted for all of them (Holm 1979)."""
+    if not family:
+        return
+    tested = _Tested(family, margins)
+    p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
+    for place, found in enumerate(family):
+        width, fold_width = tested.width[place], tested.fold_width[place]
+        difference = found.both.difference
+        adjusted = float(p_holm[place]), float(p_equivalent[place])
+        yield Decided(
+            difference=difference,
+            low=float(difference - width),
+            high=float(difference + width),
+            fold_low=None if found.folds is None else float(difference - fold_width),
+            fold_high=None if found.folds is None else float(difference + fold_width),
+            p=float(tested.p[place]),
+            p_holm=adjusted[0],
+            p_equivalent=adjusted[1],
+            outcome=_outcome(found, *adjusted),
+        )
+
+
+def mean_score(scores: Sums, layout: Layout) -> Estimate:
+    """The mean over images of scores added up by unit, with the interval that a difference has.
+
+    Of one seed the interval is for images drawn anew alone.
     """
-    finished = [apart.scores[np.isfinite(apart.scores).all(axis=1)] for apart in family]
-    asked = [place for place, scores in enumerate(finished) if scores.size]
-    tested = Tested([_measured(family[place], finished[place]) for place in asked])
-    told: list[Difference | None] = [None] * len(family)
-    for row, place in enumerate(asked):
-        told[place] = _difference(tested, row, len(finished[place]))
-    return told
+    found = measure("", scores, layout)
+    both = found.both
+    if found.seeds == 1:
+        width = stdtrit(max(1, both.df_units), 1 - ALPHA / 2) * np.sqrt(both.of_units)
+    else:
+        parts = both.variance - both.of_seeds, both.of_seeds, max(1, both.df_units), both.df_seeds
+        certain = both.variance <= 0
+        width = 0.0 if certain else float(half_width(*map(np.array, parts), level=1 - ALPHA))
+    if found.folds is not None:
+        by_fold = stdtrit(found.folds.df, 1 - ALPHA / 2) * np.sqrt(found.folds.variance)
+        width = max(width, by_fold)
+    return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
 
 
-def _measured(apart: Apart, scores: Any) -> Measured:
-    layout = Layout.of(apart.units, np.zeros((1, len(apart.units)), np.int64), 1)
-    both = two_way(layout.sums(scores[:, None]), layout)
-    return Measured(both, apart.margin, apart.less_is_better)
+class _Tested:
+    """All differences at once: p of no difference, p of no equivalence, and half widths."""
+
+    def __init__(self, family: Sequence[Paired], margins: Margins) -> None:
+        def column(values: Iterator[float]) -> np.ndarray:
+            return np.fromiter(values, np.float64, len(family))
+
+        size = np.abs(column(found.both.difference for found in family))
+        margin = column(getattr(margins, found.metric) for found in family)
+        heads = column(found.both.of_seeds for found in family)
+        images = column(found.both.variance for found in family) - heads
+        df_heads = column(max(1, found.both.df_seeds) for found in family)
+        df_images = column(max(1, found.both.df_units) for found in family)
+        alone = column(found.both.df_seeds == 0 or found.both.df_units == 0 for found in family)
+        parts = images, heads, df_images, df_heads
+        spread = column(found.folds.variance if found.folds else 0.0 for found in family)
+        df_folds = column(found.folds.df if found.folds else 1.0 for found in family)
+        in_folds = column(found.folds is not None for found in family) > 0
+
+        def p_of(distance: np.ndarray) -> np.ndarray:
+            both = p_value(distance, *parts)
+            by_fold = student_p(distance, np.sqrt(spread), df_folds)
+            return np.where(alone > 0, 1.0, np.where(in_folds, np.maximum(both, by_fold), both))
+
+        self.p = p_of(size)
+        # Two one-sided tests (Schuirmann 1987): the nearer bound of the margin decides.
+        self.p_equivalent = np.where(size < margin, p_of(np.maximum(margin - size, 0)) / 2, 1.0)
+        self.p_equivalent[alone > 0] = 1.0
+        self.width = np.where(alone > 0, np.inf, half_width(*parts, level=1 - ALPHA))
+        self.width[(images + heads <= 0) & (alone == 0)] = 0.0
+        self.fold_width = stdtrit(df_folds, 1 - ALPHA / 2) * np.sqrt(spread)
 
 
-def _difference(tested: Tested, place: int, seeds: int) -> Difference:
-    value, width = tested.measured[place].both.difference, float(tested.width[place])
-    return Difference(
-        value=value,
-        low=value - width,
-        high=value + width,
-        p=float(tested.p[place]),
-        p_holm=float(tested.p_holm[place]),
-        p_equivalent=float(tested.p_equivalent_holm[place]),
-        outcome=tested.outcome(place),
-        seeds=seeds,
-    )
+def _outcome(found: Paired, p_holm: float, p_equivalent: float) -> Outcome:
+    if p_equivalent <= ALPHA:
+        return "equivalent"
+    if p_holm > ALPHA:
+        return "undecided"
+    less_is_better = found.metric != "accuracy"
+    return "better" if (found.both.difference < 0) == less_is_better else "worse"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from manyheads.errors import RunError
-from manyheads.evidence.paired import Difference
+from manyheads.evidence.paired import Decided
 from manyheads.evidence.shortcuts import Entry
 from manyheads.settings import plain
+from manyheads.study.folder import RunFolder
 
 
 class ShortcutFiles(NamedTuple):
@@ -25,7 +26,7 @@ class ShortcutFiles(NamedTuple):
     @classmethod
     def of(cls, run: Path) -> ShortcutFiles:
         """Those in the run folder `run`."""
-        record = run / "claims" / "shortcut.json"
+        record = RunFolder(run).claims / "shortcut.json"
         return cls(record, record.with_suffix(".csv"), record.with_suffix(".png"))
 
 
@@ -103,12 +104,10 @@ def _entry(document: dict[str, Any]) -> Entry:
     return replace(entry, gap=gap, change=change)
 
 
-def _difference(document: Any) -> Difference:
+def _difference(document: Any) -> Decided:
     ends = {name: document[name] for name in ("low", "high")}
     infinite = {"low": -math.inf, "high": math.inf}
-    return Difference(
-        **{**document, **{n: infinite[n] if v is None else v for n, v in ends.items()}}
-    )
+    return Decided(**{**document, **{n: infinite[n] if v is None else v for n, v in ends.items()}})
 
 
 def _finite(value: Any) -> Any:

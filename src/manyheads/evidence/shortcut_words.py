@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from manyheads.evidence.paired import Difference, Outcome
+from manyheads.evidence.paired import Decided, Outcome
 from manyheads.evidence.shortcut_record import ShortcutRecord
 from manyheads.evidence.shortcuts import CONTROL, MARKED, Entry
 from manyheads.evidence.wording import amount, joined
@@ -29,10 +30,10 @@ def sentences(record: ShortcutRecord) -> tuple[str, ...]:
     return tuple(filter(None, told))
 
 
-def points(difference: Difference, sign: float = 1.0) -> str:
+def points(difference: Decided, sign: float = 1.0) -> str:
     """A difference with its interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
     low, high = sorted((sign * difference.low, sign * difference.high))
-    value = amount("accuracy", sign * difference.value)
+    value = amount("accuracy", sign * difference.difference)
     return f"{value} [{amount('accuracy', low)}, {amount('accuracy', high)}]"
 
 
@@ -52,7 +53,7 @@ def _headline(record: ShortcutRecord) -> str:
         said = f"The {record.noun} is learnt instead of {record.target} {how}"
         learnt = [gap for gap in gaps if gap.outcome == "worse"]
         return f"{said}: {with_it} more often than by the control, by {_range(learnt)}."
-    if all(gap.seeds == 1 for gap in gaps):
+    if not any(math.isfinite(gap.low) for gap in gaps):
         return "One seed cannot tell a mark from its seed: train at least 2 seeds, better 5."
     if all(gap.outcome == "equivalent" for gap in gaps):
         within = f"within ±{100 * record.margin:g} points of the control"
@@ -95,16 +96,21 @@ def _remedy(record: ShortcutRecord, arm: str) -> str:
 
 def _left(entries: Sequence[Entry], record: ShortcutRecord) -> str:
     """How much of the gap a remedy leaves, the mean over the settings."""
-    before = {each.candidate: each.gap for each in record.of(MARKED, "called")}
-    pairs = [(e.gap.value, g.value) for e in entries if e.gap and (g := before[e.candidate])]
-    whole = sum(pair[1] for pair in pairs) / len(pairs)
-    rest = sum(pair[0] for pair in pairs) / len(pairs)
+    gaps = {
+        arm: [
+            each.gap.difference
+            for each in record.of(arm, "called")
+            if each.gap and each.candidate in {entry.candidate for entry in entries}
+        ]
+        for arm in (MARKED, entries[0].arm)
+    }
+    whole, rest = (sum(each) / len(each) for each in gaps.values())
+    shown = f"{amount('accuracy', rest)} of {amount('accuracy', whole)} points"
     if whole < _MATTERS:
         return f"leaves a gap of {amount('accuracy', rest)} points"
-    return (
-        f"leaves {100 * rest / whole:.0f} % of the gap, {amount('accuracy', rest)} of "
-        f"{amount('accuracy', whole)} points"
-    )
+    if rest <= 0:
+        return f"leaves nothing of the gap, {shown}"
+    return f"leaves {100 * rest / whole:.0f} % of the gap, {shown}"
 
 
 def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
@@ -128,21 +134,22 @@ def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
     return "; ".join(parts)
 
 
-def _change(differences: Sequence[Difference]) -> str:
+def _change(differences: Sequence[Decided]) -> str:
     """Such as `-28.7 to -21.2 points [-44.8, -12.0] (worse in 3 settings, undecided in 1)`."""
     order: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
     counts = {each: sum(d.outcome == each for d in differences) for each in order}
     told = [f"{outcome} in {count}" for outcome, count in counts.items() if count]
-    words = f"{told[0]} settings" + "".join(f", {each}" for each in told[1:])
+    plural = "" if told[0].endswith(" 1") else "s"
+    words = f"{told[0]} setting{plural}" + "".join(f", {each}" for each in told[1:])
     if len(told) == 1:
         every = " in every setting" if len(differences) > 1 else ""
         words = f"{differences[0].outcome}{every}"
     return f"{_range(differences)} ({words})"
 
 
-def _range(differences: Sequence[Difference], sign: float = 1.0) -> str:
+def _range(differences: Sequence[Decided], sign: float = 1.0) -> str:
     """The least and greatest difference, and the ends of all intervals, in points."""
-    values = sorted(sign * each.value for each in differences)
+    values = sorted(sign * each.difference for each in differences)
     ends = sorted(sign * end for each in differences for end in (each.low, each.high))
     least, most, low, high = (
         amount("accuracy", value) for value in (values[0], values[-1], ends[0], ends[-1])

@@ -8,13 +8,14 @@ difference is paired by image and seed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from manyheads.evidence.paired import Apart, Difference, paired
+from manyheads.evidence.paired import Decided, Margins, Paired, decide, measure
+from manyheads.evidence.statistics import Layout
 
 CONTROL, MARKED = "control", "marked"
 MEASURES = ("clean_accuracy", "recall", "called")
@@ -64,8 +65,8 @@ class Entry:
     seeds: int
     value: float | None
     deviation: float | None
-    gap: Difference | None
-    change: Difference | None
+    gap: Decided | None
+    change: Decided | None
     change_from: str
 
 
@@ -94,42 +95,60 @@ def judge(
         for arm, candidates in arms.items()
         for number, answers in enumerate(candidates, start=1)
     }
-    of_class = question.labels == question.target
-    units = {
-        "clean_accuracy": question.units,
-        "recall": question.units[of_class],
-        "called": question.marked_units,
-    }
-    places = [(*key, name) for key in scores for name in MEASURES]
-    family: list[Apart] = []
-    asked: list[tuple[Any, str]] = []
-
-    def ask(place: tuple[str, int, str], kind: str, apart: Scores) -> None:
-        name = place[2]
-        family.append(Apart(apart, units[name], margin, name in LESS_IS_BETTER))
-        asked.append((place, kind))
-
-    for place in places:
-        arm, number, name = place
-        mine, control = scores[arm, number][name], scores[CONTROL, number][name]
-        if arm == CONTROL:
-            continue
-        ask(place, "gap", mine - control)
-        if arm != MARKED:
-            ask(place, "change", mine - scores[MARKED, number][name])
-        elif number > 1:
-            first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
-            ask(place, "change", mine - control - first)
-    found = dict(zip(asked, paired(family), strict=True))
+    apart: dict[tuple[str, int, str, str], Scores] = {}
+    for (arm, number), tables in scores.items():
+        for name in MEASURES if arm != CONTROL else ():
+            gap = tables[name] - scores[CONTROL, number][name]
+            apart[arm, number, name, "gap"] = gap
+            if arm != MARKED:
+                apart[arm, number, name, "change"] = tables[name] - scores[MARKED, number][name]
+            elif number > 1:
+                first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
+                apart[arm, number, name, "change"] = gap - first
+    found = _decided(question, apart, margin)
     return tuple(
-        _entry(place, scores[place[:2]][place[2]], found.get((place, "gap")),
-               found.get((place, "change")))
-        for place in places
+        _entry((arm, number, name), tables[name], *(
+            found.get((arm, number, name, kind)) for kind in ("gap", "change")
+        ))
+        for (arm, number), tables in scores.items()
+        for name in MEASURES
     )  # fmt: skip
 
 
+def _decided(
+    question: Question, apart: Mapping[tuple[str, int, str, str], Scores], margin: float
+) -> dict[tuple[str, int, str, str], Decided]:
+    """Every difference that some seed finished on both sides, as one family."""
+    of_class = question.labels == question.target
+    layouts = {
+        "clean_accuracy": _layout(question.units),
+        "recall": _layout(question.units[of_class]),
+        "called": _layout(question.marked_units),
+    }
+    family: dict[tuple[str, int, str, str], Paired] = {}
+    for key, scores in apart.items():
+        finished = scores[np.isfinite(scores).all(axis=1)]
+        if len(finished):
+            layout, sign = layouts[key[2]], -1 if key[2] in LESS_IS_BETTER else 1
+            sums = layout.sums(sign * finished[:, None])
+            family[key] = measure("accuracy", sums, layout)
+    decided = decide(list(family.values()), Margins(accuracy=margin))
+    return {
+        key: _negative(each) if key[2] in LESS_IS_BETTER else each
+        for key, each in zip(family, decided, strict=True)
+    }
+
+
+def _layout(units: Int64[np.ndarray, "images"]) -> Layout:
+    return Layout.of(units, np.zeros((1, len(units)), np.int64), 1)
+
+
+def _negative(each: Decided) -> Decided:
+    return replace(each, difference=-each.difference, low=-each.high, high=-each.low)
+
+
 def _entry(
-    place: tuple[str, int, str], scores: Scores, gap: Difference | None, change: Difference | None
+    place: tuple[str, int, str], scores: Scores, gap: Decided | None, change: Decided | None
 ) -> Entry:
     arm, number, name = place
     by_seed = scores[np.isfinite(scores).all(axis=1)].mean(axis=1)

@@ -40,7 +40,8 @@ def draw_marked(path: Path, title: str, rows: Sequence[Row]) -> None:
             axes.set_axis_off()
         for axes, pixels in zip(line, row.images, strict=False):
             axes.imshow(pixels, interpolation="nearest")
-        line[0].set_title(drawable(row.words), fontsize=10, loc="left", parse_math=False)
+        words = line[0].set_title(drawable(row.words), fontsize=10, loc="left", parse_math=False)
+        words.set_in_layout(False)  # or the first column would be as wide as its words
     figure.suptitle(drawable(title), fontsize=11, parse_math=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from manyheads.evidence.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
 from manyheads.evidence.shortcut_words import points, sentences
-from manyheads.evidence.shortcuts import MEASURES, Entry
+from manyheads.evidence.shortcuts import Entry
 from manyheads.report.content import Picture, Section, Table
 from manyheads.study.folder import RunFolder
 
-TITLES = {
-    "clean_accuracy": "clean accuracy",
-    "recall": "recall without the mark",
-    "called": "others called the class with it",
-}
+COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
 
 
 def shortcut_section(folder: RunFolder) -> Section | None:
-    """The verdict, the table and the picture of the check in a run folder; None if there is none.
+    """The verdict, the tables and the picture of the check in a run folder; None if there is none.
 
     Raises `RunError` for a record that cannot be read.
     """
@@ -29,49 +27,47 @@ def shortcut_section(folder: RunFolder) -> Section | None:
         caption = f"{record.mark}, planted on {100 * record.share:g} % of {record.target}"
         data = files.picture.read_bytes()
         pictures = (Picture(data=data, media="image/png", alt=caption, caption=caption),)
+    arms = "; ".join(f"{name}: {words}" for name, words in record.arms.items())
     return Section(
         title=f"Does a {record.noun} make {record.target}?",
-        paragraphs=sentences(record),
-        tables=(shortcut_table(record),),
+        paragraphs=(*sentences(record), f"Arms: {arms}."),
+        tables=tuple(shortcut_tables(record)),
         figures=pictures,
     )
 
 
-def shortcut_table(record: ShortcutRecord) -> Table:
-    """A row for each arm and candidate: every measure in %, and its gap to the control."""
-    columns = ["arm", "setting"]
-    for measure in MEASURES:
-        columns += [f"{TITLES[measure]}, %", "against the control, points"]
-    columns.append("gap of the last")
-    rows = []
-    for arm in record.arms:
-        for entries in zip(*(record.of(arm, measure) for measure in MEASURES), strict=True):
-            cells = [arm, record.candidates[entries[0].candidate - 1]]
-            for entry in entries:
-                cells += [value_words(entry), gap_words(entry)]
-            rows.append((*cells, change_words(entries[-1])))
-    caption = (
-        f"{record.noun} planted on {100 * record.share:g} % of the training images of "
-        f"{record.target}: mean ± standard deviation over seeds; gaps with 95 % intervals. "
-        f"The last column compares the gap with that of the marked arm, or in it with the first "
-        f"setting's. " + "; ".join(f"{name}: {words}" for name, words in record.arms.items()) + "."
-    )
-    return Table(caption=caption, columns=tuple(columns), rows=tuple(rows), names=2)
+def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
+    """A table for each measure: a row for each arm and setting, in % and points of 100.
+
+    The gap's change is to that of the marked arm; in that arm, to that of the first setting.
+    """
+    images = record.images
+    of_others = f"{images.asked} images of other classes with the {record.noun}"
+    titles = {
+        "called": f"{of_others} called {record.target}",
+        "recall": f"{images.of_class} images of {record.target} without the {record.noun} "
+        "recognised",
+        "clean_accuracy": f"{images.validation} images without the {record.noun} recognised",
+    }
+    for measure, title in titles.items():
+        yield Table(
+            caption=title,
+            columns=COLUMNS,
+            rows=tuple(
+                _row(record, entry) for arm in record.arms for entry in record.of(arm, measure)
+            ),
+            names=2,
+        )
 
 
-def value_words(entry: Entry) -> str:
-    """Such as `63.1 ± 2.4`, in %."""
-    if entry.value is None:
-        return "–"
-    spread = "" if entry.deviation is None else f" ± {100 * entry.deviation:.1f}"
-    return f"{100 * entry.value:.1f}{spread}"
-
-
-def gap_words(entry: Entry) -> str:
-    """Such as `52.1 [44.0, 60.2] worse`; empty for the control."""
-    return "" if entry.gap is None else f"{points(entry.gap)} {entry.gap.outcome}"
-
-
-def change_words(entry: Entry) -> str:
-    """What became of the gap, such as `−40.2 [−45.1, −35.3] better`."""
-    return "" if entry.change is None else f"{points(entry.change)} {entry.change.outcome}"
+def _row(record: ShortcutRecord, entry: Entry) -> tuple[str, ...]:
+    value = "–"
+    if entry.value is not None:
+        spread = "" if entry.deviation is None else f" ± {100 * entry.deviation:.1f}"
+        value = f"{100 * entry.value:.1f}{spread}"
+    cells = [
+        cell
+        for each in (entry.gap, entry.change)
+        for cell in (("", "") if each is None else (points(each), each.outcome))
+    ]
+    return entry.arm, record.candidates[entry.candidate - 1], value, *cells

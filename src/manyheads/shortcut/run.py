@@ -156,7 +156,7 @@ def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
         setting = record.hyperparameters[entry.candidate - 1]
         gap, change = (
             [None] * len(_DIFFERENCE) if each is None else [
-                each.value, _end(each.low), _end(each.high), each.p, each.p_holm,
+                each.difference, _end(each.low), _end(each.high), each.p, each.p_holm,
                 each.p_equivalent, each.outcome,
             ]
             for each in (entry.gap, entry.change)

@@ -11,6 +11,7 @@ heads/          the best epoch of each candidate (safetensors), bounded in numbe
 best.keras      the best model, whole; best.keras.json says how to use it
 curves.png      the figure
 test.json       when the test images were opened, for which model, and its scores
+claims/         what was found on the lesson's claims
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class RunFolder:
         self.comparisons = self.path / "comparisons.csv"
         self.report = self.path / "report.html"
         self.openings = self.path / "test.json"
+        self.claims = self.path / "claims"
 
     @classmethod
     def named_after(cls, data: str | Path) -> RunFolder:
@@ -101,7 +103,8 @@ class RunFolder:
 
     def _claim(self, document: dict[str, Any]) -> None:
         if not self.settings.exists():
-            strangers = [entry.name for entry in self.path.iterdir() if entry.name != ".lock"]
+            ours = (".lock", self.claims.name)
+            strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
             if strangers:
                 raise RunError(
                     f"an empty folder or a study at {self.path}",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from manyheads.evidence.paired import Apart, Difference, paired
+from manyheads.evidence.paired import Decided, Margins, decide, measure
 from manyheads.evidence.shortcuts import FAILED, Answers, Entry, Question, judge, measured
+from manyheads.evidence.statistics import Layout
 from tests.shortcuts import answers, question
 
 SMALL = Question(np.array([0, 1, 1, 2]), np.arange(4), 1, np.array([0, 3]))
@@ -43,12 +44,12 @@ class Found:
         key = arm, candidate, measure
         return next(e for e in self.entries if (e.arm, e.candidate, e.measure) == key)
 
-    def gap(self, arm: str, candidate: int, measure: str) -> Difference:
+    def gap(self, arm: str, candidate: int, measure: str) -> Decided:
         gap = self.entry(arm, candidate, measure).gap
         assert gap is not None
         return gap
 
-    def change(self, arm: str, candidate: int, measure: str) -> Difference:
+    def change(self, arm: str, candidate: int, measure: str) -> Decided:
         change = self.entry(arm, candidate, measure).change
         assert change is not None
         return change
@@ -56,11 +57,11 @@ class Found:
 
 def test_the_mark_makes_all_three_measures_worse() -> None:
     found = Found()
-    for measure, sign in (("called", 1), ("recall", -1), ("clean_accuracy", -1)):
-        gap = found.gap("marked", 1, measure)
+    for name, sign in (("called", 1), ("recall", -1), ("clean_accuracy", -1)):
+        gap = found.gap("marked", 1, name)
         assert gap.outcome == "worse"
-        assert gap.value * sign > 0.3
-        assert gap.low < gap.value < gap.high
+        assert gap.difference * sign > 0.3
+        assert gap.low < gap.difference < gap.high
 
 
 def test_values_are_means_over_seeds_and_images() -> None:
@@ -83,8 +84,8 @@ def test_a_setting_is_compared_with_the_gap_of_the_first() -> None:
     found = Found()
     change = found.change("marked", 2, "called")
     assert found.entry("marked", 2, "called").change_from == "candidate 1"
-    gaps = [found.gap("marked", number, "called").value for number in (1, 2)]
-    assert change.value == pytest.approx(gaps[1] - gaps[0])
+    gaps = [found.gap("marked", number, "called").difference for number in (1, 2)]
+    assert change.difference == pytest.approx(gaps[1] - gaps[0])
     assert change.outcome == "better"
 
 
@@ -92,8 +93,8 @@ def test_a_remedy_is_compared_with_the_marked_arm_too() -> None:
     found = Found()
     change = found.change("everywhere", 1, "called")
     assert found.entry("everywhere", 1, "called").change_from == "marked"
-    gaps = [found.gap(arm, 1, "called").value for arm in ("everywhere", "marked")]
-    assert change.value == pytest.approx(gaps[0] - gaps[1])
+    gaps = [found.gap(arm, 1, "called").difference for arm in ("everywhere", "marked")]
+    assert change.difference == pytest.approx(gaps[0] - gaps[1])
     assert change.outcome == "better"
     assert found.gap("everywhere", 1, "called").outcome == "equivalent"
 
@@ -101,11 +102,12 @@ def test_a_remedy_is_compared_with_the_marked_arm_too() -> None:
 def test_all_differences_are_one_family() -> None:
     found, asked = Found(), question()
     called = [measured(asked, each)["called"] for each in (answers(0.7, 0.3), answers(0.1))]
-    apart = Apart(called[0] - called[1], asked.marked_units, 0.01, less_is_better=True)
-    (alone,) = paired([apart])
+    units = asked.marked_units
+    layout = Layout.of(units, np.zeros((1, len(units)), np.int64), 1)
+    apart = layout.sums((called[1] - called[0])[:, None])
+    (alone,) = decide([measure("accuracy", apart, layout)], Margins())
     gap = found.gap("marked", 1, "called")
-    assert alone is not None
-    assert (gap.p, gap.low) == (alone.p, alone.low)
+    assert (gap.p, gap.low, gap.high) == (alone.p, -alone.high, -alone.low)
     assert gap.p_holm >= gap.p
     counted = sum((e.gap is not None) + (e.change is not None) for e in found.entries)
     assert counted == 3 * (2 + 1 + 2 * 2)
@@ -125,3 +127,18 @@ def test_one_seed_has_no_deviation_and_declares_nothing() -> None:
     for entry in judge(question(), one, 0.01):
         assert entry.deviation is None
         assert entry.gap is None or entry.gap.outcome == "undecided"
+
+
+def test_images_of_a_unit_are_no_more_certain_than_one() -> None:
+    asked, said = question(), [answers(share) for share in (0.1, 0.5)]
+    twice = Question(
+        np.repeat(asked.labels, 2), np.repeat(asked.units, 2), 1, np.repeat(asked.marked_units, 2)
+    )
+    doubled = [Answers(*(np.repeat(each, 2, axis=1) for each in both)) for both in said]
+    for once, double in zip(
+        judge(asked, {"control": said[:1], "marked": said[1:]}, 0.01),
+        judge(twice, {"control": doubled[:1], "marked": doubled[1:]}, 0.01),
+        strict=True,
+    ):
+        if once.gap and double.gap:
+            assert double.gap.low == pytest.approx(once.gap.low)

@@ -38,16 +38,19 @@ def test_it_says_what_the_command_said(folder: RunFolder) -> None:
     section = shortcut_section(folder)
     assert section is not None
     assert section.title == "Does a logo make t-shirt?"
-    assert section.paragraphs == sentences(record())
-    (table,) = section.tables
-    assert [row[:2] for row in table.rows] == [
+    assert section.paragraphs[:-1] == sentences(record())
+    assert section.paragraphs[-1].startswith("Arms: control: control in words; marked: ")
+    called, recall, clean = section.tables
+    assert called.caption == "60 images of other classes with the logo called t-shirt"
+    assert [row[:2] for row in called.rows] == [
         (arm, f"droprate {rate}")
         for arm in ("control", "marked", "everywhere")
         for rate in ("0", "0.8")
     ]
-    assert {len(row) for row in table.rows} == {len(table.columns)}
-    assert re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\] worse", table.rows[2][-2])
-    assert table.rows[0][3] == ""
+    for table in (called, recall, clean):
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]", called.rows[2][3])
+    assert [row[4] for row in called.rows][:4] == ["", "", "worse", "worse"]
 
 
 def test_the_picture_is_in_it(folder: RunFolder) -> None:
