@@ -9,9 +9,12 @@ import numpy as np
 from PIL import Image
 
 from manyheads.evidence.shortcut_record import Counts, ShortcutRecord
-from manyheads.evidence.shortcuts import MEASURES, Answers, Question, judge
+from manyheads.evidence.shortcuts import Answers, Question, judge
+from manyheads.heads.hyperparameters import NEUTRAL
 
 TARGET = 1
+CLASSES = ("cat", "dog", "red panda")
+SIDE = 72  # Xception takes 71 at least
 IMAGES, MARKED = 120, 60
 
 
@@ -48,9 +51,7 @@ def record(
         ]
         for arm, shares in arms.items()
     }
-    droprates = np.linspace(0, 0.8, candidates) if candidates > 1 else [0.5]
-    from manyheads.heads.hyperparameters import NEUTRAL
-
+    droprates = np.linspace(0, 0.8, candidates) if candidates > 1 else np.array([0.5])
     return ShortcutRecord(
         target="t-shirt",
         mark="logo, centre, 25 % of the side",
@@ -67,21 +68,18 @@ def record(
     )
 
 
-def striped_images(root: Path, train: int = 40, validation: int = 20) -> Path:
-    """Three classes that differ in the slant of faint stripes under noise: hard to tell apart."""
+def quadrant_images(root: Path, train: int = 40, validation: int = 30) -> Path:
+    """Three classes of noise, each brighter in a quadrant of its own, as far as chance lets see."""
     for split, count in (("train", train), ("validation", validation)):
-        for number, name in enumerate(("cat", "dog", "red panda")):
+        for number, name in enumerate(CLASSES):
             folder = root / split / name
             folder.mkdir(parents=True)
             for image in range(count):
                 random = np.random.default_rng([number, image, len(split)])
-                noise = random.normal(128, 40, (32, 32, 3))
-                rows, columns = np.mgrid[:32, :32]
-                slant = (rows, columns, rows + columns)[number]
-                stripes = 25 * np.sin(slant * 1.2 + random.uniform(0, 6))
-                pixels = np.clip(noise + stripes[..., None], 0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(folder / f"{image}.png")
+                quadrants = random.normal(110, 20, (2, 2, 1))
+                quadrants[divmod(number, 2)] += 30
+                pixels = np.kron(quadrants, np.ones((SIDE // 2, SIDE // 2, 3)))
+                pixels += random.normal(0, 20, pixels.shape)
+                whole = np.clip(pixels, 0, 255).astype(np.uint8)
+                Image.fromarray(whole).save(folder / f"{image}.png")
     return root
-
-
-__all__ = ["MEASURES", "TARGET", "answers", "question", "record", "striped_images"]

@@ -144,7 +144,8 @@ def _layout(units: Int64[np.ndarray, "images"]) -> Layout:
 
 
 def _negative(each: Decided) -> Decided:
-    return replace(each, difference=-each.difference, low=-each.high, high=-each.low)
+    # 0 − x, for −x makes a negative zero of zero.
+    return replace(each, difference=0 - each.difference, low=0 - each.high, high=0 - each.low)
 
 
 def _entry(
