@@ -97,8 +97,8 @@ class FreeBackbone:
     features = FEATURES
     batch = 4
 
-    def __init__(self, pause: float = 0.0) -> None:
-        self.pause = pause
+    def __init__(self, pause: float = 0.0, pooling: str = "avg") -> None:
+        self.pause, self.pooling = pause, pooling
 
     def run(
         self,
@@ -117,7 +117,11 @@ class FreeBackbone:
                 for column in (0, 1)
             ]
             means = np.concatenate([part.mean(axis=(1, 2)) for part in parts], axis=1)
-            yield key, (means / 64).astype(np.float32)
+            features = (means / 64).astype(np.float32)
+            if self.pooling == "grid":  # four cells whose mean are the pooled features
+                apart = np.array([-0.3, 0.3, -0.1, 0.1], np.float32).reshape(1, 2, 2, 1)
+                features = features[:, None, None] + apart
+            yield key, features
 
     def __enter__(self) -> FreeBackbone:
         return self
@@ -135,8 +139,8 @@ def free_backbone(
     `extraction` and `training` are pauses in seconds, for each batch and each epoch.
     """
 
-    def compile_backbone(*_: object, **__: object) -> FreeBackbone:
-        return FreeBackbone(extraction)
+    def compile_backbone(*_: object, pooling: str = "avg", **__: object) -> FreeBackbone:
+        return FreeBackbone(extraction, pooling)
 
     def resolve(spec: BackboneSpec, given: object = None, *_: object, **__: object) -> Weights:
         digest = hashlib.sha256(f"{spec.name} {given}".encode()).hexdigest()
@@ -155,6 +159,9 @@ def free_backbone(
     patch.setattr("manyheads.pipeline.resolve", resolve)
     patch.setattr("manyheads.plan.resolve", resolve)
     patch.setattr("manyheads.final_score.resolve", resolve)
+    patch.setattr("manyheads.shortcut.run.resolve", resolve)
+    patch.setattr("manyheads.shortcut.plan.resolve", resolve)
+    patch.setattr("manyheads.shortcut.plan.cached", lambda spec: resolve(spec))
     patch.setattr("manyheads.backbones.weights.resolve", resolve)
     patch.setattr("manyheads.plan.cached", lambda spec: resolve(spec))
     patch.setattr("manyheads.pipeline.prepare_template", lambda *_: None)

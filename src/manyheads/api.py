@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from manyheads.backbones import registry
+from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
 from manyheads.evidence.comparisons import Margins
 from manyheads.evidence.findings import read_findings
@@ -70,8 +71,9 @@ class Study:
     the backbone's own). `folds` divides the images for training and validation into so many parts,
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
-    `prune` trains only the best `1 / prune` of the candidates on from rung to rung. A bad value
-    raises `SettingError` at once.
+    `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
+    is what makes the views that `views` counts, and `grid_storage` (f32 or f16) how the feature
+    grids of `hide_patches` are kept. A bad value raises `SettingError` at once.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class Study:
         engine: str = "fused",
         runtime: str = "openvino",
         precision: str = "f32",
+        augmentation: Augmentation | None = None,
+        grid_storage: str = "f32",
         out: str | Path | None = None,
         **regularisers: Unpack[Regularisers],
     ) -> None:
@@ -129,6 +133,8 @@ class Study:
             engine=engine,
             runtime=runtime,
             precision=precision,
+            augmentation=augmentation,
+            grid_storage=grid_storage,
         )
         self.folder = RunFolder(out) if out else RunFolder.named_after(data)
         self._finished: Finished | None = None

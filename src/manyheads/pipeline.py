@@ -26,7 +26,7 @@ from manyheads.model.export import write_models
 from manyheads.model.templates import prepare_template
 from manyheads.plan import Plan, RunOptions, plan_study
 from manyheads.report.figures import draw_curves, prepare_figures
-from manyheads.study.division import divisions, folds_of, recorded
+from manyheads.study.division import divisions, folds_of, recorded, trained_on
 from manyheads.study.folder import RunFolder
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
@@ -35,6 +35,7 @@ from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
 from manyheads.study.store import Store
 from manyheads.study.tables import write_parquet
+from manyheads.study.versions import Versions, extract_versions
 from manyheads.study.work import Work
 
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
@@ -42,8 +43,9 @@ _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two chi
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished study: where it lies, what it came to, and how many trials this run trained.
+    """A finished study: where it lies, what it came to, and what this run took.
 
+    `passes` are those of the backbone, for all versions of the images; `trained` counts trials.
     `findings` are None for a study that an earlier version trained, of which no predictions are.
     """
 
@@ -53,6 +55,7 @@ class Finished:
     weights: Weights
     features: Features
     result: StudyResult
+    passes: int
     trained: int
 
     @cached_property
@@ -103,8 +106,12 @@ def run_study(
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
         features = _features(plan, weights, listener, stop)
         remember_extraction(settings, features.passes, features.seconds)
+        altered = extract_versions(
+            settings, dataset, spec, weights, progress=listener.extracting, stop=stop
+        )
+        remember_extraction(settings, altered.passes, altered.seconds)
         with Store(folder.store) as store:
-            folds = readable_folds(plan, features, store, listener.note)
+            folds = readable_folds(plan, features, altered, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
             prepare_figures()  # beside the training
             result = train_study(
@@ -113,7 +120,10 @@ def run_study(
             )  # fmt: skip
             remember_training(settings, len(folds[0].train), work)
             trained = len(settings.trials()) - plan.ended
-            finished = Finished(settings, folder, dataset, weights, features, result, trained)
+            passes = features.passes + altered.passes
+            finished = Finished(
+                settings, folder, dataset, weights, features, result, passes, trained
+            )
             _write_outcome(finished, store, options, stop)
     return finished
 
@@ -125,7 +135,7 @@ def _features(
     settings, dataset = plan.settings, plan.dataset
     spec, size = registry.get(settings.backbone), settings.image.size
     with ThreadPoolExecutor(1, "template") as aside:
-        if plan.missing:
+        if plan.plain:
             prepare_engine(settings.engine)
             light = weights.path.stat().st_size < _LIGHT
             if light and len(settings.grid.size_inner) == 1:
@@ -139,7 +149,11 @@ def _features(
 
 
 def readable_folds(
-    plan: Plan, features: Features, store: Store, note: Callable[[str], None]
+    plan: Plan,
+    features: Features,
+    versions: Versions,
+    store: Store,
+    note: Callable[[str], None],
 ) -> list[Fold]:
     """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
@@ -163,7 +177,8 @@ def readable_folds(
     original = np.flatnonzero(features.rows >= 0)
     divided = divisions(settings, readable)
     store.divide(recorded(divided, readable, original))
-    return folds_of(divided, readable, features.rows[original], features.matrix)
+    folds = folds_of(divided, readable, features.rows[original], features.matrix)
+    return versions.given_to(folds, trained_on(divided, original))
 
 
 def versions() -> dict[str, str]:

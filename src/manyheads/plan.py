@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
+from manyheads.heads.fold import Version
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
@@ -20,6 +22,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.tables import require_parquet
+from manyheads.study.versions import missing_passes, training_images, version_bytes
 from manyheads.study.work import Work
 
 _USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
@@ -56,11 +59,15 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Disk:
-    """What a run folder will hold, in bytes: a whole network, heads, and what all heads predict."""
+    """What a run folder will hold, in bytes: a whole network, heads, and what all heads predict.
+
+    `cache` is what the versions of the training images will add to the cache.
+    """
 
     model: int
     heads: int
     predictions: int
+    cache: int
 
 
 @dataclass(frozen=True)
@@ -73,22 +80,28 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a study will take: `missing` counts the images that the backbone has not seen yet.
+    """What a study will take: `plain` counts the images that the backbone has not seen yet.
 
-    `weights` is None as long as ImageNet's have not been fetched; then all images are missing.
-    `features` is how many an image has, 0 as long as that is unknown. `ended` counts the trials
-    that the run folder has already, and `work` tells what there is to train: at most that, if
-    patience ends trials early.
+    `versions` counts the passes for each version of the training images beside. `weights` is None
+    as long as ImageNet's have not been fetched; then all images are missing. `features` is how many
+    an image has, 0 as long as that is unknown. `ended` counts the trials that the run folder has
+    already, and `work` tells what there is to train: at most that, if patience ends trials early.
     """
 
     settings: StudySettings
     options: RunOptions
     dataset: Dataset
     weights: Weights | None
-    missing: int
+    plain: int
+    versions: Mapping[Version, int]
     features: int
     ended: int
     work: Work
+
+    @property
+    def missing(self) -> int:
+        """The backbone passes that are left, of all versions."""
+        return self.plain + sum(self.versions.values())
 
     @property
     def disk(self) -> Disk:
@@ -102,6 +115,10 @@ class Plan:
             model=backbone + 3 * heads[-1],
             heads=sum(heads[-self.kept_heads :]),
             predictions=2 * rounds * validated * classes,
+            cache=sum(
+                passes * version_bytes(self.settings, version, features)
+                for version, passes in self.versions.items()
+            ),
         )
 
     @property
@@ -113,7 +130,12 @@ class Plan:
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
         images, classes = len(self.dataset.contents), len(self.dataset.classes)
-        training = training_memory(self.settings, images, self.features or _USUAL_WIDTH, classes)
+        features = self.features or _USUAL_WIDTH
+        training = training_memory(self.settings, images, features, classes)
+        trained = len(training_images(self.settings, self.dataset))
+        training += trained * sum(
+            version_bytes(self.settings, version, features) for version in self.versions
+        )
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
 
     @property
@@ -155,6 +177,8 @@ def plan_study(
         require_parquet()
     spec = registry.get(settings.backbone)
     spec.check_size(settings.image.size)
+    if max(settings.grid.hide_patches):
+        spec.check_grid()
     check_precision(settings.precision, settings.runtime)
     settings.trials()
     dataset = open_dataset(settings.data, split=settings.split, stop=stop)
@@ -162,11 +186,11 @@ def plan_study(
     given = settings.weights
     weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
     contents = dataset.contents
-    missing, features = len(contents), 0
+    plain, features = len(contents), 0
     if weights is not None:
         recipe = recipe_of(spec, weights, settings.image, settings.runtime, settings.precision)
         with FeatureCache(recipe) as cache:
-            missing = cache.missing(contents)
+            plain = cache.missing(contents)
             features = cache.width
     work = Work(settings)
     records = _records(settings, RunFolder(out).store) if out is not None else []
@@ -177,7 +201,8 @@ def plan_study(
         options=options,
         dataset=dataset,
         weights=weights,
-        missing=missing,
+        plain=plain,
+        versions=missing_passes(settings, spec, weights, dataset),
         features=features,
         ended=sum(record.state in ("done", "failed", "pruned") for record in records),
         work=work,

@@ -47,7 +47,7 @@ def test_a_changed_setting_shows_the_difference_and_changes_nothing(sweep, photo
     before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
     said = sweep(photos, "--epochs", 5, "--interpolation", "nearest")
     assert said.code == 1
-    assert "found image.interpolation: bicubic → nearest; study.epochs: 2 → 5; " in said.complaint
+    assert "found grid.epochs: 2 → 5; image.interpolation: bicubic → nearest; " in said.complaint
     (photos / "train" / "cat" / "0000.png").unlink()
     assert "resolved.content: " in sweep(photos).complaint
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before

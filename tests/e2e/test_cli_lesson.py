@@ -90,7 +90,7 @@ def test_changed_settings_are_refused(command: Command, photos: Path) -> None:
     assert command("lesson", photos, *OPTIONS).code == 0
     said = command("lesson", photos, *OPTIONS, "--epochs", 4)
     assert said.code == 1
-    assert "study.epochs: 3 → 4" in said.complaint
+    assert "grid.epochs: 3 → 4" in said.complaint
 
 
 def test_json_has_an_entry_a_stage(command: Command, photos: Path) -> None:

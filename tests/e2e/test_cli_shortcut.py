@@ -20,7 +20,9 @@ HEADS = (
     "--image-size", SIDE, "--size-inner", 32, "--droprate", 0, 0.5, "--learning-rate", 0.01,
     "--epochs", 40, "--seeds", 6,
 )  # fmt: skip
-REMEDIES = ("--everywhere", "--clean", 8, "--hide-pixels", 0.2, "--views", 2)
+REMEDIES = (
+    "--everywhere", "--clean", 8, "--hide-patches", 0.5, "--hide-pixels", 0.2, "--views", 2,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
     told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
     entries = {(e["arm"], e["candidate"], e["measure"]): e for e in told["entries"]}
     assert {arm for arm, _, _ in entries} == {
-        "control", "marked", "hide_pixels", "everywhere", "last_layer"
+        "control", "marked", "hide_patches", "hide_pixels", "everywhere", "last_layer"
     }  # fmt: skip
     for candidate in (1, 2):
         assert entries["control", candidate, "called"]["value"] < 0.4
@@ -79,7 +81,7 @@ def test_it_says_beforehand_what_it_takes_and_shows_what_it_did(shortcut) -> Non
     said = shortcut(*REMEDIES)
     for line in planned.out.splitlines():
         assert line in said.err
-    cost = r"456 backbone passes, about \d+:\d\d; 48 heads and 12 last layers, about \d+:\d\d"
+    cost = r"552 backbone passes, about \d+:\d\d; 60 heads and 12 last layers, about \d+:\d\d"
     assert re.search(cost, said.err)
     with Image.open("run/claims/shortcut.png") as picture:
         assert picture.width > 300

@@ -29,6 +29,11 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 SMALL: dict[str, Any] = {"size_inner": 4, "epochs": 3, "seeds": 2, "image_size": 71}
 
 
+def small(**changes: Any) -> dict[str, Any]:
+    """What makes a study small, but for `changes`."""
+    return SMALL | changes
+
+
 def test_the_defaults_are_the_lessons_dropout_rates() -> None:
     study = Study("photos")
     assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
@@ -82,15 +87,15 @@ def test_scores_are_the_lessons_dictionary(photos: Path) -> None:
 
 
 def test_of_several_hyperparameters_the_keys_are_tuples_of_one_they_are_values(photos) -> None:
-    both = Study(photos, droprate=[0.0, 0.5], **(SMALL | {"size_inner": [2, 4], "seeds": 1}))
+    both = Study(photos, droprate=[0.0, 0.5], **small(size_inner=[2, 4], seeds=1))
     assert list(both.run().scores) == [(2, 0.0), (2, 0.5), (4, 0.0), (4, 0.5)]
-    alone = Study(photos, droprate=0.5, out="alone", **(SMALL | {"seeds": 1}))
+    alone = Study(photos, droprate=0.5, out="alone", **small(seeds=1))
     assert list(alone.run().scores) == [0.5]
 
 
 def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
     rates = [0.0, 0.3, 0.6]
-    study = Study(photos, droprate=rates, prune=3, patience=9, **(SMALL | {"epochs": 9})).run()
+    study = Study(photos, droprate=rates, prune=3, patience=9, **small(epochs=9)).run()
     (best,) = study.finished.result.ranking
     lengths = {rate: len(curves["val_loss"]) for rate, curves in study.scores.items()}
     assert lengths == {rate: 9 if rates[best.candidate - 1] == rate else 3 for rate in rates}
@@ -102,14 +107,14 @@ def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
 
 def test_of_very_many_candidates_a_notebook_shows_the_best(photos: Path) -> None:
     rates = [number / 30 for number in range(25)]
-    study = Study(photos, droprate=rates, **(SMALL | {"seeds": 1, "epochs": 1})).run()
+    study = Study(photos, droprate=rates, **small(seeds=1, epochs=1)).run()
     lines = repr(study).splitlines()
     assert len(lines) == 2 + 20 + 1
     assert lines[-1] == "… 5 more in .results"
 
 
 def test_results_are_rows_of_numbers(photos: Path) -> None:
-    study = Study(photos, droprate=[0.0, 0.5], **(SMALL | {"seeds": 1})).run()
+    study = Study(photos, droprate=[0.0, 0.5], **small(seeds=1)).run()
     rows = study.results
     assert [row["candidate"] for row in rows] == [1, 2]
     assert sorted(row["rank"] for row in rows) == [1, 2]
@@ -127,7 +132,7 @@ def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
     assert again.finished.features.passes == 0
     assert again.scores == first.scores
     with pytest.raises(RunError, match=r"grid\.epochs: 3 → 4"):
-        Study(photos, **(SMALL | {"epochs": 4})).run()
+        Study(photos, **small(epochs=4)).run()
 
 
 def test_it_shows_itself_in_a_notebook(photos: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_took_too_little_to_tell_is_not_remembered(
 
 def test_what_is_cached_takes_no_time(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     remember_training(plan.settings, 8, worked(plan, 2.0, monkeypatch))
-    cached = estimate(replace(plan, missing=0))
+    cached = estimate(replace(plan, plain=0))
     assert (cached.extraction, cached.measured) == (0, True)
 
 
@@ -108,4 +108,4 @@ def test_a_damaged_memory_is_no_memory(
     memory.write_text(text)
     assert not estimate(plan).measured
     remember_training(plan.settings, 8, worked(plan, 2.0, monkeypatch))
-    assert estimate(replace(plan, missing=0)).measured
+    assert estimate(replace(plan, plain=0)).measured

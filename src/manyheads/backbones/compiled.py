@@ -1,4 +1,4 @@
-"""A backbone as a compiled inference program: raw pixels in, pooled features out."""
+"""A backbone as a compiled inference program: raw pixels in, features out, pooled or as a grid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ RUNTIMES = ("openvino", "keras")
 PRECISIONS = ("f32", "bf16")
 
 Batch = UInt8[np.ndarray, "n size size 3"]
-Pooled = Float32[np.ndarray, "n features"]
+Computed = Float32[np.ndarray, "n *grid features"]
+POOLINGS = ("avg", "grid")
 Key = TypeVar("Key")
 
 
@@ -43,7 +44,7 @@ class CompiledBackbone(Protocol):
 
     def run(
         self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
-    ) -> Generator[tuple[Key, Pooled]]:
+    ) -> Generator[tuple[Key, Computed]]:
         """Yield (key, features) for each (key, pixels 0–255 RGB), not always in their order.
 
         Reads ahead in `batches` by the few that are computed at once. Once `stop` is set it ends
@@ -63,6 +64,7 @@ def compile_backbone(
     *,
     runtime: str = "openvino",
     precision: str = "f32",
+    pooling: str = "avg",
     images: int = 0,
     stop: threading.Event | None = None,
 ) -> CompiledBackbone:
@@ -70,18 +72,22 @@ def compile_backbone(
 
     About so many `images` are to pass: for many it is worth measuring what suits the machine.
     `precision` is what the network computes in, float32 or, on a processor that has it, bfloat16.
-    Raises `BackboneError` if the images are too small for it and `SettingError` for an unknown
-    runtime or a precision that is not to be had.
+    With the `pooling` avg an image becomes `[features]`, with grid `[rows, columns, features]`.
+    Raises `BackboneError` if the images are too small for it or its features are no mean of a
+    grid, and `SettingError` for an unknown runtime or a precision that is not to be had.
     """
     choice("runtime", runtime, RUNTIMES)
     check_precision(precision, runtime)
+    choice("pooling", pooling, POOLINGS)
     spec.check_size(size)
+    if pooling == "grid":
+        spec.check_grid()
     batch = batch_size(size)
     if runtime == "keras":
         from manyheads.backbones.keras_runtime import KerasBackbone
 
-        return KerasBackbone(spec, weights, size, batch)
-    program = exported.program(spec, weights, size, stop)
+        return KerasBackbone(spec, weights, size, batch, pooling)
+    program = exported.program(spec, weights, size, stop, pooling)
     return _suited(program, size, batch, precision, images)
 
 
@@ -136,7 +142,7 @@ class OpenVinoBackbone:
 
     def run(
         self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
-    ) -> Generator[tuple[Key, Pooled]]:
+    ) -> Generator[tuple[Key, Computed]]:
         idle = list(self._requests)
         busy: deque[tuple[Any, Key, int]] = deque()
         try:
@@ -206,7 +212,7 @@ def _suited(
 
 def _finish(
     busy: deque[tuple[Any, Key, int]], idle: list[Any], stop: threading.Event | None
-) -> tuple[Key, Pooled] | None:
+) -> tuple[Key, Computed] | None:
     """The oldest batch in flight once it is done, or None once `stop` is set."""
     request, key, count = busy[0]
     # In short waits, because a signal is only seen between them.

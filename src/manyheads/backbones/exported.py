@@ -25,7 +25,7 @@ _PIXELS = 16 * 224 * 224
 class Program:
     """OpenVINO's `path` (.xml, its .bin beside it) and the number of `features` it yields.
 
-    It takes `uint8 [batch_size(size), size, size, 3]`.
+    It takes `uint8 [batch_size(size), size, size, 3]`, and yields features, pooled or as a grid.
     """
 
     path: Path
@@ -33,11 +33,15 @@ class Program:
 
 
 def program(
-    spec: BackboneSpec, weights: Weights, size: int, stop: threading.Event | None = None
+    spec: BackboneSpec,
+    weights: Weights,
+    size: int,
+    stop: threading.Event | None = None,
+    pooling: str = "avg",
 ) -> Program:
     """The program for images of `size` pixels, from the cache or made now; `uint8` NHWC in.
 
-    Raises what `products.made` raises.
+    `pooling` is avg or grid. Raises what `products.made` raises.
     """
     arguments = {
         "backbone": spec.name,
@@ -45,7 +49,11 @@ def program(
         "digest": weights.digest,
         "size": size,
     }
-    return made(_recipe(spec, weights.digest, size), _EXPORT, arguments, stop)
+    recipe = _recipe(spec, weights.digest, size)
+    if pooling != "avg":
+        recipe |= {"pooling": pooling}
+        arguments |= {"pooling": pooling}
+    return made(recipe, _EXPORT, arguments, stop)
 
 
 def existing(spec: BackboneSpec, digest: str, size: int) -> Program | None:

@@ -54,20 +54,30 @@ def with_preprocessing(spec: BackboneSpec, inner: keras.Model, data_format: str)
     return keras.Model(raw, inner(preprocess(raw, data_format=data_format)))
 
 
-def export(backbone: str, weights: str, digest: str, size: int, target: str) -> dict[str, Any]:
+def export(
+    backbone: str, weights: str, digest: str, size: int, target: str, pooling: str = "avg"
+) -> dict[str, Any]:
     """Write the backbone as OpenVINO's `target` (.xml, with .bin), as `exported.Program` says.
 
-    Raises `WeightsError` if the stored arrays are not the ones that `digest` names.
+    With the `pooling` grid it yields the feature grid, `[n, rows, columns, features]`. Raises
+    `WeightsError` if the stored arrays are not the ones that `digest` names.
     """
     spec = registry.get(backbone)
-    inner = network(spec, size, spec.data_format)
+    grid = pooling == "grid"
+    inner = network(spec, size, spec.data_format, pooling=None if grid else "avg")
     inner.set_weights(stored(Path(weights), digest))
-    write_program(spec, inner, spec.data_format, Path(target))
-    return {"features": int(inner.output_shape[-1])}
+    write_program(spec, inner, spec.data_format, Path(target), grid=grid)
+    first = grid and spec.data_format == CHANNELS_FIRST
+    return {"features": int(inner.output_shape[1 if first else -1])}
 
 
-def write_program(spec: BackboneSpec, inner: keras.Model, data_format: str, target: Path) -> None:
-    """Write `inner` behind its preprocessing as OpenVINO's `target`, `uint8` NHWC in."""
+def write_program(
+    spec: BackboneSpec, inner: keras.Model, data_format: str, target: Path, *, grid: bool = False
+) -> None:
+    """Write `inner` behind its preprocessing as OpenVINO's `target`, `uint8` NHWC in.
+
+    A feature `grid` comes out as NHWC too.
+    """
     import keras
     import openvino
     from openvino.preprocess import PrePostProcessor
@@ -85,6 +95,9 @@ def write_program(spec: BackboneSpec, inner: keras.Model, data_format: str, targ
     process.input().tensor().set_layout(openvino.Layout("NHWC"))
     layout = "NCHW" if data_format == CHANNELS_FIRST else "NHWC"
     process.input().model().set_layout(openvino.Layout(layout))
+    if grid:
+        process.output().model().set_layout(openvino.Layout(layout))
+        process.output().tensor().set_layout(openvino.Layout("NHWC"))
     openvino.serialize(process.build(), str(target))
     for file in (plain, plain.with_suffix(".bin")):
         file.unlink()

@@ -10,7 +10,7 @@ import numpy as np
 
 from manyheads import keras_backend, quiet
 from manyheads.backbones import keras_builds
-from manyheads.backbones.compiled import Batch, Key, Pooled
+from manyheads.backbones.compiled import Batch, Computed, Key
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
 
@@ -18,10 +18,13 @@ from manyheads.backbones.weights import Weights
 class KerasBackbone:
     """A `CompiledBackbone` for machines with an accelerator, and a check of the other one."""
 
-    def __init__(self, spec: BackboneSpec, weights: Weights, size: int, batch: int) -> None:
+    def __init__(
+        self, spec: BackboneSpec, weights: Weights, size: int, batch: int, pooling: str = "avg"
+    ) -> None:
         quiet.silence()
         keras_backend.import_keras()
-        inner = keras_builds.network(spec, size, CHANNELS_LAST)
+        kept = None if pooling == "grid" else pooling
+        inner = keras_builds.network(spec, size, CHANNELS_LAST, pooling=kept)
         inner.set_weights(keras_builds.stored(weights.path, weights.digest))
         inner.trainable = False
         self._model = keras_builds.with_preprocessing(spec, inner, CHANNELS_LAST)
@@ -30,7 +33,7 @@ class KerasBackbone:
 
     def run(
         self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
-    ) -> Generator[tuple[Key, Pooled]]:
+    ) -> Generator[tuple[Key, Computed]]:
         for key, pixels in batches:
             if stop is not None and stop.is_set():
                 return

@@ -78,6 +78,22 @@ class BackboneSpec:
         """The function that turns raw 0–255 RGB into what this backbone was trained on."""
         return f"keras.applications.{self.module}.preprocess_input"
 
+    @property
+    def pools_plainly(self) -> bool:
+        """Whether the features are the plain mean over the cells of the feature grid.
+
+        ConvNeXt normalises after the mean, and its grid cell by cell.
+        """
+        return self.module != "convnext"
+
+    def check_grid(self) -> None:
+        """Raise `BackboneError` if the features are not the mean of a feature grid."""
+        if not self.pools_plainly:
+            raise BackboneError(
+                "a backbone whose features are the mean of its feature grid", self.name,
+                "leave out hide_patches, or take another backbone",
+            )  # fmt: skip
+
     def check_size(self, size: int) -> None:
         """Raise `BackboneError` if images of `size` pixels are too small for this backbone."""
         if size < self.min_size:

@@ -38,7 +38,10 @@ _TRAINING = (
 
 
 def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """An option for each hyperparameter, but for those that a command has other uses for."""
+    """An option for each hyperparameter, and what views and feature grids are.
+
+    But for those `without` which a command does, as it has other uses for their names.
+    """
     for title, options in (
         ("hyperparameters (each takes a list)", _HEAD),
         ("regularisers (each takes a list)", _REGULARISERS),
@@ -52,6 +55,18 @@ def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> 
                 f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
                 help=f"{text} (default: {default})",
             )  # fmt: skip
+    group = parser.add_argument_group("views and feature grids")
+    if "views" not in without:
+        group.add_argument(
+            "--augment", nargs="+", metavar="NAME=X",
+            help="what makes a view: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
+            "brightness=SHARE, colour=SHARE; or none, with --hide-pixels (default: all, a little)",
+        )  # fmt: skip
+    group.add_argument(
+        "--grid-storage", default="f32", metavar="NAME",
+        help="how the feature grids of --hide-patches are kept: f32, or f16 in half the space "
+        "(default: %(default)s)",
+    )  # fmt: skip
 
 
 def grid_of(args: argparse.Namespace, without: Collection[str] = ()) -> Grid:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
 
 if TYPE_CHECKING:
+    from manyheads.data.views import Augmentation
     from manyheads.evidence.comparisons import Margins
     from manyheads.plan import RunOptions
     from manyheads.study.settings import StudySettings
@@ -177,8 +178,18 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
         engine=args.engine,
         runtime=args.runtime,
         precision=args.precision,
+        augmentation=augmentation(args),
+        grid_storage=getattr(args, "grid_storage", "f32"),
         **given,
     )
+
+
+def augmentation(args: argparse.Namespace) -> Augmentation | None:
+    """The augmentation of views that `args` ask for, if they do."""
+    from manyheads.data.views import parse_augmentation
+
+    words = getattr(args, "augment", None)
+    return None if words is None else parse_augmentation(words)
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:

@@ -15,6 +15,7 @@ from manyheads.plan import Plan
 from manyheads.study.select import rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
+from manyheads.study.versions import training_images
 
 _MAX_VALUES = 12
 _TRAINING = ("epochs", "batch_size")  # told under Training
@@ -43,6 +44,7 @@ def plan_lines(plan: Plan) -> list[str]:
         data_line(plan.dataset),
         backbone_line(settings, plan.weights),
         f"Grid       {_grid_words(plan)}",
+        *([f"Views      {_views_words(plan)}"] if max(settings.grid.views) > 1 else []),
         f"Training   {training_words(settings)}",
         *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
         f"Selection  {settings.select}: {rule_words(settings.select)}",
@@ -81,7 +83,7 @@ def _grid_words(plan: Plan) -> str:
     if settings.repeats is not None and settings.repeats > 1:
         factors.append(counted(settings.repeats, "repeat"))
     total = f"{' × '.join(factors)} = {counted(heads, 'head')}"
-    merged = f" ({grid.merged} merged: without effect, a value makes no other head)"
+    merged = f" ({grid.merged:,} merged: {'; '.join(grid.merging)})"
     return f"{listed_words(grid)} → {total}{merged if grid.merged else ''}"
 
 
@@ -120,6 +122,20 @@ def training_words(settings: StudySettings) -> str:
     return f"{epochs}, batches of {_listed(grid.batch_size)}, engine {settings.engine}"
 
 
+def _views_words(plan: Plan) -> str:
+    """What views are, and what they cost beside augmenting anew in every epoch."""
+    settings = plan.settings
+    assert settings.augmentation is not None
+    views, epochs = max(settings.grid.views), settings.epochs
+    images = len(training_images(settings, plan.dataset))
+    made = sum(version.view > 0 for version in plan.versions) * images
+    return (
+        f"{views} of each training image, none of any other ({settings.augmentation.words}): "
+        f"{made:,} passes once for all heads, where augmenting anew in every epoch would take "
+        f"{epochs * images:,} for each head"
+    )
+
+
 def _rung_words(settings: StudySettings) -> str:
     """Such as `3 rungs: all 1,000 candidates 4 epochs, best 333 10 epochs, …`."""
     first, *others = settings.rungs
@@ -132,6 +148,13 @@ def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
     images, heads = len(plan.dataset.contents), len(plan.settings.trials())
     passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
+    if plan.versions and plan.missing:
+        kinds = {"views": (False, 1), "feature grids": (True, 0)}
+        parts = [f"plain {plan.plain:,}"]
+        for name, (grid, first) in kinds.items():
+            passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]
+            parts += [f"{name} {sum(passed):,}"] if passed else []
+        passes += f" ({', '.join(parts)})"
     if plan.missing:
         passes += f", about {clock(expected.extraction)}"
     training = f"{heads - plan.ended:,} of {heads:,} heads to train"
@@ -164,6 +187,7 @@ def _disk_words(plan: Plan) -> str:
         f"{counted(plan.kept_heads, 'head')} about {size_words(disk.heads)}",
         f"predictions about {size_words(disk.predictions)}",
     ]
+    words += [f"in the cache about {size_words(disk.cache)}"] if disk.cache else []
     checkpoints = plan.options.checkpoints(plan.kept_heads)
     if checkpoints:
         total = size_words(checkpoints * disk.model)

@@ -77,7 +77,7 @@ def results_json(finished: Finished) -> dict[str, Any]:
         "model": str(finished.folder.best),
         "data": finished.dataset.name,
         "images": {split: len(finished.dataset.rows(split)) for split in ("train", "validation")},
-        "backbone_passes": finished.features.passes,
+        "backbone_passes": finished.passes,
         "weights_source": finished.weights.source,
         "selected_by": result.rule,
         "rungs": [

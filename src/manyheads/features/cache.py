@@ -1,16 +1,17 @@
 """Features on disk, keyed by the content of each image and by all that shapes the numbers.
 
-One recipe is one folder: `recipe.json`, `features.f32` (rows of float32, appended, never changed)
-and `index.sqlite` (which content is in which row, with its checksum; and which content is no
-image). A row is written and flushed before the index names it, both inside one exclusive
-transaction. So a kill at any moment loses at most the rows in flight, there are no holes, and any
-number of processes may fill one cache.
+One recipe is one folder: `recipe.json`, `features.f32` (rows of float32, appended, never changed;
+or `features.f16`) and `index.sqlite` (which content is in which row, with its checksum; and which
+content is no image). A row is written and flushed before the index names it, both inside one
+exclusive transaction. So a kill at any moment loses at most the rows in flight, there are no holes,
+and any number of processes may fill one cache.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt32
+from jaxtyping import Float, Float32, Int64, UInt32
 
 from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
@@ -33,11 +34,17 @@ _BLOCK = 256  # rows read at once, at most, when their checksums are compared
 _GAP = 4  # rows that are read in vain rather than skipped
 _PART = 9000  # contents whose entries are in memory at once
 _ABSENT = Entry(-1, 0)
+STORAGES = ("f32", "f16")
+_TYPES = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureRecipe:
-    """All that shapes a feature, beside the image's content."""
+    """All that shapes a feature, beside the image's content.
+
+    `pooling` is avg, or grid for the features of every cell; `storage` f32 or f16; `alteration`
+    describes what was done to the pixels, None for nothing.
+    """
 
     backbone: str
     weights: str
@@ -47,11 +54,19 @@ class FeatureRecipe:
     view: int = 0
     runtime: str = "openvino"
     precision: str = "f32"
+    storage: str = "f32"
+    alteration: dict[str, Any] | None = None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The recipe as plain values; what came to be part of it later is told where it matters."""
+        usual = {"storage": "f32", "alteration": None}
+        return {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
 
     @property
     def digest(self) -> str:
         """The name of this recipe's folder."""
-        return digest(self)
+        return digest(self.described)
 
 
 class FeatureCache:
@@ -64,11 +79,12 @@ class FeatureCache:
 
     def __init__(self, recipe: FeatureRecipe) -> None:
         self.folder = make_folder(cache_dir() / "features" / recipe.digest)
-        self._path = self.folder / "features.f32"
+        self._path = self.folder / f"features.{recipe.storage}"
+        self._type = _TYPES[recipe.storage]
         with alone(self.folder / "opening.lock", "opening the features"), disk_errors(self.folder):
             description = self.folder / "recipe.json"
             if not description.exists():
-                write_text(description, json.dumps(plain(recipe), indent=2) + "\n")
+                write_text(description, json.dumps(recipe.described, indent=2) + "\n")
             self._index = self._opened_index()
             self._path.touch()
             self._file = self._path.open("r+b", buffering=0)
@@ -77,6 +93,12 @@ class FeatureCache:
     def width(self) -> int:
         """How many numbers a row has; 0 before the first is stored."""
         return self._index.fact("width") or 0
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the feature grids that are stored, if grids are."""
+        rows, columns = self._index.fact("rows"), self._index.fact("columns")
+        return None if rows is None or columns is None else (rows, columns)
 
     def rows(self, contents: Sequence[str]) -> Int64[np.ndarray, "contents"]:
         """The row of each of these contents; -1 where no undamaged features are stored."""
@@ -110,18 +132,23 @@ class FeatureCache:
         with self._damage_reported():
             return self._index.failures(contents)
 
-    def add(self, contents: Sequence[str], features: Float32[np.ndarray, "rows features"]) -> None:
+    def add(
+        self, contents: Sequence[str], features: Float32[np.ndarray, "rows *grid features"]
+    ) -> None:
         """Store one row for each of these different contents; those already stored stay."""
         with self._damage_reported(), self._index.transaction():
-            width = self._agreed_width(features.shape[1])
+            width = self._agreed_width(math.prod(features.shape[1:]))
+            if features.ndim == 4 and self.grid is None:
+                self._index.set_fact("rows", features.shape[1])
+                self._index.set_fact("columns", features.shape[2])
             stored = self._index.find(contents)
             fresh = [index for index, content in enumerate(contents) if content not in stored]
             if not fresh:
                 return
             first = self._index.next_row()
-            rows = np.ascontiguousarray(features[fresh], "<f4")
+            rows = np.ascontiguousarray(features[fresh], self._type)
             with disk_errors(self._path):
-                _write(self._file, first * width * 4, rows.tobytes())
+                _write(self._file, first * width * self._type.itemsize, rows.tobytes())
             named = zip(fresh, rows, strict=True)
             self._index.add(
                 {
@@ -137,13 +164,20 @@ class FeatureCache:
         with self._damage_reported():
             self._index.add_failure(content, reason)
 
-    def matrix(self) -> Float32[np.ndarray, "stored features"]:
-        """All rows, memory-mapped and read-only; it stays valid after the cache is closed."""
-        width = self.width
-        rows = os.fstat(self._file.fileno()).st_size // (4 * width) if width else 0
+    def matrix(self) -> Float[np.ndarray, "stored *cells features"]:
+        """All rows, memory-mapped and read-only; it stays valid after the cache is closed.
+
+        Grids are `[stored, cells, features]`, cells row by row.
+        """
+        width, size = self.width, os.fstat(self._file.fileno()).st_size
+        rows = size // (self._type.itemsize * width) if width else 0
+        shape = (rows, width)
+        if self.grid is not None:
+            cells = self.grid[0] * self.grid[1]
+            shape = (rows, cells, width // cells)
         if rows == 0:
-            return np.zeros((0, width), np.float32)
-        return np.memmap(self._file, "<f4", "r", shape=(rows, width))
+            return np.zeros(shape, self._type)
+        return np.memmap(self._file, self._type, "r", shape=shape)
 
     def close(self) -> None:
         """Close the files."""
@@ -176,7 +210,7 @@ class FeatureCache:
         checksums: UInt32[np.ndarray, "contents"],
     ) -> Iterator[int]:
         """The indices of the contents whose rows are not as they were written."""
-        stride = 4 * self.width
+        stride = self._type.itemsize * self.width
         order = np.argsort(rows, kind="stable")
         for block in _blocks(order[np.searchsorted(rows[order], 0) :], rows):
             first, last = int(rows[block[0]]), int(rows[block[-1]])

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.backbones.compiled import CompiledBackbone
+from manyheads.data.alterations import Alteration
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError, Interrupted
 from manyheads.features.cache import FeatureCache
@@ -30,15 +31,17 @@ def fill(
     images: Mapping[str, Path],
     backbone: CompiledBackbone,
     settings: ImageSettings,
+    alteration: Alteration | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> tuple[int, dict[str, str]]:
     """Compute and store what `cache` lacks of `images` (content → file): one shard of work.
 
-    Returns the number of passes, and why some files could not be read this time, though their
-    content may be sound. Raises `Interrupted` once `stop` is set.
+    The backbone sees each image after its `alteration`, if there is one. Returns the number of
+    passes, and why some files could not be read this time, though their content may be sound.
+    Raises `Interrupted` once `stop` is set.
     """
-    shard = _Shard(cache, images, backbone.batch, settings, progress, stop)
+    shard = _Shard(cache, images, backbone.batch, settings, alteration, progress, stop)
     passes = 0
     for contents, features in backbone.run(shard.batches(), stop=stop):
         cache.add(contents, features)
@@ -57,11 +60,13 @@ class _Shard:
         images: Mapping[str, Path],
         batch: int,
         settings: ImageSettings,
+        alteration: Alteration | None,
         progress: Progress | None,
         stop: threading.Event | None,
     ) -> None:
         self._cache, self._images, self._batch = cache, images, batch
-        self._settings, self._progress, self._stop = settings, progress, stop
+        self._settings, self._alteration = settings, alteration
+        self._progress, self._stop = progress, stop
         self._done = 0
         self.unread: dict[str, str] = {}
 
@@ -93,7 +98,8 @@ class _Shard:
         pool = ThreadPoolExecutor(threads, "decode")
         try:
             for content in self._absent():
-                work = pool.submit(_load, self._images[content], content, self._settings)
+                path = self._images[content]
+                work = pool.submit(_load, path, content, self._settings, self._alteration)
                 waiting.append((content, work))
                 if len(waiting) >= self._batch + threads:
                     yield from self._settled(*waiting.popleft())
@@ -132,7 +138,9 @@ class _NotRead(Exception):
     """A file could not be read this time; its content may be sound."""
 
 
-def _load(path: Path, content: str, settings: ImageSettings) -> Pixels:
+def _load(
+    path: Path, content: str, settings: ImageSettings, alteration: Alteration | None
+) -> Pixels:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -140,4 +148,5 @@ def _load(path: Path, content: str, settings: ImageSettings) -> Pixels:
     # Otherwise other pixels would be kept under this content's name.
     if hashlib.sha256(data).hexdigest() != content:
         raise _NotRead("the file has changed since the data set was opened")
-    return load_pixels(data, settings, name=str(path))
+    pixels = load_pixels(data, settings, name=str(path))
+    return pixels if alteration is None else alteration(pixels, content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -68,8 +68,3 @@ def versions_of(setting: Hyperparameters) -> tuple[Version, ...]:
     grid = setting.hide_patches > 0
     views = range(setting.views)
     return tuple(Version(view, setting.hide_pixels if view else 0.0, grid) for view in views)
-
-
-def versions_needed(settings: Any) -> list[Version]:
-    """The versions that many `settings` need together, in order."""
-    return sorted({version for setting in settings for version in versions_of(setting)})

@@ -15,11 +15,10 @@ from jaxtyping import Bool, Float32, Int64
 
 from manyheads.heads.fold import PLAIN, Fold, Source, versions_of
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.kernels import mean_cells
+from manyheads.heads.kernels import mean_cells, mean_half_cells
 from manyheads.heads.streams import Purpose, Streams
 
 Vectors = Float32[np.ndarray, "samples features"]
-_AT_ONCE = 64  # grids of samples that are in memory together
 
 
 @dataclass(frozen=True)
@@ -181,8 +180,12 @@ def _read(
     rows = source.rows[samples]
     if keep is None:
         return np.asarray(source.array[rows], np.float32)
-    out = np.empty((len(rows), source.array.shape[2]), np.float32)
-    for start in range(0, len(rows), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        mean_cells(np.asarray(source.array[rows[part]], np.float32), keep[part], out[part])
+    # A view that cannot be written, memory-mapped or not: the kernels are compiled once.
+    grids = source.array.view(np.ndarray)
+    grids.flags.writeable = False
+    out = np.empty((len(rows), grids.shape[2]), np.float32)
+    if grids.dtype == np.float16:
+        mean_half_cells(grids.view(np.uint16), rows, keep, out)
+    else:
+        mean_cells(grids, rows, keep, out)
     return out

@@ -30,7 +30,7 @@ def build(
     Keras's random ones.
     """
     # ConvNeXt normalises what it has pooled, so its pooling has to stay inside.
-    inside = spec.module == "convnext"
+    inside = not spec.pools_plainly
     base = keras_builds.network(spec, size, CHANNELS_LAST, pooling="avg" if inside else None)
     if weights is not None:
         base.set_weights(weights)

@@ -87,6 +87,10 @@ def command_of(settings: StudySettings, run: str) -> str:
     ):  # fmt: skip
         if (value := getattr(settings, name)) != getattr(usual, name):
             option(name, value)
+    if settings.augmentation is not None:
+        option("augment", *settings.augmentation.arguments)
+    if settings.grid_storage != usual.grid_storage:
+        option("grid_storage", settings.grid_storage)
     option("image_size", settings.image.size)
     option("interpolation", settings.image.interpolation)
     words += [] if settings.image.exif else ["--no-exif"]

@@ -16,10 +16,6 @@ from manyheads.shortcut.settings import ShortcutSettings, last_layer_of
 from manyheads.shortcut.versions import Wanted, missing_passes, recipe, wanted_versions
 from manyheads.study.work import epoch_cost
 
-# What an epoch of a head costs more, in units of the inner layer, if it averages over the cells of
-# a feature grid, as measured on two cores with 5 × 5 cells of 2,048 features.
-_GRID_UNITS = 300
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShortcutPlan:
@@ -42,10 +38,7 @@ class ShortcutPlan:
         """Training images × inner units, summed over the epochs of all heads."""
         study, images = self.settings.study, len(self.arrangement.train)
         settings = [arm.setting(each) for arm in self.settings.arms for each in study.grid]
-        costs = (
-            each.epochs * (epoch_cost(each) + (_GRID_UNITS if each.hide_patches else 0))
-            for each in settings
-        )
+        costs = (each.epochs * epoch_cost(each) for each in settings)
         anew = [last_layer_of(each) for each in study.grid] if self.settings.clean else []
         few = sum(each.epochs * epoch_cost(each) for each in anew) * len(self.arrangement.clean)
         return study.seeds * (images * sum(costs) + few)
@@ -69,6 +62,8 @@ def plan_shortcut(
     study = settings.study
     spec = registry.get(study.backbone)
     spec.check_size(study.image.size)
+    if settings.hide_patches:
+        spec.check_grid()
     check_precision(study.precision, study.runtime)
     arrangement = arranged(settings, open_dataset(study.data, split=study.split, stop=stop))
     given = study.weights

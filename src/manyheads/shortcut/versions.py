@@ -96,7 +96,7 @@ def _how(settings: ShortcutSettings, key: Key) -> dict[str, Any]:
     if version.view:
         none = Augmentation.none()
         steps.append(View(number=version.view, augmentation=none, hide_pixels=version.hide_pixels))
-    pooled = {"pooling": "grid", "storage": "f16"} if version.grid else {}
+    pooled = {"pooling": "grid", "storage": settings.study.grid_storage} if version.grid else {}
     return {"alteration": _together(steps), **pooled}
 
 

@@ -65,6 +65,13 @@ def folds_of(
     ]
 
 
+def trained_on(
+    divided: list[tuple[Rows, Rows]], original: Int64[np.ndarray, "images"]
+) -> list[Int64[np.ndarray, "train"]]:
+    """The images that each fold trains on, numbered as in the whole data set by `original`."""
+    return [original[train] for train, _ in divided]
+
+
 def recorded(
     divided: list[tuple[Rows, Rows]], dataset: Dataset, original: Int64[np.ndarray, "images"]
 ) -> list[Division]:

@@ -14,10 +14,12 @@ from statistics import median_low
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from manyheads.errors import Interrupted, ModelError, RunError
 from manyheads.heads.bank import Engine, Fold, HeadEnd
 from manyheads.heads.files import load_head, save_head
+from manyheads.heads.fold import Version
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, best_heads
 from manyheads.study.results import StudyResult
@@ -63,7 +65,7 @@ def refit(
     }
     if _is(folder, about):
         return
-    whole = _undivided(folds[0])
+    whole = _undivided(folds)
     note(f"Training the selected setting on all {len(whole.train):,} images for {epoch} epochs …")
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
     head = replace(head_settings(settings, trial, epoch), patience=None)
@@ -86,9 +88,23 @@ def _is(folder: RunFolder, about: dict[str, Any]) -> bool:
         return False
 
 
-def _undivided(fold: Fold) -> Fold:
+def _undivided(folds: Sequence[Fold]) -> Fold:
+    first = folds[0]
+    train = np.concatenate([first.train, first.validation])
     return replace(
-        fold,
-        train=np.concatenate([fold.train, fold.validation]),
-        train_labels=np.concatenate([fold.train_labels, fold.validation_labels]),
+        first,
+        train=train,
+        train_labels=np.concatenate([first.train_labels, first.validation_labels]),
+        sources={
+            version: replace(source, rows=_rows_of(version, folds)[train])
+            for version, source in first.sources.items()
+        },
     )
+
+
+def _rows_of(version: Version, folds: Sequence[Fold]) -> Int64[np.ndarray, "stored"]:
+    """By an image's row of plain features, its row in `version`: each trains in some fold."""
+    rows = np.full(len(folds[0].matrix), -1)
+    for fold in folds:
+        rows[fold.train] = fold.sources[version].rows
+    return rows

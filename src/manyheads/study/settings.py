@@ -11,7 +11,9 @@ from typing import Any
 import tomli_w
 
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
+from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
+from manyheads.features.cache import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
@@ -32,7 +34,8 @@ class StudySettings:
     times anew, and every head is trained on all parts but one, which validates it; None: the given
     validation images do. A trial ends early once its rule has found no better epoch in `patience`
     epochs; `prune` trains only the best `1 / prune` of the candidates on from each rung to the
-    next. None: neither.
+    next. None: neither. `augmentation` says what views are (None: as they usually are), and
+    `grid_storage`, f32 or f16, how feature grids are kept.
     """
 
     data: str
@@ -50,6 +53,8 @@ class StudySettings:
     engine: str = "fused"
     runtime: str = "openvino"
     precision: str = "f32"
+    augmentation: Augmentation | None = None
+    grid_storage: str = "f32"
 
     def __post_init__(self) -> None:
         store(
@@ -62,6 +67,8 @@ class StudySettings:
         choice("engine", self.engine, ENGINES)
         choice("runtime", self.runtime, RUNTIMES)
         choice("precision", self.precision, PRECISIONS)
+        choice("grid_storage", self.grid_storage, STORAGES)
+        self._check_views()
         if self.prune is not None:
             if len(self.grid.epochs) > 1:
                 raise SettingError(
@@ -87,6 +94,20 @@ class StudySettings:
                 f"patience with select {self.select}, which waits for none",
                 "leave out patience, or select best_accuracy or best_loss",
             )
+
+    def _check_views(self) -> None:
+        if max(self.grid.views) > 1:
+            store(self, augmentation=self.augmentation or Augmentation())
+        elif self.augmentation is not None:
+            raise SettingError(
+                "views of an image to augment", "the plain view alone",
+                "list views of 2 or more, or leave out the augmentation",
+            )  # fmt: skip
+        if self.augmentation and not self.augmentation.changes and 0 in self.grid.hide_pixels:
+            raise SettingError(
+                "views that differ from the plain image", "no augmentation, and hide_pixels 0",
+                "augment, or list hide_pixels above 0 alone",
+            )  # fmt: skip
 
     def _check_folds(self) -> None:
         if self.folds is not None:
@@ -162,7 +183,10 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             "split": SplitSettings(**document["split"]),
         }
         resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
-        return StudySettings(**document["study"], **tables), Resolved(**resolved)
+        study = dict(document["study"])
+        if "augmentation" in study:
+            study["augmentation"] = Augmentation(**study["augmentation"])
+        return StudySettings(**study, **tables), Resolved(**resolved)
     except (KeyError, TypeError, AttributeError, SettingError) as error:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(

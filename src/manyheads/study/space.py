@@ -150,6 +150,18 @@ class Grid:
         return self._combinations - len(self)
 
     @property
+    def merging(self) -> list[str]:
+        """Why combinations are left out: `without an inner layer, droprate has no effect`."""
+        words = [
+            f"{rule.where}, {rule.name} has no effect"
+            for rule in IDLE
+            if len(getattr(self, rule.name)) > 1 and self._idle(rule).any()
+        ]
+        if {"adam", "adamw"} <= set(self.optimizer) and 0 in self.weight_decay:
+            words.append("without weight_decay, adamw is adam")
+        return words
+
+    @property
     def _shape(self) -> tuple[int, ...]:
         return tuple(len(getattr(self, name)) for name in HYPERPARAMETERS)
 

@@ -66,10 +66,8 @@ def test_the_product_backwards(units: int, count: int) -> None:
 
 def descent(*, l2: float = 0.0, decay: float = 0.0, momentum: float = 0.0, sgd: bool) -> Descent:
     """A step at the learning rate 0.1; Adam's size of it is 0.01."""
-    size, rate, momentum, twice_l2, decay = map(
-        np.float32, (0.1 if sgd else 0.01, 0.1, momentum, 2 * l2, decay)
-    )
-    return Descent(size, rate, momentum, twice_l2, decay, sgd)
+    f32 = np.float32
+    return Descent(f32(0.1 if sgd else 0.01), f32(0.1), f32(momentum), f32(2 * l2), f32(decay), sgd)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_without_an_inner_layer_dropout_rates_are_one_candidate() -> None:
     grid = Grid((0.1,), (0, 10), (0.2, 0.5))
     assert [(c.size_inner, c.droprate) for c in grid] == [(0, 0.2), (10, 0.2), (10, 0.5)]
     assert grid.merged == 1
+    assert grid.merging == ["without an inner layer, droprate has no effect"]
 
 
 @pytest.mark.parametrize("index", [-1, 4])
