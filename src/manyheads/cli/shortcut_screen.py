@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
-from manyheads.cli.screen import Screen, clock
+from manyheads.cli.screen import Screen, clock, size_words
 from manyheads.cli.tables import print_table
 from manyheads.report.shortcut_section import shortcut_tables
 from manyheads.shortcut.run import Checked, ShortcutListener
@@ -53,6 +53,8 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
         f"Training   {training_words(study)}",
         f"Asked of   the head of each trial's epoch by the rule {study.select}",
         *_cost_lines(plan),
+        f"Memory     about {plan.memory / 1e9:.1f} GB while heads train; the cache grows by about "
+        f"{size_words(plan.cache)}",
     ]
 
 
