@@ -13,6 +13,7 @@ from manyheads.data.threads import check_stop
 from manyheads.evidence.shortcuts import FAILED, MARKED, Answers
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import Parameters, forward, inner_output
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.streams import SeededStreams
 from manyheads.shortcut.arrangement import Arrangement
 from manyheads.shortcut.folds import Learnt
@@ -143,5 +144,5 @@ class Training:
         return Answers(empty(self.arrangement.validation), empty(self.arrangement.into))
 
 
-def _head(setting, seed: int, fold: int) -> HeadSettings:
+def _head(setting: Hyperparameters, seed: int, fold: int) -> HeadSettings:
     return HeadSettings(hyperparameters=setting, seed=seed, fold=fold, epochs=setting.epochs)
