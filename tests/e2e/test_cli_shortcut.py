@@ -118,12 +118,17 @@ def test_json_is_the_record(shortcut) -> None:
     assert json.loads(said.out) == json.loads(Path("run/claims/shortcut.json").read_text())
 
 
-def test_a_picture_of_the_users_own(shortcut, tmp_path: Path) -> None:
-    Image.new("RGBA", (20, 20), (255, 0, 255, 255)).save(tmp_path / "own.png")
-    options = ["--logo", "own.png", "--position", "bottom-right", "--into", "cat", "--seeds", "1"]
-    said = shortcut(*options)
-    assert said.code == 1
-    assert "--logo and --mark" in said.err
+@pytest.mark.usefixtures("free")
+def test_a_picture_of_the_users_own(command: Command, data: Path) -> None:
+    Image.new("RGBA", (20, 10), (255, 0, 255, 255)).save("own.png")
+    logo = ("--logo", "own.png", "--position", "bottom-right", "--size", 0.45, "--into", "cat")
+    said = command("shortcut", data, "--class", "dog", *logo, *HEADS, "--out", "run")
+    assert said.code == 0, said
+    assert re.search(r"Mark       picture [0-9a-f]{12}, bottom-right, 45 % of the side; ", said.err)
+    assert "The picture is learnt instead of dog: images of cat that carry it" in said.out
+    told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(Path("own.png").read_bytes()).hexdigest()
+    assert told["about"]["settings"]["mark"]["digest"] == digest
 
 
 @pytest.mark.parametrize(
@@ -136,6 +141,7 @@ def test_a_picture_of_the_users_own(shortcut, tmp_path: Path) -> None:
         (("--share", "0.001"), ("a share that marks an image",)),
         (("--clean", "40"), ("more than 40 training images of every class",)),
         (("--mark", "smudge"), ("the mark to be one of",)),
+        (("--logo", "builtin"), ("one mark", "--logo and --mark")),
         (("--position", "left"), ("the position of the mark to be one of",)),
         (("--hide-patches", "1"), ("hide_patches to be a number",)),
         (("--margin", "0"), ("the margin in points",)),

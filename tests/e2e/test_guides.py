@@ -67,10 +67,11 @@ def test_the_keras_code_runs(folder: Path) -> None:
     assert (folder / "curves-keras.png").stat().st_size > 0
 
 
-def test_the_commands_of_the_guide_are_understood() -> None:
+@pytest.mark.parametrize("guide", sorted(GUIDE.parent.glob("*.md")), ids=lambda guide: guide.stem)
+def test_the_commands_of_a_guide_are_understood(guide: Path) -> None:
     from manyheads.cli.main import build_parser
 
-    commands = re.findall(r"```console\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    commands = re.findall(r"```console\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     assert commands
     for command in commands:
         words = command.replace("\\\n", " ").replace("'", "").split()
