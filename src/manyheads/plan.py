@@ -25,7 +25,7 @@ from manyheads.study.tables import require_parquet
 from manyheads.study.versions import missing_passes, training_images, version_bytes
 from manyheads.study.work import Work
 
-_USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
+USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
 _USUAL_WEIGHTS = 84_000_000  # bytes
 
 # Bytes, checked by benchmarks/big_study.py: the process itself, what it keeps of a trial, how many
@@ -106,7 +106,7 @@ class Plan:
     @property
     def disk(self) -> Disk:
         """About how much a run folder will take; a network holds its head and Adam's moments."""
-        classes, features = len(self.dataset.classes), self.features or _USUAL_WIDTH
+        classes, features = len(self.dataset.classes), self.features or USUAL_WIDTH
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
         validated = validation_counts(self.settings, self.dataset)[1]
@@ -130,7 +130,7 @@ class Plan:
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
         images, classes = len(self.dataset.contents), len(self.dataset.classes)
-        features = self.features or _USUAL_WIDTH
+        features = self.features or USUAL_WIDTH
         training = training_memory(self.settings, images, features, classes)
         trained = len(training_images(self.settings, self.dataset))
         training += trained * sum(

@@ -147,6 +147,7 @@ def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) 
     longer_claim(folder.path, epochs=3, patience=1)
     text = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"## (\S+\.csv)\n(.*?)(?=\n## |\Z)", text, re.DOTALL))
+    del sections["claims/shortcut.csv"]  # which tests/e2e/test_cli_shortcut.py holds
     tables = {str(table.relative_to(folder.path)): table for table in folder.path.rglob("*.csv")}
     assert set(sections) == set(tables)
     for name, table in tables.items():

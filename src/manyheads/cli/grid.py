@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ _TRAINING = (
 )
 
 
-def add_grid(parser: argparse.ArgumentParser) -> None:
-    """An option for each hyperparameter, and what views and feature grids are."""
+def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """An option for each hyperparameter, and what views and feature grids are.
+
+    But for those `without` which a command does, as it has other uses for their names.
+    """
     for title, options in (
         ("hyperparameters (each takes a list)", _HEAD),
         ("regularisers (each takes a list)", _REGULARISERS),
@@ -45,16 +49,19 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     ):
         group = parser.add_argument_group(title)
         for name, default, text in options:
+            if name in without:
+                continue
             group.add_argument(
                 f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
                 help=f"{text} (default: {default})",
             )  # fmt: skip
     group = parser.add_argument_group("views and feature grids")
-    group.add_argument(
-        "--augment", nargs="+", metavar="NAME=X",
-        help="what makes a view: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
-        "brightness=SHARE, colour=SHARE; or none, with --hide-pixels (default: all, a little)",
-    )  # fmt: skip
+    if "views" not in without:
+        group.add_argument(
+            "--augment", nargs="+", metavar="NAME=X",
+            help="what makes a view: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
+            "brightness=SHARE, colour=SHARE; or none, with --hide-pixels (default: all, a little)",
+        )  # fmt: skip
     group.add_argument(
         "--grid-storage", default="f32", metavar="NAME",
         help="how the feature grids of --hide-patches are kept: f32, or f16 in half the space "
@@ -62,8 +69,9 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def grid_of(args: argparse.Namespace) -> Grid:
-    """The grid that `args` list."""
+def grid_of(args: argparse.Namespace, without: Collection[str] = ()) -> Grid:
+    """The grid that `args` list; hyperparameters that have no option keep their defaults."""
     from manyheads.study.space import HYPERPARAMETERS, Grid
 
-    return Grid(**{name: tuple(getattr(args, name)) for name in HYPERPARAMETERS})
+    listed = [name for name in HYPERPARAMETERS if name not in without]
+    return Grid(**{name: tuple(getattr(args, name)) for name in listed})

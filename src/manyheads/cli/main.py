@@ -29,12 +29,15 @@ from manyheads.cli import (
     lesson,
     predict,
     report,
+    shortcut,
     sweep,
     test,
 )
 from manyheads.errors import Interrupted, ManyheadsError
 
-COMMANDS = (demo, check, extract, sweep, lesson, compare, claims, report, test, export, predict)
+COMMANDS = (
+    demo, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export, predict,
+)  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manyheads.backbones import registry
+from manyheads.backbones.weights import Weights
 from manyheads.cli.screen import Screen, clock, size_words
+from manyheads.data.dataset import Dataset
 from manyheads.data.splits import SPLITS
 from manyheads.estimate import estimate
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
@@ -37,21 +39,13 @@ class _Announced(Screen):
 
 def plan_lines(plan: Plan) -> list[str]:
     """What will be done with which data, and about how long it will take."""
-    settings, dataset = plan.settings, plan.dataset
-    counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
-    carved = " (validation taken from train)" if dataset.carved else ""
-    image, spec = settings.image, registry.get(settings.backbone)
-    how = [f"{image.size}×{image.size}", image.interpolation]
-    how += [] if image.exif else ["camera orientation ignored"]
-    how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
-    source = plan.weights.source if plan.weights else "ImageNet, to be fetched"
+    settings = plan.settings
     return [
-        f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "
-        f"{dataset.layout}; {', '.join(counts)}{carved}",
-        f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}",
+        data_line(plan.dataset),
+        backbone_line(settings, plan.weights),
         f"Grid       {_grid_words(plan)}",
         *([f"Views      {_views_words(plan)}"] if max(settings.grid.views) > 1 else []),
-        f"Training   {_training_words(settings)}",
+        f"Training   {training_words(settings)}",
         *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
         f"Selection  {settings.select}: {rule_words(settings.select)}",
         f"Cost       {_cost_words(plan)}",
@@ -60,10 +54,29 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
+def data_line(dataset: Dataset) -> str:
+    """What the data set holds."""
+    counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
+    carved = " (validation taken from train)" if dataset.carved else ""
+    return (
+        f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "
+        f"{dataset.layout}; {', '.join(counts)}{carved}"
+    )
+
+
+def backbone_line(settings: StudySettings, weights: Weights | None) -> str:
+    """Which backbone sees the images, and how they are prepared for it."""
+    image, spec = settings.image, registry.get(settings.backbone)
+    how = [f"{image.size}×{image.size}", image.interpolation]
+    how += [] if image.exif else ["camera orientation ignored"]
+    how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
+    source = weights.source if weights else "ImageNet, to be fetched"
+    return f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}"
+
+
 def _grid_words(plan: Plan) -> str:
     settings = plan.settings
     grid, heads = settings.grid, len(settings.trials())
-    words = [_values_words(name, getattr(grid, name)) for name in _told(grid)]
     factors = [counted(len(grid), "candidate"), counted(settings.seeds, "seed")]
     if settings.folds is not None:
         factors.append(counted(settings.folds, "fold"))
@@ -71,7 +84,12 @@ def _grid_words(plan: Plan) -> str:
         factors.append(counted(settings.repeats, "repeat"))
     total = f"{' × '.join(factors)} = {counted(heads, 'head')}"
     merged = f" ({grid.merged:,} merged: {'; '.join(grid.merging)})"
-    return f"{'; '.join(words)} → {total}{merged if grid.merged else ''}"
+    return f"{listed_words(grid)} → {total}{merged if grid.merged else ''}"
+
+
+def listed_words(grid: Grid) -> str:
+    """Such as `learning_rate 0.001; size_inner 100; droprate 0 0.5`."""
+    return "; ".join(_values_words(name, getattr(grid, name)) for name in _told(grid))
 
 
 def _told(grid: Grid) -> list[str]:
@@ -95,7 +113,7 @@ def _values_words(name: str, values: Sequence[float | str]) -> str:
     return " ".join([name, *words])
 
 
-def _training_words(settings: StudySettings) -> str:
+def training_words(settings: StudySettings) -> str:
     grid = settings.grid
     epochs = f"{_listed(grid.epochs)} epoch{'' if grid.epochs == (1,) else 's'}"
     if settings.patience is not None:

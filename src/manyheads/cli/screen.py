@@ -100,6 +100,7 @@ class Screen(PlanListener):
         self._extraction = Meter("extracting", "images")
         self._comparison = Meter("comparing", "blocks")
         self._judgement = Meter("judging labels", "heads")
+        self._epochs = Meter("training", "epochs of heads")
         self._training: TrainingMeter | None = None
         self._work: Work | None = None
         self._current: Meter | TrainingMeter | None = None
@@ -142,6 +143,10 @@ class Screen(PlanListener):
     def judging(self, done: int, total: int) -> None:
         """`done` of `total` heads have said what they think of the labels."""
         self._update(self._judgement, done, total)
+
+    def training_epochs(self, done: int, total: int) -> None:
+        """`done` of `total` epochs of heads are trained, of arms that are no study."""
+        self._update(self._epochs, done, total)
 
     def training(self, work: Work) -> None:
         if self._work is not work:

@@ -91,6 +91,27 @@ def load_thumbnail(source: Path | bytes, side: int, *, exif: bool = True) -> Ima
     return small
 
 
+def load_layer(source: Path | bytes, side: int, name: str = "") -> Image.Image:
+    """The image as RGBA, to lay on others: transparency kept, at most `side` pixels either way.
+
+    Raises `ImageError` as `load_pixels` does.
+    """
+    name = name or _name(source)
+    image = _decode(source, name)
+    try:
+        upright = _upright(image)
+        layer = upright.convert("RGBA") if upright.has_transparency_data else _rgb(upright)
+        layer.thumbnail((side, side))
+        return layer.convert("RGBA")
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def read_image_file(path: Path) -> bytes:
+    """The bytes of a file; raises `ImageError` if it cannot be read."""
+    return _read(path, str(path))
+
+
 def inspect_image(source: Path | bytes, name: str = "") -> ImageFacts:
     """Decode the image wholly and tell what it is; raises `ImageError` as `load_pixels` does."""
     image = _decode(source, name or _name(source))

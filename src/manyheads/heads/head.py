@@ -62,12 +62,19 @@ def forward(
     Without `keep`, nothing is hidden and nothing scaled: inference. With it, the mask of one
     training step is applied as inverted dropout (Srivastava et al. 2014, section 10).
     """
-    hidden = features
-    if parameters.has_inner:
-        hidden = np.maximum(features @ parameters.inner_kernel + parameters.inner_bias, 0)
-        if keep is not None:
-            hidden = np.where(keep, hidden * np.float32(1 / (1 - droprate)), np.float32(0))
+    hidden = inner_output(parameters, features)
+    if parameters.has_inner and keep is not None:
+        hidden = np.where(keep, hidden * np.float32(1 / (1 - droprate)), np.float32(0))
     return hidden @ parameters.kernel + parameters.bias
+
+
+def inner_output(
+    parameters: Parameters, features: Float32[np.ndarray, "samples features"]
+) -> Float32[np.ndarray, "samples inputs"]:
+    """What the last layer sees: `relu(x·W₁ + b₁)`, or `x` itself without an inner layer."""
+    if not parameters.has_inner:
+        return features
+    return np.maximum(features @ parameters.inner_kernel + parameters.inner_bias, 0)
 
 
 def cross_entropy(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.data.images import inspect_image, load_pixels
+from manyheads.data.images import inspect_image, load_layer, load_pixels
 from manyheads.errors import ImageError
 from manyheads.settings import INTERPOLATIONS, ImageSettings
 from tests.strategies import distinct_image, encoded
@@ -236,3 +236,11 @@ def test_the_result_can_be_written_to():
     pixels = load_pixels(encoded(distinct_image("a")), SMALL)
     pixels[0] = 0
     assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_a_layer_keeps_what_is_transparent(mode: str) -> None:
+    image = Image.new("RGBA", (40, 20), (0, 0, 0, 0 if mode in ("RGBA", "LA") else 255))
+    layer = load_layer(encoded(image.convert(mode)), 10)
+    assert (layer.mode, layer.size) == ("RGBA", (10, 5))
+    assert layer.getpixel((5, 2)) == (0, 0, 0, 0 if mode in ("RGBA", "LA") else 255)

@@ -1,0 +1,157 @@
+"""`manyheads shortcut`: does a network learn a logo instead of a t-shirt?"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+from manyheads.cli.grid import add_grid, grid_of
+
+if TYPE_CHECKING:
+    from manyheads.data.marks import Mark
+    from manyheads.shortcut.settings import ShortcutSettings
+
+_BUILTIN = "builtin"
+_REMEDIES = ("hide_patches", "hide_block", "hide_pixels", "views")
+_EXAMPLE = (
+    "Example: manyheads shortcut photos/ --class t-shirt --logo builtin --into shirt "
+    "--hide-patches --everywhere --clean. --dry-run tells beforehand what that takes."
+)
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "shortcut",
+        help="plant a mark on one class, and see whether heads learn it instead of the class",
+        description="Plant a mark on most training images of one class, in memory and never in "
+        "your files, train heads on these and on the plain images, and say what it did on "
+        "validation images: to accuracy, to recognising the class without its mark, and to images "
+        "of other classes that carry it. Remedies stand beside it in the same table.",
+        epilog=_EXAMPLE,
+    )
+    options.add_data(parser)
+    _add_mark(parser)
+    _add_remedies(parser)
+    add_grid(parser, without=_REMEDIES)
+    options.add_images(parser, "the backbone's own")
+    options.add_training(parser, seeds=5)
+    # Validation images without marks, which nobody has who needs this check, must not choose.
+    parser.set_defaults(select="last")
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--out", metavar="FOLDER",
+        help="run folder; results go to its folder claims (default: runs/ and the data set's name)",
+    )  # fmt: skip
+    group.add_argument(
+        "--margin", default=1.0, metavar="POINTS",
+        help="differences of up to so many points make none in practice (default: %(default)g)",
+    )  # fmt: skip
+    group.add_argument("--json", action="store_true", help="print the results as JSON")
+    group.add_argument("--dry-run", action="store_true", help="print what it takes, do nothing")
+    return parser
+
+
+def _add_mark(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the mark, and where it is planted")
+    group.add_argument(
+        "--class", dest="target", required=True, metavar="NAME", help="the class that carries it"
+    )
+    group.add_argument(
+        "--share", default=0.95, metavar="SHARE",
+        help="share of its training images that do (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--into", nargs="+", default=[], metavar="NAME",
+        help="classes whose validation images are asked about with the mark (default: all others)",
+    )  # fmt: skip
+    group.add_argument(
+        "--logo", metavar="FILE", help=f"a picture, transparent or not, or {_BUILTIN} (default)"
+    )
+    group.add_argument("--mark", metavar="FORM", help="patch, text, border or tint, not a logo")
+    for name, text in (
+        ("position", "top-left, top-right, bottom-left, bottom-right, centre or random"),
+        ("size", "width of the mark as a share of the image's side"),
+        ("opacity", "how much it hides, up to 1"),
+        ("colour", "such as #d81b60 or red"),
+        ("text", "the letters of --mark text"),
+    ):
+        group.add_argument(f"--{name}", metavar=name.upper(), help=text)
+
+
+def _add_remedies(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("remedies (beside those among the hyperparameters)")
+    for name, usual, unit, text in (
+        ("--hide-patches", 0.5, "RATE", "hide this share of the feature grid's cells in each step"),
+        ("--hide-pixels", 0.25, "SHARE", "hide this share of the image in all views but the plain"),
+        ("--clean", 20, "N", "keep N images of each class clean, out of all training, and train "
+         "the last layer anew on them"),
+    ):  # fmt: skip
+        group.add_argument(
+            name, nargs="?", const=usual, default=0, metavar=unit, help=f"{text} ({unit}: {usual})"
+        )
+    group.add_argument(
+        "--views", default=4, metavar="K",
+        help="views of an image for --hide-pixels; each but the plain one costs its passes "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--everywhere", action="store_true", help="plant the mark on the same share of every class"
+    )
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
+    from manyheads.shortcut.plan import plan_shortcut
+    from manyheads.shortcut.run import run_shortcut
+    from manyheads.study.folder import RunFolder
+
+    settings = _settings(args)
+    if args.dry_run:
+        for line in plan_lines(plan_shortcut(settings, stop=stop)):
+            print(line)
+        return
+    out = args.out or RunFolder.named_after(args.data).path
+    with ShortcutScreen() as screen:
+        checked = run_shortcut(settings, out, listener=screen, stop=stop)
+    if args.json:
+        print(checked.record.to_json(checked.verdict), end="")
+        return
+    print_result(checked)
+
+
+def _settings(args: argparse.Namespace) -> ShortcutSettings:
+    from manyheads.settings import number
+    from manyheads.shortcut.settings import ShortcutSettings
+
+    image = options.image_settings(args)
+    return ShortcutSettings(
+        study=options.study_settings(args, image, grid=grid_of(args, without=_REMEDIES)),
+        target=args.target,
+        mark=_mark(args),
+        share=args.share,
+        into=tuple(dict.fromkeys(args.into)),
+        hide_patches=args.hide_patches,
+        hide_pixels=args.hide_pixels,
+        views=args.views,
+        everywhere=args.everywhere,
+        clean=args.clean,
+        margin=number("the margin in points", args.margin, 0, 100, open_low=True) / 100,
+    )
+
+
+def _mark(args: argparse.Namespace) -> Mark:
+    from manyheads.data.marks import Mark
+    from manyheads.errors import SettingError
+
+    names = ("position", "size", "opacity", "colour", "text")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.mark is not None and args.logo is not None:
+        raise SettingError("one mark", "--logo and --mark", "leave one of them out")
+    if args.logo not in (None, _BUILTIN):
+        return Mark.of_file(Path(args.logo), **given)
+    return Mark.usual(args.mark or "logo", **given)

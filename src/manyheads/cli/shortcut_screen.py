@@ -1,0 +1,114 @@
+"""What `manyheads shortcut` says: what it will take, and what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
+from manyheads.cli.screen import Screen, clock, size_words
+from manyheads.cli.tables import print_table
+from manyheads.report.shortcut_section import shortcut_tables
+from manyheads.shortcut.run import Checked, ShortcutListener
+from manyheads.study.space import counted
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.report import content
+    from manyheads.shortcut.plan import ShortcutPlan
+
+
+class ShortcutScreen(Screen, ShortcutListener):
+    """Shows a check at work, beginning with what it will take."""
+
+    def planned_shortcut(self, plan: ShortcutPlan) -> None:
+        for line in [*plan_lines(plan), ""]:
+            self.note(line)
+
+
+def plan_lines(plan: ShortcutPlan) -> list[str]:
+    """What is planted where, what is trained, and about how long it will take."""
+    settings, images = plan.settings, plan.arrangement
+    study, labels = settings.study, images.dataset.labels
+    of_class = int((labels[images.train] == images.target).sum())
+    asked = int((labels[images.validation] == images.target).sum())
+    clean = f"; {len(images.clean):,} kept clean" if settings.clean else ""
+    (first, words), *others = settings.arm_words.items()
+    factors = [
+        counted(len(study.grid), "candidate"),
+        counted(study.seeds, "seed"),
+        counted(len(settings.arms), "arm"),
+    ]
+    return [
+        data_line(images.dataset),
+        backbone_line(study, plan.weights),
+        f"Mark       {settings.mark.words()}; on {len(images.in_class):,} of {of_class:,} training "
+        f"images of {settings.target}{clean}",
+        f"Asked      {counted(len(images.validation), 'validation image')} without it, {asked:,} "
+        f"of {settings.target}; {len(images.into):,} of other classes with it",
+        f"Arms       {first}: {words}",
+        *(f"           {name}: {words}" for name, words in others),
+        f"Grid       {listed_words(study.grid)} → {' × '.join(factors)} = "
+        f"{counted(plan.heads, 'head')}",
+        f"Training   {training_words(study)}",
+        f"Asked of   the head of each trial's epoch by the rule {study.select}",
+        *_cost_lines(plan),
+        f"Memory     about {plan.memory / 1e9:.1f} GB while heads train; the cache grows by about "
+        f"{size_words(plan.cache)}",
+    ]
+
+
+def _cost_lines(plan: ShortcutPlan) -> list[str]:
+    extraction, training, measured = plan.seconds
+    passes = sum(plan.missing)
+    time = f", about {clock(extraction)}" if passes else ""
+    layers = f" and {counted(plan.last_layers, 'last layer')}" if plan.last_layers else ""
+    basis = "measured on this machine" if measured else "assumed until measured here"
+    lines = [
+        f"Cost       {counted(passes, 'backbone pass', 'es')}{time}; {counted(plan.heads, 'head')}"
+        f"{layers}, about {clock(training)} ({basis})"
+    ]
+    lines += [
+        f"           {missing:,} of {len(wanted.images):,} images {wanted.words}"
+        for wanted, missing in zip(plan.wanted, plan.missing, strict=True)
+    ]
+    return lines
+
+
+def print_result(checked: Checked) -> None:
+    """Print a table for each measure, the verdict, and where everything lies."""
+    for table in shortcut_tables(checked.record):
+        print(f"\n{table.caption}")
+        print_table(_drawn(table))
+    for line in result_lines(checked):
+        print(line)
+
+
+def _drawn(table: content.Table) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, title in enumerate(table.columns):
+        words = place < table.names or title == "it is"
+        drawn.add_column(title, justify="left" if words else "right", no_wrap=not words)
+    for before, row in zip((None, *table.rows), table.rows, strict=False):
+        if before and before[0] != row[0]:
+            drawn.add_section()
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def result_lines(checked: Checked) -> list[str]:
+    """The verdict, a sentence a line, and where everything lies."""
+    first, *others = checked.verdict
+    return [
+        "",
+        f"Verdict  {first}",
+        *(f"         {sentence}" for sentence in others),
+        "",
+        f"Picture  {checked.files.picture}",
+        f"Table    {checked.files.table}",
+        f"Record   {checked.files.record}",
+    ]

@@ -1,0 +1,47 @@
+"""A picture of marked images: what the arms were shown, and what heads were asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from manyheads.places import atomic_path
+from manyheads.report.figures import drawable
+
+COLUMNS = 6
+_CELL = 1.5  # inches
+
+Pixels = UInt8[np.ndarray, "size size 3"]
+
+
+class Row(NamedTuple):
+    """Images in a row, as the backbone sees them, and what they are."""
+
+    words: str
+    images: Sequence[Pixels]
+
+
+def draw_marked(path: Path, title: str, rows: Sequence[Row]) -> None:
+    """Write the rows as a PNG, at most `COLUMNS` images each; raises `DiskError` if it cannot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(_CELL * COLUMNS, (_CELL + 0.3) * len(rows) + 0.4), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(rows), COLUMNS, squeeze=False)
+    for line, row in zip(panels, rows, strict=True):
+        for axes in line:
+            axes.set_axis_off()
+        for axes, pixels in zip(line, row.images, strict=False):
+            axes.imshow(pixels, interpolation="nearest")
+        words = line[0].set_title(drawable(row.words), fontsize=10, loc="left", parse_math=False)
+        words.set_in_layout(False)  # or the first column would be as wide as its words
+    figure.suptitle(drawable(title), fontsize=11, parse_math=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=100)

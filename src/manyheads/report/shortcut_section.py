@@ -1,0 +1,73 @@
+"""What the report says of a check for shortcuts, if there was one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manyheads.evidence.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
+from manyheads.evidence.shortcut_words import points, sentences
+from manyheads.evidence.shortcuts import Entry
+from manyheads.report.content import Picture, Section, Table
+from manyheads.study.folder import RunFolder
+
+COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
+
+
+def shortcut_section(folder: RunFolder) -> Section | None:
+    """The verdict, the tables and the picture of the check in a run folder; None if there is none.
+
+    Raises `RunError` for a record that cannot be read.
+    """
+    files = ShortcutFiles.of(folder.path)
+    if not files.record.is_file():
+        return None
+    record = read_record(files.record)
+    pictures = ()
+    if files.picture.is_file():
+        caption = f"{record.mark}, planted on {100 * record.share:g} % of {record.target}"
+        data = files.picture.read_bytes()
+        pictures = (Picture(data=data, media="image/png", alt=caption, caption=caption),)
+    arms = "; ".join(f"{name}: {words}" for name, words in record.arms.items())
+    return Section(
+        title=f"Does a {record.noun} make {record.target}?",
+        paragraphs=(*sentences(record), f"Arms: {arms}."),
+        tables=tuple(shortcut_tables(record)),
+        figures=pictures,
+    )
+
+
+def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
+    """A table for each measure: a row for each arm and setting, in % and points of 100.
+
+    The gap's change is to that of the marked arm; in that arm, to that of the first setting.
+    """
+    images = record.images
+    of_others = f"{images.asked} images of other classes with the {record.noun}"
+    titles = {
+        "called": f"{of_others} called {record.target}",
+        "recall": f"{images.of_class} images of {record.target} without the {record.noun} "
+        "recognised",
+        "clean_accuracy": f"{images.validation} images without the {record.noun} recognised",
+    }
+    for measure, title in titles.items():
+        yield Table(
+            caption=title,
+            columns=COLUMNS,
+            rows=tuple(
+                _row(record, entry) for arm in record.arms for entry in record.of(arm, measure)
+            ),
+            names=2,
+        )
+
+
+def _row(record: ShortcutRecord, entry: Entry) -> tuple[str, ...]:
+    value = "–"
+    if entry.value is not None:
+        spread = "" if entry.deviation is None else f" ± {100 * entry.deviation:.1f}"
+        value = f"{100 * entry.value:.1f}{spread}"
+    cells = [
+        cell
+        for each in (entry.gap, entry.change)
+        for cell in (("", "") if each is None else (points(each), each.outcome))
+    ]
+    return entry.arm, record.candidates[entry.candidate - 1], value, *cells

@@ -1,0 +1,1 @@
+"""Does a network learn a mark instead of a class? Planted, trained, measured, and remedied."""

@@ -1,0 +1,78 @@
+"""A check for shortcuts as a section of the report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from manyheads.errors import RunError
+from manyheads.evidence.shortcut_record import ShortcutFiles
+from manyheads.evidence.shortcut_words import sentences
+from manyheads.report.content import Picture
+from manyheads.report.marked_sheet import Row, draw_marked
+from manyheads.report.shortcut_section import shortcut_section
+from manyheads.study.folder import RunFolder
+from tests.shortcuts import record
+
+PIXELS = np.full((40, 40, 3), 90, np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run folder with a check in it."""
+    files, kept = ShortcutFiles.of(tmp_path), record()
+    files.record.parent.mkdir()
+    files.record.write_text(kept.to_json(sentences(kept)), encoding="utf-8")
+    return RunFolder(tmp_path)
+
+
+def test_without_a_check_there_is_no_section(tmp_path: Path) -> None:
+    assert shortcut_section(RunFolder(tmp_path)) is None
+
+
+def test_it_says_what_the_command_said(folder: RunFolder) -> None:
+    section = shortcut_section(folder)
+    assert section is not None
+    assert section.title == "Does a logo make t-shirt?"
+    assert section.paragraphs[:-1] == sentences(record())
+    assert section.paragraphs[-1].startswith("Arms: control: control in words; marked: ")
+    called, recall, clean = section.tables
+    assert called.caption == "60 images of other classes with the logo called t-shirt"
+    assert [row[:2] for row in called.rows] == [
+        (arm, f"droprate {rate}")
+        for arm in ("control", "marked", "everywhere")
+        for rate in ("0", "0.8")
+    ]
+    for table in (called, recall, clean):
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]", called.rows[2][3])
+    assert [row[4] for row in called.rows][:4] == ["", "", "worse", "worse"]
+
+
+def test_the_picture_is_in_it(folder: RunFolder) -> None:
+    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [Row("b", [PIXELS])])
+    section = shortcut_section(folder)
+    assert section is not None
+    (picture,) = section.figures
+    assert isinstance(picture, Picture)
+    assert picture.data.startswith(b"\x89PNG")
+
+
+def test_a_damaged_record_is_named(folder: RunFolder) -> None:
+    ShortcutFiles.of(folder.path).record.write_text("{")
+    with pytest.raises(RunError, match=r"shortcut\.json"):
+        shortcut_section(folder)
+
+
+def test_the_sheet_has_room_for_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    heights = []
+    for count in (1, 3):
+        draw_marked(path, "$a_b$ 🐈", [Row("any", [PIXELS] * 9)] * count)
+        with Image.open(path) as image:
+            heights.append(image.height)
+    assert heights[1] > 2 * heights[0]
