@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance
 
 from manyheads.data.alterations import Pixels, random_of
 from manyheads.errors import SettingError
-from manyheads.settings import number, store
+from manyheads.settings import number, store, whole
 
 _LEAST_ASPECT = 0.3
 _MOST = {"shift": 0.5, "zoom": 0.5, "rotation": 180.0, "brightness": 1.0, "colour": 1.0}
@@ -88,12 +88,20 @@ class View:
 
     What is hidden is a rectangle of noise whose aspect ratio is drawn log-uniformly between 0.3
     and its inverse, and which lies wholly inside (random erasing: Zhong et al. 2020, algorithm 1,
-    with one share instead of a range, and always applied).
+    with one share instead of a range, and always applied). Raises `SettingError` for a number
+    below 1 and a share outside [0, 1).
     """
 
     number: int
     augmentation: Augmentation
     hide_pixels: float = 0.0
+
+    def __post_init__(self) -> None:
+        store(
+            self,
+            number=whole("view", self.number, 1, 2**31 - 1),
+            hide_pixels=number("hide_pixels", self.hide_pixels, 0, 1, open_high=True),
+        )
 
     def __call__(self, pixels: Pixels, content: str, /) -> Pixels:
         if self.augmentation.changes:
@@ -128,15 +136,17 @@ def _augmented(pixels: Pixels, most: Augmentation, random: np.random.Generator) 
 
 def _moved(pixels: Pixels, *, shift: tuple[float, float], zoom: float, turn: float) -> Pixels:
     """Zoomed and turned about the middle, then shifted by shares of the side, in one resampling."""
-    size = len(pixels)
-    wide = np.pad(pixels, ((size, size), (size, size), (0, 0)), "symmetric")
+    size, middle = len(pixels), len(pixels) / 2
     cosine, sine = math.cos(turn) / zoom, math.sin(turn) / zoom
-    middle = size / 2
     x, y = (middle + each * size for each in shift)  # where the middle comes to lie
+    # No corner of the result looks farther from the middle than this; beyond is nothing to see.
+    reach = (math.sqrt(0.5) + math.hypot(*shift)) * size / zoom
+    edge = max(size, math.ceil(reach - middle) + 1)
+    wide = np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), "symmetric")
     # Pillow asks where in the source each pixel of the result comes from.
     matrix = (
-        cosine, sine, middle + size - cosine * x - sine * y,
-        -sine, cosine, middle + size + sine * x - cosine * y,
+        cosine, sine, middle + edge - cosine * x - sine * y,
+        -sine, cosine, middle + edge + sine * x - cosine * y,
     )  # fmt: skip
     moved = Image.fromarray(wide).transform(
         (size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
