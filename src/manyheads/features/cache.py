@@ -13,29 +13,24 @@ import json
 import logging
 import math
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt32
+from jaxtyping import Float, Float32, Int64
 
 from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
+from manyheads.features.rows import as_stored, checksum, damaged, type_of, write
 from manyheads.locks import alone
 from manyheads.places import cache_dir, disk_errors, make_folder, write_text
 from manyheads.settings import ImageSettings, digest, plain
 
 _log = logging.getLogger(__name__)
-_BLOCK = 256  # rows read at once, at most, when their checksums are compared
-_GAP = 4  # rows that are read in vain rather than skipped
 _PART = 9000  # contents whose entries are in memory at once
 _ABSENT = Entry(-1, 0)
-STORAGES = ("f32", "f16")
-_TYPES = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +75,7 @@ class FeatureCache:
     def __init__(self, recipe: FeatureRecipe) -> None:
         self.folder = make_folder(cache_dir() / "features" / recipe.digest)
         self._path = self.folder / f"features.{recipe.storage}"
-        self._type = _TYPES[recipe.storage]
+        self._storage, self._type = recipe.storage, type_of(recipe.storage)
         with alone(self.folder / "opening.lock", "opening the features"), disk_errors(self.folder):
             description = self.folder / "recipe.json"
             if not description.exists():
@@ -109,13 +104,14 @@ class FeatureCache:
                 entries = [found.get(content, _ABSENT) for content in wanted]
                 rows[part] = [entry.row for entry in entries]
                 checksums[part] = [entry.checksum for entry in entries]
-            damaged = list(self._damaged(contents, rows, checksums))
-            if damaged:
-                _log.warning("%d damaged rows of %s are made again", len(damaged), self._path)
+            stride = self._type.itemsize * self.width
+            lost = list(damaged(self._file, stride, contents, rows, checksums))
+            if lost:
+                _log.warning("%d damaged rows of %s are made again", len(lost), self._path)
                 self._index.forget(
-                    {contents[i]: Entry(int(rows[i]), int(checksums[i])) for i in damaged}
+                    {contents[i]: Entry(int(rows[i]), int(checksums[i])) for i in lost}
                 )
-                rows[damaged] = -1
+                rows[lost] = -1
         return rows
 
     def known(self, contents: Sequence[str]) -> set[str]:
@@ -135,7 +131,10 @@ class FeatureCache:
     def add(
         self, contents: Sequence[str], features: Float32[np.ndarray, "rows *grid features"]
     ) -> None:
-        """Store one row for each of these different contents; those already stored stay."""
+        """Store one row for each of these different contents; those already stored stay.
+
+        Raises `SettingError` for features that are too large for the storage f16.
+        """
         with self._damage_reported(), self._index.transaction():
             width = self._agreed_width(math.prod(features.shape[1:]))
             if features.ndim == 4 and self.grid is None:
@@ -146,15 +145,13 @@ class FeatureCache:
             if not fresh:
                 return
             first = self._index.next_row()
-            rows = np.ascontiguousarray(features[fresh], self._type)
+            rows = as_stored(features[fresh], self._storage)
             with disk_errors(self._path):
-                _write(self._file, first * width * self._type.itemsize, rows.tobytes())
+                write(self._file, first * width * self._type.itemsize, rows.tobytes())
             named = zip(fresh, rows, strict=True)
             self._index.add(
                 {
-                    contents[index]: Entry(
-                        first + offset, _checksum(contents[index], row.tobytes())
-                    )
+                    contents[index]: Entry(first + offset, checksum(contents[index], row.tobytes()))
                     for offset, (index, row) in enumerate(named)
                 }
             )
@@ -203,25 +200,6 @@ class FeatureCache:
             self._path.unlink(missing_ok=True)
             return Index(path)
 
-    def _damaged(
-        self,
-        contents: Sequence[str],
-        rows: Int64[np.ndarray, "contents"],
-        checksums: UInt32[np.ndarray, "contents"],
-    ) -> Iterator[int]:
-        """The indices of the contents whose rows are not as they were written."""
-        stride = self._type.itemsize * self.width
-        order = np.argsort(rows, kind="stable")
-        for block in _blocks(order[np.searchsorted(rows[order], 0) :], rows):
-            first, last = int(rows[block[0]]), int(rows[block[-1]])
-            data = _read(self._file, first * stride, (last - first + 1) * stride)
-            places: list[int] = block.tolist()
-            starts: list[int] = ((rows[block] - first) * stride).tolist()
-            expected: list[int] = checksums[block].tolist()
-            for index, start, checksum in zip(places, starts, expected, strict=True):
-                if _checksum(contents[index], data[start : start + stride]) != checksum:
-                    yield index
-
     def _agreed_width(self, width: int) -> int:
         known = self.width
         if known == 0:
@@ -240,37 +218,5 @@ class FeatureCache:
             raise DiskError(f"an index in {self._index.path}", str(error), remedy) from error
 
 
-def _checksum(content: str, row: bytes | memoryview) -> int:
-    # With the content in it, a row cannot be taken for another content's either.
-    return zlib.crc32(row, zlib.crc32(content.encode()))
-
-
 def _parts(contents: Sequence[str]) -> Iterator[slice]:
     return (slice(start, start + _PART) for start in range(0, len(contents), _PART))
-
-
-def _blocks(
-    order: Int64[np.ndarray, "stored"], rows: Int64[np.ndarray, "contents"]
-) -> Iterator[Int64[np.ndarray, "block"]]:
-    """`order` in pieces that are read at once: close together, and no more than `_BLOCK` rows."""
-    ordered = rows[order]
-    apart = (np.diff(ordered) > _GAP) | (np.diff(ordered // _BLOCK) > 0)
-    cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]
-    return (order[start:end] for start, end in pairwise(cuts) if end > start)
-
-
-def _read(file: Any, offset: int, size: int) -> memoryview:
-    data = bytearray(size)
-    view, done = memoryview(data), 0
-    file.seek(offset)
-    while done < size and (count := file.readinto(view[done:])):
-        done += count
-    return view[:done]
-
-
-def _write(file: Any, offset: int, data: bytes) -> None:
-    view, done = memoryview(data), 0
-    file.seek(offset)
-    while done < len(data):
-        done += file.write(view[done:])
-    os.fsync(file.fileno())

@@ -62,7 +62,8 @@ def extract(
     With the `pooling` grid, those of every cell of the feature grid, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
     alteration that is meant for training is made of no other. `progress` counts the images that
-    were missing. Raises `Interrupted` within about a second once `stop` is set; what was finished
+    were missing. Raises `SettingError` for features that are too large for the storage f16, and
+    `Interrupted` within about a second once `stop` is set; what was finished
     is kept, and the same call goes on from there.
     """
     started = time.perf_counter()

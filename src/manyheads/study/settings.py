@@ -13,7 +13,7 @@ import tomli_w
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
 from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
-from manyheads.features.cache import STORAGES
+from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
 from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole

@@ -24,6 +24,7 @@ from manyheads.backbones.compiled import (
     compile_backbone,
 )
 from manyheads.backbones.exported import Program, made
+from manyheads.backbones.products import Product
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.streams import timed
 from manyheads.backbones.weights import Weights
@@ -121,6 +122,26 @@ def test_the_seal_names_what_the_program_depends_on(
     assert recipe["weights"] == small_weights.digest
     assert (recipe["size"], recipe["batch"]) == (SIZE, 16)
     assert {"keras", "openvino", "layout"} <= recipe.keys()
+
+
+def test_a_grid_is_a_program_of_its_own_and_the_pooled_one_keeps_its_key(
+    small: BackboneSpec, small_weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs of earlier versions stay valid."""
+    asked: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def made(*given: Any, **_: Any) -> Product:
+        asked.append((given[1], given[3]))
+        return Product(Path("nowhere"), {"features": 1})
+
+    monkeypatch.setattr(exported.products, "made", made)
+    for pooling in ("avg", "grid"):
+        exported.program(small, small_weights, SIZE, pooling=pooling)
+    (pooled, plain), (grid, other) = asked
+    assert pooled.keys() == {"backbone", "weights", "size", "batch", "layout"}
+    assert plain.keys() == {"backbone", "weights", "digest", "size"}
+    assert grid == pooled | {"pooling": "grid"}
+    assert other == plain | {"pooling": "grid"}
 
 
 def test_weights_that_are_not_the_named_ones_are_refused(

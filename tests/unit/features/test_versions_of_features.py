@@ -17,6 +17,7 @@ from manyheads.backbones.compiled import Key
 from manyheads.backbones.weights import Weights
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.images import load_pixels
+from manyheads.errors import Interrupted
 from manyheads.features import extract as extract_module
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import Features, extract, recipe_of
@@ -130,6 +131,23 @@ def test_each_version_is_kept_apart_and_is_what_the_backbone_saw(
     assert run(dataset, pooling="grid", alteration=Darkened(10)).passes == len(dataset)
     again = run(dataset, pooling="grid")
     np.testing.assert_array_equal(again.matrix[again.rows], plain.matrix[plain.rows])
+
+
+def test_altered_grids_go_on_where_they_were_stopped(
+    dataset: Dataset, backbone: GridBackbone
+) -> None:
+    how: dict[str, Any] = {"pooling": "grid", "storage": "f16", "alteration": Darkened(9)}
+    stop = threading.Event()
+    with pytest.raises(Interrupted):
+        run(dataset, **how, stop=stop, progress=lambda done, _: stop.set() if done >= 4 else None)
+    kept = backbone.passes
+    assert 4 <= kept < len(dataset)
+    found = run(dataset, **how)
+    assert found.passes == len(dataset) - kept
+    whole = run(dataset, **(how | {"storage": "f32"}))
+    np.testing.assert_array_equal(
+        found.matrix[found.rows], whole.matrix[whole.rows].astype(np.float16)
+    )
 
 
 def test_only_the_images_that_are_wanted_pass(dataset: Dataset, backbone: GridBackbone) -> None:
