@@ -98,8 +98,8 @@ def test_a_shift_moves_the_picture_and_no_corner_is_black() -> None:
     "amounts",
     [
         {"shift": 0.5, "zoom": 0.5, "rotation": 180},
-        {"shift": 0.25, "zoom": 0.5},
-        {"zoom": 0.5, "rotation": 45},
+        {"shift": 0.4, "zoom": 0.5},
+        {"shift": 0.2, "zoom": 0.5, "rotation": 45},
     ],
 )
 def test_however_far_it_looks_it_sees_nothing_but_the_image(amounts: dict[str, float]) -> None:
