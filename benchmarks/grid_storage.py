@@ -2,8 +2,9 @@
 
     python -m benchmarks grid_storage      three minutes on two cores
 
-The grids of the photographs' training images in either storage, and the lesson's heads with half of
-the cells hidden, trained on both.
+How far the mean of a grid's cells moves, for the photographs that train and for those that validate
+(whose grids no study keeps: they are a check on other images), and what that does to the lesson's
+heads with half of the cells hidden.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=5)
     args = options.parse_args()
     data = photographs(args.data, real=True)
-    apart = distances(data)
+    apart = {split: distances(data, split) for split in ("train", "validation")}
     with tempfile.TemporaryDirectory() as folder:
         studies = {
             storage: Study(
@@ -51,22 +52,22 @@ def main() -> None:
     write_result(args.results, "grid-storage", lines)
 
 
-def distances(data: Path) -> np.ndarray:
-    """How far the mean of an image's cells moves, as a share of its length."""
+def distances(data: Path, split: str) -> np.ndarray:
+    """How far the mean of each image's cells moves, as a share of its length."""
     dataset, spec = open_dataset(data), registry.get("xception")
-    train = dataset.rows("train")
+    images = dataset.rows(split)
     means = {}
     for storage in STORAGES:
         found = extract(
-            dataset, spec, resolve(spec), IMAGE, pooling="grid", storage=storage, only=train
+            dataset, spec, resolve(spec), IMAGE, pooling="grid", storage=storage, only=images
         )
-        grids = (found.matrix[row].astype(np.float64) for row in found.rows[train])
+        grids = (found.matrix[row].astype(np.float64) for row in found.rows[images])
         means[storage] = np.stack([grid.mean(axis=0) for grid in grids])
     exact, rounded = (means[storage] for storage in STORAGES)
     return np.linalg.norm(rounded - exact, axis=1) / np.linalg.norm(exact, axis=1)
 
 
-def report(apart: np.ndarray, studies: dict[str, Study]) -> list[str]:
+def report(apart: dict[str, np.ndarray], studies: dict[str, Study]) -> list[str]:
     """How far features move, and what that does to scores."""
     rows = [("storage", "hide_patches", "peak val_accuracy", "minimum val_loss")]
     for storage, study in studies.items():
@@ -84,8 +85,19 @@ def report(apart: np.ndarray, studies: dict[str, Study]) -> list[str]:
     return [
         "## Feature grids in half precision",
         "",
-        f"The mean over an image's cells moves by {np.median(apart):.1e} of its length in the "
-        f"median image, and by {apart.max():.1e} at most, of {len(apart):,}.",
+        "How far the mean over an image's cells moves, as a share of its length:",
+        "",
+        *table(
+            [
+                ("split", "images", "median", "most"),
+                *(
+                    (split, f"{len(found):,}", f"{np.median(found):.1e}", f"{found.max():.1e}")
+                    for split, found in apart.items()
+                ),
+            ]
+        ),
+        "",
+        "What heads make of it:",
         "",
         *table(rows),
         "",
