@@ -1,6 +1,6 @@
 """What does it change to keep feature grids in half precision?
 
-    python -m benchmarks grid_storage      six minutes on two cores
+    python -m benchmarks grid_storage      five minutes on two cores
 
 How far the mean of a grid's cells moves, for the photographs that train and for those that validate
 (whose grids no study keeps: they are a check on other images), and what that does to the lesson's
