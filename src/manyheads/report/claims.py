@@ -16,6 +16,7 @@ from manyheads.report.content import Section, Table
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Interval
 from manyheads.report.scales import loss_limits
+from manyheads.report.shortcut_section import shortcut_section
 from manyheads.report.words import NOTHING, capital, interval, metric_words, p_value, score
 from manyheads.study.folder import RunFolder
 
@@ -55,6 +56,8 @@ def _sections(folder: RunFolder) -> Iterator[Section]:
             tables=(_reach_table(longer), _epochs_table(longer)),
             figures=(_longer_panel(longer),),
         )
+    if (shortcut := shortcut_section(folder)) is not None:
+        yield shortcut
 
 
 def _ways_table(claim: EnsembleClaim) -> Table:

@@ -29,7 +29,7 @@ def shortcut_section(folder: RunFolder) -> Section | None:
         pictures = (Picture(data=data, media="image/png", alt=caption, caption=caption),)
     arms = "; ".join(f"{name}: {words}" for name, words in record.arms.items())
     return Section(
-        title=f"Does a {record.noun} make {record.target}?",
+        title=f"Is a {record.noun} learnt instead of {record.target}?",
         paragraphs=(*sentences(record), f"Arms: {arms}."),
         tables=tuple(shortcut_tables(record)),
         figures=pictures,

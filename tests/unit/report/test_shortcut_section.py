@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 from PIL import Image
 
 from manyheads.errors import RunError
+from manyheads.evidence.findings import read_findings
 from manyheads.evidence.shortcut_record import ShortcutFiles
 from manyheads.evidence.shortcut_words import sentences
 from manyheads.report.content import Picture
+from manyheads.report.filling import report_content
 from manyheads.report.marked_sheet import Row, draw_marked
+from manyheads.report.page import write_report
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.study.folder import RunFolder
 from tests.shortcuts import record
@@ -37,7 +41,7 @@ def test_without_a_check_there_is_no_section(tmp_path: Path) -> None:
 def test_it_says_what_the_command_said(folder: RunFolder) -> None:
     section = shortcut_section(folder)
     assert section is not None
-    assert section.title == "Does a logo make t-shirt?"
+    assert section.title == "Is a logo learnt instead of t-shirt?"
     assert section.paragraphs[:-1] == sentences(record())
     assert section.paragraphs[-1].startswith("Arms: control: control in words; marked: ")
     called, recall, clean = section.tables
@@ -60,6 +64,21 @@ def test_the_picture_is_in_it(folder: RunFolder) -> None:
     (picture,) = section.figures
     assert isinstance(picture, Picture)
     assert picture.data.startswith(b"\x89PNG")
+
+
+def test_the_report_of_a_study_shows_it(
+    folder: RunFolder, small_run: RunFolder, tmp_path: Path
+) -> None:
+    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [Row("b", [PIXELS])])
+    run = RunFolder(shutil.copytree(small_run.path, tmp_path / "study"))
+    shutil.copytree(folder.claims, run.claims)
+    content = report_content(read_findings(run))
+    assert shortcut_section(run) in content.sections
+    write_report(run.report, content)
+    page = run.report.read_text(encoding="utf-8")
+    assert "Is a logo learnt instead of t-shirt?" in page
+    assert "60 images of other classes with the logo called t-shirt" in page
+    assert "data:image/png;base64," in page
 
 
 def test_a_damaged_record_is_named(folder: RunFolder) -> None:
