@@ -37,6 +37,7 @@ BENCHMARKS = (
     Benchmark("labels", "which wrong labels does the check find?", by_default=False),
     Benchmark("trajectories", "how closely do the engines agree?", by_default=False),
     Benchmark("step_parts", "where does the time of a head's epoch go?", by_default=False),
+    Benchmark("findings", "do the lesson's claims hold on its photographs?", by_default=False),
     Benchmark("grid_storage", "what do half-precision grids change?", by_default=False),
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
