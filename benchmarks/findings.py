@@ -25,9 +25,8 @@ SEEDS = 20
 _IMAGES = "--image-size 150 --interpolation nearest"
 _LESSON = f"--learning-rate 0.001 --size-inner 100 --epochs 30 {_IMAGES}"
 _COMMAND = "import sys; from manyheads.cli.main import main; sys.exit(main())"
-_LEFT_OUT = re.compile(
-    r"^(Model|Curves|Tables?|Next|Picture|Record|         manyheads) .*\n?", re.M
-)
+_FILES = "Model|Curves|Tables?|Next|Picture|Record|         manyheads"
+_LEFT_OUT = re.compile(rf"^({_FILES}) .*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ CLAIMS = (
         ("claims lesson --longer",),
         "Longer until what? Until the best log loss, and until the best accuracy, are different "
         "questions: accuracy stays on a plateau long after log loss has turned, and its best "
-        "epoch is where noise puts it. A head that was still improving when its training ended tells "
-        "only that it takes at least so long.",
+        "epoch is where noise puts it. A head that was still improving when its training ended "
+        "tells only that it takes at least so long.",
     ),
     Claim(
         "Hiding parts helps",
@@ -123,9 +122,9 @@ def introduction(seeds: int) -> list[str]:
         "# What of the lesson's claims holds, on its own photographs",
         "",
         "This page is written by `python -m benchmarks.findings`: the commands below, and what "
-        f"they print. {seeds} seeds, Xception at 150×150 with ImageNet's weights, frozen. Every verdict "
-        "is that of [the statistics of all comparisons here](verdict.md): intervals at 95 %, for "
-        "images and seeds drawn anew, adjusted for all differences of a command together. "
+        f"they print. {seeds} seeds, Xception at 150×150 with ImageNet's weights, frozen. Every "
+        "verdict is that of [the statistics of all comparisons here](verdict.md): intervals at "
+        "95 %, for images and seeds drawn anew, adjusted for all differences of a command at once. "
         "*Undecided* means that the data do not tell, not that there is no difference.",
         "",
     ]

@@ -134,19 +134,32 @@ KERAS_OWN = (
     "feature_droprate", "label_smoothing", "l2", "weight_decay", "max_norm", "optimizer",
     "momentum", "sgd with weight_decay", "learning_rate_schedule",
 )  # fmt: skip
+TOGETHER = {
+    "feature_droprate": 0.2, "label_smoothing": 0.1, "weight_decay": 0.05, "optimizer": "adamw",
+    "max_norm": 0.8, "learning_rate_schedule": "cosine", "learning_rate": 0.003,
+}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", KERAS_OWN)
-def test_epochs_are_those_of_a_plain_keras_fit_with_its_own_parts(option: str) -> None:
+def test_epochs_are_those_of_a_plain_keras_fit_with_its_own_part(option: str) -> None:
+    check_against_keras(OPTIONS[option], has_penalty=option == "l2")
+
+
+def test_epochs_are_those_of_a_plain_keras_fit_with_its_own_parts() -> None:
+    check_against_keras(TOGETHER)
+
+
+def check_against_keras(changes: dict[str, Any], *, has_penalty: bool = False) -> None:
     """Keras's layers, penalties, constraints, optimisers and schedules, masks written down."""
     keras = training_keras()
     fold = generated_fold(64, 300, 10)
-    head = settings(**({"size_inner": 40, "epochs": 6} | OPTIONS[option]))
+    head = settings(**({"size_inner": 40, "epochs": 6} | changes))
     plain = keras_reference.fit(keras, head, fold.matrix[:64], fold.train_labels, fold.classes)
     for name in ("fused", "keras"):
         story = train(engine_named(name), [head], [fold], rule="last", streams=plain.streams)[0]
         assert_close(story.parameters, plain.weights, 2e-5)
-        if option != "l2":  # Keras's losses have the penalty in them
+        if not has_penalty:  # it is in Keras's losses
             np.testing.assert_allclose(story.losses, plain.losses, rtol=2e-5, atol=2e-7)
 
 
