@@ -13,9 +13,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from manyheads.heads.cells import mean_cells, mean_half_cells
 from manyheads.heads.fold import PLAIN, Fold, Source, versions_of
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.kernels import mean_cells, mean_half_cells
 from manyheads.heads.streams import Purpose, Streams
 
 Vectors = Float32[np.ndarray, "samples features"]
