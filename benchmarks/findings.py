@@ -135,11 +135,14 @@ def section(claim: Claim, runs: Path, data: Path, seeds: int) -> list[str]:
     commands = [command.format(seeds=seeds) for command in claim.commands]
     answers = [run(command, runs, data) for command in commands]
     shown, told = answers[-1]
-    costs = [line for line in told.splitlines() if line.startswith("Cost")]
+    cost = next((line for line in told.splitlines() if line.startswith("Cost")), "Cost  nothing")
+    evidence, _, verdict = shown.partition("Verdict  ")
     return [
         f"## {claim.title}", "", f"{claim.says} {claim.precisely}", "",
         "```console", *(f"manyheads {command}" for command in commands), "```", "",
-        "```text", *costs, *([""] if costs else []), shown, "```", "",
+        *(f"- {sentence.strip()}" for sentence in verdict.splitlines()), "",
+        "<details><summary>The evidence</summary>", "",
+        "```text", cost, "", evidence.strip("\n"), "```", "", "</details>", "",
     ]  # fmt: skip
 
 

@@ -56,7 +56,8 @@ def amount(metric: str, value: float) -> str:
     if not math.isfinite(shown):
         return f"{'−' if shown < 0 else ''}∞"
     small = 0 < abs(shown) < 0.5 * 10**-digits
-    return f"{shown:.1g}" if small else f"{shown:.{digits}f}"
+    text = f"{shown:.1g}" if small else f"{shown:.{digits}f}"
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def margin_words(metric: str, margins: Margins) -> str:

@@ -18,7 +18,7 @@ def test_a_learnt_mark_is_the_headline() -> None:
     first, cost, settings, remedy, basis = sentences(record())
     assert first.startswith("The logo is learnt instead of t-shirt: images of other classes that")
     assert "more often than by the control, by " in first
-    assert cost.startswith("On images without the logo, recall of t-shirt changes by -")
+    assert cost.startswith("On images without the logo, recall of t-shirt changes by −")
     assert cost.count("(worse in every setting)") == 2
     assert settings.startswith("Against droprate 0, that gap is ")
     assert remedy.startswith("everywhere (everywhere in words) leaves ")
