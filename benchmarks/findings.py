@@ -33,7 +33,7 @@ _LEFT_OUT = re.compile(rf"^({_FILES}) .*\n?", re.MULTILINE)
 class Claim:
     """A claim of the lesson, the commands that ask, and what the lesson's words leave out.
 
-    `{seeds}` stands for the number of seeds; the last command's answer is the evidence.
+    `{seeds}` stands for the number of seeds. The verdict is the last command's; all are evidence.
     """
 
     title: str
@@ -74,12 +74,14 @@ CLAIMS = (
         (
             "sweep clothing --droprate 0 0.5 --hide-patches 0 0.5 --views 1 4 --hide-pixels 0.25 "
             f"--augment none {_LESSON} --seeds {{seeds}} --out hidden",
+            "compare hidden --baseline 5",
         ),
         "Dropout hides *units* of the inner layer, not parts of the image: the whole image has "
         "passed the backbone before. Hiding parts of the image is another regulariser, and it is "
         "here in two forms beside dropout: half of the cells of the feature grid in every step "
         "(`hide_patches`), and a rectangle of a quarter of the image in three of four views "
-        "(`hide_pixels`, with 4 views). `views 1` is the plain image.",
+        "(`hide_pixels`, with 4 views). `views 1` is the plain image. Each is compared with "
+        "candidate 5, the lesson's head at droprate 0.5, which hides no part of the image.",
     ),
     Claim(
         "A network may learn a logo instead of a t-shirt, and hiding parts prevents that",
@@ -125,7 +127,8 @@ def introduction(seeds: int) -> list[str]:
         f"they print. {seeds} seeds, Xception at 150×150 with ImageNet's weights, frozen. Every "
         "verdict is that of [the statistics of all comparisons here](verdict.md): intervals at "
         "95 %, for images and seeds drawn anew, adjusted for all differences of a command at once. "
-        "*Undecided* means that the data do not tell, not that there is no difference.",
+        "*Undecided* means that the data do not tell, not that there is no difference. Features "
+        "that the cache had already cost no pass.",
         "",
     ]
 
@@ -134,15 +137,16 @@ def section(claim: Claim, runs: Path, data: Path, seeds: int) -> list[str]:
     """A claim, its command, what that cost, and what it answered."""
     commands = [command.format(seeds=seeds) for command in claim.commands]
     answers = [run(command, runs, data) for command in commands]
-    shown, told = answers[-1]
-    cost = next((line for line in told.splitlines() if line.startswith("Cost")), "Cost  nothing")
-    evidence, _, verdict = shown.partition("Verdict  ")
+    lines = [line for _, told in answers for line in told.splitlines()]
+    costs = [line for line in lines if line.startswith("Cost")]
+    evidence = [shown.partition("Verdict  ")[0].strip("\n") for shown, _ in answers]
+    verdict = answers[-1][0].partition("Verdict  ")[2]
     return [
         f"## {claim.title}", "", f"{claim.says} {claim.precisely}", "",
         "```console", *(f"manyheads {command}" for command in commands), "```", "",
         *(f"- {sentence.strip()}" for sentence in verdict.splitlines()), "",
         "<details><summary>The evidence</summary>", "",
-        "```text", cost, "", evidence.strip("\n"), "```", "", "</details>", "",
+        "```text", "\n\n".join(["\n".join(costs), *evidence]), "```", "", "</details>", "",
     ]  # fmt: skip
 
 
