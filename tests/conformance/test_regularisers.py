@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from manyheads.heads.bank import Engine, HeadSettings, engine_named
-from manyheads.heads.fold import versions_of
-from manyheads.heads.hyperparameters import NAMES, NEUTRAL
+from manyheads.heads.fold import PLAIN, Version, versions_of
+from manyheads.heads.hyperparameters import NAMES
 from tests import keras_reference
 from tests.banks import generated_fold, same, settings, train, training_keras, with_versions
 from tests.formulas import train_in_float64
@@ -164,11 +164,9 @@ def check_against_keras(changes: dict[str, Any], *, has_penalty: bool = False) -
 
 
 def test_a_neutral_setting_asks_for_plain_features_alone() -> None:
-    plain = settings().hyperparameters
-    assert len(versions_of(plain)) == 1
-    assert {name: getattr(plain, name) for name in ("l2", "views", "mixup")} == {
-        name: NEUTRAL[name] for name in ("l2", "views", "mixup")
-    }
+    assert versions_of(settings().hyperparameters) == (PLAIN,)
+    both = settings(views=2, hide_pixels=0.2, hide_patches=0.5).hyperparameters
+    assert versions_of(both) == (Version(0, 0.0, True), Version(1, 0.2, True))
 
 
 def early(changes: dict[str, Any]) -> HeadSettings:

@@ -46,7 +46,6 @@ class FeatureRecipe:
     image: ImageSettings
     preprocessing: str
     pooling: str = "avg"
-    view: int = 0
     runtime: str = "openvino"
     precision: str = "f32"
     storage: str = "f32"
@@ -54,9 +53,14 @@ class FeatureRecipe:
 
     @property
     def described(self) -> dict[str, Any]:
-        """The recipe as plain values; what came to be part of it later is told where it matters."""
+        """The recipe as plain values, so that those of earlier versions keep their digests.
+
+        What came to be part of it later is told where it matters, and `view`, which alterations
+        have replaced, was always 0.
+        """
         usual = {"storage": "f32", "alteration": None}
-        return {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
+        told = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
+        return told | {"view": 0}
 
     @property
     def digest(self) -> str:

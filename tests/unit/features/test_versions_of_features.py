@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from jaxtyping import UInt8
 
 from manyheads.backbones import registry
-from manyheads.backbones.compiled import Key
 from manyheads.backbones.weights import Weights
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.images import load_pixels
@@ -31,16 +30,7 @@ CELLS, WIDTH = (2, 3), 5
 class GridBackbone(FakeBackbone):
     """Yields a grid of 2×3 cells, each of the image's own numbers."""
 
-    def run(
-        self, batches: Iterable[tuple[Key, Any]], *, stop: threading.Event | None = None
-    ) -> Generator[tuple[Key, Any]]:
-        for key, pixels in batches:
-            if stop is not None and stop.is_set():
-                return
-            self.passes += len(pixels)
-            yield key, self.grids(pixels)
-
-    def grids(self, pixels: Any) -> Any:
+    def expected(self, pixels: Any) -> Any:
         flat = pixels.reshape(len(pixels), -1)[:, : CELLS[0] * CELLS[1] * WIDTH]
         return (flat.reshape(-1, *CELLS, WIDTH) / 255).astype(np.float32)
 
@@ -83,7 +73,7 @@ def test_grids_are_kept_cell_by_cell(
 ) -> None:
     found = run(dataset, pooling="grid", storage=storage)
     pixels = np.stack([load_pixels(path, IMAGE) for path in dataset.paths])
-    wanted = backbone.grids(pixels).reshape(len(dataset), -1, WIDTH).astype(kind)
+    wanted = backbone.expected(pixels).reshape(len(dataset), -1, WIDTH).astype(kind)
     assert found.grid == CELLS
     assert found.matrix.dtype == kind
     np.testing.assert_array_equal(found.matrix[found.rows], wanted)
@@ -125,7 +115,7 @@ def test_each_version_is_kept_apart_and_is_what_the_backbone_saw(
             for path, digest in zip(dataset.paths, dataset.digests, strict=True)
         ]
     )
-    wanted = backbone.grids(altered).reshape(len(dataset), -1, WIDTH)
+    wanted = backbone.expected(altered).reshape(len(dataset), -1, WIDTH)
     np.testing.assert_array_equal(dark.matrix[dark.rows], wanted)
     assert run(dataset, pooling="grid", alteration=Darkened(9)).passes == 0
     assert run(dataset, pooling="grid", alteration=Darkened(10)).passes == len(dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path):  # noqa: ARG001 - a cache of its own
+def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
+    del own_cache  # it is there
     with free_backbone(monkeypatch, extraction=0.02):
         yield
 
@@ -85,8 +87,12 @@ def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -
     (data / "train" / "dog" / "0.png").write_bytes(b"none")
     (data / "validation" / "cat" / "0.png").write_bytes(b"not one either")
     said: list[str] = []
-    listener = ShortcutListener()
-    setattr(listener, "note", said.append)  # noqa: B010 - a method of this one alone
+
+    class Notes(ShortcutListener):
+        def note(self, text: str, /) -> None:
+            said.append(text)
+
+    listener = Notes()
     checked = run_shortcut(settings(data, share=1.0), tmp_path / "run", listener=listener)
     images = checked.record.images
     assert (images.train, images.marked, images.validation, images.asked) == (35, 11, 17, 11)
