@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from manyheads.backbones import registry
 from manyheads.claims.ensemble import ensemble_claim
 from manyheads.claims.longer import longer_claim
+from manyheads.data.marks import PLAIN_FORMS, Mark
 from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
 from manyheads.evidence.claims import EnsembleClaim, LongerClaim
@@ -22,20 +24,19 @@ from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
 from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
-from manyheads.heads.hyperparameters import LESSON, NEUTRAL, Hyperparameters
-from manyheads.keras_backend import TRAINING_BACKENDS, import_keras
+from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.model.classifier import Classifier, load
+from manyheads.model.lesson_model import make_model
 from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
-from manyheads.settings import ImageSettings, SplitSettings, whole
+from manyheads.settings import ImageSettings, SplitSettings
+from manyheads.shortcut.run import Checked, run_shortcut
+from manyheads.shortcut.settings import ShortcutSettings
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import METRICS
 from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["Study", "load", "make_model"]
 
@@ -230,6 +231,45 @@ class Study:
         """
         return longer_claim(self.finished.folder.path, epochs=epochs, patience=patience)
 
+    def shortcut_claim(
+        self,
+        target: str,
+        *,
+        mark: str | Path = "logo",
+        share: float = 0.95,
+        into: Iterable[str] = (),
+        hide_patches: float = 0.0,
+        hide_pixels: float = 0.0,
+        views: int = 4,
+        everywhere: bool = False,
+        clean: int = 0,
+        margin: float = 0.01,
+    ) -> Checked:
+        """Check whether heads learn a mark instead of the class `target`, as `manyheads shortcut`.
+
+        The study's candidates are trained with its seeds on given validation images, each head to
+        its last epoch. `mark` is a form (logo, patch, text, border, tint) or a picture's file,
+        planted on the `share` of the class's training images, in memory. `into` are the classes
+        asked about with it (none: all others). The remedies: a share of the feature grid's cells
+        hidden, a share of the image hidden in all of `views` but the plain one, the mark on every
+        class, and a last layer trained anew on so many `clean` images of each.
+        `print(*found.verdict)` is the answer; every later report has it.
+        """
+        settings = ShortcutSettings(
+            study=replace(self.settings, select="last", patience=None, prune=None),
+            target=target,
+            mark=Mark.usual(str(mark)) if mark in PLAIN_FORMS else Mark.of_file(Path(mark)),
+            share=share,
+            into=tuple(dict.fromkeys(into)),
+            hide_patches=hide_patches,
+            hide_pixels=hide_pixels,
+            views=views,
+            everywhere=everywhere,
+            clean=clean,
+            margin=margin,
+        )
+        return run_shortcut(settings, self.folder.path)
+
     @property
     def finished(self) -> Finished:
         """What `run` came to; raises `RunError` before it has been called."""
@@ -279,46 +319,6 @@ class Study:
         if len(shown) < len(result.grid):
             lines.append(f"… {len(result.grid) - len(shown):,} more in .results")
         return "\n".join(lines)
-
-
-def make_model(
-    learning_rate: float = 0.01,
-    size_inner: int = 100,
-    droprate: float = 0.5,
-    *,
-    backbone: str = "xception",
-    classes: int = 10,
-    image_size: int = 150,
-    weights: str | Path | None = None,
-) -> keras.Model:
-    """The lesson's compiled Keras model: a frozen backbone with ImageNet's weights, and a head.
-
-    It takes preprocessed float32 images `[n, image_size, image_size, 3]` and gives logits
-    `[n, classes]`; its loss takes one-hot labels. Keras runs on the backend that it is set to, or
-    the best installed. On the base installation's, OpenVINO, the model builds, loads, predicts
-    and saves, and `fit` raises `MissingExtraError`.
-    """
-    from manyheads.backbones import keras_builds
-    from manyheads.backbones.weights import resolve
-    from manyheads.model.keras_models import build
-
-    hyperparameters = Hyperparameters(
-        learning_rate=learning_rate, size_inner=size_inner, droprate=droprate
-    )
-    classes = whole("classes", classes, 2, 1_000_000)
-    spec = registry.get(backbone)
-    spec.check_size(ImageSettings(size=image_size).size)
-    kept = resolve(spec, weights)
-    keras = import_keras()
-    arrays = keras_builds.stored(kept.path, kept.digest)
-    model = build(keras, spec, arrays, image_size, classes, hyperparameters)
-    if keras.config.backend() not in TRAINING_BACKENDS:
-        model.fit = _no_fit
-    return model
-
-
-def _no_fit(*_: object, **__: object) -> None:
-    import_keras(training=True)
 
 
 def _grid(**given: Any) -> Grid:

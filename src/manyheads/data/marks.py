@@ -18,7 +18,8 @@ from manyheads.data.stamps import drawn
 from manyheads.errors import SettingError
 from manyheads.settings import choice, number, store
 
-FORMS = ("logo", "patch", "text", "border", "tint", "file")
+PLAIN_FORMS = ("logo", "patch", "text", "border", "tint")
+FORMS = (*PLAIN_FORMS, "file")
 POSITIONS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre", "random")
 
 _USUAL: dict[str, dict[str, Any]] = {

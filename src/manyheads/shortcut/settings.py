@@ -10,12 +10,12 @@ from typing import Any, Literal
 from manyheads.data.marks import Mark
 from manyheads.errors import SettingError
 from manyheads.evidence.shortcuts import CONTROL, MARKED
-from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
 from manyheads.settings import number, store, whole
 from manyheads.study.settings import StudySettings
 
 HIDING = ("hide_patches", "hide_block", "hide_pixels", "views")
-"""The hyperparameters that are remedies here, so no candidate may vary them."""
+"""The hyperparameters that are remedies here, so no candidate may have them."""
 LAST_LAYER = "last_layer"
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -75,10 +75,11 @@ class ShortcutSettings:
         )
         if self.study.folds is not None:
             raise SettingError("given validation images", "folds", "leave them out")
-        varied = [name for name in HIDING if name in self.study.grid.varying]
-        if varied:
+        grid = self.study.grid
+        given = [name for name in HIDING if getattr(grid, name) != (NEUTRAL[name],)]
+        if given:
             raise SettingError(
-                "candidates without what is a remedy here", ", ".join(varied),
+                "candidates without what is a remedy here", ", ".join(given),
                 "ask for the remedy instead",
             )  # fmt: skip
 

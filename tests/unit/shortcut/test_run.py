@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from manyheads.api import Study
 from manyheads.data.marks import Mark
 from manyheads.errors import Interrupted, RunError
 from manyheads.places import make_folder
@@ -67,6 +69,23 @@ def test_a_stop_is_heard_within_a_second_and_passes_are_kept(
     assert not (tmp_path / "run/claims/shortcut.json").exists()
     again = run_shortcut(settings(data), tmp_path / "run")
     assert again.passes < 36 + 18 + 11 + 12
+
+
+def test_a_study_checks_its_own_candidates(data: Path, tmp_path: Path) -> None:
+    """From Python it is the same check as by its own settings."""
+    study = Study(
+        data, droprate=0.5, learning_rate=0.01, size_inner=[8, 0], epochs=3, seeds=2,
+        image_size=SIDE, out=tmp_path / "run",
+    )  # fmt: skip
+    found = study.shortcut_claim("dog", mark="patch", share=1.0, into=["cat"])
+    asked = replace(settings(data), share=1.0, into=("cat",))
+    alone = run_shortcut(asked, tmp_path / "other")
+    assert found.record.entries == alone.record.entries
+    assert found.verdict == alone.verdict
+    assert found.files.picture == tmp_path / "run/claims/shortcut.png"
+    Image.new("RGBA", (9, 9), (255, 0, 0, 128)).save(tmp_path / "badge.png")
+    badge = study.shortcut_claim("dog", mark=tmp_path / "badge.png")
+    assert badge.record.noun == "picture"
 
 
 def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path) -> None:
