@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from manyheads.api import Study, load, make_model
+    from manyheads.api import Study, fit, load, make_model
 
 __version__ = "0.1.0"
 
-__all__ = ["Study", "__version__", "load", "make_model"]
+__all__ = ["Study", "__version__", "fit", "load", "make_model"]
 
 
 def __getattr__(name: str) -> Any:

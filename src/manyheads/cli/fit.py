@@ -58,10 +58,10 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli import fit_screen, tables
-    from manyheads.fit.run import run_fit
-    from manyheads.fit.settings import FitSettings, seconds_of
+    from manyheads.fitting.call import fit_folder
+    from manyheads.fitting.run import run_fit
+    from manyheads.fitting.settings import FitSettings, seconds_of
     from manyheads.settings import SplitSettings
-    from manyheads.study.folder import RunFolder
     from manyheads.study.settings import lasting
 
     settings = FitSettings(
@@ -74,8 +74,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         size=args.image_size,
         split=SplitSettings(test=args.test_share),
     )
-    named = RunFolder.named_after(args.data).path
-    out = args.out or named.with_name(f"{named.name}-fit")
+    out = args.out or fit_folder(args.data)
     with fit_screen.FitScreen() as screen:
         fitted = run_fit(settings, out, listener=screen, stop=stop)
     if args.json:

@@ -9,8 +9,8 @@ from manyheads.cli import tables
 from manyheads.cli.plan import data_line
 from manyheads.cli.screen import Meter, Screen, clock, size_words
 from manyheads.evidence.expected import predicted_accuracy
-from manyheads.fit.listener import FitListener
-from manyheads.fit.record import FILE
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.record import FILE
 from manyheads.model.card import card_path
 from manyheads.settings import plain
 from manyheads.study.space import counted
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from manyheads.evidence.intervals import Estimate
-    from manyheads.fit.arms import Arm
-    from manyheads.fit.planning import FitPlan
-    from manyheads.fit.record import Fitted
+    from manyheads.fitting.arms import Arm
+    from manyheads.fitting.planning import FitPlan
+    from manyheads.fitting.record import Fitted
     from manyheads.plan import Plan
 
 _NEW = 400  # images of a test that is imagined

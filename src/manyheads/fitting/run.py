@@ -9,12 +9,12 @@ from pathlib import Path
 
 from manyheads.errors import RunError
 from manyheads.evidence.expected import Expected, expect
-from manyheads.fit.heads import Averaging
-from manyheads.fit.listener import FitListener
-from manyheads.fit.planning import FitPlan, plan_fit
-from manyheads.fit.record import Fitted, Tried, require_ours, write_record
-from manyheads.fit.search import Found, Option, search
-from manyheads.fit.settings import FitSettings
+from manyheads.fitting.heads import Averaging
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.planning import FitPlan, plan_fit
+from manyheads.fitting.record import Fitted, Tried, require_ours, write_record
+from manyheads.fitting.search import Found, Option, search
+from manyheads.fitting.settings import FitSettings
 from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.model.export import write_models

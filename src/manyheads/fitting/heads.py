@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from manyheads.data.threads import check_stop
 from manyheads.errors import RunError
-from manyheads.fit.search import Found, Option
+from manyheads.fitting.search import Found, Option
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import Parameters
 from manyheads.pipeline import divided_features

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.errors import RunError
 from manyheads.evidence.expected import Expected
 from manyheads.evidence.held_out import HeldOutScores
-from manyheads.fit.settings import FitSettings
+from manyheads.fitting.settings import FitSettings
 from manyheads.places import write_text
 from manyheads.settings import SplitSettings, plain
 from manyheads.study.folder import RunFolder

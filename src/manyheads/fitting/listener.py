@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from manyheads.pipeline import PlanListener
 
 if TYPE_CHECKING:
-    from manyheads.fit.arms import Arm
-    from manyheads.fit.planning import FitPlan
+    from manyheads.fitting.arms import Arm
+    from manyheads.fitting.planning import FitPlan
 
 
 class FitListener(PlanListener):

@@ -15,9 +15,9 @@ from manyheads.errors import RunError
 from manyheads.evidence.expected import LogProbabilities, Ranked, rank
 from manyheads.evidence.reading import read_validated
 from manyheads.evidence.validated import Validated
-from manyheads.fit.arms import Arm, study_of
-from manyheads.fit.listener import FitListener
-from manyheads.fit.planning import FitPlan
+from manyheads.fitting.arms import Arm, study_of
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.planning import FitPlan
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.pipeline import Finished, run_study
 from manyheads.plan import RunOptions

@@ -16,8 +16,8 @@ from manyheads.data.folds import pool_of, require_divisible
 from manyheads.estimate import estimate_extraction, estimate_training
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import extract, recipe_of
-from manyheads.fit.arms import Arm, affordable, candidate_arms, study_of
-from manyheads.fit.settings import FitSettings
+from manyheads.fitting.arms import Arm, affordable, candidate_arms, study_of
+from manyheads.fitting.settings import FitSettings
 from manyheads.settings import ImageSettings
 from manyheads.study.division import validation_counts
 from manyheads.study.listener import Listener
@@ -27,6 +27,7 @@ from manyheads.study.work import Work
 
 _BUILDING = 20.0  # seconds that Keras takes to write a backbone's program, once for a size
 _WARMING, _PROBED = 32, 64  # images
+_FEW = 500  # passes that are made sooner than measured
 _MOST = 0.1  # of the budget for an arm's heads; what takes longer is pruned
 
 
@@ -114,7 +115,7 @@ class _Rate:
         program = exported.existing(self._spec, self._weights.digest, size)
         building = 0.0 if program is not None else _BUILDING
         known, measured = estimate_extraction(study, passes)
-        if measured:
+        if measured or passes < _FEW:
             return known + building
         if self._probed is None:
             self._probed = self._measured()

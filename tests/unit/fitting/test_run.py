@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
-from manyheads.fit import arms, run
-from manyheads.fit.listener import FitListener
-from manyheads.fit.record import read_record
-from manyheads.fit.run import run_fit
-from manyheads.fit.settings import FitSettings, search_grid
+from manyheads.fitting import arms, run
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.record import read_record
+from manyheads.fitting.run import run_fit
+from manyheads.fitting.settings import FitSettings, search_grid
 from manyheads.heads.averaged import averaged
 from manyheads.model.classifier import load
 from manyheads.model.templates import read_head

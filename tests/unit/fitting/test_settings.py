@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manyheads.errors import SettingError
-from manyheads.fit.settings import FitSettings, search_grid, seconds_of
+from manyheads.fitting.settings import FitSettings, search_grid, seconds_of
 
 
 @pytest.mark.parametrize(

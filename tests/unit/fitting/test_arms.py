@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from manyheads.errors import SettingError
-from manyheads.fit.arms import Arm, affordable, candidate_arms
-from manyheads.fit.settings import FitSettings
+from manyheads.fitting.arms import Arm, affordable, candidate_arms
+from manyheads.fitting.settings import FitSettings
 
 
 def _arm(size: int, views: int, seconds: float) -> Arm:

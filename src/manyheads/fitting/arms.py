@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from manyheads.data.views import Augmentation
 from manyheads.errors import SettingError
-from manyheads.fit.settings import FitSettings, search_grid
+from manyheads.fitting.settings import FitSettings, search_grid
 from manyheads.settings import ImageSettings
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
