@@ -24,6 +24,7 @@ from manyheads.cli import (
     claims,
     compare,
     demo,
+    explain,
     export,
     extract,
     lesson,
@@ -37,6 +38,7 @@ from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
     demo, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export, predict,
+    explain,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
