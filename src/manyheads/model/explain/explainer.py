@@ -58,7 +58,7 @@ class Explainer:
                 for place, grid in zip(part.places, grids, strict=True):
                     entries[place] = self._entry(place, sources[place], head, grid, wanted)
                 if progress is not None:
-                    progress(len(entries), len(sources))
+                    progress(len(entries) + len(unreadable), len(sources))
             check_stop(WORK, stop)
             for place, reason in unreadable.items():
                 entries[place] = self._unread(place, sources[place], reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -52,10 +51,11 @@ def shared_limit(maps: Iterable[Float32[np.ndarray, "rows columns"]]) -> float:
     all others dark; 1 if no map has a value above 0.
     """
     greatest = [float(map_.max()) for map_ in maps]
-    usual = float(np.percentile(greatest, _CROWD, method="higher")) if greatest else 0.0
+    usual = float(np.percentile(greatest, _CROWD, method="inverted_cdf")) if greatest else 0.0
     usual = usual if usual > 0 else max(greatest, default=0.0)
     if usual <= 0:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(usual))
-    # Through its digits: 6 times 0.1 is not the number that is written 0.6.
-    return next(float(f"{step * power:.2g}") for step in _STEPS if step * power >= usual)
+    # In digits, because neither 0.3 of a float32 nor 6 times 0.1 is the number that it is called.
+    digits, power = f"{usual:.5e}".split("e")
+    step = next(step for step in _STEPS if step >= float(digits))
+    return float(f"{step}e{power}")
