@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from benchmarks.machine import parser, photographs, show, table, write_result
 from benchmarks.pointing import SETTING, Photographs, Pointing, logo_cells, trained
@@ -67,8 +67,9 @@ def main() -> None:
 
 def correlations(maps: list[Map], others: list[Map]) -> np.ndarray:
     """Spearman's rank correlation over the cells of each image."""
-    pairs = zip(maps, others, strict=True)
-    return np.array([spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs])
+    both = zip(maps, others, strict=True)
+    ranks = [[rankdata(map_) for map_ in pair] for pair in both]
+    return np.array([np.corrcoef(*pair)[0, 1] for pair in ranks])
 
 
 def maps_of(head: Parameters, grids: np.ndarray, method: str, targets: list[int]) -> list[Map]:
@@ -129,7 +130,9 @@ def pointing(
     boxes = [logo_cells(LOGO, IMAGE.size, each, grids.shape[1:3]) for each in contents]
     area = float(np.mean([LOGO.covered(IMAGE.size, each).mean() for each in contents]))
     chance = Pointing.chance(boxes)
-    rows = [("head", "map", "on the logo", "touching it", f"called {TARGET}")]
+    rows: list[tuple[str, ...]] = [
+        ("head", "map", "on the logo", "touching it", f"called {TARGET}")
+    ]
     for what, heads in (("trained with the logo", marked), ("trained without", plain)):
         called = np.mean([np.mean(np.array(answers(each, grids)) == target) for each in heads])
         for method in METHODS:
@@ -169,7 +172,9 @@ def pixels(
         for image in images.tolist()
     ]
     logos = [LOGO(*each) for each in zip(squares, contents, strict=True)]
-    rows = [("photographs", "map", "mean", "median", "lowest", "highest", "on the logo")]
+    rows: list[tuple[str, ...]] = [
+        ("photographs", "map", "mean", "median", "lowest", "highest", "on the logo")
+    ]
     for what, head, mark, seen in (
         ("as they are", plain, None, squares), ("with the logo", marked, LOGO, logos)
     ):  # fmt: skip

@@ -108,4 +108,4 @@ def logo_cells(mark: Mark, size: int, content: str, shape: tuple[int, int]) -> t
         middles = (edges[:-1] + edges[1:]) / 2
         on.append((low <= middles) & (middles < high))
         touching.append((edges[1:] > low) & (edges[:-1] < high))
-    return tuple(np.outer(*each).astype(np.float32) for each in (on, touching))
+    return np.outer(*on).astype(np.float32), np.outer(*touching).astype(np.float32)

@@ -150,9 +150,8 @@ def test_a_request_to_stop(grid_model: Classifier, grid_files: list[Path]) -> No
 def test_parts_that_are_not_the_model(grid_run: RunFolder, grid_files: list[Path]) -> None:
     model = load(grid_run.path)
     parts = parts_of(model.path, model.card)
-    moved = parts.head._replace(bias=parts.head.bias + np.float32([0.01, 0, 0]))
-    explainer = model._explainer  # pyright: ignore[reportPrivateUsage]
-    explainer._parts = parts._replace(head=moved)  # pyright: ignore[reportPrivateUsage]
+    moved = parts.head._replace(bias=parts.head.bias + np.array([0.01, 0, 0], np.float32))
+    model._explainer._parts = parts._replace(head=moved)
     with pytest.raises(ModelError, match=r"from its feature grids, to 0\.0001, found a difference"):
         model.explain(grid_files[0])
 
@@ -169,7 +168,7 @@ def test_a_grid_of_one_cell_tells_nothing(
             yield key, np.zeros((len(pixels), 1, 1, program.features), np.float32)
 
     monkeypatch.setattr(program, "run", run)
-    model._explainer._parts = Parts(program, head)  # pyright: ignore[reportPrivateUsage]
+    model._explainer._parts = Parts(program, head)
     with pytest.raises(BackboneError, match="one cell, of mobilenet at 96 pixels"):
         model.explain(grid_files[0])
 
