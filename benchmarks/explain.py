@@ -25,7 +25,7 @@ from manyheads.data.images import load_pixels
 from manyheads.data.marks import Mark
 from manyheads.heads.head import Parameters, forward, glorot_parameters
 from manyheads.model.explain.maps import (
-    METHODS,
+    Grid,
     Map,
     activation_map,
     log_odds,
@@ -37,7 +37,17 @@ from manyheads.settings import ImageSettings
 IMAGE = ImageSettings(size=150, interpolation="nearest", exif=False)
 TARGET = "t-shirt"
 LOGO = Mark.usual("logo", position="random")
-_MAPS = {"occlusion": occlusion_map, "cam": activation_map}
+
+
+def zeroed_map(head: Parameters, grid: Grid, target: int) -> Map:
+    """Occlusion that sets a cell to 0 instead of leaving it out of the mean."""
+    cells = grid.reshape(-1, grid.shape[-1])
+    whole = log_odds(forward(head, pooled(grid)[np.newaxis]), target)
+    without = pooled(grid) - cells / np.float32(len(cells))
+    return (whole - log_odds(forward(head, without), target)).reshape(grid.shape[:2])
+
+
+MAPS = {"occlusion": occlusion_map, "cam": activation_map, "occlusion by zeros": zeroed_map}
 
 
 def main() -> None:
@@ -74,7 +84,7 @@ def correlations(maps: list[Map], others: list[Map]) -> np.ndarray:
 
 def maps_of(head: Parameters, grids: np.ndarray, method: str, targets: list[int]) -> list[Map]:
     """The map of each grid, of its class in `targets`."""
-    return [_MAPS[method](head, grid, t) for grid, t in zip(grids, targets, strict=True)]
+    return [MAPS[method](head, grid, t) for grid, t in zip(grids, targets, strict=True)]
 
 
 def answers(head: Parameters, grids: np.ndarray) -> list[int]:
@@ -85,7 +95,7 @@ def answers(head: Parameters, grids: np.ndarray) -> list[int]:
 def randomised(heads: list[Parameters], grids: np.ndarray) -> list[str]:
     """Trained maps beside those of heads with random weights, and with other seeds."""
     rows = [("the same images' maps of", "map", "mean rank correlation", "mean of its size")]
-    for method in METHODS:
+    for method in MAPS:
         found: dict[str, list[np.ndarray]] = {}
         for seed, head in enumerate(heads):
             targets = answers(head, grids)
@@ -135,7 +145,7 @@ def pointing(
     ]
     for what, heads in (("trained with the logo", marked), ("trained without", plain)):
         called = np.mean([np.mean(np.array(answers(each, grids)) == target) for each in heads])
-        for method in METHODS:
+        for method in MAPS:
             hits = np.mean(
                 [
                     Pointing.of(maps_of(each, grids, method, [target] * len(grids)), boxes)
@@ -183,7 +193,7 @@ def pixels(
         boxes = [logo_cells(LOGO, IMAGE.size, each, shape) for each in contents]
         targets = answers(head, grids) if mark is None else [target] * len(grids)
         truth = list(pixel_maps(data, head, seen, shape, targets))
-        for method in METHODS:
+        for method in MAPS:
             maps = maps_of(head, grids, method, targets)
             found = correlations(maps, truth)
             numbers = found.mean(), np.median(found), found.min(), found.max()

@@ -48,8 +48,9 @@ def test_maps_of_photographs_hold_the_known_tests(clothing: Path) -> None:
 
     grids = data.grids(asked)
     targets = answers(plain, grids)
+    features, units = plain.inner_kernel.shape
     random = [
-        glorot_parameters(*plain.inner_kernel.shape, len(plain.bias), np.random.default_rng(seed))
+        glorot_parameters(features, units, len(plain.bias), np.random.default_rng(seed))
         for seed in range(10)
     ]
     for method in METHODS:

@@ -53,28 +53,29 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.screen import Screen
     from manyheads.model.classifier import load
+    from manyheads.report.contact_sheet import write_sheets
+    from manyheads.report.overlays import write_overlays
     from manyheads.settings import number
 
     number("alpha", args.alpha, 0, 1)
+    methods = _METHODS if args.method is None else (args.method,)
+    out = Path(args.out or _FOLDER).expanduser()
     files = image_files(args.images)
     classifier = load(args.model)
     with Screen() as screen:
         explanations = classifier.explain(
             files, target=args.target, progress=screen.explaining, stop=stop
         )
-    methods = _METHODS if args.method is None else (args.method,)
-    out = Path(args.out or _FOLDER).expanduser()
-    limits = {method: explanations.limit(method) for method in methods}
-    overlays: list[dict[str, Path]] = [{} for _ in explanations]
-    sheets: list[Path] = []
-    if explanations.readable and (args.out or not args.json):
-        from manyheads.report.contact_sheet import write_sheets
-        from manyheads.report.overlays import write_overlays
-
-        how: Any = {"alpha": args.alpha, "stop": stop}
-        overlays = write_overlays(out, explanations, methods, limits, **how)
-        if len(explanations.readable) > 1:
-            sheets = write_sheets(out, explanations, methods, limits, **how)
+        limits = {method: explanations.limit(method) for method in methods}
+        overlays: list[dict[str, Path]] = [{} for _ in explanations]
+        sheets: list[Path] = []
+        if explanations.readable and (args.out or not args.json):
+            how: Any = {"alpha": args.alpha, "stop": stop}
+            overlays = write_overlays(
+                out, explanations, methods, limits, progress=screen.drawing, **how
+            )
+            if len(explanations.readable) > 1:
+                sheets = write_sheets(out, explanations, methods, limits, **how)
     if args.json:
         _print_json(explanations, overlays)
         return

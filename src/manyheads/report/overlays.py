@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from manyheads.data.threads import map_in_threads
+from manyheads.data.threads import Progress, map_in_threads
 from manyheads.model.explain.explanation import SIDE, Explanation, Explanations
 from manyheads.model.explain.overlay import ALPHA, coloured
 from manyheads.places import atomic_path
@@ -34,19 +34,24 @@ def write_overlays(
     limits: Mapping[str, float],
     *,
     alpha: float = ALPHA,
+    progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> list[dict[str, Path]]:
     """Write `image_class_method.png` to `folder`; the files of each image by method, in order.
 
     Images of one name get numbers, so that none replaces another's; one that cannot be read has no
-    file. Raises `DiskError`, and `Interrupted` when `stop` is set.
+    file. `progress` counts images. Raises `DiskError`, and `Interrupted` when `stop` is set.
     """
     readable = explanations.readable
     named = dict(zip(map(id, readable), file_names(readable, methods), strict=True))
     write = partial(_write, folder, limits, alpha)
     todo = [(entry, named[id(entry)]) for entry in readable]
     written = map_in_threads(write, todo, what="drawing the overlays", stop=stop)
-    files = dict(zip(map(id, readable), written, strict=True))
+    files: dict[int, dict[str, Path]] = {}
+    for entry, drawn in zip(readable, written, strict=True):
+        files[id(entry)] = drawn
+        if progress is not None:
+            progress(len(files), len(readable))
     return [files.get(id(entry), {}) for entry in explanations]
 
 
