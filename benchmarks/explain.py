@@ -199,8 +199,9 @@ def pixels(
             numbers = found.mean(), np.median(found), found.min(), found.max()
             rows.append((what, method, *(f"{n:.2f}" for n in numbers), _on(maps, boxes, mark)))
             show(*rows[-1])
-        rows.append((what, "pixels themselves", "", "", "", "", _on(truth, boxes, mark)))
-        show(*rows[-1])
+        if mark is not None:
+            rows.append((what, "of the pixels", "", "", "", "", _on(truth, boxes, mark)))
+            show(*rows[-1])
     return [
         "## Occlusion of pixels",
         "",
@@ -208,7 +209,7 @@ def pixels(
         "the log-odds when the cell's patch of pixels is painted in the photograph's mean colour: "
         f"{np.prod(shape)} passes a photograph more. The photographs as they are, of the class "
         f"that the head answers with; with the logo, of {TARGET}, for the head that has learnt it. "
-        "One seed.",
+        "One seed. Of the pixels: the map of what hiding pixels does.",
         "",
         *table(rows),
         "",
