@@ -17,7 +17,7 @@ from manyheads.settings import ImageSettings
 
 Source = Path | UInt8[np.ndarray, "rows columns 3"]
 Square = UInt8[np.ndarray, "size size 3"]
-WORK = "the explanations"
+WORK = "explaining"
 
 
 class Decoded(NamedTuple):

@@ -143,7 +143,7 @@ def test_no_images_and_only_unreadable_ones(grid_model: Classifier, tmp_path: Pa
 def test_a_request_to_stop(grid_model: Classifier, grid_files: list[Path]) -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Interrupted, match="the explanations"):
+    with pytest.raises(Interrupted, match="stopped before explaining was finished"):
         grid_model.explain(grid_files, stop=stop)
 
 
