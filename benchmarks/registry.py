@@ -41,6 +41,7 @@ BENCHMARKS = (
     Benchmark("grid_storage", "what do half-precision grids change?", by_default=False),
     Benchmark("fit", "how good is what a fit finds, and is it right?", by_default=False),
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
+    Benchmark("explain", "do maps show what a head has learnt?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )
 

@@ -49,16 +49,14 @@ def program(
         "digest": weights.digest,
         "size": size,
     }
-    recipe = _recipe(spec, weights.digest, size)
     if pooling != "avg":
-        recipe |= {"pooling": pooling}
         arguments |= {"pooling": pooling}
-    return made(recipe, _EXPORT, arguments, stop)
+    return made(_recipe(spec, weights.digest, size, pooling), _EXPORT, arguments, stop)
 
 
-def existing(spec: BackboneSpec, digest: str, size: int) -> Program | None:
+def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -> Program | None:
     """The program for the weights of `digest`, if it has been made before."""
-    product = products.existing(_AREA, _recipe(spec, digest, size))
+    product = products.existing(_AREA, _recipe(spec, digest, size, pooling))
     return None if product is None else _program(product)
 
 
@@ -80,14 +78,15 @@ def made(
     return _program(products.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
 
 
-def _recipe(spec: BackboneSpec, digest: str, size: int) -> dict[str, Any]:
-    return {
+def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[str, Any]:
+    recipe = {
         "backbone": spec.name,
         "weights": digest,
         "size": size,
         "batch": batch_size(size),
         "layout": spec.data_format,
     }
+    return recipe if pooling == "avg" else {**recipe, "pooling": pooling}
 
 
 def _program(product: Product) -> Program:

@@ -24,6 +24,7 @@ from manyheads.cli import (
     claims,
     compare,
     demo,
+    explain,
     export,
     extract,
     fit,
@@ -38,7 +39,7 @@ from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
     demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
-    predict,
+    predict, explain,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

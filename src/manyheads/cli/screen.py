@@ -98,6 +98,8 @@ class Screen(PlanListener):
         self._download = Meter("fetching the backbone's weights", "MB")
         self._checking = Meter("checking", "images")
         self._extraction = Meter("extracting", "images")
+        self._explanation = Meter("explaining", "images")
+        self._drawing = Meter("drawing", "images")
         self._comparison = Meter("comparing", "blocks")
         self._judgement = Meter("judging labels", "heads")
         self._epochs = Meter("training", "epochs of heads")
@@ -135,6 +137,14 @@ class Screen(PlanListener):
 
     def extracting(self, done: int, total: int) -> None:
         self._update(self._extraction, done, total)
+
+    def explaining(self, done: int, total: int) -> None:
+        """Of `total` images, `done` have their maps."""
+        self._update(self._explanation, done, total)
+
+    def drawing(self, done: int, total: int) -> None:
+        """Of `total` images, `done` have their overlays."""
+        self._update(self._drawing, done, total)
 
     def comparing(self, done: int, total: int) -> None:
         """`done` of `total` blocks of images are compared with others."""

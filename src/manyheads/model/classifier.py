@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -23,6 +25,10 @@ from manyheads.model.checkpoints import MODEL_SUFFIXES
 from manyheads.model.safety import check_parts
 from manyheads.model.templates import read_head
 from manyheads.study.folder import RunFolder
+
+if TYPE_CHECKING:
+    from manyheads.model.explain.explainer import Explainer
+    from manyheads.model.explain.explanation import Explanations
 
 _TO_PROGRAM = "manyheads.model.keras_models:to_program"
 Image = str | Path | UInt8[np.ndarray, "rows columns 3"]
@@ -117,6 +123,29 @@ class Classifier:
         if stop is not None and stop.is_set():
             raise Interrupted("the predictions", "repeat the same command")
         return Predictions(self.classes, [entries[index] for index in range(len(listed))])
+
+    def explain(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        target: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Explanations:
+        """Where the model looked in each image: two maps over its feature grid (`explain.maps`).
+
+        They are of the class that the model answers with, or of `target`. Each image takes one
+        backbone pass. Raises `SettingError` for a class that the model has not, `BackboneError`
+        if its backbone has no feature grid of two cells or more, and `ModelError` if the parts of
+        the model answer otherwise than `predict`.
+        """
+        return self._explainer.explain(images, target, progress, stop)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from manyheads.model.explain.explainer import Explainer
+
+        return Explainer(self)
 
     def _entry(self, name: str, row: Float32[np.ndarray, "classes"]) -> Prediction:
         best = int(row.argmax())

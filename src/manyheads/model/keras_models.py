@@ -75,7 +75,7 @@ def blank(
 
 def convert(file: str, target: str) -> dict[str, Any]:
     """Write the model in `file` as `target`, in the format that its name ends with."""
-    model = _load(file)
+    model = open_model(file)
     if target.endswith(".xml"):
         with disk_errors(Path(target)):
             _export_openvino(model, target)
@@ -114,7 +114,7 @@ def to_program(file: str, backbone: str, size: int, target: str) -> dict[str, An
     Raises `ModelError` if it does not take images of `size` pixels.
     """
     spec = registry.get(backbone)
-    model = _load(file)
+    model = open_model(file)
     if model.input_shape != (None, size, size, 3):
         raise ModelError(
             f"a model of RGB images of {size} pixels in {file}",
@@ -125,7 +125,8 @@ def to_program(file: str, backbone: str, size: int, target: str) -> dict[str, An
     return {"features": int(model.output_shape[-1])}
 
 
-def _load(file: str) -> Any:
+def open_model(file: str) -> Any:
+    """The Keras model in `file`; raises `ModelError` if it is none, or could run its own code."""
     import keras
 
     check_parts(Path(file))

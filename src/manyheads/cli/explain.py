@@ -1,0 +1,156 @@
+"""`manyheads explain`: where a model looked."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.cli.predict import image_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from manyheads.model.explain.explanation import Explanation, Explanations
+
+_METHODS = ("occlusion", "cam")
+_FOLDER = "explained"
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "explain",
+        help="show where a model looked in images",
+        description="Show where a model looked: maps over the feature grid, one backbone pass an "
+        "image. occlusion: how far the log-odds of the class fall when a cell is left out; cam: "
+        "what each cell gives to its logit (a class-activation map). Each map is drawn over its "
+        "image as a PNG; several images also come on a contact sheet. Colours mean the same on "
+        "all images of a command.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="files, folders or globs")
+    parser.add_argument(
+        "--out", metavar="FOLDER",
+        help=f"folder of the PNGs (default: {_FOLDER}; with --json none is written without it)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--class", metavar="NAME", dest="target",
+        help="the class to explain (default: the one that the model answers with)",
+    )  # fmt: skip
+    parser.add_argument("--method", choices=_METHODS, help="draw only this map (default: both)")
+    parser.add_argument(
+        "--alpha", type=float, default=0.5, metavar="A",
+        help="how opaque a map lies on its image, 0 to 1 (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON, with all values of maps")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli.screen import Screen
+    from manyheads.model.classifier import load
+    from manyheads.report.contact_sheet import write_sheets
+    from manyheads.report.overlays import write_overlays
+    from manyheads.settings import number
+
+    number("alpha", args.alpha, 0, 1)
+    methods = _METHODS if args.method is None else (args.method,)
+    out = Path(args.out or _FOLDER).expanduser()
+    files = image_files(args.images)
+    classifier = load(args.model)
+    with Screen() as screen:
+        explanations = classifier.explain(
+            files, target=args.target, progress=screen.explaining, stop=stop
+        )
+        limits = {method: explanations.limit(method) for method in methods}
+        overlays: list[dict[str, Path]] = [{} for _ in explanations]
+        sheets: list[Path] = []
+        if explanations.readable and (args.out or not args.json):
+            how: Any = {"alpha": args.alpha, "stop": stop}
+            overlays = write_overlays(
+                out, explanations, methods, limits, progress=screen.drawing, **how
+            )
+            if len(explanations.readable) > 1:
+                sheets = write_sheets(out, explanations, methods, limits, **how)
+    if args.json:
+        _print_json(explanations, overlays)
+        return
+    _print_table(explanations)
+    _print_files(out, overlays, sheets, limits)
+
+
+def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path]]) -> None:
+    from manyheads.cli import tables
+
+    tables.print_json(
+        [
+            {
+                "image": entry.image,
+                "label": entry.label,
+                "confidence": entry.confidence,
+                "class": entry.target,
+                "occlusion": None if entry.occlusion is None else entry.occlusion.tolist(),
+                "cam": None if entry.cam is None else entry.cam.tolist(),
+                "overlays": {method: str(file) for method, file in files.items()},
+                **({"error": entry.error} if entry.error else {}),
+            }
+            for entry, files in zip(explanations, overlays, strict=True)
+        ]
+    )
+
+
+def _print_table(explanations: Explanations) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from manyheads.cli import tables
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("image", overflow="fold")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    table.add_column("explained")
+    table.add_column("counts most")
+    table.add_column("odds without it", justify="right")
+    for entry in explanations:
+        if entry.error:
+            table.add_row(Text(entry.image), Text(f"unreadable: {entry.error}"), "", "", "", "")
+            continue
+        place, words = _strongest(entry)
+        table.add_row(
+            Text(entry.image), Text(str(entry.label)), f"{entry.confidence:.3f}",
+            Text(str(entry.target)), place, words,
+        )  # fmt: skip
+    tables.print_table(table)
+
+
+def _strongest(entry: Explanation) -> tuple[str, str]:
+    """Where leaving a cell out costs the class most, and what is left of its odds."""
+    row, column = divmod(int(entry.map().argmax()), entry.map().shape[1])
+    place = f"row {row + 1}, column {column + 1}"
+    return place, f"× {math.exp(-float(entry.map().max())):.2f}"
+
+
+def _print_files(
+    out: Path,
+    overlays: Sequence[Mapping[str, Path]],
+    sheets: Sequence[Path],
+    limits: Mapping[str, float],
+) -> None:
+    from manyheads.report.overlays import scale_words
+    from manyheads.study.space import counted
+
+    count = sum(map(len, overlays))
+    if not count:
+        return
+    print(f"\nOverlays  {counted(count, 'file')} in {out}")
+    if sheets:
+        more = f" … {sheets[-1].name}" if len(sheets) > 1 else ""
+        print(f"Sheet     {sheets[0]}{more}")
+    for method, limit in limits.items():
+        print(f"Colours   {method}: {scale_words(method, limit)}")

@@ -1,0 +1,1 @@
+"""Where a model looked: maps over the feature grid, in closed form from one backbone pass."""

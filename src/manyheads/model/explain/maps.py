@@ -1,0 +1,63 @@
+"""Two maps of what the cells of a feature grid mean to a head, both in closed form.
+
+The features x that a head sees are the mean over the grid's cells, `x = Σ_c g_c / C`, so both maps
+follow from one backbone pass, in a few products of small matrices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.heads.head import Parameters, forward, inner_output
+
+Grid = Float32[np.ndarray, "rows columns features"]
+Map = Float32[np.ndarray, "rows columns"]
+METHODS = ("occlusion", "cam")
+
+
+def occlusion_map(head: Parameters, grid: Grid, target: int) -> Map:
+    """By how much the log-odds of class `target` fall when a cell is left out, in nats.
+
+    `s(x) − s((C·x − g_c) / (C − 1))` with `s = log(p / (1 − p))`, for each of C ≥ 2 cells: above 0
+    where a cell speaks for the class, below 0 where it speaks against it. Occlusion as in Zeiler
+    and Fergus 2014 (section 4.2), but of features, so that a map takes no further pass. Two choices
+    are ours. A cell is left out of the mean and not set to 0: what is left is the mean over an
+    image, if a smaller one, and an image of equal cells gives a map of zeros, where zeroing would
+    weaken all features at once. And log-odds order the cells as the probability does, but go on
+    falling where it has come up to 1.
+    """
+    cells = grid.reshape(-1, grid.shape[-1])
+    others = (cells.sum(axis=0) - cells) / np.float32(len(cells) - 1)
+    whole = log_odds(forward(head, pooled(grid)[np.newaxis]), target)
+    return (whole - log_odds(forward(head, others), target)).reshape(grid.shape[:2])
+
+
+def activation_map(head: Parameters, grid: Grid, target: int) -> Map:
+    """What each cell gives to the logit of class `target`: a class-activation map.
+
+    `w·g_c`, where w is the gradient of the logit by the pooled features x: the last layer's own
+    column without an inner layer (Zhou et al. 2016), else `W₁ diag(x·W₁ + b₁ > 0) W₂[:, target]`.
+    Behind a global average that is Grad-CAM (Selvaraju et al. 2017, section 3.1) up to its factor
+    C and its last relu: what speaks against the class stays, below 0. The mean over the cells is
+    the logit, but for the biases of the units that are active.
+    """
+    weights = head.kernel[:, target]
+    if head.has_inner:
+        active = inner_output(head, pooled(grid)[np.newaxis])[0] > 0
+        weights = head.inner_kernel @ (weights * active)
+    return grid @ weights
+
+
+def pooled(grid: Grid) -> Float32[np.ndarray, "features"]:
+    """The mean over the cells."""
+    return grid.mean(axis=(0, 1))
+
+
+def log_odds(
+    logits: Float32[np.ndarray, "samples classes"], target: int
+) -> Float32[np.ndarray, "samples"]:
+    """`log(p / (1 − p))` of the class `target`, `z_t − log Σ_{j≠t} exp z_j`."""
+    others = np.delete(logits, target, axis=1)
+    most = others.max(axis=1, keepdims=True)
+    return logits[:, target] - most[:, 0] - np.log(np.exp(others - most).sum(axis=1))

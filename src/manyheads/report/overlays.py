@@ -1,0 +1,126 @@
+"""Overlays as files: each image under each map, with a legend that says what the colours mean."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from manyheads.data.threads import Progress, map_in_threads
+from manyheads.model.explain.explanation import SIDE, Explanation, Explanations
+from manyheads.model.explain.overlay import ALPHA, coloured
+from manyheads.places import atomic_path
+from manyheads.report.figures import drawable
+
+MEANINGS = {
+    "occlusion": "log-odds lost without it",
+    "cam": "what it gives to the logit",
+}
+"""What a cell's value means, by method."""
+
+_WIDTH, _LINE, _GAP = 220, 16, 6  # pixels, of the legend
+_NAME = 80  # letters of an image's or a class's name; file systems take 255 bytes
+
+
+def write_overlays(
+    folder: Path,
+    explanations: Explanations,
+    methods: Sequence[str],
+    limits: Mapping[str, float],
+    *,
+    alpha: float = ALPHA,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> list[dict[str, Path]]:
+    """Write `image_class_method.png` to `folder`; the files of each image by method, in order.
+
+    Images of one name get numbers, so that none replaces another's; one that cannot be read has no
+    file. `progress` counts images. Raises `DiskError`, and `Interrupted` when `stop` is set.
+    """
+    readable = explanations.readable
+    named = dict(zip(map(id, readable), file_names(readable, methods), strict=True))
+    write = partial(_write, folder, limits, alpha)
+    todo = [(entry, named[id(entry)]) for entry in readable]
+    written = map_in_threads(write, todo, what="drawing the overlays", stop=stop)
+    files: dict[int, dict[str, Path]] = {}
+    for entry, drawn in zip(readable, written, strict=True):
+        files[id(entry)] = drawn
+        if progress is not None:
+            progress(len(files), len(readable))
+    return [files.get(id(entry), {}) for entry in explanations]
+
+
+def file_names(explanations: Sequence[Explanation], methods: Sequence[str]) -> list[dict[str, str]]:
+    """The file names of each explanation, by method; all of them differ, also in small letters."""
+    taken: set[str] = set()
+    names = []
+    for entry in explanations:
+        stem = _plain(Path(entry.image).stem)
+        number, unique = 1, stem
+        # Some file systems take names that differ in case alone for one.
+        while unique.casefold() in taken:
+            number += 1
+            unique = f"{stem}-{number}"
+        taken.add(unique.casefold())
+        target = _plain(entry.target or "")
+        names.append({method: f"{unique}_{target}_{method}.png" for method in methods})
+    return names
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w .,()+-]", "-", name)[:_NAME].encode()[:_NAME].decode(errors="ignore")
+
+
+def _write(
+    folder: Path,
+    limits: Mapping[str, float],
+    alpha: float,
+    todo: tuple[Explanation, dict[str, str]],
+) -> dict[str, Path]:
+    entry, names = todo
+    files = {method: folder / name for method, name in names.items()}
+    for method, file in files.items():
+        picture = entry.overlay(method, SIDE, limit=limits[method], alpha=alpha)
+        with atomic_path(file) as temporary:
+            with_legend(picture, entry, method, limits[method]).save(temporary)
+    return files
+
+
+def with_legend(picture: Image.Image, entry: Explanation, method: str, limit: float) -> Image.Image:
+    """The overlay above its legend: the class, the method, and the colours from 0 to `limit`."""
+    width, height = max(picture.width, _WIDTH), 3 * _LINE + 5 * _GAP
+    sheet = Image.new("RGB", (width, picture.height + height), "white")
+    sheet.paste(picture, ((width - picture.width) // 2, 0))
+    draw, top = ImageDraw.Draw(sheet), picture.height + _GAP
+    answer = f"{entry.label} {entry.confidence:.2f}"
+    about = answer if entry.target == entry.label else f"{entry.target}? (answer: {answer})"
+    _line(draw, top, width, about)
+    bar = np.tile(np.linspace(0, 1, width - 2 * _GAP, dtype=np.float32), (_LINE // 2, 1))
+    sheet.paste(coloured(bar), (_GAP, top + _LINE + _GAP))
+    _line(draw, top + 2 * _LINE, width, scale_words(method, limit))
+    return sheet
+
+
+def scale_words(method: str, limit: float) -> str:
+    """Such as `≤ 0 … ≥ 0.5: log-odds lost without it`."""
+    return f"≤ 0 … ≥ {limit:g}: {MEANINGS[method]}"
+
+
+def _line(draw: ImageDraw.ImageDraw, top: int, width: int, text: str) -> None:
+    """Text from the left, cut where the picture ends."""
+    font = _font()
+    shown = drawable(text)
+    while shown and draw.textlength(shown, font) > width - 2 * _GAP:
+        shown = shown[:-2] + "…" if len(shown) > 2 else ""
+    draw.text((_GAP, top), shown, "black", font)
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    from matplotlib import font_manager
+
+    return ImageFont.truetype(font_manager.findfont(font_manager.FontProperties()), 11)
