@@ -14,6 +14,7 @@ from manyheads.backbones.weights import Weights
 
 _AREA = "compiled"
 _EXPORT = "manyheads.backbones.keras_builds:export"
+_EXPORT_OWN = "manyheads.backbones.own_programs:export"
 _FILE = "backbone.xml"
 
 # Measured: more images at a time gain less than a tenth; fewer keep large images in memory.
@@ -25,11 +26,13 @@ _PIXELS = 16 * 224 * 224
 class Program:
     """OpenVINO's `path` (.xml, its .bin beside it) and the number of `features` it yields.
 
-    It takes `uint8 [batch_size(size), size, size, 3]`, and yields features, pooled or as a grid.
+    It takes `uint8 [batch, size, size, 3]`, and yields features, pooled or as a grid. The `batch`
+    is `batch_size(size)`, but for a network of the user's own that takes another number.
     """
 
     path: Path
     features: int
+    batch: int
 
 
 def program(
@@ -43,23 +46,20 @@ def program(
 
     `pooling` is avg or grid. Raises what `products.made` raises.
     """
-    arguments = {
-        "backbone": spec.name,
-        "weights": str(weights.path),
-        "digest": weights.digest,
-        "size": size,
-    }
+    arguments = {"weights": str(weights.path), "digest": weights.digest, "size": size}
     recipe = _recipe(spec, weights.digest, size)
     if pooling != "avg":
         recipe |= {"pooling": pooling}
         arguments |= {"pooling": pooling}
-    return made(recipe, _EXPORT, arguments, stop)
+    if spec.normalisation is not None:
+        return made(recipe, _EXPORT_OWN, arguments | {"preprocessing": spec.preprocessing}, stop)
+    return made(recipe, _EXPORT, arguments | {"backbone": spec.name}, stop)
 
 
 def existing(spec: BackboneSpec, digest: str, size: int) -> Program | None:
     """The program for the weights of `digest`, if it has been made before."""
     product = products.existing(_AREA, _recipe(spec, digest, size))
-    return None if product is None else _program(product)
+    return None if product is None else _program(product, size)
 
 
 def batch_size(size: int) -> int:
@@ -75,20 +75,26 @@ def made(
 ) -> Program:
     """The program of `recipe`, from the cache or made now by `function` in a Keras child.
 
-    The function gets `arguments` and the `target` (.xml) to write, and answers with `features`.
+    The function gets `arguments` and the `target` (.xml) to write, and answers with `features`,
+    and with the `batch` if it is not `batch_size(size)`.
     """
-    return _program(products.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
+    product = products.made(_AREA, recipe, function, arguments, _FILE, stop=stop)
+    return _program(product, recipe["size"])
 
 
 def _recipe(spec: BackboneSpec, digest: str, size: int) -> dict[str, Any]:
+    own = {} if spec.normalisation is None else {"preprocessing": spec.preprocessing}
     return {
         "backbone": spec.name,
         "weights": digest,
         "size": size,
         "batch": batch_size(size),
         "layout": spec.data_format,
+        **own,
     }
 
 
-def _program(product: Product) -> Program:
-    return Program(product.folder / _FILE, int(product.answer["features"]))
+def _program(product: Product, size: int) -> Program:
+    answer = product.answer
+    batch = int(answer.get("batch", batch_size(size)))
+    return Program(product.folder / _FILE, int(answer["features"]), batch)
