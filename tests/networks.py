@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from manyheads import quiet
 from manyheads.backbones import keras_process
@@ -21,8 +22,11 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_onnx(file: Path, *, batch: int | None = None, pooled: bool = False, **given: Any) -> Path:
-    """relu(conv) with stride 4, NCHW; `side` fixes the image size, `external` the weights' file."""
-    import onnx
+    """relu(conv) with stride 4, NCHW; `side` fixes the image size, `external` the weights' file.
+
+    `more` are nodes behind the features, whose last output is then the network's; `also` are other outputs.
+    """
+    pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
 
     kernel, bias = arrays()
@@ -46,17 +50,20 @@ def save_onnx(file: Path, *, batch: int | None = None, pooled: bool = False, **g
         ),
         helper.make_node("Relu", ["sums"], ["grid"]),
     ]
-    output = helper.make_tensor_value_info("grid", TensorProto.FLOAT, [n, FEATURES, "h", "w"])
+    last = "grid"
     if pooled:
         nodes.append(helper.make_node("GlobalAveragePool", ["grid"], ["means"]))
         nodes.append(helper.make_node("Flatten", ["means"], ["features"]))
-        output = helper.make_tensor_value_info("features", TensorProto.FLOAT, [n, FEATURES])
-    outputs = [output, *given.get("more", [])]
+        last = "features"
+    for node in given.get("more", []):
+        nodes.append(node)
+        last = node.output[0]
+    names = [last, *given.get("also", [])]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [n, 3, *sides])
     graph = helper.make_graph(nodes, "small", [image], outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     file.write_bytes(model.SerializeToString())
-    assert onnx
     return file
 
 
@@ -93,3 +100,15 @@ def write_keras(file: str, pooled: bool) -> dict[str, Any]:
     layer.set_weights([kernel, bias])
     keras.Model(images, found, name="small").save(file)
     return {}
+
+
+def features_of(preprocessed: np.ndarray) -> np.ndarray:
+    """What the network makes of preprocessed images `[n, size, size, 3]`, by the definition."""
+    kernel, bias = arrays()
+    count, size = len(preprocessed), (preprocessed.shape[1] - 3) // 4 + 1
+    grid = np.zeros((count, size, size, FEATURES))
+    for row in range(size):
+        for column in range(size):
+            patch = preprocessed[:, 4 * row : 4 * row + 3, 4 * column : 4 * column + 3]
+            grid[:, row, column] = np.einsum("nhwc,hwcf->nf", patch, kernel) + bias
+    return np.maximum(grid, 0).mean(axis=(1, 2))

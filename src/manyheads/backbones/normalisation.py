@@ -41,10 +41,10 @@ class Normalisation:
 _NAMED = {
     mode.words: mode
     for mode in (
-        Normalisation("tf", (127.5,) * 3, (127.5,) * 3),
+        Normalisation("tf", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
         Normalisation("torch", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
         Normalisation("caffe", (103.939, 116.779, 123.68), bgr=True),
-        Normalisation("unit", std=(255.0,) * 3),
+        Normalisation("unit", std=(255.0, 255.0, 255.0)),
         Normalisation("none"),
     )
 }

@@ -49,6 +49,8 @@ def _from_array(file: Path) -> Matrix:
         raise DataError(f"to read {file}", found, "check the path and its permissions") from error
     except (ValueError, OverflowError, EOFError, SyntaxError, TypeError) as error:
         found = " ".join(str(error).split())[:160] or "another file"
+        if "pickle" in found or "Python objects" in found:
+            found = "Python objects, which are not opened because they can run code"
         raise DataError(expected, found, _REMEDY) from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -66,11 +68,12 @@ def _from_columns(table: Path, features: Sequence[str]) -> Matrix:
             "table", " ".join(features), "name the array's file, or save the table as Parquet",
         )  # fmt: skip
     with parquet_errors(table) as parquet:
-        columns = parquet.read_table(table, columns=list(features))
-    missing = [name for name in features if name not in columns.column_names]
-    if missing:
+        known = parquet.read_schema(table).names
+        missing = [name for name in features if known.count(name) != 1]
+        columns = None if missing else parquet.read_table(table, columns=list(features))
+    if columns is None:
         raise DataError(
-            f"the column {missing[0]} of features in {table}", "none of this name",
+            f"one column {missing[0]} of features in {table}", f"{known.count(missing[0])}",
             "name the columns of numbers, or one column of lists, with --features",
         )  # fmt: skip
     parts = [_numbers(table, name, columns.column(name)) for name in features]
@@ -87,11 +90,15 @@ def _numbers(table: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
     array = column.combine_chunks()
     kind = str(array.type)
     if kind.startswith(("list", "large_list", "fixed_size_list")):
-        lengths = np.array([len(cell) for cell in array])
+        from pyarrow import compute
+
+        lengths = compute.list_value_length(array).to_numpy(zero_copy_only=False)
         odd = np.flatnonzero(lengths != lengths[0])
-        if len(odd) or lengths[0] == 0:
+        if len(odd):
             found = f"{lengths[odd[0]]} of them in row {odd[0] + 1}, {lengths[0]} in row 1"
-            raise DataError(expected, found if len(odd) else "empty lists", remedy)
+            raise DataError(expected, found, remedy)
+        if lengths[0] == 0:
+            raise DataError(expected, "empty lists", remedy)
         array, width = array.flatten(), int(lengths[0])
     else:
         width = 1

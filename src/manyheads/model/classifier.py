@@ -229,12 +229,18 @@ def load(path: str | Path) -> Classifier:
         )  # fmt: skip
     card = read_card(path)
     try:
-        registry.told(card.backbone, card.preprocessing)
+        spec = registry.told(card.backbone, card.preprocessing)
     except BackboneError as error:
         raise ModelError(
             f"{error.expected} in {card_path(path)}", error.found,
             "export the model again from its run folder",
         ) from error  # fmt: skip
+    if path.suffix == ".xml" and spec.normalisation is None:
+        raise ModelError(
+            f"a Keras model of {card.backbone}",
+            path.name,
+            "give the run folder, or export it as keras",
+        )
     if path.suffix != ".xml":
         check_parts(path)
     from manyheads.model.feature_classifier import FeatureClassifier

@@ -61,7 +61,8 @@ def plain_features(
 
 def array_weights(settings: StudySettings, dataset: Dataset) -> Weights:
     """What stands in the place of a backbone's weights: the features' file and their digest."""
-    names = settings.features or ()
+    assert settings.features is not None
+    names = settings.features
     return Weights(
         path=Path(names[0]) if is_array(names) else dataset.root,
         digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),
