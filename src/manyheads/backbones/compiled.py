@@ -87,7 +87,7 @@ def compile_backbone(
 
         return KerasBackbone(spec, weights, size, batch_size(size), pooling)
     program = exported.program(spec, weights, size, stop, pooling)
-    return _suited(program, size, program.batch, precision, images)
+    return _suited(program, size, program.batch_for(size), precision, images)
 
 
 def check_precision(precision: str, runtime: str = "openvino") -> None:

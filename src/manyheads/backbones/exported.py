@@ -26,13 +26,17 @@ _PIXELS = 16 * 224 * 224
 class Program:
     """OpenVINO's `path` (.xml, its .bin beside it) and the number of `features` it yields.
 
-    It takes `uint8 [batch, size, size, 3]`, and yields features, pooled or as a grid. The `batch`
-    is `batch_size(size)`, but for a network of the user's own that takes another number.
+    It takes `uint8 [n, size, size, 3]`, and yields features, pooled or as a grid. A network of the
+    user's own may take only `batch` images at a time; None: any number, as `batch_size(size)` is.
     """
 
     path: Path
     features: int
-    batch: int
+    batch: int | None = None
+
+    def batch_for(self, size: int) -> int:
+        """How many images it takes at a time."""
+        return self.batch or batch_size(size)
 
 
 def program(
@@ -59,7 +63,7 @@ def program(
 def existing(spec: BackboneSpec, digest: str, size: int) -> Program | None:
     """The program for the weights of `digest`, if it has been made before."""
     product = products.existing(_AREA, _recipe(spec, digest, size))
-    return None if product is None else _program(product, size)
+    return None if product is None else _program(product)
 
 
 def batch_size(size: int) -> int:
@@ -76,10 +80,9 @@ def made(
     """The program of `recipe`, from the cache or made now by `function` in a Keras child.
 
     The function gets `arguments` and the `target` (.xml) to write, and answers with `features`,
-    and with the `batch` if it is not `batch_size(size)`.
+    and with the `batch` if it takes no other number of images.
     """
-    product = products.made(_AREA, recipe, function, arguments, _FILE, stop=stop)
-    return _program(product, recipe["size"])
+    return _program(products.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
 
 
 def _recipe(spec: BackboneSpec, digest: str, size: int) -> dict[str, Any]:
@@ -94,7 +97,6 @@ def _recipe(spec: BackboneSpec, digest: str, size: int) -> dict[str, Any]:
     }
 
 
-def _program(product: Product, size: int) -> Program:
+def _program(product: Product) -> Program:
     answer = product.answer
-    batch = int(answer.get("batch", batch_size(size)))
-    return Program(product.folder / _FILE, int(answer["features"]), batch)
+    return Program(product.folder / _FILE, int(answer["features"]), answer.get("batch"))
