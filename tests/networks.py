@@ -24,7 +24,8 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
 def save_onnx(file: Path, *, batch: int | None = None, pooled: bool = False, **given: Any) -> Path:
     """relu(conv) with stride 4, NCHW; `side` fixes the image size, `external` the weights' file.
 
-    `more` are nodes behind the features, whose last output is then the network's; `also` are other outputs.
+    `more` are nodes behind the features, whose last output is then the network's; `also` are other
+    outputs.
     """
     pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper

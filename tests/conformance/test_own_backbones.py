@@ -1,4 +1,4 @@
-"""One small network of a user's own, as `.keras`, `.onnx` and OpenVINO: the same features and study.
+"""One network of a user's own, as `.keras`, `.onnx` and OpenVINO: the same features and study.
 
 And a study on features that manyheads extracted is the study on the images, bit for bit.
 """
@@ -143,7 +143,7 @@ def test_a_study_on_its_own_features_is_the_same_bit_for_bit(
 
 
 def test_its_model_is_the_head_alone(
-    studies: list[Finished], on_features: tuple[Finished, Path], images: Path
+    studies: list[Finished], on_features: tuple[Finished, Path]
 ) -> None:
     folder, array = on_features[0].folder, np.load(on_features[1])
     model = load(folder.path)

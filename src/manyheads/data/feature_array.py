@@ -92,7 +92,7 @@ def _numbers(table: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
     if kind.startswith(("list", "large_list", "fixed_size_list")):
         from pyarrow import compute
 
-        lengths = compute.list_value_length(array).to_numpy(zero_copy_only=False)
+        lengths = compute.call_function("list_value_length", [array]).to_numpy(zero_copy_only=False)
         odd = np.flatnonzero(lengths != lengths[0])
         if len(odd):
             found = f"{lengths[odd[0]]} of them in row {odd[0] + 1}, {lengths[0]} in row 1"

@@ -183,7 +183,7 @@ class Classifier:
                     str(logits),
                     "keep the model and its side file together",
                 )
-            self._network = OpenVinoBackbone(program, size, program.batch), head
+            self._network = OpenVinoBackbone(program, size, program.batch_for(size)), head
         return self._network
 
     def _own_program(self, stop: threading.Event | None) -> Program:

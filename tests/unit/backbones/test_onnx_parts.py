@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,8 @@ def test_a_constant_of_a_node_may_lie_elsewhere_too(tmp_path: Path) -> None:
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "any.onnx").write_bytes(data)
-    try:
-        read_parts(tmp_path / "any.onnx")
-    except ValueError as error:
-        assert str(error)
+    with suppress(ValueError):
+        assert isinstance(read_parts(tmp_path / "any.onnx").files, set)
 
 
 @SHARED
@@ -59,7 +58,5 @@ def test_a_damaged_file_is_read_or_refused(
     data = bytearray(whole.read_bytes())
     data[int(place * len(data))] = byte
     (tmp_path / "any.onnx").write_bytes(data[: max(1, int(kept * len(data)))])
-    try:
-        read_parts(tmp_path / "any.onnx")
-    except ValueError as error:
-        assert str(error)
+    with suppress(ValueError):
+        assert isinstance(read_parts(tmp_path / "any.onnx").files, set)

@@ -69,7 +69,7 @@ def test_a_network_that_runs_through_keras_is_none_of_these(tmp_path: Path) -> N
 
 
 def test_two_outputs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="one output of features.*found 2 outputs"):
+    with pytest.raises(BackboneError, match=r"one output of features.*found 2 outputs"):
         exported(save_onnx(tmp_path / "net.onnx", pooled=True, also=["grid"]))
 
 

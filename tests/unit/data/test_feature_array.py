@@ -141,7 +141,7 @@ class TestColumns:
             read_matrix(table(own=column), ["own"])
 
     def test_a_missing_column(self, table) -> None:
-        with pytest.raises(DataError, match="one column other of features .* found 0"):
+        with pytest.raises(DataError, match=r"one column other of features .* found 0"):
             read_matrix(table(own=[1.0]), ["own", "other"])
 
     def test_a_csv_has_no_columns_of_features(self, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +14,15 @@ from manyheads.data.feature_table import open_features
 from manyheads.errors import DataError, Interrupted
 
 VALUES = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
-TABLE = "label,split\n" + "".join(
-    f"{'ab'[n % 2]},{'train' if n < 4 else 'val'}\n" for n in range(6)
-)
+SPLITS = ["train"] * 4 + ["val"] * 2
+TABLE = "label,split\n" + "".join(f"{'ab'[n % 2]},{split}\n" for n, split in enumerate(SPLITS))
 
 
 @pytest.fixture
 def given(tmp_path: Path):
     """Write a table and an array, and open them."""
 
-    def write(values: np.ndarray = VALUES, table: str = TABLE, **options: object):
+    def write(values: np.ndarray = VALUES, table: str = TABLE, **options: Any):
         np.save(tmp_path / "f.npy", values)
         (tmp_path / "t.csv").write_text(table)
         return open_features(tmp_path / "t.csv", [str(tmp_path / "f.npy")], **options)
@@ -74,16 +74,15 @@ def test_another_number_of_rows_is_refused(given, rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "shown"), [(np.nan, "f4", "nan"), (-np.inf, "f4", "-inf"), (1e300, "f8", "inf")]
+    ("value", "kind", "shown"),
+    [(np.nan, "f4", "nan"), (-np.inf, "f4", "-inf"), (1e300, "f8", "inf")],
 )  # fmt: skip
 def test_what_is_not_finite_is_refused_by_its_row(
     given, value: float, kind: str, shown: str
 ) -> None:
     values = VALUES.astype(kind)
     values[4, 1] = value
-    with pytest.raises(
-        DataError, match=f"in row 4 of the features, counted from 0, found {shown};"
-    ):
+    with pytest.raises(DataError, match=f"in row 4 of the features, .* found {shown};"):
         given(values)
 
 
