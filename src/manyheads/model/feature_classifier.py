@@ -61,14 +61,12 @@ class FeatureClassifier(Classifier):
 def _matrix(given: Any, features: int) -> Float[np.ndarray, "rows features"]:
     expected = f"features [rows, {features}], computed as those of the study were"
     remedy = "this model takes no images: give their features, a row for each"
-    array = given if isinstance(given, np.ndarray) else None
-    if array is None and isinstance(given, list | tuple) and all(
-        isinstance(row, np.ndarray | list | tuple) for row in given
-    ):  # fmt: skip
-        array = np.asarray(given, np.float32).reshape(len(given), -1)
-    if array is None or array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
-        found = type(given).__name__ if array is None else f"{array.dtype} {list(array.shape)}"
-        raise DataError(expected, found, remedy)
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows that are not equally long
+        array = np.zeros(0, object)
+    if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
+        raise DataError(expected, f"{array.dtype} {list(array.shape)}", remedy)
     array = array[np.newaxis] if array.ndim == 1 else array
     if array.shape[1] != features:
         raise DataError(expected, str(list(array.shape)), remedy)
