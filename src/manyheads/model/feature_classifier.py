@@ -67,8 +67,8 @@ def _matrix(given: Any, features: int) -> Float[np.ndarray, "rows features"]:
         array = np.zeros(0, object)
     if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
         raise DataError(expected, f"{array.dtype} {list(array.shape)}", remedy)
-    array = array[np.newaxis] if array.ndim == 1 else array
-    if array.shape[1] != features:
+    array = np.atleast_2d(array)
+    if array.shape[-1] != features:
         raise DataError(expected, str(list(array.shape)), remedy)
     matrix = array.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))

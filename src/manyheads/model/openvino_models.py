@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manyheads import quiet
-from manyheads.backbones import normalisation, own_files
+from manyheads.backbones import keras_process, normalisation, own_files
 from manyheads.backbones.exported import batch_size
 from manyheads.backbones.own_programs import features_out, pixels_in, read_network
-from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError
+from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.places import disk_errors
 
+_APPEND = "manyheads.model.openvino_models:append"
+
 
 def write_openvino(
-    spec: BackboneSpec, weights: Weights, size: int, head: Parameters, target: Path
+    weights: Weights,
+    size: int,
+    head: Parameters,
+    target: Path,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Write `head` on the network in the backbone's file as `target` (.xml) and its .bin.
+    """Write `head` on the network in a user's file (its `weights`) as `target` (.xml) and its .bin.
 
     It takes preprocessed float32 RGB images `[n, size, size, 3]` and gives logits `[n, classes]`.
     Raises `WeightsError` if the file has changed, `DiskError`, and what `read_network` raises.
     """
-    assert spec.file is not None
+    known = {"weights": str(weights.path), "digest": weights.digest, "size": size}
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
+        kept = Path(folder) / "head.safetensors"
+        save_head(kept, head, {})
+        arguments = {**known, "head": str(kept), "target": str(target)}
+        keras_process.call(_APPEND, arguments, stop=stop)
+
+
+def append(weights: str, digest: str, size: int, head: str, target: str) -> dict[str, Any]:
+    """What `write_openvino` does, with the head in a file; called in a child."""
     ov, ops = quiet.openvino(), quiet.openvino().opset13
-    own_files.require(weights.path, weights.digest)
-    model = features_out(read_network(spec.file, size), spec.file)
+    file, layers = Path(weights), load_head(Path(head))[0].layers
+    own_files.require(file, digest)
+    model = features_out(read_network(file, size), file)
     value = model.output().get_node().input_value(0)
-    for place, (kernel, bias) in enumerate(head.layers):
+    for place, (kernel, bias) in enumerate(layers):
         if place:
             value = ops.relu(value)
         value = ops.add(ops.matmul(value, np.ascontiguousarray(kernel), False, False), bias)
@@ -39,11 +57,12 @@ def write_openvino(
     process = ov.preprocess.PrePostProcessor(whole)
     process.input().tensor().set_layout(ov.Layout("NHWC"))
     process.input().model().set_layout(whole.input().get_node().layout)
-    model = process.build()
-    if own_files.declared_input(spec.file)[0] is None:  # any number of images
-        model.reshape([-1, size, size, 3])
-    with disk_errors(target):
-        ov.serialize(model, str(target))
+    whole = process.build()
+    if own_files.declared_input(file)[0] is None:  # any number of images
+        whole.reshape([-1, size, size, 3])
+    with disk_errors(Path(target)):
+        ov.serialize(whole, target)
+    return {}
 
 
 def to_program(file: str, preprocessing: str, size: int, target: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def write_model(
     """
     parameters, hyperparameters = head
     if not spec.in_keras:
-        write_openvino(spec, weights, size, parameters, target)
+        write_openvino(weights, size, parameters, target, stop)
         return
     if spec == NO_BACKBONE:
         size = parameters.features
