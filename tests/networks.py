@@ -113,3 +113,21 @@ def features_of(preprocessed: np.ndarray) -> np.ndarray:
             patch = preprocessed[:, 4 * row : 4 * row + 3, 4 * column : 4 * column + 3]
             grid[:, row, column] = np.einsum("nhwc,hwcf->nf", patch, kernel) + bias
     return np.maximum(grid, 0).mean(axis=(1, 2))
+
+
+def export_mobilenet(folder: str) -> dict[str, Any]:
+    """Write MobileNet V2 for 64 pixels, of random weights, as `net.keras` and as `net.onnx`."""
+    import warnings
+
+    import keras
+
+    from manyheads.backbones.keras_weights import drawn
+
+    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 64, 3))
+    model.set_weights(drawn(model, 0))
+    model(np.zeros((1, 64, 64, 3), np.float32))
+    model.save(f"{folder}/net.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf2onnx looks for what NumPy no longer has
+        model.export(f"{folder}/net.onnx", format="onnx", verbose=False)
+    return {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.backbones import registry
+from manyheads.backbones import keras_process, registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
 from manyheads.data.images import load_pixels
@@ -169,6 +169,27 @@ def test_plain_keras_opens_both_kinds(
         head, _ = load_head(folder.head(int(load(folder.path).card.selected["candidate"])))
         features = given if given.ndim == 2 else features_of(given).astype(np.float32)
         np.testing.assert_allclose(logits, forward(head, features), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_network_that_keras_exports_as_onnx(tmp_path: Path) -> None:
+    """MobileNet V2, as other programs write it: transposes inside, a batch that is open."""
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("tf2onnx")
+    keras_process.call(
+        "tests.networks:export_mobilenet", {"folder": str(tmp_path)}, backend="tensorflow"
+    )
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
+    found = []
+    for name in ("net.onnx", "net.keras"):
+        spec = registry.get(tmp_path / name, "tf")
+        assert (spec.default_size, spec.fixed) == (64, True)
+        with compile_backbone(spec, resolve(spec), 64) as backbone:
+            starts = range(0, 20, backbone.batch)
+            parts = dict(backbone.run((n, pixels[n : n + backbone.batch]) for n in starts))
+        found.append(np.concatenate([parts[n] for n in starts]))
+    assert found[0].shape == (20, 1280)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4 * np.abs(found[1]).max())
 
 
 def opened_with_tensorflow(folder: RunFolder, given: np.ndarray, scratch: Path) -> np.ndarray:

@@ -31,12 +31,15 @@ def is_array(features: Sequence[str]) -> bool:
 def read_matrix(table: Path, features: Sequence[str]) -> Matrix:
     """The features, a row for each of the table's, read-only; float32, mapped where they are that.
 
-    `features` are the path of an array, or names of columns of `table`. Raises `DataError` for a
+    `features` are the path of an array, or names of columns of `table`. An array that was moved
+    together with the table is found beside it. Raises `DataError` for a
     file that is no array `[rows, features]` of float16, float32 or float64, and for columns that
     are missing or hold no numbers.
     """
     if is_array(features):
-        return _from_array(Path(features[0]).expanduser())
+        file = Path(features[0]).expanduser()
+        beside = table.with_name(file.name)
+        return _from_array(beside if beside.is_file() and not file.exists() else file)
     return _from_columns(table, features)
 
 

@@ -101,6 +101,12 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_matrix(tmp_path / "table.csv", [str(tmp_path / "none.npy")])
 
 
+def test_what_was_moved_with_its_table_is_found(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", VALUES)
+    found = read_matrix(tmp_path / "table.csv", [str(tmp_path / "before" / "f.npy")])
+    np.testing.assert_array_equal(found, VALUES)
+
+
 def test_what_names_an_array() -> None:
     assert is_array(["a.npy"])
     assert not is_array(["features"])
