@@ -123,7 +123,8 @@ def export_mobilenet(folder: str) -> dict[str, Any]:
 
     from manyheads.backbones.keras_weights import drawn
 
-    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 64, 3))
+    applications: Any = keras.applications
+    model = applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 64, 3))
     model.set_weights(drawn(model, 0))
     model(np.zeros((1, 64, 64, 3), np.float32))
     model.save(f"{folder}/net.keras")

@@ -160,6 +160,7 @@ def test_own_backbones_and_features_are_read_back(tmp_path: Path, own: dict[str,
     if "features" in own:
         assert settings.backbone == "none"
         assert settings.spec == NO_BACKBONE
+        assert settings.features is not None
         assert Path(settings.features[0]).is_absolute() == own["features"][0].endswith(".npy")
 
 
