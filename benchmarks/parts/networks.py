@@ -126,7 +126,7 @@ def onnxruntime(
         images = _scaled(_whole(pixels))
         if layout == "channels_first":
             images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-        return session.run(None, {name: images})[0][: len(pixels)]
+        return np.asarray(session.run(None, {name: images})[0])[: len(pixels)]
 
     return _rates(run, files, passes, features)
 

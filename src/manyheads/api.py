@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import groupby
@@ -78,7 +78,10 @@ class Study:
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
     is what makes the views that `views` counts, and `grid_storage` (f32 or f16) how the feature
-    grids of `hide_patches` are kept. A bad value raises `SettingError` at once.
+    grids of `hide_patches` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
+    with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
+    or columns of the Parquet table `data`, take its place. A bad value raises `SettingError` at
+    once.
     """
 
     def __init__(
@@ -93,7 +96,9 @@ class Study:
         seeds: int = 5,
         folds: int | None = None,
         repeats: int | None = None,
-        backbone: str = "xception",
+        backbone: str | Path = "xception",
+        preprocessing: str | None = None,
+        features: str | Path | Sequence[str] | None = None,
         weights: str | Path | None = None,
         image_size: int | None = None,
         interpolation: str = ImageSettings.interpolation,
@@ -110,7 +115,8 @@ class Study:
         out: str | Path | None = None,
         **regularisers: Unpack[Regularisers],
     ) -> None:
-        spec = registry.get(backbone)
+        given = (str(features),) if isinstance(features, str | Path) else features
+        size = image_size or (150 if given else registry.get(backbone, preprocessing).default_size)
         self.settings = StudySettings(
             data=lasting(data),
             grid=_grid(
@@ -121,10 +127,12 @@ class Study:
                 batch_size=batch_size,
                 **regularisers,
             ),
-            backbone=backbone,
+            backbone=str(backbone),
+            preprocessing=preprocessing,
+            features=None if given is None else tuple(given),
             weights=None if weights is None else str(weights),
             image=ImageSettings(
-                size=spec.default_size if image_size is None else image_size,
+                size=size,
                 interpolation=interpolation,
                 exif=exif,
             ),

@@ -10,7 +10,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.backbones import registry
 from manyheads.data.columns import Rows
-from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, Interrupted, RunError
 from manyheads.evidence.held_out import HeldOutScores, score_held_out
 from manyheads.evidence.intervals import Units
@@ -31,7 +30,6 @@ from manyheads.evidence.openings import (
     openings,
     record_openings,
 )
-from manyheads.features.extract import extract
 from manyheads.heads.head import Parameters, forward
 from manyheads.settings import plain
 from manyheads.study.finished import finished_result, head_of
@@ -40,7 +38,8 @@ from manyheads.study.head_files import BestHead
 from manyheads.study.listener import Listener
 from manyheads.study.reopened import require_same_data, same_weights
 from manyheads.study.results import StudyResult
-from manyheads.study.settings import Resolved, StudySettings, read_study
+from manyheads.study.settings import Resolved, StudySettings, lasting, read_study
+from manyheads.study.sources import open_data, plain_features
 
 _ROUNDING = 1e-6  # relative; what another machine's sums may differ by
 
@@ -148,7 +147,7 @@ def _with_test_images(
 ) -> Dataset:
     """The data set of the study, with test images; raises `DataError` otherwise."""
     source = settings.data if data is None else data
-    dataset = open_dataset(source, split=settings.split, stop=stop)
+    dataset = open_data(replace(settings, data=lasting(source)), stop)
     require_same_data(dataset, resolved, folder, source)
     if not len(dataset.rows("test")):
         raise DataError(
@@ -168,21 +167,16 @@ def _logits(
     stop: threading.Event | None,
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
     """Which images are readable test images, and what a head says of them."""
-    spec = registry.get(settings.backbone)
-    weights = same_weights(settings, resolved, listener, stop)
-    test = dataset.only("test")
-    features = extract(
-        test, spec, weights, settings.image,
-        runtime=settings.runtime, precision=settings.precision,
-        progress=listener.extracting, stop=stop,
-    )  # fmt: skip
+    weights, test = same_weights(settings, resolved, listener, stop), dataset.rows("test")
+    features = plain_features(
+        settings, dataset, weights, only=test, progress=listener.extracting, stop=stop
+    )
     for index, reason in features.unreadable.items():
-        listener.note(f"left out, unreadable: {test.name_of(index)}: {reason}")
-    readable = features.rows >= 0
-    if not readable.any():
+        listener.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
+    readable = test[features.rows[test] >= 0]
+    if not len(readable):
         raise DataError("test images that can be read", "none", "mend the files")
-    logits = forward(best.parameters, features.matrix[features.rows[readable]])
-    return dataset.rows("test")[readable], logits
+    return readable, forward(best.parameters, features.matrix[features.rows[readable]])
 
 
 def _scores(

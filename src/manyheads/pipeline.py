@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, RunError
 from manyheads.estimate import remember_extraction, remember_training
 from manyheads.evidence.findings import Findings, read_findings, write_comparisons
-from manyheads.features.extract import Features, extract
+from manyheads.features.extract import Features
 from manyheads.heads.bank import Fold, engine_named, prepare_engine
 from manyheads.model.checkpoints import checkpoint_names
 from manyheads.model.export import write_models
@@ -33,6 +32,7 @@ from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
+from manyheads.study.sources import plain_features
 from manyheads.study.space import counted
 from manyheads.study.store import Division, Store
 from manyheads.study.tables import write_parquet
@@ -102,7 +102,7 @@ def run_study(
     options, listener = options or RunOptions(), listener or PlanListener()
     plan = plan_study(settings, options, out, stop=stop)
     listener.planned(plan)
-    spec, dataset = registry.get(settings.backbone), plan.dataset
+    spec, dataset = settings.spec, plan.dataset
     weights = plan.weights
     if weights is None:
         listener.note(f"Fetching the weights of {spec.name}, once …")
@@ -136,11 +136,12 @@ def _features(
 ) -> StudyFeatures:
     """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
     settings, dataset = plan.settings, plan.dataset
-    spec, size = registry.get(settings.backbone), settings.image.size
+    spec, size = settings.spec, settings.image.size
     with ThreadPoolExecutor(1, "template") as aside:
         if plan.plain:
             prepare_engine(settings.engine)
-            light = weights.path.stat().st_size < _LIGHT
+            light = spec.in_keras and weights.path.stat().st_size < _LIGHT
+            light = light and settings.features is None
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
                 aside.submit(prepare_template, spec, weights, *shape, stop)
@@ -151,12 +152,8 @@ def study_features(
     plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
 ) -> StudyFeatures:
     """The features that the heads of a study need, from the cache or computed now."""
-    settings, spec = plan.settings, registry.get(plan.settings.backbone)
-    plain = extract(
-        plan.dataset, spec, weights, settings.image,
-        runtime=settings.runtime, precision=settings.precision,
-        progress=listener.extracting, stop=stop,
-    )  # fmt: skip
+    settings, spec = plan.settings, plan.settings.spec
+    plain = plain_features(settings, plan.dataset, weights, progress=listener.extracting, stop=stop)
     remember_extraction(settings, plain.passes, plain.seconds)
     versions = extract_versions(
         settings, plan.dataset, spec, weights, progress=listener.extracting, stop=stop
@@ -234,7 +231,8 @@ def _write_outcome(
             if result.pruned else "every one diverged",
             "list a lower learning_rate, with another --out",
         )  # fmt: skip
-    wanted = [(selected_head(settings, folder, result), folder.best)] if options.models else []
+    best = folder.best_for(in_keras=settings.spec.in_keras)
+    wanted = [(selected_head(settings, folder, result), best)] if options.models else []
     if options.checkpoint_pattern is not None:
         heads = best_heads(settings, folder, result, options.checkpoints(len(settings.grid)))
         for best, name in checkpoint_names(options.checkpoint_pattern, heads):

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.backbones import registry
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
-from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.dataset import Dataset
+from manyheads.data.feature_array import read_matrix
+from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
 from manyheads.heads.fold import Version
@@ -20,6 +21,7 @@ from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import StudySettings
+from manyheads.study.sources import array_weights, open_data
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.tables import require_parquet
 from manyheads.study.versions import missing_passes, training_images, version_bytes
@@ -111,6 +113,8 @@ class Plan:
         classes, features = len(self.dataset.classes), self.features or USUAL_WIDTH
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
+        if self.settings.features is not None:
+            backbone = 0
         validated = validation_counts(self.settings, self.dataset)[1]
         rounds = len(self.settings.trials()) // (self.settings.folds or 1)
         return Disk(
@@ -177,23 +181,16 @@ def plan_study(
         check_pattern(options.checkpoint_pattern)
     if options.parquet:
         require_parquet()
-    spec = registry.get(settings.backbone)
+    spec = settings.spec
     spec.check_size(settings.image.size)
+    _check_runtime(settings, options)
     if max(settings.grid.hide_patches):
         spec.check_grid()
-    check_precision(settings.precision, settings.runtime)
     settings.trials()
-    dataset = open_dataset(settings.data, split=settings.split, stop=stop)
+    dataset = open_data(settings, stop)
     require_trainable(settings, dataset)
-    given = settings.weights
-    weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
-    contents = dataset.contents
-    plain, features = len(contents), 0
-    if weights is not None:
-        recipe = recipe_of(spec, weights, settings.image, settings.runtime, settings.precision)
-        with FeatureCache(recipe) as cache:
-            plain = cache.missing(contents)
-            features = cache.width
+    weights = _weights(settings, dataset, stop)
+    plain, features = _missing(settings, weights, dataset)
     work = Work(settings)
     records = _records(settings, RunFolder(out).store) if out is not None else []
     if records:
@@ -209,6 +206,46 @@ def plan_study(
         ended=sum(record.state in ("done", "failed", "pruned") for record in records),
         work=work,
     )
+
+
+def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
+    """Raise `SettingError` for what the backbone, or its absence, does not allow."""
+    check_precision(settings.precision, settings.runtime)
+    if settings.spec.in_keras:
+        return
+    name = Path(settings.backbone).name
+    if settings.runtime == "keras":
+        raise SettingError(
+            f"the runtime openvino for {name}",
+            "keras",
+            "leave out --runtime, or give a .keras file",
+        )
+    if options.checkpoint_pattern is not None:
+        raise SettingError(
+            "a backbone that Keras builds, for checkpoints of whole networks", name,
+            "leave out --checkpoint-pattern, or give a .keras file",
+        )  # fmt: skip
+
+
+def _weights(
+    settings: StudySettings, dataset: Dataset, stop: threading.Event | None
+) -> Weights | None:
+    """What is here of the weights already; None where ImageNet's have to be fetched."""
+    if settings.features is not None:
+        return array_weights(settings, dataset)
+    given = settings.weights
+    return cached(settings.spec) if given is None else resolve(settings.spec, given, stop=stop)
+
+
+def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
+    """How many plain passes are left, and how many features an image has, 0 if that is unknown."""
+    if settings.features is not None:
+        return 0, read_matrix(dataset.root, settings.features).shape[1]
+    if weights is None:
+        return len(dataset.contents), 0
+    image, how = settings.image, (settings.runtime, settings.precision)
+    with FeatureCache(recipe_of(settings.spec, weights, image, *how)) as cache:
+        return cache.missing(dataset.contents), cache.width
 
 
 def _records(settings: StudySettings, path: Path) -> list[TrialRecord]:

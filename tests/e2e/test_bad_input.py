@@ -220,7 +220,7 @@ def test_running_out_of_memory_is_one_line(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("manyheads.pipeline.extract", exhausted)
+    monkeypatch.setattr("manyheads.study.sources.extract", exhausted)
     said = sweep(photos)
     assert said.code == 1
     assert said.complaint.startswith("manyheads: expected enough memory, found none left; use a ")

@@ -105,7 +105,7 @@ def test_another_model_is_refused_unless_it_is_meant(
     assert command("test", "run").code == 0
     written = RECORD.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("manyheads.final_score.open_dataset", None)  # refused before any is touched
+        patch.setattr("manyheads.final_score.open_data", None)  # refused before any is touched
         said = command("test", "run", "--candidate", other)
     refused(
         said, f"expected candidate {selected}, for which", f"found candidate {other}; choose by"

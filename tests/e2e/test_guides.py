@@ -70,6 +70,23 @@ def test_the_keras_code_runs(folder: Path) -> None:
     assert (folder / "curves-keras.png").stat().st_size > 0
 
 
+def test_features_from_anywhere(tmp_path: Path) -> None:
+    """What the guide saves, a study runs on; the mean of each channel stands for a network."""
+    small_images(tmp_path / "photos", test=2)
+    embed = (
+        "from PIL import Image\n"
+        "def embed(file):\n"
+        "    return np.asarray(Image.open(file).convert('RGB')).mean(axis=(0, 1))\n"
+    )
+    text = (GUIDES / "own-backbone.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"<!-- features -->\n```python\n(.*?)```", text, re.DOTALL)
+    printed = run("import numpy as np\n" + embed + first + second, tmp_path)
+    assert "This rests on 12 validation images and 5 seeds" in printed
+    assert "<3 predictions>" in printed
+    assert "row 0: " in printed
+    assert (tmp_path / "runs" / "python" / "best.keras").is_file()
+
+
 @pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda guide: guide.stem)
 def test_the_commands_of_the_guides_are_understood(guide: Path) -> None:
     from manyheads.cli.main import build_parser

@@ -82,13 +82,12 @@ def compile_backbone(
     spec.check_size(size)
     if pooling == "grid":
         spec.check_grid()
-    batch = batch_size(size)
     if runtime == "keras":
         from manyheads.backbones.keras_runtime import KerasBackbone
 
-        return KerasBackbone(spec, weights, size, batch, pooling)
+        return KerasBackbone(spec, weights, size, batch_size(size), pooling)
     program = exported.program(spec, weights, size, stop, pooling)
-    return _suited(program, size, batch, precision, images)
+    return _suited(program, size, program.batch_for(size), precision, images)
 
 
 def check_precision(precision: str, runtime: str = "openvino") -> None:

@@ -14,6 +14,7 @@ from manyheads.backbones.weights import Weights
 
 _AREA = "compiled"
 _EXPORT = "manyheads.backbones.keras_builds:export"
+_EXPORT_OWN = "manyheads.backbones.own_programs:export"
 _FILE = "backbone.xml"
 
 # Measured: more images at a time gain less than a tenth; fewer keep large images in memory.
@@ -25,11 +26,17 @@ _PIXELS = 16 * 224 * 224
 class Program:
     """OpenVINO's `path` (.xml, its .bin beside it) and the number of `features` it yields.
 
-    It takes `uint8 [batch_size(size), size, size, 3]`, and yields features, pooled or as a grid.
+    It takes `uint8 [n, size, size, 3]`, and yields features, pooled or as a grid. A network of the
+    user's own may take only `batch` images at a time; None: any number, as `batch_size(size)` is.
     """
 
     path: Path
     features: int
+    batch: int | None = None
+
+    def batch_for(self, size: int) -> int:
+        """How many images it takes at a time."""
+        return self.batch or batch_size(size)
 
 
 def program(
@@ -43,15 +50,13 @@ def program(
 
     `pooling` is avg or grid. Raises what `products.made` raises.
     """
-    arguments = {
-        "backbone": spec.name,
-        "weights": str(weights.path),
-        "digest": weights.digest,
-        "size": size,
-    }
+    arguments = {"weights": str(weights.path), "digest": weights.digest, "size": size}
+    recipe = _recipe(spec, weights.digest, size, pooling)
     if pooling != "avg":
         arguments |= {"pooling": pooling}
-    return made(_recipe(spec, weights.digest, size, pooling), _EXPORT, arguments, stop)
+    if spec.normalisation is not None:
+        return made(recipe, _EXPORT_OWN, arguments | {"preprocessing": spec.preprocessing}, stop)
+    return made(recipe, _EXPORT, arguments | {"backbone": spec.name}, stop)
 
 
 def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -> Program | None:
@@ -73,21 +78,25 @@ def made(
 ) -> Program:
     """The program of `recipe`, from the cache or made now by `function` in a Keras child.
 
-    The function gets `arguments` and the `target` (.xml) to write, and answers with `features`.
+    The function gets `arguments` and the `target` (.xml) to write, and answers with `features`,
+    and with the `batch` if it takes no other number of images.
     """
     return _program(products.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
 
 
 def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[str, Any]:
+    own = {} if spec.normalisation is None else {"preprocessing": spec.preprocessing}
     recipe = {
         "backbone": spec.name,
         "weights": digest,
         "size": size,
         "batch": batch_size(size),
         "layout": spec.data_format,
+        **own,
     }
     return recipe if pooling == "avg" else {**recipe, "pooling": pooling}
 
 
 def _program(product: Product) -> Program:
-    return Program(product.folder / _FILE, int(product.answer["features"]))
+    answer = product.answer
+    return Program(product.folder / _FILE, int(answer["features"]), answer.get("batch"))

@@ -14,11 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from manyheads import quiet
-from manyheads.backbones import arrays, registry
+from manyheads.backbones import arrays, own_files, registry
 from manyheads.backbones.exported import batch_size
-from manyheads.backbones.registry import CHANNELS_FIRST, BackboneSpec
-from manyheads.errors import WeightsError
+from manyheads.backbones.keras_parts import check_parts
+from manyheads.backbones.normalisation import Normalisation
+from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec
+from manyheads.errors import BackboneError, WeightsError
 
 if TYPE_CHECKING:
     import keras
@@ -40,18 +44,79 @@ def network(
 ) -> keras.Model:
     """The backbone in Keras, untrained: preprocessed images → pooled features (`top`: classes).
 
-    Without `pooling`, the features of every cell of the grid.
+    Without `pooling`, the features of every cell of the grid. A network of the user's own comes
+    with its weights, and without `pooling` as it is in its file.
     """
+    if spec.file is not None:
+        return own_network(spec.file, size, pooling)
     return _built(spec, size, data_format, top, pooling)[0]
+
+
+def with_weights(
+    spec: BackboneSpec, weights: Path, digest: str, size: int, data_format: str, pooling: str | None
+) -> keras.Model:
+    """`network` with the weights that `digest` names; raises `WeightsError` for others."""
+    inner = network(spec, size, data_format, pooling=pooling)
+    if spec.file is None:
+        inner.set_weights(stored(weights, digest))
+    else:
+        own_files.require(spec.file, digest)
+    return inner
 
 
 def with_preprocessing(spec: BackboneSpec, inner: keras.Model, data_format: str) -> keras.Model:
     """`inner` behind its own preprocessing: raw 0–255 RGB (float32) → pooled features."""
     import keras
 
-    preprocess = getattr(keras.applications, spec.module).preprocess_input
     raw = keras.Input(inner.input_shape[1:], dtype="float32")
+    if spec.normalisation is not None:  # such networks are channels_last
+        return keras.Model(raw, inner(normalised(spec.normalisation, raw)))
+    preprocess = getattr(keras.applications, spec.module).preprocess_input
     return keras.Model(raw, inner(preprocess(raw, data_format=data_format)))
+
+
+def normalised(how: Normalisation, raw: Any) -> Any:
+    """Raw 0–255 RGB, channels last, as a network of the user's own expects it."""
+    import keras
+
+    pixels = keras.ops.stack([raw[..., n] for n in (2, 1, 0)], axis=-1) if how.bgr else raw
+    return (pixels - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
+
+
+def own_network(file: Path, size: int, pooling: str | None = "avg") -> keras.Model:
+    """The network in a `.keras` file: preprocessed `[n, size, size, 3]` → features.
+
+    With the `pooling` avg, a feature grid is averaged; without, the network is as it is in its
+    file. Raises `ModelError` for parts that could run code, `BackboneError` for a network that
+    Keras does not open, or of other inputs or outputs.
+    """
+    import keras
+
+    check_parts(file, "use only networks of Keras's own layers, or export this one as ONNX")
+    try:
+        model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError, KeyError, AttributeError) as error:
+        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise BackboneError(
+            f"a network that Keras can open in {file}", reason[:200], "save it again"
+        ) from error
+    model.trainable = False
+    images = keras.Input((size, size, 3))
+    try:
+        found = model(images, training=False)
+    except (ValueError, TypeError) as error:
+        raise BackboneError(
+            f"a network of images [n, {size}, {size}, 3] in {file}",
+            " ".join(str(error).split())[:160], "name its size with --image-size, or save it anew",
+        ) from error  # fmt: skip
+    if not hasattr(found, "shape") or len(found.shape) not in (2, 4):
+        shape = list(found.shape) if hasattr(found, "shape") else f"{len(found)} outputs"
+        raise own_files.no_features(file, str(shape))
+    if pooling is None:
+        return model
+    if len(found.shape) == 4:
+        found = keras.layers.GlobalAveragePooling2D(data_format=CHANNELS_LAST)(found)
+    return keras.Model(images, found)
 
 
 def export(
@@ -64,8 +129,8 @@ def export(
     """
     spec = registry.get(backbone)
     grid = pooling == "grid"
-    inner = network(spec, size, spec.data_format, pooling=None if grid else "avg")
-    inner.set_weights(stored(Path(weights), digest))
+    pooling_inside = None if grid else "avg"
+    inner = with_weights(spec, Path(weights), digest, size, spec.data_format, pooling_inside)
     write_program(spec, inner, spec.data_format, Path(target), grid=grid)
     first = grid and spec.data_format == CHANNELS_FIRST
     return {"features": int(inner.output_shape[1 if first else -1])}

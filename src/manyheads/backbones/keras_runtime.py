@@ -13,6 +13,7 @@ from manyheads.backbones import keras_builds
 from manyheads.backbones.compiled import Batch, Computed, Key
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.errors import SettingError
 
 
 class KerasBackbone:
@@ -21,11 +22,17 @@ class KerasBackbone:
     def __init__(
         self, spec: BackboneSpec, weights: Weights, size: int, batch: int, pooling: str = "avg"
     ) -> None:
+        if not spec.in_keras:
+            raise SettingError(
+                f"the runtime openvino for {spec.name}, which is no network of Keras's", "keras",
+                "leave out --runtime",
+            )  # fmt: skip
         quiet.silence()
         keras_backend.import_keras()
         kept = None if pooling == "grid" else pooling
-        inner = keras_builds.network(spec, size, CHANNELS_LAST, pooling=kept)
-        inner.set_weights(keras_builds.stored(weights.path, weights.digest))
+        inner = keras_builds.with_weights(
+            spec, weights.path, weights.digest, size, CHANNELS_LAST, kept
+        )
         inner.trainable = False
         self._model = keras_builds.with_preprocessing(spec, inner, CHANNELS_LAST)
         self.features = int(inner.output_shape[-1])

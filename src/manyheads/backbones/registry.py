@@ -1,11 +1,17 @@
-"""The backbones: every image classifier of `keras.applications`, without importing Keras."""
+"""The backbones: every image classifier of `keras.applications`, and the user's own networks.
+
+Keras is not imported for any of them.
+"""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 
-from manyheads.errors import BackboneError
+from manyheads.backbones import normalisation
+from manyheads.backbones.normalisation import Normalisation
+from manyheads.errors import BackboneError, SettingError
 
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 
@@ -63,7 +69,9 @@ _TABLE = (
 class BackboneSpec:
     """One backbone: `keras.applications.<module>.<function>`, and the sizes (pixels) it takes.
 
-    `data_format` is the layout in which OpenVINO runs it fastest.
+    `data_format` is the layout in which OpenVINO runs it fastest. A network of the user's own is in
+    a `file` and has a stated `normalisation`; `NO_BACKBONE`, of features that were computed
+    elsewhere, has neither these nor a module. One that is `fixed` takes its default size alone.
     """
 
     name: str
@@ -72,11 +80,21 @@ class BackboneSpec:
     default_size: int
     min_size: int
     data_format: str
+    file: Path | None = None
+    normalisation: Normalisation | None = None
+    fixed: bool = False
 
     @property
     def preprocessing(self) -> str:
-        """The function that turns raw 0–255 RGB into what this backbone was trained on."""
+        """What turns raw 0–255 RGB into what this backbone was trained on, in words."""
+        if self.normalisation is not None:
+            return self.normalisation.words
         return f"keras.applications.{self.module}.preprocess_input"
+
+    @property
+    def in_keras(self) -> bool:
+        """Whether Keras builds the network, so that whole models are Keras's."""
+        return self.file is None or self.file.suffix.lower() == ".keras"
 
     @property
     def pools_plainly(self) -> bool:
@@ -95,7 +113,12 @@ class BackboneSpec:
             )  # fmt: skip
 
     def check_size(self, size: int) -> None:
-        """Raise `BackboneError` if images of `size` pixels are too small for this backbone."""
+        """Raise `BackboneError` if this backbone does not take images of `size` pixels."""
+        if self.fixed and size != self.default_size:
+            raise BackboneError(
+                f"the image size {self.default_size}, the only one that {self.name} takes",
+                str(size), "leave it out, or export the network for any size",
+            )  # fmt: skip
         if size < self.min_size:
             raise BackboneError(
                 f"an image size of at least {self.min_size} for {self.name}",
@@ -109,11 +132,41 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_SPECS))
 
 
-def get(name: str) -> BackboneSpec:
-    """The backbone called `name`; raises `BackboneError` with the nearest name if there is none."""
-    spec = _SPECS.get(name)
+def get(name: str | Path, preprocessing: str | None = None) -> BackboneSpec:
+    """The backbone called `name`, or the one in the file `name` with a stated `preprocessing`.
+
+    Raises `BackboneError` with the nearest name if there is none, or for a file that holds no
+    backbone; `SettingError` for a file without a preprocessing, and for a name with one.
+    """
+    from manyheads.backbones import own_files
+
+    spec = _SPECS.get(str(name))
+    if spec is not None and preprocessing is not None:
+        raise SettingError(
+            f"no other preprocessing for {name} than its own", repr(preprocessing),
+            "leave it out; it is for a network in a file",
+        )  # fmt: skip
+    if spec is None and own_files.is_file(name):
+        return own_files.spec_of(name, preprocessing)
     if spec is None:
-        raise BackboneError("the name of a backbone", repr(name), _suggestion(name))
+        raise BackboneError("the name of a backbone", repr(str(name)), _suggestion(str(name)))
+    return spec
+
+
+def told(name: str, preprocessing: str) -> BackboneSpec:
+    """The backbone that a side file tells of; of a network in a file, the file is not needed.
+
+    Raises `BackboneError` if there is none of this name with this preprocessing.
+    """
+    if normalisation.is_named(preprocessing):
+        words = normalisation.parse(preprocessing)
+        return BackboneSpec(name, "", "", 224, 32, CHANNELS_LAST, normalisation=words)
+    spec = get(name)
+    if spec.preprocessing != preprocessing:
+        raise BackboneError(
+            f"{spec.preprocessing} as the preprocessing of {name}", preprocessing,
+            "take the side file that belongs to the model",
+        )  # fmt: skip
     return spec
 
 
@@ -142,3 +195,6 @@ _SPECS = {
     )
     for module, function, name, size in _TABLE
 }
+
+NO_BACKBONE = told("none", "none")
+"""In the place of a backbone where features were computed elsewhere."""

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.backbones import arrays, keras_files, keras_process, keras_server, wheel
+from manyheads.backbones import (
+    arrays,
+    keras_files,
+    keras_process,
+    keras_server,
+    own_files,
+    wheel,
+)
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.errors import DownloadError, WeightsError
 from manyheads.locks import alone
@@ -28,7 +35,8 @@ class Weights:
     """A backbone's arrays in the cache.
 
     `path` is a safetensors file with the keys "000", "001", … in Keras's order, float32; `digest`
-    the SHA-256 over these arrays; `source` says in words where they came from.
+    the SHA-256 over these arrays; `source` says in words where they came from. Of a network of the
+    user's own, `path` is its file, and the digest that of the file and what belongs to it.
     """
 
     path: Path
@@ -49,6 +57,8 @@ def resolve(
     file does not hold this backbone's arrays, `DownloadError` if no source can be reached, and
     `Interrupted` when `stop` is set.
     """
+    if spec.file is not None:
+        return _own(spec.file, given)
     if given is None:
         return _kept(spec, _IMAGENET, lambda path: _imagenet(spec, path, progress, stop), stop)
     if str(given).startswith("random:"):
@@ -71,8 +81,18 @@ def resolve(
 
 
 def cached(spec: BackboneSpec) -> Weights | None:
-    """ImageNet's weights of a backbone if they are in the cache already."""
+    """ImageNet's weights of a backbone if they are in the cache already, or those in its file."""
+    if spec.file is not None:
+        return _own(spec.file, None)
     return _in_cache(_place(spec, _IMAGENET))
+
+
+def _own(file: Path, given: str | Path | None) -> Weights:
+    if given is not None:
+        raise WeightsError(
+            f"no other weights than those in {file.name}", f"{given}", "leave out --weights"
+        )
+    return Weights(file, own_files.digest_of(file), f"the file {file}")
 
 
 def _place(spec: BackboneSpec, key: str) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from manyheads.cli.screen import size_words
 from manyheads.evidence.findings import Findings
-from manyheads.model.card import card_path
+from manyheads.model.card import card_path, model_files
 from manyheads.pipeline import Finished
 from manyheads.study.division import validation_counts
 from manyheads.study.refit import selected_head
@@ -17,9 +18,10 @@ def closing_lines(finished: Finished) -> list[str]:
     """What was selected, its uncertainty, the files, and the next commands."""
     folder, path = finished.folder, finished.folder.path
     lines = ["", *_selection(finished), "", *verdict_lines(finished.findings), ""]
+    with_images = finished.settings.features is None
     tables = [each.name for each in (folder.history, folder.comparisons) if each.is_file()]
     lines += [
-        f"Model    {folder.best} ({size_words(folder.best.stat().st_size)}; plain Keras opens it; "
+        f"Model    {folder.best} ({size_words(_size(folder.best))}; {_opened_by(finished)}; "
         f"{card_path(folder.best).name} says how to use it)",
         f"Curves   {folder.figure}",
         f"Tables   {', '.join([str(folder.results), *tables])}",
@@ -33,12 +35,22 @@ def closing_lines(finished: Finished) -> list[str]:
     lines += [
         "",
         f"Next     manyheads report {path}",
-        f"         manyheads predict {path} PHOTO.jpg",
+        f"         manyheads predict {path} {'PHOTO.jpg' if with_images else 'FEATURES.npy'}",
         f"         manyheads export {path} --format openvino",
     ]
     if len(finished.dataset.rows("test")):
         lines.append(f"         manyheads test {path}   (its test images, once)")
     return lines
+
+
+def _size(model: Path) -> int:
+    return sum(file.stat().st_size for file in model_files(model))
+
+
+def _opened_by(finished: Finished) -> str:
+    if finished.settings.features is not None:
+        return "the head alone; plain Keras opens it"
+    return "plain Keras opens it" if finished.settings.spec.in_keras else "OpenVINO opens it"
 
 
 def verdict_lines(findings: Findings | None) -> list[str]:

@@ -25,7 +25,6 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.backbones import registry
     from manyheads.backbones.weights import resolve
     from manyheads.cli import tables
     from manyheads.cli.screen import Screen
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.errors import DataError
     from manyheads.features.extract import extract
 
-    spec = registry.get(args.backbone)
+    spec = options.backbone(args)
     image = options.image_settings(args)
     dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
     with Screen() as screen:

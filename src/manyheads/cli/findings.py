@@ -96,10 +96,9 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 
 def _prepared(args: argparse.Namespace) -> tuple[BackboneSpec, ImageSettings]:
-    from manyheads.backbones import registry
     from manyheads.backbones.compiled import check_precision
 
-    spec, image = registry.get(args.backbone), options.image_settings(args)
+    spec, image = options.backbone(args), options.image_settings(args)
     spec.check_size(image.size)
     check_precision(args.precision, args.runtime)
     return spec, image

@@ -66,7 +66,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     settings = FitSettings(
         data=lasting(args.data),
-        backbone=args.backbone,
+        backbone=args.backbone or FitSettings.backbone,
+        preprocessing=args.preprocessing,
         weights=args.weights,
         budget=seconds_of(args.budget),
         heads=args.heads,

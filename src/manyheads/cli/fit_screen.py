@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import tables
@@ -56,7 +57,7 @@ def plan_lines(plan: FitPlan) -> list[str]:
     budget = clock(settings.budget)
     lines = [
         data_line(plan.dataset),
-        f"Backbone   {settings.backbone}; weights: {plan.weights.source}",
+        f"Backbone   {Path(settings.backbone).name}; weights: {plan.weights.source}",
         f"Folds      {plan.folds}, of all images for training and validation; test images stay "
         "unopened",
         f"Budget     {budget}, of which searches take about "

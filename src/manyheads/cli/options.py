@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from manyheads.backbones.normalisation import MODES_HELP
 from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
 
 if TYPE_CHECKING:
+    from manyheads.backbones.registry import BackboneSpec
     from manyheads.data.views import Augmentation
     from manyheads.evidence.comparisons import Margins
     from manyheads.plan import RunOptions
@@ -22,6 +24,8 @@ DATA_HELP = (
     "Parquet manifest with path and label, or a name: clothing, digits"
 )
 LESSON_SIZE = 150
+_BACKBONE = "xception"
+_OF_IMAGES = ("backbone", "preprocessing", "weights", "image_size", "interpolation")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +78,14 @@ def add_backbone(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Which backbone sees the images; returns the group, for how they are prepared."""
     group = parser.add_argument_group("backbone and images")
     group.add_argument(
-        "--backbone", default="xception", metavar="NAME",
+        "--backbone", metavar="NAME",
         help="a classifier of keras.applications, such as xception, mobilenet_v2, "
-        "efficientnet_v2_b0 (default: %(default)s)",
+        "efficientnet_v2_b0, or a network of your own: a .keras, .onnx or OpenVINO .xml file with "
+        f"its --preprocessing (default: {_BACKBONE})",
+    )  # fmt: skip
+    group.add_argument(
+        "--preprocessing", metavar="MODE",
+        help=f"what a network in a file expects of pixels: {MODES_HELP}; there is no default",
     )  # fmt: skip
     group.add_argument(
         "--weights", metavar="FILE",
@@ -153,16 +162,38 @@ def margins(args: argparse.Namespace) -> Margins:
 
 def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:
     """The preparation of images that `args` ask for."""
-    from manyheads.backbones import registry
-
     size = args.image_size
     if size is None:
-        size = default_size or registry.get(args.backbone).default_size
+        size = default_size or backbone(args).default_size
     return ImageSettings(
         size=size,
         interpolation=args.interpolation or ImageSettings().interpolation,
         exif=not args.no_exif,
     )
+
+
+def backbone(args: argparse.Namespace) -> BackboneSpec:
+    """The backbone that `args` ask for."""
+    from manyheads.backbones import registry
+
+    return registry.get(args.backbone or _BACKBONE, args.preprocessing)
+
+
+def features(args: argparse.Namespace) -> tuple[str, ...] | None:
+    """The features that `args` give instead of a backbone; raises `SettingError` for both."""
+    from manyheads.errors import SettingError
+
+    given = getattr(args, "features", None)
+    if given is None:
+        return None
+    surplus = [name for name in _OF_IMAGES if getattr(args, name) is not None]
+    if surplus or args.no_exif:
+        name = (surplus or ["no_exif"])[0].replace("_", "-")
+        raise SettingError(
+            "features alone, which need no backbone and no images", f"--{name} as well",
+            "leave it out, or leave out --features",
+        )  # fmt: skip
+    return tuple(given)
 
 
 def split_settings(args: argparse.Namespace) -> SplitSettings:
@@ -178,7 +209,9 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
 
     return StudySettings(
         data=lasting(args.data),
-        backbone=args.backbone,
+        backbone=args.backbone or _BACKBONE,
+        preprocessing=args.preprocessing,
+        features=features(args),
         weights=args.weights,
         image=image,
         split=split_settings(args),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights
 from manyheads.cli.screen import Screen, clock, size_words
 from manyheads.data.dataset import Dataset
@@ -42,7 +41,7 @@ def plan_lines(plan: Plan) -> list[str]:
     settings = plan.settings
     return [
         data_line(plan.dataset),
-        backbone_line(settings, plan.weights),
+        backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
         *([f"Views      {_views_words(plan)}"] if max(settings.grid.views) > 1 else []),
         f"Training   {training_words(settings)}",
@@ -64,11 +63,15 @@ def data_line(dataset: Dataset) -> str:
     )
 
 
-def backbone_line(settings: StudySettings, weights: Weights | None) -> str:
-    """Which backbone sees the images, and how they are prepared for it."""
-    image, spec = settings.image, registry.get(settings.backbone)
+def backbone_line(settings: StudySettings, weights: Weights | None, features: int = 0) -> str:
+    """Which backbone sees the images, and how they are prepared for it; or whence features come."""
+    image, spec = settings.image, settings.spec
+    if settings.features is not None:
+        width = f"{features:,} of each row, " if features else ""
+        return f"Features   {width}computed elsewhere: {' '.join(settings.features)}"
     how = [f"{image.size}×{image.size}", image.interpolation]
     how += [] if image.exif else ["camera orientation ignored"]
+    how += [] if spec.file is None else [f"preprocessing {spec.preprocessing}"]
     how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
     source = weights.source if weights else "ImageNet, to be fetched"
     return f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}"
@@ -148,6 +151,8 @@ def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
     images, heads = len(plan.dataset.contents), len(plan.settings.trials())
     passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
+    if plan.settings.features is not None:
+        passes = "no backbone passes"
     if plan.versions and plan.missing:
         kinds = {"views": (False, 1), "feature grids": (True, 0)}
         parts = [f"plain {plan.plain:,}"]

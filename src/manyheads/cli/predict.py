@@ -23,7 +23,10 @@ def add(commands) -> argparse.ArgumentParser:
         "file and its side file. The side file says how images are prepared.",
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="files, folders or globs")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+",
+        help="files, folders or globs; for a study of features, a .npy file of them",
+    )  # fmt: skip
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV, a column a class")
@@ -33,9 +36,11 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.model.classifier import load
+    from manyheads.model.feature_classifier import FeatureClassifier
 
-    files = image_files(args.images)
-    predictions = load(args.model).predict(files, stop=stop)
+    model = load(args.model)
+    given = model.read(args.images) if isinstance(model, FeatureClassifier) else None
+    predictions = model.predict(image_files(args.images) if given is None else given, stop=stop)
     if args.json:
         _print_json(predictions)
     elif args.csv:

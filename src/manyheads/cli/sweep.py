@@ -33,6 +33,12 @@ def add(commands) -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
     )
     options.add_data(parser)
+    parser.add_argument(
+        "--features", metavar="FILE.npy", nargs="+",
+        help="train on features that were computed elsewhere, no backbone and no images: an array "
+        "[rows, features], row i for row i of the table DATA; or columns of numbers, or one of "
+        "lists, in DATA itself (.parquet)",
+    )  # fmt: skip
     add_grid(parser)
     options.add_images(parser, "the backbone's own")
     training = options.add_training(parser, seeds=5)
@@ -74,12 +80,13 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.settings import whole
+    from manyheads.settings import ImageSettings, whole
     from manyheads.study.folder import RunFolder
 
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
+    image = ImageSettings() if args.features else options.image_settings(args)
     settings = options.study_settings(
-        args, options.image_settings(args),
+        args, image,
         grid=grid_of(args), patience=args.patience, prune=args.prune,
     )  # fmt: skip
     out = args.out or RunFolder.named_after(args.data).path

@@ -17,6 +17,7 @@ from manyheads.data import catalog
 from manyheads.data.columns import Digests, Names, frozen, kept_rows
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
+from manyheads.data.listing import Listing
 from manyheads.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from manyheads.data.paths import Paths
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation
@@ -35,7 +36,8 @@ class Dataset:
     each image; `digests` are the SHA-256 of the files' bytes; an empty group means none. All
     of it takes some eighty bytes an image, and reads like tuples.
     `divided` is how images without a given split were divided, None if all were given; `carved`
-    says that only validation was missing and was taken from training.
+    says that only validation was missing and was taken from training. Of the `layout` "features"
+    there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.
     `ignored` are the files and empty class folders that were left out.
     """
 
@@ -72,7 +74,7 @@ class Dataset:
     @property
     def folder(self) -> Path:
         """The data set's folder: the images' names are paths from here, or full paths."""
-        return self.root.parent if self.layout == "manifest" else self.root
+        return self.root.parent if self.layout in ("manifest", "features") else self.root
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""
@@ -141,23 +143,39 @@ def open_dataset(
     """
     root, name = _locate(source, stop)
     listing = read_manifest(root) if root.is_file() else scan_folder(root)
+    _require_classes(listing, root)
+    digests = indexed_digests(root, listing.paths, reread=reread, progress=progress, stop=stop)
+    return dataset_of(listing, root, name, digests, split)
+
+
+def dataset_of(
+    listing: Listing, root: Path, name: str, digests: Digests, split: SplitSettings
+) -> Dataset:
+    """The data set of a listing whose images have these `digests`, divided as `open_dataset` does.
+
+    Raises `DataError` if there are no two classes.
+    """
+    _require_classes(listing, root)
     found = listing.labels
     classes = tuple(sorted(found.names))
-    if len(classes) < 2:
-        raise DataError(
-            f"two or more classes in {root}", f"one: {found[0]!r}", "add images of another class"
-        )
     number = {label: number for number, label in enumerate(classes)}
     numbers = np.array([number[label] for label in found.names], np.int64)
-    paths, given = listing.paths, listing.splits
-    digests = indexed_digests(root, paths, reread=reread, progress=progress, stop=stop)
+    given = listing.splits
     carved = given is not None and "validation" not in given.names
     divided = split if carved or given is None else None
     splits = _splits(given, digests, listing.groups, divided)
     return Dataset(
-        name, root, listing.layout, paths, frozen(numbers[found.codes]), classes, splits, digests,
-        listing.groups, divided, carved, listing.ignored,
+        name, root, listing.layout, listing.paths, frozen(numbers[found.codes]), classes, splits,
+        digests, listing.groups, divided, carved, listing.ignored,
     )  # fmt: skip
+
+
+def _require_classes(listing: Listing, root: Path) -> None:
+    if len(listing.labels.names) < 2:
+        raise DataError(
+            f"two or more classes in {root}", f"one: {listing.labels[0]!r}",
+            "add images of another class",
+        )  # fmt: skip
 
 
 def _locate(source: str | Path, stop: threading.Event | None) -> tuple[Path, str]:

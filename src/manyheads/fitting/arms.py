@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from manyheads.backbones.registry import BackboneSpec
 from manyheads.data.views import Augmentation
 from manyheads.errors import SettingError
 from manyheads.fitting.settings import FitSettings, search_grid
@@ -47,13 +48,17 @@ class Arm:
         return f"{self.size}×{self.size}, {'plain and mirrored' if self.views > 1 else 'plain'}"
 
 
-def candidate_arms(settings: FitSettings, default: int, least: int) -> list[tuple[int, int]]:
-    """Sizes and views, the one worth most first, for a backbone trained at `default` pixels.
+def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
+    """Sizes and views for a backbone, the one worth most first.
 
-    None is smaller than `least`, what the backbone takes; a given size is the only one.
+    A given `size` is the only one, and so is that of a backbone which takes no other. Raises
+    `BackboneError` for a size that it does not take.
     """
-    if settings.size is not None:
-        return [(settings.size, 2), (settings.size, 1)]
+    only = spec.default_size if spec.fixed and size is None else size
+    if only is not None:
+        spec.check_size(only)
+        return [(only, 2), (only, 1)]
+    default, least = spec.default_size, spec.min_size
     sizes = {share: max(least, round(default * share)) for share, _ in (*_WORTH, *_BESIDE)}
     return list(dict.fromkeys((sizes[share], views) for share, views in (*_WORTH, *_BESIDE)))
 
@@ -89,6 +94,7 @@ def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: boo
         data=settings.data,
         grid=search_grid(views),
         backbone=settings.backbone,
+        preprocessing=settings.preprocessing,
         weights=settings.weights,
         image=ImageSettings(size=size),
         split=settings.split,

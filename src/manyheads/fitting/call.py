@@ -26,6 +26,7 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     backbone: str = "xception",
+    preprocessing: str | None = None,
     weights: str | None = None,
     test_share: float = 0.0,
     out: str | Path | None = None,
@@ -34,12 +35,14 @@ def fit(
 
     `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
     training and validation are divided into `folds`. Test images are not opened; of images
-    without splits, `test_share` are kept for a test. `.classifier()` is the model, `.expected`
+    without splits, `test_share` are kept for a test. A `backbone` in a file needs its
+    `preprocessing`. `.classifier()` is the model, `.expected`
     what to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
     """
     settings = FitSettings(
         data=lasting(data),
         backbone=backbone,
+        preprocessing=preprocessing,
         weights=weights,
         budget=seconds_of(budget),
         heads=heads,

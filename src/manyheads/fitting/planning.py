@@ -58,11 +58,11 @@ def plan_fit(
     that is too small for any arm.
     """
     began = time.monotonic()
-    spec = registry.get(settings.backbone)
+    spec = registry.get(settings.backbone, settings.preprocessing)
     dataset = open_dataset(settings.data, split=settings.split, stop=stop)
     folds = _folds(dataset, settings.folds)
     weights = resolve(spec, settings.weights, listener.downloading, stop)
-    pairs = candidate_arms(settings, spec.default_size, spec.min_size)
+    pairs = candidate_arms(settings.size, spec)
     rate = _Rate(dataset, spec, weights, pairs[0][0], listener, stop)
     considered = tuple(_arm(settings, dataset, spec, weights, folds, pair, rate) for pair in pairs)
     return FitPlan(

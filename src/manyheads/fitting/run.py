@@ -140,5 +140,5 @@ def _write_model(
     )
     write_models(
         written, plan.weights, plan.dataset.classes, folder,
-        [(BestHead(1, about, wide), folder.best)], stop=stop,
+        [(BestHead(1, about, wide), folder.best_for(in_keras=written.spec.in_keras))], stop=stop,
     )  # fmt: skip

@@ -28,6 +28,7 @@ class FitSettings:
 
     data: str
     backbone: str = "xception"
+    preprocessing: str | None = None
     weights: str | None = None
     budget: float = 600.0
     heads: int = USUAL_HEADS

@@ -19,14 +19,14 @@ def averaged(heads: Sequence[Parameters], temperature: float = 1.0) -> Parameter
     """
     # In float64, so that the one rounding is that of the result.
     share = 1.0 / (len(heads) * temperature)
-    bias = np.sum([head.bias for head in heads], axis=0, dtype=np.float64) * share
+    bias = np.stack([head.bias for head in heads]).sum(axis=0, dtype=np.float64)
     if heads[0].has_inner:
-        kernel = np.concatenate([head.kernel for head in heads]).astype(np.float64) * share
+        kernel = np.concatenate([head.kernel for head in heads]).astype(np.float64)
     else:
-        kernel = np.sum([head.kernel for head in heads], axis=0, dtype=np.float64) * share
+        kernel = np.stack([head.kernel for head in heads]).sum(axis=0, dtype=np.float64)
     return Parameters(
         inner_kernel=np.concatenate([head.inner_kernel for head in heads], axis=1),
         inner_bias=np.concatenate([head.inner_bias for head in heads]),
-        kernel=kernel.astype(np.float32),
-        bias=bias.astype(np.float32),
+        kernel=(kernel * share).astype(np.float32),
+        bias=(bias * share).astype(np.float32),
     )

@@ -25,6 +25,17 @@ class Parameters(NamedTuple):
         """Whether there is an inner layer."""
         return self.inner_bias.size > 0
 
+    @property
+    def features(self) -> int:
+        """How many features the head takes."""
+        return len(self.inner_kernel)
+
+    @property
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Kernel and bias of each dense layer, the inner one first."""
+        inner = [(self.inner_kernel, self.inner_bias)] if self.has_inner else []
+        return [*inner, (self.kernel, self.bias)]
+
     def copy(self) -> Parameters:
         """The same numbers in memory of their own."""
         return Parameters(*(array.copy() for array in self))

@@ -18,6 +18,7 @@ from manyheads.places import write_text
 from manyheads.settings import ImageSettings, plain
 
 FORMAT = 1
+_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,9 @@ class ModelCard:
     """How to use a model file.
 
     The network takes float32 RGB images `[n, size, size, 3]` as `preprocessing` returns them and
-    gives logits `[n, classes]`. `selected` says which trial and epoch it is, and its validation
-    scores.
+    gives logits `[n, classes]`; where the `backbone` is none, it takes features `[n, features]`
+    that were computed elsewhere, as `weights_source` says. `selected` says which trial and epoch it
+    is, and its validation scores.
     """
 
     classes: tuple[str, ...]
@@ -85,7 +87,16 @@ def _card(document: dict[str, Any]) -> ModelCard:
     return ModelCard(**{**document, "classes": tuple(classes), "image": image})
 
 
+def model_files(model: Path) -> list[Path]:
+    """The files of a model, without its side file: of an .xml also the .bin that has its arrays."""
+    return [model, model.with_suffix(".bin")] if model.suffix == ".xml" else [model]
+
+
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a model's files, in hexadecimal."""
+    total = hashlib.sha256()
+    for part in model_files(path):
+        with part.open("rb") as file:
+            while block := file.read(_BLOCK):
+                total.update(block)
+    return total.hexdigest()

@@ -9,16 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported, registry
-from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
+from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program, made
 from manyheads.data.images import load_pixels, square_pixels
-from manyheads.errors import ImageError, Interrupted, ModelError
+from manyheads.errors import BackboneError, ImageError, Interrupted, ModelError
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.model.card import ModelCard, card_path, file_digest, read_card
 from manyheads.model.checkpoints import MODEL_SUFFIXES
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manyheads.model.explain.explanation import Explanations
 
 _TO_PROGRAM = "manyheads.model.keras_models:to_program"
+_FROM_OPENVINO = "manyheads.model.openvino_models:to_program"
 Image = str | Path | UInt8[np.ndarray, "rows columns 3"]
 
 
@@ -113,11 +114,11 @@ class Classifier:
             images = [images]
         listed: list[Image] = list(images)
         entries: dict[int, Prediction] = {}
-        batches = self._batches(listed, entries)
         if listed:
             program, head = self._compiled(stop)
+            batches = self._batches(listed, entries, program.batch)
             for keys, found in program.run(batches, stop=stop):
-                logits = found if head is None else _logits(head, found)
+                logits = found if head is None else logits_of(head, found)
                 for (index, name), row in zip(keys, softmax(logits), strict=True):
                     entries[index] = self._entry(name, row)
         if stop is not None and stop.is_set():
@@ -153,9 +154,8 @@ class Classifier:
         return Prediction(name, self.classes[best], float(row[best]), probabilities)
 
     def _batches(
-        self, images: Sequence[Image], entries: dict[int, Prediction]
+        self, images: Sequence[Image], entries: dict[int, Prediction], size: int
     ) -> Iterator[tuple[list[tuple[int, str]], UInt8[np.ndarray, "n size size 3"]]]:
-        size = batch_size(self.card.image.size)
         keys, batch = [], []
         for index, name, pixels in self._decoded(images):
             if isinstance(pixels, ImageError):
@@ -196,7 +196,8 @@ class Classifier:
         """A program, and the head to put on its output unless that is the logits already."""
         if self._network is None:
             card, size, head = self.card, self.card.image.size, None
-            program = exported.existing(registry.get(card.backbone), card.weights, size)
+            spec = registry.told(card.backbone, card.preprocessing)
+            program = exported.existing(spec, card.weights, size)
             # The side file holds the model's digest, so this is its backbone, bit for bit.
             if program is not None and self.path.suffix == ".keras":
                 head = read_head(self.path)
@@ -210,18 +211,25 @@ class Classifier:
                     str(logits),
                     "keep the model and its side file together",
                 )
-            self._network = OpenVinoBackbone(program, size, batch_size(size)), head
+            self._network = OpenVinoBackbone(program, size, program.batch_for(size)), head
         return self._network
 
     def _own_program(self, stop: threading.Event | None) -> Program:
-        known = {"backbone": self.card.backbone, "size": self.card.image.size}
-        recipe = {"model": file_digest(self.path), **known}
-        return made(recipe, _TO_PROGRAM, {"file": str(self.path), **known}, stop)
+        known: dict[str, Any] = {"size": self.card.image.size}
+        spec = registry.told(self.card.backbone, self.card.preprocessing)
+        if spec.normalisation is not None:  # a network of the user's own
+            known["preprocessing"] = self.card.preprocessing
+        recipe = {"model": file_digest(self.path), "backbone": spec.name, **known}
+        arguments = {"file": str(self.path), **known}
+        if self.path.suffix == ".xml":
+            return made(recipe, _FROM_OPENVINO, arguments, stop)
+        return made(recipe, _TO_PROGRAM, arguments | {"backbone": spec.name}, stop)
 
 
-def _logits(
+def logits_of(
     head: Parameters, features: Float32[np.ndarray, "images features"]
 ) -> Float32[np.ndarray, "images classes"]:
+    """What a head says of features, each row by itself."""
     # One at a time: the sums of a product depend on its shape, and an image must not on others.
     return np.concatenate([forward(head, row[np.newaxis]) for row in features])
 
@@ -243,18 +251,29 @@ def load(path: str | Path) -> Classifier:
             "a run folder or a model file", f"nothing at {path}",
             "give the folder of a finished study, or a file from `manyheads export`",
         )  # fmt: skip
-    if path.suffix not in MODEL_SUFFIXES:
+    if path.suffix not in (*MODEL_SUFFIXES, ".xml"):
         raise ModelError(
-            f"a model file that ends with {' or '.join(MODEL_SUFFIXES)}", path.name,
+            f"a model file that ends with {', '.join(MODEL_SUFFIXES)} or .xml", path.name,
             "give the run folder, or export it as keras",
         )  # fmt: skip
     card = read_card(path)
-    preprocessing = registry.get(card.backbone).preprocessing
-    if card.preprocessing != preprocessing:
+    try:
+        spec = registry.told(card.backbone, card.preprocessing)
+    except BackboneError as error:
         raise ModelError(
-            f"{preprocessing} as the preprocessing of {card.backbone} in {card_path(path)}",
-            card.preprocessing,
+            f"{error.expected} in {card_path(path)}", error.found,
             "export the model again from its run folder",
+        ) from error  # fmt: skip
+    if path.suffix == ".xml" and spec.normalisation is None:
+        raise ModelError(
+            f"a Keras model of {card.backbone}",
+            path.name,
+            "give the run folder, or export it as keras",
         )
-    check_parts(path)
+    if path.suffix != ".xml":
+        check_parts(path)
+    from manyheads.model.feature_classifier import FeatureClassifier
+
+    if card.backbone == registry.NO_BACKBONE.name:
+        return FeatureClassifier(path, card)
     return Classifier(path, card)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from manyheads.backbones import keras_process, registry
+from manyheads.backbones import keras_process
 from manyheads.backbones.weights import Weights
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
-from manyheads.model.card import ModelCard, card_path, read_card, write_card
+from manyheads.model.card import ModelCard, card_path, model_files, read_card, write_card
 from manyheads.model.templates import write_model
 from manyheads.places import disk_errors, make_folder
 from manyheads.settings import choice
@@ -39,7 +39,7 @@ def write_models(
     A file that is already there and is the same model is left alone; each appears whole or not at
     all. The caller holds the run folder. Raises `Interrupted` when `stop` is set.
     """
-    spec = registry.get(settings.backbone)
+    spec = settings.spec
     cards = {target: _card(settings, weights, classes, best) for best, target in wanted}
     todo = [(best, target) for best, target in wanted if not _is(target, cards[target])]
     if not todo:
@@ -69,6 +69,11 @@ def export_model(
     file. `target` is a file name; without one it lies in the run folder as `export/best`.
     """
     choice("format", format_, tuple(FORMATS))
+    if folder.best.suffix == ".xml" and format_ != "openvino":
+        raise SettingError(
+            "the format openvino, the only one for a backbone that Keras does not build", format_,
+            "give --format openvino, or run the study on a .keras file",
+        )  # fmt: skip
     if not folder.best.is_file():
         folder.document()  # says so if this is no run folder at all
         raise RunError(
@@ -85,8 +90,9 @@ def export_model(
         raise SettingError("another file than the model itself", str(target), "choose another name")
     with _drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
         draft = scratch / target.name
-        if format_ == "keras":
-            shutil.copyfile(folder.best, draft)
+        if folder.best.suffix == suffix:
+            for each in model_files(folder.best):
+                shutil.copyfile(each, draft.with_suffix(each.suffix))
         else:
             arguments = {"file": str(folder.best), "target": str(draft)}
             keras_process.call(_CONVERT, arguments, stop=stop)
@@ -123,7 +129,7 @@ def _put(finished: Path, target: Path, card: ModelCard) -> None:
 def _card(
     settings: StudySettings, weights: Weights, classes: Sequence[str], best: BestHead
 ) -> ModelCard:
-    spec = registry.get(settings.backbone)
+    spec = settings.spec
     return ModelCard(
         classes=tuple(classes),
         backbone=spec.name,

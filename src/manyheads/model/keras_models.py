@@ -37,8 +37,15 @@ def build(
     base.trainable = False
     inputs = keras.Input((size, size, 3))
     vectors = base(inputs, training=False)
-    if not inside:
+    if len(vectors.shape) == 4:
         vectors = keras.layers.GlobalAveragePooling2D(data_format=CHANNELS_LAST)(vectors)
+    return with_head(keras, inputs, vectors, classes, hyperparameters)
+
+
+def with_head(
+    keras: Any, inputs: Any, vectors: Any, classes: int, hyperparameters: Hyperparameters
+) -> keras.Model:
+    """A head on the features `vectors` of `inputs`, compiled as the lesson's model is."""
     hidden = vectors
     if hyperparameters.size_inner:
         hidden = keras.layers.Dense(hyperparameters.size_inner, activation="relu")(hidden)
@@ -69,7 +76,7 @@ def blank(
     spec = registry.get(backbone)
     arrays = keras_builds.stored(Path(weights), digest)
     model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
-    _save(model, target)
+    save(model, target)
     return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}
 
 
@@ -80,7 +87,7 @@ def convert(file: str, target: str) -> dict[str, Any]:
         with disk_errors(Path(target)):
             _export_openvino(model, target)
     else:
-        _save(model, target)
+        save(model, target)
     return {}
 
 
@@ -108,12 +115,14 @@ def _takes_two(program: str, image: tuple[int, ...]) -> bool:
     return True
 
 
-def to_program(file: str, backbone: str, size: int, target: str) -> dict[str, Any]:
+def to_program(
+    file: str, backbone: str, size: int, target: str, preprocessing: str | None = None
+) -> dict[str, Any]:
     """Write `file`, behind its preprocessing, as OpenVINO's `target` (.xml): `uint8` NHWC in.
 
     Raises `ModelError` if it does not take images of `size` pixels.
     """
-    spec = registry.get(backbone)
+    spec = registry.told(backbone, preprocessing) if preprocessing else registry.get(backbone)
     model = open_model(file)
     if model.input_shape != (None, size, size, 3):
         raise ModelError(
@@ -141,7 +150,8 @@ def open_model(file: str) -> Any:
         ) from error
 
 
-def _save(model: keras.Model, target: str) -> None:
+def save(model: keras.Model, target: str) -> None:
+    """Write `model` as `target`, in the format that its name ends with."""
     import warnings
 
     with disk_errors(Path(target)), warnings.catch_warnings():

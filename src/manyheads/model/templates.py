@@ -20,15 +20,18 @@ from typing import IO, Any
 import numpy as np
 
 from manyheads.backbones import products
-from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ManyheadsError, ModelError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.members import StoredMember
+from manyheads.model.openvino_models import write_openvino
 from manyheads.places import disk_errors
 
 _BLANK = "manyheads.model.keras_models:blank"
+_BLANK_OWN = "manyheads.model.own_networks:blank"
+_BLANK_HEAD = "manyheads.model.own_networks:blank_head"
 _KEPT = 6  # templates in the cache; Xception's has 86 MB
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _COPY = 1 << 24  # bytes: whoever reads in many small parts waits for its turn at each
@@ -44,9 +47,15 @@ def write_model(
 ) -> None:
     """Write the whole network of `head` as `target` (.keras or .h5), compiled as for training.
 
-    Raises `DiskError`, and what `products.made` raises where there is no template yet.
+    On `NO_BACKBONE` that is the head alone; on a backbone that Keras does not build `target` is an
+    .xml. Raises `DiskError`, and what `products.made` raises where there is no template yet.
     """
     parameters, hyperparameters = head
+    if not spec.in_keras:
+        write_openvino(weights, size, parameters, target, stop)
+        return
+    if spec == NO_BACKBONE:
+        size = parameters.features
     template, dense = _template(
         spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, stop
     )
@@ -108,17 +117,27 @@ def _template(
 ) -> tuple[Path, list[str]]:
     """A template's file and the names of its dense layers."""
     shape = {"backbone": spec.name, "size": size, "size_inner": size_inner, "classes": classes}
+    function, arguments, digest = _made_by(spec, weights, shape)
     file = f"template{suffix}"
     product = products.made(
-        "templates",
-        {**shape, "weights": weights.digest, "suffix": suffix},
-        _BLANK,
-        {**shape, "weights": str(weights.path), "digest": weights.digest},
-        file,
-        keep=_KEPT,
-        stop=stop,
-    )
+        "templates", {**shape, "weights": digest, "suffix": suffix}, function, arguments, file,
+        keep=_KEPT, stop=stop,
+    )  # fmt: skip
     return product.folder / file, product.answer["dense"]
+
+
+def _made_by(
+    spec: BackboneSpec, weights: Weights, shape: dict[str, Any]
+) -> tuple[str, dict[str, Any], str]:
+    """The function that makes a template, its arguments, and the digest of the weights in it."""
+    if spec == NO_BACKBONE:
+        return _BLANK_HEAD, {name: shape[name] for name in shape if name != "backbone"}, ""
+    known = {**shape, "weights": str(weights.path), "digest": weights.digest}
+    if spec.file is None:
+        return _BLANK, known, weights.digest
+    preprocessing = {"preprocessing": spec.preprocessing}
+    del known["backbone"]
+    return _BLANK_OWN, known | preprocessing, weights.digest
 
 
 def _fill_keras(
@@ -137,7 +156,7 @@ def _fill_keras(
         rate = _set_learning_rate(compiling["optimizer"], hyperparameters)
         filled.writestr(_CONFIG, json.dumps(config))
         new: dict[str, Any] = {"optimizer/vars/1": rate}
-        for n, layer in enumerate(_layers(parameters)):
+        for n, layer in enumerate(parameters.layers):
             for place, array in enumerate(layer):
                 new[f"layers/dense{f'_{n}' if n else ''}/vars/{place}"] = array
         with StoredMember(template, _WEIGHTS) as weights:
@@ -182,16 +201,10 @@ def _fill_h5(
         training = json.loads(str(arrays.attrs["training_config"]))
         rate = _set_learning_rate(training["optimizer_config"], hyperparameters)
         arrays.attrs["training_config"] = json.dumps(training)
-        for name, layer in zip(dense, _layers(parameters), strict=True):
+        for name, layer in zip(dense, parameters.layers, strict=True):
             for kind, array in zip(("kernel", "bias"), layer, strict=True):
                 _put(arrays, f"model_weights/{name}/{name}/{kind}", array)
         _put(arrays, "optimizer_weights/adam/learning_rate", rate)
-
-
-def _layers(parameters: Parameters) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Kernel and bias of each dense layer."""
-    inner = [(parameters.inner_kernel, parameters.inner_bias)] if parameters.has_inner else []
-    return [*inner, (parameters.kernel, parameters.bias)]
 
 
 def _put(arrays: Any, name: str, array: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.evidence import metrics
 from manyheads.evidence.findings import Findings
@@ -32,9 +32,11 @@ from manyheads.report.figures import candidate_curves
 from manyheads.report.views import views_section
 from manyheads.study.select import Spread, rule_words
 from manyheads.study.settings import StudySettings
+from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
 
+_NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
 _SCORED = 50  # candidates, the best; their scores are computed from all predictions
 
 
@@ -45,7 +47,11 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     wrong, warnings, views = None, None, None
     try:
         dataset = _same_dataset(findings, stop)
-        wrong, warnings = answers.wrong(dataset), tuple(data_warnings(findings, dataset))
+        warnings = tuple(data_warnings(findings, dataset))
+        if findings.settings.features is None:
+            wrong = answers.wrong(dataset)
+        else:
+            missing["wrong"] = Missing(_NO_IMAGES, f"manyheads predict {run} FEATURES.npy")
         views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
@@ -85,9 +91,13 @@ def command_of(settings: StudySettings, run: str) -> str:
             option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
     usual = StudySettings(data="", grid=settings.grid)
     option("seeds", settings.seeds)
+    with_images = settings.features is None
+    of_backbone = ("backbone", "preprocessing", "weights") if with_images else ()
+    if settings.features is not None:
+        option("features", *settings.features)
     for name in (
         "folds", "repeats", "select", "patience", "prune",
-        "backbone", "weights", "engine", "runtime", "precision",
+        *of_backbone, "engine", "runtime", "precision",
     ):  # fmt: skip
         if (value := getattr(settings, name)) != getattr(usual, name):
             option(name, value)
@@ -95,8 +105,9 @@ def command_of(settings: StudySettings, run: str) -> str:
         option("augment", *settings.augmentation.arguments)
     if settings.grid_storage != usual.grid_storage:
         option("grid_storage", settings.grid_storage)
-    option("image_size", settings.image.size)
-    option("interpolation", settings.image.interpolation)
+    if with_images:
+        option("image_size", settings.image.size)
+        option("interpolation", settings.image.interpolation)
     words += [] if settings.image.exif else ["--no-exif"]
     for name, field in (
         ("validation_share", "validation"), ("test_share", "test"), ("split_seed", "seed"),
@@ -209,7 +220,7 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
     settings = findings.settings
-    dataset = open_dataset(settings.data, split=settings.split, stop=stop)
+    dataset = open_data(settings, stop)
     if dataset.content != findings.resolved.content:
         raise DataError("the data set of the study", "another: it has changed", "restore it")
     return dataset

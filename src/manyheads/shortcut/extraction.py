@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights
 from manyheads.data.dataset import Dataset
 from manyheads.estimate import remember_extraction
@@ -57,7 +56,7 @@ class Extraction:
     def _extracted(self, dataset: Dataset, wanted: Wanted) -> Features:
         study, before = self.settings.study, self.passes
         features = extract(
-            dataset, registry.get(study.backbone), self.weights, study.image,
+            dataset, study.spec, self.weights, study.image,
             runtime=study.runtime, precision=study.precision, only=wanted.images, **wanted.how,
             progress=lambda done, total: self._progress(
                 before + done, max(self._total, before + total)

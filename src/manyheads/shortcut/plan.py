@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 
-from manyheads.backbones import registry
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import open_dataset
@@ -87,7 +86,7 @@ def plan_shortcut(
     raises for the backbone.
     """
     study = settings.study
-    spec = registry.get(study.backbone)
+    spec = study.spec
     spec.check_size(study.image.size)
     if settings.hide_patches:
         spec.check_grid()

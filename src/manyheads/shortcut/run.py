@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.evidence.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
 from manyheads.evidence.shortcut_words import sentences
@@ -86,7 +85,7 @@ def run_shortcut(
     prepare_figures()
     weights = plan.weights
     if weights is None:
-        spec = registry.get(settings.study.backbone)
+        spec = settings.study.spec
         listener.note(f"Fetching the weights of {spec.name}, once …")
         weights = resolve(spec, None, listener.downloading, stop)
     extraction = Extraction(plan, weights, listener.extracting, listener.note, stop)

@@ -64,6 +64,11 @@ class ShortcutSettings:
     margin: float = 0.01
 
     def __post_init__(self) -> None:
+        if self.study.features is not None:
+            raise SettingError(
+                "images to plant a mark on", "features that were computed elsewhere",
+                "give the images and the backbone",
+            )  # fmt: skip
         store(
             self,
             share=number("share", self.share, 0, 1, open_low=True),

@@ -8,7 +8,8 @@ comparisons.csv a row per comparison of two candidates in one metric
 report.html     the report
 heads/          the best epoch of each candidate (safetensors), bounded in number; with folds,
                 selected.safetensors, trained on all images
-best.keras      the best model, whole; best.keras.json says how to use it
+best.keras      the best model, whole; best.keras.json says how to use it (best.xml with its .bin,
+                and best.xml.json, on a backbone that Keras does not build)
 curves.png      the figure
 test.json       when the test images were opened, for which model, and its scores
 claims/         what was found on the lesson's claims
@@ -29,6 +30,8 @@ from manyheads.errors import RunError
 from manyheads.places import disk_errors, make_folder, write_text
 from manyheads.study.settings import differences, read_toml, to_toml
 
+MODEL_SUFFIXES = (".keras", ".xml")
+
 
 class RunFolder:
     """The paths of a run folder; nothing is read or written before it is asked for."""
@@ -42,12 +45,21 @@ class RunFolder:
         self.heads = self.path / "heads"
         self.selected = self.heads / "selected.safetensors"
         self.checkpoints = self.path / "checkpoints"
-        self.best = self.path / "best.keras"
+        self.models = tuple(self.path / f"best{suffix}" for suffix in MODEL_SUFFIXES)
         self.figure = self.path / "curves.png"
         self.comparisons = self.path / "comparisons.csv"
         self.report = self.path / "report.html"
         self.openings = self.path / "test.json"
         self.claims = self.path / "claims"
+
+    @property
+    def best(self) -> Path:
+        """The best model's file: of a backbone that Keras does not build an .xml, else a .keras."""
+        return next((file for file in self.models if file.is_file()), self.models[0])
+
+    def best_for(self, *, in_keras: bool) -> Path:
+        """Where the best model belongs, by whether Keras builds its backbone."""
+        return self.models[not in_keras]
 
     @classmethod
     def named_after(cls, data: str | Path) -> RunFolder:

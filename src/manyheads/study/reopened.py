@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, WeightsError
@@ -33,7 +32,9 @@ def same_weights(
     stop: threading.Event | None,
 ) -> Weights:
     """The backbone's weights of the study; raises `WeightsError` if those found are others."""
-    weights = resolve(registry.get(settings.backbone), settings.weights, listener.downloading, stop)
+    if settings.features is not None:  # they are the data, which are known to be the study's
+        return Weights(Path(settings.data), resolved.weights, resolved.weights_source)
+    weights = resolve(settings.spec, settings.weights, listener.downloading, stop)
     if weights.digest != resolved.weights:
         raise WeightsError(
             f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from manyheads.backbones import normalisation, own_files, registry
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
+from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
+from manyheads.data.feature_array import is_array
 from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES
@@ -27,9 +30,12 @@ ENGINES = ("fused", "keras")
 class StudySettings:
     """What the user asks for; every combination of the grid's values is a candidate.
 
-    `data` names the data set; `weights` is a file of weights or None for ImageNet's; `seeds` is how
-    many trials each candidate has in a fold; `select` is the rule that chooses an epoch and
-    a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images only.
+    `data` names the data set; `weights` is a file of weights or None for ImageNet's. A `backbone`
+    in a file has a stated `preprocessing`, one of Keras's has its own. With `features`, an array
+    (`.npy`) or columns of the table `data`, there is no backbone, and nothing that needs images.
+    `seeds` is how many trials each candidate has in a fold; `select` is the rule that chooses an
+    epoch and a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images
+    only.
     With `folds`, images for training and validation are divided into so many parts, `repeats`
     times anew, and every head is trained on all parts but one, which validates it; None: the given
     validation images do. A trial ends early once its rule has found no better epoch in `patience`
@@ -41,7 +47,9 @@ class StudySettings:
     data: str
     grid: Grid
     backbone: str = "xception"
+    preprocessing: str | None = None
     weights: str | None = None
+    features: tuple[str, ...] | None = None
     image: ImageSettings = field(default_factory=ImageSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
     seeds: int = 1
@@ -62,6 +70,7 @@ class StudySettings:
             seeds=whole("seeds", self.seeds, 1, 100_000),
         )
         store(self, select=check_rule(self.select))
+        self._check_backbone()
         self._check_epochs()
         self._check_folds()
         choice("engine", self.engine, ENGINES)
@@ -76,6 +85,31 @@ class StudySettings:
                     "list one, or leave out prune",
                 )  # fmt: skip
             store(self, prune=check_prune(len(self.grid), self.epochs, self.prune))
+
+    def _check_backbone(self) -> None:
+        if self.features is not None:
+            store(self, features=lasting_features(self.features), backbone=NO_BACKBONE.name)
+            if self.weights is not None or self.preprocessing is not None:
+                raise SettingError(
+                    "features alone, which need no backbone", "weights or a preprocessing as well",
+                    "leave these out",
+                )  # fmt: skip
+            self._check_without_images()
+        elif own_files.is_file(self.backbone):
+            words = normalisation.stated(self.preprocessing, Path(self.backbone).name)
+            file = lasting(Path(self.backbone).expanduser())
+            store(self, backbone=file, preprocessing=words)
+        elif self.preprocessing is not None:
+            registry.get(self.backbone, self.preprocessing)  # says that it has its own
+
+    def _check_without_images(self) -> None:
+        grid = self.grid
+        for name in ("hide_patches", "hide_pixels", "views"):
+            if getattr(grid, name) != (NEUTRAL[name],):
+                raise SettingError(
+                    f"images for {name}", "features that were computed elsewhere, and no images",
+                    f"leave out {name}, or give images and a backbone",
+                )  # fmt: skip
 
     def _check_epochs(self) -> None:
         fixed = fixed_epoch(self.select)
@@ -121,6 +155,13 @@ class StudySettings:
             )
 
     @property
+    def spec(self) -> BackboneSpec:
+        """The backbone; raises `BackboneError` for one that is not known, or not there."""
+        if self.features is not None:
+            return NO_BACKBONE
+        return registry.get(self.backbone, self.preprocessing)
+
+    @property
     def epochs(self) -> int:
         """How many epochs the longest trials have."""
         return max(self.grid.epochs)
@@ -148,6 +189,17 @@ def lasting(data: str | Path) -> str:
         return str(data)
 
 
+def lasting_features(features: Sequence[str]) -> tuple[str, ...]:
+    """`features` so that they mean the same in another folder: an array's path in full."""
+    if not features or isinstance(features, str):
+        raise SettingError(
+            "an array (.npy) or names of columns as features", repr(features), "give at least one"
+        )
+    if not is_array(features):
+        return tuple(map(str, features))
+    return (str(Path(features[0]).expanduser().absolute()),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
     """What the settings came to: digests of everything that a result depends on, and versions.
@@ -163,7 +215,13 @@ class Resolved:
 
 
 # These may differ between two runs that are the same study all the same.
-_INCIDENTAL = ("study.data", "study.weights", "resolved.weights_source", "resolved.versions")
+_INCIDENTAL = (
+    "study.data",
+    "study.weights",
+    "study.features",
+    "resolved.weights_source",
+    "resolved.versions",
+)
 
 
 def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any]:
@@ -184,6 +242,8 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
         }
         resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
         study = dict(document["study"])
+        if "features" in study:
+            study["features"] = tuple(study["features"])
         if "augmentation" in study:
             study["augmentation"] = Augmentation(**study["augmentation"])
         return StudySettings(**study, **tables), Resolved(**resolved)
@@ -229,6 +289,9 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     lines = []
     for key in sorted(before.keys() | after.keys()):
         incidental = any(key == name or key.startswith(f"{name}.") for name in _INCIDENTAL)
+        if key == "study.backbone":
+            # Where a file lies is no matter: its content has a digest, that of the weights.
+            incidental = own_files.is_file(before[key]) and own_files.is_file(after[key])
         if not incidental and before.get(key) != after.get(key):
             lines.append(f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}")
     return lines

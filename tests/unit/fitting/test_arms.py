@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from manyheads.errors import SettingError
+from manyheads.backbones import registry
+from manyheads.errors import BackboneError, SettingError
 from manyheads.fitting.arms import Arm, affordable, candidate_arms
-from manyheads.fitting.settings import FitSettings
 
 
 def _arm(size: int, views: int, seconds: float) -> Arm:
@@ -14,15 +16,21 @@ def _arm(size: int, views: int, seconds: float) -> Arm:
 
 
 def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
-    pairs = candidate_arms(FitSettings(data="none"), default=299, least=71)
+    pairs = candidate_arms(None, registry.get("xception"))
     assert pairs[0] == (299, 2)
     assert {size for size, _ in pairs} == {150, 224, 299, 374}
     assert len(set(pairs)) == len(pairs)
-    assert min(size for size, _ in candidate_arms(FitSettings(data="none"), 100, 71)) == 71
+    small = replace(registry.get("xception"), default_size=100)
+    assert min(size for size, _ in candidate_arms(None, small)) == 71
 
 
 def test_a_given_size_is_the_only_one() -> None:
-    assert candidate_arms(FitSettings(data="none", size=96), 299, 71) == [(96, 2), (96, 1)]
+    xception = registry.get("xception")
+    assert candidate_arms(96, xception) == [(96, 2), (96, 1)]
+    fixed = replace(xception, default_size=128, fixed=True)
+    assert candidate_arms(None, fixed) == [(128, 2), (128, 1)]
+    with pytest.raises(BackboneError, match="the only one"):
+        candidate_arms(96, fixed)
 
 
 def test_what_is_worth_most_comes_first_and_fills_the_budget() -> None:

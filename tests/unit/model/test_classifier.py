@@ -175,9 +175,9 @@ def test_nothing_to_load(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
-    (tmp_path / "best.xml").write_text("<net/>")
-    with pytest.raises(ModelError, match=r"ends with \.keras or \.h5, found best\.xml"):
-        load(tmp_path / "best.xml")
+    (tmp_path / "best.txt").write_text("<net/>")
+    with pytest.raises(ModelError, match=r"ends with \.keras, \.h5 or \.xml, found best\.txt"):
+        load(tmp_path / "best.txt")
 
 
 def test_a_model_without_its_side_file(copy: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.errors import RunError, SettingError
 from manyheads.settings import ImageSettings, SplitSettings
 from manyheads.study.settings import (
@@ -141,3 +142,51 @@ def test_a_document_of_another_version_is_a_run_error(table, change, words) -> N
         del changed[table]
     with pytest.raises(RunError, match=words):
         read_study(changed)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"backbone": "net.onnx", "preprocessing": "torch"},
+        {"features": ("features.npy",)},
+        {"features": ("first", "second")},
+    ],
+)
+def test_own_backbones_and_features_are_read_back(tmp_path: Path, own: dict[str, Any]) -> None:
+    """Files by their full paths, so that they mean the same in another folder."""
+    settings = study_settings(**own)
+    (tmp_path / "study.toml").write_text(to_toml(study_document(settings, RESOLVED)))
+    assert read_study(read_toml(tmp_path / "study.toml"))[0] == settings
+    if "features" in own:
+        assert settings.backbone == "none"
+        assert settings.spec == NO_BACKBONE
+        assert settings.features is not None
+        assert Path(settings.features[0]).is_absolute() == own["features"][0].endswith(".npy")
+
+
+def test_where_an_own_network_lies_does_not_matter_its_preprocessing_does() -> None:
+    def document(**own: str) -> dict[str, Any]:
+        return study_document(study_settings(**own), RESOLVED)
+
+    first = document(backbone="here/net.onnx", preprocessing="tf")
+    assert differences(first, document(backbone="there/net.onnx", preprocessing="tf")) == []
+    other = document(backbone="there/net.onnx", preprocessing="unit")
+    assert differences(first, other) == ["study.preprocessing: tf → unit"]
+    assert any(line.startswith("study.backbone") for line in differences(first, document()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"backbone": "net.onnx"}, "a stated preprocessing"),
+        ({"backbone": "net.onnx", "preprocessing": "best"}, "to be tf, torch"),
+        ({"preprocessing": "tf"}, "no other preprocessing for xception"),
+        ({"features": ()}, "at least one"),
+        ({"features": ("f.npy",), "weights": "w.h5"}, "features alone"),
+        ({"features": ("f.npy",), "preprocessing": "tf"}, "features alone"),
+        ({"features": ("f.npy",), "grid": Grid((0.1,), (4,), (0.0,), views=(2,))}, "for views"),
+    ],
+)
+def test_what_does_not_go_together_is_said(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        study_settings(**changes)

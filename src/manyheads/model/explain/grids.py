@@ -9,7 +9,7 @@ from typing import NamedTuple
 from manyheads.backbones import exported, registry, weights
 from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
 from manyheads.backbones.exported import Program
-from manyheads.errors import BackboneError
+from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import Parameters
 from manyheads.model.card import ModelCard, file_digest
@@ -33,14 +33,20 @@ def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -
     file. Raises `BackboneError` for a backbone whose features are no mean of a feature grid,
     `ModelError` for a model that cannot be parted, and what `exported.made` raises.
     """
-    spec, size = registry.get(card.backbone), card.image.size
+    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
     if not spec.pools_plainly:
         raise BackboneError(
             "a model on a backbone whose features are the mean of a feature grid", spec.name,
             "explain a model on another backbone",
         )  # fmt: skip
-    # Of an .h5 file, only Keras finds the head.
-    program = _of_backbone(card, stop) if path.suffix == ".keras" else None
+    if path.suffix == ".xml":
+        raise ModelError(
+            "a Keras model, which can be cut before its pooling", path.name,
+            "explain a model on a backbone in a .keras file",
+        )  # fmt: skip
+    # Of an .h5 file, only Keras finds the head; of a network of the user's, only the model is here.
+    own = spec.normalisation is not None or path.suffix != ".keras"
+    program = None if own else _of_backbone(card, stop)
     if program is not None:
         head = read_head(path)
     else:
@@ -50,7 +56,7 @@ def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -
 
 
 def _of_backbone(card: ModelCard, stop: threading.Event | None) -> Program | None:
-    spec, size = registry.get(card.backbone), card.image.size
+    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
     program = exported.existing(spec, card.weights, size, "grid")
     if program is None:
         kept = weights.cached(spec)
@@ -60,6 +66,10 @@ def _of_backbone(card: ModelCard, stop: threading.Event | None) -> Program | Non
 
 
 def _of_file(path: Path, card: ModelCard, stop: threading.Event | None) -> Program:
-    known = {"backbone": card.backbone, "size": card.image.size}
+    known = {
+        "backbone": card.backbone,
+        "preprocessing": card.preprocessing,
+        "size": card.image.size,
+    }
     recipe = {"model": file_digest(path), "pooling": "grid", **known}
     return exported.made(recipe, _TO_GRIDS, {"file": str(path), **known}, stop)

@@ -15,7 +15,9 @@ from manyheads.model.keras_models import open_model
 HEAD = "head.safetensors"
 
 
-def to_grid_program(file: str, backbone: str, size: int, target: str) -> dict[str, Any]:
+def to_grid_program(
+    file: str, backbone: str, preprocessing: str, size: int, target: str
+) -> dict[str, Any]:
     """Write what is before the pooling of `file` as OpenVINO's `target`, and its head beside it.
 
     The program is one of `uint8` NHWC images to feature grids, NHWC too; the head goes to `HEAD`.
@@ -23,7 +25,7 @@ def to_grid_program(file: str, backbone: str, size: int, target: str) -> dict[st
     """
     import keras
 
-    spec = registry.get(backbone)
+    spec = registry.told(backbone, preprocessing)
     model = open_model(file)
     inputs = list(model.input_shape)
     pooling = [each for each in model.layers if type(each).__name__ == "GlobalAveragePooling2D"]

@@ -1,0 +1,169 @@
+"""Inference programs of the user's own networks; called in a child, which may die of a bad file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads import quiet
+from manyheads.backbones import keras_builds, own_files, registry
+from manyheads.backbones.exported import batch_size
+from manyheads.backbones.normalisation import Normalisation
+from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.errors import BackboneError
+
+_MOST = 1 << 30  # numbers in the output of one layer, for one batch
+_LARGEST_BATCH = 64
+_FLOATS = ("f32", "f16", "bf16", "f64")
+
+
+def export(
+    weights: str, digest: str, preprocessing: str, size: int, target: str, pooling: str = "avg"
+) -> dict[str, Any]:
+    """Write the network in the file `weights` as OpenVINO's `target`, as `exported.Program` says.
+
+    Raises `BackboneError` for a network that is no backbone for images of `size` pixels, and
+    `WeightsError` for another file than `digest` names.
+    """
+    spec = registry.get(weights, preprocessing)
+    assert spec.file is not None
+    assert spec.normalisation is not None
+    own_files.require(spec.file, digest)
+    grid = pooling == "grid"
+    if spec.in_keras:
+        return _from_keras(spec, spec.file, size, Path(target), grid)
+    model = read_network(spec.file, size)
+    batch = model.input().get_shape()[0]
+    model = features_out(model, spec.file, grid=grid)
+    model = pixels_in(model, spec.normalisation)
+    quiet.openvino().serialize(model, target)
+    return {"features": int(model.output().get_partial_shape()[-1].get_length()), "batch": batch}
+
+
+def _from_keras(
+    spec: BackboneSpec, file: Path, size: int, target: Path, grid: bool
+) -> dict[str, Any]:
+    import keras
+
+    inner = keras_builds.own_network(file, size, None if grid else "avg")
+    if grid:
+        images = keras.Input((size, size, 3))
+        inner = keras.Model(images, inner(images, training=False))
+        if len(inner.output_shape) != 4:
+            raise _no_grid(file, list(inner.output_shape))
+    keras_builds.write_program(spec, inner, CHANNELS_LAST, target, grid=grid)
+    return {"features": int(inner.output_shape[-1])}
+
+
+def read_network(file: Path, size: int, batch: int | None = None) -> Any:
+    """The `openvino.Model` in `file` for images of `size` pixels, its batch a fixed number.
+
+    That is the file's own where the file fixes it, or else `batch`, `batch_size(size)` without.
+    Raises `BackboneError` if it is no network of such images with one output.
+    """
+    ov = quiet.openvino()
+    try:
+        model = quiet.core().read_model(file)
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise own_files.no_features(file, f"{len(model.outputs)} outputs")
+        declared = model.input().get_partial_shape()
+        first = declared[0]
+        count = first.get_length() if first.is_static else batch or batch_size(size)
+        shape = [count, size, size, 3] if _is_last(declared) else [count, 3, size, size]
+        model.reshape(shape)
+    except (RuntimeError, ValueError) as error:
+        raise BackboneError(
+            f"a network of RGB images of {size} pixels in {file}",
+            " ".join(str(error).split())[-200:], "export it again",
+        ) from error  # fmt: skip
+    if not 1 <= count <= _LARGEST_BATCH:
+        raise BackboneError(
+            f"a network of 1 to {_LARGEST_BATCH} images at a time in {file}", f"{count:,}",
+            "export it with an open batch dimension",
+        )  # fmt: skip
+    _check_outputs(file, model, count)
+    if model.input().get_element_type() != ov.Type.f32:
+        process = ov.preprocess.PrePostProcessor(model)
+        process.input().tensor().set_element_type(ov.Type.f32)
+        model = process.build()
+    model.input().get_node().set_layout(ov.Layout("NHWC" if _is_last(declared) else "NCHW"))
+    return model
+
+
+def _check_outputs(file: Path, model: Any, count: int) -> None:
+    for node in model.get_ordered_ops():
+        for output in node.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_static and _product(shape.to_shape()) > _MOST:
+                raise BackboneError(
+                    f"layers of at most {_MOST:,} numbers in {file}",
+                    f"one of {list(shape.to_shape())}", "take a smaller network or image size",
+                )  # fmt: skip
+    output = model.output()
+    shape = output.get_partial_shape()
+    wanted = shape.is_static and len(shape) in (2, 4) and shape.to_shape()[0] == count
+    if not wanted or output.get_element_type().get_type_name() not in _FLOATS:
+        found = f"{output.get_element_type().get_type_name()} {shape}"
+        raise own_files.no_features(file, found)
+
+
+def pixels_in(model: Any, how: Normalisation) -> Any:
+    """`model` behind its preprocessing: `uint8` NHWC in."""
+    ov = quiet.openvino()
+    process = ov.preprocess.PrePostProcessor(model)
+    image = process.input()
+    image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    image.model().set_layout(model.input().get_node().layout)
+    steps = image.preprocess().convert_element_type(ov.Type.f32)
+    if how.bgr:
+        steps.reverse_channels()
+    steps.mean(list(how.mean)).scale(list(how.std))
+    return process.build()
+
+
+def features_out(model: Any, file: Path, *, grid: bool = False) -> Any:
+    """`model` with float32 features as its output: pooled, or as a `grid`, which is NHWC."""
+    ov = quiet.openvino()
+    ops = ov.opset13
+    found = model.output().get_node().input_value(0)
+    shape = list(found.get_partial_shape().to_shape())
+    if grid and len(shape) != 4:
+        raise _no_grid(file, shape)
+    value = ops.convert(found, "f32")
+    if len(shape) == 4:
+        first = _channels_first(shape, model)
+        if grid:
+            value = ops.transpose(value, np.array([0, 2, 3, 1])) if first else value
+        else:
+            cells = np.array([2, 3] if first else [1, 2])
+            value = ops.reduce_mean(value, cells, keep_dims=False)
+    return ov.Model([ops.result(value)], model.get_parameters(), "backbone")
+
+
+def _channels_first(shape: list[int], model: Any) -> bool:
+    """Whether an output `[n, …]` is NCHW: square images make square grids, else as the input is."""
+    _, first, middle, last = shape
+    if (first == middle) != (middle == last):
+        return middle == last
+    return not _is_last(model.input().get_partial_shape())
+
+
+def _is_last(shape: Any) -> bool:
+    channels = shape[3]
+    return channels.is_static and channels.get_length() == 3
+
+
+def _product(shape: Any) -> int:
+    total = 1
+    for side in shape:
+        total *= int(side)
+    return total
+
+
+def _no_grid(file: Path, shape: list[Any]) -> BackboneError:
+    return BackboneError(
+        f"a feature grid as the output of {file}", str(shape),
+        "leave out hide_patches, or export the network without its pooling",
+    )  # fmt: skip

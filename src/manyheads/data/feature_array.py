@@ -1,0 +1,118 @@
+"""Features that were computed elsewhere: an array file, or columns of a Parquet table.
+
+An array is mapped, not loaded, where it is float32 already. Nothing in a file is executed: arrays
+of Python objects are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.data.manifest import parquet_errors
+from manyheads.errors import DataError
+
+Matrix = Float32[np.ndarray, "rows features"]
+
+ARRAY_SUFFIX = ".npy"
+_FLOATS = ("float16", "float32", "float64")
+_REMEDY = "save it with np.save(file, features.astype('float32')), one row an image"
+
+
+def is_array(features: Sequence[str]) -> bool:
+    """Whether `features` name an array file, and no columns of the table."""
+    return len(features) == 1 and features[0].lower().endswith(ARRAY_SUFFIX)
+
+
+def read_matrix(table: Path, features: Sequence[str]) -> Matrix:
+    """The features, a row for each of the table's, read-only; float32, mapped where they are that.
+
+    `features` are the path of an array, or names of columns of `table`. An array that was moved
+    together with the table is found beside it. Raises `DataError` for a
+    file that is no array `[rows, features]` of float16, float32 or float64, and for columns that
+    are missing or hold no numbers.
+    """
+    if is_array(features):
+        file = Path(features[0]).expanduser()
+        beside = table.with_name(file.name)
+        return _from_array(beside if beside.is_file() and not file.exists() else file)
+    return _from_columns(table, features)
+
+
+def _from_array(file: Path) -> Matrix:
+    expected = f"an array of features, [rows, features] of floats, in {file}"
+    try:
+        array: Any = np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise DataError(f"to read {file}", found, "check the path and its permissions") from error
+    except (ValueError, OverflowError, EOFError, SyntaxError, TypeError) as error:
+        found = " ".join(str(error).split())[:160] or "another file"
+        if "pickle" in found or "Python objects" in found:
+            found = "Python objects, which are not opened because they can run code"
+        raise DataError(expected, found, _REMEDY) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DataError(expected, "several arrays in one file", _REMEDY)
+    if array.dtype.name not in _FLOATS or array.ndim != 2 or 0 in array.shape:
+        shape = ", ".join(map(str, array.shape))
+        raise DataError(expected, f"{array.dtype.name} [{shape}]", _REMEDY)
+    return _single(array)
+
+
+def _from_columns(table: Path, features: Sequence[str]) -> Matrix:
+    if table.suffix.lower() != ".parquet":
+        raise DataError(
+            f"an array ({ARRAY_SUFFIX}) as the features of {table.name}, or columns of a Parquet "
+            "table", " ".join(features), "name the array's file, or save the table as Parquet",
+        )  # fmt: skip
+    with parquet_errors(table) as parquet:
+        known = parquet.read_schema(table).names
+        missing = [name for name in features if known.count(name) != 1]
+        columns = None if missing else parquet.read_table(table, columns=list(features))
+    if columns is None:
+        raise DataError(
+            f"one column {missing[0]} of features in {table}", f"{known.count(missing[0])}",
+            "name the columns of numbers, or one column of lists, with --features",
+        )  # fmt: skip
+    parts = [_numbers(table, name, columns.column(name)) for name in features]
+    return _single(np.concatenate(parts, axis=1))
+
+
+def _numbers(table: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
+    """A column of numbers or of equally long lists of them, `[rows, features]`."""
+    expected = f"numbers, or equally long lists of them, in every row of {name} in {table}"
+    remedy = "fill it in, or name other columns with --features"
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise DataError(expected, f"an empty cell in row {row + 1}", remedy)
+    array = column.combine_chunks()
+    kind = str(array.type)
+    if kind.startswith(("list", "large_list", "fixed_size_list")):
+        from pyarrow import compute
+
+        lengths = compute.call_function("list_value_length", [array]).to_numpy(zero_copy_only=False)
+        odd = np.flatnonzero(lengths != lengths[0])
+        if len(odd):
+            found = f"{lengths[odd[0]]} of them in row {odd[0] + 1}, {lengths[0]} in row 1"
+            raise DataError(expected, found, remedy)
+        if lengths[0] == 0:
+            raise DataError(expected, "empty lists", remedy)
+        array, width = array.flatten(), int(lengths[0])
+    else:
+        width = 1
+    numbers = array.to_numpy(zero_copy_only=False) if not array.null_count else None
+    if numbers is None or numbers.dtype.kind not in "fiu":
+        raise DataError(expected, f"{kind} with empty entries" if numbers is None else kind, remedy)
+    return numbers.reshape(-1, width)
+
+
+def _single(array: np.ndarray[Any, Any]) -> Matrix:
+    if array.dtype == np.dtype("<f4") and array.flags.c_contiguous:
+        return array
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by its row
+        return np.ascontiguousarray(array, "<f4")

@@ -1,0 +1,70 @@
+"""Where a study's data and plain features come from: images through a backbone, or an array."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.backbones.weights import Weights
+from manyheads.data.columns import Rows
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.feature_array import is_array, read_matrix
+from manyheads.data.feature_table import open_features
+from manyheads.features.extract import Features, extract, recipe_of
+from manyheads.study.settings import StudySettings
+
+
+def open_data(settings: StudySettings, stop: threading.Event | None = None) -> Dataset:
+    """The data set of a study; raises what `open_dataset` and `open_features` raise."""
+    if settings.features is None:
+        return open_dataset(settings.data, split=settings.split, stop=stop)
+    return open_features(settings.data, settings.features, split=settings.split, stop=stop)
+
+
+def plain_features(
+    settings: StudySettings,
+    dataset: Dataset,
+    weights: Weights,
+    *,
+    only: Rows | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Features:
+    """The plain features of the whole `dataset` as `open_data` opened it, or of the rows `only`.
+
+    Raises what `extract` and `read_matrix` raise.
+    """
+    if settings.features is None:
+        return extract(
+            dataset, settings.spec, weights, settings.image,
+            runtime=settings.runtime, precision=settings.precision,
+            only=only, progress=progress, stop=stop,
+        )  # fmt: skip
+    started = time.perf_counter()
+    rows = np.full(len(dataset), -1)
+    wanted = np.arange(len(dataset)) if only is None else only
+    rows[wanted] = wanted
+    return Features(
+        matrix=read_matrix(dataset.root, settings.features),
+        rows=rows,
+        unreadable={},
+        passes=0,
+        seconds=time.perf_counter() - started,
+        recipe=recipe_of(settings.spec, weights, settings.image),
+    )
+
+
+def array_weights(settings: StudySettings, dataset: Dataset) -> Weights:
+    """What stands in the place of a backbone's weights: the features' file and their digest."""
+    assert settings.features is not None
+    names = settings.features
+    return Weights(
+        path=Path(names[0]) if is_array(names) else dataset.root,
+        digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),
+        source=f"none, features computed elsewhere: {' '.join(names)}",
+    )
