@@ -55,6 +55,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
 
     classes_: Shaped[np.ndarray, "classes"]
     n_features_in_: int
+    feature_names_in_: Shaped[np.ndarray, "features"]
     n_iter_: int
     heads_: Sequence[Parameters]
     history_: Sequence[dict[str, list[float]]]
@@ -193,6 +194,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
                 "others", "fit it again",
             )  # fmt: skip
         return mean_logits(self.heads_, eye.see(images))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A pickle of an earlier version lacks the parameters that came since.
+        super().__setstate__({**type(self)().get_params(), **state})
 
     @staticmethod
     def _targets(y: Any, sample_weight: Any) -> Targets:

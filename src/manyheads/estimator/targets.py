@@ -32,7 +32,7 @@ def targets_of(y: Shaped[np.ndarray, "samples"], sample_weight: Any) -> Targets:
     if len(there) < 2:
         weighted = "" if weights is None else " with weight"
         raise EstimatorError(
-            f"samples{weighted} of two or more classes", f"one class, {classes[there[0]]!r}",
+            f"samples{weighted} of two or more classes", f"one class, {str(classes[there[0]])!r}",
             "give samples of another class",
         )  # fmt: skip
     return Targets(classes, labels, weights)

@@ -20,7 +20,7 @@ from manyheads.settings import number, whole
 
 Samples = Int64[np.ndarray, "samples"]
 
-_AT_ONCE = 1024  # samples whose features are in memory in float64
+_AT_ONCE = 256  # samples whose features are in memory in float64
 
 
 @dataclass(frozen=True, kw_only=True)
