@@ -14,19 +14,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from manyheads.data.views import Augmentation
 from manyheads.errors import EstimatorError
-from manyheads.estimator.inputs import Eye, all_rows, images_in
+from manyheads.estimator.eye import Eye, all_rows, sources_of
+from manyheads.estimator.inputs import images_in
 from manyheads.estimator.targets import Targets, targets_of
 from manyheads.estimator.training import Plan, mean_logits, train
 from manyheads.heads.head import Parameters
-from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.hyperparameters import NAMES, Hyperparameters
 from manyheads.machine import cores
-
-_HYPERPARAMETERS = (
-    "learning_rate", "size_inner", "droprate", "droprate_schedule", "feature_droprate", "mixup",
-    "label_smoothing", "l2", "weight_decay", "max_norm", "optimizer", "momentum",
-    "learning_rate_schedule", "epochs", "batch_size",
-)  # fmt: skip
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):
@@ -45,7 +41,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     training. The `engine` fused trains `n_jobs` heads at a time, by scikit-learn's convention
     (None: one, -1: one a core); keras uses the installed Keras backend. `backbone`, `weights`,
     `image_size` (pixels; None: the backbone's own), `interpolation` and `exif` shape the features
-    of images, as in a study.
+    of images, and `augmentation` the views that `views` counts, as in a study; what views and
+    `hide_patches` show of images can be had of paths alone.
 
     Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
     features), `n_iter_` (the epochs of the head that trained longest), `heads_` (each head's
@@ -69,6 +66,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         droprate: float = 0.5,
         droprate_schedule: str = "constant",
         feature_droprate: float = 0.0,
+        hide_patches: float = 0.0,
+        hide_block: int = 1,
+        hide_pixels: float = 0.0,
+        views: int = 1,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
         l2: float = 0.0,
@@ -91,12 +92,17 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         image_size: int | None = None,
         interpolation: str = "bicubic",
         exif: bool = True,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         self.size_inner = size_inner
         self.droprate = droprate
         self.droprate_schedule = droprate_schedule
         self.feature_droprate = feature_droprate
+        self.hide_patches = hide_patches
+        self.hide_block = hide_block
+        self.hide_pixels = hide_pixels
+        self.views = views
         self.mixup = mixup
         self.label_smoothing = label_smoothing
         self.l2 = l2
@@ -119,6 +125,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         self.image_size = image_size
         self.interpolation = interpolation
         self.exif = exif
+        self.augmentation = augmentation
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on samples and their classes; `sample_weight` multiplies each sample's loss.
@@ -128,6 +135,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         weights that are none and for a head that diverges, and for images what `features` raises.
         """
         plan, eye, images = self._plan(), self._eye(), images_in(X)
+        sources = sources_of(eye, plan.setting, images, self.augmentation)
         if images is None:
             matrix, y = validate_data(self, X, y, dtype=np.float32, order="C")
             targets, recipe = self._targets(y, sample_weight), None
@@ -139,7 +147,8 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             targets, recipe = self._targets(y, sample_weight), eye.recipe().described
             seen = eye.see(images)
             self.n_features_in_ = seen.matrix.shape[1]
-        trained = train(plan, seen, targets, check_random_state(self.random_state))
+        random = check_random_state(self.random_state)
+        trained = train(plan, seen, targets, random, sources)
         self.classes_, self.recipe_ = targets.classes, recipe
         self.heads_, self.history_ = trained.heads, trained.history
         self.n_iter_ = max(len(curves["loss"]) for curves in trained.history)
@@ -206,7 +215,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
 
     def _plan(self) -> Plan:
         return Plan(
-            setting=Hyperparameters(**{name: getattr(self, name) for name in _HYPERPARAMETERS}),
+            setting=Hyperparameters(**{name: getattr(self, name) for name in NAMES}),
             heads=self.heads,
             held_out=self.validation_fraction,
             select=self.select,

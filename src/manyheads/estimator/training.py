@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,15 +10,13 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from manyheads.errors import EstimatorError, SettingError
-from manyheads.estimator.inputs import Vectors
+from manyheads.estimator.eye import Samples, Sources, Vectors
 from manyheads.estimator.targets import Targets
 from manyheads.heads.bank import EpochEnd, HeadSettings, check_rule, engine_named
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, forward
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.settings import number, whole
-
-Samples = Int64[np.ndarray, "samples"]
 
 _AT_ONCE = 256  # samples whose features are in memory in float64
 
@@ -62,13 +60,20 @@ class Trained(NamedTuple):
     history: list[dict[str, list[float]]]
 
 
-def train(plan: Plan, seen: Vectors, targets: Targets, random: np.random.RandomState) -> Trained:
+def train(
+    plan: Plan,
+    seen: Vectors,
+    targets: Targets,
+    random: np.random.RandomState,
+    sources_of: Callable[[Samples], Sources] | None = None,
+) -> Trained:
     """Train the heads of `plan`; samples without weight are left out, as if they were not there.
 
-    Raises `EstimatorError` if a head diverges, or if a class is too small to be held out in part.
+    `sources_of` makes what training samples are seen as instead of plainly. Raises
+    `EstimatorError` if a head diverges, or if a class is too small to be held out in part.
     """
     seeds = random.randint(np.iinfo(np.int32).max, size=plan.heads)
-    fold = _fold(plan, seen, targets, random)
+    fold = _fold(plan, seen, targets, random, sources_of)
     bank = [
         HeadSettings(
             hyperparameters=plan.setting, seed=int(seed), fold=0, epochs=plan.setting.epochs,
@@ -93,7 +98,13 @@ def train(plan: Plan, seen: Vectors, targets: Targets, random: np.random.RandomS
     return Trained([heads[index] for index in range(len(bank))], history)
 
 
-def _fold(plan: Plan, seen: Vectors, targets: Targets, random: np.random.RandomState) -> Fold:
+def _fold(
+    plan: Plan,
+    seen: Vectors,
+    targets: Targets,
+    random: np.random.RandomState,
+    sources_of: Callable[[Samples], Sources] | None,
+) -> Fold:
     labels, weights = targets.labels, targets.weights
     samples = np.arange(len(labels))
     if weights is not None:
@@ -103,6 +114,12 @@ def _fold(plan: Plan, seen: Vectors, targets: Targets, random: np.random.RandomS
     train, held_out = samples, samples[:1]
     if plan.held_out is not None:
         train, held_out = _divided(samples, labels[samples], plan.held_out, random)
+    sources, cells = ({}, None) if sources_of is None else sources_of(train)
+    if cells is not None and plan.setting.hide_block > min(cells):
+        raise SettingError(
+            f"a hide_block within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"{plan.setting.hide_block}", "give a smaller one, or larger images",
+        )  # fmt: skip
     return Fold(
         matrix=seen.matrix,
         train=seen.rows[train],
@@ -110,6 +127,8 @@ def _fold(plan: Plan, seen: Vectors, targets: Targets, random: np.random.RandomS
         validation=seen.rows[held_out],
         validation_labels=labels[held_out],
         classes=len(targets.classes),
+        sources=sources,
+        cells=cells,
         weights=None if weights is None else weights[train],
     )
 

@@ -27,9 +27,12 @@ from manyheads import HeadClassifier
 from manyheads.errors import EstimatorError, SettingError
 from manyheads.estimator import head_classifier
 from manyheads.heads import kernels
+from manyheads.heads.bank import HeadSettings, engine_named
+from manyheads.heads.fold import Fold
 from manyheads.heads.head import forward
-from manyheads.heads.hyperparameters import NAMES
+from manyheads.heads.hyperparameters import NAMES, NEUTRAL, Hyperparameters
 from manyheads.machine import cores
+from tests.banks import train as bank_trained
 
 X, Y = (np.asarray(part) for part in load_iris(return_X_y=True))
 SPECIES = np.array(["setosa", "versicolor", "virginica"])[Y]
@@ -103,9 +106,19 @@ def test_fitting_again_begins_anew() -> None:
     assert not np.array_equal(drawn.fit(X, Y).predict_proba(X), drawn.fit(X, Y).predict_proba(X))
 
 
-def test_every_hyperparameter_of_pooled_features_is_a_parameter() -> None:
-    of_other_versions = {"views", "hide_patches", "hide_block", "hide_pixels"}
-    assert set(NAMES) - set(HeadClassifier().get_params()) == of_other_versions
+def test_every_hyperparameter_is_a_parameter_with_its_neutral_value() -> None:
+    parameters = HeadClassifier().get_params()
+    assert {name: parameters[name] for name in NAMES} == NEUTRAL | {"learning_rate": 0.001}
+
+
+def test_a_head_is_the_one_that_the_engine_trains_from_its_seed() -> None:
+    fitted = quick().fit(X, Y)
+    fold = Fold(X.astype(np.float32), np.arange(150), Y, np.arange(3), Y[:3], 3)
+    names = {name: fitted.get_params()[name] for name in NAMES}
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    head = HeadSettings(hyperparameters=Hyperparameters(**names), seed=seed, fold=0, epochs=20)
+    story = bank_trained(engine_named("fused"), [head], [fold], rule="last")[0]
+    np.testing.assert_array_equal(story.parameters.kernel, fitted.heads_[0].kernel)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from manyheads import HeadClassifier
-from manyheads.errors import BackboneError, DataError, EstimatorError, ImageError
-from manyheads.estimator import inputs
+from manyheads.data.views import Augmentation
+from manyheads.errors import BackboneError, DataError, EstimatorError, ImageError, SettingError
+from manyheads.estimator import eye
 from manyheads.estimator.inputs import images_in
 from tests.small_study import CLASSES, small_images
 from tests.strategies import distinct_image
@@ -45,8 +46,8 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(features.passes)
         return features
 
-    extract = inputs.extract
-    monkeypatch.setattr(inputs, "extract", counting)
+    extract = eye.extract
+    monkeypatch.setattr(eye, "extract", counting)
     return counted
 
 
@@ -206,6 +207,28 @@ def test_numbers_are_no_images(given: Any) -> None:
 def test_a_number_among_paths_is_named() -> None:
     with pytest.raises(EstimatorError, match="image as sample 1, found 3"):
         images_in(["a.png", 3])
+
+
+def test_a_head_learns_from_views_and_hidden_patches_of_its_training_files(
+    paths: list[Path], labels: list[str]
+) -> None:
+    options = {"views": 2, "hide_pixels": 0.3}, {"hide_patches": 0.3, "image_size": 64}
+    for option in options:
+        plain = classifier(image_size=option.get("image_size", 32)).fit(paths, labels)
+        altered = classifier(**option, validation_fraction=0.3).fit(paths, labels)
+        assert not np.array_equal(plain.heads_[0].kernel, altered.heads_[0].kernel)
+        assert altered.recipe_ == plain.recipe_
+        assert altered.predict_proba(paths).shape == (21, 3)
+
+
+def test_versions_of_what_is_no_file_are_refused(paths: list[Path], labels: list[str]) -> None:
+    for given in (classifier().features(paths), pixels(paths)):
+        with pytest.raises(EstimatorError, match="paths of images for views"):
+            classifier(views=2).fit(given, labels)
+    with pytest.raises(SettingError, match="hide_block within the feature grid of 2×2 cells"):
+        classifier(hide_patches=0.3, hide_block=3, image_size=64).fit(paths, labels)
+    with pytest.raises(SettingError, match="views of 2 or more for an augmentation"):
+        classifier(augmentation=Augmentation()).fit(paths, labels)
 
 
 @pytest.mark.slow
