@@ -61,7 +61,7 @@ class Eye:
 
     def recipe(self) -> FeatureRecipe:
         """All that shapes its features."""
-        return recipe_of(*self._parts())
+        return recipe_of(*self.parts())
 
     def see(self, images: Images) -> Vectors:
         """The features of images.
@@ -102,7 +102,7 @@ class Eye:
         return Vectors(features.matrix, features.rows)
 
     def _files(self, paths: Sequence[str], **how: Any) -> Features:
-        features = extract(_unlabelled(paths), *self._parts(), **how)
+        features = extract(_unlabelled(paths), *self.parts(), **how)
         if features.unreadable:
             sample, reason = next(iter(features.unreadable.items()))
             more = len(features.unreadable) - 1
@@ -113,14 +113,15 @@ class Eye:
         return features
 
     def _see_pixels(self, images: Sequence[Pixels]) -> Vectors:
-        spec, weights, settings = self._parts()
+        spec, weights, settings = self.parts()
         with compile_backbone(spec, weights, settings.size, images=len(images)) as backbone:
             matrix = np.empty((len(images), backbone.features), np.float32)
             for part, found in backbone.run(_batches(images, settings, backbone.batch)):
                 matrix[part] = found
         return all_rows(matrix)
 
-    def _parts(self) -> tuple[BackboneSpec, Weights, ImageSettings]:
+    def parts(self) -> tuple[BackboneSpec, Weights, ImageSettings]:
+        """The backbone, its arrays, and how images are prepared for it."""
         spec = registry.get(self.backbone)
         size = spec.default_size if self.image_size is None else self.image_size
         image = ImageSettings(size=size, interpolation=self.interpolation, exif=self.exif)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Shaped
+from jaxtyping import Float32
 from joblib import effective_n_jobs
-from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from manyheads.data.views import Augmentation
 from manyheads.errors import EstimatorError
-from manyheads.estimator.eye import Eye, all_rows, sources_of
+from manyheads.estimator.answers import Answers
+from manyheads.estimator.eye import all_rows, sources_of
 from manyheads.estimator.inputs import images_in
 from manyheads.estimator.targets import Targets, targets_of
-from manyheads.estimator.training import Plan, mean_logits, train
-from manyheads.heads.head import Parameters
-from manyheads.heads.hyperparameters import NAMES, Hyperparameters
+from manyheads.estimator.training import Plan, train
 from manyheads.machine import cores
 
 
-class HeadClassifier(ClassifierMixin, BaseEstimator):
+class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     """Classify images, or their features, by heads on a frozen backbone.
 
     X is one of: features, a matrix or data frame of numbers `[samples, features]`, which are taken
@@ -49,14 +46,6 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     parameters), `history_` (each head's curves), `recipe_` (what shaped the features; None where
     they were given).
     """
-
-    classes_: Shaped[np.ndarray, "classes"]
-    n_features_in_: int
-    feature_names_in_: Shaped[np.ndarray, "features"]
-    n_iter_: int
-    heads_: Sequence[Parameters]
-    history_: Sequence[dict[str, list[float]]]
-    recipe_: dict[str, Any] | None
 
     def __init__(
         self,
@@ -166,44 +155,6 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         matrix, rows = self._eye().see(images)
         return np.asarray(matrix[rows])
 
-    def decision_function(self, X: Any) -> Float64[np.ndarray, "samples *classes"]:
-        """Logits `[samples, classes]`; of two classes, the second's above the first `[samples]`."""
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> Float64[np.ndarray, "samples classes"]:
-        """The probability of each class, in the order of `classes_`; each row sums to one."""
-        return softmax(self._logits(X), axis=1)
-
-    def predict_log_proba(self, X: Any) -> Float64[np.ndarray, "samples classes"]:
-        """The natural logarithm of `predict_proba`."""
-        return log_softmax(self._logits(X), axis=1)
-
-    def predict(self, X: Any) -> Shaped[np.ndarray, "samples"]:
-        """The class of the greatest logit; of equal ones the first."""
-        answers = self._logits(X).argmax(axis=1)
-        return self.classes_[answers]
-
-    def _logits(self, X: Any) -> Float64[np.ndarray, "samples classes"]:
-        check_is_fitted(self)
-        images = images_in(X)
-        if (images is None) != (self.recipe_ is None):
-            kinds = ("features", "images")
-            raise EstimatorError(
-                f"{kinds[images is None]}, as in fit", kinds[images is not None],
-                "give what the estimator was fitted to",
-            )  # fmt: skip
-        if images is None:
-            matrix = validate_data(self, X, reset=False, dtype=np.float32, order="C")
-            return mean_logits(self.heads_, all_rows(matrix))
-        eye = self._eye()
-        if eye.recipe().described != self.recipe_:
-            raise EstimatorError(
-                "the backbone, weights and image settings that the estimator was fitted with",
-                "others", "fit it again",
-            )  # fmt: skip
-        return mean_logits(self.heads_, eye.see(images))
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A pickle of an earlier version lacks the parameters that came since.
         super().__setstate__({**type(self)().get_params(), **state})
@@ -215,7 +166,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
 
     def _plan(self) -> Plan:
         return Plan(
-            setting=Hyperparameters(**{name: getattr(self, name) for name in NAMES}),
+            setting=self._setting(),
             heads=self.heads,
             held_out=self.validation_fraction,
             select=self.select,
@@ -223,9 +174,6 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             engine=self.engine,
             threads=_threads(self.n_jobs),
         )
-
-    def _eye(self) -> Eye:
-        return Eye(self.backbone, self.weights, self.image_size, self.interpolation, self.exif)
 
 
 def _threads(n_jobs: Any) -> int:
