@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,19 @@ def test_a_backbone_that_is_none_is_told_by_fit(paths: list[Path], labels: list[
         unknown.fit(paths, labels)
     with pytest.raises(BackboneError, match="at least 71 for xception"):
         classifier(backbone="xception").fit(paths, labels)
+
+
+def test_no_thread_stays_behind_an_extraction(paths: list[Path], labels: list[str]) -> None:
+    before = threading.enumerate()
+    classifier().fit(pixels(paths), labels).predict(paths)
+    assert threading.enumerate() == before
+
+
+@pytest.mark.slow
+def test_processes_share_the_cache(paths: list[Path], labels: list[str]) -> None:
+    here = cross_val_score(classifier(), paths, labels, cv=3)
+    there = cross_val_score(classifier(), paths, labels, cv=3, n_jobs=2)
+    np.testing.assert_array_equal(here, there)
 
 
 def test_nothing_is_written_outside_the_cache(

@@ -65,8 +65,6 @@ def test_what_cannot_be_saved_says_why(paths: list[Path], tmp_path: Path) -> Non
     with pytest.raises(NotFittedError):
         HeadClassifier().save(tmp_path / "heads.keras")
     on_features = HeadClassifier(epochs=1).fit(np.eye(4), [0, 1, 0, 1])
-    with pytest.raises(
-        EstimatorError, match="fitted to images, found one that was fitted to features"
-    ):
+    with pytest.raises(EstimatorError, match="found one that was fitted to features"):
         on_features.save(tmp_path / "heads.keras")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
