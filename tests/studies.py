@@ -160,6 +160,8 @@ def free_backbone(
     patch.setattr("manyheads.plan.resolve", resolve)
     patch.setattr("manyheads.study.reopened.resolve", resolve)
     patch.setattr("manyheads.shortcut.run.resolve", resolve)
+    patch.setattr("manyheads.fitting.planning.resolve", resolve)
+    patch.setattr("manyheads.fitting.run.write_models", write_models)
     patch.setattr("manyheads.shortcut.plan.resolve", resolve)
     patch.setattr("manyheads.shortcut.plan.cached", lambda spec: resolve(spec))
     patch.setattr("manyheads.backbones.weights.resolve", resolve)

@@ -1,4 +1,4 @@
-"""The Python interface: `Study`, `make_model` and `load`."""
+"""The Python interface: `Study`, `fit`, `make_model` and `load`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
 from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
+from manyheads.fitting.call import fit
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.model.classifier import Classifier, load
 from manyheads.model.lesson_model import make_model
@@ -38,7 +39,7 @@ from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
 
-__all__ = ["Study", "load", "make_model"]
+__all__ = ["Study", "fit", "load", "make_model"]
 
 _MAX_ROWS = 20
 

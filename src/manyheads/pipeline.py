@@ -34,7 +34,7 @@ from manyheads.study.results import StudyResult
 from manyheads.study.run import Listener, best_heads, train_study
 from manyheads.study.settings import Resolved, StudySettings, study_document
 from manyheads.study.space import counted
-from manyheads.study.store import Store
+from manyheads.study.store import Division, Store
 from manyheads.study.tables import write_parquet
 from manyheads.study.versions import Versions, extract_versions
 from manyheads.study.work import Work
@@ -187,12 +187,33 @@ def readable_folds(
         note(f"{counted(len(bad), 'unreadable image')} left out:")
         for name, reason in bad.items():
             note(f"  {name}: {reason}")
+    divided = divided_features(settings, dataset, features)
+    store.divide(divided.recorded)
+    return divided.folds
+
+
+@dataclass(frozen=True)
+class Divided:
+    """What heads train on, fold by fold, and which images validate them."""
+
+    folds: list[Fold]
+    recorded: list[Division]
+
+
+def divided_features(settings: StudySettings, dataset: Dataset, features: StudyFeatures) -> Divided:
+    """The readable images of a data set divided as a study divides them.
+
+    Raises `DataError` if they cannot be trained on so.
+    """
+    plain = features.plain
     readable = dataset.without(plain.unreadable)
     original = np.flatnonzero(plain.rows >= 0)
     divided = divisions(settings, readable)
-    store.divide(recorded(divided, readable, original))
     folds = folds_of(divided, readable, plain.rows[original], plain.matrix)
-    return features.versions.given_to(folds, trained_on(divided, original))
+    return Divided(
+        folds=features.versions.given_to(folds, trained_on(divided, original)),
+        recorded=recorded(divided, readable, original),
+    )
 
 
 def versions() -> dict[str, str]:
@@ -213,7 +234,7 @@ def _write_outcome(
             if result.pruned else "every one diverged",
             "list a lower learning_rate, with another --out",
         )  # fmt: skip
-    wanted = [(selected_head(settings, folder, result), folder.best)]
+    wanted = [(selected_head(settings, folder, result), folder.best)] if options.models else []
     if options.checkpoint_pattern is not None:
         heads = best_heads(settings, folder, result, options.checkpoints(len(settings.grid)))
         for best, name in checkpoint_names(options.checkpoint_pattern, heads):

@@ -42,13 +42,15 @@ class RunOptions:
 
     `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
     files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
-    (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too.
+    (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without
+    `models` no whole network is written at all.
     """
 
     strict: bool = False
     keep_heads: int = 100
     checkpoint_pattern: str | None = None
     parquet: bool = False
+    models: bool = True
 
     def checkpoints(self, candidates: int) -> int:
         """How many whole networks are written beside the best, at most."""

@@ -26,6 +26,7 @@ from manyheads.cli import (
     demo,
     export,
     extract,
+    fit,
     lesson,
     predict,
     report,
@@ -36,7 +37,8 @@ from manyheads.cli import (
 from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
-    demo, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export, predict,
+    demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
+    predict,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

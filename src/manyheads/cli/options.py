@@ -45,17 +45,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_images(parser: argparse.ArgumentParser, size: str) -> None:
     """How images are prepared and which backbone sees them; `size` is the default in words."""
-    group = parser.add_argument_group("backbone and images")
-    group.add_argument(
-        "--backbone", default="xception", metavar="NAME",
-        help="a classifier of keras.applications, such as xception, mobilenet_v2, "
-        "efficientnet_v2_b0 (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--weights", metavar="FILE",
-        help="weights of the backbone (.h5, .keras, .safetensors) instead of ImageNet's, or "
-        "random:SEED",
-    )  # fmt: skip
+    group = add_backbone(parser)
     group.add_argument(
         "--image-size", metavar="PIXELS", help=f"side of the image (default: {size})"
     )
@@ -78,6 +68,22 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
         help="what the backbone computes in: f32, or bf16 where the processor has it, quicker and "
         "with features that differ by some hundredths (default: %(default)s)",
     )  # fmt: skip
+
+
+def add_backbone(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Which backbone sees the images; returns the group, for how they are prepared."""
+    group = parser.add_argument_group("backbone and images")
+    group.add_argument(
+        "--backbone", default="xception", metavar="NAME",
+        help="a classifier of keras.applications, such as xception, mobilenet_v2, "
+        "efficientnet_v2_b0 (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--weights", metavar="FILE",
+        help="weights of the backbone (.h5, .keras, .safetensors) instead of ImageNet's, or "
+        "random:SEED",
+    )  # fmt: skip
+    return group
 
 
 def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._ArgumentGroup:

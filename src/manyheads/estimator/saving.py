@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError
+from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.card import ModelCard, card_path, write_card
@@ -49,25 +48,8 @@ def save_model(
         data="HeadClassifier",
     )
     with atomic_path(target) as draft:
-        write_model(spec, weights, image.size, (wide_head(heads), setting), draft)
+        write_model(spec, weights, image.size, (averaged(heads), setting), draft)
         # No side file ever stands beside another's model.
         with disk_errors(target):
             card_path(target).unlink(missing_ok=True)
     write_card(target, card)
-
-
-def wide_head(heads: Sequence[Parameters]) -> Parameters:
-    """One head that gives the mean of the logits of `heads`, which are of one shape.
-
-    Inner units stand side by side: `Σₖ hₖ·Wₖ / n` is a product of all of them with the kernels
-    `Wₖ / n`, one below the other. Without inner layers it is the mean of the kernels.
-    """
-    inner_kernels, inner_biases, kernels, biases = zip(*heads, strict=True)
-    shared = np.float32(1 / len(heads))
-    kernel = np.concatenate(kernels) * shared if heads[0].has_inner else np.mean(kernels, axis=0)
-    return Parameters(
-        inner_kernel=np.concatenate(inner_kernels, axis=1),
-        inner_bias=np.concatenate(inner_biases),
-        kernel=kernel,
-        bias=np.mean(biases, axis=0),
-    )

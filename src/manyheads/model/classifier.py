@@ -206,7 +206,8 @@ def load(path: str | Path) -> Classifier:
     path = Path(path).expanduser()
     if path.is_dir():
         folder = RunFolder(path)
-        folder.document()
+        if not folder.best.is_file():
+            folder.document()  # says so if this is no run folder at all
         path = folder.best
     if not path.is_file():
         raise ModelError(

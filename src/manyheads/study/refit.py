@@ -65,7 +65,7 @@ def refit(
     }
     if _is(folder, about):
         return
-    whole = _undivided(folds)
+    whole = undivided(folds)
     note(f"Training the selected setting on all {len(whole.train):,} images for {epoch} epochs …")
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
     head = replace(head_settings(settings, trial, epoch), patience=None)
@@ -88,7 +88,8 @@ def _is(folder: RunFolder, about: dict[str, Any]) -> bool:
         return False
 
 
-def _undivided(folds: Sequence[Fold]) -> Fold:
+def undivided(folds: Sequence[Fold]) -> Fold:
+    """All images of the folds to train on; those of the first fold validate, and tell nothing."""
     first = folds[0]
     train = np.concatenate([first.train, first.validation])
     return replace(

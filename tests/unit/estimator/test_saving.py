@@ -11,8 +11,6 @@ from sklearn.exceptions import NotFittedError
 
 from manyheads import HeadClassifier, load
 from manyheads.errors import DiskError, EstimatorError, ModelError
-from manyheads.estimator.saving import wide_head
-from manyheads.heads.head import forward, glorot_parameters
 from tests.small_study import small_images
 
 
@@ -30,17 +28,6 @@ def fitted(paths: list[Path], **changes: Any) -> HeadClassifier:
         "size_inner": 4, "epochs": 2, "random_state": 0,
     }  # fmt: skip
     return HeadClassifier(**(given | changes)).fit(paths, [path.parent.name for path in paths])
-
-
-@pytest.mark.parametrize("units", [0, 5])
-def test_the_wide_head_gives_the_mean_of_the_logits(units: int) -> None:
-    random = np.random.default_rng(0)
-    heads = [glorot_parameters(7, units, 3, random) for _ in range(4)]
-    vectors = random.normal(size=(9, 7)).astype(np.float32)
-    wide, wanted = wide_head(heads), np.mean([forward(head, vectors) for head in heads], axis=0)
-    np.testing.assert_allclose(forward(wide, vectors), wanted, rtol=1e-5, atol=1e-6)
-    assert {array.dtype for array in wide} == {np.dtype(np.float32)}
-    assert wide.inner_bias.shape == (4 * units,)
 
 
 def test_what_is_saved_answers_as_the_estimator_does(paths: list[Path], tmp_path: Path) -> None:

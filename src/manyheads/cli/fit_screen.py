@@ -1,0 +1,189 @@
+"""A fit on the screen: its plan, its progress, and what is to be expected of the model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from manyheads.cli import tables
+from manyheads.cli.plan import data_line
+from manyheads.cli.screen import Meter, Screen, clock, size_words
+from manyheads.evidence.expected import predicted_accuracy
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.record import FILE
+from manyheads.model.card import card_path
+from manyheads.settings import plain
+from manyheads.study.space import counted
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.evidence.intervals import Estimate
+    from manyheads.fitting.arms import Arm
+    from manyheads.fitting.planning import FitPlan
+    from manyheads.fitting.record import Fitted
+    from manyheads.plan import Plan
+
+_NEW = 400  # images of a test that is imagined
+_SHOWN = 5  # options
+
+
+class FitScreen(Screen, FitListener):
+    """Shows a fit at work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._averaging = Meter("averaging", "epochs of heads")
+
+    def planned(self, plan: Plan) -> None:
+        """The plan of one of the fit's studies, which the fit's own plan has told."""
+
+    def planned_fit(self, plan: FitPlan) -> None:
+        for line in plan_lines(plan):
+            self.note(line)
+        self.note("")
+
+    def arm(self, number: int, arms: int, arm: Arm) -> None:
+        self.note(f"Search {number} of {arms}: {arm.words}")
+
+    def averaging(self, done: int, total: int) -> None:
+        self._update(self._averaging, done, total)
+
+
+def plan_lines(plan: FitPlan) -> list[str]:
+    """What a fit will do, and about how long each part will take."""
+    settings = plan.settings
+    budget = clock(settings.budget)
+    lines = [
+        data_line(plan.dataset),
+        f"Backbone   {settings.backbone}; weights: {plan.weights.source}",
+        f"Folds      {plan.folds}, of all images for training and validation; test images stay "
+        "unopened",
+        f"Budget     {budget}, of which searches take about "
+        f"{clock(sum(arm.seconds for arm in plan.arms))}",
+    ]
+    for number, arm in enumerate(plan.arms, start=1):
+        title = "Search" if number == 1 else ""
+        pruned = ", pruned" if arm.pruned else ""
+        lines.append(
+            f"{title:<10} {number}. {arm.words}: {counted(arm.passes, 'backbone pass', 'es')}, "
+            f"about {clock(arm.extraction)}; heads about {clock(arm.training)}{pruned}"
+        )
+    sizes = {arm.size for arm in plan.arms}
+    left_out = [arm for arm in plan.considered if arm.size not in sizes]
+    words = sorted({f"{arm.size}×{arm.size}" for arm in left_out})
+    if words:
+        lines.append(f"           not within the budget: {', '.join(words)}")
+    return lines
+
+
+def show(fitted: Fitted) -> None:
+    """Print what was tried, what was chosen, what to expect, and what next."""
+    tables.print_table(_tried_table(fitted))
+    best = fitted.tried[0]
+    also = "all" if best.folds == fitted.folds else f"{best.folds}"
+    print(f"\nChosen     {best.words}")
+    print(
+        "           by log loss on images left out of training; without their own images, "
+        f"{also} of {fitted.folds} folds choose it too"
+    )
+    for line in _expectation(fitted):
+        print(line)
+    tables.print_table(_classes_table(fitted))
+    size, card = size_words(fitted.model.stat().st_size), card_path(fitted.model).name
+    print()
+    for line in (
+        f"Model      {fitted.model} ({size}; {counted(fitted.heads, 'head')} in one, plain Keras "
+        f"opens it; {card} says how to use it)",
+        f"Record     {fitted.path / FILE}",
+        f"Took       {clock(fitted.seconds)}, {counted(fitted.passes, 'backbone pass', 'es')}",
+        "",
+        f"Next       manyheads predict {fitted.path} PHOTO.jpg",
+        f"           manyheads export {fitted.path} --format onnx",
+    ):
+        print(line)
+
+
+def _expectation(fitted: Fitted) -> list[str]:
+    """What to expect of the model, but for single classes."""
+    expected = fitted.expected
+    scores = expected.scores
+    low, high = predicted_accuracy(expected, _NEW)
+    return [
+        f"Confidence temperature {expected.temperature:.2f}, inside the model; it changes log loss "
+        f"from {expected.log_loss_unscaled:.3f} to {scores.log_loss.value:.3f}",
+        "",
+        f"Expected on new images like these, from {scores.images:,} that had no say:",
+        f"           accuracy {_words(scores.accuracy)}, log loss {_words(scores.log_loss)}, "
+        f"calibration error {_words(scores.ece)}",
+        f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, 19 "
+        "times out of 20",
+        "           where classes have other shares, accuracy is another; by class:",
+        "",
+    ]
+
+
+def as_json(fitted: Fitted) -> dict[str, Any]:
+    """The fit as plain data."""
+    low, high = predicted_accuracy(fitted.expected, _NEW)
+    return {
+        "run": str(fitted.path),
+        "model": str(fitted.model),
+        "data": fitted.data,
+        "images": fitted.images,
+        "folds": fitted.folds,
+        "heads": fitted.heads,
+        "chosen": plain(fitted.tried[0]),
+        "expected": plain(fitted.expected),
+        "test_of_400": [low, high],
+        "passes": fitted.passes,
+        "seconds": fitted.seconds,
+        "tried": [plain(each) for each in fitted.tried],
+    }
+
+
+def _words(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _tried_table(fitted: Fitted) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    count = len(fitted.tried)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(f"the best {min(_SHOWN, count)} of {count} options, single heads")
+    table.add_column("log loss", justify="right")
+    table.add_column("accuracy", justify="right")
+    table.add_column("folds", justify="right")
+    for each in fitted.tried[:_SHOWN]:
+        if math.isfinite(each.log_loss):
+            table.add_row(
+                Text(each.words), f"{each.log_loss:.3f}", f"{each.accuracy:.3f}",
+                str(each.folds or "–"),
+            )  # fmt: skip
+    return table
+
+
+def _classes_table(fitted: Fitted) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("class")
+    for title in ("images", "share", "recall", "95 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in fitted.expected.scores.classes:
+        recall = entry.recall
+        interval = ""
+        if recall is not None and recall.low is not None and recall.high is not None:
+            interval = f"{recall.low:.3f} – {recall.high:.3f}"
+        table.add_row(
+            Text(entry.name), f"{entry.images:,}", f"{100 * entry.share:.1f} %",
+            "–" if recall is None else f"{recall.value:.3f}", interval,
+        )  # fmt: skip
+    return table

@@ -1,0 +1,1 @@
+"""The best classifier for these images within a time, and what to expect of it."""

@@ -1,0 +1,101 @@
+"""The image sizes and views that a fit tries: what they cost, and which there is time for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyheads.data.views import Augmentation
+from manyheads.errors import SettingError
+from manyheads.fitting.settings import FitSettings, search_grid
+from manyheads.settings import ImageSettings
+from manyheads.study.settings import StudySettings
+from manyheads.study.space import counted
+
+MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, colour=0)
+
+# Shares of the size that the backbone was trained at, and views, from the one worth most: measured
+# by `python -m benchmarks fit`.
+_WORTH = ((1.0, 2), (1.0, 1), (0.75, 2), (0.75, 1), (0.5, 2), (0.5, 1))
+_BESIDE = ((1.25, 2), (0.75, 2), (0.5, 1))
+_KEPT_FREE = 0.2  # of the budget, for heads, for the model's file and for what was misjudged
+ETA = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """Images of `size` pixels in so many `views`: what it costs in passes and in seconds.
+
+    `training` are the seconds of its heads, which `pruned` says are pruned.
+    """
+
+    size: int
+    views: int
+    passes: int
+    extraction: float
+    training: float
+    pruned: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """All that it costs."""
+        return self.extraction + self.training
+
+    @property
+    def words(self) -> str:
+        """Such as `299×299, plain and mirrored`."""
+        return f"{self.size}×{self.size}, {'plain and mirrored' if self.views > 1 else 'plain'}"
+
+
+def candidate_arms(settings: FitSettings, default: int, least: int) -> list[tuple[int, int]]:
+    """Sizes and views, the one worth most first, for a backbone trained at `default` pixels.
+
+    None is smaller than `least`, what the backbone takes; a given size is the only one.
+    """
+    if settings.size is not None:
+        return [(settings.size, 2), (settings.size, 1)]
+    sizes = {share: max(least, round(default * share)) for share, _ in (*_WORTH, *_BESIDE)}
+    return list(dict.fromkeys((sizes[share], views) for share, views in (*_WORTH, *_BESIDE)))
+
+
+def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
+    """The arms that fit into `budget` seconds, to be tried in this order.
+
+    The first of `arms`, which come by their worth, that there is time for; then whatever else
+    there is time for, if its images are of another size. Raises `SettingError` if there is time
+    for none.
+    """
+    left = budget * (1 - _KEPT_FREE)
+    chosen: list[Arm] = []
+    for arm in arms:
+        known = any(arm.size == other.size for other in chosen)
+        if arm.seconds <= left and not known:
+            chosen.append(arm)
+            left -= arm.seconds
+    if not chosen:
+        least = min(arms, key=lambda arm: arm.seconds)
+        raise SettingError(
+            f"a budget of at least {least.seconds / (1 - _KEPT_FREE) / 60:.0f} minutes for "
+            f"{counted(least.passes, 'backbone pass', 'es')} at {least.size} pixels",
+            f"{budget / 60:g} minutes", "give a larger --budget; what was computed is kept",
+        )  # fmt: skip
+    return chosen
+
+
+def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: bool) -> StudySettings:
+    """The study that looks for the best head of an arm: every setting, once in every fold."""
+    size, views = arm
+    return StudySettings(
+        data=settings.data,
+        grid=search_grid(views),
+        backbone=settings.backbone,
+        weights=settings.weights,
+        image=ImageSettings(size=size),
+        split=settings.split,
+        seeds=1,
+        folds=folds,
+        select="last",
+        prune=ETA if prune else None,
+        engine=settings.engine,
+        augmentation=MIRRORED if views > 1 else None,
+    )

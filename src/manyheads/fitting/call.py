@@ -1,0 +1,56 @@
+"""A fit from Python, by one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manyheads.fitting.record import Fitted
+from manyheads.fitting.run import run_fit
+from manyheads.fitting.settings import (
+    USUAL_BUDGET,
+    USUAL_FOLDS,
+    USUAL_HEADS,
+    FitSettings,
+    seconds_of,
+)
+from manyheads.settings import SplitSettings
+from manyheads.study.folder import RunFolder
+from manyheads.study.settings import lasting
+
+
+def fit(
+    data: str | Path,
+    *,
+    budget: float | str = USUAL_BUDGET,
+    heads: int = USUAL_HEADS,
+    folds: int = USUAL_FOLDS,
+    image_size: int | None = None,
+    backbone: str = "xception",
+    weights: str | None = None,
+    test_share: float = 0.0,
+    out: str | Path | None = None,
+) -> Fitted:
+    """Find the best classifier for these images within a budget, as `manyheads fit`.
+
+    `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
+    training and validation are divided into `folds`. Test images are not opened; of images
+    without splits, `test_share` are kept for a test. `.classifier()` is the model, `.expected`
+    what to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
+    """
+    settings = FitSettings(
+        data=lasting(data),
+        backbone=backbone,
+        weights=weights,
+        budget=seconds_of(budget),
+        heads=heads,
+        folds=folds,
+        size=image_size,
+        split=SplitSettings(test=test_share),
+    )
+    return run_fit(settings, fit_folder(data) if out is None else out)
+
+
+def fit_folder(data: str | Path) -> Path:
+    """The usual run folder of a fit to `data`: that of a study, with `-fit` behind its name."""
+    named = RunFolder.named_after(data).path
+    return named.with_name(f"{named.name}-fit")

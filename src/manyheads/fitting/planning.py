@@ -1,0 +1,171 @@
+"""What a fit will take, and which arms there is time for; measures how fast the backbone runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyheads.backbones import exported, registry
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights, resolve
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.folds import pool_of, require_divisible
+from manyheads.estimate import estimate_extraction, estimate_training
+from manyheads.features.cache import FeatureCache
+from manyheads.features.extract import extract, recipe_of
+from manyheads.fitting.arms import Arm, affordable, candidate_arms, study_of
+from manyheads.fitting.settings import FitSettings
+from manyheads.settings import ImageSettings
+from manyheads.study.division import validation_counts
+from manyheads.study.listener import Listener
+from manyheads.study.settings import StudySettings
+from manyheads.study.versions import missing_passes
+from manyheads.study.work import Work
+
+_BUILDING = 20.0  # seconds that Keras takes to write a backbone's program, once for a size
+_WARMING, _PROBED = 32, 64  # images
+_FEW = 500  # passes that are made sooner than measured
+_MOST = 0.1  # of the budget for an arm's heads; what takes longer is pruned
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPlan:
+    """What a fit will do: its `arms` in this order, of those in `considered`.
+
+    `folds` may be fewer than were asked for, where a class has few images. `probed` are the passes
+    made to measure the rate, `deadline` is the end of the budget by `time.monotonic`.
+    """
+
+    settings: FitSettings
+    dataset: Dataset
+    weights: Weights
+    folds: int
+    arms: tuple[Arm, ...]
+    considered: tuple[Arm, ...]
+    probed: int
+    deadline: float
+
+
+def plan_fit(
+    settings: FitSettings, listener: Listener, stop: threading.Event | None = None
+) -> FitPlan:
+    """Fetch the weights if need be, measure the backbone's rate, and choose the arms.
+
+    Raises `DataError` for images that cannot be divided into folds, `SettingError` for a budget
+    that is too small for any arm.
+    """
+    began = time.monotonic()
+    spec = registry.get(settings.backbone)
+    dataset = open_dataset(settings.data, split=settings.split, stop=stop)
+    folds = _folds(dataset, settings.folds)
+    weights = resolve(spec, settings.weights, listener.downloading, stop)
+    pairs = candidate_arms(settings, spec.default_size, spec.min_size)
+    rate = _Rate(dataset, spec, weights, pairs[0][0], listener, stop)
+    considered = tuple(_arm(settings, dataset, spec, weights, folds, pair, rate) for pair in pairs)
+    return FitPlan(
+        settings=settings,
+        dataset=dataset,
+        weights=weights,
+        folds=folds,
+        arms=tuple(affordable(considered, settings.budget - (time.monotonic() - began))),
+        considered=considered,
+        probed=rate.passes,
+        deadline=began + settings.budget,
+    )
+
+
+def _folds(dataset: Dataset, wanted: int) -> int:
+    """As many folds as are wanted, or as the class with the fewest units has, if it has two."""
+    pool = pool_of(dataset)
+    pairs = np.unique(np.stack([dataset.labels[pool], dataset.units[pool]]), axis=1)
+    least = int(np.bincount(pairs[0], minlength=len(dataset.classes)).min())
+    folds = max(2, min(wanted, least))
+    require_divisible(dataset, folds)
+    return folds
+
+
+class _Rate:
+    """Seconds for passes at a size: measured before, or measured now at one size for all others.
+
+    What is computed to measure is kept in the cache; `passes` counts it.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        spec: BackboneSpec,
+        weights: Weights,
+        size: int,
+        listener: Listener,
+        stop: threading.Event | None,
+    ) -> None:
+        self._dataset, self._spec, self._weights = dataset, spec, weights
+        self._size, self._listener, self._stop = size, listener, stop
+        self._probed: float | None = None
+        self.passes = 0
+
+    def seconds(self, study: StudySettings, passes: int) -> float:
+        """How long so many passes will take in `study`."""
+        if not passes:
+            return 0.0
+        size = study.image.size
+        program = exported.existing(self._spec, self._weights.digest, size)
+        building = 0.0 if program is not None else _BUILDING
+        known, measured = estimate_extraction(study, passes)
+        if measured or passes < _FEW:
+            return known + building
+        if self._probed is None:
+            self._probed = self._measured()
+        return passes / (self._probed * (self._size / size) ** 2) + building
+
+    def _measured(self) -> float:
+        pool = pool_of(self._dataset)
+        self._listener.note(
+            f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …"
+        )
+        passes, seconds = 0, 0.0
+        for part in (pool[:_WARMING], pool[_WARMING : _WARMING + _PROBED]):
+            found = extract(
+                self._dataset, self._spec, self._weights, ImageSettings(size=self._size),
+                only=part, stop=self._stop,
+            )  # fmt: skip
+            passes, seconds = found.passes, found.seconds
+            self.passes += passes
+        return max(passes, 1) / seconds
+
+
+def _arm(
+    settings: FitSettings,
+    dataset: Dataset,
+    spec: BackboneSpec,
+    weights: Weights,
+    folds: int,
+    pair: tuple[int, int],
+    rate: _Rate,
+) -> Arm:
+    study = study_of(settings, folds, pair, prune=False)
+    recipe = recipe_of(spec, weights, study.image, study.runtime, study.precision)
+    with FeatureCache(recipe) as cache:
+        plain = cache.missing(dataset.contents)
+    passes = plain + sum(missing_passes(study, spec, weights, dataset).values())
+    training, pruned = _training(study, dataset), False
+    if training > _MOST * settings.budget:
+        study = study_of(settings, folds, pair, prune=True)
+        training, pruned = _training(study, dataset), True
+    size, views = pair
+    return Arm(
+        size=size,
+        views=views,
+        passes=passes,
+        extraction=rate.seconds(study, passes),
+        training=training,
+        pruned=pruned,
+    )
+
+
+def _training(study: StudySettings, dataset: Dataset) -> float:
+    products = validation_counts(study, dataset)[0] * Work(study).left.units
+    return estimate_training(study, products)[0]

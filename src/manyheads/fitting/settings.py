@@ -1,0 +1,73 @@
+"""What is asked of a fit, and which settings of a head it looks among."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from manyheads.errors import SettingError
+from manyheads.settings import SplitSettings, number, store, whole
+from manyheads.study.space import Grid
+
+USUAL_BUDGET = "10m"
+USUAL_HEADS = 8
+USUAL_FOLDS = 5
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """What is asked of a fit.
+
+    `budget` is in seconds. The model averages so many `heads`. Images for training and validation
+    are divided into `folds`; of a class with fewer images than that, into as many as it has. With
+    `size` images have this size, in pixels; None: the fit looks among sizes. `seed` is the first
+    head's. Raises `SettingError` for a value out of its range.
+    """
+
+    data: str
+    backbone: str = "xception"
+    weights: str | None = None
+    budget: float = 600.0
+    heads: int = USUAL_HEADS
+    folds: int = USUAL_FOLDS
+    size: int | None = None
+    split: SplitSettings = field(default_factory=SplitSettings)
+    engine: str = "fused"
+
+    def __post_init__(self) -> None:
+        store(
+            self,
+            budget=number("budget in seconds", self.budget, 1, 1e7),
+            heads=whole("heads", self.heads, 1, 100),
+            folds=whole("folds", self.folds, 2, 20),
+        )
+        if self.size is not None:
+            store(self, size=whole("image_size", self.size, 32, 2048))
+
+
+def seconds_of(budget: object) -> float:
+    """A budget such as 90, "90s", "30m" or "1.5h" in seconds; raises `SettingError` for another."""
+    found = _BUDGET.fullmatch(str(budget).strip().lower())
+    if found is None:
+        raise SettingError(
+            "a budget such as 90s, 30m or 1.5h", repr(budget), f"give for example {USUAL_BUDGET}"
+        )
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def search_grid(views: int) -> Grid:
+    """The settings of a head among which a fit looks: 20, or 40 with a mirrored view.
+
+    All train to the end of a cosine schedule, so that no epoch is chosen by validation.
+    """
+    return Grid(
+        learning_rate=(0.0003, 0.001),
+        size_inner=(0, 100, 256),
+        droprate=(0.0, 0.5),
+        views=(1, 2) if views > 1 else (1,),
+        label_smoothing=(0.0, 0.1),
+        learning_rate_schedule=("cosine",),
+        epochs=(30,),
+    )

@@ -1,0 +1,38 @@
+"""Which sizes and views a budget has room for."""
+
+from __future__ import annotations
+
+import pytest
+
+from manyheads.errors import SettingError
+from manyheads.fitting.arms import Arm, affordable, candidate_arms
+from manyheads.fitting.settings import FitSettings
+
+
+def _arm(size: int, views: int, seconds: float) -> Arm:
+    return Arm(size=size, views=views, passes=100, extraction=seconds, training=0.0)
+
+
+def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
+    pairs = candidate_arms(FitSettings(data="none"), default=299, least=71)
+    assert pairs[0] == (299, 2)
+    assert {size for size, _ in pairs} == {150, 224, 299, 374}
+    assert len(set(pairs)) == len(pairs)
+    assert min(size for size, _ in candidate_arms(FitSettings(data="none"), 100, 71)) == 71
+
+
+def test_a_given_size_is_the_only_one() -> None:
+    assert candidate_arms(FitSettings(data="none", size=96), 299, 71) == [(96, 2), (96, 1)]
+
+
+def test_what_is_worth_most_comes_first_and_fills_the_budget() -> None:
+    arms = [_arm(299, 2, 600), _arm(299, 1, 300), _arm(224, 2, 340), _arm(150, 1, 80)]
+    assert affordable(arms, 1000) == [arms[0], arms[3]]
+    assert affordable(arms, 500) == [arms[1], arms[3]]
+    assert affordable(arms, 2000) == [arms[0], arms[2], arms[3]]
+    assert affordable(arms, 110) == [arms[3]]
+
+
+def test_a_budget_for_nothing_is_refused_with_the_least_that_does() -> None:
+    with pytest.raises(SettingError, match="at least 2 minutes for 100 backbone passes at 150"):
+        affordable([_arm(299, 2, 600), _arm(150, 1, 96)], 60)

@@ -1,0 +1,198 @@
+"""A whole fit from Python, on a backbone that costs nothing and on a small real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manyheads.errors import DataError, Interrupted, RunError, SettingError
+from manyheads.fitting import arms, run
+from manyheads.fitting.listener import FitListener
+from manyheads.fitting.record import read_record
+from manyheads.fitting.run import run_fit
+from manyheads.fitting.settings import FitSettings, search_grid
+from manyheads.heads.averaged import averaged
+from manyheads.model.classifier import load
+from manyheads.model.templates import read_head
+from manyheads.study.space import Grid
+from tests.shortcuts import SIDE, quadrant_images
+from tests.small_study import small_images
+from tests.studies import free_backbone
+
+
+@pytest.fixture(autouse=True)
+def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four settings of twenty epochs in the place of forty."""
+
+    def grid(views: int) -> Grid:
+        return Grid(
+            (0.01, 0.05), (0, 6), (0.2,), views=search_grid(views).views,
+            learning_rate_schedule=("cosine",), epochs=(20,),
+        )  # fmt: skip
+
+    monkeypatch.setattr(arms, "search_grid", grid)
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
+    del own_cache  # it is there
+    with free_backbone(monkeypatch, extraction=0.01):
+        yield
+
+
+def settings(data: Path, **changes: Any) -> FitSettings:
+    return FitSettings(**{"data": str(data), "size": SIDE, "heads": 3, "budget": 600.0} | changes)
+
+
+class Told(FitListener):
+    """Remembers what a fit tells, and asks for a stop at a sign if it is given one."""
+
+    def __init__(self, stop_at: str = "") -> None:
+        self.plan: Any = None
+        self.arms: list[str] = []
+        self.stop, self.asked = threading.Event(), 0.0
+        if stop_at:
+            setattr(self, stop_at, self._ask)
+
+    def planned_fit(self, plan: Any) -> None:
+        self.plan = plan
+
+    def arm(self, number: int, arms: int, arm: Any) -> None:
+        self.arms.append(f"{number}/{arms} {arm.words}")
+
+    def _ask(self, *_: object) -> None:
+        if not self.stop.is_set():
+            self.asked = time.monotonic()
+            self.stop.set()
+
+
+@pytest.mark.usefixtures("free")
+class TestFree:
+    """On a backbone that costs nothing."""
+
+    def test_it_finds_a_model_and_says_what_to_expect(self, tmp_path: Path) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert told.arms == [f"1/1 {SIDE}×{SIDE}, plain and mirrored"]
+        assert fitted.images == 120
+        assert fitted.heads == 3
+        assert fitted.passes == 240
+        losses = [each.log_loss for each in fitted.tried]
+        assert losses == sorted(losses)
+        assert sum(each.folds for each in fitted.tried) == fitted.folds == 5
+        accuracy = fitted.expected.scores.accuracy
+        assert accuracy.value > 0.6  # of three classes that chance makes hard to see
+        assert fitted.model.is_file()
+
+    def test_a_finished_fit_is_only_read(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        first = run_fit(settings(data), tmp_path / "fit")
+        model = first.model.stat().st_mtime_ns
+        told = Told()
+        again = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert again == first == read_record(tmp_path / "fit")
+        assert told.arms == []
+        assert again.model.stat().st_mtime_ns == model
+
+    def test_the_same_fit_elsewhere_is_the_same(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        first = run_fit(settings(data), tmp_path / "one")
+        second = run_fit(settings(data), tmp_path / "two")
+        assert first.expected == second.expected
+        assert first.tried == second.tried
+        assert first.model.read_bytes() == second.model.read_bytes()
+
+    @pytest.mark.parametrize("work", ["extracting", "epoch", "averaging"])
+    def test_a_stop_is_heard_and_the_same_call_goes_on(self, tmp_path: Path, work: str) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 20, 5), Told(stop_at=work)
+        with pytest.raises(Interrupted):
+            run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
+        assert time.monotonic() - told.asked < 1
+        assert not (tmp_path / "fit/fit.json").exists()
+        assert not (tmp_path / "fit/best.keras").exists()
+        resumed = run_fit(settings(data), tmp_path / "fit")
+        assert resumed.expected == run_fit(settings(data), tmp_path / "whole").expected
+
+    def test_other_settings_and_other_images_are_refused(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        run_fit(settings(data), tmp_path / "fit")
+        with pytest.raises(RunError, match="heads: 3 → 2"):
+            run_fit(settings(data, heads=2), tmp_path / "fit")
+        next((data / "train/cat").iterdir()).unlink()
+        with pytest.raises(RunError, match="others"):
+            run_fit(settings(data), tmp_path / "fit")
+
+    def test_a_larger_budget_goes_on(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        run_fit(settings(data), tmp_path / "fit")
+        again = run_fit(settings(data, budget=1200.0), tmp_path / "fit")
+        assert again.settings.budget == 1200
+        assert again.passes == 0
+
+    def test_strangers_in_the_folder_are_left_alone(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        (tmp_path / "fit").mkdir()
+        (tmp_path / "fit/thesis.txt").write_text("mine")
+        with pytest.raises(RunError, match=r"thesis\.txt"):
+            run_fit(settings(data), tmp_path / "fit")
+        assert [each.name for each in (tmp_path / "fit").iterdir()] == ["thesis.txt"]
+
+    def test_a_damaged_record_is_named(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        run_fit(settings(data), tmp_path / "fit")
+        document = json.loads((tmp_path / "fit/fit.json").read_text(encoding="utf-8"))
+        del document["expected"]["scores"]["accuracy"]
+        (tmp_path / "fit/fit.json").write_text(json.dumps(document), encoding="utf-8")
+        with pytest.raises(RunError, match=r"without 'accuracy'.*another --out"):
+            run_fit(settings(data), tmp_path / "fit")
+
+    def test_folds_are_as_many_as_the_smallest_class_has(self, tmp_path: Path) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 2, 1), Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert fitted.folds == told.plan.folds == 3
+        with pytest.raises(DataError):
+            run_fit(settings(quadrant_images(tmp_path / "few", 1, 0)), tmp_path / "none")
+
+    def test_a_budget_for_nothing_is_refused_before_anything_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("manyheads.estimate._ASSUMED_PRODUCTS", 1.0)
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        with pytest.raises(SettingError, match="a budget of at least"):
+            run_fit(settings(data, budget=30.0), tmp_path / "fit")
+        assert not (tmp_path / "fit").exists()
+
+
+def test_the_model_says_what_its_heads_say_on_average(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the real file: MobileNet, the heads side by side, the temperature inside."""
+    kept: dict[str, Any] = {}
+
+    def remembered(heads: Any, temperature: float) -> Any:
+        kept.update(heads=heads, temperature=temperature)
+        return averaged(heads, temperature)
+
+    monkeypatch.setattr(run, "averaged", remembered)
+    data = small_images(tmp_path / "images")
+    fitted = run_fit(
+        settings(data, size=32, backbone="mobilenet", weights="random:0", heads=2, folds=3),
+        tmp_path / "fit",
+    )
+    assert len(kept["heads"]) == 2
+    assert kept["temperature"] == fitted.expected.temperature
+    head = read_head(fitted.model)
+    for mine, its in zip(head, averaged(kept["heads"], kept["temperature"]), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    images = sorted(data.rglob("*.png"))[:5]
+    model = fitted.classifier()
+    assert model.card.selected["heads"] == 2
+    by_folder = load(tmp_path / "fit").predict(images)
+    np.testing.assert_array_equal(by_folder.probabilities, model.predict(images).probabilities)

@@ -1,0 +1,41 @@
+"""What may be asked of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manyheads.errors import SettingError
+from manyheads.fitting.settings import FitSettings, search_grid, seconds_of
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"),
+    [("90", 90), ("90s", 90), (" 10M ", 600), ("1.5h", 5400), (45, 45)],
+)
+def test_a_budget_is_read_as_people_write_it(budget: Any, seconds: float) -> None:
+    assert seconds_of(budget) == seconds
+
+
+@pytest.mark.parametrize("budget", ["", "m", "ten minutes", "-5m", "10 days", "1e9h", None])
+def test_another_budget_is_refused_with_an_example(budget: Any) -> None:
+    with pytest.raises(SettingError, match="10m"):
+        seconds_of(budget)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"budget": 0}, {"heads": 0}, {"heads": 1000}, {"folds": 1}, {"size": 8}, {"size": "big"}],
+)
+def test_a_value_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        FitSettings(data="none", **wrong)
+
+
+def test_no_epoch_of_the_search_is_chosen_by_validation() -> None:
+    for views in (1, 2):
+        grid = search_grid(views)
+        assert grid.learning_rate_schedule == ("cosine",)
+        assert len(grid.epochs) == 1
+        assert max(grid.views) == views
