@@ -31,7 +31,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     [samples, rows, columns, 3]`. Features of paths are kept in the cache, so that an image costs
     one pass of the backbone however often it is fitted and predicted.
 
-    The `Hyperparameters` are the lesson's, with Keras's meaning. `heads` of them are trained
+    The `Hyperparameters` are the lesson's, with Keras's meaning. So many `heads` are trained
     together, one a seed, and their logits are averaged. Nothing is held out, and each head is that
     of its last epoch, unless `validation_fraction` holds out a share of the samples, by which
     `select` (best_accuracy, best_loss, last, fixed:N) chooses an epoch and `patience` ends the

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 from manyheads.errors import EstimatorError, SettingError
 from manyheads.estimator.eye import Samples, Sources, Vectors
 from manyheads.estimator.targets import Targets
+from manyheads.heads.averaged import averaged
 from manyheads.heads.bank import EpochEnd, HeadSettings, check_rule, engine_named
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, forward
@@ -162,10 +163,9 @@ def mean_logits(
     In float64: the last digits of a float32 product depend on how many samples it is of, and what
     a head says of a sample must not depend on the others.
     """
-    total = np.zeros((len(seen.rows), len(heads[0].bias)))
-    for head in heads:
-        double = Parameters(*(array.astype(np.float64) for array in head))
-        for start in range(0, len(total), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            total[part] += forward(double, seen.matrix[seen.rows[part]].astype(np.float64))
-    return total / len(heads)
+    double = Parameters(*(array.astype(np.float64) for array in averaged(heads)))
+    logits = np.empty((len(seen.rows), len(double.bias)))
+    for start in range(0, len(logits), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        logits[part] = forward(double, seen.matrix[seen.rows[part]].astype(np.float64))
+    return logits
