@@ -111,7 +111,7 @@ def _in_parts(trainer: _Trainer, epoch: int, clock: Clock) -> None:
             clock.compiled("units", kernels._relu_dropout, work.hidden_flat, hide, DROPRATE)
             clock.compiled("outer", kernels._forward, outer, work.hidden, n, work.logits)
             own, ones = labels[part], np.ones(n, np.float32)
-            targets = own, own, ones, np.float32(0)
+            targets = own, own, ones, ones, np.float32(0)
             clock.compiled("loss", kernels._loss_and_gradient, work.logits, *targets)
             work.hidden_part[:] = 0
             clock.compiled("outer", back_panels, outer.kernel, work.logits, n, work.hidden_part)

@@ -40,14 +40,14 @@ def train_in_float64(
     total = given.epochs * math.ceil(len(fold.train) / batch)
     for epoch in range(1, head.epochs + 1):
         order = streams.order(epoch, len(fold.train))
-        vectors, targets = _shown(given, fold, streams, epoch, order)
+        vectors, targets, counts = _shown(given, fold, streams, epoch, order)
         draws = streams.uniforms(epoch).random((len(order), given.size_inner), dtype=np.float32)
         rate = _droprate(given, epoch)
         keep = draws >= np.float32(rate)
         for first in range(0, len(order), batch):
             part = slice(first, first + batch)
             loss, gradients = _gradients(
-                weights, vectors[part], targets[part], keep[part] / (1 - rate)
+                weights, vectors[part], targets[part], keep[part] / (1 - rate), counts[part]
             )
             for kernel, gradient in ((0, gradients[0]), (2, gradients[2])):
                 gradient += 2 * given.l2 * weights[kernel]
@@ -72,8 +72,8 @@ def _droprate(given: Hyperparameters, epoch: int) -> float:
 
 def _shown(
     given: Hyperparameters, fold: Fold, streams: Streams, epoch: int, order: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs and targets of an epoch, sample by sample."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The inputs, the targets and the weights of an epoch, sample by sample."""
     sources = [fold.source(version) for version in versions_of(given)]
     views = np.zeros(len(order), np.int64)
     if len(sources) > 1:
@@ -89,6 +89,7 @@ def _shown(
             seen = seen[_kept(given, draws, fold.cells)].mean(axis=0)
         vectors[place] = seen
     targets = np.eye(fold.classes)[fold.train_labels[order]]
+    counts = np.ones(len(order)) if fold.weights is None else fold.weights[order].astype(np.float64)
     if given.mixup:
         mixing, batch = streams.draws(Purpose.MIXING, epoch), given.batch_size
         starts = range(0, len(order), batch)
@@ -97,10 +98,12 @@ def _shown(
         share, partner = np.maximum(share, 1 - share), np.concatenate(pairs)
         vectors = share * vectors + (1 - share) * vectors[partner]
         targets = share * targets + (1 - share) * targets[partner]
+        counts = share[:, 0] * counts + (1 - share[:, 0]) * counts[partner]
     if rate := given.feature_droprate:
         draws = streams.draws(Purpose.FEATURES, epoch).random(vectors.shape, dtype=np.float32)
         vectors = vectors * (draws >= np.float32(rate)) / (1 - rate)
-    return vectors, (1 - given.label_smoothing) * targets + given.label_smoothing / fold.classes
+    smoothed = (1 - given.label_smoothing) * targets + given.label_smoothing / fold.classes
+    return vectors, smoothed, counts
 
 
 def _kept(given: Hyperparameters, draws: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
@@ -122,7 +125,11 @@ def _kept(given: Hyperparameters, draws: np.ndarray, cells: tuple[int, int]) -> 
 
 
 def _gradients(
-    weights: list[np.ndarray], vectors: np.ndarray, targets: np.ndarray, scale: np.ndarray
+    weights: list[np.ndarray],
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    scale: np.ndarray,
+    counts: np.ndarray,
 ) -> tuple[float, list[np.ndarray]]:
     inner_kernel, inner_bias, kernel, bias = weights
     before = vectors @ inner_kernel + inner_bias
@@ -131,8 +138,9 @@ def _gradients(
     logits -= logits.max(axis=1, keepdims=True)
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)
-    loss = -float((np.log(shares) * targets).sum() / len(targets))
-    delta = (shares - targets) / len(targets)
+    counts = counts[:, None]
+    loss = -float((counts * np.log(shares) * targets).sum() / len(targets))
+    delta = counts * (shares - targets) / len(targets)
     back = (delta @ kernel.T) * scale * (before > 0) if inner_bias.size else before
     return loss, [vectors.T @ back, back.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
 

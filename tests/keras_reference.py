@@ -31,10 +31,11 @@ def fit(
     classes: int,
     *,
     backbone: Any = None,
+    weights: np.ndarray | None = None,
 ) -> KerasFit:
     """Train the lesson's head on `inputs`: features, or images that a frozen `backbone` sees.
 
-    Regularised and optimised by what Keras itself has for that.
+    Regularised, weighted and optimised by what Keras itself has for that.
     """
     given = head.hyperparameters
     dropout = keras.layers.Dropout(given.droprate, seed=head.seed + 7)
@@ -74,6 +75,7 @@ def fit(
         model.fit(
             inputs[order],
             truth[order],
+            sample_weight=None if weights is None else weights[order],
             batch_size=head.hyperparameters.batch_size,
             shuffle=False,
             callbacks=[recorder],

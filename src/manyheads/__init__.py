@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manyheads.api import Study, fit, load, make_model
+    from manyheads.estimator.head_classifier import HeadClassifier
 
 __version__ = "0.1.0"
 
-__all__ = ["Study", "__version__", "fit", "load", "make_model"]
+__all__ = ["HeadClassifier", "Study", "__version__", "fit", "load", "make_model"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazily, so that `manyheads --help` does not import what it does not need.
+    if name == "HeadClassifier":
+        from manyheads.estimator import head_classifier
+
+        return head_classifier.HeadClassifier
     if name in __all__:
         from manyheads import api
 

@@ -8,7 +8,8 @@ ManyheadsError
 │   ├── BackboneError       an unknown backbone, or a size it does not take
 │   │   └── WeightsError    weights that are not the ones they should be
 │   ├── RunError            a run folder that cannot be used this way
-│   └── ModelError          a model file that cannot be used
+│   ├── ModelError          a model file that cannot be used
+│   └── EstimatorError      an estimator cannot be fitted to this, or predict it
 ├── WorldError              the machine or the network said no
 │   ├── DownloadError       something could not be fetched
 │   ├── DiskError           something could not be written
@@ -62,6 +63,10 @@ class RunError(InputError):
 
 class ModelError(InputError):
     """A model file that cannot be used."""
+
+
+class EstimatorError(InputError, ValueError):
+    """An estimator cannot be fitted to this, or predict it; a ValueError, as in scikit-learn."""
 
 
 class WorldError(ManyheadsError):

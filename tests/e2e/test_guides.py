@@ -87,6 +87,22 @@ def test_features_from_anywhere(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "python" / "best.keras").is_file()
 
 
+def test_the_scikit_learn_code_runs(folder: Path) -> None:
+    text = (GUIDES / "scikit-learn.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for written, exchanged in (
+        ('backbone="xception"', 'backbone="mobilenet", weights="random:0"'),
+        ("image_size=150", "image_size=32"),
+        ("cv=5", "cv=2"),
+    ):
+        assert written in program
+        program = program.replace(written, exchanged)
+    printed = run(program, folder).splitlines()
+    assert len(printed) == 3
+    assert "droprate" in printed[1]
+    assert re.match(r"\['(cat|dog|red panda)'\] [01]\.\d+$", printed[2])
+
+
 @pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda guide: guide.stem)
 def test_the_commands_of_the_guides_are_understood(guide: Path) -> None:
     from manyheads.cli.main import build_parser

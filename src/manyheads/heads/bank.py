@@ -202,12 +202,15 @@ def prepare_engine(name: str) -> None:
         threading.Thread(target=compile_quietly, name="compile", daemon=True).start()
 
 
-def engine_named(name: str) -> Engine:
-    """The engine `fused` or `keras`, loaded with what it needs; `SettingError` for another."""
+def engine_named(name: str, threads: int | None = None) -> Engine:
+    """The engine `fused` or `keras`, loaded with what it needs; `SettingError` for another.
+
+    `threads` is how many heads `fused` trains at a time; None: one a core.
+    """
     if choice("engine", name, ENGINES) == "keras":
         from manyheads.heads.keras import KerasEngine
 
         return KerasEngine()
     from manyheads.heads.fused import FusedEngine
 
-    return FusedEngine()
+    return FusedEngine(threads)

@@ -42,6 +42,7 @@ class Fold:
     `matrix` `[stored, features]` may be memory-mapped; `train` and `validation` are rows of it,
     and each has its labels, integers from 0 to `classes − 1`. `sources` has what some heads train
     on instead, and `cells` the rows and columns of grids in it. Nobody is ever validated on these.
+    `weights` multiply the training samples' losses; None: one each.
     """
 
     matrix: Float32[np.ndarray, "stored features"]
@@ -52,6 +53,7 @@ class Fold:
     classes: int
     sources: Mapping[Version, Source] = field(default_factory=dict[Version, Source])
     cells: tuple[int, int] | None = None
+    weights: Float32[np.ndarray, "train"] | None = None
 
     def source(self, version: Version) -> Source:
         """The features of the training samples in `version`."""

@@ -166,7 +166,9 @@ def _rules(setting: Hyperparameters) -> Rules:
 
 def _samples(shown: Shown) -> Samples:
     matrix = _read_only(shown.vectors)
-    return Samples(matrix, shown.rows, shown.labels, shown.partners, shown.shares)
+    return Samples(
+        matrix, shown.rows, shown.labels, shown.partners, shown.shares, shown.weights
+    )  # fmt: skip
 
 
 def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:

@@ -25,8 +25,8 @@ Vectors = Float32[np.ndarray, "samples features"]
 class Shown:
     """Samples in the order of training: sample i is `vectors[rows[i]]`.
 
-    Its label is `labels[i]` with the weight `shares[i]`, at least a half, and `partners[i]` with
-    the rest.
+    Its label is `labels[i]` to the share `shares[i]`, at least a half, and `partners[i]` to the
+    rest. Its loss counts `weights[i]` times.
     """
 
     vectors: Vectors
@@ -34,6 +34,7 @@ class Shown:
     labels: Int64[np.ndarray, "samples"]
     partners: Int64[np.ndarray, "samples"]
     shares: Float32[np.ndarray, "samples"]
+    weights: Float32[np.ndarray, "samples"]
 
 
 class Inputs:
@@ -59,6 +60,9 @@ class EpochInputs:
         self._inputs, self._setting, self._fold = inputs, setting, fold
         self.order = streams.order(number, len(fold.train))
         self.labels = fold.train_labels[self.order]
+        self.weights = np.ones(len(self.order), np.float32)
+        if fold.weights is not None:
+            self.weights = fold.weights[self.order]
         self._cells = streams.draws(Purpose.CELLS, number)
         self._features = streams.draws(Purpose.FEATURES, number)
         self._views = streams.draws(Purpose.VIEWS, number)
@@ -66,21 +70,22 @@ class EpochInputs:
 
     def part(self, part: slice) -> Shown:
         """The samples of `part` of the order, which begins with a batch and holds whole ones."""
-        order, labels = self.order[part], self.labels[part]
+        order, labels, weights = self.order[part], self.labels[part], self.weights[part]
         if self._inputs.plain:
             ones = np.ones(len(order), np.float32)
-            return Shown(self._fold.matrix, self._fold.train[order], labels, labels, ones)
+            return Shown(self._fold.matrix, self._fold.train[order], labels, labels, ones, weights)
         vectors, rows = self._looked_at(part), np.arange(len(order))
         partners, shares = labels, np.ones(len(order), np.float32)
         if self._setting.mixup:
             pairs, lambdas = self._mixed
             partners, shares = self.labels[pairs[part]], lambdas[part]
+            weights = shares * weights + (1 - shares) * self.weights[pairs[part]]
             share = shares[:, None]
             vectors = share * vectors + (1 - share) * vectors[pairs[part] - part.start]
         if rate := self._setting.feature_droprate:
             draws = self._features.random(vectors.shape, dtype=np.float32)
             vectors = dropped(vectors, draws, rate)
-        return Shown(vectors, rows, labels, partners, shares)
+        return Shown(vectors, rows, labels, partners, shares, weights)
 
     def _looked_at(self, part: slice) -> Vectors:
         """The features of a view of each sample, averaged over the cells that are not hidden."""

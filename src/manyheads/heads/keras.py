@@ -84,7 +84,7 @@ def _epochs(
         # One epoch a call, for the metrics as they come; the optimiser's state goes on. The steps
         # are given: a step that finds the generator at its end would still advance Adam's counter.
         history = model.fit(
-            _training(setting, fold.classes, inputs.epoch(epoch), streams.uniforms(epoch), epoch),
+            _training(setting, fold, inputs.epoch(epoch), streams.uniforms(epoch), epoch),
             steps_per_epoch=steps,
             validation_data=_validation(setting, fold),
             validation_steps=_steps(setting, len(fold.validation)),
@@ -95,7 +95,12 @@ def _epochs(
         if stop is not None and stop.is_set():
             return
         metrics = Metrics(*(float(history[name][0]) for name in _HISTORY))
-        yield metrics, np.array(recorder.losses, np.float64)
+        losses = np.array(recorder.losses, np.float64)
+        if fold.weights is not None:
+            # Keras's metric would divide by the sum of the weights; its loss does not.
+            sizes = [part.stop - part.start for part in _parts(setting, len(fold.train))]
+            metrics = metrics._replace(loss=float(np.average(losses, weights=sizes)))
+        yield metrics, losses
 
 
 def _build(keras: Any, features: int, units: int, classes: int, setting: Hyperparameters) -> Any:
@@ -119,8 +124,8 @@ def _build(keras: Any, features: int, units: int, classes: int, setting: Hyperpa
         metrics=[
             "accuracy",
             keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"),
-            _last_loss(keras),
         ],
+        weighted_metrics=[_last_loss(keras)],
     )
     model.optimizer.build(model.trainable_variables)
     return model
@@ -159,13 +164,13 @@ def _steps(setting: Hyperparameters, samples: int) -> int:
     return -(-samples // setting.batch_size)
 
 
-Batches = Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]
+Batches = Iterator[tuple[Any, ...]]
 
 
 def _training(
-    setting: Hyperparameters, classes: int, shown: EpochInputs, uniforms: UniformSource, epoch: int
+    setting: Hyperparameters, fold: Fold, shown: EpochInputs, uniforms: UniformSource, epoch: int
 ) -> Batches:
-    """Batches of (inputs, mask scale) and targets."""
+    """Batches of (inputs, mask scale), targets and, where samples have them, weights."""
     units, rate = setting.size_inner, setting.droprate_in(epoch)
     for part in _parts(setting, len(shown.order)):
         batch = shown.part(part)
@@ -173,12 +178,13 @@ def _training(
         if units and rate:
             keep = uniforms.random(scale.shape, dtype=np.float32) >= np.float32(rate)
             scale = keep * np.float32(1 / (1 - rate))
-        once = np.eye(classes, dtype=np.float32)
+        once = np.eye(fold.classes, dtype=np.float32)
         share = batch.shares[:, None]
         targets = share * once[batch.labels] + (1 - share) * once[batch.partners]
         if smoothing := np.float32(setting.label_smoothing):
-            targets = (1 - smoothing) * targets + smoothing / np.float32(classes)
-        yield (np.asarray(batch.vectors[batch.rows]), scale), targets
+            targets = (1 - smoothing) * targets + smoothing / np.float32(fold.classes)
+        weights = () if fold.weights is None else (batch.weights,)
+        yield (np.asarray(batch.vectors[batch.rows]), scale), targets, *weights
 
 
 def _validation(setting: Hyperparameters, fold: Fold) -> Batches:
@@ -197,7 +203,7 @@ def _parts(setting: Hyperparameters, samples: int) -> Iterator[slice]:
 
 def _last_loss(keras: Any) -> Any:
     class LastLoss(keras.metrics.Metric):
-        """The mean loss of the latest batch; Keras's own `loss` is the mean of the epoch so far."""
+        """The mean of the latest batch's weighted losses; Keras's `loss` is that of an epoch."""
 
         def __init__(self) -> None:
             super().__init__(name="last_loss")
@@ -205,7 +211,9 @@ def _last_loss(keras: Any) -> Any:
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             losses = keras.losses.categorical_crossentropy(y_true, y_pred, from_logits=True)
-            self.value.assign(keras.ops.average(losses, weights=sample_weight))
+            if sample_weight is not None:
+                losses *= sample_weight
+            self.value.assign(keras.ops.mean(losses))
 
         def result(self) -> Any:
             return self.value

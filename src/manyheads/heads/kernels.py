@@ -44,6 +44,7 @@ class Samples(NamedTuple):
     labels: np.ndarray
     partners: np.ndarray
     shares: np.ndarray
+    weights: np.ndarray
 
 
 class Rules(NamedTuple):
@@ -82,8 +83,8 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
 
     `uniforms` `[samples, units]` are for the masks, `learning_rates` `[steps]` for the steps, and
     `step` is how many came before. `inner` (of no units, if there is none) and `outer` are updated
-    in place. Returns the mean loss `[steps]` in nats, without what L2 adds, and the number of
-    samples classified right `[steps]`.
+    in place. Returns the mean weighted loss `[steps]` in nats, without what L2 adds, and the number
+    of samples classified right `[steps]`.
     """
     units, batch_size = inner.bias.size, rules.batch_size
     losses, hits = (
@@ -103,7 +104,7 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
             _forward(outer, work.columns, n, work.logits)
         losses[k], hits[k] = _loss_and_gradient(
             work.logits, samples.labels[part], samples.partners[part], samples.shares[part],
-            np.float32(rules.smoothing),
+            samples.weights[part], np.float32(rules.smoothing),
         )  # fmt: skip
 
         descent = _descent(rules, learning_rates[k], step + k + 1)
@@ -219,8 +220,8 @@ def _back_through(inner, gradient, units, n, droprate):
 
 
 @compiled
-def _loss_and_gradient(logits, labels, partners, shares, smoothing):
-    """The mean cross-entropy and the hits of a batch; `logits` become their gradient.
+def _loss_and_gradient(logits, labels, partners, shares, weights, smoothing):
+    """The mean of `weights · cross-entropy` and the hits of a batch; `logits` become its gradient.
 
     Of the classes a sample's target has `shares · (1 − smoothing)` for its label, `(1 − shares) ·
     (1 − smoothing)` for its partner's, and an equal part of `smoothing` for each.
@@ -235,7 +236,7 @@ def _loss_and_gradient(logits, labels, partners, shares, smoothing):
             if logits[j, i] > logits[best, i]:
                 best = j
         hits += best == label
-        share, partner = shares[i], partners[i]
+        share, partner, weight = shares[i], partners[i], weights[i]
         top, own, other = logits[best, i], logits[label, i], logits[partner, i]
         sum_ = np.float32(0)
         whole = np.float32(0)
@@ -244,16 +245,17 @@ def _loss_and_gradient(logits, labels, partners, shares, smoothing):
             logits[j, i] = np.exp(logits[j, i] - top)
             sum_ += logits[j, i]
         if share == one and smoothing == 0:
-            total += np.log(sum_) + (top - own)
+            total += weight * (np.log(sum_) + (top - own))
             for j in range(classes):
-                logits[j, i] = (logits[j, i] / sum_ - np.float32(j == label)) / np.float32(n)
+                wanted = np.float32(j == label)
+                logits[j, i] = weight * ((logits[j, i] / sum_ - wanted) / np.float32(n))
             continue
         target = share * (top - own) + (one - share) * (top - other)
-        total += np.log(sum_) + (one - smoothing) * target + each * whole
+        total += weight * (np.log(sum_) + (one - smoothing) * target + each * whole)
         for j in range(classes):
             wanted = share * np.float32(j == label) + (one - share) * np.float32(j == partner)
             wanted = (one - smoothing) * wanted + each
-            logits[j, i] = (logits[j, i] / sum_ - wanted) / np.float32(n)
+            logits[j, i] = weight * ((logits[j, i] / sum_ - wanted) / np.float32(n))
     return total / n, hits
 
 

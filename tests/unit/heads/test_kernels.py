@@ -15,8 +15,9 @@ def test_loss_and_gradient_of_extreme_logits() -> None:
     double = logits.astype(np.float64)
     shares = softmax(double, axis=1) - np.eye(3)[labels]
     columns = np.ascontiguousarray(logits.T)
-    alone = labels, np.ones(4, np.float32), np.float32(0)
-    loss, hits = kernels._loss_and_gradient(columns, labels, *alone)
+    ones = np.ones(4, np.float32)
+    alone = labels, labels, ones, ones, np.float32(0)
+    loss, hits = kernels._loss_and_gradient(columns, *alone)
     assert loss == pytest.approx(-log_softmax(double, axis=1)[np.arange(4), labels].mean())
     assert hits == 2  # of equal logits the first is the answer: right in row 2, wrong in row 0
     np.testing.assert_allclose(columns.T, shares / 4, atol=1e-7)
@@ -64,10 +65,15 @@ def test_loss_and_gradient_of_mixed_and_smoothed_targets() -> None:
     targets = 0.9 * targets + 0.1 / 4
     double = logits.astype(np.float64)
     columns = np.ascontiguousarray(logits.T)
-    loss, hits = kernels._loss_and_gradient(columns, labels, partners, shares, np.float32(0.1))
-    assert loss == pytest.approx(-(targets * log_softmax(double, axis=1)).sum(axis=1).mean())
+    weights = np.array([1, 2, 0, 0.5, 1, 3], np.float32)
+    loss, hits = kernels._loss_and_gradient(
+        columns, labels, partners, shares, weights, np.float32(0.1)
+    )
+    losses = -(targets * log_softmax(double, axis=1)).sum(axis=1)
+    assert loss == pytest.approx((weights * losses).mean())
     assert hits == (logits.argmax(axis=1) == labels).sum()
-    np.testing.assert_allclose(columns.T, (softmax(double, axis=1) - targets) / 6, atol=1e-7)
+    wanted = weights[:, None] * (softmax(double, axis=1) - targets) / 6
+    np.testing.assert_allclose(columns.T, wanted, atol=2e-7)
 
 
 def test_norms_are_bounded_by_units() -> None:

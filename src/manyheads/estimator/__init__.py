@@ -1,0 +1,1 @@
+"""`HeadClassifier`: heads as a scikit-learn estimator."""

@@ -1,0 +1,181 @@
+"""`HeadClassifier`: heads on a frozen backbone as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float32
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from manyheads.data.views import Augmentation
+from manyheads.errors import EstimatorError
+from manyheads.estimator.answers import Answers
+from manyheads.estimator.eye import all_rows, sources_of
+from manyheads.estimator.inputs import images_in
+from manyheads.estimator.targets import Targets, targets_of
+from manyheads.estimator.training import Plan, train
+from manyheads.machine import cores
+
+
+class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
+    """Classify images, or their features, by heads on a frozen backbone.
+
+    X is one of: features, a matrix or data frame of numbers `[samples, features]`, which are taken
+    as they are (scale them first if they are not of the order of one); paths of images, in a
+    list, an array, a series or a data frame of one column; or images in memory, `uint8
+    [samples, rows, columns, 3]`. Features of paths are kept in the cache, so that an image costs
+    one pass of the backbone however often it is fitted and predicted.
+
+    The `Hyperparameters` are the lesson's, with Keras's meaning. So many `heads` are trained
+    together, one a seed, and their logits are averaged. Nothing is held out, and each head is that
+    of its last epoch, unless `validation_fraction` holds out a share of the samples, by which
+    `select` (best_accuracy, best_loss, last, fixed:N) chooses an epoch and `patience` ends the
+    training. The `engine` fused trains `n_jobs` heads at a time, by scikit-learn's convention
+    (None: one, -1: one a core); keras uses the installed Keras backend. `backbone`, `weights`,
+    `image_size` (pixels; None: the backbone's own), `interpolation` and `exif` shape the features
+    of images, and `augmentation` the views that `views` counts, as in a study; what views and
+    `hide_patches` show of images can be had of paths alone.
+
+    Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
+    features), `n_iter_` (the epochs of the head that trained longest), `heads_` (each head's
+    parameters), `history_` (each head's curves), `recipe_` (what shaped the features; None where
+    they were given).
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 0.001,
+        size_inner: int = 100,
+        droprate: float = 0.5,
+        droprate_schedule: str = "constant",
+        feature_droprate: float = 0.0,
+        hide_patches: float = 0.0,
+        hide_block: int = 1,
+        hide_pixels: float = 0.0,
+        views: int = 1,
+        mixup: float = 0.0,
+        label_smoothing: float = 0.0,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        max_norm: float = 0.0,
+        optimizer: str = "adam",
+        momentum: float = 0.0,
+        learning_rate_schedule: str = "constant",
+        epochs: int = 30,
+        batch_size: int = 32,
+        heads: int = 1,
+        validation_fraction: float | None = None,
+        select: str = "last",
+        patience: int | None = None,
+        engine: str = "fused",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        backbone: str = "xception",
+        weights: Any = None,
+        image_size: int | None = None,
+        interpolation: str = "bicubic",
+        exif: bool = True,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.size_inner = size_inner
+        self.droprate = droprate
+        self.droprate_schedule = droprate_schedule
+        self.feature_droprate = feature_droprate
+        self.hide_patches = hide_patches
+        self.hide_block = hide_block
+        self.hide_pixels = hide_pixels
+        self.views = views
+        self.mixup = mixup
+        self.label_smoothing = label_smoothing
+        self.l2 = l2
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.learning_rate_schedule = learning_rate_schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.heads = heads
+        self.validation_fraction = validation_fraction
+        self.select = select
+        self.patience = patience
+        self.engine = engine
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.backbone = backbone
+        self.weights = weights
+        self.image_size = image_size
+        self.interpolation = interpolation
+        self.exif = exif
+        self.augmentation = augmentation
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on samples and their classes; `sample_weight` multiplies each sample's loss.
+
+        As in Keras, the loss of a batch is `Σ weight · loss / samples`; samples of weight 0 are
+        left out. Raises `SettingError` for a parameter out of its range, `EstimatorError` for
+        weights that are none and for a head that diverges, and for images what `features` raises.
+        """
+        plan, eye, images = self._plan(), self._eye(), images_in(X)
+        sources = sources_of(eye, plan.setting, images, self.augmentation)
+        if images is None:
+            matrix, y = validate_data(self, X, y, dtype=np.float32, order="C")
+            targets, recipe = self._targets(y, sample_weight), None
+            seen = all_rows(matrix)
+        else:
+            y = validate_data(self, y=y)
+            check_consistent_length(images, y)
+            # Bad targets are told before the backbone has seen a thousand images.
+            targets, recipe = self._targets(y, sample_weight), eye.recipe().described
+            seen = eye.see(images)
+            self.n_features_in_ = seen.matrix.shape[1]
+        random = check_random_state(self.random_state)
+        trained = train(plan, seen, targets, random, sources)
+        self.classes_, self.recipe_ = targets.classes, recipe
+        self.heads_, self.history_ = trained.heads, trained.history
+        self.n_iter_ = max(len(curves["loss"]) for curves in trained.history)
+        return self
+
+    def features(self, X: Any) -> Float32[np.ndarray, "samples features"]:
+        """The features of images, `[samples, features]`, as `fit` makes them; fits nothing.
+
+        Raises `EstimatorError` if X is no images, `ImageError` with the name of one that is
+        unreadable, `BackboneError` and `WeightsError` for a backbone that cannot be had.
+        """
+        images = images_in(X)
+        if images is None:
+            raise EstimatorError("paths of images, or images", type(X).__name__, "give such")
+        matrix, rows = self._eye().see(images)
+        return np.asarray(matrix[rows])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A pickle of an earlier version lacks the parameters that came since.
+        super().__setstate__({**type(self)().get_params(), **state})
+
+    @staticmethod
+    def _targets(y: Any, sample_weight: Any) -> Targets:
+        check_classification_targets(y)
+        return targets_of(y, sample_weight)
+
+    def _plan(self) -> Plan:
+        return Plan(
+            setting=self._setting(),
+            heads=self.heads,
+            held_out=self.validation_fraction,
+            select=self.select,
+            patience=self.patience,
+            engine=self.engine,
+            threads=_threads(self.n_jobs),
+        )
+
+
+def _threads(n_jobs: Any) -> int:
+    """The heads to train at a time, by scikit-learn's convention, but no more than cores."""
+    return min(effective_n_jobs(n_jobs), cores())
