@@ -30,7 +30,7 @@ def read_manifest(path: Path) -> Listing:
     label, a missing file, an unknown split, or one file under two labels; and for a split that
     only some rows give. Raises `MissingExtraError` if Parquet cannot be read here.
     """
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
+    rows = manifest_rows(path)
     writer = ListingWriter()
     numbers, without_split, with_split = array("q"), 0, 0
     for number, cells in rows:
@@ -49,6 +49,16 @@ def read_manifest(path: Path) -> Listing:
     listing = writer.listing("manifest")
     _refuse_two_labels(path, listing, numbers)
     return listing
+
+
+def manifest_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
+    """Each row of a manifest: its number, and its cells by column, empty where there is none.
+
+    Raises `DataError` for what is no table or lacks a column that is `required`.
+    """
+    if path.suffix.lower() == ".parquet":
+        return _parquet_rows(path, required)
+    return _csv_rows(path, required)
 
 
 def _add(writer: ListingWriter, manifest: Path, number: int, cells: dict[str, str]) -> str | None:
@@ -98,12 +108,12 @@ def _refuse_two_labels(manifest: Path, listing: Listing, numbers: Sequence[int])
             )
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            _require_columns(path, header)
+            _require_columns(path, header, required)
             for number, values in enumerate(reader, start=2):
                 if values:
                     yield number, _cells(path, number, header, values)
@@ -124,7 +134,7 @@ def _cells(path: Path, number: int, header: list[str], values: list[str]) -> dic
     return dict.fromkeys(_COLUMNS, "") | dict(zip(header, values, strict=False))
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
@@ -133,7 +143,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
         with parquet.ParquetFile(path) as file:
             header = list(file.schema_arrow.names)
-            _require_columns(path, header)
+            _require_columns(path, header, required)
             columns = [name for name in _COLUMNS if name in header]
             number = 0
             for batch in file.iter_batches(columns=columns):
@@ -148,13 +158,14 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise _unreadable(path, error) from error
 
 
-def _require_columns(path: Path, header: list[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in header]
+def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in header]
     twice = [name for name in _COLUMNS if header.count(name) > 1]
     if missing or twice:
         remedy = "give the first row these names: path, label and, if you like, split and group"
         found = ", ".join(header)[:120] or "no columns"
-        raise DataError(f"the columns path and label, once each, in {path}", found, remedy)
+        wanted = f"the column{'s' * (len(required) > 1)} {' and '.join(required)}"
+        raise DataError(f"{wanted}, once each, in {path}", found, remedy)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

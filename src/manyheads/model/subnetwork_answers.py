@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.errors import ModelError, SettingError
+from manyheads.errors import ModelError
 from manyheads.evidence.subnetworks import random_masks, subnetwork_chances
 from manyheads.heads.head import Parameters
 from manyheads.model.network import Network, Row
@@ -65,10 +65,7 @@ def subnetworks_of(file: Path, network: Network, masks: int) -> Subnetworks:
             f"a head with dropout in {file.name}, which has subnetworks to ask", found,
             "train a candidate with --droprate above 0, or leave out --uncertainty",
         )  # fmt: skip
-    try:
-        return Subnetworks(network.head, droprate, masks)
-    except SettingError as error:
-        raise SettingError(error.expected, error.found, "leave the number out for 100") from None
+    return Subnetworks(network.head, droprate, masks)
 
 
 def trained_droprate(file: Path) -> float:

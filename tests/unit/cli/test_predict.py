@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.main import main
-from manyheads.cli.predict import image_files
+from manyheads.cli.predict_inputs import Inputs
 from manyheads.errors import DataError
 from manyheads.study.folder import RunFolder
 from tests.strategies import distinct_image
@@ -28,7 +28,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(*given: str) -> list[str]:
-    return [str(path) for path in image_files(list(given))]
+    return [image.path for image in Inputs(list(given))]
 
 
 def test_files_folders_and_globs(photos: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_name_with_the_signs_of_a_glob_is_itself(photos: Path) -> None:
 def test_what_leads_to_no_file_is_an_error(photos: Path, given: str) -> None:
     (photos.parent / "empty").mkdir()
     with pytest.raises(DataError, match="expected an image, a folder of images or a glob"):
-        image_files(["photos/b.png", given])
+        Inputs(["photos/b.png", given])
 
 
 def test_a_model_of_a_run_folder_in_every_form(
