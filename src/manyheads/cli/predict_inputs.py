@@ -64,8 +64,8 @@ class Inputs:
             found = next(_inside(str(path)), None)
             return None if found is None else lambda: self._new(_inside(str(path)))
         if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
-            _, cells = next(manifest_rows(path, ("path",)), (0, None))
-            self.labelled |= cells is not None and bool(cells["label"])
+            # Read once before anything is predicted, so that what is wrong is known at once.
+            self.labelled |= sum(image.given is not None for image in _of_manifest(path)) > 0
             return lambda: _of_manifest(path)
         if path.exists():
             return lambda: self._new([str(path)])

@@ -132,8 +132,9 @@ class TablePrinter(Printer):
             start = 0 if entry.abstained else 1
             order = entry.most_probable(count + 1)[start:]
             others = ", ".join(f"{name} {value:.3f}" for name, value in order)
+            sure = _sureness(entry) if self._form.uncertain else []
             label = "unsure" if entry.abstained else str(entry.label)
-            found = [image, label, f"{entry.confidence:.3f}", *_sureness(entry), others]
+            found = [image, label, f"{entry.confidence:.3f}", *sure, others]
         return [*found, given or ""] if self._form.given else found
 
 
