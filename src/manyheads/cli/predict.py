@@ -67,6 +67,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.predict_inputs import Inputs
     from manyheads.cli.predict_summary import Tally
+    from manyheads.errors import Interrupted
     from manyheads.model.card import file_digest
     from manyheads.model.classifier import load
     from manyheads.model.prediction_files import opened
@@ -100,10 +101,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         )
         if sink is None:
             sink = _printer(args, form)
-        for entry in found:
-            given = givens.popleft()
-            sink.write(entry, given)
-            tally.count(entry.label, entry.error, given)
+        try:
+            for entry in found:
+                given = givens.popleft()
+                sink.write(entry, given)
+                tally.count(entry.label, entry.error, given)
+        except Interrupted as error:
+            if file is None:
+                raise
+            raise Interrupted(error.what, "the same command goes on from there") from None
         sink.finish()
     for line in tally.lines(found.passes, found.from_cache, options["min_confidence"]):
         print(line, file=sys.stderr)
