@@ -22,8 +22,9 @@ def model(out: str) -> str:
     from benchmarks.generated import generated_photographs
     from manyheads import Study
 
+    data = generated_photographs(80, 20)
     Study(
-        generated_photographs(80, 20), droprate=0.2, image_size=IMAGE.size, interpolation=IMAGE.interpolation,
+        data, droprate=0.2, image_size=IMAGE.size, interpolation=IMAGE.interpolation,
         exif=IMAGE.exif, epochs=1, seeds=1, out=out,
     ).run()  # fmt: skip
     return out

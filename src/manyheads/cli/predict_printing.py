@@ -124,9 +124,9 @@ class TablePrinter(Printer):
 
     def _cells(self, entry: Prediction, given: str | None) -> list[str]:
         image = entry.image.encode("utf-8", "replace").decode()
-        blank = len(self._titles) - 3 - self._form.given
         if entry.error is not None:
-            found = [image, f"unreadable: {entry.error}", "", *[""] * blank]
+            between = [""] * (len(self._titles) - 2 - self._form.given)
+            found = [image, *between, f"unreadable: {entry.error}"]
         else:
             count = _NEXT if self._form.top is None else self._form.top - 1
             start = 0 if entry.abstained else 1
