@@ -116,6 +116,16 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     _require_an_answer(tally)
 
 
+def image_files(given: list[str]) -> list[Path]:
+    """The images that are meant by arguments such as this command's, for one that takes few.
+
+    Raises `DataError` if something given leads to no image.
+    """
+    from manyheads.cli.predict_inputs import Inputs
+
+    return [Path(image.path) for image in Inputs(given)]
+
+
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     from manyheads.errors import SettingError
     from manyheads.settings import number, whole

@@ -75,9 +75,9 @@ class Classifier:
         `uncertainty`, so many subnetworks of the head say what they think of each (100 are
         usual). Files whose features are in the `cache` need no pass, and others' are added, if
         the model runs on its backbone's program. What is said of an image depends on nothing but
-        its content. One stream of a classifier is read at a time. Raises `SettingError`,
-        `ModelError` for a head without subnetworks, and `Interrupted` within about a second once
-        `stop` is set.
+        its content. One stream of a classifier is read at a time, in one thread. Raises
+        `SettingError`, `ModelError` for a head without subnetworks, and `Interrupted` within
+        about a second once `stop` is set.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         if self._network is None:

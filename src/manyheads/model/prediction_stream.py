@@ -183,7 +183,7 @@ class PredictionStream(Iterator[Prediction]):
 
     def _check_stop(self) -> None:
         if self._stopped():
-            raise Interrupted("the predictions", "repeat the same command")
+            raise Interrupted("predicting", "repeat the same command")
 
 
 def _read(image: Image, index: int) -> _Asked:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.main import main
+from manyheads.cli.predict import image_files
 from manyheads.study.folder import RunFolder
 from tests.strategies import distinct_image
 
@@ -23,6 +24,13 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         distinct_image(name, 40).save(folder / name)
     (folder / "notes.txt").write_text("no image")
     return folder
+
+
+def test_the_files_that_other_commands_mean(photos: Path) -> None:
+    del photos
+    assert image_files(["photos/below", "photos/b.png"]) == [
+        Path("photos/below/c.jpg"), Path("photos/b.png"),
+    ]  # fmt: skip
 
 
 def test_a_model_of_a_run_folder_in_every_form(
