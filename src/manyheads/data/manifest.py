@@ -1,4 +1,7 @@
-"""Read a manifest: a CSV or Parquet table with `path`, `label` and optional `split`, `group`."""
+"""Read a manifest: a CSV or Parquet table with `path`, `label` and optional `split`, `group`.
+
+Of features that were computed elsewhere, the `path` is optional too, and only a row's name.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import csv
 import os
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,58 +27,64 @@ _COLUMNS = ("path", "label", "split", "group")
 Row = tuple[int, dict[str, str]]  # its number, and its cells by column
 
 
-def read_manifest(path: Path) -> Listing:
+def read_manifest(path: Path, *, images: bool = True) -> Listing:
     """List the images that the manifest names; paths are relative to the manifest's folder.
 
+    Without `images`, list its rows: by their paths as they stand, or else as "row 0" and so on.
     Rows of a CSV are counted as a spreadsheet shows them, so the first image is in row 2; rows of
     a Parquet file are counted from 1. Raises `DataError` naming the row for an empty path or
     label, a missing file, an unknown split, or one file under two labels; and for a split that
     only some rows give. Raises `MissingExtraError` if Parquet cannot be read here.
     """
-    rows = manifest_rows(path)
+    required = _REQUIRED if images else _REQUIRED[1:]
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
     writer = ListingWriter()
     numbers, without_split, with_split = array("q"), 0, 0
-    for number, cells in rows:
-        split = _add(writer, path, number, cells)
+    for number, cells in read(path, required):
+        split = _add(writer, path, number, cells, required)
         numbers.append(number)
         if split is None:
             without_split = without_split or number
         else:
             with_split = with_split or number
     if not len(writer):
-        raise DataError(f"images in {path}", "no rows", "add a row for each image")
+        what = "images" if images else "rows"
+        raise DataError(f"{what} in {path}", "no rows", "add a row for each image")
     if with_split and without_split:
         found = f"one in row {with_split} and none in row {without_split}"
         remedy = "fill the column, or empty it to have the images divided"
         raise DataError(f"a split in every row of {path}, or in none", found, remedy)
-    listing = writer.listing("manifest")
-    _refuse_two_labels(path, listing, numbers)
+    listing = writer.listing("manifest" if images else "features")
+    if images:
+        _refuse_two_labels(path, listing, numbers)
     return listing
 
 
-def manifest_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
-    """Each row of a manifest: its number, and its cells by column, empty where there is none.
-
-    Raises `DataError` for what is no table or lacks a column that is `required`.
-    """
-    if path.suffix.lower() == ".parquet":
-        return _parquet_rows(path, required)
-    return _csv_rows(path, required)
-
-
-def _add(writer: ListingWriter, manifest: Path, number: int, cells: dict[str, str]) -> str | None:
+def _add(
+    writer: ListingWriter,
+    manifest: Path,
+    number: int,
+    cells: dict[str, str],
+    required: Sequence[str],
+) -> str | None:
     where = f"row {number}"
-    for column in _REQUIRED:
+    for column in required:
         if not cells[column].strip():
             expected = f"a {column} in {where} of {manifest}"
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
+    label, group = cells["label"].strip(), cells["group"].strip()
+    if "path" not in required:
+        name = os.path.split(cells["path"].strip() or f"row {len(writer)}")
+        split = _split(manifest, where, cells)
+        writer.add(*name, label, split, group)
+        return split
     target = str(manifest.parent / cells["path"])
     if not os.path.isfile(target):  # noqa: PTH113 - False for names that no file can have, too
         expected = f"the file that {where} of {manifest} names"
         remedy = f"correct the path, which is relative to {manifest.parent}"
         raise DataError(expected, f"no file {cells['path']!r}", remedy)
     split = _split(manifest, where, cells)
-    writer.add(*os.path.split(target), cells["label"].strip(), split, cells["group"].strip())
+    writer.add(*os.path.split(target), label, split, group)
     return split
 
 
@@ -135,22 +146,31 @@ def _cells(path: Path, number: int, header: list[str], values: list[str]) -> dic
 
 
 def _parquet_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
+    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
+        header = list(file.schema_arrow.names)
+        _require_columns(path, header, required)
+        columns = [name for name in _COLUMNS if name in header]
+        number = 0
+        for batch in file.iter_batches(columns=columns):
+            for row in batch.to_pylist():
+                number += 1
+                texts = {name: str(cell) for name, cell in row.items() if cell is not None}
+                yield number, dict.fromkeys(_COLUMNS, "") | texts
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[Any]:
+    """`pyarrow.parquet` to read `path` with; what goes wrong is a `DataError`.
+
+    Raises `MissingExtraError` if it is not installed.
+    """
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
         remedy = "run pip install 'manyheads[parquet]', or save the manifest as CSV"
         raise MissingExtraError(f"pyarrow to read {path}", "none installed", remedy) from error
     try:
-        with parquet.ParquetFile(path) as file:
-            header = list(file.schema_arrow.names)
-            _require_columns(path, header, required)
-            columns = [name for name in _COLUMNS if name in header]
-            number = 0
-            for batch in file.iter_batches(columns=columns):
-                for row in batch.to_pylist():
-                    number += 1
-                    texts = {name: str(cell) for name, cell in row.items() if cell is not None}
-                    yield number, dict.fromkeys(_COLUMNS, "") | texts
+        yield parquet
     except ArrowException as error:
         found = " ".join(str(error).split())[:120]
         raise DataError(f"{path} to be a Parquet file", found, "write it again") from error
@@ -164,10 +184,21 @@ def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> 
     if missing or twice:
         remedy = "give the first row these names: path, label and, if you like, split and group"
         found = ", ".join(header)[:120] or "no columns"
-        wanted = f"the column{'s' * (len(required) > 1)} {' and '.join(required)}"
-        raise DataError(f"{wanted}, once each, in {path}", found, remedy)
+        if "path" not in required:
+            remedy = "give the first row the name label and, if you like, split, group and path"
+            raise DataError(f"the column label, once, in {path}", found, remedy)
+        raise DataError(f"the columns path and label, once each, in {path}", found, remedy)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
     found = (error.strerror or str(error)).lower()
     return DataError(f"to read {path}", found, "check the file and its permissions")
+
+
+def manifest_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
+    """Each row of a manifest: its number, and its cells by column, empty where there is none.
+
+    Raises `DataError` for what is no table or lacks a column that is `required`.
+    """
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
+    return read(path, required)

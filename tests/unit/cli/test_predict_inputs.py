@@ -109,8 +109,8 @@ def test_a_parquet_manifest(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("file\nb.png\n", "the column path, once"),
-        ("path,path\nb.png,b.png\n", "the column path, once"),
+        ("file\nb.png\n", "the columns path and label, once each"),
+        ("path,path\nb.png,b.png\n", "the columns path and label, once each"),
         ("path\n\nb.png\n ,\n", "row 4"),
         ("path,label\n,cat\n", "a path in row 2"),
     ],
