@@ -108,6 +108,11 @@ def check_precision(precision: str, runtime: str = "openvino") -> None:
         )
 
 
+def loaded(program: exported.Program, size: int, images: int = 0) -> OpenVinoBackbone:
+    """A program that is there already, ready to run in float32 on about so many `images`."""
+    return _suited(program, size, program.batch_for(size), "f32", images)
+
+
 class OpenVinoBackbone:
     """A backbone on OpenVINO, with as many requests at once as keep the processor busy.
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import glob
 import sys
 import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from manyheads.model.classifier import Predictions
+    from manyheads.cli.predict_inputs import Asked
+    from manyheads.cli.predict_printing import Printer
+    from manyheads.cli.predict_summary import Tally
+    from manyheads.model.prediction_files import PredictionFile
+    from manyheads.model.prediction_rows import RowForm
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -20,111 +25,179 @@ def add(commands) -> argparse.ArgumentParser:
         "predict",
         help="classify images with the best model of a study",
         description="Classify images with a finished study's best model, or with a .keras or .h5 "
-        "file and its side file. The side file says how images are prepared.",
+        "file and its side file. The side file says how images are prepared. An image that cannot "
+        "be read is reported in its place; only if none can, the command fails.",
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+",
-        help="files, folders or globs; for a study of features, a .npy file of them",
+        help="files, folders, globs; a manifest (.csv, .parquet) with the column path and, if "
+        "wanted, label; - for a list on stdin, a path a line; for a study of features, a .npy file "
+        "of them",
     )  # fmt: skip
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("-0", "--null", action="store_true", help="the list on stdin has NULs "
+                        "behind its paths, as `find -print0` writes them")  # fmt: skip
+    answers = parser.add_argument_group("answers")
+    answers.add_argument("--top", metavar="K", help="tell the K most probable classes")
+    answers.add_argument(
+        "--min-confidence", default=0.0, metavar="P",
+        help="answer only where the greatest probability is P or more; others are `unsure`",
+    )  # fmt: skip
+    answers.add_argument(
+        "--uncertainty", nargs="?", const=100, metavar="N",
+        help="ask N subnetworks of the head (100) as well: the interval that holds 95 %% of their "
+        "probabilities for the answer, and how many answer otherwise",
+    )  # fmt: skip
+    answers.add_argument(
+        "--no-cache", action="store_true", help="neither use the feature cache nor add to it"
+    )
+    form = parser.add_argument_group("output").add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a JSON array")
+    form.add_argument("--jsonl", action="store_true", help="print JSON lines, one an image")
     form.add_argument("--csv", action="store_true", help="print CSV, a column a class")
+    form.add_argument(
+        "--out", metavar="FILE",
+        help="write FILE (.jsonl, .csv or .parquet); if the work ends early, the same command "
+        "goes on from there",
+    )  # fmt: skip
+    form.add_argument("--parquet", metavar="FILE", help="the same as --out, for a Parquet FILE")
     return parser
 
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
+    from manyheads.cli.predict_inputs import Inputs, RowInputs
+    from manyheads.cli.predict_summary import Tally
+    from manyheads.errors import Interrupted
+    from manyheads.model.card import file_digest
     from manyheads.model.classifier import load
-    from manyheads.model.feature_classifier import FeatureClassifier
+    from manyheads.model.feature_classifier import FeatureClassifier, RowStream
+    from manyheads.model.prediction_files import opened
+    from manyheads.model.prediction_rows import RowForm
 
-    model = load(args.model)
-    given = model.read(args.images) if isinstance(model, FeatureClassifier) else None
-    predictions = model.predict(image_files(args.images) if given is None else given, stop=stop)
-    if args.json:
-        _print_json(predictions)
-    elif args.csv:
-        _print_csv(predictions)
-    else:
-        _print_table(predictions)
+    top, options = _top(args), _options(args)
+    classifier = load(args.model)
+    matrix = classifier.read(args.images) if isinstance(classifier, FeatureClassifier) else None
+    inputs = Inputs(args.images, null=args.null) if matrix is None else RowInputs(len(matrix))
+    form = RowForm(
+        classes=classifier.classes,
+        top=top,
+        abstaining=options["min_confidence"] > 0,
+        uncertain=options["uncertainty"] > 0,
+        given=inputs.labelled,
+    )
+    asked, givens = iter(inputs), deque()
+    file = _file(args)
+    with ExitStack() as stack:
+        tally = stack.enter_context(closing(Tally(progress=file is not None)))
+        sink: PredictionFile | Printer | None = None
+        if file is not None:
+            model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}
+            sink = stack.enter_context(opened(file, form, model | {"top": top} | options))
+            _pass_over(sink, file, asked, tally)
+        paths = _paths(asked, givens)
+        if isinstance(classifier, FeatureClassifier):
+            found = RowStream(classifier.predict(matrix, **options, stop=stop), paths)
+        else:
+            found = classifier.stream(paths, **options, cache=not args.no_cache, stop=stop)
+        stack.enter_context(closing(found))
+        if sink is None:
+            sink = _printer(args, form)
+        try:
+            for entry in found:
+                given = givens.popleft()
+                sink.write(entry, given)
+                tally.count(entry.label, entry.error, given)
+        except Interrupted as error:
+            if file is None:
+                raise
+            raise Interrupted(error.what, "the same command goes on from there") from None
+        sink.finish()
+    for line in tally.lines(found.passes, found.from_cache, options["min_confidence"]):
+        print(line, file=sys.stderr)
+    _require_an_answer(tally)
 
 
 def image_files(given: list[str]) -> list[Path]:
-    """The image files that are meant: files as they are, folders searched, globs expanded.
+    """The images that are meant by arguments such as this command's, for one that takes few.
 
-    Raises `DataError` if something given leads to no file.
+    Raises `DataError` if something given leads to no image.
     """
+    from manyheads.cli.predict_inputs import Inputs
+
+    return [Path(image.path) for image in Inputs(given)]
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from manyheads.errors import SettingError
+    from manyheads.settings import number, whole
+
+    masks = 0
+    if args.uncertainty is not None:
+        try:
+            masks = whole("uncertainty", args.uncertainty, 2, 10_000)
+        except SettingError as error:
+            remedy = "name the images before it, or give the number of subnetworks"
+            raise SettingError(error.expected, error.found, remedy) from None
+    least = number("min-confidence", args.min_confidence, 0.0, 1.0)
+    return {"min_confidence": least, "uncertainty": masks}
+
+
+def _top(args: argparse.Namespace) -> int | None:
+    from manyheads.settings import whole
+
+    return None if args.top is None else whole("top", args.top, 1, 1_000_000)
+
+
+def _file(args: argparse.Namespace) -> Path | None:
+    from manyheads.errors import SettingError
+
+    if args.parquet is not None and Path(args.parquet).suffix != ".parquet":
+        raise SettingError(
+            "a file name that ends with .parquet", args.parquet, "rename it, or use --out"
+        )
+    out = args.out or args.parquet
+    return None if out is None else Path(out).expanduser()
+
+
+def _pass_over(file: PredictionFile, path: Path, asked: Iterator[Asked], tally: Tally) -> None:
+    """Take the rows that the output holds already for what they are: the first images' answers."""
     from manyheads.errors import DataError
 
-    files: list[Path] = []
-    for text in given:
-        try:
-            found = _meant(text) if text.strip() else []
-        except (OSError, ValueError, RuntimeError):  # a name too long, no user of that name, …
-            found = []
-        if not found:
-            raise DataError(
-                "an image, a folder of images or a glob", f"nothing at {text!r}", "check the path"
-            )
-        files += found
-    return list(dict.fromkeys(files))
+    remedy = "repeat the former command, remove the file, or choose another --out"
+    for number, row in enumerate(file.kept(), start=1):
+        image = next(asked, None)
+        if image is None or image.path != row["image"]:
+            expected = f"the images of {path} first: {row['image']} as image {number}"
+            found = "no more images" if image is None else image.path
+            raise DataError(expected, found, remedy)
+        tally.count(row["label"], row.get("error"), image.given, before=True)
+    if file.finished and (more := next(asked, None)) is not None:
+        raise DataError(f"the images of {path}, which is finished", more.path, remedy)
 
 
-def _meant(text: str) -> list[Path]:
-    from manyheads.data.images import IMAGE_SUFFIXES
-
-    path = Path(text).expanduser()
-    if path.is_dir():
-        inside = sorted(path.rglob("*"))
-        return [p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
-    if path.exists():
-        return [path]
-    return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - may be absolute
+def _paths(asked: Iterator[Asked], givens: deque[str | None]) -> Iterator[str]:
+    for image in asked:
+        givens.append(image.given)
+        yield image.path
 
 
-def _print_json(predictions: Predictions) -> None:
-    from manyheads.cli import tables
+def _printer(args: argparse.Namespace, form: RowForm) -> Printer:
+    from manyheads.cli.predict_printing import ArrayPrinter, LinePrinter, TablePrinter
+    from manyheads.model.row_lines import LINES
 
-    tables.print_json(
-        [
-            {
-                "image": entry.image,
-                "label": entry.label,
-                "confidence": entry.confidence,
-                "probabilities": entry.probabilities,
-                **({"error": entry.error} if entry.error else {}),
-            }
-            for entry in predictions
-        ]
-    )
+    if args.json:
+        return ArrayPrinter(form)
+    if args.jsonl or args.csv:
+        return LinePrinter(form, LINES[".jsonl" if args.jsonl else ".csv"])
+    return TablePrinter(form)
 
 
-def _print_csv(predictions: Predictions) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "label", "confidence", *predictions.classes, "error"])
-    for entry in predictions:
-        numbers = [entry.probabilities.get(name, "") for name in predictions.classes]
-        confidence = entry.confidence if entry.label is not None else ""
-        writer.writerow([entry.image, entry.label or "", confidence, *numbers, entry.error or ""])
+def _require_an_answer(tally: Tally) -> None:
+    from manyheads.errors import DataError
 
-
-def _print_table(predictions: Predictions) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from manyheads.cli import tables
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("image", overflow="fold")
-    table.add_column("class")
-    table.add_column("probability", justify="right")
-    table.add_column("next")
-    for entry in predictions:
-        if entry.label is None:
-            table.add_row(Text(entry.image), Text(f"unreadable: {entry.error}"), "", "")
-            continue
-        order = sorted(entry.probabilities.items(), key=lambda item: -item[1])[1:3]
-        others = ", ".join(f"{name} {value:.3f}" for name, value in order)
-        table.add_row(Text(entry.image), Text(entry.label), f"{entry.confidence:.3f}", Text(others))
-    tables.print_table(table)
+    if not tally.images:
+        raise DataError("an image to predict", "an empty list", "name some")
+    if not tally.answered:
+        count = f"{tally.images:,} that cannot" if tally.images > 1 else "one that cannot"
+        raise DataError("an image that can be read", f"{count}: {tally.reason}", "check the files")

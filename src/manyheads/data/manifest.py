@@ -193,3 +193,12 @@ def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> 
 def _unreadable(path: Path, error: OSError) -> DataError:
     found = (error.strerror or str(error)).lower()
     return DataError(f"to read {path}", found, "check the file and its permissions")
+
+
+def manifest_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
+    """Each row of a manifest: its number, and its cells by column, empty where there is none.
+
+    Raises `DataError` for what is no table or lacks a column that is `required`.
+    """
+    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
+    return read(path, required)

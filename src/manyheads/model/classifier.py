@@ -3,98 +3,45 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
-from manyheads.backbones import exported, registry
-from manyheads.backbones.compiled import OpenVinoBackbone
-from manyheads.backbones.exported import Program, made
-from manyheads.data.images import load_pixels, square_pixels
-from manyheads.errors import BackboneError, ImageError, Interrupted, ModelError
-from manyheads.heads.head import Parameters, forward, softmax
-from manyheads.model.card import ModelCard, card_path, file_digest, read_card
+from manyheads.backbones import registry
+from manyheads.errors import BackboneError, ModelError
+from manyheads.heads.head import softmax
+from manyheads.model.card import ModelCard, card_path, read_card
 from manyheads.model.checkpoints import MODEL_SUFFIXES
+from manyheads.model.network import Network, Row
+from manyheads.model.prediction import Image, Prediction, Predictions
+from manyheads.model.prediction_stream import PredictionStream
 from manyheads.model.safety import check_parts
-from manyheads.model.templates import read_head
+from manyheads.model.subnetwork_answers import Subnetworks, subnetworks_of
+from manyheads.settings import number
 from manyheads.study.folder import RunFolder
 
 if TYPE_CHECKING:
     from manyheads.model.explain.explainer import Explainer
     from manyheads.model.explain.explanation import Explanations
 
-_TO_PROGRAM = "manyheads.model.keras_models:to_program"
-_FROM_OPENVINO = "manyheads.model.openvino_models:to_program"
-Image = str | Path | UInt8[np.ndarray, "rows columns 3"]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image: its class, and a probability for every class.
-
-    An image that cannot be read has no label; `error` says why.
-    """
-
-    image: str
-    label: str | None
-    confidence: float
-    probabilities: dict[str, float]
-    error: str | None = None
-
-
-class Predictions(Sequence[Prediction]):
-    """Predictions in the order of the images."""
-
-    def __init__(self, classes: Sequence[str], entries: Sequence[Prediction]) -> None:
-        self.classes = tuple(classes)
-        self._entries = tuple(entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, index):
-        return self._entries[index]
-
-    @property
-    def labels(self) -> list[str | None]:
-        """The class of each image, None where it cannot be read."""
-        return [entry.label for entry in self]
-
-    @property
-    def probabilities(self) -> Float32[np.ndarray, "images classes"]:
-        """A row for each image; not-a-number where it cannot be read."""
-        rows = [[entry.probabilities.get(name, np.nan) for name in self.classes] for entry in self]
-        return np.array(rows, np.float32).reshape(len(self), len(self.classes))
-
-    def __repr__(self) -> str:
-        shown = [
-            f"{e.image}: unreadable, {e.error}"
-            if e.label is None
-            else f"{e.image}: {e.label} ({e.confidence:.2f})"
-            for e in self[:5]
-        ]
-        more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
-        return "\n".join([f"<{len(self)} predictions>", *shown, *more])
-
 
 class Classifier:
     """A whole model with its preparation of images and its class names.
 
     Made by `load`. It runs on its backbone's cached program where there is one, or else on a
-    program of its own, made at the first prediction and cached.
+    program of its own, made at the first prediction and cached. `predict` may be called from
+    several threads, which then take turns.
     """
 
     def __init__(self, path: Path, card: ModelCard) -> None:
         self.path, self.card = path, card
         self.classes = card.classes
-        self._network: tuple[OpenVinoBackbone, Parameters | None] | None = None
+        self._network: Network | None = None
+        self._turn = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Classifier {self.path}: {self.card.backbone}, {len(self.classes)} classes>"
@@ -103,27 +50,48 @@ class Classifier:
         self,
         images: Image | Iterable[Image],
         *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
         stop: threading.Event | None = None,
     ) -> Predictions:
-        """The class and the probabilities of each image.
-
-        An image is a path, or RGB pixels `uint8 [rows, columns, 3]`. A file that cannot be read
-        is reported in its place.
-        """
+        """The class and the probabilities of each image, all at once; see `stream`."""
         if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim != 4):
             images = [images]
-        listed: list[Image] = list(images)
-        entries: dict[int, Prediction] = {}
-        if listed:
-            program, head = self._compiled(stop)
-            batches = self._batches(listed, entries, program.batch)
-            for keys, found in program.run(batches, stop=stop):
-                logits = found if head is None else logits_of(head, found)
-                for (index, name), row in zip(keys, softmax(logits), strict=True):
-                    entries[index] = self._entry(name, row)
-        if stop is not None and stop.is_set():
-            raise Interrupted("the predictions", "repeat the same command")
-        return Predictions(self.classes, [entries[index] for index in range(len(listed))])
+        with self._turn:
+            found = self.stream(
+                images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache,
+                stop=stop,
+            )  # fmt: skip
+            return Predictions(self.classes, list(found))
+
+    def stream(
+        self,
+        images: Iterable[Image],
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> PredictionStream:
+        """The class and the probabilities of each image, one after the other, in flat memory.
+
+        An image is a path, or RGB pixels `uint8 [rows, columns, 3]`. A file that cannot be read
+        is reported in its place. An answer less sure than `min_confidence` is withheld. With
+        `uncertainty`, so many subnetworks of the head say what they think of each (100 are
+        usual). Files whose features are in the `cache` need no pass, and others' are added, if
+        the model runs on its backbone's program. What is said of an image depends on nothing but
+        its content. One stream of a classifier is read at a time, in one thread. Raises
+        `SettingError`, `ModelError` for a head without subnetworks, and `Interrupted` within
+        about a second once `stop` is set.
+        """
+        least = number("min_confidence", min_confidence, 0.0, 1.0)
+        if self._network is None:
+            self._network = Network(self.path, self.card, stop)
+        network = self._network
+        asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
+        answer = partial(self._answer, network, least, asked)
+        return PredictionStream(network, self.card.image, images, answer, cache=cache, stop=stop)
 
     def explain(
         self,
@@ -148,90 +116,38 @@ class Classifier:
 
         return Explainer(self)
 
-    def _entry(self, name: str, row: Float32[np.ndarray, "classes"]) -> Prediction:
-        best = int(row.argmax())
-        probabilities = dict(zip(self.classes, map(float, row), strict=True))
-        return Prediction(name, self.classes[best], float(row[best]), probabilities)
+    def _answer(
+        self,
+        network: Network,
+        least: float,
+        subnetworks: Subnetworks | None,
+        name: str,
+        content: str,
+        row: Row,
+    ) -> Prediction:
+        return self._said(name, content, row, network.logits(row), least, subnetworks)
 
-    def _batches(
-        self, images: Sequence[Image], entries: dict[int, Prediction], size: int
-    ) -> Iterator[tuple[list[tuple[int, str]], UInt8[np.ndarray, "n size size 3"]]]:
-        keys, batch = [], []
-        for index, name, pixels in self._decoded(images):
-            if isinstance(pixels, ImageError):
-                entries[index] = Prediction(name, None, float("nan"), {}, pixels.found)
-                continue
-            keys.append((index, name))
-            batch.append(pixels)
-            if len(batch) == size:
-                yield keys, np.stack(batch)
-                keys, batch = [], []
-        if batch:
-            yield keys, np.stack(batch)
-
-    def _decoded(
-        self, images: Sequence[Image]
-    ) -> Iterator[tuple[int, str, UInt8[np.ndarray, "size size 3"] | ImageError]]:
-        """Decode on threads, a bounded number ahead, in the order of the images."""
-        waiting: deque[tuple[int, str, Future]] = deque()
-        with ThreadPoolExecutor(2, "decode") as pool:
-            for index, image in enumerate(images):
-                name = f"array {index}" if isinstance(image, np.ndarray) else str(image)
-                waiting.append((index, name, pool.submit(self._pixels, image, name)))
-                if len(waiting) >= 64:
-                    index, name, work = waiting.popleft()
-                    yield index, name, work.result()
-            for index, name, work in waiting:
-                yield index, name, work.result()
-
-    def _pixels(self, image: Image, name: str) -> UInt8[np.ndarray, "size size 3"] | ImageError:
-        try:
-            if isinstance(image, np.ndarray):
-                return square_pixels(image, self.card.image, name)
-            return load_pixels(Path(image), self.card.image, name)
-        except ImageError as error:
-            return error
-
-    def _compiled(self, stop: threading.Event | None) -> tuple[OpenVinoBackbone, Parameters | None]:
-        """A program, and the head to put on its output unless that is the logits already."""
-        if self._network is None:
-            card, size, head = self.card, self.card.image.size, None
-            spec = registry.told(card.backbone, card.preprocessing)
-            program = exported.existing(spec, card.weights, size)
-            # The side file holds the model's digest, so this is its backbone, bit for bit.
-            if program is not None and self.path.suffix == ".keras":
-                head = read_head(self.path)
-                logits = len(head.bias)
-            else:
-                program = self._own_program(stop)
-                logits = program.features
-            if logits != len(self.classes):
-                raise ModelError(
-                    f"{len(self.classes)} logits from {self.path.name}",
-                    str(logits),
-                    "keep the model and its side file together",
-                )
-            self._network = OpenVinoBackbone(program, size, program.batch_for(size)), head
-        return self._network
-
-    def _own_program(self, stop: threading.Event | None) -> Program:
-        known: dict[str, Any] = {"size": self.card.image.size}
-        spec = registry.told(self.card.backbone, self.card.preprocessing)
-        if spec.normalisation is not None:  # a network of the user's own
-            known["preprocessing"] = self.card.preprocessing
-        recipe = {"model": file_digest(self.path), "backbone": spec.name, **known}
-        arguments = {"file": str(self.path), **known}
-        if self.path.suffix == ".xml":
-            return made(recipe, _FROM_OPENVINO, arguments, stop)
-        return made(recipe, _TO_PROGRAM, arguments | {"backbone": spec.name}, stop)
-
-
-def logits_of(
-    head: Parameters, features: Float32[np.ndarray, "images features"]
-) -> Float32[np.ndarray, "images classes"]:
-    """What a head says of features, each row by itself."""
-    # One at a time: the sums of a product depend on its shape, and an image must not on others.
-    return np.concatenate([forward(head, row[np.newaxis]) for row in features])
+    def _said(
+        self,
+        name: str,
+        content: str,
+        row: Row,
+        logits: Float32[np.ndarray, "classes"],
+        least: float,
+        subnetworks: Subnetworks | None,
+    ) -> Prediction:
+        chances = softmax(logits[np.newaxis])[0]
+        best = int(chances.argmax())
+        confidence = float(chances[best])
+        abstained = confidence < least
+        return Prediction(
+            name,
+            None if abstained else self.classes[best],
+            confidence,
+            dict(zip(self.classes, map(float, chances), strict=True)),
+            abstained=abstained,
+            uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
+        )
 
 
 def load(path: str | Path) -> Classifier:

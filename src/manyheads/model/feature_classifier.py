@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from jaxtyping import Float
 
 from manyheads.data.feature_array import is_array, read_matrix
 from manyheads.errors import DataError, Interrupted, ModelError
-from manyheads.heads.head import softmax
-from manyheads.model.classifier import Classifier, Prediction, Predictions, logits_of
+from manyheads.heads.head import forward
+from manyheads.model.classifier import Classifier, Prediction, Predictions
+from manyheads.model.subnetwork_answers import subnetworks_of
 from manyheads.model.templates import read_head
+from manyheads.settings import number
 
 
 class FeatureClassifier(Classifier):
@@ -23,27 +26,37 @@ class FeatureClassifier(Classifier):
     def __repr__(self) -> str:
         return f"<FeatureClassifier {self.path}: {len(self.classes)} classes>"
 
-    def predict(self, images: Any, *, stop: threading.Event | None = None) -> Predictions:
+    def predict(
+        self,
+        images: Any,
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Predictions:
         """The class and the probabilities of each row of features `[rows, features]`.
 
-        Rows are named "row 0" and so on. Raises `DataError` for anything but finite numbers of
-        the head's own width.
+        Rows are named "row 0" and so on; of the rest, see `Classifier.stream`. There is no pass
+        and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
         """
-        if stop is not None and stop.is_set():
-            raise Interrupted("the predictions", "repeat the same command")
+        del cache
+        least = number("min_confidence", min_confidence, 0.0, 1.0)
         head = read_head(self.path)
         if len(head.bias) != len(self.classes):
             raise ModelError(
                 f"{len(self.classes)} logits from {self.path.name}", str(len(head.bias)),
                 "keep the model and its side file together",
             )  # fmt: skip
-        matrix = _matrix(images, head.features)
+        asked = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
         entries = []
-        for number, row in enumerate(softmax(logits_of(head, matrix)) if len(matrix) else []):
-            best = int(row.argmax())
-            probabilities = dict(zip(self.classes, map(float, row), strict=True))
-            name, label = f"row {number}", self.classes[best]
-            entries.append(Prediction(name, label, float(row[best]), probabilities))
+        for place, row in enumerate(_matrix(images, head.features)):
+            if stop is not None and stop.is_set():
+                raise Interrupted("the predictions", "repeat the same command")
+            content = hashlib.sha256(row.tobytes()).hexdigest()
+            # Alone: the sums of a product depend on its shape, and a row must not on others.
+            logits = forward(head, row[np.newaxis])[0]
+            entries.append(self._said(f"row {place}", content, row, logits, least, asked))
         return Predictions(self.classes, entries)
 
     @staticmethod
@@ -56,6 +69,22 @@ class FeatureClassifier(Classifier):
                 "save the features of the images with np.save",
             )  # fmt: skip
         return read_matrix(Path(files[0]), files)
+
+
+class RowStream(Iterator[Prediction]):
+    """Predictions of rows by their `names`, with the interface of a `PredictionStream`."""
+
+    passes = from_cache = 0
+
+    def __init__(self, predictions: Predictions, names: Iterable[str]) -> None:
+        self._said = {each.image: each for each in predictions}
+        self._names = iter(names)
+
+    def __next__(self) -> Prediction:
+        return self._said[next(self._names)]
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _matrix(given: Any, features: int) -> Float[np.ndarray, "rows features"]:

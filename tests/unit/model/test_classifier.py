@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
 from manyheads.data.images import load_pixels
-from manyheads.errors import Interrupted, ModelError, RunError
+from manyheads.errors import Interrupted, ModelError, RunError, SettingError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, softmax
 from manyheads.model.card import card_path, read_card, write_card
-from manyheads.model.classifier import Classifier, Prediction, Predictions, load
+from manyheads.model.classifier import Classifier, load
 from manyheads.model.export import export_model
 from manyheads.study.folder import RunFolder
 
@@ -132,19 +133,39 @@ def test_a_request_to_stop(classifier: Classifier, files: list[Path]) -> None:
         classifier.predict(files, stop=stop)
 
 
-def test_predictions_read_well() -> None:
-    good = Prediction("a.jpg", "cat", 0.75, {"cat": 0.75, "dog": 0.25})
-    bad = Prediction("b.jpg", None, float("nan"), {}, "an empty file")
-    found = Predictions(("cat", "dog"), [good, bad, *[good] * 5])
-    assert repr(found).splitlines() == [
-        "<7 predictions>",
-        "a.jpg: cat (0.75)",
-        "b.jpg: unreadable, an empty file",
-        *["a.jpg: cat (0.75)"] * 3,
-        "… and 2 more",
-    ]
-    assert repr(Predictions(("cat",), [])) == "<0 predictions>"
-    np.testing.assert_array_equal(found.probabilities[:2], [[0.75, 0.25], [np.nan, np.nan]])
+def test_what_a_study_has_extracted_needs_no_pass(
+    classifier: Classifier, files: list[Path]
+) -> None:
+    known = classifier.stream(files)
+    wanted = list(known)
+    assert (known.passes, known.from_cache) == (0, len(files))
+    anew = classifier.stream(files, cache=False)
+    assert list(anew) == wanted  # bit for bit
+    assert (anew.passes, anew.from_cache) == (len(files), 0)
+    alone = [next(iter(classifier.stream([file], cache=False))) for file in files[:3]]
+    assert alone == wanted[:3]
+
+
+def test_predictions_from_several_threads(classifier: Classifier, files: list[Path]) -> None:
+    wanted = classifier.predict(files, cache=False)
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(classifier.predict, files, cache=False) for _ in range(4)]
+        assert all(list(each.result()) == list(wanted) for each in work)
+
+
+def test_an_answer_that_is_not_sure_enough_is_withheld(
+    classifier: Classifier, files: list[Path]
+) -> None:
+    plain = classifier.predict(files)
+    least = float(np.median([entry.confidence for entry in plain]))
+    found = classifier.predict(files, min_confidence=least)
+    for entry, before in zip(found, plain, strict=True):
+        assert entry.abstained == (before.confidence < least)
+        assert entry.label == (None if entry.abstained else before.label)
+        assert entry.probabilities == before.probabilities
+    assert 0 < sum(entry.abstained for entry in found) < len(files)
+    with pytest.raises(SettingError, match="min_confidence to be a number from 0 to 1"):
+        classifier.predict(files, min_confidence=1.5)
 
 
 def test_a_classifier_says_what_it_is(classifier: Classifier, small_run: RunFolder) -> None:

@@ -1,0 +1,70 @@
+"""The same photographs extracted and predicted, each time without any known feature."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from benchmarks.machine import answer
+from benchmarks.parts.networks import IMAGE, SPEC
+from manyheads.backbones.compiled import compile_backbone
+from manyheads.backbones.weights import resolve
+from manyheads.data.dataset import open_dataset
+from manyheads.places import cache_dir
+
+
+def model(out: str) -> str:
+    """A study's best model with the lesson's head, trained a little; its run folder.
+
+    What it has learned does not matter to its rate, so a few generated images do.
+    """
+    from benchmarks.generated import generated_photographs
+    from manyheads import Study
+
+    data = generated_photographs(80, 20)
+    Study(
+        data, droprate=0.2, image_size=IMAGE.size, interpolation=IMAGE.interpolation,
+        exif=IMAGE.exif, epochs=1, seeds=1, out=out,
+    ).run()  # fmt: skip
+    return out
+
+
+def extraction(data: str) -> dict[str, float]:
+    """Images a second of `extract`, with the loading of its program but not of the data set."""
+    from manyheads.features.extract import extract
+
+    dataset = open_dataset(data)
+    _forget()
+    found = extract(dataset, SPEC, resolve(SPEC), IMAGE)
+    return {"images": len(dataset) - len(found.unreadable), "seconds": found.seconds}
+
+
+def prediction(data: str, run: str) -> dict[str, float]:
+    """Images a second of `Classifier.stream`, from the opening of the model on; then once more.
+
+    `known` is what the second time takes, when no image needs a pass.
+    """
+    from manyheads.model.classifier import load
+
+    paths = list(open_dataset(data).paths)
+    _forget()
+    started = time.perf_counter()
+    found = load(run).stream(paths)
+    images = sum(entry.error is None for entry in found)
+    ended = time.perf_counter()
+    again = load(run).stream(paths)
+    assert images == sum(entry.error is None for entry in again)
+    assert found.passes + found.from_cache == again.from_cache == images
+    known = time.perf_counter() - ended
+    return {"images": images, "seconds": ended - started, "known": known}
+
+
+def _forget() -> None:
+    """Drop all features; the program stays."""
+    with compile_backbone(SPEC, resolve(SPEC), IMAGE.size):
+        shutil.rmtree(Path(cache_dir(), "features"), ignore_errors=True)
+
+
+if __name__ == "__main__":
+    answer(globals())

@@ -1,0 +1,91 @@
+"""What `manyheads predict` says on stderr: how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+_OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
+
+
+class Tally:
+    """Counts predictions as they come."""
+
+    def __init__(self, *, progress: bool) -> None:
+        self.images = self.before = self.unsure = self.unreadable = 0
+        self.compared = self.agreeing = 0
+        self.reason = ""
+        self.labels: Counter[str] = Counter()
+        self._progress, self._live = progress, sys.stderr.isatty()
+        self._started = self._said = time.monotonic()
+
+    @property
+    def answered(self) -> int:
+        """Images that could be read, answered or not."""
+        return self.images - self.unreadable
+
+    def count(
+        self, label: str | None, error: str | None, given: str | None, *, before: bool = False
+    ) -> None:
+        """One more image, which an output may have held `before`."""
+        self.images += 1
+        self.before += before
+        if error:
+            self.unreadable += 1
+            self.reason = self.reason or error
+        elif label is None:
+            self.unsure += 1
+        else:
+            self.labels[label] += 1
+            if given is not None:
+                self.compared += 1
+                self.agreeing += label == given
+        self._tell()
+
+    def close(self) -> None:
+        """Take the line of progress off the terminal."""
+        if self._progress and self._live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def lines(self, passes: int, from_cache: int, least: float) -> list[str]:
+        """What came of it."""
+        seconds = time.monotonic() - self._started
+        new = self.images - self.before
+        found = []
+        if new or not self.before:
+            found.append(
+                f"{_images(new)} in {seconds:.1f} s, {new / max(seconds, 1e-9):,.1f} a second: "
+                f"{passes:,} backbone passes, {from_cache:,} from the cache"
+            )
+        if self.before:
+            all_ = f"; {self.images:,} in all" if new else ""
+            found.append(f"{_images(self.before)} in the file already{all_}")
+        counts = [f"{name} {count:,}" for name, count in self.labels.most_common()]
+        if self.unsure:
+            counts.append(f"unsure {self.unsure:,} (below {least:g})")
+        if self.unreadable:
+            counts.append(f"unreadable {self.unreadable:,}")
+        if counts:
+            found.append(", ".join(counts))
+        if self.compared:
+            share = self.agreeing / self.compared
+            found.append(
+                f"{self.agreeing:,} of {self.compared:,} answers ({share:.1%}) are the label that "
+                "was given; no test score, for the model may have been made with these images"
+            )
+        return found
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if not self._progress or now - self._said < (_OFTEN if self._live else _SELDOM):
+            return
+        self._said = now
+        rate = (self.images - self.before) / (now - self._started)
+        line = f"predicting  {_images(self.images)} · {rate:,.1f}/s"
+        ends = ("\r\033[K", "") if self._live else ("", "\n")
+        print(f"{ends[0]}{line}", end=ends[1], file=sys.stderr, flush=True)
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"

@@ -1,0 +1,84 @@
+"""What a model says of images: one prediction, and a sequence of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+Image = str | Path | UInt8[np.ndarray, "rows columns 3"]
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What a head's subnetworks say of its most probable class, for one image.
+
+    From `low` to `high` lie 95 % of their probabilities for that class; `others` is the share of
+    them that give another answer.
+    """
+
+    low: float
+    high: float
+    others: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image: its class, and a probability for every class.
+
+    An image that cannot be read has no label; `error` says why. One with `abstained` has none
+    either: its `confidence`, the greatest probability, is below what was asked for.
+    """
+
+    image: str
+    label: str | None
+    confidence: float
+    probabilities: dict[str, float]
+    error: str | None = None
+    abstained: bool = False
+    uncertainty: Uncertainty | None = None
+
+    def most_probable(self, count: int) -> list[tuple[str, float]]:
+        """So many classes with their probabilities, the greatest first."""
+        # Sorting keeps equals in the order of the classes, as the label does.
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+
+
+class Predictions(Sequence[Prediction]):
+    """Predictions in the order of the images."""
+
+    def __init__(self, classes: Sequence[str], entries: Sequence[Prediction]) -> None:
+        self.classes = tuple(classes)
+        self._entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index):
+        return self._entries[index]
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The class of each image, None where it cannot be read or the model abstained."""
+        return [entry.label for entry in self]
+
+    @property
+    def probabilities(self) -> Float32[np.ndarray, "images classes"]:
+        """A row for each image; not-a-number where it cannot be read."""
+        rows = [[entry.probabilities.get(name, np.nan) for name in self.classes] for entry in self]
+        return np.array(rows, np.float32).reshape(len(self), len(self.classes))
+
+    def __repr__(self) -> str:
+        more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
+        return "\n".join([f"<{len(self)} predictions>", *map(_in_words, self[:5]), *more])
+
+
+def _in_words(entry: Prediction) -> str:
+    if entry.error is not None:
+        return f"{entry.image}: unreadable, {entry.error}"
+    if entry.abstained:
+        return f"{entry.image}: unsure ({entry.confidence:.2f})"
+    return f"{entry.image}: {entry.label} ({entry.confidence:.2f})"
