@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.backbones import arrays, keras_files, keras_process, keras_server, wheel
+from manyheads.backbones import arrays, keras_files, keras_process, keras_server, untrusted, wheel
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.errors import DownloadError, WeightsError
 from manyheads.locks import alone
@@ -143,7 +143,12 @@ def _convert(
 ) -> None:
     metadata = {"backbone": spec.name, "source": source}
     arguments = {"backbone": spec.name, "file": str(file), "target": str(path)}
-    keras_process.call(_CONVERT, {**arguments, "metadata": metadata}, stop=stop)
+
+    def refusal(found: str) -> WeightsError:
+        remedy = f"give a file that Keras saved from {spec.function}"
+        return WeightsError(f"the weights of {spec.name} in {file}", found, remedy)
+
+    untrusted.call(_CONVERT, {**arguments, "metadata": metadata}, refusal, stop)
 
 
 def _random(spec: BackboneSpec, seed: int, path: Path, stop: threading.Event | None) -> None:

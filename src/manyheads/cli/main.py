@@ -26,6 +26,7 @@ from manyheads.cli import (
     demo,
     export,
     extract,
+    import_,
     lesson,
     predict,
     report,
@@ -37,6 +38,7 @@ from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
     demo, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export, predict,
+    import_,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

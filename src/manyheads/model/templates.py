@@ -25,7 +25,7 @@ from manyheads.backbones.weights import Weights
 from manyheads.errors import ManyheadsError, ModelError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.members import StoredMember
+from manyheads.backbones.members import StoredMember
 from manyheads.places import disk_errors
 
 _BLANK = "manyheads.model.keras_models:blank"

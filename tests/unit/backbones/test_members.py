@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.model.members import StoredMember
+from manyheads.backbones.members import StoredMember
 
 CONTENT = bytes(range(256)) * 3
 

@@ -1,0 +1,64 @@
+"""Files of others are opened in a child with bounds: what kills or hangs it is an error here."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from manyheads.backbones import keras_process
+from manyheads.errors import InputError, ManyheadsError
+
+_SECONDS = 120  # of a processor, for one file
+_ROOM = 1 << 30  # bytes beyond what a file itself can fill
+
+
+def call(
+    function: str,
+    arguments: dict[str, Any],
+    refusal: Callable[[str], InputError],
+    stop: threading.Event | None = None,
+) -> dict[str, Any]:
+    """What `keras_process.call` does, for a function that opens a file of others.
+
+    If the child dies, of a file that makes a library crash, fill the memory or run for ever, then
+    `refusal` of what was found is raised.
+    """
+    try:
+        return keras_process.call(function, arguments, stop=stop)
+    except ManyheadsError as error:
+        if type(error) is not ManyheadsError:
+            raise
+        raise refusal(f"one that cannot be read to its end ({error.found})") from error
+
+
+def bound(file: Path) -> None:
+    """Let this process, a child, use no more time and memory from here on than `file` may take."""
+    if sys.platform == "win32":  # which has no such bounds
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + _SECONDS
+    memory = _virtual_memory() + 3 * file.stat().st_size + _ROOM
+    for what, limit in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            with suppress(ValueError, OSError):  # a system that has not this bound
+                resource.setrlimit(what, (limit, hard))
+
+
+def _virtual_memory() -> int:
+    import resource
+
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        return pages * resource.getpagesize()
+    return 1 << 34
