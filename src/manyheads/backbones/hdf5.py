@@ -21,7 +21,7 @@ _NUMBERS = "fiub"
 
 
 @contextmanager
-def opened(file: Path | IO[bytes]) -> Iterator[Any]:
+def opened(file: Path | IO[bytes] | io.RawIOBase) -> Iterator[Any]:
     """Yield the root group of a file that holds what Keras writes, and no more.
 
     Raises `ValueError`, with a word on what is wrong, or `OSError` if it is no HDF5 file.
@@ -37,7 +37,7 @@ def opened(file: Path | IO[bytes]) -> Iterator[Any]:
         raise ValueError(f"a damaged file ({error})") from error
 
 
-def _size(file: Path | IO[bytes]) -> int:
+def _size(file: Path | IO[bytes] | io.RawIOBase) -> int:
     if isinstance(file, Path):
         return file.stat().st_size
     size = file.seek(0, io.SEEK_END)
@@ -48,12 +48,13 @@ def _size(file: Path | IO[bytes]) -> int:
 def _check(root: Any, size: int) -> None:
     import h5py
 
+    low: Any = h5py  # its compiled part has no types
     waiting: list[tuple[Any, int]] = [(root, 0)]
     seen: set[int] = set()
     total = 0
     while waiting:
         entry, depth = waiting.pop()
-        address = h5py.h5o.get_info(entry.id).addr
+        address = low.h5o.get_info(entry.id).addr
         if address in seen or len(seen) == _OBJECTS or depth > _DEEPEST:
             raise ValueError(f"{_name(entry)} linked twice, too deep or one of too many")
         seen.add(address)
@@ -94,7 +95,8 @@ def _attributes(entry: Any) -> int:
         kind = attribute.get_type()
         length = attribute.get_space().get_simple_extent_npoints() * kind.get_size()
         if not isinstance(kind, h5py.h5t.TypeStringID) and attribute.dtype.kind not in _NUMBERS:
-            raise ValueError(f"the attribute {attribute.name[:80]!r} of another kind than text")
+            name = attribute.name[:80].decode(errors="replace")
+            raise ValueError(f"the attribute {name} of another kind than text")
         if length > _LONGEST:
             raise ValueError(f"an attribute of {length:,} bytes")
         total += length

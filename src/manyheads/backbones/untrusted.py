@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from manyheads.backbones import keras_process
 from manyheads.errors import InputError, ManyheadsError
+
+Refusal = Callable[[str], InputError]
 
 _SECONDS = 120  # of a processor, for one file
 _ROOM = 1 << 30  # bytes beyond what a file itself can fill
@@ -19,7 +21,7 @@ _ROOM = 1 << 30  # bytes beyond what a file itself can fill
 def call(
     function: str,
     arguments: dict[str, Any],
-    refusal: Callable[[str], InputError],
+    refusal: Refusal,
     stop: threading.Event | None = None,
 ) -> dict[str, Any]:
     """What `keras_process.call` does, for a function that opens a file of others.
@@ -27,8 +29,15 @@ def call(
     If the child dies, of a file that makes a library crash, fill the memory or run for ever, then
     `refusal` of what was found is raised.
     """
-    try:
+    with refused(refusal):
         return keras_process.call(function, arguments, stop=stop)
+
+
+@contextmanager
+def refused(refusal: Refusal) -> Iterator[None]:
+    """Turn the death of a child, which is a plain `ManyheadsError`, into `refusal`."""
+    try:
+        yield
     except ManyheadsError as error:
         if type(error) is not ManyheadsError:
             raise

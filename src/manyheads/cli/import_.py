@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.settings import INTERPOLATIONS
@@ -105,7 +104,7 @@ def _print_table(imported: Imported) -> None:
 
 def _rows(imported: Imported) -> list[tuple[str, str]]:
     card, image = imported.card, imported.card.image
-    same = "ImageNet's, as in the cache" if imported.imagenet else "not ImageNet's in the cache"
+    same = "ImageNet's, so cached features serve it" if imported.imagenet else "its own"
     turned = "turned as recorded" if image.exif else "EXIF ignored"
     return [
         ("backbone", f"{card.backbone}; weights {card.weights[:12]}…, {same}"),
@@ -135,7 +134,8 @@ def _check_words(check: Check | None) -> str:
     if check.difference is None:
         return f"only arrays: Keras cannot open the file ({check.reason})"
     kind = "given" if check.given else "generated"
-    return f"probabilities equal Keras's own on {check.images} {kind} images, to {check.difference:.1g}"
+    close = "exactly" if not check.difference else f"to {check.difference:.1g}"
+    return f"equal to Keras's own probabilities on {check.images} {kind} images, {close}"
 
 
 def _print_json(imported: Imported) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.backbones import arrays, keras_files, untrusted
+from manyheads.backbones.keras_files import Arrays
 from manyheads.errors import ModelError
 from manyheads.model.head_configs import HeadConfig, read_config
 from manyheads.model.safety import check_config
@@ -48,6 +49,29 @@ def take_head(file: str, target: str) -> dict[str, Any]:
     }
 
 
+def stored_head(file: str, target: str) -> dict[str, Any]:
+    """Write the arrays of the head in a `.keras` file of ours to `target`, as `Parameters`."""
+    path = Path(file)
+    untrusted.bound(path)
+    try:
+        with keras_files.opened(path) as (_, group):
+            dense = _newer(group)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
+        raise no_head(path, reason_of(error)) from error
+    problem = _problem(dense)
+    if problem:
+        raise no_head(path, problem)
+    arrays.save(Path(target), _parameters(dense, relu=True), {})
+    return {}
+
+
+def no_head(file: Path, found: str) -> ModelError:
+    """The error for a file in which there is no head as `templates.write_model` writes it."""
+    return ModelError(
+        f"a head on its backbone in {file}", found, "export it again from its run folder"
+    )
+
+
 def refusal(file: Path, found: str) -> ModelError:
     """The error for a file that is no model of the lesson's kind."""
     return ModelError(
@@ -58,11 +82,8 @@ def refusal(file: Path, found: str) -> ModelError:
 
 
 def reason_of(error: Exception) -> str:
-    """One line of an error that a library raised."""
-    line = " ".join(str(error).split())[:200]
-    return (
-        f"none ({line or type(error).__name__})" if isinstance(error, OSError) else line or "none"
-    )
+    """What a library says of a file, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 Layer = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -71,25 +92,28 @@ Layer = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 def _dense(config: dict[str, Any] | None, group: Any, told: HeadConfig) -> list[Layer]:
     """Kernel and bias of each dense layer of the head, in order."""
     networks = keras_files.found(config, group)
-    if networks:
-        layers = networks[0].layers
-        names = told.dense or [name for name, kept in layers[-2:] if _is_dense(kept)]
-        held = dict(layers)
-        chosen = [held[name] for name in names]
-    else:  # weights alone, of the newer kind: numbered by their classes
-        variables = [group["layers"][key]["vars"] for key in _numbered(group["layers"])]
-        chosen = [[kept[str(index)][()] for index in range(len(kept))] for kept in variables]
-    for kept in chosen:
-        if not _is_dense(kept):
-            raise ValueError(f"a dense layer of {len(kept)} arrays")
-    return [(kept[0], kept[1]) for kept in chosen]
+    if not networks:
+        return _newer(group)
+    layers = networks[0].layers
+    names = told.dense or [name for name, kept in layers[-2:] if _is_pair(kept)]
+    held = dict(layers)
+    return [_pair(held[name]) for name in names]
 
 
-def _numbered(layers: Any) -> list[str]:
-    return [key for key in ("dense", "dense_1", "dense_2") if key in layers]
+def _newer(group: Any) -> list[Layer]:
+    """The dense layers in a file of Keras 3, where they are numbered by their class."""
+    layers = group["layers"]
+    present = [layers[key]["vars"] for key in ("dense", "dense_1", "dense_2") if key in layers]
+    return [_pair([kept[str(index)][()] for index in range(len(kept))]) for kept in present]
 
 
-def _is_dense(kept: list[Any]) -> bool:
+def _pair(kept: Arrays) -> Layer:
+    if not _is_pair(kept):
+        raise ValueError(f"a dense layer of {len(kept)} arrays")
+    return kept[0], kept[1]
+
+
+def _is_pair(kept: Arrays) -> bool:
     return [array.ndim for array in kept] == [2, 1] and kept[0].shape[1:] == kept[1].shape
 
 

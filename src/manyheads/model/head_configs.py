@@ -6,6 +6,7 @@ layers and dropout, one behind the other. Whatever else stands there is refused 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _check_chain(config: dict[str, Any], chain: list[dict[str, Any]]) -> None:
     """Raise `ValueError` unless each layer of a functional model sees the one before, alone."""
     if "output_layers" not in config:  # a sequential one
         return
-    for former, layer in zip(chain, chain[1:], strict=False):
+    for former, layer in itertools.pairwise(chain):
         if set(_sources(layer.get("inbound_nodes"))) != {layer_name(former)}:
             raise ValueError(f"{layer_words(layer)} behind other layers than {layer_name(former)}")
     outputs = set(_sources(config["output_layers"]))

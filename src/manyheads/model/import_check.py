@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
-from manyheads.backbones import arrays, keras_process, registry
+from manyheads.backbones import keras_builds, registry, untrusted
+from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
+from manyheads.backbones.exported import Program
+from manyheads.backbones.registry import CHANNELS_LAST
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
@@ -21,7 +24,7 @@ from manyheads.model.classifier import load
 from manyheads.model.safety import check_parts
 
 TOLERANCE = 1e-3
-_PROBABILITIES = "manyheads.model.import_check:probabilities"
+_TO_PROGRAM = "manyheads.model.import_check:to_program"
 _GENERATED = 4
 
 
@@ -53,11 +56,12 @@ def check_import(
     pixels = _pixels(card, images)
     count, given = len(pixels), bool(images)
     try:
-        wanted = _as_keras(source, card, ends_in_softmax, pixels, stop)
+        wanted = _as_keras(source, card, pixels, stop)
     except Interrupted:
         raise
     except ManyheadsError as error:  # Keras 3 cannot open all that Keras 2 has written
         return Check(count, given, None, error.found)
+    wanted = wanted if ends_in_softmax else softmax(wanted)
     found = load(model).predict(list(pixels), stop=stop).probabilities
     difference = float(np.abs(found - wanted).max())
     if not difference <= TOLERANCE:
@@ -70,44 +74,44 @@ def check_import(
     return Check(count, given, difference)
 
 
-def probabilities(
-    file: str, backbone: str, pixels: str, ends_in_softmax: bool, target: str
-) -> dict[str, Any]:
-    """Write what Keras finds for stored `pixels` to `target`; called in a child process."""
+def to_program(file: str, backbone: str, target: str) -> dict[str, Any]:
+    """Write `file`, as Keras opens it, behind its preprocessing as OpenVINO's `target` (.xml).
+
+    Called in a child process.
+    """
     import keras
 
-    check_parts(Path(file))
-    spec = registry.get(backbone)
+    path = Path(file)
+    check_parts(path)
     try:
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-        images = np.load(pixels).astype(np.float32)
-        preprocess = getattr(keras.applications, spec.module).preprocess_input
-        found = np.asarray(model.predict(preprocess(images), batch_size=4, verbose=0))
+        model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
+        keras_builds.write_program(registry.get(backbone), model, CHANNELS_LAST, Path(target))
     except Exception as error:  # whatever Keras meets in a file that it did not write
         raise ModelError(f"Keras to open {file}", _first_line(error), "import it") from error
-    arrays.save(Path(target), [found if ends_in_softmax else softmax(found)], {})
-    return {}
+    return {"features": int(model.output_shape[-1])}
 
 
 def _as_keras(
     source: Path,
     card: ModelCard,
-    ends_in_softmax: bool,
     pixels: UInt8[np.ndarray, "images size size 3"],
     stop: threading.Event | None,
-) -> np.ndarray[Any, Any]:
+) -> Float32[np.ndarray, "images outputs"]:
+    """What the network that Keras finds in `source` gives; on float32, whatever the processor."""
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
-        stored, target = Path(folder) / "pixels.npy", Path(folder) / "found.safetensors"
-        np.save(stored, pixels)
-        arguments = {
-            "file": str(source),
-            "backbone": card.backbone,
-            "pixels": str(stored),
-            "ends_in_softmax": ends_in_softmax,
-            "target": str(target),
-        }
-        keras_process.call(_PROBABILITIES, arguments, stop=stop)
-        return arrays.load(target)[0]
+        target = Path(folder) / "network.xml"
+        arguments = {"file": str(source), "backbone": card.backbone, "target": str(target)}
+        answer = untrusted.call(
+            _TO_PROGRAM, arguments, lambda found: ModelError("a model", found, "import it"), stop
+        )
+        size = card.image.size
+        program = Program(target, answer["features"])
+        with OpenVinoBackbone(program, size, batch_size(size)) as network:
+            batches = [(n, pixels[n : n + 1]) for n in range(len(pixels))]
+            found = dict(network.run(batches, stop=stop))
+    if len(found) < len(pixels):
+        raise Interrupted("comparing the model", "repeat the same command")
+    return np.concatenate([found[n] for n in range(len(pixels))])
 
 
 def _pixels(card: ModelCard, images: Sequence[Path]) -> UInt8[np.ndarray, "images size size 3"]:

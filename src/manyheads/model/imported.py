@@ -1,7 +1,8 @@
 """A model that the lesson's own script has saved, made an ordinary model of manyheads.
 
-Only arrays and plain facts are taken out of the file, in a child process; Keras never sees it. So
-nothing in it can run, and what Keras 3 cannot open of Keras 2's (`SeparableConv2D`) is no hindrance.
+Only arrays and plain facts are taken out of the file, in a child process. So nothing in it can
+run, and what Keras 3 cannot open of a file of Keras 2 (`SeparableConv2D`) is no hindrance. Keras
+is asked to open it only for a comparison, in its safe mode, of parts that were looked at before.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def import_model(
     `classes` are the names in the order of the outputs. `backbone` and `image_size` (pixels) are
     taken from the file where it tells them. `interpolation` and `exif` are how images were
     prepared; the defaults are those of the lesson's loader. The model is compared with what Keras
-    makes of the file, on the images in `check`, on generated ones (empty) or not (None). Raises `ModelError` for a file that
-    holds no frozen backbone with a head of one or two dense layers, `WeightsError` if its arrays
-    are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`.
+    makes of the file: on the images in `check`, on generated ones (empty), or not at all (None).
+    Raises `ModelError` for a file that holds no frozen backbone with a head of one or two dense
+    layers, or from which the model differs, `WeightsError` if its arrays are not this backbone's,
+    `SettingError` for what does not fit the file, and `Interrupted` when `stop` is set.
     """
     path, target = Path(file).expanduser(), Path(target).expanduser()
     _check_files(path, target)

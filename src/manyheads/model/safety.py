@@ -15,8 +15,11 @@ from manyheads.backbones import keras_archive, untrusted
 from manyheads.errors import ModelError
 
 # Keras's own layers that run what the file brings: Python, TensorFlow, PyTorch or JAX code.
-_RUNNING = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-_OPERATIONS = frozenset({"TFOpLambda", "SlicingOpLambda"})  # which look up a function by its name
+# The last two, of Keras 2, look up a function by its name.
+_RUNNING = frozenset(
+    {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFOpLambda",
+     "SlicingOpLambda"}
+)  # fmt: skip
 # Keras looks up a class by its module and name, and some of its functions do harm when called.
 _MODULES = re.compile(
     r"(keras(\.(layers|models|initializers|regularizers|constraints|losses|metrics|activations"
@@ -48,7 +51,7 @@ def check_config(config: dict[str, Any], file: Path) -> None:
         if "class_name" in entry:
             _check_class(entry, file)
         for key in _SIZES & entry.keys():
-            if any(abs(number) > _LARGEST for number in _integers(entry[key])):
+            if any(abs(number) > _LARGEST for number in _numbers(entry[key])):
                 raise _damaged(file, f"a {key} of {str(entry[key])[:60]}")
 
 
@@ -74,15 +77,14 @@ def _h5_config(file: Path) -> dict[str, Any]:
 def _check_class(entry: dict[str, Any], file: Path) -> None:
     module, name = str(entry.get("module") or ""), str(entry["class_name"])
     registered = entry.get("registered_name")
-    if registered not in (None, name, f"keras>{name}", f"Keras>{name}"):
-        name = str(registered)
-    elif name not in _RUNNING | _OPERATIONS and _MODULES.fullmatch(module):
-        if _CLASS.fullmatch(name):
-            return
+    plain = name not in _RUNNING and _CLASS.fullmatch(name) and _MODULES.fullmatch(module)
+    if plain and registered in (None, name, f"Keras>{name}", f"keras>{name}"):
+        return
+    name = name if registered is None else str(registered)
     raise ModelError(
         f"only plain layers of Keras in {file}",
         f"{module}.{name}"[:120] + ", which can run any code" if module else f"a {name[:80]} layer",
-        "use only models that `manyheads export` has written",
+        "use models of manyheads, or leave it out where the model is made",
     )
 
 
@@ -97,10 +99,10 @@ def _dictionaries(config: Any) -> Iterator[dict[str, Any]]:
             waiting += entry
 
 
-def _integers(value: Any) -> Iterator[int]:
+def _numbers(value: Any) -> Iterator[float]:
     if isinstance(value, list):
         for entry in value:
-            yield from _integers(entry)
+            yield from _numbers(entry)
     elif isinstance(value, int | float):
         yield value
 

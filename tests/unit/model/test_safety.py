@@ -70,20 +70,78 @@ def test_a_configuration_that_is_no_json(tmp_path: Path, text: str) -> None:
         check_parts(tmp_path / "model.keras")
 
 
-def test_a_configuration_that_would_fill_the_memory(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", b" " * (1 << 26) + b"{}")
-    with pytest.raises(ModelError, match="a configuration of 67,108,866 bytes"):
-        check_parts(tmp_path / "model.keras")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_configuration_that_would_fill_the_memory(tmp_path: Path, suffix: str) -> None:
+    file = written(tmp_path / f"model{suffix}", DENSE, space=1 << 23)
+    with pytest.raises(ModelError, match="a configuration of 8,388,"):
+        check_parts(file)
 
 
-def written(file: Path, *layers: dict[str, Any]) -> Path:
-    """A model file of these layers, without weights."""
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("deep", [64, 100_000])
+def test_a_configuration_without_a_bottom(tmp_path: Path, suffix: str, deep: int) -> None:
+    text = '{"config": ' + '{"a": ' * deep + "1" + "}" * deep + "}"
+    with pytest.raises(ModelError, match="nested too deeply"):
+        check_parts(written(tmp_path / f"model{suffix}", text=text))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("units", 10**12),
+        ("filters", -(10**7)),
+        ("kernel_size", [3, 10**9]),
+        ("padding", [[0, 10**8], [0, 0]]),
+        ("batch_shape", [None, 10**7, 10**7, 3]),
+        ("units", 1e300),
+    ],
+)
+def test_a_layer_that_would_fill_the_memory(tmp_path: Path, key: str, value: Any) -> None:
+    part = {"module": "keras.layers", "class_name": "Dense", "config": {key: value}}
+    with pytest.raises(ModelError, match=f"a {key} of"):
+        check_parts(written(tmp_path / "model.keras", part))
+
+
+def test_a_number_of_a_million_digits(tmp_path: Path) -> None:
+    text = '{"config": {"layers": [' + "1" * 1_000_000 + "]}}"
+    with pytest.raises(ModelError, match="a whole Keras model in"):
+        check_parts(written(tmp_path / "model.keras", text=text))
+
+
+@pytest.mark.parametrize("place", ["build_config", "compile_config", "dtype"])
+def test_what_stands_beside_the_layers_is_looked_at_too(tmp_path: Path, place: str) -> None:
+    evil = {"module": "os", "class_name": "system", "config": {}}
+    model = {"class_name": "Functional", "config": {"layers": [DENSE]}, place: {"loss": evil}}
+    with pytest.raises(ModelError, match=r"os\.system, which can run any code"):
+        check_parts(written(tmp_path / "model.keras", text=json.dumps(model)))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"module": "keras.utils", "class_name": "get_file", "config": {}},
+        {"module": "keras.utils", "class_name": "Progbar", "config": {}},
+        {"module": "keras.layers", "class_name": "deserialize", "config": {}},
+        {"module": "keras.src.saving.saving_lib", "class_name": "Model", "config": {}},
+        {"module": "keras.layers", "class_name": "__lambda__", "config": {}},
+        {"module": None, "class_name": "function", "config": "x"},
+        {"module": "keras.layers", "class_name": "Dense", "registered_name": "evil>Dense"},
+        {"class_name": "TFOpLambda", "config": {"function": "io.write_file"}},
+    ],
+)
+def test_functions_and_strangers_are_refused(tmp_path: Path, part: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="only plain layers of Keras"):
+        check_parts(written(tmp_path / "model.keras", part))
+
+
+def written(file: Path, *layers: dict[str, Any], text: str | None = None, space: int = 0) -> Path:
+    """A model file of these layers, or of a configuration in other words, without weights."""
     model = {"module": "keras", "class_name": "Functional", "config": {"layers": layers}}
+    text = " " * space + (text or json.dumps(model))
     if file.suffix == ".keras":
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("config.json", json.dumps(model))
+            archive.writestr("config.json", text)
     else:
         with h5py.File(file, "w") as opened:
-            opened.attrs["model_config"] = json.dumps(model)
+            opened.attrs["model_config"] = text
     return file
