@@ -87,7 +87,7 @@ def to_program(file: str, backbone: str, target: str) -> dict[str, Any]:
         model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
         keras_builds.write_program(registry.get(backbone), model, CHANNELS_LAST, Path(target))
     except Exception as error:  # whatever Keras meets in a file that it did not write
-        raise ModelError(f"Keras to open {file}", _first_line(error), "import it") from error
+        raise ModelError(f"Keras to open {file}", _in_short(error), "import it") from error
     return {"features": int(model.output_shape[-1])}
 
 
@@ -121,6 +121,10 @@ def _pixels(card: ModelCard, images: Sequence[Path]) -> UInt8[np.ndarray, "image
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def _first_line(error: Exception) -> str:
+def _in_short(error: Exception) -> str:
+    """What Keras says, without the whole configuration that it repeats."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
+    cause = lines[-1].removeprefix("Exception encountered: ") if len(lines) > 1 else ""
+    first = (lines or [type(error).__name__])[0]
+    first = first.partition(" using config=")[0].partition(" Full object config")[0]
+    return f"{first[:200]}: {cause[:200]}" if cause else first[:200]
