@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         interpolation=args.interpolation,
         exif=args.exif,
         check=image_files(list(args.check)),
+        note=lambda text: print(f"{text} …", file=sys.stderr),
         stop=stop,
     )
     if args.json:

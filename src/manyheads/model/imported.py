@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def import_model(
     interpolation: str = "nearest",
     exif: bool = False,
     check: Sequence[Path] | None = (),
+    note: Callable[[str], None] = lambda _text: None,
     stop: threading.Event | None = None,
 ) -> Imported:
     """Write the model in `file` (.keras or .h5, of Keras 2 or 3) as the `target` (.keras).
@@ -70,13 +71,14 @@ def import_model(
     taken from the file where it tells them. `interpolation` and `exif` are how images were
     prepared; the defaults are those of the lesson's loader. The model is compared with what Keras
     makes of the file: on the images in `check`, on generated ones (empty), or not at all (None).
-    Raises `ModelError` for a file that holds no frozen backbone with a head of one or two dense
+    `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone with a head of one or two dense
     layers, or from which the model differs, `WeightsError` if its arrays are not this backbone's,
     `SettingError` for what does not fit the file, and `Interrupted` when `stop` is set.
     """
     path, target = Path(file).expanduser(), Path(target).expanduser()
     _check_files(path, target)
     names = _names(classes)
+    note(f"reading {path.name}")
     told, parameters = _taken(path, stop)
     spec = registry.get(backbone or _recognised(told["backbone"]) or _DEFAULT)
     image = ImageSettings(
@@ -104,6 +106,7 @@ def import_model(
         preprocessing=spec.preprocessing,
         data=path.name,
     )
+    note(f"writing {target.name}")
     try:
         _write(spec, weights, card, (parameters, hyperparameters), target, stop)
     except ValueError as error:  # the template's dense layers have other shapes
@@ -111,6 +114,7 @@ def import_model(
         raise WeightsError(f"a head for {spec.name} in {path}", str(error), remedy) from error
     checked = None
     if check is not None and told["told"]:
+        note(f"comparing with what Keras makes of {path.name}")
         checked = _checked(path, target, card, told["softmax"], check, stop)
     return Imported(
         source=path,

@@ -70,3 +70,19 @@ def write(backbone: str, weights: str, digest: str, size: int, folder: str) -> d
                for w in layer.get_weights()]
         for name, model in models.items()
     }  # fmt: skip
+
+
+def write_lesson(
+    backbone: str, weights: str, digest: str, size: int, target: str
+) -> dict[str, Any]:
+    """The lesson's model alone, with ten units."""
+    from manyheads.heads.hyperparameters import Hyperparameters
+    from manyheads.model import keras_models
+
+    spec = registry.get(backbone)
+    arrays = keras_builds.stored(Path(weights), digest)
+    setting = Hyperparameters(size_inner=10, droprate=0.2)
+    import keras
+
+    keras_models.build(keras, spec, arrays, size, CLASSES, setting).save(target)
+    return {}

@@ -56,12 +56,12 @@ def files(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Files:
     ("name", "model"),
     [
         ("lesson.keras", "lesson"),
-        ("lesson.h5", "lesson"),
+        pytest.param("lesson.h5", "lesson", marks=pytest.mark.slow),
         ("xception_v4_large_22_0.870.h5", "lesson"),
-        ("flat.keras", "flat"),
+        pytest.param("flat.keras", "flat", marks=pytest.mark.slow),
         ("flat2.h5", "flat"),
-        ("pooled.h5", "pooled"),
-        ("pooled.keras", "pooled"),
+        pytest.param("pooled.h5", "pooled", marks=pytest.mark.slow),
+        pytest.param("pooled.keras", "pooled", marks=pytest.mark.slow),
     ],
 )
 def test_the_arrays_come_in_as_they_are(
@@ -191,10 +191,11 @@ def test_other_files(files: Files, tmp_path: Path) -> None:
 
 def test_arrays_that_are_no_numbers(files: Files, tmp_path: Path) -> None:
     file = tmp_path / "lesson.h5"
-    for layer, kind in (("dense", ModelError), ("mobilenetv2_1.00_32", WeightsError)):
+    for start, kind in (("dense", ModelError), ("mobilenet", WeightsError)):
         file.write_bytes((files[0] / "lesson.h5").read_bytes())
         with h5py.File(file, "r+") as group:
             held: Any = group["model_weights"]
+            layer = next(name for name in held if name.startswith(start))
             name = held[layer].attrs["weight_names"][0]
             held[layer][name][..., 0] = np.nan
         with pytest.raises(kind, match="no finite number"):
