@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from manyheads.backbones import arrays, keras_files, registry, untrusted
-from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.weights import Weights, cached, resolve
-from manyheads.errors import ManyheadsError, ModelError, SettingError, WeightsError
+from manyheads.backbones.weights import cached, resolve
+from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model import foreign
 from manyheads.model.card import ModelCard, card_path, write_card
 from manyheads.model.import_check import Check, check_import
 from manyheads.model.templates import write_model
-from manyheads.places import atomic_path
+from manyheads.places import disk_errors, make_folder
 from manyheads.settings import ImageSettings
 
 _TAKE = "manyheads.model.foreign:take_head"
@@ -71,9 +71,10 @@ def import_model(
     taken from the file where it tells them. `interpolation` and `exif` are how images were
     prepared; the defaults are those of the lesson's loader. The model is compared with what Keras
     makes of the file: on the images in `check`, on generated ones (empty), or not at all (None).
-    `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone with a head of one or two dense
-    layers, or from which the model differs, `WeightsError` if its arrays are not this backbone's,
-    `SettingError` for what does not fit the file, and `Interrupted` when `stop` is set.
+    `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
+    with a head of one or two dense layers, or from which the model differs, `WeightsError` if its
+    arrays are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`
+    when `stop` is set. A model that was at `target` stays until the new one is whole and compared.
     """
     path, target = Path(file).expanduser(), Path(target).expanduser()
     _check_files(path, target)
@@ -106,16 +107,23 @@ def import_model(
         preprocessing=spec.preprocessing,
         data=path.name,
     )
-    note(f"writing {target.name}")
-    try:
-        _write(spec, weights, card, (parameters, hyperparameters), target, stop)
-    except ValueError as error:  # the template's dense layers have other shapes
-        remedy = "name the backbone that it was trained on: --backbone NAME"
-        raise WeightsError(f"a head for {spec.name} in {path}", str(error), remedy) from error
-    checked = None
-    if check is not None and told["told"]:
-        note(f"comparing with what Keras makes of {path.name}")
-        checked = _checked(path, target, card, told["softmax"], check, stop)
+    with _draft(target) as draft:
+        note(f"writing {target.name}")
+        try:
+            write_model(spec, weights, image.size, (parameters, hyperparameters), draft, stop)
+        except ValueError as error:  # the template's dense layers have other shapes
+            remedy = "name the backbone that it was trained on: --backbone NAME"
+            raise WeightsError(f"a head for {spec.name} in {path}", str(error), remedy) from error
+        write_card(draft, card)
+        checked = None
+        if check is not None and told["told"]:
+            note(f"comparing with what Keras makes of {path.name}")
+            checked = check_import(path, draft, card, told["softmax"], check, stop)
+        # No side file ever stands beside another model.
+        with disk_errors(target):
+            card_path(target).unlink(missing_ok=True)
+            draft.replace(target)
+    write_card(target, card)
     return Imported(
         source=path,
         model=target,
@@ -188,33 +196,11 @@ def _size(path: Path, told: int | None, given: int | None) -> int:
     return told or given or 0
 
 
-def _checked(
-    path: Path,
-    target: Path,
-    card: ModelCard,
-    softmax: bool,
-    images: Sequence[Path],
-    stop: threading.Event | None,
-) -> Check:
-    """Compare, and leave no model that differs from its file."""
-    try:
-        return check_import(path, target, card, softmax, images, stop)
-    except ManyheadsError:
-        for file in (card_path(target), target):
-            file.unlink(missing_ok=True)
-        raise
-
-
-def _write(
-    spec: BackboneSpec,
-    weights: Weights,
-    card: ModelCard,
-    head: tuple[Parameters, Hyperparameters],
-    target: Path,
-    stop: threading.Event | None,
-) -> None:
-    """Write the model and its side file; no side file ever stands beside another model."""
-    with atomic_path(target) as draft:
-        write_model(spec, weights, card.image.size, head, draft, stop)
-        card_path(target).unlink(missing_ok=True)
-    write_card(target, card)
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A name for an unfinished model, in a folder beside `target` that is gone afterwards."""
+    folder = make_folder(target.parent)
+    with disk_errors(folder):
+        scratch = tempfile.TemporaryDirectory(prefix=".import-", dir=folder)
+    with scratch as name:
+        yield Path(name) / target.name

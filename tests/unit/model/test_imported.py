@@ -206,8 +206,12 @@ def test_a_failed_import_leaves_the_model_that_was_there(files: Files, tmp_path:
     target = tmp_path / "in.keras"
     import_model(files[0] / "lesson.keras", target, classes=CLASSES, check=None)
     before = target.read_bytes(), card_path(target).read_text(encoding="utf-8")
-    with pytest.raises(ModelError):
-        import_model(files[0] / "tanh.keras", target, classes=CLASSES)
+    for name, check in (("tanh", []), ("flat", [tmp_path / "absent.jpg"])):
+        with pytest.raises((ModelError, ImageError)):
+            import_model(
+                files[0] / f"{name}.keras", target, classes=CLASSES, backbone=SPEC.name, check=check
+            )
+    assert set(tmp_path.iterdir()) == {target, card_path(target)}
     assert (target.read_bytes(), card_path(target).read_text(encoding="utf-8")) == before
     assert json.loads(before[1])["classes"] == CLASSES
 
@@ -216,3 +220,21 @@ def distinct(folder: Path) -> Path:
     file = folder / "image.png"
     distinct_image("any", 40).save(file)
     return file
+
+
+@pytest.mark.slow
+def test_xception_of_keras_2(tmp_path: Path) -> None:
+    """With its `SeparableConv2D`, at which Keras 3 stops, and its layers with running numbers."""
+    spec = registry.get("xception")
+    kept = resolve(spec, "random:0")
+    arguments = {"backbone": spec.name, "weights": str(kept.path), "digest": kept.digest}
+    keras_process.call(
+        "tests.unit.model.keras_tasks:write_lesson",
+        {**arguments, "size": 71, "target": str(tmp_path / "lesson.h5")},
+    )
+    file = as_keras2(tmp_path / "lesson.h5", tmp_path / "xception_v4_large_22_0.870.h5")
+    found = import_model(file, tmp_path / "in.keras", classes=CLASSES)
+    assert (found.card.backbone, found.card.weights) == ("xception", kept.digest)
+    assert found.check is not None
+    assert "SeparableConv2D" in found.check.reason
+    assert "kernel_initializer" in found.check.reason
