@@ -27,6 +27,7 @@ _LOCAL, _END, _LOCATOR_64 = b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x07"
 _HEADER = struct.Struct("<4s22xHH")  # ends with the lengths of the name and of the extra field
 _TAIL = struct.Struct("<4s4xHHIIH")  # entries here, entries, directory's size, its place, comment
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
+_DIRECTORY = 1 << 12  # bytes at most of the directory of so few files
 _DESCRIPTOR = 24  # bytes at most behind a file whose size was not known when it was begun
 
 
@@ -111,7 +112,8 @@ def _end_of(opened: IO[bytes]) -> tuple[int, int, int]:
     if end < 0 or last[-_TAIL.size :][:4] != _END:
         raise ValueError("no archive, or one with something behind it")
     _, here, count, size, directory, comment = _TAIL.unpack(last[-_TAIL.size :])
-    if comment or here != count or last[:4] == _LOCATOR_64 or directory + size != end:
+    lies = here != count or directory + size != end or size > _DIRECTORY
+    if comment or lies or last[:4] == _LOCATOR_64:
         raise ValueError("an archive whose directory does not say what is in it")
     return end, count, directory
 

@@ -15,6 +15,7 @@ from manyheads.errors import InputError, ManyheadsError
 Refusal = Callable[[str], InputError]
 
 _SECONDS = 120  # of a processor, for one file
+_COPIES = 6  # of a file's arrays at once: a network and the one inside it, checked and written
 _ROOM = 1 << 30  # bytes beyond what a file itself can fill
 
 
@@ -52,7 +53,7 @@ def bound(file: Path) -> None:
 
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + _SECONDS
-    memory = _virtual_memory() + 3 * file.stat().st_size + _ROOM
+    memory = _virtual_memory() + _COPIES * file.stat().st_size + _ROOM
     for what, limit in (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, memory),

@@ -21,7 +21,7 @@ from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.model.card import ModelCard
 from manyheads.model.classifier import load
-from manyheads.model.safety import check_parts
+from manyheads.model.safety import check_file
 
 TOLERANCE = 1e-3
 _TO_PROGRAM = "manyheads.model.import_check:to_program"
@@ -82,7 +82,7 @@ def to_program(file: str, backbone: str, target: str) -> dict[str, Any]:
     import keras
 
     path = Path(file)
-    check_parts(path)
+    check_file(path)
     try:
         model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
         keras_builds.write_program(registry.get(backbone), model, CHANNELS_LAST, Path(target))

@@ -9,7 +9,7 @@ from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.safety import check_parts
+from manyheads.model.safety import check_file
 from manyheads.places import disk_errors
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def to_program(file: str, backbone: str, size: int, target: str) -> dict[str, An
 def _load(file: str) -> Any:
     import keras
 
-    check_parts(Path(file))
+    check_file(Path(file))
     try:
         return keras.saving.load_model(file, compile=True, safe_mode=True)
     except (ValueError, OSError, TypeError, KeyError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manyheads.backbones import keras_archive, untrusted
+from manyheads.backbones import keras_archive, keras_files, untrusted
 from manyheads.errors import ModelError
 
 # Keras's own layers that run what the file brings: Python, TensorFlow, PyTorch or JAX code.
@@ -55,19 +55,28 @@ def check_config(config: dict[str, Any], file: Path) -> None:
                 raise _damaged(file, f"a {key} of {str(entry[key])[:60]}")
 
 
+def check_file(file: Path) -> None:
+    """Raise `ModelError` unless `file` has plain parts and plain arrays.
+
+    Opens HDF5, so it is called in child processes only: before Keras opens the file there.
+    """
+    check_config(_config(file), file)
+
+
 def h5_config(file: str) -> dict[str, Any]:
     """The configuration in an HDF5 file; called in a child process, which the file may end."""
-    from manyheads.backbones import hdf5
+    untrusted.bound(Path(file))
+    return _config(Path(file))
 
-    path = Path(file)
-    untrusted.bound(path)
+
+def _config(file: Path) -> dict[str, Any]:
     try:
-        with hdf5.opened(path) as opened:
-            if "model_config" not in opened.attrs:
+        with keras_files.opened(file) as (config, _):
+            if config is None:
                 raise ValueError("weights without a model")
-            return keras_archive.parsed(opened.attrs["model_config"])
+            return config
     except (OSError, ValueError, LookupError, TypeError, MemoryError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(file, error) from error
 
 
 def _h5_config(file: Path) -> dict[str, Any]:

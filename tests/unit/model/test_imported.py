@@ -59,7 +59,7 @@ def files(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Files:
         pytest.param("lesson.h5", "lesson", marks=pytest.mark.slow),
         ("xception_v4_large_22_0.870.h5", "lesson"),
         pytest.param("flat.keras", "flat", marks=pytest.mark.slow),
-        ("flat2.h5", "flat"),
+        pytest.param("flat2.h5", "flat", marks=pytest.mark.slow),
         pytest.param("pooled.h5", "pooled", marks=pytest.mark.slow),
         pytest.param("pooled.keras", "pooled", marks=pytest.mark.slow),
     ],
@@ -84,7 +84,9 @@ def test_the_arrays_come_in_as_they_are(
     assert predictions.classes == tuple(CLASSES)
 
 
-@pytest.mark.parametrize("name", ["lesson.weights.h5", "weights2.h5"])
+@pytest.mark.parametrize(
+    "name", ["weights2.h5", pytest.param("lesson.weights.h5", marks=pytest.mark.slow)]
+)
 def test_weights_alone_come_in_too(
     files: Files, weights: Weights, tmp_path: Path, name: str
 ) -> None:
@@ -120,6 +122,7 @@ def test_what_keras_3_cannot_open_is_said(files: Files, tmp_path: Path) -> None:
     assert "groups" in found.check.reason
 
 
+@pytest.mark.slow
 def test_dense_layers_with_nothing_between_become_one(files: Files, tmp_path: Path) -> None:
     folder, heads = files
     target = tmp_path / "in.keras"
@@ -156,7 +159,7 @@ def test_another_head_is_refused_by_its_layer(
         ({"classes": ["a", "b"]}, SettingError, "the names of the 3 classes in .*, found 2: a, b"),
         ({"classes": ["a", "b", "a"]}, SettingError, "all different"),
         ({"image_size": 48}, SettingError, "the image size 32 of"),
-        ({"backbone": "vgg16", "image_size": 32}, WeightsError, "the weights of vgg16"),
+        ({"backbone": "mobilenet"}, WeightsError, "the weights of mobilenet "),
         ({"backbone": "mobilenet_v9"}, BackboneError, "did you mean mobilenet_v2"),
         ({"interpolation": "guess"}, SettingError, "interpolation to be one of"),
         ({"check": [Path("absent.jpg")]}, ImageError, "absent.jpg"),

@@ -11,7 +11,7 @@ import h5py
 import pytest
 
 from manyheads.errors import ModelError
-from manyheads.model.safety import check_parts
+from manyheads.model.safety import check_file, check_parts
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
 
@@ -132,6 +132,23 @@ def test_what_stands_beside_the_layers_is_looked_at_too(tmp_path: Path, place: s
 def test_functions_and_strangers_are_refused(tmp_path: Path, part: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="only plain layers of Keras"):
         check_parts(written(tmp_path / "model.keras", part))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_arrays_are_looked_at_before_keras_opens_them(tmp_path: Path, suffix: str) -> None:
+    """Keras would follow a link to another file."""
+    file = written(tmp_path / f"model{suffix}", DENSE)
+    link = h5py.ExternalLink("/etc/secret.h5", "/x")
+    if suffix == ".h5":
+        with h5py.File(file, "r+") as group:
+            group["model_weights"] = link
+    else:
+        with h5py.File(tmp_path / "arrays.h5", "w") as group:
+            group["layers/dense/vars/0"] = link
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.write(tmp_path / "arrays.h5", "model.weights.h5")
+    with pytest.raises(ModelError, match="as a link to elsewhere"):
+        check_file(file)
 
 
 def written(file: Path, *layers: dict[str, Any], text: str | None = None, space: int = 0) -> Path:
