@@ -24,7 +24,7 @@ _RUNNING = frozenset(
 _MODULES = re.compile(
     r"(keras(\.(layers|models|initializers|regularizers|constraints|losses|metrics|activations"
     r"|optimizers|optimizers\.schedules|dtype_policies))?"
-    r"|keras\.src\.(models|engine|layers|applications|dtype_policies)(\.\w+)*)?"
+    r"|keras\.src\.(models|engine|layers|applications|dtype_policies|ops\.(numpy|nn))(\.\w+)*)?"
 )
 _CLASS = re.compile(r"[A-Z]\w*|__keras_tensor__|__tuple__")
 _SIZES = frozenset(

@@ -86,3 +86,17 @@ def write_lesson(
 
     keras_models.build(keras, spec, arrays, size, CLASSES, setting).save(target)
     return {}
+
+
+def configuration(backbone: str) -> dict[str, Any]:
+    """What a whole model with this backbone says of itself in its file."""
+    import json
+
+    import keras
+
+    from manyheads.heads.hyperparameters import Hyperparameters
+    from manyheads.model import keras_models
+
+    spec = registry.get(backbone)
+    model = keras_models.build(keras, spec, None, 96, CLASSES, Hyperparameters(size_inner=UNITS))
+    return json.loads(json.dumps(keras.saving.serialize_keras_object(model)))

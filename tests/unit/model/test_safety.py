@@ -10,8 +10,10 @@ from typing import Any
 import h5py
 import pytest
 
+from manyheads.backbones import keras_process
 from manyheads.errors import ModelError
-from manyheads.model.safety import check_file, check_parts
+from manyheads.model.head_configs import read_config
+from manyheads.model.safety import check_config, check_file, check_parts
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
 
@@ -19,6 +21,36 @@ DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}
 def test_plain_layers_pass(tmp_path: Path) -> None:
     for suffix in (".keras", ".h5"):
         check_parts(written(tmp_path / f"model{suffix}", DENSE))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras.src.ops.numpy", "Add"),  # ConvNeXt
+        ("keras.src.ops.nn", "Relu"),
+        ("keras.src.applications.convnext", "LayerScale"),
+        ("keras.src.models.functional", "Functional"),
+        ("keras.src.engine.functional", "Functional"),  # Keras 2
+        ("keras.optimizers", "Adam"),
+        ("keras", "DTypePolicy"),
+    ],
+)
+def test_other_plain_parts_pass(tmp_path: Path, module: str, name: str) -> None:
+    part = {"module": module, "class_name": name, "config": {}, "registered_name": name}
+    check_parts(written(tmp_path / "model.keras", part))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "backbone", ["convnext_tiny", "mobilenet_v3_small", "efficientnet_v2_b0", "nasnet_mobile"]
+)
+def test_backbones_of_unusual_parts_pass(backbone: str) -> None:
+    config = keras_process.call(
+        "tests.unit.model.keras_tasks:configuration", {"backbone": backbone}
+    )
+    check_config(config, Path("model.keras"))
+    found = read_config(config)
+    assert (found.size, len(found.dense), found.relu) == (96, 2, True)
 
 
 def test_layers_of_old_files_name_no_module(tmp_path: Path) -> None:
@@ -122,6 +154,8 @@ def test_what_stands_beside_the_layers_is_looked_at_too(tmp_path: Path, place: s
         {"module": "keras.utils", "class_name": "get_file", "config": {}},
         {"module": "keras.utils", "class_name": "Progbar", "config": {}},
         {"module": "keras.layers", "class_name": "deserialize", "config": {}},
+        {"module": "keras.src.ops.core", "class_name": "Map", "config": {}},
+        {"module": "keras.src.ops.numpy_", "class_name": "Add", "config": {}},
         {"module": "keras.src.saving.saving_lib", "class_name": "Model", "config": {}},
         {"module": "keras.layers", "class_name": "__lambda__", "config": {}},
         {"module": None, "class_name": "function", "config": "x"},
