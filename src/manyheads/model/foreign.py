@@ -12,9 +12,9 @@ import numpy as np
 
 from manyheads.backbones import arrays, keras_files, untrusted
 from manyheads.backbones.keras_files import Arrays
+from manyheads.backbones.keras_parts import check_config
 from manyheads.errors import ModelError
 from manyheads.model.head_configs import HeadConfig, read_config
-from manyheads.model.safety import check_config
 
 _UNTOLD = HeadConfig(size=None, dense=(), relu=True, softmax=False, droprate=0.0, backbone=None)
 

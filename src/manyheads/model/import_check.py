@@ -15,13 +15,13 @@ from jaxtyping import Float32, UInt8
 from manyheads.backbones import keras_builds, registry, untrusted
 from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
 from manyheads.backbones.exported import Program
+from manyheads.backbones.keras_parts import check_file
 from manyheads.backbones.registry import CHANNELS_LAST
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.model.card import ModelCard
 from manyheads.model.classifier import load
-from manyheads.model.safety import check_file
 
 TOLERANCE = 1e-3
 _TO_PROGRAM = "manyheads.model.import_check:to_program"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones import keras_builds, registry
+from manyheads.backbones.keras_parts import check_file
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.safety import check_file
 from manyheads.places import disk_errors
 
 if TYPE_CHECKING:

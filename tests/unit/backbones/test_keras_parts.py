@@ -11,9 +11,9 @@ import h5py
 import pytest
 
 from manyheads.backbones import keras_process
+from manyheads.backbones.keras_parts import check_config, check_file, check_parts
 from manyheads.errors import ModelError
 from manyheads.model.head_configs import read_config
-from manyheads.model.safety import check_config, check_file, check_parts
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
 
