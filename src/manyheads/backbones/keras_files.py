@@ -97,9 +97,22 @@ def found(config: dict[str, Any] | None, group: Any) -> list[Network]:
     return [] if config is None else list(_networks(config, group))
 
 
-def in_order(layers: list[dict[str, Any]], group: Any) -> Arrays:
-    """The arrays of `layers` (as Keras's configuration lists them) in the HDF5 group `layers`."""
-    return Network("", list(_leaves(layers, group))).arrays
+def leaves(layers: list[dict[str, Any]], group: Any) -> Iterator[tuple[str, Arrays]]:
+    """The name and arrays of each of `layers`, as Keras's configuration lists them.
+
+    `group` is the HDF5 group `layers` of the newer format. Layers without arrays are left out.
+    """
+    for layer, key in _keyed(layers):
+        if key not in group:
+            continue
+        inner = layer["config"].get("layers")
+        if inner is not None:
+            if "layers" in group[key]:
+                yield from leaves(inner, group[key]["layers"])
+        elif "vars" in group[key] and len(group[key]["vars"]):
+            variables = group[key]["vars"]
+            arrays = [variables[str(index)][()] for index in range(len(variables))]
+            yield layer_name(layer), arrays
 
 
 def layer_name(layer: dict[str, Any]) -> str:
@@ -120,26 +133,12 @@ def _archive(file: Path | IO[bytes]) -> Iterator[tuple[dict[str, Any], Any]]:
         yield config, group
 
 
-def _leaves(layers: list[dict[str, Any]], group: Any) -> Iterator[tuple[str, Arrays]]:
-    for layer, key in _keyed(layers):
-        if key not in group:
-            continue
-        inner = layer["config"].get("layers")
-        if inner is not None:
-            if "layers" in group[key]:
-                yield from _leaves(inner, group[key]["layers"])
-        elif "vars" in group[key] and len(group[key]["vars"]):
-            variables = group[key]["vars"]
-            arrays = [variables[str(index)][()] for index in range(len(variables))]
-            yield layer_name(layer), arrays
-
-
 def _networks(config: dict[str, Any], group: Any) -> Iterator[Network]:
     layers = config["config"].get("layers")
     if layers is None or "layers" not in group:
         return
     name = config["config"].get("name", "")
-    yield Network(name, list(_leaves(layers, group["layers"])))
+    yield Network(name, list(leaves(layers, group["layers"])))
     for layer, key in _keyed(layers):
         if key in group["layers"]:
             yield from _networks(layer, group["layers"][key])
@@ -154,7 +153,7 @@ def _keyed(layers: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]
 
 
 def _older(config: dict[str, Any] | None, group: Any) -> list[Network]:
-    outer = [(name, _grouped(group[name])) for name in _listed(group.attrs, "layer_names")]
+    outer = [(name, _grouped(name, group[name])) for name in _listed(group.attrs, "layer_names")]
     whole = [layer for _, layers in outer for layer in layers]
     name = layer_name(config) if config else ""
     return [Network(name, whole)] + [
@@ -162,13 +161,14 @@ def _older(config: dict[str, Any] | None, group: Any) -> list[Network]:
     ]
 
 
-def _grouped(group: Any) -> list[tuple[str, Arrays]]:
+def _grouped(name: str, group: Any) -> list[tuple[str, Arrays]]:
     """The arrays of an outer layer by the layers inside it; what can be trained comes first."""
     layers: dict[str, Arrays] = {}
     for weight in _listed(group.attrs, "weight_names"):
         parts = weight.split("/")
-        layers.setdefault(parts[-2] if len(parts) > 1 else parts[0], []).append(group[weight][()])
-    return list(layers.items())
+        layers.setdefault(parts[-2] if len(parts) > 1 else name, []).append(group[weight][()])
+    # A layer that is no network has one name, whatever its arrays were called by.
+    return [(name, kept) for kept in layers.values()] if len(layers) == 1 else list(layers.items())
 
 
 def _listed(attributes: Any, name: str) -> list[str]:

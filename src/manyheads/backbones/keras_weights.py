@@ -32,17 +32,20 @@ def convert(backbone: str, file: str, target: str, metadata: dict[str, str]) -> 
     model = keras_builds.network(spec, spec.default_size, CHANNELS_LAST)
     expected = [tuple(variable.shape) for variable in model.weights]
     untrusted.bound(Path(file))
+    tried: list[Arrays] = []
     try:
-        candidates = _candidates(Path(file), spec, model)
+        for found in _candidates(Path(file), spec, model):
+            tried.append(found)
+            if [array.shape for array in found] == expected:
+                break
+        else:
+            raise _wrong(spec, expected, file, _difference(expected, tried))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise _wrong(spec, expected, file, f"a file that cannot be read ({reason})") from error
-    for found in candidates:
-        if [array.shape for array in found] == expected:
-            if not all(np.isfinite(array).all() for array in found):
-                raise _wrong(spec, expected, file, "arrays with what is no finite number")
-            return {"digest": arrays.save(Path(target), found, metadata)}
-    raise _wrong(spec, expected, file, _difference(expected, candidates))
+    if not all(np.isfinite(array).all() for array in tried[-1]):
+        raise _wrong(spec, expected, file, "arrays with what is no finite number")
+    return {"digest": arrays.save(Path(target), tried[-1], metadata)}
 
 
 def randomise(backbone: str, seed: int, target: str, metadata: dict[str, str]) -> dict[str, str]:
@@ -83,21 +86,25 @@ def _normal(
     return generator.standard_normal(shape, np.float32) * np.float32(spread)
 
 
-def _candidates(file: Path, spec: BackboneSpec, model: Any) -> list[Arrays]:
+def _candidates(file: Path, spec: BackboneSpec, model: Any) -> Iterator[Arrays]:
+    """What in a file may be the backbone's arrays, the most likely first."""
     if file.suffix.lower() == ".safetensors":
-        return [arrays.load(file)]
+        yield arrays.load(file)
+        return
     with keras_files.opened(file) as (config, group):
         networks = keras_files.found(config, group)
-        found = [network.arrays for network in networks]
         if not networks and "layers" in group:
             layers = model.get_config()["layers"]
             outer: Any = group["layers"]
             nested = [outer[key]["layers"] for key in outer if "layers" in outer[key]]
-            found = [keras_files.in_order(layers, at) for at in (outer, *nested)]
-        by_name = [_by_name(model, network) for network in networks]
-    if config is None and networks:
-        found = [*_as_keras_loads(file, spec, model), *found]
-    return [*filter(None, by_name), *found]
+            networks = [
+                Network("", list(keras_files.leaves(layers, at))) for at in (outer, *nested)
+            ]
+        older = config is None and "layers" not in group
+        yield from filter(None, (_by_name(model, network) for network in networks))
+        yield from (network.arrays for network in networks)
+    if older:
+        yield from _as_keras_loads(file, spec, model)
 
 
 def _by_name(model: keras.Model, network: Network) -> Arrays:
@@ -150,18 +157,19 @@ def _numbered(name: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (name, 0)
 
 
-def _as_keras_loads(file: Path, spec: BackboneSpec, model: Any) -> list[Arrays]:
+def _as_keras_loads(file: Path, spec: BackboneSpec, model: Any) -> Iterator[Arrays]:
     """By Keras's own reading of the older format, in which its server keeps them.
 
     With or without the classifier, whose arrays come last.
     """
     count = len(model.weights)
-    top = keras_builds.network(spec, spec.default_size, CHANNELS_LAST, top=True)
-    for shape in (model, top):
-        with suppress(ValueError):
-            shape.load_weights(file)
-            return [shape.get_weights()[:count]]
-    return []
+    with suppress(ValueError):
+        model.load_weights(file)
+        yield model.get_weights()
+    with suppress(ValueError):
+        whole = keras_builds.network(spec, spec.default_size, CHANNELS_LAST, top=True)
+        whole.load_weights(file)
+        yield whole.get_weights()[:count]
 
 
 def _difference(expected: list[tuple[int, ...]], candidates: list[Arrays]) -> str:

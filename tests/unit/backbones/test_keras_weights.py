@@ -12,7 +12,7 @@ from manyheads.backbones.keras_weights import _by_name
 
 
 def layer(kind: str, name: str) -> Any:
-    made = type(kind, (), {})()
+    made: Any = type(kind, (), {})()
     made.name, made.weights = name, [object()]
     return made
 
