@@ -10,9 +10,9 @@ import io
 import json
 import os
 import random
-import resource
 import sys
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -55,7 +55,12 @@ def outcome(function: Callable[[], Any], expected: type[Exception]) -> str:
 
     It has three seconds of a processor and no core file; a file may hang it, and is then killed.
     """
-    child = os.fork()
+    import resource
+
+    with warnings.catch_warnings():
+        # From Python 3.12 on: threads of libraries, which the child does without.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
