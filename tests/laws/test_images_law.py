@@ -12,7 +12,18 @@ from manyheads.settings import ImageSettings
 from tests.strategies import mutated_images, valid_images
 
 SMALL = ImageSettings(size=32)
-STARTS = (b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBPVP8 ")
+STARTS = (
+    b"",
+    b"\xff\xd8\xff\xe0",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF89a",
+    b"BM",
+    b"RIFF\0\0\0\0WEBPVP8 ",
+    b"II*\0",
+    b"MM\0*",
+    b"P6 9 9 255 ",
+    b"8BPS",
+)
 
 
 @settings(max_examples=300)

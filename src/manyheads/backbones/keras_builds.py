@@ -19,7 +19,7 @@ import numpy as np
 from manyheads import quiet
 from manyheads.backbones import arrays, own_files, registry
 from manyheads.backbones.exported import batch_size
-from manyheads.backbones.keras_parts import check_parts
+from manyheads.backbones.keras_parts import check_file
 from manyheads.backbones.normalisation import Normalisation
 from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec
 from manyheads.errors import BackboneError, WeightsError
@@ -92,7 +92,7 @@ def own_network(file: Path, size: int, pooling: str | None = "avg") -> keras.Mod
     """
     import keras
 
-    check_parts(file, "use only networks of Keras's own layers, or export this one as ONNX")
+    check_file(file, "use only networks of Keras's own layers, or export this one as ONNX")
     try:
         model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError, KeyError, AttributeError) as error:

@@ -4,22 +4,43 @@ A `.keras` file is a zip archive of `config.json` (the layers) and `model.weight
 arrays). The arrays of a network stand in `layers/<class in snake case>[_<count>]/vars/<index>`,
 and those of a network inside a network one `layers` deeper. Keras's order is the layers' order in
 the configuration.
+
+In the older `.h5`, which Keras 2 wrote and Keras 3 still writes, each outer layer has a group with
+the attribute `weight_names`, entries of `[<outer>/]<layer>/<variable>[:0]`; the attribute
+`layer_names` above has their order, and `model_config` beside them the configuration. Files of
+weights alone have no configuration.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from manyheads.backbones import hdf5, keras_archive
+from manyheads.backbones.members import StoredMember
+
 Arrays = list[np.ndarray[Any, Any]]
+
+
+class Network(NamedTuple):
+    """A network by its name, and the layers in it that hold arrays, in Keras's order.
+
+    Layers of a network inside it are among them, under their own names.
+    """
+
+    name: str
+    layers: list[tuple[str, Arrays]]
+
+    @property
+    def arrays(self) -> Arrays:
+        """All arrays in Keras's order."""
+        return [array for _, arrays in self.layers for array in arrays]
 
 
 # How a file begins, by how its name ends; safetensors begin with the length of a header in JSON.
@@ -43,38 +64,81 @@ def networks(file: Path | IO[bytes]) -> Iterator[tuple[str, Arrays]]:
 
     Raises `ValueError`, `KeyError` or `OSError` if the file is something else.
     """
-    import h5py
-
-    try:
-        with zipfile.ZipFile(file) as archive:
-            config = json.loads(archive.read("config.json"))
-            weights = io.BytesIO(archive.read("model.weights.h5"))
-    except zipfile.BadZipFile as error:
-        raise ValueError(str(error)) from error
-    with h5py.File(weights, "r") as group:
-        yield from _networks(config, group)
+    with _archive(file) as (config, group):
+        for network in found(config, group):
+            yield network.name, network.arrays
 
 
-def in_order(layers: list[dict[str, Any]], group: Any) -> Arrays:
-    """The arrays of `layers` (as Keras's configuration lists them) in the HDF5 group `layers`."""
-    arrays: Arrays = []
+@contextmanager
+def opened(file: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
+    """Yield the configuration of a `.keras` or HDF5 file, or None, and the group with its arrays.
+
+    Raises `ValueError`, `KeyError` or `OSError` if the file is something else, or does not keep
+    to what Keras writes.
+    """
+    if file.suffix.lower() == ".keras":
+        with _archive(file) as contents:
+            yield contents
+        return
+    with hdf5.opened(file) as group:
+        config = group.attrs.get("model_config")
+        config = None if config is None else keras_archive.parsed(config)
+        yield config, group.get("model_weights", group)
+
+
+def found(config: dict[str, Any] | None, group: Any) -> list[Network]:
+    """The networks in what `opened` yields, the outermost first.
+
+    None in a file of the newer kind without its configuration: there the order of the layers is
+    not told.
+    """
+    if _listed(group.attrs, "layer_names"):
+        return _older(config, group)
+    return [] if config is None else list(_networks(config, group))
+
+
+def leaves(layers: list[dict[str, Any]], group: Any) -> Iterator[tuple[str, Arrays]]:
+    """The name and arrays of each of `layers`, as Keras's configuration lists them.
+
+    `group` is the HDF5 group `layers` of the newer format. Layers without arrays are left out.
+    """
     for layer, key in _keyed(layers):
         if key not in group:
             continue
         inner = layer["config"].get("layers")
         if inner is not None:
-            arrays += in_order(inner, group[key]["layers"]) if "layers" in group[key] else []
-        elif "vars" in group[key]:
+            if "layers" in group[key]:
+                yield from leaves(inner, group[key]["layers"])
+        elif "vars" in group[key] and len(group[key]["vars"]):
             variables = group[key]["vars"]
-            arrays += [variables[str(index)][()] for index in range(len(variables))]
-    return arrays
+            arrays = [variables[str(index)][()] for index in range(len(variables))]
+            yield layer_name(layer), arrays
 
 
-def _networks(config: dict[str, Any], group: Any) -> Iterator[tuple[str, Arrays]]:
+def layer_name(layer: dict[str, Any]) -> str:
+    """The name of a layer in a configuration."""
+    return str(layer["config"].get("name") or layer.get("name") or layer["class_name"])
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in HDF5: `SeparableConv2D` → `separable_conv2d`."""
+    words = re.sub(r"(?<=.)(?=[A-Z][a-z])", "_", re.sub(r"\W", "", name))
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words).lower()
+
+
+@contextmanager
+def _archive(file: Path | IO[bytes]) -> Iterator[tuple[dict[str, Any], Any]]:
+    config = keras_archive.config(file)
+    with StoredMember(file, keras_archive.WEIGHTS) as weights, hdf5.opened(weights) as group:
+        yield config, group
+
+
+def _networks(config: dict[str, Any], group: Any) -> Iterator[Network]:
     layers = config["config"].get("layers")
     if layers is None or "layers" not in group:
         return
-    yield config["config"].get("name", ""), in_order(layers, group["layers"])
+    name = config["config"].get("name", "")
+    yield Network(name, list(leaves(layers, group["layers"])))
     for layer, key in _keyed(layers):
         if key in group["layers"]:
             yield from _networks(layer, group["layers"][key])
@@ -88,7 +152,32 @@ def _keyed(layers: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]
         seen[name] += 1
 
 
-def snake_case(name: str) -> str:
-    """The name of a class as Keras writes it in HDF5: `SeparableConv2D` → `separable_conv2d`."""
-    words = re.sub(r"(?<=.)(?=[A-Z][a-z])", "_", re.sub(r"\W", "", name))
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words).lower()
+def _older(config: dict[str, Any] | None, group: Any) -> list[Network]:
+    outer = [(name, _grouped(name, group[name])) for name in _listed(group.attrs, "layer_names")]
+    whole = [layer for _, layers in outer for layer in layers]
+    name = layer_name(config) if config else ""
+    return [Network(name, whole)] + [
+        Network(name, layers) for name, layers in outer if len(layers) > 1
+    ]
+
+
+def _grouped(name: str, group: Any) -> list[tuple[str, Arrays]]:
+    """The arrays of an outer layer by the layers inside it; what can be trained comes first."""
+    layers: dict[str, Arrays] = {}
+    for weight in _listed(group.attrs, "weight_names"):
+        parts = weight.split("/")
+        layers.setdefault(parts[-2] if len(parts) > 1 else name, []).append(group[weight][()])
+    # A layer that is no network has one name, whatever its arrays were called by.
+    return [(name, kept) for kept in layers.values()] if len(layers) == 1 else list(layers.items())
+
+
+def _listed(attributes: Any, name: str) -> list[str]:
+    """A list of names in an attribute, or where it is too long for one in `<name>0`, `<name>1` …"""
+    if name in attributes:
+        pieces = [attributes[name]]
+    else:
+        pieces = []
+        while f"{name}{len(pieces)}" in attributes:
+            pieces.append(attributes[f"{name}{len(pieces)}"])
+    words = [word for piece in pieces for word in np.ravel(piece)]
+    return [word.decode() if isinstance(word, bytes) else str(word) for word in words]

@@ -15,6 +15,7 @@ from manyheads.backbones import (
     keras_process,
     keras_server,
     own_files,
+    untrusted,
     wheel,
 )
 from manyheads.backbones.registry import BackboneSpec
@@ -163,7 +164,12 @@ def _convert(
 ) -> None:
     metadata = {"backbone": spec.name, "source": source}
     arguments = {"backbone": spec.name, "file": str(file), "target": str(path)}
-    keras_process.call(_CONVERT, {**arguments, "metadata": metadata}, stop=stop)
+
+    def refusal(found: str) -> WeightsError:
+        remedy = f"give a file that Keras saved from {spec.function}"
+        return WeightsError(f"the weights of {spec.name} in {file}", found, remedy)
+
+    untrusted.call(_CONVERT, {**arguments, "metadata": metadata}, refusal, stop)
 
 
 def _random(spec: BackboneSpec, seed: int, path: Path, stop: threading.Event | None) -> None:

@@ -28,6 +28,7 @@ from manyheads.cli import (
     export,
     extract,
     fit,
+    import_,
     lesson,
     predict,
     report,
@@ -39,7 +40,7 @@ from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
     demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
-    predict, explain,
+    predict, explain, import_,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

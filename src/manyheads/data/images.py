@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from manyheads.settings import ImageSettings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
+_LONGEST = 1 << 30  # bytes; Pillow's limit of pixels, uncompressed in 16 bits, has fewer
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -145,6 +147,12 @@ def _read(source: Path | bytes, name: str) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
+        about = source.stat()
+        # A pipe would be waited for, and a device may have no end.
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise _refused(name, "no ordinary file")
+        if about.st_size > _LONGEST:
+            raise _refused(name, f"{about.st_size:,} bytes")
         return source.read_bytes()
     except OSError as error:
         found = (error.strerror or str(error)).lower()

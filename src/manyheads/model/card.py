@@ -19,6 +19,8 @@ from manyheads.settings import ImageSettings, plain
 
 FORMAT = 1
 _BLOCK = 1 << 24
+_LONGEST = 1 << 26  # bytes; a million classes have some 2²⁴
+_WORDS = ("backbone", "weights", "weights_source", "preprocessing", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def read_card(model: Path) -> ModelCard:
     expected = f"the side file {path}, which says how to use {model.name}"
     together = "keep the two files together, as `manyheads export` writes them"
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document = _document(path)
         version, owner = document.pop("format"), document.pop("file_sha256")
         if version != FORMAT:
             remedy = "open it with the version of manyheads that wrote it, or a newer one"
@@ -67,7 +69,7 @@ def read_card(model: Path) -> ModelCard:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ModelError(expected, reason, together) from error
-    except (ValueError, KeyError, TypeError, AttributeError, SettingError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SettingError) as error:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(expected, " ".join(reason.split()), together) from error
     if owner != file_digest(model):
@@ -77,12 +79,22 @@ def read_card(model: Path) -> ModelCard:
     return card
 
 
+def _document(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"more than {_LONGEST:,} bytes")
+    return json.loads(content.decode("utf-8"))
+
+
 def _card(document: dict[str, Any]) -> ModelCard:
     classes = document["classes"]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("classes that are no list of names")
     if len(set(classes)) < max(2, len(classes)):
         raise ValueError("fewer than two classes, or one twice")
+    if not all(isinstance(document[name], str) for name in _WORDS):
+        raise ValueError(f"{', '.join(_WORDS)} that are not all text")
     image = ImageSettings(**document["image"])
     return ModelCard(**{**document, "classes": tuple(classes), "image": image})
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from manyheads.backbones import registry
+from manyheads.backbones.keras_parts import check_parts
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.model.card import ModelCard, card_path, read_card
@@ -19,7 +20,6 @@ from manyheads.model.checkpoints import MODEL_SUFFIXES
 from manyheads.model.network import Network, Row
 from manyheads.model.prediction import Image, Prediction, Predictions
 from manyheads.model.prediction_stream import PredictionStream
-from manyheads.model.safety import check_parts
 from manyheads.model.subnetwork_answers import Subnetworks, subnetworks_of
 from manyheads.settings import number
 from manyheads.study.folder import RunFolder

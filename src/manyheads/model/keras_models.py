@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones import keras_builds, registry
+from manyheads.backbones.keras_parts import check_file
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.safety import check_parts
 from manyheads.places import disk_errors
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def open_model(file: str) -> Any:
     """The Keras model in `file`; raises `ModelError` if it is none, or could run its own code."""
     import keras
 
-    check_parts(Path(file))
+    check_file(Path(file))
     try:
         return keras.saving.load_model(file, compile=True, safe_mode=True)
     except (ValueError, OSError, TypeError, KeyError) as error:

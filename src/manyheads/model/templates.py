@@ -19,19 +19,23 @@ from typing import IO, Any
 
 import numpy as np
 
-from manyheads.backbones import products
+from manyheads.backbones import arrays, products, untrusted
+from manyheads.backbones.members import StoredMember
 from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
 from manyheads.backbones.weights import Weights
-from manyheads.errors import ManyheadsError, ModelError
+from manyheads.errors import ManyheadsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.members import StoredMember
+from manyheads.model.card import file_digest
+from manyheads.model.foreign import no_head
 from manyheads.model.openvino_models import write_openvino
 from manyheads.places import disk_errors
 
 _BLANK = "manyheads.model.keras_models:blank"
 _BLANK_OWN = "manyheads.model.own_networks:blank"
 _BLANK_HEAD = "manyheads.model.own_networks:blank_head"
+_HEAD = "manyheads.model.foreign:stored_head"
+_HEADS = 50  # heads in the cache
 _KEPT = 6  # templates in the cache; Xception's has 86 MB
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _COPY = 1 << 24  # bytes: whoever reads in many small parts waits for its turn at each
@@ -83,27 +87,12 @@ def prepare_template(
 
 def read_head(file: Path) -> Parameters:
     """The arrays of the head in a .keras file that `write_model` wrote; raises `ModelError`."""
-    import h5py
-
-    try:
-        with (
-            StoredMember(file, _WEIGHTS) as weights,
-            h5py.File(weights, "r") as arrays,
-        ):
-            layers: Any = arrays["layers"]
-            flat = [
-                np.asarray(layers[name]["vars"][str(n)])
-                for name in ("dense", "dense_1")
-                if name in layers
-                for n in (0, 1)
-            ]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"a head on its backbone in {file}", str(error), "export it again from its run folder"
-        ) from error
-    if len(flat) == 2:
-        flat = [np.zeros((len(flat[0]), 0), np.float32), np.zeros(0, np.float32), *flat]
-    return Parameters(*flat)
+    name = "head.safetensors"
+    with untrusted.refused(lambda found: no_head(file, found)):
+        product = products.made(
+            "heads", {"model": file_digest(file)}, _HEAD, {"file": str(file)}, name, keep=_HEADS
+        )
+    return Parameters(*arrays.load(product.folder / name))
 
 
 def _template(

@@ -118,3 +118,28 @@ def save_weights(backbone: str, weights: str, folder: str) -> dict[str, Any]:
     for name, save in files.items():
         save(Path(folder) / name)
     return {name: str(Path(folder) / name) for name in files}
+
+
+def vanish_at(file: str) -> dict[str, Any]:
+    os.kill(os.getpid(), 11)
+    return {"file": file}
+
+
+def spin(file: str) -> dict[str, Any]:
+    """Run for ever, with a second to do it in."""
+    from manyheads.backbones import untrusted
+
+    untrusted._SECONDS = 1
+    untrusted.bound(Path(file))
+    while True:
+        pass
+
+
+def fill(file: str) -> dict[str, Any]:
+    """Ask for more memory than a small file can need."""
+    import numpy as np
+
+    from manyheads.backbones import untrusted
+
+    untrusted.bound(Path(file))
+    return {"bytes": np.zeros(1 << 33, np.uint8).nbytes}

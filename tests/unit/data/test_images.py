@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,6 +226,28 @@ def test_a_decompression_bomb_is_refused_before_it_is_opened(side):
         warnings.simplefilter("error")
         with pytest.raises(ImageError, match=r"bomb\.png to hold at most 89,478,485 pixels"):
             load_pixels(bomb, SMALL, "bomb.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.timeout(20)
+def test_what_would_never_end_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for endless in (tmp_path / "pipe.jpg", Path("/dev/zero")):
+        with pytest.raises(ImageError, match="found no ordinary file"):
+            load_pixels(endless, SMALL)
+
+
+def test_a_giant_of_a_file_is_not_read(tmp_path):
+    with (tmp_path / "giant.bmp").open("wb") as file:
+        file.truncate((1 << 30) + 1)  # of no bytes on the disk
+    with pytest.raises(ImageError, match="found 1,073,741,825 bytes"):
+        load_pixels(tmp_path / "giant.bmp", SMALL)
+
+
+@pytest.mark.parametrize("format", ["TIFF", "PPM", "TGA", "ICO", "PDF", "EPS"])
+def test_other_formats_are_refused(format):
+    with pytest.raises(ImageError, match="to be a JPEG, PNG, WebP, BMP or GIF image"):
+        load_pixels(encoded(distinct_image("a", 32), format), SMALL, "image.jpg")
 
 
 def test_a_missing_file_is_an_image_error(tmp_path):

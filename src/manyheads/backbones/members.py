@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import io
-import struct
-import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-# What precedes a file: the lengths of its name and of the extra field behind that come last.
-_HEADER = struct.Struct("<26xHH")  # PKWARE, APPNOTE.TXT, section 4.3.7
+from manyheads.backbones import keras_archive
 
 
 class StoredMember(io.RawIOBase):
-    """A file of the archive at `path`, stored without compression, to read and to seek in.
+    """A file of the `.keras` archive `source`, to read and to seek in.
 
     `zipfile` would read all that a seek passes over, and HDF5 seeks much. In return it would
     compare a checksum: whoever opens this has compared one of the whole archive. Raises
-    `ValueError` for a compressed file, `KeyError` where there is no file of this name.
+    `ValueError` for an archive that Keras would not write, `KeyError` where there is no file of
+    this name.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
-        with zipfile.ZipFile(path) as archive:
-            entry = archive.getinfo(name)
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"{name} is compressed")
-        self.size, self._at = entry.file_size, 0
-        self._file = path.open("rb")
-        self._file.seek(entry.header_offset)
-        lengths = _HEADER.unpack(self._file.read(_HEADER.size))
-        self._start = self._file.tell() + sum(lengths)
+    def __init__(self, source: Path | IO[bytes], name: str) -> None:
+        self._start, self.size = keras_archive.members(source)[name]
+        self._at = 0
+        self._owned = isinstance(source, Path)
+        self._file: Any = source.open("rb") if isinstance(source, Path) else source
 
     def readable(self) -> bool:
         """Always."""
@@ -54,6 +47,7 @@ class StoredMember(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, unless it is somebody else's."""
+        if self._owned:
+            self._file.close()
         super().close()

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.model.members import StoredMember
+from manyheads.backbones.members import StoredMember
 
 CONTENT = bytes(range(256)) * 3
 
 
 def archive(folder: Path, compression: int = zipfile.ZIP_STORED) -> Path:
     """An archive with the content between two others, behind a header with an extra field."""
-    path = folder / "some.zip"
+    path = folder / "some.keras"
     with zipfile.ZipFile(path, "w", compression) as written:
-        written.writestr("before", b"x" * 100)
-        with written.open("content", "w", force_zip64=True) as member:
+        written.writestr("metadata.json", b"x" * 100)
+        with written.open("model.weights.h5", "w", force_zip64=True) as member:
             member.write(CONTENT)
-        written.writestr("behind", b"y" * 100)
+        written.writestr("config.json", b"y" * 100)
     return path
 
 
@@ -42,7 +42,7 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=8))
 def test_it_is_like_a_file_of_its_own(path: Path, steps: list[tuple[str, int, int]]) -> None:
     wanted = io.BytesIO(CONTENT)
-    with StoredMember(path, "content") as found:
+    with StoredMember(path, "model.weights.h5") as found:
         assert found.size == len(CONTENT)
         for what, count, whence in steps:
             if what == "read":
@@ -55,5 +55,5 @@ def test_it_is_like_a_file_of_its_own(path: Path, steps: list[tuple[str, int, in
 def test_what_is_compressed_or_missing_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         StoredMember(path, "another")
-    with pytest.raises(ValueError, match="content is compressed"):
-        StoredMember(archive(tmp_path, zipfile.ZIP_DEFLATED), "content")
+    with pytest.raises(ValueError, match="compressed, where Keras"):
+        StoredMember(archive(tmp_path, zipfile.ZIP_DEFLATED), "model.weights.h5")

@@ -1,0 +1,150 @@
+"""`manyheads import`: a model that Keras has saved, made a model of manyheads."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from manyheads.settings import INTERPOLATIONS
+
+if TYPE_CHECKING:
+    from manyheads.model.import_check import Check
+    from manyheads.model.imported import Imported
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "import",
+        help="bring a model that was trained with Keras, 2 or 3",
+        description="Make a model of manyheads out of one that Keras has saved: a frozen backbone, "
+        "pooling, and a head of one or two dense layers, as the lesson's script writes it. Only "
+        "arrays and layer names are read, nothing in the file runs; so a .h5 of Keras 2 that "
+        "Keras 3 cannot open comes in too. predict, explain and export then work on it.",
+    )
+    parser.add_argument("file", metavar="FILE", help=".keras or .h5, of Keras 2 or 3")
+    names = parser.add_mutually_exclusive_group(required=True)
+    names.add_argument(
+        "--classes", nargs="+", metavar="NAME",
+        help="the classes in the order of the outputs (Keras's loader sorts the folders' names)",
+    )  # fmt: skip
+    names.add_argument(
+        "--classes-from", metavar="WHERE",
+        help="the folder of class folders that it was trained on, a text file of a name a line, or "
+        "JSON: a list, class_indices, or a model's side file",
+    )  # fmt: skip
+    parser.add_argument("--to", required=True, metavar="MODEL", help="the .keras file to write")
+    parser.add_argument(
+        "--backbone", metavar="NAME",
+        help="what it was trained on (default: as its layers are named, else xception)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--image-size", metavar="PIXELS", help="side of its images (default: as the file tells)"
+    )
+    parser.add_argument(
+        "--interpolation", default="nearest", metavar="NAME",
+        help=f"how its images were resized: {', '.join(INTERPOLATIONS)} (default: %(default)s, as "
+        "the lesson's loader does)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exif", action="store_true",
+        help="turn images as the camera recorded, which the lesson's loader does not",
+    )  # fmt: skip
+    parser.add_argument(
+        "--check", nargs="+", metavar="IMAGE", default=(),
+        help="files, folders or globs to compare predictions on with Keras's own reading of FILE "
+        "(default: generated images)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli.predict import image_files
+    from manyheads.model.class_names import read_names
+    from manyheads.model.imported import import_model
+    from manyheads.settings import whole
+
+    size = args.image_size
+    imported = import_model(
+        args.file,
+        args.to,
+        classes=args.classes or read_names(args.classes_from),
+        backbone=args.backbone,
+        image_size=None if size is None else whole("image_size", size, 32, 2048),
+        interpolation=args.interpolation,
+        exif=args.exif,
+        check=image_files(list(args.check)),
+        note=lambda text: print(f"{text} …", file=sys.stderr),
+        stop=stop,
+    )
+    if args.json:
+        _print_json(imported)
+    else:
+        _print_table(imported)
+
+
+def _print_table(imported: Imported) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from manyheads.cli import tables
+    from manyheads.cli.screen import size_words
+    from manyheads.model.card import card_path
+
+    table = Table.grid(padding=(0, 2))
+    for what, found in _rows(imported):
+        table.add_row(what, Text(found))
+    tables.print_table(table)
+    print()
+    for file in (imported.model, card_path(imported.model)):
+        print(f"{file} ({size_words(file.stat().st_size)})")
+
+
+def _rows(imported: Imported) -> list[tuple[str, str]]:
+    card, image = imported.card, imported.card.image
+    same = "ImageNet's, so cached features serve it" if imported.imagenet else "its own"
+    turned = "turned as recorded" if image.exif else "EXIF ignored"
+    return [
+        ("backbone", f"{card.backbone}; weights {card.weights[:12]}…, {same}"),
+        ("images", f"{image.size} × {image.size}, {image.interpolation}, {turned}"),
+        ("head", _head_words(imported)),
+        ("classes", f"{len(card.classes)}: {', '.join(card.classes)}"),
+        ("check", _check_words(imported.check)),
+    ]
+
+
+def _head_words(imported: Imported) -> str:
+    last = f"Dense {len(imported.card.classes)}"
+    inner = f"Dense {imported.size_inner} relu → Dropout {imported.droprate:g} → "
+    words = (inner if imported.size_inner else "") + last
+    if imported.softmax:
+        words += " (its softmax is applied to the logits)"
+    if imported.folded:
+        words += " (two dense layers without an activation between them, made one)"
+    if not imported.told and imported.size_inner:
+        words += " (arrays alone: relu and no dropout are taken for granted)"
+    return words
+
+
+def _check_words(check: Check | None) -> str:
+    if check is None:
+        return "only arrays: the file does not describe its layers"
+    if check.difference is None:
+        return f"only arrays: Keras cannot open the file ({check.reason})"
+    kind = "given" if check.given else "generated"
+    close = "exactly" if not check.difference else f"to {check.difference:.1g}"
+    return f"equal to Keras's own probabilities on {check.images} {kind} images, {close}"
+
+
+def _print_json(imported: Imported) -> None:
+    from manyheads.cli import tables
+    from manyheads.model.card import card_path
+    from manyheads.settings import plain
+
+    document = plain(imported)
+    document |= {"source": str(imported.source), "model": str(imported.model)}
+    tables.print_json({**document, "side_file": str(card_path(imported.model))})
