@@ -49,9 +49,19 @@ def with_preprocessing(spec: BackboneSpec, inner: keras.Model, data_format: str)
     """`inner` behind its own preprocessing: raw 0–255 RGB (float32) → pooled features."""
     import keras
 
-    preprocess = getattr(keras.applications, spec.module).preprocess_input
     raw = keras.Input(inner.input_shape[1:], dtype="float32")
-    return keras.Model(raw, inner(preprocess(raw, data_format=data_format)))
+    return keras.Model(raw, inner(preprocessed(spec, raw, data_format)))
+
+
+def preprocessed(spec: BackboneSpec, raw: Any, data_format: str) -> Any:
+    """Raw 0–255 RGB as the backbone expects it: an array of floats, or a tensor of Keras's.
+
+    An array may be changed in place.
+    """
+    import keras
+
+    preprocess = getattr(keras.applications, spec.module).preprocess_input
+    return preprocess(raw, data_format=data_format)
 
 
 def export(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -169,7 +170,7 @@ class Classifier:
             card, size, head = self.card, self.card.image.size, None
             program = exported.existing(registry.get(card.backbone), card.weights, size)
             # The side file holds the model's digest, so this is its backbone, bit for bit.
-            if program is not None and self.path.suffix == ".keras":
+            if program is not None and self.path.suffix == ".keras" and card.is_plain:
                 head = read_head(self.path)
                 logits = len(head.bias)
             else:
@@ -185,7 +186,9 @@ class Classifier:
         return self._network
 
     def _own_program(self, stop: threading.Event | None) -> Program:
-        known = {"backbone": self.card.backbone, "size": self.card.image.size}
+        known: dict[str, Any] = {"backbone": self.card.backbone, "size": self.card.image.size}
+        if not self.card.is_plain:
+            known["plain"] = False
         recipe = {"model": file_digest(self.path), **known}
         return made(recipe, _TO_PROGRAM, {"file": str(self.path), **known}, stop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ CLASSES = ("cat", "dog", "red panda")
 def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path) -> None:
     files = [tmp_path / "best.keras", tmp_path / "best.h5"]
     for file in files:
-        assert export_model(small_run, file.suffix[1:], file) == [file, card_path(file)]
+        assert export_model(small_run, file.suffix[1:], file).files == (file, card_path(file))
         assert read_card(file) == read_card(small_run.best)
     images = validation_images(small_run)
     labels = [CLASSES.index(image.parent.name) for image in images]
@@ -52,7 +53,7 @@ def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path
 
 def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: Path) -> None:
     folder, file = small_study.folder, tmp_path / "best.xml"
-    written = export_model(folder, "openvino", file)
+    written = export_model(folder, "openvino", file).files
     assert sorted(written) == sorted(tmp_path.iterdir())
     assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
     assert read_card(file) == read_card(folder.best)
@@ -80,7 +81,7 @@ def by_openvino(file: Path, images: list[Path]) -> np.ndarray:
 
 
 def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> None:
-    written = export_model(small_run, "keras")
+    written = export_model(small_run, "keras").files
     assert [path.relative_to(small_run.path).as_posix() for path in written] == [
         "export/best.keras",
         "export/best.keras.json",
@@ -95,8 +96,8 @@ def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path:
 
 
 def test_an_unknown_format(small_run: RunFolder) -> None:
-    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino"):
-        export_model(small_run, "onnx")
+    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino, onnx"):
+        export_model(small_run, "pmml")
 
 
 def test_the_model_is_not_replaced_by_its_copy(small_run: RunFolder) -> None:
@@ -130,7 +131,7 @@ def test_a_failure_leaves_nothing(
 def test_a_failure_keeps_what_was_exported_before(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = export_model(small_run, "keras", tmp_path / "best.keras")
+    written = export_model(small_run, "keras", tmp_path / "best.keras").files
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -260,17 +261,18 @@ def head(candidate: int, epoch: int = 1) -> BestHead:
 @pytest.mark.slow
 def test_a_network_that_fixes_its_batch_is_exported_for_one_image(tmp_path: Path) -> None:
     code = """
-import sys
+import json, sys
 from manyheads.keras_backend import import_keras
 keras = import_keras()
 from manyheads.backbones import keras_builds, registry
 from manyheads.model.keras_models import convert
 base = keras_builds.network(registry.get("efficientnet_b0"), 32, "channels_last")
 keras.Model(base.inputs, keras.layers.Dense(3)(base.outputs[0])).save(sys.argv[1])
-convert(sys.argv[1], sys.argv[2])
+convert(sys.argv[1], "openvino", sys.argv[2], json.loads(sys.argv[3]))
 """
     saved, target = tmp_path / "model.keras", tmp_path / "model.xml"
-    command = [sys.executable, "-c", code, str(saved), str(target)]
+    about = json.dumps({"classes": "[]", "card": "{}"})
+    command = [sys.executable, "-c", code, str(saved), str(target), about]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "openvino"})
     program = quiet.openvino().Core().compile_model(target, "CPU")
     assert program(np.zeros((1, 32, 32, 3), np.float32))[0].shape == (1, 3)
