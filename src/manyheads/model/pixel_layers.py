@@ -30,7 +30,7 @@ def with_pixels(spec: BackboneSpec, model: keras.Model) -> keras.Model:
         images = layer(images)
     probabilities = keras.layers.Softmax(name="probabilities")(model(images))
     whole = keras.Model(raw, probabilities)
-    rate: Any = keras.ops.convert_to_numpy(model.optimizer.learning_rate)
+    rate: Any = model.optimizer.get_config()["learning_rate"]
     whole.compile(
         optimizer=keras.optimizers.Adam(learning_rate=float(rate)),
         loss=keras.losses.CategoricalCrossentropy(),

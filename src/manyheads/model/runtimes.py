@@ -16,6 +16,7 @@ from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST
 from manyheads.errors import ModelError
 from manyheads.model.converters import INPUT, OUTPUT
+from manyheads.model.formats import FORMATS
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -43,8 +44,9 @@ def answer(
             continue
         np.save(target, np.concatenate(found))
         return {"runtime": name, "any_batch": step > 1}
+    opens = FORMATS[format_].opens
     raise ModelError(
-        f"a {format_} export that its runtime can run", reason[:200], "export it in another format"
+        f"an export that {opens} can open and run", reason[:200], "export it in another format"
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,27 @@ import numpy as np
 import pytest
 
 from manyheads import quiet
-from manyheads.backbones.weights import Weights
+from manyheads.backbones import keras_process, registry
+from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.images import load_pixels
-from manyheads.errors import Interrupted, ManyheadsError, ModelError, RunError, SettingError
+from manyheads.errors import (
+    Interrupted,
+    ManyheadsError,
+    MissingExtraError,
+    ModelError,
+    RunError,
+    SettingError,
+)
 from manyheads.heads.bank import Metrics
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, glorot_parameters
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model import export
-from manyheads.model.card import card_path, read_card
+from manyheads.model.card import card_path, read_card, write_card
+from manyheads.model.classifier import load
 from manyheads.model.export import export_model, write_models
+from manyheads.model.formats import FORMATS
+from manyheads.model.templates import write_model
 from manyheads.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, about_head
@@ -32,6 +46,7 @@ from manyheads.study.space import Trial
 from tests.plain_keras import opened
 from tests.small_study import small_settings
 
+FAST = ("keras", "openvino")  # they need no TensorFlow
 WEIGHTS = Weights(Path("weights.safetensors"), "d" * 64, "a test")
 CLASSES = ("cat", "dog", "red panda")
 
@@ -87,6 +102,117 @@ def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> Non
         "export/best.keras.json",
     ]
     assert written[0].read_bytes() == small_run.best.read_bytes()
+
+
+def test_pixels_go_in_and_probabilities_come_out(small_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "best.keras"
+    exported = export_model(small_run, "keras", file, with_preprocessing=True)
+    assert (exported.card.input, exported.card.output) == ("pixels", "probabilities")
+    assert read_card(file) == exported.card
+    assert exported.check.images == 12
+    assert exported.check.any_batch
+    assert 0 <= exported.check.difference < 1e-5
+    images = validation_images(small_run)
+    wanted = load(small_run.path).predict(images)
+    found = load(file).predict(images)
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=0, atol=1e-5)
+    assert found.labels == wanted.labels
+
+
+@pytest.mark.slow
+def test_an_h5_file_with_its_preprocessing_is_loaded_as_such(
+    small_run: RunFolder, tmp_path: Path
+) -> None:
+    file = tmp_path / "best.h5"
+    export_model(small_run, "h5", file, with_preprocessing=True)
+    images = validation_images(small_run)
+    wanted = load(small_run.path).predict(images).probabilities
+    np.testing.assert_allclose(load(file).predict(images).probabilities, wanted, atol=1e-5)
+
+
+def test_a_card_that_says_pixels_of_a_plain_model(small_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "best.keras"
+    card = export_model(small_run, "keras", file).card
+    write_card(file, replace(card, input="pixels", output="probabilities"))
+    with pytest.raises(ModelError, match=r"uint8 images that ends with a softmax.*Dense"):
+        load(file).predict(validation_images(small_run))
+
+
+@pytest.mark.parametrize(
+    "format_",
+    ["keras", "openvino"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name not in FAST],
+)
+def test_a_converter_that_changes_the_answers_is_refused(
+    small_run: RunFolder,
+    other_head: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_: str,
+) -> None:
+    call = keras_process.call
+
+    def sabotaged(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if function.endswith(":convert"):
+            arguments |= {"file": str(other_head)}
+        return call(function, arguments, **options)
+
+    monkeypatch.setattr(keras_process, "call", sabotaged)
+    target = tmp_path / "deep" / FORMATS[format_].target(Path()).name
+    words = r"to say what the study's model says.*probabilities .* apart for validation/.*\.png"
+    with pytest.raises(ModelError, match=words):
+        export_model(small_run, format_, target, with_preprocessing=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def other_head(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole model on the same backbone whose head is another one."""
+    spec = registry.get("mobilenet")
+    parameters, _ = load_head(small_run.head(1))
+    turned = parameters._replace(kernel=-2 * parameters.kernel)
+    file = tmp_path_factory.mktemp("other") / "other.keras"
+    settings = Hyperparameters(size_inner=len(parameters.inner_bias))
+    write_model(spec, resolve(spec, "random:0"), 32, (turned, settings), file)
+    return file
+
+
+def test_a_file_that_its_runtime_cannot_open_is_refused(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = keras_process.call
+
+    def half_written(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if not function.endswith(":convert"):
+            return call(function, arguments, **options)
+        Path(arguments["target"]).write_text("<net")
+        return {}
+
+    monkeypatch.setattr(keras_process, "call", half_written)
+    with pytest.raises(ModelError, match="an export that OpenVINO can open and run"):
+        export_model(small_run, "openvino", tmp_path / "best.xml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extra_leaves_nothing(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'manyheads\[export\]'"):
+        export_model(small_run, "litert", tmp_path / "deep" / "best.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_saved_model_replaces_an_earlier_one_and_nothing_else(
+    small_run: RunFolder, tmp_path: Path
+) -> None:
+    target = tmp_path / "model"
+    for inside in (False, True):
+        exported = export_model(small_run, "saved_model", target, with_preprocessing=inside)
+        assert exported.files == (target, card_path(target))
+        assert sorted(tmp_path.iterdir()) == sorted(exported.files)
+        assert read_card(target).input == ("pixels" if inside else "preprocessed")
 
 
 def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path: Path) -> None:
