@@ -40,6 +40,7 @@ BENCHMARKS = (
     Benchmark("findings", "do the lesson's claims hold on its photographs?", by_default=False),
     Benchmark("grid_storage", "what do half-precision grids change?", by_default=False),
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
+    Benchmark("exports", "how large is an export, and how close?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )
 

@@ -90,12 +90,12 @@ class Runtime:
     format: str
     package: str
     program: str
-    backend: str = ""
+    backend: str = "tensorflow"
 
 
 RUNTIMES = {
-    "Keras on TensorFlow": Runtime("keras", "tensorflow", _KERAS, "tensorflow"),
-    "Keras on TensorFlow, h5": Runtime("h5", "tensorflow", _KERAS, "tensorflow"),
+    "Keras on TensorFlow": Runtime("keras", "tensorflow", _KERAS),
+    "Keras on TensorFlow, h5": Runtime("h5", "tensorflow", _KERAS),
     "Keras on JAX": Runtime("keras", "jax", _KERAS, "jax"),
     "OpenVINO": Runtime("openvino", "openvino", _OPENVINO),
     "ONNX Runtime": Runtime("onnx", "onnxruntime", _ONNX),
@@ -114,7 +114,7 @@ def probabilities(
         "images": list(map(str, images)),
         "answers": str(scratch / "answers.npy"),
     }
-    calm = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": runtime.backend or "none"}
+    calm = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": runtime.backend}
     done = subprocess.run(
         [sys.executable, "-I", "-c", _BEFORE + runtime.program + _AFTER],
         input=json.dumps(request),

@@ -12,11 +12,12 @@ from manyheads.backbones import registry, weights
 from manyheads.errors import DownloadError
 from manyheads.model.classifier import load
 from manyheads.model.export import Exported, export_model
+from manyheads.model.formats import FORMATS
 from manyheads.pipeline import run_study
 from manyheads.settings import ImageSettings
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
-from tests.runtimes import RUNTIMES, Runtime, probabilities, require
+from tests.runtimes import RUNTIMES, probabilities, require
 from tests.small_study import small_settings
 
 INSIDE = pytest.mark.parametrize("inside", [False, True], ids=["plain", "with preprocessing"])
@@ -49,13 +50,13 @@ def lesson(clothing: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
 
 @pytest.mark.slow
 @INSIDE
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("format_", FORMATS)
 def test_xception_on_real_photographs(
-    lesson: RunFolder, name: str, inside: bool, tmp_path: Path
+    lesson: RunFolder, format_: str, inside: bool, tmp_path: Path
 ) -> None:
     photographs = sorted((lesson.path.parent / "photographs" / "validation").glob("*/*"))
     assert len(photographs) == 40
-    exported = round_trip(lesson, RUNTIMES[name], inside, photographs, tmp_path)
+    exported = round_trip(lesson, format_, inside, photographs, tmp_path)
     assert exported.check.images == 32
     assert exported.check.source == "validation images"
 
@@ -63,29 +64,25 @@ def test_xception_on_real_photographs(
 @INSIDE
 def test_openvino_on_a_small_backbone(small_run: RunFolder, inside: bool, tmp_path: Path) -> None:
     images = sorted((small_run.path.parent / "images" / "validation").glob("*/*"))
-    round_trip(small_run, RUNTIMES["OpenVINO"], inside, images, tmp_path)
+    round_trip(small_run, "openvino", inside, images, tmp_path)
 
 
 def round_trip(
-    folder: RunFolder, runtime: Runtime, inside: bool, images: list[Path], scratch: Path
+    folder: RunFolder, format_: str, inside: bool, images: list[Path], scratch: Path
 ) -> Exported:
-    """Export, open elsewhere, and compare with the study's model on `images`."""
-    require(runtime)
-    exported = export_model(
-        folder, runtime.format, scratch / f"model{suffix(runtime)}", with_preprocessing=inside
-    )
+    """Export, open in every runtime of the format, and compare with the study's model."""
+    runtimes = [runtime for runtime in RUNTIMES.values() if runtime.format == format_]
+    for runtime in runtimes:
+        require(runtime)
+    target = scratch / FORMATS[format_].target(Path()).name
+    exported = export_model(folder, format_, target, with_preprocessing=inside)
     assert exported.check.any_batch
     assert exported.check.difference <= 1e-4
-    found = probabilities(runtime, exported.files[0], images, scratch)
     expected = load(folder.best).predict(images)
     assert np.ptp(expected.probabilities, axis=0).max() > 1e-3  # the images do differ
-    np.testing.assert_allclose(found, expected.probabilities, rtol=0, atol=1e-4)
     classes = exported.card.classes
-    assert [classes[best] for best in found.argmax(axis=1)] == expected.labels
+    for runtime in runtimes:
+        found = probabilities(runtime, exported.files[0], images, scratch)
+        np.testing.assert_allclose(found, expected.probabilities, rtol=0, atol=1e-4)
+        assert [classes[best] for best in found.argmax(axis=1)] == expected.labels
     return exported
-
-
-def suffix(runtime: Runtime) -> str:
-    from manyheads.model.formats import FORMATS
-
-    return FORMATS[runtime.format].suffix
