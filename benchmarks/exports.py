@@ -26,7 +26,14 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         study = Study(
-            data, droprate=0.5, image_size=150, seeds=1, epochs=10, out=Path(folder, "run")
+            data,
+            droprate=0.5,
+            image_size=150,
+            interpolation="nearest",
+            exif=False,
+            seeds=1,
+            epochs=10,
+            out=Path(folder, "run"),
         ).run()
         for name in ("keras", "openvino") if args.quick else FORMATS:
             row = exported(study.folder.path, name)
