@@ -33,7 +33,7 @@ def test_every_preprocessing_as_layers(spec: BackboneSpec) -> None:
     expected /= expected.sum(axis=1, keepdims=True)
     found = np.asarray(keras.ops.convert_to_numpy(whole(pixels)))
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
-    assert whole.input.dtype == "uint8"
+    assert whole.inputs[0].dtype == "uint8"
     assert whole.optimizer.get_config()["learning_rate"] == 0.25
 
 
