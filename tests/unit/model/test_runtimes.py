@@ -61,9 +61,7 @@ def test_a_runtime_that_fails(ask: Callable[[Run], dict[str, Any]]) -> None:
     def run(batch: np.ndarray) -> np.ndarray:
         raise RuntimeError(f"no kernel for {batch.dtype}\nand more")
 
-    with pytest.raises(
-        ModelError, match="ONNX Runtime can open and run, found no kernel for uint8;"
-    ):
+    with pytest.raises(ModelError, match=r"can open and run, found no kernel for uint8;"):
         ask(run)
 
 
