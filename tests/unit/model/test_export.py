@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 
 from manyheads import quiet
-from manyheads.backbones import keras_process, registry
-from manyheads.backbones.weights import Weights, resolve
+from manyheads.backbones.weights import Weights
 from manyheads.data.images import load_pixels
 from manyheads.errors import (
     Interrupted,
@@ -31,13 +30,10 @@ from manyheads.errors import (
 from manyheads.heads.bank import Metrics
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, glorot_parameters
-from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model import export
 from manyheads.model.card import card_path, read_card, write_card
 from manyheads.model.classifier import load
 from manyheads.model.export import export_model, write_models
-from manyheads.model.formats import FORMATS
-from manyheads.model.templates import write_model
 from manyheads.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, about_head
@@ -46,7 +42,6 @@ from manyheads.study.space import Trial
 from tests.plain_keras import opened
 from tests.small_study import small_settings
 
-FAST = ("keras", "openvino")  # they need no TensorFlow
 WEIGHTS = Weights(Path("weights.safetensors"), "d" * 64, "a test")
 CLASSES = ("cat", "dog", "red panda")
 
@@ -136,62 +131,6 @@ def test_a_card_that_says_pixels_of_a_plain_model(small_run: RunFolder, tmp_path
     write_card(file, replace(card, input="pixels", output="probabilities"))
     with pytest.raises(ModelError, match=r"uint8 images that ends with a softmax.*Dense"):
         load(file).predict(validation_images(small_run))
-
-
-@pytest.mark.parametrize(
-    "format_",
-    ["keras", "openvino"]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name not in FAST],
-)
-def test_a_converter_that_changes_the_answers_is_refused(
-    small_run: RunFolder,
-    other_head: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    format_: str,
-) -> None:
-    call = keras_process.call
-
-    def sabotaged(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
-        if function.endswith(":convert"):
-            arguments |= {"file": str(other_head)}
-        return call(function, arguments, **options)
-
-    monkeypatch.setattr(keras_process, "call", sabotaged)
-    target = tmp_path / "deep" / FORMATS[format_].target(Path()).name
-    words = r"to say what the study's model says.*probabilities .* apart for validation/.*\.png"
-    with pytest.raises(ModelError, match=words):
-        export_model(small_run, format_, target, with_preprocessing=True)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def other_head(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole model on the same backbone whose head is another one."""
-    spec = registry.get("mobilenet")
-    parameters, _ = load_head(small_run.head(1))
-    turned = parameters._replace(kernel=-2 * parameters.kernel)
-    file = tmp_path_factory.mktemp("other") / "other.keras"
-    settings = Hyperparameters(size_inner=len(parameters.inner_bias))
-    write_model(spec, resolve(spec, "random:0"), 32, (turned, settings), file)
-    return file
-
-
-def test_a_file_that_its_runtime_cannot_open_is_refused(
-    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call = keras_process.call
-
-    def half_written(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
-        if not function.endswith(":convert"):
-            return call(function, arguments, **options)
-        Path(arguments["target"]).write_text("<net")
-        return {}
-
-    monkeypatch.setattr(keras_process, "call", half_written)
-    with pytest.raises(ModelError, match="an export that OpenVINO can open and run"):
-        export_model(small_run, "openvino", tmp_path / "best.xml")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_extra_leaves_nothing(

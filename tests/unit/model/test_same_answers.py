@@ -11,16 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.backbones import keras_process, registry
+from manyheads.backbones.weights import resolve
 from manyheads.errors import Interrupted, ModelError
+from manyheads.heads.files import load_head
 from manyheads.heads.head import softmax
+from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model import same_answers
 from manyheads.model.card import LOGITS, PIXELS, PROBABILITIES, read_card
-from manyheads.model.formats import format_named
+from manyheads.model.export import export_model
+from manyheads.model.formats import FORMATS, format_named
 from manyheads.model.same_answers import Check, Images, check_answers, images_of
+from manyheads.model.templates import write_model
 from manyheads.settings import ImageSettings
 from manyheads.study.folder import RunFolder
 from tests.unit.model.test_card import CARD
 
+FAST = ("keras", "openvino")  # they need no TensorFlow
 IMAGES = Images("test images", ("a.png", "b.png", "c.png"), np.zeros((3, 32, 32, 3), np.uint8))
 EXPECTED = np.array([[0.9, 0.1], [0.2, 0.8], [0.50002, 0.49998]], np.float32)
 
@@ -121,3 +128,59 @@ def test_a_stop_is_not_taken_for_missing_images(
     monkeypatch.setattr(same_answers, "open_dataset", stopped)
     with pytest.raises(Interrupted):
         images_of(small_run, ImageSettings(size=32), threading.Event())
+
+
+@pytest.mark.parametrize(
+    "format_",
+    ["keras", "openvino"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name not in FAST],
+)
+def test_a_converter_that_changes_the_answers_is_refused(
+    small_run: RunFolder,
+    other_head: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_: str,
+) -> None:
+    call = keras_process.call
+
+    def sabotaged(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if function.endswith(":convert"):
+            arguments |= {"file": str(other_head)}
+        return call(function, arguments, **options)
+
+    monkeypatch.setattr(keras_process, "call", sabotaged)
+    target = tmp_path / "deep" / FORMATS[format_].target(Path()).name
+    words = r"to say what the study's model says.*probabilities .* apart for validation/.*\.png"
+    with pytest.raises(ModelError, match=words):
+        export_model(small_run, format_, target, with_preprocessing=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def other_head(small_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole model on the same backbone whose head is another one."""
+    spec = registry.get("mobilenet")
+    parameters, _ = load_head(small_run.head(1))
+    turned = parameters._replace(kernel=-2 * parameters.kernel)
+    file = tmp_path_factory.mktemp("other") / "other.keras"
+    settings = Hyperparameters(size_inner=len(parameters.inner_bias))
+    write_model(spec, resolve(spec, "random:0"), 32, (turned, settings), file)
+    return file
+
+
+def test_a_file_that_its_runtime_cannot_open_is_refused(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = keras_process.call
+
+    def half_written(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if not function.endswith(":convert"):
+            return call(function, arguments, **options)
+        Path(arguments["target"]).write_text("<net")
+        return {}
+
+    monkeypatch.setattr(keras_process, "call", half_written)
+    with pytest.raises(ModelError, match="an export that OpenVINO can open and run"):
+        export_model(small_run, "openvino", tmp_path / "best.xml")
+    assert list(tmp_path.iterdir()) == []
