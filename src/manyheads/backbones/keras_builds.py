@@ -69,10 +69,20 @@ def with_preprocessing(spec: BackboneSpec, inner: keras.Model, data_format: str)
     import keras
 
     raw = keras.Input(inner.input_shape[1:], dtype="float32")
+    return keras.Model(raw, inner(preprocessed(spec, raw, data_format)))
+
+
+def preprocessed(spec: BackboneSpec, raw: Any, data_format: str) -> Any:
+    """Raw 0–255 RGB as the backbone expects it: an array of floats, or a tensor of Keras's.
+
+    An array may be changed in place.
+    """
+    import keras
+
     if spec.normalisation is not None:  # such networks are channels_last
-        return keras.Model(raw, inner(normalised(spec.normalisation, raw)))
+        return normalised(spec.normalisation, raw)
     preprocess = getattr(keras.applications, spec.module).preprocess_input
-    return keras.Model(raw, inner(preprocess(raw, data_format=data_format)))
+    return preprocess(raw, data_format=data_format)
 
 
 def normalised(how: Normalisation, raw: Any) -> Any:

@@ -40,13 +40,14 @@ def call(
     arguments: dict[str, Any],
     *,
     backend: str = "openvino",
+    what: str = "preparing the backbone",
     stop: threading.Event | None = None,
 ) -> dict[str, Any]:
     """Call `"package.module:function"` with JSON `arguments` in a child where Keras has `backend`.
 
-    Returns the function's JSON answer. A `ManyheadsError` raised there is raised here; whatever
-    else goes wrong is a `ManyheadsError` with the last lines that the child wrote. Raises
-    `Interrupted` when `stop` is set.
+    `what` says for whoever stops it what is being done. Returns the function's JSON answer. A
+    `ManyheadsError` raised there is raised here; whatever else goes wrong is a `ManyheadsError`
+    with the last lines that the child wrote. Raises `Interrupted` when `stop` is set.
     """
     request = {
         "function": function,
@@ -55,7 +56,7 @@ def call(
     }
     done = children.run(
         [sys.executable, "-P", "-c", _BOOTSTRAP],
-        "preparing the backbone",
+        what,
         message=json.dumps(request),
         environment=_environment(backend),
         stop=stop,

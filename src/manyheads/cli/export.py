@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manyheads.model.export import Exported
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -12,27 +17,83 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "export",
         help="write the best model of a study in another format",
-        description="Write the best model of a finished study, backbone and head in one: keras "
-        "(.keras), h5 (.h5) or openvino (.xml with its .bin). A side file (.json) names the "
-        "classes and the preprocessing.",
+        description="Write the best model of a finished study, backbone and head in one, for "
+        "another program: keras (.keras), h5 (.h5), openvino (.xml with its .bin), onnx (.onnx), "
+        "litert (.tflite) or saved_model (a folder). The file is then opened by the format's own "
+        "runtime and compared with the study's model on validation images; one that answers "
+        "differently is not kept. The classes are in the file where it has a place for them, and "
+        "in its side file (.json).",
+        epilog="onnx, litert and saved_model take: pip install 'manyheads[export]'",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     parser.add_argument(
         "--format", default="keras", metavar="NAME", dest="format_",
-        help="keras, h5 or openvino (default: %(default)s)",
+        help="keras, h5, openvino, onnx, litert or saved_model (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--to", metavar="FILE", help="the file to write (default: RUN/export/best.*)"
+        "--with-preprocessing", action="store_true",
+        help="put the preprocessing and a softmax inside: uint8 RGB pixels in, probabilities out "
+        "(default: preprocessed float32 in, logits out)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--to", metavar="FILE", help="the file or folder to write (default: RUN/export/best…)"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli.screen import size_words
     from manyheads.model.export import export_model
     from manyheads.study.folder import RunFolder
 
-    target = Path(args.to) if args.to else None
-    for file in export_model(RunFolder(args.run_folder), args.format_, target, stop):
-        print(f"{file} ({size_words(file.stat().st_size)})")
+    exported = export_model(
+        RunFolder(args.run_folder), args.format_, Path(args.to) if args.to else None, stop,
+        with_preprocessing=args.with_preprocessing,
+        note=lambda text: print(f"{text} …", file=sys.stderr),
+    )  # fmt: skip
+    if args.json:
+        from manyheads.cli.tables import print_json
+
+        print_json(_document(exported))
+    else:
+        print("\n".join(_lines(exported)))
+
+
+def _lines(exported: Exported) -> list[str]:
+    from manyheads.cli.screen import size_words
+
+    size, classes = exported.card.image.size, len(exported.card.classes)
+    count = "n" if exported.check.any_batch else "1"
+    check = exported.check
+    whole = exported.card.is_plain
+    kind = "float32 images, preprocessed" if whole else "uint8 RGB images"
+    return [
+        *(f"{file} ({size_words(_bytes(file))})" for file in exported.files),
+        f"takes {kind}: [{count}, {size}, {size}, 3]"
+        + ("" if check.any_batch else ", one at a time")
+        + f"; gives {exported.card.output}: [{count}, {classes}]",
+        f"checked: {check.runtime} gives the same {check.images} labels; probabilities differ by "
+        f"{check.difference:.1e} at most ({check.images} {check.source})",
+    ]
+
+
+def _document(exported: Exported) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    card = exported.card
+    return {
+        "format": exported.format,
+        "files": [{"path": str(file), "bytes": _bytes(file)} for file in exported.files],
+        "classes": list(card.classes),
+        "image_size": card.image.size,
+        "preprocessing": card.preprocessing,
+        "input": card.input,
+        "output": card.output,
+        "check": asdict(exported.check),
+    }
+
+
+def _bytes(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)

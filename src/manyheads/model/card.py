@@ -15,22 +15,25 @@ from typing import Any
 
 from manyheads.errors import ModelError, SettingError
 from manyheads.places import write_text
-from manyheads.settings import ImageSettings, plain
+from manyheads.settings import ImageSettings, choice, plain
 
 FORMAT = 1
 _BLOCK = 1 << 24
 _LONGEST = 1 << 26  # bytes; a million classes have some 2²⁴
 _WORDS = ("backbone", "weights", "weights_source", "preprocessing", "data")
+PREPROCESSED, PIXELS = "preprocessed", "pixels"
+LOGITS, PROBABILITIES = "logits", "probabilities"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """How to use a model file.
 
-    The network takes float32 RGB images `[n, size, size, 3]` as `preprocessing` returns them and
-    gives logits `[n, classes]`; where the `backbone` is none, it takes features `[n, features]`
-    that were computed elsewhere, as `weights_source` says. `selected` says which trial and epoch it
-    is, and its validation scores.
+    The network takes RGB images `[n, size, size, 3]`: float32 as `preprocessing` returns them, or,
+    if its `input` is "pixels", uint8 as they are; where the `backbone` is none, it takes features
+    `[n, features]` that were computed elsewhere, as `weights_source` says. Its `output` `[n,
+    classes]` is logits or probabilities. `selected` says which trial and epoch it is, and its
+    validation scores.
     """
 
     classes: tuple[str, ...]
@@ -41,15 +44,26 @@ class ModelCard:
     preprocessing: str
     data: str
     selected: dict[str, float | int] = field(default_factory=dict)
+    input: str = PREPROCESSED
+    output: str = LOGITS
+
+    def __post_init__(self) -> None:
+        choice("input", self.input, (PREPROCESSED, PIXELS))
+        choice("output", self.output, (LOGITS, PROBABILITIES))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network is what studies write: preprocessed images in, logits out."""
+        return (self.input, self.output) == (PREPROCESSED, LOGITS)
 
 
 def card_path(model: Path) -> Path:
-    """Where the side file of `model` lies."""
+    """Where the side file of `model`, a file or a folder, lies."""
     return model.with_name(f"{model.name}.json")
 
 
 def write_card(model: Path, card: ModelCard) -> None:
-    """Write the side file of the finished file `model`."""
+    """Write the side file of the finished `model`."""
     document = {"format": FORMAT, "file_sha256": file_digest(model), **plain(card)}
     write_text(card_path(model), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
@@ -105,8 +119,12 @@ def model_files(model: Path) -> list[Path]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a model's files, in hexadecimal."""
+    """SHA-256 of a model's files, or of a folder's files and their names, in hexadecimal."""
     total = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+            total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
+        return total.hexdigest()
     for part in model_files(path):
         with part.open("rb") as file:
             while block := file.read(_BLOCK):

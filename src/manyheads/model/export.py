@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.backbones import keras_process
 from manyheads.backbones.weights import Weights
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
-from manyheads.model.card import ModelCard, card_path, model_files, read_card, write_card
+from manyheads.model.card import (
+    PIXELS,
+    PREPROCESSED,
+    PROBABILITIES,
+    ModelCard,
+    card_path,
+    model_files,
+    read_card,
+)
+from manyheads.model.classifier import load
+from manyheads.model.drafts import drafts, put
+from manyheads.model.feature_classifier import FeatureClassifier
+from manyheads.model.formats import Format, format_named
+from manyheads.model.same_answers import Check, check_answers, images_of, rows_of
 from manyheads.model.templates import write_model
-from manyheads.places import disk_errors, make_folder
-from manyheads.settings import choice
+from manyheads.settings import plain
 from manyheads.study.folder import RunFolder
 from manyheads.study.run import BestHead
 from manyheads.study.settings import StudySettings
-
-FORMATS = {"keras": ".keras", "h5": ".h5", "openvino": ".xml"}
 
 _CONVERT = "manyheads.model.keras_models:convert"
 
@@ -44,17 +55,27 @@ def write_models(
     todo = [(best, target) for best, target in wanted if not _is(target, cards[target])]
     if not todo:
         return []
-    with _drafts(folder.path / ".drafts") as scratch:
-        drafts = [scratch / str(n) / target.name for n, (_, target) in enumerate(todo)]
-        for draft, (best, _) in zip(drafts, todo, strict=True):
+    with drafts(folder.path / ".drafts") as scratch:
+        unfinished = [scratch / str(n) / target.name for n, (_, target) in enumerate(todo)]
+        for draft, (best, _) in zip(unfinished, todo, strict=True):
             draft.parent.mkdir()
             head = (best.parameters, settings.grid[best.candidate - 1])
             write(spec, weights, settings.image.size, head, draft, stop)
             if stop is not None and stop.is_set():
                 raise Interrupted("writing the model", "repeat the same command to resume")
-        for draft, (_, target) in zip(drafts, todo, strict=True):
-            _put(draft.parent, target, cards[target])
+        for draft, (_, target) in zip(unfinished, todo, strict=True):
+            put(draft.parent, target, cards[target])
     return [target for _, target in todo]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in another format: its `files` (or folder) and side file, and how it was checked."""
+
+    format: str
+    files: tuple[Path, ...]
+    card: ModelCard
+    check: Check
 
 
 def export_model(
@@ -62,14 +83,22 @@ def export_model(
     format_: str,
     target: Path | None = None,
     stop: threading.Event | None = None,
-) -> list[Path]:
-    """Write the best model of a run folder in another format; returns the files written.
+    *,
+    with_preprocessing: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write the best model of a run folder in another format, and check it in its own runtime.
 
-    `keras` and `h5` open with Keras, `openvino` is an `.xml` with its `.bin`; each gets a side
-    file. `target` is a file name; without one it lies in the run folder as `export/best`.
+    The formats are those of `formats.FORMATS`. Without `target`, a file or, for saved_model, a
+    folder, it lies in the run folder as `export/best…`. `with_preprocessing` puts that and a
+    softmax inside: uint8 RGB in, probabilities out. `note` hears what is being done.
+
+    Raises `ModelError` if the export does not answer as the study's model does, to 1e-4 in each
+    probability, and `MissingExtraError` if the format takes what is not installed; then what
+    stood there before is left as it was.
     """
-    choice("format", format_, tuple(FORMATS))
-    if folder.best.suffix == ".xml" and format_ != "openvino":
+    kind = format_named(format_)
+    if folder.best.suffix == ".xml" and kind.name != "openvino":
         raise SettingError(
             "the format openvino, the only one for a backbone that Keras does not build", format_,
             "give --format openvino, or run the study on a .keras file",
@@ -79,51 +108,59 @@ def export_model(
         raise RunError(
             f"a finished study in {folder.path}", "no best.keras", "repeat its sweep to finish it"
         )
-    card = read_card(folder.best)
-    suffix = FORMATS[format_]
-    target = target or folder.path / "export" / f"best{suffix}"
-    if target.suffix != suffix:
-        raise SettingError(
-            f"a file name that ends with {suffix}", str(target), f"name it {target.stem}{suffix}"
-        )
+    target = target or kind.target(folder.path / "export")
+    kind.check_target(target)
     if target.absolute() == folder.best.absolute():
         raise SettingError("another file than the model itself", str(target), "choose another name")
-    with _drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
-        draft = scratch / target.name
-        if folder.best.suffix == suffix:
-            for each in model_files(folder.best):
-                shutil.copyfile(each, draft.with_suffix(each.suffix))
+    kind.require_installed()
+    model = load(folder.best)
+    card = model.card
+    if with_preprocessing and isinstance(model, FeatureClassifier):
+        raise SettingError(
+            "a model of images, for a preprocessing inside", "one of features",
+            "leave out --with-preprocessing",
+        )  # fmt: skip
+    if with_preprocessing:
+        card = replace(card, input=PIXELS, output=PROBABILITIES)
+    with drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
+        finished = scratch / "finished"
+        finished.mkdir()
+        note(f"converting to {kind.name}")
+        _convert(kind, folder.best, finished / target.name, card, stop)
+        if isinstance(model, FeatureClassifier):
+            images = rows_of(folder, model.features, stop)
         else:
-            arguments = {"file": str(folder.best), "target": str(draft)}
-            keras_process.call(_CONVERT, arguments, stop=stop)
-        written = [file.name for file in sorted(scratch.iterdir())]
-        _put(scratch, target, card)
-    return [*map(target.with_name, written), card_path(target)]
+            images = images_of(folder, card.image, stop)
+        note(f"checking with {kind.opens} on {len(images.names)} {images.source}")
+        expected = model.predict(images.given, stop=stop).probabilities
+        check = check_answers(kind, finished / target.name, card, images, expected, scratch, stop)
+        names = [entry.name for entry in finished.iterdir()]
+        written = sorted(names, key=lambda name: (name != target.name, name))
+        put(finished, target, card)
+    files = (*map(target.with_name, written), card_path(target))
+    return Exported(kind.name, files, card, check)
 
 
-@contextmanager
-def _drafts(scratch: Path) -> Iterator[Path]:
-    """A folder for unfinished files, gone afterwards; one left by a killed process is replaced."""
-    missing = [folder for folder in scratch.parents if not folder.exists()]
-    try:
-        with disk_errors(scratch.parent):
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
-            yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in missing:
-            with suppress(OSError):  # what has got files in it stays
-                folder.rmdir()
-
-
-def _put(finished: Path, target: Path, card: ModelCard) -> None:
-    """Move the files of a finished model to `target`; no side file ever stands beside another."""
-    make_folder(target.parent)
-    card_path(target).unlink(missing_ok=True)
-    for file in finished.iterdir():
-        file.replace(target.with_name(file.name))
-    write_card(target, card)
+def _convert(
+    kind: Format, best: Path, draft: Path, card: ModelCard, stop: threading.Event | None
+) -> None:
+    if best.suffix == draft.suffix and card.is_plain:
+        for file in model_files(best):
+            shutil.copyfile(file, draft.with_suffix(file.suffix))
+        return
+    arguments = {
+        "file": str(best),
+        "format_": kind.name,
+        "target": str(draft),
+        "about": {
+            "classes": json.dumps(card.classes, ensure_ascii=False),
+            "card": json.dumps(plain(card), ensure_ascii=False),
+        },
+        "backbone": None if card.input == PREPROCESSED else card.backbone,
+        "preprocessing": card.preprocessing,
+    }
+    what = "converting the model"
+    keras_process.call(_CONVERT, arguments, backend=kind.backend, what=what, stop=stop)
 
 
 def _card(

@@ -26,6 +26,11 @@ class FeatureClassifier(Classifier):
     def __repr__(self) -> str:
         return f"<FeatureClassifier {self.path}: {len(self.classes)} classes>"
 
+    @property
+    def features(self) -> int:
+        """How many features a row has."""
+        return read_head(self.path).features
+
     def predict(
         self,
         images: Any,

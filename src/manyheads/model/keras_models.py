@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones import keras_builds, registry
+from manyheads.backbones.exported import batch_size
 from manyheads.backbones.keras_parts import check_file
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.model import converters, pixel_layers
 from manyheads.places import disk_errors
 
 if TYPE_CHECKING:
@@ -76,53 +78,41 @@ def blank(
     spec = registry.get(backbone)
     arrays = keras_builds.stored(Path(weights), digest)
     model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
-    save(model, target)
+    with disk_errors(Path(target)):
+        converters.save(model, Path(target))
     return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}
 
 
-def convert(file: str, target: str) -> dict[str, Any]:
-    """Write the model in `file` as `target`, in the format that its name ends with."""
+def convert(
+    file: str,
+    format_: str,
+    target: str,
+    about: dict[str, str],
+    backbone: str | None = None,
+    preprocessing: str = "",
+) -> dict[str, Any]:
+    """Write the model in `file` as `target` in another format, with `about` in its metadata.
+
+    With a `backbone` its `preprocessing` goes inside, and a softmax: pixels in, probabilities out.
+    Raises `ModelError` if the format's converter cannot do it.
+    """
     model = open_model(file)
-    if target.endswith(".xml"):
-        with disk_errors(Path(target)):
-            _export_openvino(model, target)
-    else:
-        save(model, target)
+    if backbone is not None:
+        model = pixel_layers.with_pixels(registry.told(backbone, preprocessing), model)
+    with disk_errors(Path(target)):
+        converters.write(model, format_, Path(target), about)
     return {}
 
 
-def _export_openvino(model: Any, target: str) -> None:
-    """Export for any number of images, or for one where the network cannot do that."""
-    import keras
-
-    model.export(target, format="openvino", verbose=False)
-    image = model.input_shape[1:]
-    if not _takes_two(target, image):
-        # Some networks reshape by their batch size, which the export has then fixed at 1.
-        signature = [keras.InputSpec(dtype="float32", shape=(1, *image), name="images")]
-        model.export(target, format="openvino", verbose=False, input_signature=signature)
-
-
-def _takes_two(program: str, image: tuple[int, ...]) -> bool:
-    import numpy as np
-
-    from manyheads import quiet
-
-    try:
-        quiet.core().compile_model(program, "CPU")(np.zeros((2, *image), np.float32))
-    except RuntimeError:
-        return False
-    return True
-
-
 def to_program(
-    file: str, backbone: str, size: int, target: str, preprocessing: str | None = None
+    file: str, backbone: str, preprocessing: str, size: int, target: str, plain: bool = True
 ) -> dict[str, Any]:
     """Write `file`, behind its preprocessing, as OpenVINO's `target` (.xml): `uint8` NHWC in.
 
-    Raises `ModelError` if it does not take images of `size` pixels.
+    One that is not `plain` has its preprocessing inside, and a softmax, which is left out. Raises
+    `ModelError` if it does not take images of `size` pixels.
     """
-    spec = registry.told(backbone, preprocessing) if preprocessing else registry.get(backbone)
+    spec = registry.told(backbone, preprocessing)
     model = open_model(file)
     if model.input_shape != (None, size, size, 3):
         raise ModelError(
@@ -130,8 +120,26 @@ def to_program(
             f"one of inputs {list(model.input_shape)}",
             "keep the model and its side file together",
         )
-    keras_builds.write_program(spec, model, CHANNELS_LAST, Path(target))
+    if plain:
+        keras_builds.write_program(spec, model, CHANNELS_LAST, Path(target))
+    else:
+        _write_pixel_program(file, model, batch_size(size), target)
     return {"features": int(model.output_shape[-1])}
+
+
+def _write_pixel_program(file: str, model: Any, batch: int, target: str) -> None:
+    import keras
+
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Softmax) or model.input.dtype != "uint8":
+        raise ModelError(
+            f"a model of uint8 images that ends with a softmax in {file}",
+            f"one of {model.input.dtype} that ends with {type(last).__name__}",
+            "keep the model and its side file together",
+        )
+    logits = keras.Model(model.input, last.input)
+    signature = [keras.InputSpec(dtype="uint8", shape=(batch, *model.input_shape[1:]))]
+    logits.export(target, format="openvino", verbose=False, input_signature=signature)
 
 
 def open_model(file: str) -> Any:
@@ -148,13 +156,3 @@ def open_model(file: str) -> Any:
             reason[:200],
             "export it again from its run folder",
         ) from error
-
-
-def save(model: keras.Model, target: str) -> None:
-    """Write `model` as `target`, in the format that its name ends with."""
-    import warnings
-
-    with disk_errors(Path(target)), warnings.catch_warnings():
-        # Keras advises against .h5, which the user has asked for.
-        warnings.simplefilter("ignore")
-        model.save(target)

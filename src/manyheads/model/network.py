@@ -45,7 +45,7 @@ class Network:
         spec = registry.told(card.backbone, card.preprocessing)
         # The side file holds the model's digest, so this is its backbone, bit for bit.
         known = exported.existing(spec, card.weights, card.image.size)
-        if known is not None and path.suffix == ".keras":
+        if known is not None and path.suffix == ".keras" and card.is_plain:
             self.head = read_head(path)
             self._program = known
             weights = Weights(path, card.weights, card.weights_source)
@@ -82,12 +82,13 @@ class Network:
         return row if self.head is None else forward(self.head, row[np.newaxis])[0]
 
     def _own_program(self, stop: threading.Event | None) -> exported.Program:
-        known: dict[str, Any] = {"size": self._card.image.size}
-        spec = registry.told(self._card.backbone, self._card.preprocessing)
-        if spec.normalisation is not None:  # a network of the user's own
-            known["preprocessing"] = self._card.preprocessing
-        recipe = {"model": file_digest(self._path), "backbone": spec.name, **known}
+        card = self._card
+        known: dict[str, Any] = {"size": card.image.size, "preprocessing": card.preprocessing}
+        recipe = {"model": file_digest(self._path), "backbone": card.backbone, **known}
         arguments = {"file": str(self._path), **known}
         if self._path.suffix == ".xml":
             return exported.made(recipe, _FROM_OPENVINO, arguments, stop)
-        return exported.made(recipe, _TO_PROGRAM, arguments | {"backbone": spec.name}, stop)
+        arguments["backbone"] = card.backbone
+        if not card.is_plain:
+            recipe["plain"] = arguments["plain"] = False
+        return exported.made(recipe, _TO_PROGRAM, arguments, stop)

@@ -7,7 +7,9 @@ from typing import Any
 
 from manyheads.backbones import own_files, registry
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.keras_models import build, save, with_head
+from manyheads.model import converters
+from manyheads.model.keras_models import build, with_head
+from manyheads.places import disk_errors
 
 
 def blank(
@@ -25,7 +27,8 @@ def blank(
     own_files.require(Path(weights), digest)
     spec = registry.get(weights, preprocessing)
     model = build(keras, spec, None, size, classes, Hyperparameters(size_inner=size_inner))
-    save(model, target)
+    with disk_errors(Path(target)):
+        converters.save(model, Path(target))
     return _answer(model)
 
 
@@ -35,7 +38,8 @@ def blank_head(size: int, size_inner: int, classes: int, target: str) -> dict[st
 
     features = keras.Input((size,), name="features")
     model = with_head(keras, features, features, classes, Hyperparameters(size_inner=size_inner))
-    save(model, target)
+    with disk_errors(Path(target)):
+        converters.save(model, Path(target))
     return _answer(model)
 
 

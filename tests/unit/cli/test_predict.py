@@ -170,18 +170,3 @@ def test_what_cannot_be_asked_is_one_line(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert told in said.err
-
-
-def test_an_export_says_what_it_wrote(
-    small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target = tmp_path / "copy.keras"
-    assert main(["export", str(small_run.path), "--to", str(target)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" (")[0] for line in lines] == [str(target), f"{target}.json"]
-    assert lines[0].endswith(" MB)")
-    for wrong in (["nothing"], [str(small_run.path), "--format", "onnx"]):
-        assert main(["export", *wrong]) == 1
-        said = capsys.readouterr().err
-        assert said.startswith("manyheads: expected ")
-        assert said.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,32 @@ def test_the_side_file_is_plain_json_beside_the_model(model: Path) -> None:
     assert document["file_sha256"] == file_digest(model)
     assert document["classes"] == ["cat", "t-shirt / ☂"]
     assert document["image"] == {"size": 150, "interpolation": "nearest", "exif": False}
+
+
+def test_a_card_of_before_means_preprocessed_images_and_logits(model: Path) -> None:
+    path = card_path(model)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["input"], document["output"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    card = read_card(model)
+    assert (card.input, card.output) == ("preprocessed", "logits")
+    assert card.is_plain
+
+
+def test_what_goes_in_and_comes_out_is_kept(model: Path) -> None:
+    card = replace(CARD, input="pixels", output="probabilities")
+    write_card(model, card)
+    assert read_card(model) == card
+    assert not card.is_plain
+
+
+@pytest.mark.parametrize("field", ["input", "output"])
+def test_another_kind_of_input_or_output(model: Path, field: str) -> None:
+    path = card_path(model)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, field: "sounds"}), encoding="utf-8")
+    with pytest.raises(ModelError, match=f"{field} to be one of .*sounds"):
+        read_card(model)
 
 
 def test_models_of_one_stem_have_side_files_of_their_own() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,20 @@ import pytest
 from manyheads import quiet
 from manyheads.backbones.weights import Weights
 from manyheads.data.images import load_pixels
-from manyheads.errors import Interrupted, ManyheadsError, ModelError, RunError, SettingError
+from manyheads.errors import (
+    Interrupted,
+    ManyheadsError,
+    MissingExtraError,
+    ModelError,
+    RunError,
+    SettingError,
+)
 from manyheads.heads.bank import Metrics
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, glorot_parameters
 from manyheads.model import export
-from manyheads.model.card import card_path, read_card
+from manyheads.model.card import card_path, read_card, write_card
+from manyheads.model.classifier import load
 from manyheads.model.export import export_model, write_models
 from manyheads.pipeline import Finished
 from manyheads.study.folder import RunFolder
@@ -39,7 +50,7 @@ CLASSES = ("cat", "dog", "red panda")
 def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path) -> None:
     files = [tmp_path / "best.keras", tmp_path / "best.h5"]
     for file in files:
-        assert export_model(small_run, file.suffix[1:], file) == [file, card_path(file)]
+        assert export_model(small_run, file.suffix[1:], file).files == (file, card_path(file))
         assert read_card(file) == read_card(small_run.best)
     images = validation_images(small_run)
     labels = [CLASSES.index(image.parent.name) for image in images]
@@ -52,7 +63,7 @@ def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path
 
 def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: Path) -> None:
     folder, file = small_study.folder, tmp_path / "best.xml"
-    written = export_model(folder, "openvino", file)
+    written = export_model(folder, "openvino", file).files
     assert sorted(written) == sorted(tmp_path.iterdir())
     assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
     assert read_card(file) == read_card(folder.best)
@@ -80,12 +91,67 @@ def by_openvino(file: Path, images: list[Path]) -> np.ndarray:
 
 
 def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> None:
-    written = export_model(small_run, "keras")
+    written = export_model(small_run, "keras").files
     assert [path.relative_to(small_run.path).as_posix() for path in written] == [
         "export/best.keras",
         "export/best.keras.json",
     ]
     assert written[0].read_bytes() == small_run.best.read_bytes()
+
+
+def test_pixels_go_in_and_probabilities_come_out(small_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "best.keras"
+    exported = export_model(small_run, "keras", file, with_preprocessing=True)
+    assert (exported.card.input, exported.card.output) == ("pixels", "probabilities")
+    assert read_card(file) == exported.card
+    assert exported.check.images == 12
+    assert exported.check.any_batch
+    assert 0 <= exported.check.difference < 1e-5
+    images = validation_images(small_run)
+    wanted = load(small_run.path).predict(images)
+    found = load(file).predict(images)
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=0, atol=1e-5)
+    assert found.labels == wanted.labels
+
+
+@pytest.mark.slow
+def test_an_h5_file_with_its_preprocessing_is_loaded_as_such(
+    small_run: RunFolder, tmp_path: Path
+) -> None:
+    file = tmp_path / "best.h5"
+    export_model(small_run, "h5", file, with_preprocessing=True)
+    images = validation_images(small_run)
+    wanted = load(small_run.path).predict(images).probabilities
+    np.testing.assert_allclose(load(file).predict(images).probabilities, wanted, atol=1e-5)
+
+
+def test_a_card_that_says_pixels_of_a_plain_model(small_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "best.keras"
+    card = export_model(small_run, "keras", file).card
+    write_card(file, replace(card, input="pixels", output="probabilities"))
+    with pytest.raises(ModelError, match=r"uint8 images that ends with a softmax.*Dense"):
+        load(file).predict(validation_images(small_run))
+
+
+def test_a_missing_extra_leaves_nothing(
+    small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'manyheads\[export\]'"):
+        export_model(small_run, "litert", tmp_path / "deep" / "best.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_saved_model_replaces_an_earlier_one_and_nothing_else(
+    small_run: RunFolder, tmp_path: Path
+) -> None:
+    target = tmp_path / "model"
+    for inside in (False, True):
+        exported = export_model(small_run, "saved_model", target, with_preprocessing=inside)
+        assert exported.files == (target, card_path(target))
+        assert sorted(tmp_path.iterdir()) == sorted(exported.files)
+        assert read_card(target).input == ("pixels" if inside else "preprocessed")
 
 
 def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path: Path) -> None:
@@ -95,8 +161,8 @@ def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path:
 
 
 def test_an_unknown_format(small_run: RunFolder) -> None:
-    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino"):
-        export_model(small_run, "onnx")
+    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino, onnx"):
+        export_model(small_run, "pmml")
 
 
 def test_the_model_is_not_replaced_by_its_copy(small_run: RunFolder) -> None:
@@ -130,7 +196,7 @@ def test_a_failure_leaves_nothing(
 def test_a_failure_keeps_what_was_exported_before(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = export_model(small_run, "keras", tmp_path / "best.keras")
+    written = export_model(small_run, "keras", tmp_path / "best.keras").files
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -260,17 +326,18 @@ def head(candidate: int, epoch: int = 1) -> BestHead:
 @pytest.mark.slow
 def test_a_network_that_fixes_its_batch_is_exported_for_one_image(tmp_path: Path) -> None:
     code = """
-import sys
+import json, sys
 from manyheads.keras_backend import import_keras
 keras = import_keras()
 from manyheads.backbones import keras_builds, registry
 from manyheads.model.keras_models import convert
 base = keras_builds.network(registry.get("efficientnet_b0"), 32, "channels_last")
 keras.Model(base.inputs, keras.layers.Dense(3)(base.outputs[0])).save(sys.argv[1])
-convert(sys.argv[1], sys.argv[2])
+convert(sys.argv[1], "openvino", sys.argv[2], json.loads(sys.argv[3]))
 """
     saved, target = tmp_path / "model.keras", tmp_path / "model.xml"
-    command = [sys.executable, "-c", code, str(saved), str(target)]
+    about = json.dumps({"classes": "[]", "card": "{}"})
+    command = [sys.executable, "-c", code, str(saved), str(target), about]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "openvino"})
     program = quiet.openvino().Core().compile_model(target, "CPU")
     assert program(np.zeros((1, 32, 32, 3), np.float32))[0].shape == (1, 3)
