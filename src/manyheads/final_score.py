@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -76,35 +76,61 @@ def final_score(
     refused, or a folder in which another process is at work; `DataError` if the data set has
     changed or has no test images; `Interrupted` when `stop` is set: then nothing is recorded.
     """
-    folder, listener = RunFolder(run), listener or Listener()
+    folder = RunFolder(run)
     settings, resolved = read_study(folder.document())
     with folder.held():
         result = finished_result(folder, settings)
         best = head_of(settings, folder, result, candidate)
-        model = _identity(result, best)
-        entries = openings(folder)
-        known = next((e for e in entries if e.model.parameters == model.parameters), None)
-        if known is None and entries and not again:
-            raise _refusal(entries[0], model)
-        dataset = _with_test_images(settings, resolved, folder, data, stop)
-        rows, logits = _logits(settings, resolved, dataset, best, listener, stop)
-        units = dataset.units
-        scores = _scores(dataset, rows, logits, units[rows])
-        if known is not None:
-            return FinalScore(known, False, tuple(_changes(known.scores, scores)))
-        if stop is not None and stop.is_set():
-            raise Interrupted("the test", "repeat the same command; nothing was recorded")
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        test = dataset.rows("test")
-        entry = Opening(
-            number=len(entries) + 1,
-            opened=now,
-            model=model,
-            unreadable=len(test) - len(rows),
-            seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
-            scores=scores,
-        )
-        record_openings(folder, [*entries, entry])
+        model = Scored(settings, resolved, best.parameters, _identity(result, best))
+        return score(folder, model, again=again, data=data, listener=listener, stop=stop)
+
+
+class Scored(NamedTuple):
+    """A head to score, which one it is, and the study whose images and backbone it is for."""
+
+    settings: StudySettings
+    resolved: Resolved
+    parameters: Parameters
+    model: OpenedModel
+
+
+def score(
+    folder: RunFolder,
+    scored: Scored,
+    *,
+    again: bool = False,
+    data: str | Path | None = None,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> FinalScore:
+    """Score a head on its test images, and record it in `folder`, which the caller holds.
+
+    As `final_score` says, which raises the same.
+    """
+    settings, resolved, parameters, model = scored
+    entries = openings(folder)
+    known = next((e for e in entries if e.model.parameters == model.parameters), None)
+    if known is None and entries and not again:
+        raise _refusal(entries[0], model)
+    dataset = _with_test_images(settings, resolved, folder, data, stop)
+    rows, logits = _logits(settings, resolved, dataset, parameters, listener or Listener(), stop)
+    units = dataset.units
+    scores = _scores(dataset, rows, logits, units[rows])
+    if known is not None:
+        return FinalScore(known, False, tuple(_changes(known.scores, scores)))
+    if stop is not None and stop.is_set():
+        raise Interrupted("the test", "repeat the same command; nothing was recorded")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    test = dataset.rows("test")
+    entry = Opening(
+        number=len(entries) + 1,
+        opened=now,
+        model=model,
+        unreadable=len(test) - len(rows),
+        seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
+        scores=scores,
+    )
+    record_openings(folder, [*entries, entry])
     return FinalScore(entry, True)
 
 
@@ -115,12 +141,13 @@ def _identity(result: StudyResult, best: BestHead) -> OpenedModel:
         trial=int(best.about.get("trial", 0)),
         seed=int(best.about["seed"]),
         epoch=int(best.about["epoch"]),
-        parameters=_digest(best.parameters),
+        parameters=parameters_digest(best.parameters),
         selected=best.candidate == result.ranking[0].candidate,
     )
 
 
-def _digest(parameters: Parameters) -> str:
+def parameters_digest(parameters: Parameters) -> str:
+    """SHA-256 over a head's arrays, by which it is known, in hexadecimal."""
     total = hashlib.sha256()
     for name, array in parameters._asdict().items():
         total.update(f"{name} {array.shape}\n".encode())
@@ -162,7 +189,7 @@ def _logits(
     settings: StudySettings,
     resolved: Resolved,
     dataset: Dataset,
-    best: BestHead,
+    parameters: Parameters,
     listener: Listener,
     stop: threading.Event | None,
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
@@ -176,7 +203,7 @@ def _logits(
     readable = test[features.rows[test] >= 0]
     if not len(readable):
         raise DataError("test images that can be read", "none", "mend the files")
-    return readable, forward(best.parameters, features.matrix[features.rows[readable]])
+    return readable, forward(parameters, features.matrix[features.rows[readable]])
 
 
 def _scores(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from manyheads.evidence.held_out import HeldOutScores
     from manyheads.evidence.intervals import Estimate
     from manyheads.final_score import FinalScore
+    from manyheads.fitting.record import Fitted
     from manyheads.study.folder import RunFolder
 
 _SCORES = (
@@ -54,40 +55,41 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli.screen import Screen
     from manyheads.evidence.openings import opening_warning, openings
     from manyheads.final_score import final_score
+    from manyheads.fitting.record import FILE
+    from manyheads.fitting.score import fit_score
     from manyheads.settings import plain
     from manyheads.study.folder import RunFolder
 
-    with Screen() as screen:
-        done = final_score(
-            args.run_folder, candidate=args.candidate, again=args.again, data=args.data,
-            listener=screen, stop=stop,
-        )  # fmt: skip
     folder = RunFolder(args.run_folder)
+    fitted = None
+    with Screen() as screen:
+        if (folder.path / FILE).is_file() and args.candidate is None:
+            fitted, done = fit_score(
+                folder.path, again=args.again, data=args.data, listener=screen, stop=stop
+            )
+        else:
+            done = final_score(
+                folder.path, candidate=args.candidate, again=args.again, data=args.data,
+                listener=screen, stop=stop,
+            )  # fmt: skip
     if args.json:
         warning = opening_warning(folder)
         tables.print_json(plain(done) | {"openings": len(openings(folder)), "warning": warning})
     else:
-        _print(done, folder)
+        _print(done, folder, fitted)
 
 
-def _print(done: FinalScore, folder: RunFolder) -> None:
+def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     from manyheads.cli import tables
     from manyheads.evidence.held_out import shares_sentence
     from manyheads.evidence.openings import day_and_time, opening_warning
-    from manyheads.heads.hyperparameters import Hyperparameters
-    from manyheads.study.settings import read_study
-    from manyheads.study.space import counted, setting_words
+    from manyheads.study.space import counted
 
     entry, scores = done.opening, done.opening.scores
-    settings, _ = read_study(folder.document())
-    words = setting_words(Hyperparameters(**entry.model.hyperparameters), settings.grid.varying)
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
-    chosen = "selected" if entry.model.selected else "not the selected one"
-    print(
-        f"Model      candidate {entry.model.candidate} ({chosen}): {words}; seed "
-        f"{entry.model.seed}, epoch {entry.model.epoch}"
-    )
+    for line in _model_lines(done, folder) if fitted is None else _fit_lines(fitted):
+        print(line)
     innocent = " that chose nothing" if entry.number == 1 else ""
     print(f"Test       {counted(scores.images, 'image')}{units}{innocent}{unreadable}")
     when = "opened now" if done.anew else "opened before, nothing is opened anew"
@@ -114,6 +116,31 @@ def _print(done: FinalScore, folder: RunFolder) -> None:
     if warning := opening_warning(folder):
         print(warning)
     print(f"\nRecord     {folder.openings}")
+
+
+def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
+    from manyheads.heads.hyperparameters import Hyperparameters
+    from manyheads.study.settings import read_study
+    from manyheads.study.space import setting_words
+
+    model = done.opening.model
+    settings, _ = read_study(folder.document())
+    words = setting_words(Hyperparameters(**model.hyperparameters), settings.grid.varying)
+    chosen = "selected" if model.selected else "not the selected one"
+    return [
+        f"Model      candidate {model.candidate} ({chosen}): {words}; seed {model.seed}, "
+        f"epoch {model.epoch}"
+    ]
+
+
+def _fit_lines(fitted: Fitted) -> list[str]:
+    from manyheads.study.space import counted
+
+    accuracy = fitted.expected.scores.accuracy
+    return [
+        f"Model      {counted(fitted.heads, 'head')} in one: {fitted.tried[0].words}",
+        f"Expected   accuracy {' '.join(_cells(accuracy))}, at the training class shares",
+    ]
 
 
 def _overall(scores: HeldOutScores) -> Table:

@@ -25,8 +25,8 @@ FORMAT = 1
 class OpenedModel:
     """The model that was scored: the best head of a candidate, on the study's backbone.
 
-    `candidate` and `trial` are counted from 1, as in the tables (trial 0 was trained anew, on all
-    images of the folds); `parameters` is a SHA-256 over
+    `candidate` and `trial` are counted from 1, as in the tables (candidate 0 is a fit's average of
+    heads; trial 0 was trained anew, on all images of the folds); `parameters` is a SHA-256 over
     the head's arrays, by which the same model is known; `selected`: whether it is the one that
     the study's rule chose.
     """

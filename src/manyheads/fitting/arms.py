@@ -15,10 +15,9 @@ from manyheads.study.space import counted
 
 MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, colour=0)
 
-# Shares of the size that the backbone was trained at, and views, from the one worth most: measured
-# by `python -m benchmarks fit`.
-_WORTH = ((1.0, 2), (1.0, 1), (0.75, 2), (0.75, 1), (0.5, 2), (0.5, 1))
-_BESIDE = ((1.25, 2), (0.75, 2), (0.5, 1))
+# Shares of the size that the backbone was trained at, and views, from the one worth most. Pixels
+# are worth more than a mirrored view: docs/decisions/0016-an-average-of-heads-is-one-head.md.
+_WORTH = ((1.5, 2), (1.5, 1), (1.25, 2), (1.25, 1), (1.0, 2), (1.0, 1), (0.75, 1), (0.5, 1))
 _KEPT_FREE = 0.2  # of the budget, for heads, for the model's file and for what was misjudged
 ETA = 3
 
@@ -59,8 +58,8 @@ def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]
         spec.check_size(only)
         return [(only, 2), (only, 1)]
     default, least = spec.default_size, spec.min_size
-    sizes = {share: max(least, round(default * share)) for share, _ in (*_WORTH, *_BESIDE)}
-    return list(dict.fromkeys((sizes[share], views) for share, views in (*_WORTH, *_BESIDE)))
+    pairs = ((max(least, round(default * share)), views) for share, views in _WORTH)
+    return list(dict.fromkeys(pairs))
 
 
 def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
