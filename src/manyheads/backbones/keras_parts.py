@@ -122,4 +122,5 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _damaged(file: Path, found: Exception | str) -> ModelError:
     line = (str(found).splitlines() or [type(found).__name__])[0]
-    return ModelError(f"a whole Keras model in {file}", line, "export it again from its run folder")
+    remedy = "export it again from its run folder, or save it anew"
+    return ModelError(f"a whole Keras model in {file}", line, remedy)

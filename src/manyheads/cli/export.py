@@ -16,16 +16,18 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "export",
-        help="write the best model of a study in another format",
-        description="Write the best model of a finished study, backbone and head in one, for "
-        "another program: keras (.keras), h5 (.h5), openvino (.xml with its .bin), onnx (.onnx), "
-        "litert (.tflite) or saved_model (a folder). The file is then opened by the format's own "
-        "runtime and compared with the study's model on validation images; one that answers "
+        help="write a model in another format, checked in its own runtime",
+        description="Write the best model of a finished study or fit, backbone and head in one, "
+        "for another program: keras (.keras), h5 (.h5), openvino (.xml with its .bin), onnx "
+        "(.onnx), litert (.tflite) or saved_model (a folder). The file is then opened by the "
+        "format's own runtime and compared with the model on validation images; one that answers "
         "differently is not kept. The classes are in the file where it has a place for them, and "
         "in its side file (.json).",
         epilog="onnx, litert and saved_model take: pip install 'manyheads[export]'",
     )
-    parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
+    parser.add_argument(
+        "model", metavar="MODEL", help="run folder of a finished study or fit, or a model's file"
+    )
     parser.add_argument(
         "--format", default="keras", metavar="NAME", dest="format_",
         help="keras, h5, openvino, onnx, litert or saved_model (default: %(default)s)",
@@ -47,8 +49,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.model.export import export_model
     from manyheads.study.folder import RunFolder
 
+    source = Path(args.model)
     exported = export_model(
-        RunFolder(args.run_folder), args.format_, Path(args.to) if args.to else None, stop,
+        source if source.is_file() else RunFolder(source),
+        args.format_, Path(args.to) if args.to else None, stop,
         with_preprocessing=args.with_preprocessing,
         note=lambda text: print(f"{text} …", file=sys.stderr),
     )  # fmt: skip
@@ -61,6 +65,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def _lines(exported: Exported) -> list[str]:
+    from manyheads.backbones.registry import NO_BACKBONE
     from manyheads.cli.screen import size_words
 
     size, classes = exported.card.image.size, len(exported.card.classes)
@@ -68,9 +73,12 @@ def _lines(exported: Exported) -> list[str]:
     check = exported.check
     whole = exported.card.is_plain
     kind = "float32 images, preprocessed" if whole else "uint8 RGB images"
+    shape = f"{size}, {size}, 3"
+    if exported.card.backbone == NO_BACKBONE.name:
+        kind, shape = "float32 features", "features"
     return [
         *(f"{file} ({size_words(_bytes(file))})" for file in exported.files),
-        f"takes {kind}: [{count}, {size}, {size}, 3]"
+        f"takes {kind}: [{count}, {shape}]"
         + ("" if check.any_batch else ", one at a time")
         + f"; gives {exported.card.output}: [{count}, {classes}]",
         f"checked: {check.runtime} gives the same {check.images} labels; probabilities differ by "

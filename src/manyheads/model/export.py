@@ -15,14 +15,13 @@ from manyheads.backbones.weights import Weights
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
 from manyheads.model.card import (
     PIXELS,
-    PREPROCESSED,
     PROBABILITIES,
     ModelCard,
     card_path,
     model_files,
     read_card,
 )
-from manyheads.model.classifier import load
+from manyheads.model.classifier import Classifier, load
 from manyheads.model.drafts import drafts, put
 from manyheads.model.feature_classifier import FeatureClassifier
 from manyheads.model.formats import Format, format_named
@@ -79,7 +78,7 @@ class Exported:
 
 
 def export_model(
-    folder: RunFolder,
+    source: RunFolder | Path,
     format_: str,
     target: Path | None = None,
     stop: threading.Event | None = None,
@@ -87,37 +86,36 @@ def export_model(
     with_preprocessing: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Write the best model of a run folder in another format, and check it in its own runtime.
+    """Write the best model of a run folder, or one in a file, in another format, and check it.
 
     The formats are those of `formats.FORMATS`. Without `target`, a file or, for saved_model, a
-    folder, it lies in the run folder as `export/best…`. `with_preprocessing` puts that and a
-    softmax inside: uint8 RGB in, probabilities out. `note` hears what is being done.
+    folder, it lies in the run folder as `export/best…`, or in the folder of the file. The check is
+    in the format's own runtime. `with_preprocessing` puts that and a softmax inside: uint8 RGB in,
+    probabilities out. `note` hears what is being done.
 
     Raises `ModelError` if the export does not answer as the study's model does, to 1e-4 in each
     probability, and `MissingExtraError` if the format takes what is not installed; then what
     stood there before is left as it was.
     """
     kind = format_named(format_)
-    if folder.best.suffix == ".xml" and kind.name != "openvino":
+    folder = source if isinstance(source, RunFolder) else RunFolder(source.parent)
+    best = _best_of(source) if isinstance(source, RunFolder) else source
+    if best.suffix == ".xml" and kind.name != "openvino":
         raise SettingError(
             "the format openvino, the only one for a backbone that Keras does not build", format_,
             "give --format openvino, or run the study on a .keras file",
         )  # fmt: skip
-    if not folder.best.is_file():
-        folder.document()  # says so if this is no run folder at all
-        raise RunError(
-            f"a finished study in {folder.path}", "no best.keras", "repeat its sweep to finish it"
-        )
     target = target or kind.target(folder.path / "export")
     kind.check_target(target)
-    if target.absolute() == folder.best.absolute():
+    if target.absolute() == best.absolute():
         raise SettingError("another file than the model itself", str(target), "choose another name")
     kind.require_installed()
-    model = load(folder.best)
+    model = load(best)
     card = model.card
-    if with_preprocessing and isinstance(model, FeatureClassifier):
+    if with_preprocessing and (isinstance(model, FeatureClassifier) or not card.is_plain):
+        has = "one of features" if card.is_plain else "one that has it inside"
         raise SettingError(
-            "a model of images, for a preprocessing inside", "one of features",
+            "a model of preprocessed images, to put the preprocessing inside", has,
             "leave out --with-preprocessing",
         )  # fmt: skip
     if with_preprocessing:
@@ -126,7 +124,7 @@ def export_model(
         finished = scratch / "finished"
         finished.mkdir()
         note(f"converting to {kind.name}")
-        _convert(kind, folder.best, finished / target.name, card, stop)
+        _convert(kind, model, finished / target.name, card, stop)
         if isinstance(model, FeatureClassifier):
             images = rows_of(folder, model.features, stop)
         else:
@@ -141,10 +139,20 @@ def export_model(
     return Exported(kind.name, files, card, check)
 
 
+def _best_of(folder: RunFolder) -> Path:
+    if not folder.best.is_file():
+        folder.document()  # says so if this is no run folder at all
+        raise RunError(
+            f"a finished study in {folder.path}", "no best.keras", "repeat its sweep to finish it"
+        )
+    return folder.best
+
+
 def _convert(
-    kind: Format, best: Path, draft: Path, card: ModelCard, stop: threading.Event | None
+    kind: Format, model: Classifier, draft: Path, card: ModelCard, stop: threading.Event | None
 ) -> None:
-    if best.suffix == draft.suffix and card.is_plain:
+    best = model.path
+    if best.suffix == draft.suffix and card == model.card:
         for file in model_files(best):
             shutil.copyfile(file, draft.with_suffix(file.suffix))
         return
@@ -156,7 +164,7 @@ def _convert(
             "classes": json.dumps(card.classes, ensure_ascii=False),
             "card": json.dumps(plain(card), ensure_ascii=False),
         },
-        "backbone": None if card.input == PREPROCESSED else card.backbone,
+        "backbone": None if card == model.card else card.backbone,
         "preprocessing": card.preprocessing,
     }
     what = "converting the model"

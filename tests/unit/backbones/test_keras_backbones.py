@@ -79,7 +79,7 @@ def test_weights_that_are_cut_off_are_one_line(whole: Path, tmp_path: Path) -> N
         new.writestr("config.json", old.read("config.json"))
         new.writestr("metadata.json", old.read("metadata.json"))
         new.writestr("model.weights.h5", io.BytesIO(old.read("model.weights.h5")).read()[:900])
-    with pytest.raises(BackboneError, match=r"a network that Keras can open in .*own\.keras"):
+    with pytest.raises(ModelError, match=r"a whole Keras model in .*own\.keras.*or save it anew"):
         compiled(target)
 
 

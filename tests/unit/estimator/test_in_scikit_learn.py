@@ -77,13 +77,18 @@ def test_no_thread_stays_behind() -> None:
     # What numerical libraries keep is there after this.
     quick(heads=4, n_jobs=-1).fit(X, Y).predict(X)
     before, tasks = threading.enumerate(), native_threads()
-    quick(heads=4, n_jobs=-1).fit(X, Y).predict(X)
-    assert threading.enumerate() == before
-    assert native_threads() == tasks
+    fits = 4
+    for _ in range(fits):
+        quick(heads=4, n_jobs=-1).fit(X, Y).predict(X)
+        assert threading.enumerate() == before
+    # Those of other tests' libraries come and go.
+    assert native_threads() < tasks + fits
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
 def test_an_interrupt_ends_the_training_and_its_threads() -> None:
+    # A shell starts what it puts into the background without interrupts.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = threading.enumerate()
     main = threading.main_thread().ident
     assert main is not None
@@ -93,9 +98,12 @@ def test_an_interrupt_ends_the_training_and_its_threads() -> None:
         timer.start()
         quick(heads=4, n_jobs=-1, epochs=100_000).fit(X, Y)
 
-    with pytest.raises(KeyboardInterrupt):
-        train_until_interrupted()
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_until_interrupted()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert threading.enumerate() == before
 
 

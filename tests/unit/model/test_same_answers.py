@@ -125,7 +125,7 @@ def test_a_stop_is_not_taken_for_missing_images(
     def stopped(*_: object, **__: object) -> None:
         raise Interrupted("opening", "again")
 
-    monkeypatch.setattr(same_answers, "open_dataset", stopped)
+    monkeypatch.setattr(same_answers, "open_data", stopped)
     with pytest.raises(Interrupted):
         images_of(small_run, ImageSettings(size=32), threading.Event())
 

@@ -84,11 +84,6 @@ def test_a_trained_head_is_asked_at_its_droprate(with_dropout: Classifier) -> No
     ],
 )
 def test_a_head_without_subnetworks(small_run: RunFolder, head: Any, found: str) -> None:
-    class Network:
-        pass
-
-    network: Any = Network()
-    network.head = head
     assert trained_droprate(small_run.best) == 0
     with pytest.raises(ModelError, match=found):
-        subnetworks_of(Path(small_run.best), network, 100)
+        subnetworks_of(Path(small_run.best), head, 100)

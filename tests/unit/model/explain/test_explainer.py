@@ -174,6 +174,7 @@ def test_a_grid_of_one_cell_tells_nothing(
 
 
 def test_a_backbone_without_a_grid(grid_model: Classifier, grid_files: list[Path]) -> None:
-    card = replace(grid_model.card, backbone="convnext_tiny")
+    preprocessing = registry.get("convnext_tiny").preprocessing
+    card = replace(grid_model.card, backbone="convnext_tiny", preprocessing=preprocessing)
     with pytest.raises(BackboneError, match="found convnext_tiny; explain a model on another"):
         Classifier(grid_model.path, card).explain(grid_files[0])
