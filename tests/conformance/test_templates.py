@@ -105,8 +105,10 @@ def test_only_the_first_of_a_shape_needs_keras(
     weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_model(SPEC, weights, SIZE, (random_head(5), settings(5)), tmp_path / "first.keras")
-    monkeypatch.setattr(products.keras_process, "call", None)
-    write_model(SPEC, weights, SIZE, (random_head(5, seed=1), settings(5)), tmp_path / "b.keras")
+    with monkeypatch.context() as patch:
+        patch.setattr(products.keras_process, "call", None)
+        head = random_head(5, seed=1)
+        write_model(SPEC, weights, SIZE, (head, settings(5)), tmp_path / "b.keras")
     np.testing.assert_array_equal(read_head(tmp_path / "b.keras").kernel, random_head(5, 1).kernel)
 
 

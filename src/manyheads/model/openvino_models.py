@@ -17,6 +17,7 @@ from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
+from manyheads.model.converters import INPUT, OUTPUT
 from manyheads.places import disk_errors
 
 _APPEND = "manyheads.model.openvino_models:append"
@@ -60,6 +61,8 @@ def append(weights: str, digest: str, size: int, head: str, target: str) -> dict
     whole = process.build()
     if own_files.declared_input(file)[0] is None:  # any number of images
         whole.reshape([-1, size, size, 3])
+    whole.input().get_tensor().set_names({INPUT})
+    whole.output().get_tensor().set_names({OUTPUT})
     with disk_errors(Path(target)):
         ov.serialize(whole, target)
     return {}
