@@ -49,8 +49,10 @@ def lesson(clothing: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
 
 
 @pytest.mark.slow
-@INSIDE
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(
+    ("format_", "inside"),
+    [*((name, True) for name in FORMATS), ("keras", False), ("onnx", False)],
+)
 def test_xception_on_real_photographs(
     lesson: RunFolder, format_: str, inside: bool, tmp_path: Path
 ) -> None:
