@@ -41,7 +41,7 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert "Folds      3, of all images for training and validation" in shown.err
     assert re.search(r"Budget     5:00, of which searches take about \d+:\d\d", shown.err)
     assert "Search     1. 32×32, plain and mirrored: " in shown.err
-    assert "the best 4 of 4 options, single heads" in shown.out
+    assert "the best 4 of 4 trained to the end, single heads" in shown.out
     assert "Chosen     32×32; droprate 0" in shown.out
     assert "Expected on new images like these, from 33 that had no say:" in shown.out
     assert "a test on 400 of them gives an accuracy from 0." in shown.out

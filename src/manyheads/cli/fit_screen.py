@@ -100,6 +100,7 @@ def show(fitted: Fitted) -> None:
         f"Took       {clock(fitted.seconds)}, {counted(fitted.passes, 'backbone pass', 'es')}",
         "",
         f"Next       manyheads predict {fitted.path} PHOTO.jpg",
+        f"           manyheads explain {fitted.path} PHOTO.jpg",
         f"           manyheads export {fitted.path} --format onnx",
     ):
         print(line)
@@ -156,7 +157,7 @@ def _tried_table(fitted: Fitted) -> Table:
 
     count = len(fitted.tried)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(f"the best {min(_SHOWN, count)} of {count} options, single heads")
+    table.add_column(f"the best {min(_SHOWN, count)} of {count} trained to the end, single heads")
     table.add_column("log loss", justify="right")
     table.add_column("accuracy", justify="right")
     table.add_column("folds", justify="right")
