@@ -332,7 +332,7 @@ keras = import_keras()
 from manyheads.backbones import keras_builds, registry
 from manyheads.model.keras_models import convert
 base = keras_builds.network(registry.get("efficientnet_b0"), 32, "channels_last")
-keras.Model(base.inputs, keras.layers.Dense(3)(base.outputs[0])).save(sys.argv[1])
+keras.Model(base.inputs[0], keras.layers.Dense(3)(base.outputs[0])).save(sys.argv[1])
 convert(sys.argv[1], "openvino", sys.argv[2], json.loads(sys.argv[3]))
 """
     saved, target = tmp_path / "model.keras", tmp_path / "model.xml"
