@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import random
 import sys
 import zipfile
 from collections import Counter
@@ -60,7 +59,7 @@ def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
 @pytest.mark.parametrize("kind", ["h5", "keras"])
 def test_many_damaged_files(tmp_path: Path, kind: str) -> None:
-    damaged(tmp_path, kind, seed=random.randrange(10**6), count=1500)
+    damaged(tmp_path, kind, seed=22, count=400)  # `python -m tests.fuzz` takes any seed
 
 
 def damaged(folder: Path, kind: str, seed: int, count: int) -> Counter[str]:
