@@ -24,6 +24,7 @@ from manyheads.model.prediction import Prediction
 from manyheads.model.prediction_rows import RowForm
 from manyheads.model.row_lines import LINES, Lines, whole_records
 from manyheads.places import cache_dir, disk_errors, make_folder, write_text
+from manyheads.study.tables import require_parquet
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
@@ -101,7 +102,7 @@ def opened(path: Path, form: RowForm, asked: dict[str, Any]) -> Iterator[Predict
             f"a file name that ends with {', '.join(SUFFIXES)}", str(path), "rename it"
         )
     if path.suffix == ".parquet":
-        prediction_parquet.require()
+        require_parquet("choose CSV or JSON lines")
     make_folder(path.parent)
     with _alone(path):
         rows = _rows_path(path)

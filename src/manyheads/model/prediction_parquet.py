@@ -8,21 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import DataError, MissingExtraError
+from manyheads.errors import DataError
 from manyheads.model.prediction_rows import RowForm
 from manyheads.places import atomic_path
 
 _GROUP = 10_000  # rows
 _TEXTS = ("image", "label", "given", "error")
-
-
-def require() -> None:
-    """Raise `MissingExtraError` if Parquet files cannot be written here."""
-    try:
-        import pyarrow  # noqa: F401 - asked for, not used
-    except ImportError as error:
-        remedy = "run pip install 'manyheads[parquet]', or choose CSV or JSON lines"
-        raise MissingExtraError("pyarrow to write Parquet", "none installed", remedy) from error
 
 
 def write(path: Path, form: RowForm, rows: Path) -> None:

@@ -25,12 +25,12 @@ def values_of(setting: Hyperparameters) -> tuple[float | str, ...]:
     return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
 
 
-def require_parquet() -> None:
-    """Raise `MissingExtraError` if Parquet files cannot be written here."""
+def require_parquet(otherwise: str = "leave out --parquet") -> None:
+    """Raise `MissingExtraError`, with what to do `otherwise`, if Parquet cannot be written here."""
     try:
         import pyarrow  # noqa: F401 - asked for, not used
     except ImportError as error:
-        remedy = "run pip install 'manyheads[parquet]', or leave out --parquet"
+        remedy = f"run pip install 'manyheads[parquet]', or {otherwise}"
         raise MissingExtraError("pyarrow to write Parquet", "none installed", remedy) from error
 
 
