@@ -13,6 +13,7 @@ from manyheads.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study
 from tests.strategies import distinct_image
+from tests.warm_keras import warm_keras
 
 # Machines that run tests are often busy with others' work: a slow example is not a wrong one.
 settings.register_profile("manyheads", deadline=None)
@@ -27,6 +28,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MANYHEADS_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nurseries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Children with Keras that are there at once, where there are forks."""
+    if not hasattr(os, "fork"):
+        yield
+        return
+    with warm_keras(tmp_path_factory.mktemp("warm")):
+        yield
 
 
 @pytest.fixture

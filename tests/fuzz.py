@@ -58,7 +58,9 @@ def outcome(function: Callable[[], Any], expected: type[Exception]) -> str:
     import resource
 
     with warnings.catch_warnings():
-        # From Python 3.12 on: threads of libraries, which the child does without.
+        # Of threads of libraries, which the child does without: JAX's, if a test before used it,
+        # and from Python 3.12 on all others'.
+        warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.backbones import keras_process
+from manyheads.backbones import children, keras_process
 from manyheads.errors import Interrupted, ManyheadsError, WeightsError
 
 TASKS = "tests.unit.backbones.child_tasks"
+
+
+@pytest.fixture(autouse=True, params=["cold", "warm"])
+def a_child_as_users_have_it(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one as these tests have it (`tests.warm_keras`), which must not differ."""
+    if request.param == "cold":
+        monkeypatch.setattr(keras_process, "children", children)
 
 
 def test_the_answer_comes_back_whatever_is_printed_or_lies_around(

@@ -145,7 +145,11 @@ def test_too_much_is_refused_before_it_is_written(refuse):
     assert "more than 100 bytes" in refuse(packed(FILES), replace(ARCHIVE, limit=100))
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>", packed(FILES)[:-200], packed(FILES)[:40]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>", packed(FILES)[:-200], packed(FILES)[:40]],
+    ids=["empty", "a page", "without its end", "its beginning"],
+)
 def test_a_damaged_archive_is_refused(refuse, data):
     assert "a damaged one" in refuse(data)
 
