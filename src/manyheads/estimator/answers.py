@@ -29,6 +29,7 @@ class Answers:
     """
 
     backbone: str
+    preprocessing: str | None
     weights: Any
     image_size: int | None
     interpolation: str
@@ -60,10 +61,11 @@ class Answers:
         return self.classes_[answers]
 
     def save(self, path: str | Path) -> None:
-        """Write heads and backbone as one Keras file with its side file, for `load` and others.
+        """Write heads and backbone as one model file with its side file, for `load` and others.
 
-        It says what `predict_proba` says. Raises `EstimatorError` for an estimator that was
-        fitted to features, `ModelError` for a name other than `.keras` or `.h5`, `DiskError`.
+        It says what `predict_proba` says: a Keras file, or OpenVINO's where Keras does not build
+        the backbone. Raises `EstimatorError` for an estimator that was fitted to features,
+        `ModelError` for a name other than `.keras` or `.h5`, or there `.xml`, and `DiskError`.
         """
         check_is_fitted(self)
         if self.recipe_ is None:
@@ -99,4 +101,7 @@ class Answers:
         return Hyperparameters(**{name: getattr(self, name) for name in NAMES})
 
     def _eye(self) -> Eye:
-        return Eye(self.backbone, self.weights, self.image_size, self.interpolation, self.exif)
+        return Eye(
+            self.backbone, self.preprocessing, self.weights,
+            self.image_size, self.interpolation, self.exif,
+        )  # fmt: skip

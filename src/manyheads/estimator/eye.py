@@ -54,6 +54,7 @@ class Eye:
     """
 
     backbone: str
+    preprocessing: str | None
     weights: Any
     image_size: int | None
     interpolation: str
@@ -122,7 +123,7 @@ class Eye:
 
     def parts(self) -> tuple[BackboneSpec, Weights, ImageSettings]:
         """The backbone, its arrays, and how images are prepared for it."""
-        spec = registry.get(self.backbone)
+        spec = registry.get(self.backbone, self.preprocessing)
         size = spec.default_size if self.image_size is None else self.image_size
         image = ImageSettings(size=size, interpolation=self.interpolation, exif=self.exif)
         spec.check_size(image.size)

@@ -36,10 +36,11 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     of its last epoch, unless `validation_fraction` holds out a share of the samples, by which
     `select` (best_accuracy, best_loss, last, fixed:N) chooses an epoch and `patience` ends the
     training. The `engine` fused trains `n_jobs` heads at a time, by scikit-learn's convention
-    (None: one, -1: one a core); keras uses the installed Keras backend. `backbone`, `weights`,
-    `image_size` (pixels; None: the backbone's own), `interpolation` and `exif` shape the features
-    of images, and `augmentation` the views that `views` counts, as in a study; what views and
-    `hide_patches` show of images can be had of paths alone.
+    (None: one, -1: one a core); keras uses the installed Keras backend. `backbone` (a name, or a
+    network's file with its `preprocessing`), `weights`, `image_size` (pixels; None: the backbone's
+    own), `interpolation` and `exif` shape the features of images, and `augmentation` the views that
+    `views` counts, as in a study; what views and `hide_patches` show of images can be had of paths
+    alone.
 
     Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
     features), `n_iter_` (the epochs of the head that trained longest), `heads_` (each head's
@@ -77,6 +78,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         backbone: str = "xception",
+        preprocessing: str | None = None,
         weights: Any = None,
         image_size: int | None = None,
         interpolation: str = "bicubic",
@@ -110,6 +112,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.backbone = backbone
+        self.preprocessing = preprocessing
         self.weights = weights
         self.image_size = image_size
         self.interpolation = interpolation

@@ -11,10 +11,10 @@ from manyheads.errors import ModelError
 from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.card import ModelCard, card_path, write_card
+from manyheads.model.card import ModelCard
 from manyheads.model.checkpoints import MODEL_SUFFIXES
+from manyheads.model.drafts import drafts, put
 from manyheads.model.templates import write_model
-from manyheads.places import atomic_path, disk_errors
 from manyheads.settings import ImageSettings
 
 
@@ -27,17 +27,17 @@ def save_model(
 ) -> None:
     """Write the whole network, with its side file, as `target`, whole or not at all.
 
-    Raises `ModelError` for a name that ends otherwise than a Keras file, or two classes that are
-    written alike; `DiskError` if the disk refuses.
+    Raises `ModelError` for a name that does not end as such a network's file, or two classes that
+    are written alike; `DiskError` if the disk refuses.
     """
-    if target.suffix not in MODEL_SUFFIXES:
+    spec, weights, image = parts
+    suffixes = MODEL_SUFFIXES if spec.in_keras else (".xml",)
+    if target.suffix not in suffixes:
         raise ModelError(
-            f"a file name that ends with {' or '.join(MODEL_SUFFIXES)}", target.name,
-            "name it so",
-        )  # fmt: skip
+            f"a file name that ends with {' or '.join(suffixes)}", target.name, "name it so"
+        )
     if len(set(classes)) < len(classes):
         raise ModelError("classes with different names", ", ".join(classes), "fit to other classes")
-    spec, weights, image = parts
     card = ModelCard(
         classes=tuple(classes),
         backbone=spec.name,
@@ -47,9 +47,6 @@ def save_model(
         preprocessing=spec.preprocessing,
         data="HeadClassifier",
     )
-    with atomic_path(target) as draft:
-        write_model(spec, weights, image.size, (averaged(heads), setting), draft)
-        # No side file ever stands beside another's model.
-        with disk_errors(target):
-            card_path(target).unlink(missing_ok=True)
-    write_card(target, card)
+    with drafts(target.parent / f".{target.name}-draft") as scratch:
+        write_model(spec, weights, image.size, (averaged(heads), setting), scratch / target.name)
+        put(scratch, target, card)
