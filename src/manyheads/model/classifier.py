@@ -27,6 +27,7 @@ from manyheads.study.folder import RunFolder
 if TYPE_CHECKING:
     from manyheads.model.explain.explainer import Explainer
     from manyheads.model.explain.explanation import Explanations
+    from manyheads.model.export import Exported
 
 
 class Classifier:
@@ -109,6 +110,23 @@ class Classifier:
         the model answer otherwise than `predict`.
         """
         return self._explainer.explain(images, target, progress, stop)
+
+    def export(
+        self,
+        format_: str,
+        target: str | Path | None = None,
+        *,
+        with_preprocessing: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Exported:
+        """Write the model for another program, and check that it answers the same there.
+
+        As `export.export_model`, which says what the formats are and what is raised.
+        """
+        from manyheads.model.export import export_model
+
+        place = None if target is None else Path(target).expanduser()
+        return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
 
     @cached_property
     def _explainer(self) -> Explainer:

@@ -244,3 +244,14 @@ def test_a_model_without_its_weights(copy: Path) -> None:
     with pytest.raises(ModelError, match=r"a head on its backbone in .*best\.keras") as caught:
         load(copy).predict(np.zeros((40, 40, 3), np.uint8))
     assert "\n" not in str(caught.value)
+
+
+def test_it_is_exported_as_the_command_does(small_run: RunFolder, tmp_path: Path) -> None:
+    exported = load(small_run.path).export(
+        "openvino", str(tmp_path / "phone.xml"), with_preprocessing=True
+    )
+    wanted = export_model(small_run, "openvino", tmp_path / "other.xml", with_preprocessing=True)
+    assert exported.files[0] == tmp_path / "phone.xml"
+    assert exported.files[0].read_bytes() == wanted.files[0].read_bytes()
+    assert exported.check == wanted.check
+    assert exported.check.source == "validation images"
