@@ -39,7 +39,7 @@ def test_the_demo_prints_what_the_readme_shows(command: Command) -> None:
         if line.startswith(SAME_ANYWHERE):
             assert found == line
         else:  # up to the source of the weights, and to rates that this machine may have shown
-            ends = r"weights: .*|( \(assumed until measured here\))?$"
+            ends = r"weights: .*|( \((assumed until measured here|measured on this machine)\))?$"
             assert words(re.sub(ends, "", found)) == words(re.sub(ends, "", line))
     marks = "← selected"
     assert words(said.out.replace(marks, "")) == words(shown.replace(marks, ""))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from manyheads.claims.ground import ClaimListener, Cost
 from manyheads.cli import tables
-from manyheads.cli.screen import Meter, Screen, clock
+from manyheads.cli.screen import Meter, Screen, basis_words, clock
 from manyheads.evidence.claim_words import epochs_words, estimate_words, way_words
 from manyheads.study.space import counted
 
@@ -38,11 +38,10 @@ class Announced(Screen, ClaimListener):
 def cost_words(cost: Cost) -> str:
     """Such as `0 backbone passes; 5 heads to train (111 epochs of heads), about 0:03 (…)`."""
     most = "at most " if cost.most else ""
-    basis = "measured on this machine" if cost.measured else "assumed until measured here"
     return (
         f"{counted(cost.passes, 'backbone pass', 'es')}; {counted(cost.heads, 'head')} to train "
         f"({most}{cost.epochs:,} epochs of heads), {most or 'about '}{clock(cost.seconds)} "
-        f"({basis})"
+        f"({basis_words(cost.measured)})"
     )
 
 

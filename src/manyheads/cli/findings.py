@@ -161,7 +161,7 @@ def _cost_words(
     dataset: Dataset,
 ) -> str:
     """Such as `Cost  3,409 backbone passes for 3,409 images, about 1:25 (measured …)`."""
-    from manyheads.cli.screen import clock
+    from manyheads.cli.screen import basis_words, clock
     from manyheads.estimate import estimate_extraction
     from manyheads.features.cache import FeatureCache
     from manyheads.features.extract import recipe_of
@@ -173,8 +173,7 @@ def _cost_words(
     words = f"{counted(missing, 'backbone pass', 'es')} for {len(dataset.contents):,} images"
     if missing:
         seconds, measured = estimate_extraction(recipe, missing)
-        basis = "measured on this machine" if measured else "assumed until measured here"
-        words += f", about {clock(seconds)} ({basis})"
+        words += f", about {clock(seconds)} ({basis_words(measured)})"
     return f"Cost       {words}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from manyheads.backbones.weights import Weights
-from manyheads.cli.screen import Screen, clock, size_words
+from manyheads.cli.screen import Screen, basis_words, clock, size_words
 from manyheads.data.dataset import Dataset
 from manyheads.data.splits import SPLITS
 from manyheads.estimate import estimate
@@ -172,9 +172,8 @@ def _cost_words(plan: Plan) -> str:
             f" ({most}{plan.work.left.epochs:,} epochs of heads{instead}), "
             f"{most or 'about '}{clock(expected.training)}"
         )
-    basis = "measured on this machine" if expected.measured else "assumed until measured here"
     nothing = not plan.missing and plan.ended == heads
-    return f"{passes}; {training}" + ("" if nothing else f" ({basis})")
+    return f"{passes}; {training}" + ("" if nothing else f" ({basis_words(expected.measured)})")
 
 
 def _memory_words(plan: Plan) -> str:

@@ -83,6 +83,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def basis_words(measured: bool) -> str:
+    """What an estimate of time rests on."""
+    return "measured on this machine" if measured else "assumed until measured here"
+
+
 def size_words(size: float) -> str:
     """Bytes as 84.8 MB or 12.3 kB."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
-from manyheads.cli.screen import Screen, clock, size_words
+from manyheads.cli.screen import Screen, basis_words, clock, size_words
 from manyheads.cli.tables import print_table
 from manyheads.report.shortcut_section import shortcut_tables
 from manyheads.shortcut.run import Checked, ShortcutListener
@@ -63,10 +63,9 @@ def _cost_lines(plan: ShortcutPlan) -> list[str]:
     passes = sum(plan.missing)
     time = f", about {clock(extraction)}" if passes else ""
     layers = f" and {counted(plan.last_layers, 'last layer')}" if plan.last_layers else ""
-    basis = "measured on this machine" if measured else "assumed until measured here"
     lines = [
         f"Cost       {counted(passes, 'backbone pass', 'es')}{time}; {counted(plan.heads, 'head')}"
-        f"{layers}, about {clock(training)} ({basis})"
+        f"{layers}, about {clock(training)} ({basis_words(measured)})"
     ]
     lines += [
         f"           {missing:,} of {len(wanted.images):,} images {wanted.words}"
