@@ -110,7 +110,17 @@ def _litert(model: Any, target: Path, about: dict[str, str]) -> None:
 
 
 def _saved_model(model: Any, target: Path, about: dict[str, str]) -> None:
-    _export(_named(model), "tf_saved_model", target)
+    import tensorflow
+
+    tf: Any = tensorflow
+    image = tf.TensorSpec((None, *model.input_shape[1:]), model.input.dtype, name=INPUT)
+    answer = tf.function(
+        lambda images: {OUTPUT: model(images, training=False)}, input_signature=[image]
+    )
+    # Keras's own export keeps its variables beside those of the function, all weights twice.
+    module = tf.Module()
+    module.kept, module.serve = [variable.value for variable in model.variables], answer
+    tf.saved_model.save(module, str(target), signatures={"serving_default": answer})
     extras = target / EXTRAS
     extras.mkdir()
     (extras / CARD).write_text(about["card"], encoding="utf-8")

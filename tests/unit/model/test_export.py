@@ -152,6 +152,8 @@ def test_a_saved_model_replaces_an_earlier_one_and_nothing_else(
         assert exported.files == (target, card_path(target))
         assert sorted(tmp_path.iterdir()) == sorted(exported.files)
         assert read_card(target).input == ("pixels" if inside else "preprocessed")
+        written = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+        assert written < 1.2 * small_run.best.stat().st_size  # no array is in it twice
 
 
 def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path: Path) -> None:
