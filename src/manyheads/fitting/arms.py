@@ -17,7 +17,9 @@ MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, co
 
 # Shares of the size that the backbone was trained at, and views, from the one worth most. Pixels
 # are worth more than a mirrored view: docs/decisions/0016-an-average-of-heads-is-one-head.md.
-_WORTH = ((1.25, 2), (1.25, 1), (1.0, 2), (1.0, 1), (0.75, 1), (0.5, 1))
+_WORTH = (
+    (1.5, 2), (1.5, 1), (1.25, 2), (1.25, 1), (1.0, 2), (1.0, 1), (0.75, 1), (0.5, 1)
+)  # fmt: skip
 _KEPT_FREE = 0.2  # of the budget, for heads, for the model's file and for what was misjudged
 ETA = 3
 

@@ -17,8 +17,8 @@ def _arm(size: int, views: int, seconds: float) -> Arm:
 
 def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
     pairs = candidate_arms(None, registry.get("xception"))
-    assert pairs[0] == (374, 2)
-    assert [size for size, views in pairs if views == 1] == [374, 299, 224, 150]
+    assert pairs[0] == (448, 2)
+    assert [size for size, views in pairs if views == 1] == [448, 374, 299, 224, 150]
     assert len(set(pairs)) == len(pairs)
     small = replace(registry.get("xception"), default_size=100)
     assert min(size for size, _ in candidate_arms(None, small)) == 71
