@@ -29,8 +29,11 @@ class Meter:
         self._started = time.monotonic()
 
     def update(self, done: int, total: int) -> None:
-        """`done` of `total` units are done; what the first update finds done took no time."""
-        if self.total == 0:
+        """`done` of `total` units are done; what the first update finds done took no time.
+
+        Fewer than before, or another total behind a finished one, are of work that begins anew.
+        """
+        if done < self.done or (self.done >= self.total and total != self.total):
             self._first, self._started = min(done, total), time.monotonic()
         self.done, self.total = done, total
 
