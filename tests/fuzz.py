@@ -60,7 +60,7 @@ def outcome(function: Callable[[], Any], expected: type[Exception]) -> str:
     with warnings.catch_warnings():
         # Of threads of libraries, which the child does without: JAX's, if a test before used it,
         # and from Python 3.12 on all others'.
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

@@ -2,12 +2,13 @@
 
 A child of `keras_process` imports Keras first, for seconds, and the tests call some hundreds. Here
 a nursery for each backend has imported it, and forks for each call; the fork runs the very program
-that a child of its own would. Tests that start manyheads as a process, and those of `keras_process`
-itself, have children as users have them.
+that a child of its own would. Tests that start manyheads as a process have children as users have
+them, and those of `keras_process` itself run both ways.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -125,8 +126,7 @@ class _Nursery:
 def serve(listening: int) -> None:
     """Import Keras, and fork for each call on the socket until stdin ends."""
     quiet.silence()
-    import keras  # noqa: F401
-
+    importlib.import_module("keras")
     with socket.socket(fileno=listening) as calls:
         while sys.stdin not in select.select([calls, sys.stdin], [], [])[0]:
             call, _ = calls.accept()

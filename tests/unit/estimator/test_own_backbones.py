@@ -27,6 +27,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def classifier(file: Path, **changes: Any) -> HeadClassifier:
+    """A classifier behind the network in a file."""
     given: dict[str, Any] = {
         "backbone": str(file), "preprocessing": "unit", "image_size": 32, "size_inner": 8,
         "epochs": 3, "random_state": 0,
