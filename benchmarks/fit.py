@@ -96,9 +96,9 @@ def averages(settings: FitSettings, fitted: Fitted, out: Path) -> list[str]:
     labels[images] = np.concatenate([each.labels for each in divided.recorded])
     said = np.zeros((SEEDS, len(labels), divided.folds[0].classes), np.float32)
     for event in engine_named(settings.engine).train(heads, divided.folds, rule="last"):
-        if isinstance(event, HeadEnd) and event.predictions is not None:
+        if isinstance(event, HeadEnd) and event.chosen is not None:
             place = heads[event.head]
-            said[place.seed - 1, divided.recorded[place.fold].images] = event.predictions
+            said[place.seed - 1, divided.recorded[place.fold].images] = event.chosen
     kept = np.sort(images)
     ways = {
         "one head": said[0],

@@ -15,6 +15,7 @@ from manyheads.data.feature_array import read_matrix
 from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import recipe_of
+from manyheads.heads.bank import rules_kept
 from manyheads.heads.fold import Version
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
@@ -103,6 +104,11 @@ class Plan:
     work: Work
 
     @property
+    def _kept_epochs(self) -> int:
+        """Of how many epochs of a trial predictions are kept, at most; see `rules_kept`."""
+        return len({*rules_kept(self.settings.select), "last"})
+
+    @property
     def missing(self) -> int:
         """The backbone passes that are left, of all versions."""
         return self.plain + sum(self.versions.values())
@@ -120,7 +126,7 @@ class Plan:
         return Disk(
             model=backbone + 3 * heads[-1],
             heads=sum(heads[-self.kept_heads :]),
-            predictions=2 * rounds * validated * classes,
+            predictions=2 * rounds * validated * classes * self._kept_epochs,
             cache=sum(
                 passes * version_bytes(self.settings, version, features)
                 for version, passes in self.versions.items()

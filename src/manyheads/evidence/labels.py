@@ -156,10 +156,10 @@ def out_of_fold(
     for event in engine_named("fused").train(heads, folds, rule="last", stop=stop):
         if not isinstance(event, HeadEnd):
             continue
-        if event.status == "failed" or event.predictions is None:
+        if event.status == "failed" or event.chosen is None:
             remedy = "look at the features of this backbone, or choose another"
             raise DataError("heads that train on the features", f"one that {event.note}", remedy)
-        total[members[event.head]] += np.exp(event.predictions.astype(np.float64))
+        total[members[event.head]] += np.exp(event.chosen.astype(np.float64))
         ended += 1
         if progress is not None:
             progress(ended, len(heads))

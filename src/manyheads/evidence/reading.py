@@ -46,7 +46,7 @@ def read_validated(
         found = np.full(shape, np.nan, np.float32)
         with Store(path) as store:
             for record in store.trials("done", candidate=candidate):
-                said = store.predictions(record.trial.number, len(classes))
+                said = store.predictions(record.trial.number, record.epoch, len(classes))
                 if said is None:
                     raise _nothing_kept(path)
                 where = np.searchsorted(images, divided[record.trial.fold].images)

@@ -96,6 +96,6 @@ class Averaging:
         fold_of = self.found.fold_of
         said = np.empty((len(fold_of), folds[0].classes), np.float32)
         for fold, members in enumerate(ends):
-            each = [end.predictions for end in members if end.predictions is not None]
+            each = [end.chosen for end in members if end.chosen is not None]
             said[fold_of == fold] = np.mean(each, axis=0, dtype=np.float64)
         return said

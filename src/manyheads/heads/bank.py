@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from manyheads.settings import choice, whole
 ENGINES = ("fused", "keras")
 EPOCH_RULES = ("best_accuracy", "best_loss", "last")
 FIXED = "fixed:"
+METRIC_RULES = {"accuracy": "best_accuracy", "log_loss": "best_loss"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,10 @@ class EpochEnd:
 class HeadEnd:
     """A head has finished: `done`, or `failed` with the reason in `note`.
 
-    `parameters` are those after `epoch`, the epoch that the rule chose, and `predictions` what the
-    head then says of the validation samples: log-probabilities as `compact_predictions` makes
-    them. None, None and 0 if no epoch was finished.
+    `parameters` are those after `epoch`, the epoch that the rule chose; None and 0 if no epoch was
+    finished. `predictions` are the log-probabilities of the validation samples, as
+    `compact_predictions` makes them, after each epoch that a comparison may look at: those of
+    `rules_kept` and the last.
     """
 
     head: int
@@ -74,7 +76,12 @@ class HeadEnd:
     note: str
     epoch: int
     parameters: Parameters | None
-    predictions: Predictions | None = None
+    predictions: Mapping[int, Predictions] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> Predictions | None:
+        """The predictions after `epoch`."""
+        return self.predictions.get(self.epoch)
 
 
 class Engine(Protocol):
@@ -144,6 +151,20 @@ def fixed_epoch(rule: str) -> int | None:
     return int(rule.removeprefix(FIXED)) if rule.startswith(FIXED) else None
 
 
+def rule_of(metric: str, rule: str) -> str:
+    """The rule by which a trial's epoch is chosen for `metric` in a study that selects by `rule`.
+
+    A rule that looks for the best epoch looks for that of each metric: accuracy at
+    `best_accuracy`, log loss at `best_loss`. `last` and `fixed:N` are the same epoch for both.
+    """
+    return METRIC_RULES[metric] if rule in METRIC_RULES.values() else rule
+
+
+def rules_kept(rule: str) -> tuple[str, ...]:
+    """The rules whose epochs have their predictions kept: `rule`, then those of the metrics."""
+    return tuple(dict.fromkeys([rule, *(rule_of(metric, rule) for metric in METRIC_RULES)]))
+
+
 def rank_epoch(rule: str, epoch: int, metrics: Metrics) -> tuple[float, ...]:
     """A key that is greatest for the epoch that `rule` chooses."""
     if rule == "best_accuracy":
@@ -168,20 +189,30 @@ def head_events(
     whose losses or parameters are no longer finite has diverged; one whose `epochs` end early was
     stopped, and gets no `HeadEnd`.
     """
-    best, chosen, said = BestEpoch(rule), None, None
+    best, chosen = BestEpoch(rule), None
+    kept = [best, *(BestEpoch(other) for other in rules_kept(rule)[1:])]
+    said: dict[BestEpoch, Predictions] = {}
+
+    def end(status: Literal["done", "failed"], note: str, last: dict[int, Predictions]) -> HeadEnd:
+        by_epoch = {each.epoch: predicted for each, predicted in said.items()}
+        return HeadEnd(index, status, note, best.epoch, chosen, by_epoch | last)
+
     for epoch, (metrics, losses) in enumerate(epochs, start=1):
         now = parameters()
         # The parameters tell more than the losses: Keras's ReLU may make a zero of a NaN.
         if not all(np.isfinite(each).all() for each in (losses, metrics.val_loss, *now)):
-            note = f"diverged in epoch {epoch}: its numbers are no longer finite"
-            yield HeadEnd(index, "failed", note, best.epoch, chosen, said)
+            yield end("failed", f"diverged in epoch {epoch}: its numbers are no longer finite", {})
             return
         yield EpochEnd(index, epoch, metrics, losses)
-        if best.offer(epoch, metrics):
-            chosen, said = now, predictions()
+        better = [each for each in kept if each.offer(epoch, metrics)]
+        if better:
+            said |= dict.fromkeys(better, predictions())
+        if best in better:
+            chosen = now
         impatient = head.patience is not None and epoch - best.epoch >= head.patience
         if epoch == head.epochs or impatient:
-            yield HeadEnd(index, "done", "", best.epoch, chosen, said)
+            last = {} if better else {epoch: predictions()}
+            yield end("done", "", last)
             return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATES = ("pending", "running", "done", "failed", "pruned")
 
 _FORMAT_1 = f"""
@@ -27,7 +27,7 @@ CREATE TABLE epochs (
 """
 
 # The arrays are little-endian.
-_WHAT_FORMAT_1_LACKS = f"""
+_WHAT_FORMAT_1_LACKS = """
 CREATE TABLE divisions (
     fold INTEGER PRIMARY KEY,
     images BLOB NOT NULL,
@@ -38,6 +38,23 @@ CREATE TABLE predictions (
     trial INTEGER PRIMARY KEY REFERENCES trials,
     log_probabilities BLOB NOT NULL
 );
+"""
+
+# Format 2 kept the predictions of one epoch, the one that the study's rule chose. Those of large
+# validation sets lie in several parts, each within SQLite's limit for a value.
+_WHAT_FORMAT_2_LACKS = f"""
+ALTER TABLE predictions RENAME TO predictions_of_format_2;
+CREATE TABLE predictions (
+    trial INTEGER NOT NULL REFERENCES trials,
+    epoch INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    log_probabilities BLOB NOT NULL,
+    PRIMARY KEY (trial, epoch, part)
+);
+INSERT INTO predictions
+    SELECT trial, epoch, 0, log_probabilities
+    FROM predictions_of_format_2 JOIN trials USING (trial);
+DROP TABLE predictions_of_format_2;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
@@ -48,8 +65,9 @@ def statements(version: int) -> list[str] | None:
     None for a format that is not known here.
     """
     missing = {
-        0: _FORMAT_1 + _WHAT_FORMAT_1_LACKS,
-        1: _WHAT_FORMAT_1_LACKS,
+        0: _FORMAT_1 + _WHAT_FORMAT_1_LACKS + _WHAT_FORMAT_2_LACKS,
+        1: _WHAT_FORMAT_1_LACKS + _WHAT_FORMAT_2_LACKS,
+        2: _WHAT_FORMAT_2_LACKS,
         SCHEMA_VERSION: "",
     }.get(version)
     return None if missing is None else [each for each in missing.split(";") if each.strip()]

@@ -3,14 +3,15 @@
 A trial is `pending`, `running`, `done`, `failed` or `pruned`. Its epochs are written together with
 its end, in one transaction, so that what is recorded of a trial is always whole: a trial that was
 cut off is simply pending again, and trained again to the same numbers. A trial that waits at a
-rung is pending with the epochs that it has been trained for. Of a trial that is done there is
-also what its head said of the images that validated it, so that a verdict needs no training.
+rung is pending with the epochs that it has been trained for. Of a trial that is done there are
+also the predictions for the images that validated it, after each epoch that a comparison may look
+at, so that a verdict needs no training.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from manyheads.heads.bank import Metrics, Predictions
 from manyheads.study.schema import SCHEMA_VERSION, statements
 from manyheads.study.space import Trial
 
-_LARGEST = 900_000_000  # bytes of predictions of one trial: SQLite's limit of a value is a billion
+_LARGEST = 250_000_000  # bytes of predictions in one part: SQLite's limit of a value is a billion
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,12 @@ class Store:
         epoch: int,
         note: str,
         curve: Sequence[Metrics],
-        predictions: Predictions | None = None,
+        predictions: Mapping[int, Predictions] | None = None,
     ) -> None:
-        """A trial has ended as `state` after the epochs of `curve`, or waits at a rung: pending."""
+        """A trial has ended as `state` after the epochs of `curve`, or waits at a rung: pending.
+
+        `predictions` are by epoch.
+        """
         with self._transaction():
             self._db.execute("DELETE FROM epochs WHERE trial = ?", (trial,))
             self._db.executemany(
@@ -120,10 +124,15 @@ class Store:
                 "UPDATE trials SET state = ?, epoch = ?, note = ? WHERE trial = ?",
                 (state, epoch, note, trial),
             )
-            if predictions is not None and predictions.nbytes <= _LARGEST:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO predictions VALUES (?, ?)",
-                    (trial, predictions.astype("<f2").tobytes()),
+            self._db.execute("DELETE FROM predictions WHERE trial = ?", (trial,))
+            for kept, predicted in (predictions or {}).items():
+                data = memoryview(predicted.astype("<f2").tobytes())
+                self._db.executemany(
+                    "INSERT INTO predictions VALUES (?, ?, ?, ?)",
+                    (
+                        (trial, kept, part, data[start : start + _LARGEST])
+                        for part, start in enumerate(range(0, len(data), _LARGEST))
+                    ),
                 )
 
     def prune(self, candidates: Iterable[int], note: str) -> None:
@@ -174,21 +183,28 @@ class Store:
         with self._errors(), closing(self._db.execute(query)) as rows:
             return [Division(*(np.frombuffer(each, "<i8") for each in row)) for row in rows]
 
-    def predictions(self, trial: int, classes: int) -> Float16[np.ndarray, "images classes"] | None:
-        """Log-probabilities of the images that validated a trial; None if there are none."""
-        query = "SELECT log_probabilities FROM predictions WHERE trial = ?"
-        with self._errors():
-            row = self._db.execute(query, (trial,)).fetchone()
-        return None if row is None else np.frombuffer(row[0], "<f2").reshape(-1, classes)
-
-    def has_predictions(self) -> bool:
-        """Whether predictions are kept of every trial that is done."""
+    def predictions(
+        self, trial: int, epoch: int, classes: int
+    ) -> Float16[np.ndarray, "images classes"] | None:
+        """Log-probabilities of the images that validated a trial, after `epoch`; None if none."""
         query = (
-            "SELECT count(*) FROM trials LEFT JOIN predictions USING (trial)"
-            " WHERE state = 'done' AND log_probabilities IS NULL"
+            "SELECT log_probabilities FROM predictions WHERE trial = ? AND epoch = ? ORDER BY part"
         )
         with self._errors():
-            return self._db.execute(query).fetchone()[0] == 0
+            parts = self._db.execute(query, (trial, epoch)).fetchall()
+        if not parts:
+            return None
+        return np.frombuffer(b"".join(part for (part,) in parts), "<f2").reshape(-1, classes)
+
+    def has_predictions(self) -> bool:
+        """Whether every trial that is done has the predictions of its chosen epoch."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM trials WHERE state = 'done' AND NOT EXISTS"
+            " (SELECT 1 FROM predictions"
+            " WHERE predictions.trial = trials.trial AND predictions.epoch = trials.epoch))"
+        )
+        with self._errors():
+            return not self._db.execute(query).fetchone()[0]
 
     def _open(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

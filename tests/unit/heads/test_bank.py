@@ -82,7 +82,7 @@ def test_events_tell_each_epoch_and_the_chosen_parameters() -> None:
     losses = np.ones(3)
     outcomes = [(metrics, losses) for metrics in epochs_of((0.5, 1), (0.9, 1), (0.7, 1))]
     count = iter(range(1, 4))
-    said = [np.full((1, 2), -epoch, np.float16) for epoch in range(1, 3)]
+    said = [np.full((1, 2), -epoch, np.float16) for epoch in range(1, 4)]
     events = list(
         head_events(
             7,
@@ -99,7 +99,8 @@ def test_events_tell_each_epoch_and_the_chosen_parameters() -> None:
     assert (end.head, end.status, end.note, end.epoch) == (7, "done", "", 2)
     assert end.parameters is not None
     assert end.parameters.bias.tolist() == [2, 2]
-    assert end.predictions is said[1]
+    assert end.chosen is said[1]
+    assert {epoch: each[0, 0] for epoch, each in end.predictions.items()} == {1: -1, 2: -2, 3: -3}
 
 
 def test_epochs_that_end_early_have_no_end() -> None:

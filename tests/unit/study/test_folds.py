@@ -39,7 +39,7 @@ def test_what_is_kept_of_a_trial_is_what_its_metrics_were_counted_from(tmp_path:
     with Store(tmp_path / "study.sqlite") as store:
         for record in store.trials("done"):
             fold = folds[record.trial.fold]
-            said = store.predictions(record.trial.number, fold.classes)
+            said = store.predictions(record.trial.number, record.epoch, fold.classes)
             assert said is not None
             chosen = store.curve(record.trial.number)[record.epoch - 1]
             labels = fold.validation_labels

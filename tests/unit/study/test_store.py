@@ -180,14 +180,28 @@ def test_a_study_of_format_1_still_opens(path: Path) -> None:
         assert store.curve(1)[1] == Metrics(0.1, 0.30000000000000004, 0.75, 1e-300)
         assert store.trials("failed")[0].note == "diverged in epoch 2"
         assert store.divisions() == []
-        assert store.predictions(1, 3) is None
-        store.finish(4, "done", 1, "", CURVE, np.zeros((2, 3), np.float16))
-        assert store.predictions(4, 3) is not None
+        assert store.predictions(1, 1, 3) is None
+        store.finish(4, "done", 1, "", CURVE, {1: np.zeros((2, 3), np.float16)})
+        assert store.predictions(4, 1, 3) is not None
+
+
+def test_a_study_of_format_2_keeps_its_predictions(path: Path) -> None:
+    said = -np.arange(6, dtype="<f2").reshape(2, 3)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(GOLDEN.read_text(encoding="utf-8"))
+        database.executescript(GOLDEN.with_name("what_study_v1_lacks.sql").read_text("utf-8"))
+        database.execute("INSERT INTO predictions VALUES (1, ?)", (said.tobytes(),))
+        database.commit()
+    with Store(path) as store:
+        chosen = store.trials()[0].epoch
+        np.testing.assert_array_equal(store.predictions(1, chosen, 3), said)
+        assert store.predictions(1, chosen + 1, 3) is None
+        assert store.has_predictions()
 
 
 def test_predictions_and_divisions_come_back_as_they_were(store: Store) -> None:
     said = -np.arange(12, dtype=np.float16).reshape(4, 3)
-    store.finish(1, "done", 1, "", CURVE, said)
+    store.finish(1, "done", 1, "", CURVE, {1: said, 2: said - 1})
     store.finish(2, "failed", 0, "diverged", [])
     divided = [
         Division(np.array([5, 2**40]), np.array([0, 1]), np.array([9, 9])),
@@ -195,17 +209,18 @@ def test_predictions_and_divisions_come_back_as_they_were(store: Store) -> None:
     ]
     store.divide(divided)
     store.divide(divided)
-    np.testing.assert_array_equal(store.predictions(1, 3), said)
-    assert store.predictions(2, 3) is None
+    np.testing.assert_array_equal(store.predictions(1, 1, 3), said)
+    np.testing.assert_array_equal(store.predictions(1, 2, 3), said - 1)
+    assert store.predictions(2, 1, 3) is None
     for found, wanted in zip(store.divisions(), divided, strict=True):
         for name in ("images", "labels", "units"):
             np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
 
 
-def test_predictions_beyond_what_sqlite_holds_are_left_out(
+def test_predictions_beyond_what_a_value_of_sqlite_holds_lie_in_parts(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("manyheads.study.store._LARGEST", 11)
-    store.finish(1, "done", 1, "", CURVE, np.zeros((2, 3), np.float16))
-    assert states(store)[0] == "done"
-    assert store.predictions(1, 3) is None
+    monkeypatch.setattr("manyheads.study.store._LARGEST", 10)
+    said = -np.arange(15, dtype=np.float16).reshape(5, 3)
+    store.finish(1, "done", 1, "", CURVE, {1: said})
+    np.testing.assert_array_equal(store.predictions(1, 1, 3), said)
