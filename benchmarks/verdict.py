@@ -29,7 +29,6 @@ from benchmarks.parts.levels import METHODS, OF_SEEDS, worst
 from manyheads.evidence.comparisons import Comparison, compare
 from manyheads.evidence.intervals import wilson
 from manyheads.evidence.validated import Validated
-from manyheads.evidence.wording import deciding
 
 CANDIDATES = (2, 4, 20)
 SEEDS = (2, 5, 20)
@@ -57,9 +56,8 @@ class Tally:
         self.studies += 1
         self.false += any(entry.outcome in ("better", "worse") for entry in entries)
         for entry in entries:
-            low, high = deciding(entry)
             self.intervals += 1
-            self.held += low <= (truth or {}).get(entry.metric, 0.0) <= high
+            self.held += entry.low <= (truth or {}).get(entry.metric, 0.0) <= entry.high
 
     def cells(self) -> list[str]:
         """The share of studies with a false difference, its 95 % interval, and the coverage."""

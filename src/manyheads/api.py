@@ -93,7 +93,7 @@ class Study:
         size_inner: int | Iterable[int] = 100,
         epochs: int | Iterable[int] = 30,
         batch_size: int | Iterable[int] = 32,
-        seeds: int = 5,
+        seeds: int = 10,
         folds: int | None = None,
         repeats: int | None = None,
         backbone: str | Path = "xception",

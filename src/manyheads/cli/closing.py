@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import textwrap
 from pathlib import Path
 
 from manyheads.cli.screen import size_words
 from manyheads.evidence.findings import Findings
+from manyheads.evidence.verdict import LINE
+from manyheads.evidence.winner import WinnerScore
+from manyheads.evidence.wording import METRIC_WORDS, joined
 from manyheads.model.card import card_path, model_files
 from manyheads.pipeline import Finished
 from manyheads.study.division import validation_counts
@@ -53,12 +56,14 @@ def _opened_by(finished: Finished) -> str:
     return "plain Keras opens it" if finished.settings.spec.in_keras else "OpenVINO opens it"
 
 
-def verdict_lines(findings: Findings | None) -> list[str]:
-    """The verdict, a sentence a line."""
+def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str]:
+    """The verdict in lines of 80 columns, with `hints` on what would settle what is undecided."""
     if findings is None:
         return ["Verdict  none: an earlier version of manyheads trained these heads"]
-    first, *others = findings.verdict.sentences
-    return [f"Verdict  {first}", *(f"         {sentence}" for sentence in others)]
+    verdict = findings.verdict
+    said = (*verdict.sentences, *verdict.notes, *(verdict.hints if hints else ()))
+    lines = [line for sentence in said for line in textwrap.wrap(sentence, LINE)]
+    return [f"{'' if place else 'Verdict':9}{line}" for place, line in enumerate(lines)]
 
 
 def _selection(finished: Finished) -> list[str]:
@@ -72,16 +77,31 @@ def _selection(finished: Finished) -> list[str]:
         images = validation_counts(settings, finished.dataset)[1]
         return [
             f"Selected by {result.rule}: {setting}; the model is trained anew on all {images:,} "
-            f"images, for {int(head.about['epoch'])} epochs (the median of the chosen ones)."
+            f"images, for {int(head.about['epoch'])} epochs (the median of the chosen ones).",
+            *_expected(finished),
         ]
-    images = len(finished.dataset.rows("validation"))
-    accuracy = outcome.chosen.val_accuracy
-    error = math.sqrt(accuracy * (1 - accuracy) / images)
     return [
         f"Selected by {result.rule}: {setting}; best trial: seed {outcome.trial.seed}, epoch "
-        f"{outcome.epoch}, val_accuracy {accuracy:.3f}, val_loss "
+        f"{outcome.epoch}, val_accuracy {outcome.chosen.val_accuracy:.3f}, val_loss "
         f"{outcome.chosen.val_loss:.3f}.",
-        "These images chose it, so expect less on new ones. One image is "
-        f"{100 / images:.2f} points, and the standard error of such a score is "
-        f"{100 * error:.1f} points.",
+        *_expected(finished),
     ]
+
+
+def _expected(finished: Finished) -> list[str]:
+    """What to expect of the selected setting on new images, beside its score on these."""
+    if finished.findings is None:
+        return []
+    images = validation_counts(finished.settings, finished.dataset)[1]
+    words = [_score_words(each) for each in reversed(finished.findings.winner)]
+    return [
+        f"This score is optimistic: the same {images:,} images chose it. Of this setting "
+        f"expect, on new images, {joined(words)}."
+    ]
+
+
+def _score_words(score: WinnerScore) -> str:
+    interval = ""
+    if score.low is not None and score.high is not None:
+        interval = f" [{score.low:.3f}, {score.high:.3f}]"
+    return f"{METRIC_WORDS[score.metric]} {score.score:.3f}{interval}"

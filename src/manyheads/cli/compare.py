@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
     if rows > _MAX_ROWS:
         print(f"… {rows - _MAX_ROWS:,} more in {folder.comparisons}")
     print()
-    for line in verdict_lines(findings):
+    for line in verdict_lines(findings, hints=True):
         print(line)
     print(f"\nTable    {folder.comparisons}")
 

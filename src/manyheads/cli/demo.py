@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         data="digits",
         grid=Grid((0.001,), (100,), _RATES),
         image=ImageSettings(size=150),
-        seeds=5,
+        seeds=10,
     )
     finished = sweep.run_shown(settings, args.out, RunOptions(), stop)
     if not args.json:

@@ -50,7 +50,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="epochs of the dropout stage (default: %(default)s)",
     )  # fmt: skip
     options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
-    training = options.add_training(parser, seeds=5)
+    training = options.add_training(parser, seeds=10)
     training.add_argument(
         "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
     )

@@ -41,7 +41,7 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     add_grid(parser)
     options.add_images(parser, "the backbone's own")
-    training = options.add_training(parser, seeds=5)
+    training = options.add_training(parser, seeds=10)
     training.add_argument(
         "--folds", metavar="K",
         help="divide the images for training and validation into K folds, each validated by heads "

@@ -48,10 +48,12 @@ def student_p(difference: Array, error: Array, df: Array) -> Array:
     return np.where(certain, np.asarray(difference) == 0, p)
 
 
-def half_width(images: Array, heads: Array, df_images: Array, df: Array, level: float) -> Array:
+def half_width(
+    images: Array, heads: Array, df_images: Array, df: Array, level: Array | float
+) -> Array:
     """Half the width of the interval in which `level` of the probability lies."""
-    arrays = np.broadcast_arrays(images, heads, df_images, df)
-    images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
+    arrays = np.broadcast_arrays(images, heads, df_images, df, level)
+    images, heads, df_images, df, level = (np.asarray(each, np.float64) for each in arrays)
     scale, tail = np.sqrt(images + heads), (1 + level) / 2
 
     def excess(logarithm: Array) -> Array:
@@ -59,7 +61,7 @@ def half_width(images: Array, heads: Array, df_images: Array, df: Array, level: 
         return np.log(np.maximum(p, 1e-300) / (1 - level))
 
     # Between the normal quantile and that of the t with the fewer degrees of freedom.
-    low = np.full(scale.shape, np.log(ndtri(tail)) - 0.1)
+    low = np.log(ndtri(tail)) - 0.1
     high = np.log(stdtrit(np.minimum(df, df_images), tail)) + 0.1
     above, below = excess(low), excess(high)
     for _ in range(_STEPS):  # false position, which halves what stays on one side (Illinois)

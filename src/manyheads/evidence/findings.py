@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from manyheads.evidence.best_set import best_set
 from manyheads.evidence.comparisons import (
     COMPARED,
+    ENDING,
     MAX_ALL_PAIRS,
     Comparisons,
+    Differences,
     Margins,
     compare,
 )
+from manyheads.evidence.paired import ALPHA
+from manyheads.evidence.posterior import Posterior, posteriors
 from manyheads.evidence.reading import read_curves, read_validated
 from manyheads.evidence.selection import Curves, Nested, Optimism, nested, optimism
 from manyheads.evidence.validated import Validated
 from manyheads.evidence.verdict import Verdict, verdict_of
+from manyheads.evidence.winner import WinnerScore, winner_scores
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.settings import whole
 from manyheads.study.finished import finished_result
@@ -26,14 +33,17 @@ from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import Resolved, StudySettings, read_study
 from manyheads.study.tables import write_table
+from manyheads.study.work import epoch_cost
 
 COMPARISONS_COLUMNS = (
     "metric", "first", "second", "first_candidate", "second_candidate", "difference",
-    "low", "high", "fold_low", "fold_high", "p", "p_holm", "p_equivalent", "margin", "outcome",
+    "low", "high", "adjusted_low", "adjusted_high", "p", "p_holm", "p_equivalent",
+    "margin", "outcome",
     "seeds", "seeds_needed", "repeats_needed", "images_needed",
 )  # fmt: skip
 
 _MARGINS = Margins()
+_LARGEST = 10_000_000  # scores by unit that the best are looked for among
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,30 @@ class Findings:
     settings: StudySettings
     resolved: Resolved
     result: StudyResult
-    validated: Validated
+    differences: Differences
     verdict: Verdict
+
+    @property
+    def validated(self) -> Validated:
+        """What the study's heads said of the images that validated them."""
+        return self.differences.validated
 
     @property
     def comparisons(self) -> Comparisons:
         """The comparisons of the verdict."""
         return self.verdict.comparisons
+
+    @cached_property
+    def winner(self) -> tuple[WinnerScore, ...]:
+        """The scores to expect of the selected setting on new images, without a test set."""
+        best = [entry.candidate for entry in self.result.ranking]
+        among = _compared(self.differences, best)
+        return winner_scores(self.differences, best[0], self.settings.select, among=among)
+
+    @property
+    def posteriors(self) -> tuple[Posterior, ...]:
+        """How probable it is that each compared candidate is better, equivalent or worse."""
+        return tuple(posteriors(self.differences, self.comparisons))
 
     @cached_property
     def optimism(self) -> tuple[Optimism, ...]:
@@ -75,7 +102,11 @@ class Findings:
 
 
 def read_findings(
-    folder: RunFolder, *, baseline: object = None, margins: Margins = _MARGINS
+    folder: RunFolder,
+    *,
+    baseline: object = None,
+    margins: Margins = _MARGINS,
+    alpha: float = ALPHA,
 ) -> Findings:
     """The findings of the finished study in `folder`.
 
@@ -86,14 +117,35 @@ def read_findings(
     document = folder.document()
     settings, resolved = read_study(document)
     result = finished_result(folder, settings)
-    validated = read_validated(folder.store, settings, result, resolved.classes)
+    differences = Differences(read_validated(folder.store, settings, result, resolved.classes))
+    validated = differences.validated
     best = [entry.candidate for entry in result.ranking]
     if baseline is not None:
         baseline = whole("baseline", baseline, 1, len(result.grid))
     among = sorted(best if baseline is not None else best[:MAX_ALL_PAIRS])
-    comparisons = compare(validated, among=among, baseline=baseline, margins=margins)
-    answer = verdict_of(validated, comparisons, best[0])
-    return Findings(folder, document, settings, resolved, result, validated, answer)
+
+    def compared(metrics: Sequence[str], *, advise: bool) -> Comparisons:
+        return compare(
+            validated, among=among, baseline=baseline, margins=margins, metrics=metrics,
+            alpha=alpha, advise=advise, differences=differences,
+        )  # fmt: skip
+
+    comparisons = compared(COMPARED, advise=True)
+    ends = compared(ENDING, advise=False) if validated.other_epochs is not None else None
+    rivals = _compared(differences, best)
+
+    def cost(candidate: int) -> float:
+        setting = settings.grid[candidate - 1]
+        return setting.epochs * epoch_cost(setting)
+
+    sets = [best_set(differences, m, cost, among=rivals, alpha=alpha) for m in COMPARED]
+    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0])
+    return Findings(folder, document, settings, resolved, result, differences, answer)
+
+
+def _compared(differences: Differences, ranking: Sequence[int]) -> list[int]:
+    """The candidates that the best are looked for among: all, or as many as memory bears."""
+    return list(ranking[: max(MAX_ALL_PAIRS, _LARGEST // len(differences.layout.sizes))])
 
 
 def write_comparisons(findings: Findings) -> None:
@@ -103,16 +155,17 @@ def write_comparisons(findings: Findings) -> None:
         (
             entry.metric, validated.name(entry.first), validated.name(entry.second),
             entry.first, entry.second, entry.difference,
-            *(_finite(each) for each in (entry.low, entry.high, entry.fold_low, entry.fold_high)),
-            entry.p, entry.p_holm, entry.p_equivalent, getattr(margins, entry.metric),
+            *map(_finite, (entry.low, entry.high, entry.adjusted_low, entry.adjusted_high)),
+            entry.p, entry.p_holm, entry.p_equivalent, margins.of(entry.metric),
             entry.outcome, entry.seeds,
             entry.needs.seeds, entry.needs.repeats, entry.needs.images,
         )
-        for metric in COMPARED
-        for entry in findings.comparisons.of(metric)
+        for family in (findings.comparisons, findings.verdict.ends)
+        for metric in (*COMPARED, *ENDING)
+        for entry in (family.of(metric) if family else ())
     )  # fmt: skip
     write_table(findings.folder.comparisons, COMPARISONS_COLUMNS, rows)
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or abs(value) == float("inf") else value
+def _finite(value: float) -> float | None:
+    return None if abs(value) == float("inf") else value

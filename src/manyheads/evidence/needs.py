@@ -1,4 +1,12 @@
-"""What would probably settle an undecided comparison: so many seeds, repeats or images."""
+"""What would probably settle an undecided comparison: so many seeds, repeats or images.
+
+The difference that was found is not the true one, and the one that looks nearest to being settled
+looks so in part by luck. So the power of a study is averaged over what the true difference may be
+(assurance: O'Hagan, Stevens and Campbell 2005), and that is shrunk towards zero first, as if true
+differences were drawn around it with the variance that the found one suggests:
+
+    z = D / SE,  B = max(0, 1 − 1 / z²),  true difference ~ N(B · D, B · SE²)
+"""
 
 from __future__ import annotations
 
@@ -8,15 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import ndtri
+from scipy.special import ndtr
 
-from manyheads.evidence.behrens_fisher import p_value, student_p
-from manyheads.evidence.statistics import Folds, Layout, TwoWay
+from manyheads.evidence.behrens_fisher import half_width
+from manyheads.evidence.paired import RESERVE, Family, Paired
+from manyheads.evidence.statistics import Layout
 
-MAX_SEEDS = 1000
+MAX_SEEDS = 50
 MAX_REPEATS = 20
 MAX_IMAGES = 1_000_000
 POWER = 0.8
+_POINTS = 21
 CHEAP_SEEDS = 20  # where images are asked for, so many seeds are no trouble
 
 
@@ -34,18 +44,16 @@ class Needs:
 
 @dataclass(frozen=True)
 class Undecided:
-    """A comparison of at least 2 `seeds` that is to be settled, and its `margin`."""
+    """A comparison of at least 2 seeds that is to be settled, and its `margin`."""
 
-    both: TwoWay
-    folds: Folds | None
-    seeds: int
+    found: Paired
     margin: float
 
 
 def needs_of(
     undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
 ) -> list[Needs]:
-    """The least that settles each difference, if it is as estimated, with a probability of 80 %.
+    """The least with which a fresh study would settle each difference with 80 % probability.
 
     Settled is what would be declared at the first of `levels`, or shown to lie within its margin
     at the second, by the very tests of `comparisons`. Of the variance, the part of images alone
@@ -53,7 +61,7 @@ def needs_of(
     heads bring with repeats of the folds too. A given split is asked for seeds, folds for repeats;
     images are the second choice, rounded up to two digits, and with `CHEAP_SEEDS` seeds. What
     neither settles within `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` has no need that could be
-    named.
+    named, nor has a difference that shrinks to nothing.
     """
     if not undecided:
         return []
@@ -87,15 +95,25 @@ class _Study:
     def __init__(
         self, undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
     ) -> None:
-        heads = np.array([each.both.of_seeds for each in undecided])
+        tested = [each.found.tested for each in undecided]
+        parts = Family([each.found for each in undecided]).parts
+        heads = np.array([each.of_seeds for each in tested])
         self.layout, self.levels = layout, levels
-        self.size = np.abs([each.both.difference for each in undecided])
         self.margin = np.array([each.margin for each in undecided])
-        self.seeds = np.array([each.seeds for each in undecided])
-        self.interaction = np.minimum([each.both.of_both for each in undecided], heads)
+        self.seeds = np.array([each.found.seeds for each in undecided])
+        self.beyond = np.array([each.found.beyond or 0.0 for each in undecided])
+        self.interaction = np.minimum([each.of_both for each in tested], heads)
         self.heads = heads - self.interaction
-        self.images = np.array([each.both.variance for each in undecided]) - heads
-        self.spread = np.array([each.folds.spread if each.folds else 0.0 for each in undecided])
+        self.images = np.array([each.variance for each in tested]) - heads
+        self.size = np.abs([each.difference for each in tested])
+        variance = parts.images + parts.heads
+        larger = self.size**2 > variance  # where z > 1
+        kept = np.where(larger, 1 - variance / np.where(larger, self.size, 1) ** 2, 0)
+        self.possible = kept > 0
+        points, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
+        self._weights = weights / weights.sum()
+        spread = np.sqrt(kept * variance)
+        self._true = (kept * self.size)[:, None] + spread[:, None] * points
 
     def settled(
         self,
@@ -106,25 +124,20 @@ class _Study:
         """Whether so many seeds and repeats, on `growth` times the units, would settle it."""
         layout, folds = self.layout, self.layout.folds
         fewer = self.seeds * len(layout.cells) / (seeds * repeats)
-        images = self.images / growth
-        heads = (self.heads + self.interaction / growth) * fewer
+        reserve = RESERVE if folds > 1 else 1.0
+        images = (reserve * self.images + self.beyond) / growth
+        heads = reserve * (self.heads + self.interaction / growth) * fewer
         df, df_images = (seeds - 1) * folds * repeats, len(layout.sizes) * growth - 1
-        count = folds * repeats
-        of_folds = (1 / count + 1 / max(folds - 1, 1)) * self.spread / growth
-        error = np.sqrt(np.maximum(images + heads, of_folds))
+        error = np.sqrt(images + heads)[:, None]
 
-        def p(
-            distance: Float64[np.ndarray, "comparisons"],
-        ) -> Float64[np.ndarray, "comparisons"]:
-            found = p_value(distance, images, heads, df_images, df)
-            if folds > 1:
-                found = np.maximum(found, student_p(distance, np.sqrt(of_folds), count - 1))
-            return np.where(distance > 0, found, 2.0)
+        def width(level: float) -> Float64[np.ndarray, "comparisons one"]:
+            return half_width(images, heads, df_images, df, 1 - level)[:, None]
 
-        # Equivalence has two sides that can fail, hence the greater quantile.
-        declared = p(self.size - float(ndtri(POWER)) * error)
-        equivalent = p(self.margin - self.size - float(ndtri((1 + POWER) / 2)) * error) / 2
-        return (declared <= self.levels[0]) | (equivalent <= self.levels[1])
+        declared, alike = width(self.levels[0]), self.margin[:, None] - width(2 * self.levels[1])
+        power = ndtr((self._true - declared) / error) + ndtr((-self._true - declared) / error)
+        within = ndtr((alike - self._true) / error) - ndtr((-alike - self._true) / error)
+        settled = np.where(alike >= declared, 1.0, power + np.where(alike > 0, within, 0.0))
+        return self.possible & ((settled * self._weights).sum(axis=1) >= POWER)
 
 
 def _least(

@@ -7,31 +7,38 @@ better; of two log losses, below zero. See docs/verdict.md for the reasoning in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import stdtrit
 
-from manyheads.evidence.behrens_fisher import half_width, p_value, student_p
+from manyheads.evidence.behrens_fisher import half_width, p_value
 from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.statistics import (
-    Folds,
     Layout,
     TwoWay,
-    corrected_t,
-    fold_means,
+    beyond_two_way,
     holm,
+    holm_factors,
+    moderated,
     two_way,
+    with_pseudo_units,
 )
 from manyheads.settings import number, store
 
 ALPHA = 0.05
 COMPARED = ("log_loss", "accuracy")
+# In folds the variance is multiplied by this: what the disjoint pools of docs/decisions/0013 ask.
+RESERVE = 1.25
+MODERATED_SEEDS = 5  # fewer say too little of how alike variances are
+# Below these a mean of losses rests on a few hard images, or on none that happened to be drawn.
+EQUIVALENCE_UNITS = 300
+EQUIVALENCE_WRONG = 10
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Sums = Float64[np.ndarray, "seeds repeats units"]
+Column = Float64[np.ndarray, "family"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,33 +56,47 @@ class Margins:
             checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
             store(self, **{name: checked})
 
+    def of(self, metric: str) -> float:
+        """The margin of a metric; what is measured in nats has that of log loss."""
+        return self.accuracy if metric == "accuracy" else self.log_loss
+
 
 @dataclass(frozen=True)
 class Paired:
-    """A difference in one metric, over `seeds` that both sides have."""
+    """A difference in one metric, over `seeds` that both sides have.
+
+    `both` is as measured, and `tested` what the tests use: for accuracy, with two pseudo-units.
+    `beyond` is the variance that folds show beyond it (None for a given split). Of the `units`,
+    `differing` are those on which the two differ at all, and `wrong` counts the images that a
+    candidate gets wrong, the mean of the two; infinite where nobody asked.
+    """
 
     metric: str
     seeds: int
     both: TwoWay
-    folds: Folds | None
+    tested: TwoWay
+    beyond: float | None
+    units: int
+    differing: int
+    wrong: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
     """What a difference of a family is declared to be, and why.
 
-    `low` to `high` is the 95 % interval for images and seeds drawn anew together, `fold_low` to
-    `fold_high` that of the corrected resampled t over folds (None for a given split). The wider
-    one gives `p`; `p_holm` is adjusted for the family, and `p_equivalent` is that of a difference
-    outside the margin, adjusted alike. `outcome` is of the first. With one seed there is no
-    interval: `low` and `high` are infinite.
+    `low` to `high` is the 95 % interval of this difference alone, for images and seeds drawn anew
+    together. `adjusted_low` to `adjusted_high` is at the level that Holm's procedure gives the
+    difference in its family: it excludes 0 exactly where the difference is declared. `p_holm` is
+    `p` adjusted for the family, and `p_equivalent` that of a difference outside the margin,
+    adjusted alike. With one seed there is no interval: its ends are infinite.
     """
 
     difference: float
     low: float
     high: float
-    fold_low: float | None
-    fold_high: float | None
+    adjusted_low: float
+    adjusted_high: float
     p: float
     p_holm: float
     p_equivalent: float
@@ -83,102 +104,173 @@ class Decided:
 
     @property
     def estimate(self) -> Estimate:
-        """The difference with the interval that decides, the wider of the two; None for no end."""
-        low, high = self.low, self.high
-        if self.fold_low is not None and self.fold_high is not None:
-            low, high = min(low, self.fold_low), max(high, self.fold_high)
-        if not np.isfinite(low):
+        """The difference with its adjusted interval; None for no end."""
+        if not np.isfinite(self.adjusted_low):
             return Estimate(self.difference, None, None)
-        return Estimate(self.difference, low, high)
+        return Estimate(self.difference, self.adjusted_low, self.adjusted_high)
 
 
-def measure(metric: str, apart: Sums, layout: Layout) -> Paired:
-    """The estimates from differences `apart`, added up by unit."""
-    by_fold = None
-    if layout.folds > 1:
-        by_fold = corrected_t(fold_means(apart, layout), layout.folds)
-    return Paired(metric, len(apart), two_way(apart, layout), by_fold)
+def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> Paired:
+    """The estimates from differences `apart`, added up by unit.
+
+    `wrong` is how many images a candidate gets wrong, the mean of the two.
+    """
+    both, units = two_way(apart, layout), apart.shape[-1]
+    return Paired(
+        metric=metric,
+        seeds=len(apart),
+        both=both,
+        tested=with_pseudo_units(both, units) if metric == "accuracy" else both,
+        beyond=beyond_two_way(apart, layout, both) if layout.folds > 1 else None,
+        units=units,
+        differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1)))),
+        wrong=wrong,
+    )
 
 
-def decide(family: Sequence[Paired], margins: Margins) -> Iterator[Decided]:
-    """The outcome of each difference of a family, adjusted for all of them (Holm 1979)."""
+def decide(
+    family: Sequence[Paired], margins: Margins, *, alpha: float = ALPHA, size: int = 0
+) -> Iterator[Decided]:
+    """The outcome of each difference of a family, adjusted for all of them (Holm 1979).
+
+    The chance of any false difference is at most `alpha`. `size` is how many comparisons the family
+    has, if these are a choice from more.
+    """
     if not family:
         return
-    tested = _Tested(family, margins)
-    p_holm, p_equivalent = holm(tested.p), holm(tested.p_equivalent)
+    tests = Family(family)
+    p, same = tests.p_different(), tests.p_equivalent(margins)
+    p_holm, p_equivalent = holm(p, size), holm(same, size)
+    # At the level that its step gives a difference, p is below it where the adjusted p is below α.
+    alone, adjusted = tests.half_width(ALPHA), tests.half_width(alpha / holm_factors(p, size))
+    # Where the least p of a sign-flip test decides, the interval must not say more than it does.
+    adjusted = np.where((p_holm > alpha) & (adjusted < tests.size), tests.size, adjusted)
+    alone = np.where((p > ALPHA) & (alone < tests.size), tests.size, alone)
     for place, found in enumerate(family):
-        width, fold_width = tested.width[place], tested.fold_width[place]
-        difference = found.both.difference
-        adjusted = float(p_holm[place]), float(p_equivalent[place])
+        centre, width, wide = found.tested.difference, float(alone[place]), float(adjusted[place])
         yield Decided(
-            difference=difference,
-            low=float(difference - width),
-            high=float(difference + width),
-            fold_low=None if found.folds is None else float(difference - fold_width),
-            fold_high=None if found.folds is None else float(difference + fold_width),
-            p=float(tested.p[place]),
-            p_holm=adjusted[0],
-            p_equivalent=adjusted[1],
-            outcome=_outcome(found, *adjusted),
+            difference=found.both.difference,
+            low=centre - width,
+            high=centre + width,
+            adjusted_low=centre - wide,
+            adjusted_high=centre + wide,
+            p=float(p[place]),
+            p_holm=float(p_holm[place]),
+            p_equivalent=float(p_equivalent[place]),
+            outcome=_outcome(found, float(p_holm[place]), float(p_equivalent[place]), alpha),
         )
 
 
 def mean_score(scores: Sums, layout: Layout) -> Estimate:
-    """The mean over images of scores added up by unit, with the interval that a difference has.
+    """The mean over images of scores added up by unit, with the 95 % interval of a difference.
 
-    Of one seed the interval is for images drawn anew alone.
+    Of one seed the interval is for images drawn anew alone. There is none where no image differs
+    from another: that says nothing of those that were not drawn.
     """
     found = measure("", scores, layout)
     both = found.both
     if found.seeds == 1:
-        width = stdtrit(max(1, both.df_units), 1 - ALPHA / 2) * np.sqrt(both.of_units)
-    else:
-        parts = both.variance - both.of_seeds, both.of_seeds, max(1, both.df_units), both.df_seeds
-        certain = both.variance <= 0
-        width = 0.0 if certain else float(half_width(*map(np.array, parts), level=1 - ALPHA))
-    if found.folds is not None:
-        by_fold = stdtrit(found.folds.df, 1 - ALPHA / 2) * np.sqrt(found.folds.variance)
-        width = max(width, by_fold)
+        both = replace(both, df_seeds=1)  # of no weight: the part of seeds is 0
+    if both.variance <= 0 or not found.both.df_units:
+        return Estimate(both.difference, None, None)
+    width = float(Family([replace(found, both=both, tested=both)]).half_width(ALPHA)[0])
     return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
 
 
-class _Tested:
-    """All differences at once: p of no difference, p of no equivalence, and half widths."""
+class Parts(NamedTuple):
+    """The variance of each difference, as `behrens_fisher` takes it: two parts, and their df."""
 
-    def __init__(self, family: Sequence[Paired], margins: Margins) -> None:
-        def column(values: Iterator[float]) -> np.ndarray:
-            return np.fromiter(values, np.float64, len(family))
-
-        size = np.abs(column(found.both.difference for found in family))
-        margin = column(getattr(margins, found.metric) for found in family)
-        heads = column(found.both.of_seeds for found in family)
-        images = column(found.both.variance for found in family) - heads
-        df_heads = column(max(1, found.both.df_seeds) for found in family)
-        df_images = column(max(1, found.both.df_units) for found in family)
-        alone = column(found.both.df_seeds == 0 or found.both.df_units == 0 for found in family)
-        parts = images, heads, df_images, df_heads
-        spread = column(found.folds.variance if found.folds else 0.0 for found in family)
-        df_folds = column(found.folds.df if found.folds else 1.0 for found in family)
-        in_folds = column(found.folds is not None for found in family) > 0
-
-        def p_of(distance: np.ndarray) -> np.ndarray:
-            both = p_value(distance, *parts)
-            by_fold = student_p(distance, np.sqrt(spread), df_folds)
-            return np.where(alone > 0, 1.0, np.where(in_folds, np.maximum(both, by_fold), both))
-
-        self.p = p_of(size)
-        # Two one-sided tests (Schuirmann 1987): the nearer bound of the margin decides.
-        self.p_equivalent = np.where(size < margin, p_of(np.maximum(margin - size, 0)) / 2, 1.0)
-        self.p_equivalent[alone > 0] = 1.0
-        self.width = np.where(alone > 0, np.inf, half_width(*parts, level=1 - ALPHA))
-        self.width[(images + heads <= 0) & (alone == 0)] = 0.0
-        self.fold_width = stdtrit(df_folds, 1 - ALPHA / 2) * np.sqrt(spread)
+    images: Column
+    heads: Column
+    df_images: Column
+    df_heads: Column
 
 
-def _outcome(found: Paired, p_holm: float, p_equivalent: float) -> Outcome:
-    if p_equivalent <= ALPHA:
+class Family:
+    """All differences of a family at once: how improbable each would be, and half widths."""
+
+    def __init__(self, family: Sequence[Paired]) -> None:
+        self.family = family
+        self.difference = self._column(lambda found: found.tested.difference)
+        self.size = np.abs(self.difference)
+        self.unknown = self._column(
+            lambda found: not (found.tested.df_seeds and found.tested.df_units)
+        ).astype(bool)
+        self.parts = self._parts()
+        # No test of so few units can be surer than one that flips their signs: every sign the same.
+        self._least = np.exp2(1 - self._column(lambda found: max(found.differing, 1)))
+        self._least_same = np.exp2(1 - self._column(lambda found: found.units))
+
+    def p_different(self) -> Column:
+        """Two-sided p of no difference; 1 where nothing is known of seeds or images."""
+        p = np.maximum(p_value(self.size, *self.parts), self._least)
+        return np.where(self.unknown, 1.0, p)
+
+    def p_above(self, bound: Sequence[float] | float) -> Column:
+        """One-sided p of a difference of `bound` at most, against a greater one."""
+        p = self._tail(self.difference - np.asarray(bound))
+        return np.where(self.unknown, 1.0, np.maximum(p, self._least / 2))
+
+    def p_below(self, bound: Sequence[float] | float) -> Column:
+        """One-sided p of a difference of `bound` at least, against a smaller one."""
+        p = self._tail(np.asarray(bound) - self.difference)
+        return np.where(self.unknown, 1.0, np.maximum(p, self._least / 2))
+
+    def p_equivalent(self, margins: Margins) -> Column:
+        """p of a difference outside of its margin: the nearer bound decides (Schuirmann 1987)."""
+        margin = self._column(lambda found: margins.of(found.metric))
+        p = p_value(np.maximum(margin - self.size, 0), *self.parts) / 2
+        p = np.where(self.size < margin, np.maximum(p, self._least_same), 1.0)
+        enough = self._column(_can_be_equivalent).astype(bool)
+        return np.where(enough & ~self.unknown, p, 1.0)
+
+    def half_width(self, alpha: Column | float) -> Column:
+        """Half of the interval that leaves `alpha` outside; infinite where nothing is known."""
+        parts = self.parts
+        certain = parts.images + parts.heads <= 0
+        images = np.where(certain, 1.0, parts.images)
+        width = half_width(images, *parts[1:], level=1 - np.asarray(alpha))
+        return np.where(self.unknown, np.inf, np.where(certain, 0.0, width))
+
+    def _tail(self, distance: Column) -> Column:
+        """The probability beyond `distance`, on the side that it points to."""
+        both = p_value(np.abs(distance), *self.parts)
+        return np.where(distance > 0, both / 2, 1 - both / 2)
+
+    def _column(self, value) -> Column:
+        return np.array([value(found) for found in self.family], np.float64)
+
+    def _parts(self) -> Parts:
+        heads = self._column(lambda found: found.tested.of_seeds)
+        images = self._column(lambda found: found.tested.variance) - heads
+        df = self._column(lambda found: max(1, found.tested.df_seeds))
+        df_images = self._column(lambda found: max(1, found.tested.df_units))
+        for metric, count in {(found.metric, found.tested.df_seeds) for found in self.family}:
+            alike = np.array(
+                [
+                    (found.metric, found.tested.df_seeds) == (metric, count)
+                    and found.seeds >= MODERATED_SEEDS
+                    for found in self.family
+                ]
+            )
+            heads[alike], df[alike] = moderated(heads[alike], df[alike])
+        in_folds = self._column(lambda found: found.beyond is not None).astype(bool)
+        reserve = np.where(in_folds, RESERVE, 1.0)
+        beyond = self._column(lambda found: found.beyond or 0.0)
+        return Parts(reserve * images + beyond, reserve * heads, df_images, df)
+
+
+def _can_be_equivalent(found: Paired) -> bool:
+    """Whether a loss rests on enough images, and on enough hard ones, to be shown alike."""
+    if found.metric == "accuracy":
+        return True
+    return found.units >= EQUIVALENCE_UNITS and found.wrong >= EQUIVALENCE_WRONG
+
+
+def _outcome(found: Paired, p_holm: float, p_equivalent: float, alpha: float) -> Outcome:
+    if p_equivalent <= alpha:
         return "equivalent"
-    if p_holm > ALPHA:
+    if p_holm > alpha:
         return "undecided"
     less_is_better = found.metric != "accuracy"
     return "better" if (found.both.difference < 0) == less_is_better else "worse"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from manyheads.errors import RunError
-from manyheads.evidence.selection import Curves
-from manyheads.evidence.validated import Validated
-from manyheads.heads.bank import Metrics
+from manyheads.evidence.selection import Curves, luck
+from manyheads.evidence.validated import LogProbabilities, OfHeads, OtherEpochs, Validated
+from manyheads.heads.bank import Metrics, rule_of
 from manyheads.study.results import StudyResult
+from manyheads.study.select import chosen_epoch
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import setting_words
-from manyheads.study.store import Store
+from manyheads.study.store import Division, Store, TrialRecord
 
 
 def read_validated(
@@ -39,19 +41,7 @@ def read_validated(
         repeat, fold = divmod(place, folds)
         fold_of[repeat, np.searchsorted(images, division.images)] = fold
 
-    def log_probabilities(
-        candidate: int,
-    ) -> Float32[np.ndarray, "seeds repeats images classes"]:
-        shape = (settings.seeds, repeats, len(images), len(classes))
-        found = np.full(shape, np.nan, np.float32)
-        with Store(path) as store:
-            for record in store.trials("done", candidate=candidate):
-                said = store.predictions(record.trial.number, record.epoch, len(classes))
-                if said is None:
-                    raise _nothing_kept(path)
-                where = np.searchsorted(images, divided[record.trial.fold].images)
-                found[record.trial.seed, record.trial.fold // folds, where] = said
-        return found
+    reader = _Reader(path, settings, divided, images, classes)
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(division, name) for division in divided[:folds]])[first]
@@ -64,8 +54,75 @@ def read_validated(
         units=joined("units"),
         fold_of=fold_of,
         folds=folds,
-        log_probabilities=log_probabilities,
+        log_probabilities=reader.chosen,
+        other_epochs=reader.other_epochs(),
     )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what was predicted, a candidate at a time."""
+
+    path: Path
+    settings: StudySettings
+    divided: list[Division]
+    images: Int64[np.ndarray, "images"]
+    classes: tuple[str, ...]
+
+    def chosen(self, candidate: int) -> LogProbabilities:
+        """At the epochs that the study's rule chose."""
+        return self._predictions(candidate, lambda record, _: record.epoch)
+
+    def other_epochs(self) -> OtherEpochs | None:
+        """What is kept of other epochs; None if an earlier version trained any of the trials."""
+        with Store(self.path) as store:
+            if not store.has_predictions(after="last"):
+                return None
+        return OtherEpochs(self._at, self._training, self._luck)
+
+    def _at(self, candidate: int, moment: str) -> LogProbabilities:
+        select = self.settings.select
+        rule = "last" if moment == "final" else rule_of(moment, select)
+
+        def epoch(record: TrialRecord, store: Store) -> int:
+            if rule == select:
+                return record.epoch
+            return chosen_epoch(rule, store.curve(record.trial.number))
+
+        return self._predictions(candidate, epoch)
+
+    def _training(self, candidate: int) -> OfHeads:
+        losses = np.full((self.settings.seeds, *self._shape), np.nan)
+        with Store(self.path) as store:
+            for record in store.trials("done", candidate=candidate):
+                place = record.trial.seed, *divmod(record.trial.fold, self._shape[1])
+                losses[place] = store.curve(record.trial.number)[-1].loss
+        return losses
+
+    def _luck(self, candidate: int, metric: str) -> OfHeads:
+        curves = read_curves(self.path, self.settings, [candidate])
+        return luck(curves, metric, self.settings.select)[0]
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.settings.repeats or 1, self.settings.folds or 1
+
+    def _predictions(
+        self, candidate: int, epoch: Callable[[TrialRecord, Store], int]
+    ) -> LogProbabilities:
+        repeats, folds = self._shape
+        shape = (self.settings.seeds, repeats, len(self.images), len(self.classes))
+        found = np.full(shape, np.nan, np.float32)
+        with Store(self.path) as store:
+            for record in store.trials("done", candidate=candidate):
+                said = store.predictions(
+                    record.trial.number, epoch(record, store), len(self.classes)
+                )
+                if said is None:
+                    raise _nothing_kept(self.path)
+                where = np.searchsorted(self.images, self.divided[record.trial.fold].images)
+                found[record.trial.seed, record.trial.fold // folds, where] = said
+        return found
 
 
 def read_images(path: Path, settings: StudySettings) -> Int64[np.ndarray, "images"]:

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from manyheads.errors import RunError
 from manyheads.evidence.statistics import corrected_t
-from manyheads.heads.bank import check_rule, fixed_epoch
+from manyheads.heads.bank import METRIC_RULES, check_rule, fixed_epoch, rule_of
 
 LEVEL = 0.95
 _GIVEN = "a given split has no images that neither trained nor chose; study it in folds (--folds 5)"
@@ -111,12 +111,30 @@ def optimism(curves: Curves, rule: str) -> Optimism:
     if not whole.any():
         return Optimism(rule, None, None, 0, "no candidate finished every fold of a repeat")
     own = _picked(rule, accuracy, loss)
-    fresh = _picked(rule, _others(accuracy), _others(loss))
+    fresh = _picked(rule, _others(accuracy, done), _others(loss, done))
     scores = [
         Flattery(float(_at(curve, own)[whole].mean()), float(_at(curve, fresh)[whole].mean()))
         for curve in (accuracy, loss)
     ]
     return Optimism(rule, scores[0], scores[1], int(whole.sum()) * accuracy.shape[3])
+
+
+def luck(curves: Curves, metric: str, rule: str) -> _Trials:
+    """By how much each trial's score is higher at its own epoch than at one chosen without it.
+
+    The other epoch is the one that `metric`'s rule picks on the mean curve of the other folds of
+    the repeat, or, of a given split, of the other seeds. 0 for rules that choose nothing, and where
+    there is no other trial.
+    """
+    chooser = rule_of(metric, check_rule(rule))
+    accuracy, loss, done = _filled(curves)
+    axis = 3 if accuracy.shape[3] > 1 else 1
+    if accuracy.shape[axis] == 1 or chooser not in METRIC_RULES.values():
+        return np.zeros(done.shape)
+    curve = accuracy if metric == "accuracy" else loss
+    others = _picked(chooser, *(_others(each, done, axis) for each in (accuracy, loss)))
+    found = _at(curve, _picked(chooser, accuracy, loss)) - _at(curve, others)
+    return np.where(done & (done.sum(axis=axis, keepdims=True) > 1), found, 0.0)
 
 
 def nested(curves: Curves, rule: str) -> Nested:
@@ -143,7 +161,7 @@ def nested(curves: Curves, rule: str) -> Nested:
     if not steady.any():
         reason = "no candidate finished every fold of a seed"
         return Nested(rule, selected + 1, None, None, {}, reason)
-    fresh = _picked(rule, _others(accuracy), _others(loss))
+    fresh = _picked(rule, _others(accuracy, done), _others(loss, done))
     at_fresh = _at(accuracy, fresh), _at(loss, fresh)
     achieved: list[list[float]] = [[], []]
     chosen = dict.fromkeys(range(1, candidates + 1), 0)
@@ -183,10 +201,13 @@ def _filled(
     return filled[0], filled[1], done
 
 
-def _others(curve: _Curves) -> _Curves:
-    """For each fold, the mean curve of the others of its repeat."""
-    folds = curve.shape[3]
-    return np.stack([np.delete(curve, fold, axis=3).mean(axis=3) for fold in range(folds)], axis=3)
+def _others(
+    curve: _Curves, done: Bool[np.ndarray, "candidates seeds repeats folds"], axis: int = 3
+) -> _Curves:
+    """For each trial, the mean curve of the finished others along an axis: folds, or seeds."""
+    sums = [np.delete(curve, k, axis).sum(axis) for k in range(curve.shape[axis])]
+    count = done.sum(axis=axis, keepdims=True) - done  # those that failed are zeros
+    return np.stack(sums, axis) / np.maximum(count, 1)[..., None]
 
 
 def _picked(rule: str, accuracy: _Curves, loss: _Curves) -> Int64[np.ndarray, "*trials"]:

@@ -6,10 +6,13 @@ K·R folds of all repeats, each with heads of its own. `d` is a difference of tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from scipy.special import polygamma
+
+PRIOR_DF = 4.0
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,72 @@ def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) ->
     )
 
 
+def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
+    """A difference of accuracies as if two more units had been seen, one that differs either way.
+
+        D' = D · U / (U + 2),   of_units' = (Σ_u d_u² + 2) / (U + 2)² − D'² / (U + 2)
+
+    (Agresti and Min 2005, Simple improved confidence intervals for comparing matched
+    proportions). Without them, candidates that are right on the same few images have a variance of
+    zero, as if it were certain that they are right on the same images of every kind.
+    """
+    more = units + 2
+    difference = found.difference * units / more
+    squares = found.of_units * max(units - 1, 1) * units + units * found.difference**2 + 2
+    of_units = squares / more**2 - difference**2 / more
+    return replace(found, difference=difference, of_units=of_units)
+
+
+def beyond_two_way(
+    sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout, found: TwoWay
+) -> float:
+    """What differences of folds vary by beyond what images and seeds explain; 0 for a given split.
+
+        max(0, mean_r S_r² / K − variance of one repeat)
+
+    S_r² is the variance of the K folds' mean differences in repeat r. It contains what the training
+    images of a fold bring, of which images and seeds know nothing. Ours.
+    """
+    if layout.folds == 1:
+        return 0.0
+    by_fold = fold_means(sums, layout).reshape(-1, layout.folds)
+    of_folds = by_fold.var(axis=1, ddof=1).mean() / layout.folds
+    images = found.variance - found.of_seeds
+    return float(max(0.0, of_folds - images - found.of_seeds * len(layout.cells)))
+
+
+def moderated(
+    variances: Float64[np.ndarray, "family"], df: Float64[np.ndarray, "family"]
+) -> tuple[Float64[np.ndarray, "family"], Float64[np.ndarray, "family"]]:
+    """Variances of a family, all with the same `df`, each shrunk to their mean; and their new df.
+
+        s̃² = (d₀ · s̄² + d · s²) / (d₀ + d),   with d₀ + d degrees of freedom
+
+    The prior degrees of freedom d₀ are what the logarithms of the variances vary by (Smyth 2004,
+    Linear models and empirical Bayes methods, section 6.2), and at most `PRIOR_DF`: variances of
+    differences between the same few candidates are not independent, and look more alike than they
+    are. Alone, or where one is zero, they stay as they are.
+    """
+    if len(variances) < 2 or (variances <= 0).any():
+        return variances, df
+    spread = float(np.var(np.log(variances), ddof=1)) - float(polygamma(1, df[0] / 2))
+    prior = PRIOR_DF if spread <= 0 else min(PRIOR_DF, 2 * _inverse_trigamma(spread))
+    shrunk = (prior * variances.mean() + df * variances) / (prior + df)
+    return shrunk, df + prior
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Where ψ′ is `value`, by Newton's method on 1 / ψ′, which is nearly straight (Smyth 2004)."""
+    found = 0.5 + 1 / value
+    for _ in range(20):
+        now = float(polygamma(1, found))
+        step = now * (1 - now / value) / float(polygamma(2, found))
+        found += step
+        if abs(step) < 1e-10 * found:
+            break
+    return found
+
+
 @dataclass(frozen=True)
 class Folds:
     """The corrected resampled t: `variance` of the mean with `df`; `spread` is S² of the folds."""
@@ -142,11 +211,12 @@ class Folds:
 
 
 def corrected_t(by_fold: Float64[np.ndarray, "cells"], folds: int) -> Folds:
-    """The variance of a mean over J = folds × repeats differences of folds.
+    """The variance of a mean over J = folds × repeats scores of folds.
 
     `(1 / J + n_test / n_train) · S²`, J − 1 degrees of freedom, n_test / n_train = 1 / (folds −
-    1): trials of two folds share training images, so their differences are no independent draws
-    (Nadeau and Bengio 2003, Inference for the generalization error). Needs two folds.
+    1): an allowance for training images that folds share, made for resampling at random (Nadeau
+    and Bengio 2003, Inference for the generalization error) and wide for folds. It serves where a
+    score is known for each fold and not for each image. Needs two folds.
     """
     count = len(by_fold)
     spread = float(np.var(by_fold, ddof=1))
@@ -161,14 +231,26 @@ def fold_means(
     return layout.by_cell(sums.mean(axis=0)) / sizes
 
 
-def holm(p: Float64[np.ndarray, "family"]) -> Float64[np.ndarray, "family"]:
+def holm(p: Float64[np.ndarray, "family"], size: int = 0) -> Float64[np.ndarray, "family"]:
     """p adjusted so that declaring what is ≤ α errs anywhere with a probability of α at most.
 
     The i-th smallest of m is multiplied by m − i + 1, then no smaller than those before it
-    (Holm 1979, A simple sequentially rejective multiple test procedure).
+    (Holm 1979, A simple sequentially rejective multiple test procedure). `size` is m, if these are
+    some of a larger family.
     """
+    return np.minimum(_holm_steps(p, size), 1.0)
+
+
+def holm_factors(p: Float64[np.ndarray, "family"], size: int = 0) -> Float64[np.ndarray, "family"]:
+    """What Holm's procedure multiplies each p by; α over it is the level of the p's own step."""
+    positive = p > 0
+    factors = _holm_steps(p, size) / np.where(positive, p, 1)
+    return np.where(positive, factors, max(len(p), size))
+
+
+def _holm_steps(p: Float64[np.ndarray, "family"], size: int) -> Float64[np.ndarray, "family"]:
     order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    most = max(len(p), size)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(most, most - len(p), -1))
     return adjusted

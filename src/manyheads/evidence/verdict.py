@@ -1,15 +1,16 @@
-"""The answer in words: which differences are real, by how much, and what it rests on.
+"""The answer in words: which candidates may be the best, which differences are significant.
 
-A winner is never named without the comparison that makes it one: what is not declared is said to
-be undecided, or too small to matter.
+A winner is never named without the comparison that makes it one. Of four settings of one
+hyperparameter the verdict takes five lines of 80 columns; everything else is in the comparisons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from manyheads.evidence.comparisons import COMPARED, Comparison, Comparisons
+from manyheads.evidence.best_set import BestSet
+from manyheads.evidence.comparisons import COMPARED, ENDING, Comparison, Comparisons
 from manyheads.evidence.validated import Validated
 from manyheads.evidence.wording import (
     METRIC_WORDS,
@@ -21,34 +22,56 @@ from manyheads.evidence.wording import (
 )
 from manyheads.study.space import counted
 
-_CLAUSES = 3  # in a sentence; what takes more is counted
+LINE = 71  # columns that a line of 80 has beside `Verdict  `
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Two or three plain `sentences`, the first the headline, and the `comparisons` they sum up."""
+    """Plain `sentences`, the headline first, and what they sum up.
+
+    `notes` are what limits them, such as failed trials, and `hints` what would settle what is
+    undecided. `best` are the sets of candidates that may be the best, in each metric; `ends` are
+    the comparisons of the end of training, None where an earlier version kept nothing of it.
+    """
 
     sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+    hints: tuple[str, ...]
     comparisons: Comparisons
+    ends: Comparisons | None
+    best: tuple[BestSet, ...]
 
     def __str__(self) -> str:
-        return " ".join(self.sentences)
+        return " ".join((*self.sentences, *self.notes))
 
 
 def verdict_of(
-    validated: Validated, comparisons: Comparisons, selected: int | None = None
+    validated: Validated,
+    comparisons: Comparisons,
+    *,
+    ends: Comparisons | None = None,
+    best: Sequence[BestSet] = (),
+    selected: int | None = None,
 ) -> Verdict:
     """The verdict of a study; `selected` is the candidate that the study's rule chose, if any."""
     names = Names(validated)
     entries = comparisons.entries
+    hints: tuple[str, ...] = ()
     if not entries:
         spoken = [_nothing(validated, names)]
     elif all(entry.seeds == 1 for entry in entries):
-        one = "One seed cannot tell a setting from its seed, so no difference is declared"
-        spoken = [f"{one}; train at least 2 seeds, better 5."]
+        spoken = [
+            "With one seed, differences between settings cannot be told from seed noise: "
+            "train at least 2 seeds, better 10."
+        ]
     else:
-        spoken = [_of_metric(comparisons, metric, names) for metric in COMPARED]
-    return Verdict((*spoken, _basis(validated, comparisons, names, selected)), comparisons)
+        spoken = [_best(best, names)] if best else []
+        spoken += [_of_metric(comparisons, metric, names) for metric in reversed(COMPARED)]
+        spoken += [_end(ends, names)] if ends is not None else []
+        hints = tuple(_hints(comparisons, names))
+    spoken.append(_basis(validated, comparisons))
+    notes = tuple(_notes(validated, comparisons, names, selected))
+    return Verdict(tuple(spoken), notes, hints, comparisons, ends, tuple(best))
 
 
 def _nothing(validated: Validated, names: Names) -> str:
@@ -58,75 +81,86 @@ def _nothing(validated: Validated, names: Names) -> str:
     return "There is nothing to compare: no two candidates share a seed that both finished."
 
 
-def _of_metric(comparisons: Comparisons, metric: str, names: Names) -> str:
-    """One metric's sentence."""
+def _best(best: Sequence[BestSet], names: Names) -> str:
+    """Which candidates may be the best, in each metric; and the cheapest of them."""
+    sets = {METRIC_WORDS[each.metric]: each for each in reversed(best)}
+    named = False
+
+    def members(found: BestSet) -> str:
+        nonlocal named
+        if len(found.candidates) == found.compared:
+            return f"any of the {found.compared:,}"
+        said = names.any_of(sorted(found.candidates), first=not named)
+        named = True
+        return said
+
+    said = {word: members(found) for word, found in sets.items()}
+    by = "; ".join(f"{who} by {word}" for word, who in said.items())
+    if len({each.candidates for each in best}) == 1:
+        by = f"{next(iter(said.values()))}, by {joined(list(said))}"
+    cheapest = {word: found.cheapest for word, found in sets.items() if found.cheapest is not None}
+    if cheapest and len(set(cheapest.values())) == 1:
+        by += f"; the cheapest of them is {names.first([next(iter(cheapest.values()))])}"
+    elif cheapest:
+        by += "; the cheapest of them is " + joined(
+            [f"{names.first([which])} by {word}" for word, which in cheapest.items()]
+        )
+    short = f"Best (95 %): {by}."
+    return _fitting(f"With 95 % confidence the best is {by}.", short, short.replace(" or ", ", "))
+
+
+def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str = "") -> str:
+    """One metric's differences."""
     entries = comparisons.of(metric)
     declared = [entry for entry in entries if entry.outcome in ("better", "worse")]
     alike = sum(entry.outcome == "equivalent" for entry in entries)
-    open_ = [entry for entry in entries if entry.outcome == "undecided"]
-    word, margin = METRIC_WORDS[metric].capitalize(), margin_words(metric, comparisons.margins)
-    each = "the difference is" if len(entries) == 1 else "every difference is"
-    kinds = [f"within {margin}"] * (alike > 0) + ["undecided"] * bool(open_)
+    undecided = len(entries) - len(declared) - alike
+    word = about or METRIC_WORDS[metric].capitalize()
+    rest = [f"{alike} equivalent within {margin_words(metric, comparisons.margins)}"] * (alike > 0)
+    rest += [f"{undecided} undecided"] * (undecided > 0)
     if not declared:
-        how_many = len({candidate for e in entries for candidate in (e.first, e.second)})
-        apart = names.first([entries[0].first, entries[0].second])
-        whom = apart if how_many == 2 else f"the {how_many} candidates"
-        said = f"{word} does not separate {whom}: {each} {' or '.join(kinds)}"
-    else:
-        said = f"{word}: {_declared(metric, entries, declared, names)}"
-        if alike or open_:
-            said += f"; {_others(alike, len(open_), margin)}"
-    hint = settling(open_, names)
-    return f"{said}; {hint}." if hint else f"{said}."
+        of = f" among {len(entries)} pairs" if len(entries) > 1 else ""
+        said = f"{word}: no significant difference{of}"
+        more = f"; {joined(rest)}" if alike else ""
+        return _fitting(f"{said}{more}.", f"{said}.") if len(entries) > 1 else f"{said}{more}."
+    clauses = _clauses(declared)
+    largest = max(declared, key=lambda entry: abs(entry.difference))
+    better, worse = _sides(largest)
+    most = (
+        f"{word}: {names.then([worse])} worse than {names.then([better])} "
+        f"{by_how_much(metric, [largest])}; {len(declared)} of {len(entries)} differ."
+    )
+    if len(clauses) > 1:
+        return most
+    who, how, whom, found = clauses[0]
+    said = f"{word}: {names.then(who)} {how} than {names.then(whom)} {by_how_much(metric, found)}"
+    return _fitting(*([f"{said}; {joined(rest)}."] if rest else []), f"{said}.", most)
 
 
-def _others(alike: int, undecided: int, margin: str) -> str:
-    """What became of the differences that are not declared."""
-    rest = alike + undecided
-    if not alike or not undecided:
-        which = "the other difference is" if rest == 1 else f"the other {rest} differences are"
-        return f"{which} {f'within {margin}' if alike else 'undecided'}"
-    counts = [
-        f"{count} {'is' if count == 1 else 'are'} {what}"
-        for count, what in ((alike, f"within {margin}"), (undecided, "undecided"))
-    ]
-    return f"of the other {rest} differences, {joined(counts)}"
+def _sides(entry: Comparison) -> tuple[int, int]:
+    """The better candidate and the worse one of a declared difference."""
+    sides = entry.first, entry.second
+    return sides if entry.outcome == "better" else (sides[1], sides[0])
 
 
-def _declared(
-    metric: str, entries: Sequence[Comparison], declared: Sequence[Comparison], names: Names
-) -> str:
+def _clauses(
+    declared: Sequence[Comparison],
+) -> list[tuple[list[int], str, list[int], list[Comparison]]]:
     """Who is worse than whom: grouped by what is worse, or by what is better, the shorter."""
     above: dict[int, dict[int, Comparison]] = {}  # of each worse one, the better ones
     below: dict[int, dict[int, Comparison]] = {}
     for entry in declared:
-        better, worse = entry.first, entry.second
-        if entry.outcome == "worse":
-            better, worse = worse, better
+        better, worse = _sides(entry)
         above.setdefault(worse, {})[better] = entry
         below.setdefault(better, {})[worse] = entry
-    ways = (("worse", _clauses(above)), ("better", _clauses(below)))
-    how, clauses = min(ways, key=lambda way: len(way[1]))
-    if len(clauses) <= _CLAUSES:
-        return "; ".join(
-            f"{names.first(who)} {'is' if len(who) == 1 else 'are'} {how} than {names.then(whom)}, "
-            f"{by_how_much(metric, found)}"
-            for who, whom, found in clauses
-        )
-    largest = max(declared, key=lambda entry: abs(entry.difference))
-    better, worse = largest.first, largest.second
-    if largest.outcome == "worse":
-        better, worse = worse, better
-    involved = {candidate for entry in entries for candidate in (entry.first, entry.second)}
-    unbeaten = sorted(involved - set(above))
-    return (
-        f"{len(declared)} of {len(entries)} differences are real, at most {names.first([worse])} "
-        f"worse than {names.then([better])} {by_how_much(metric, [largest])}; nothing is shown to "
-        f"be better than {names.first(unbeaten)}"
-    )
+    ways = [
+        [(who, how, whom, found) for who, whom, found in _together(groups)]
+        for how, groups in (("worse", above), ("better", below))
+    ]
+    return min(ways, key=len)
 
 
-def _clauses(
+def _together(
     groups: dict[int, dict[int, Comparison]],
 ) -> list[tuple[list[int], list[int], list[Comparison]]]:
     """Candidates that stand in one relation to the same others, said together."""
@@ -139,64 +173,73 @@ def _clauses(
     ]
 
 
-def _basis(
-    validated: Validated, comparisons: Comparisons, names: Names, selected: int | None
-) -> str:
-    """What the verdict rests on, what failed, and where the selected candidate stands."""
+def _end(ends: Comparisons, names: Names) -> str:
+    """The end of training: the final log loss, or else its distance from the training loss."""
+    for metric, about in zip(ENDING, ("Final loss", "Final gap"), strict=True):
+        if any(entry.outcome in ("better", "worse") for entry in ends.of(metric)):
+            return _of_metric(ends, metric, names, about)
+    return "Final loss: no significant difference."
+
+
+def _hints(comparisons: Comparisons, names: Names) -> Iterator[str]:
+    """What would settle the comparison that needs least, in each metric."""
+    for metric in reversed(COMPARED):
+        open_ = [entry for entry in comparisons.of(metric) if entry.outcome == "undecided"]
+        if hint := settling(open_, names):
+            yield f"{METRIC_WORDS[metric].capitalize()}: {hint}."
+
+
+def _basis(validated: Validated, comparisons: Comparisons) -> str:
+    """What the verdict rests on."""
     images, seeds = len(validated.labels), validated.seeds()
     on = counted(images, "validation image")
     if validated.folds > 1:
-        on = f"{counted(images, 'image')} in {validated.folds} folds"
         repeats = len(validated.fold_of)
-        on += f", {repeats} times over," if repeats > 1 else ""
-    said = f"This rests on {on} and {counted(seeds, 'seed')}"
-    tested = sum(entry.seeds > 1 for entry in comparisons.entries)
-    if tested:
-        said += (
-            f", with 95 % intervals and a risk of 5 % at most of any false difference in "
-            f"{counted(tested, 'comparison')}"
-        )
-    parts = [said, *_failures(validated, comparisons, names, seeds)]
-    if selected is not None and comparisons.entries:
-        parts += _of_selected(comparisons, names, selected)
-    return "; ".join(parts) + "."
+        on = f"{counted(images, 'image')} in {validated.folds} folds"
+        on += f" × {repeats}" if repeats > 1 else ""
+    said = f"On {on}, {counted(seeds, 'seed')}"
+    if any(entry.seeds > 1 for entry in comparisons.entries):
+        said += "; family-wise error rate at most 5 %"
+    return f"{said}."
 
 
-def _failures(
-    validated: Validated, comparisons: Comparisons, names: Names, seeds: int
-) -> list[str]:
+def _notes(
+    validated: Validated, comparisons: Comparisons, names: Names, selected: int | None
+) -> Iterator[str]:
     compared = {c for entry in comparisons.entries for c in (entry.first, entry.second)}
-    said = []
+    seeds, said = validated.seeds(), []
     for candidate in sorted(compared) or validated.candidates[:1]:
         count = len(validated.seeds_of(candidate))
         if count < seeds:
             said.append(f"{names.first([candidate])} counts with {count} of {seeds} seeds")
     if len(said) > 2:
         said = [f"{len(said)} candidates count with fewer than {seeds} seeds"]
-    return [f"{joined(said)}, as trials of the others failed"] if said else []
+    if said:
+        yield f"Some trials failed: {joined(said)}."
+    for metric in reversed(COMPARED):
+        beaten = [_sides(entry) for entry in comparisons.of(metric) if _declared(entry)]
+        better = sorted(one for one, other in beaten if other == selected)
+        if selected is not None and better:
+            yield (
+                f"The selected {names.first([selected])} is worse than {names.then(better)} by "
+                f"{METRIC_WORDS[metric]}."
+            )
+    if comparisons.family > len(comparisons.entries):
+        yield (
+            f"The baseline is the best or the worst of the table, so its comparisons are adjusted "
+            f"for all {comparisons.family:,} of a study of this size."
+        )
+    if validated.other_epochs is None and comparisons.entries:
+        yield (
+            "An earlier version kept predictions of the chosen epochs alone: log loss is compared "
+            "there, and nothing is known of the end of training."
+        )
 
 
-def _of_selected(comparisons: Comparisons, names: Names, selected: int) -> list[str]:
-    """Which candidates the selected one is not told apart from, and which beat it."""
-    mine = [e for e in comparisons.entries if selected in (e.first, e.second)]
-    apart, beaten_by = set(), set()
-    for entry in mine:
-        other = entry.second if entry.first == selected else entry.first
-        if entry.outcome in ("better", "worse"):
-            apart.add(other)
-            if (entry.outcome == "worse") == (entry.first == selected):
-                beaten_by.add((other, METRIC_WORDS[entry.metric]))
-    same = sorted({e.first + e.second - selected for e in mine} - apart)
-    who, said = f"the selected {names.first([selected])}", []
-    if same:
-        said.append(f"{who} is not separated from {names.then(same)}")
-    where: dict[tuple[int, ...], list[str]] = {}
-    for metric in METRIC_WORDS.values():
-        better = tuple(sorted(other for other, by in beaten_by if by == metric))
-        if better:
-            where.setdefault(better, []).append(metric)
-    said += [
-        f"{who} is worse than {names.then(better)} by {joined(metrics)}"
-        for better, metrics in where.items()
-    ]
-    return said
+def _declared(entry: Comparison) -> bool:
+    return entry.outcome in ("better", "worse")
+
+
+def _fitting(*variants: str) -> str:
+    """The first that fits a line, or else the last."""
+    return next((each for each in variants if len(each) <= LINE), variants[-1])

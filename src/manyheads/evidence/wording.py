@@ -10,7 +10,12 @@ from manyheads.evidence.needs import Needs
 from manyheads.evidence.validated import Validated
 from manyheads.study.space import counted
 
-METRIC_WORDS = {"accuracy": "accuracy", "log_loss": "log loss"}
+METRIC_WORDS = {
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "final_log_loss": "final log loss",
+    "gap": "gap to the training loss",
+}
 _LISTED = 4  # candidates; more are counted
 
 
@@ -35,6 +40,15 @@ class Names:
             return f"{len(candidates)} others"
         return joined([self._short(each) for each in candidates])
 
+    def any_of(self, candidates: Sequence[int], *, first: bool) -> str:
+        """Candidates of which one is meant, named in full if they are the `first`."""
+        if len(candidates) > _LISTED:
+            return f"one of {len(candidates):,}"
+        shown = [self._short(each) for each in candidates]
+        if first:
+            shown[0] = self._shown(candidates[0])
+        return joined(shown, "or")
+
     def _shown(self, candidate: int) -> str:
         name = self.full[candidate]
         return f"({name})" if "," in name else name
@@ -44,9 +58,9 @@ class Names:
         return name.split(" ")[1] if self._alike else name
 
 
-def joined(parts: Sequence[str]) -> str:
+def joined(parts: Sequence[str], word: str = "and") -> str:
     """`a`, `a and b`, or `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return f" {word} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def amount(metric: str, value: float) -> str:
@@ -62,16 +76,16 @@ def amount(metric: str, value: float) -> str:
 
 def margin_words(metric: str, margins: Margins) -> str:
     """The margin within which a difference does not matter."""
-    if metric == "log_loss":
-        return f"±{margins.log_loss:g}"
+    if metric != "accuracy":
+        return f"±{margins.of(metric):g}"
     points = margins.accuracy * 100
     return f"±{points:g} point{'' if points == 1 else 's'}"
 
 
 def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
-    """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and the ends of all intervals."""
+    """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and their intervals' ends."""
     sizes = [abs(entry.difference) for entry in entries]
-    ends = [sorted((abs(low), abs(high))) for low, high in map(deciding, entries)]
+    ends = [sorted((abs(e.adjusted_low), abs(e.adjusted_high))) for e in entries]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     least, most = amount(metric, min(sizes)), amount(metric, max(sizes))
     unit = " points" if metric == "accuracy" else ""
@@ -79,20 +93,13 @@ def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     return f"by {size}{unit} [{amount(metric, low)}, {amount(metric, high)}]"
 
 
-def deciding(entry: Comparison) -> tuple[float, float]:
-    """The interval that decides: the wider of the two."""
-    if entry.fold_low is None or entry.fold_high is None:
-        return entry.low, entry.high
-    return min(entry.low, entry.fold_low), max(entry.high, entry.fold_high)
-
-
 def interval_words(entry: Comparison, sign: float = 1.0) -> str:
-    """A difference, times `sign`, with the interval that decides: `0.048 [0.024, 0.072]`.
+    """A difference, times `sign`, with its adjusted interval: `0.048 [0.024, 0.072]`.
 
     Log loss in nats, accuracy in points (hundredths).
     """
     metric, unit = entry.metric, " points" if entry.metric == "accuracy" else ""
-    low, high = sorted(sign * end for end in deciding(entry))
+    low, high = sorted(sign * end for end in (entry.adjusted_low, entry.adjusted_high))
     value = amount(metric, sign * entry.difference)
     return f"{value} [{amount(metric, low)}, {amount(metric, high)}]{unit}"
 
@@ -117,4 +124,4 @@ def settling(entries: Sequence[Comparison], names: Names) -> str:
         return ""
     least = min(asked, key=cost)
     pair = f"{names.first([least.first])} against {names.then([least.second])}"
-    return f"{needs_words(least.needs)} would probably settle {pair}"
+    return f"{needs_words(least.needs)} would probably settle {pair} (80 % power)"

@@ -21,7 +21,7 @@ from manyheads.evidence import metrics
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.openings import Opening, day_and_time, openings
-from manyheads.evidence.wording import deciding, needs_words
+from manyheads.evidence.wording import needs_words
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, parts
 from manyheads.report.answers import Answers
@@ -60,7 +60,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
-        verdict=findings.verdict.sentences,
+        verdict=(*findings.verdict.sentences, *findings.verdict.notes, *findings.verdict.hints),
         candidates=tuple(_candidates(findings)),
         settings=tuple(_settings(findings.document)),
         versions=tuple(findings.resolved.versions.items()),
@@ -164,7 +164,9 @@ def _comparisons(findings: Findings) -> parts.Comparisons | None:
                 first=validated.name(entry.first),
                 second=validated.name(entry.second),
                 metric=entry.metric,
-                difference=parts.Interval(entry.difference, *deciding(entry)),
+                difference=parts.Interval(
+                    entry.difference, entry.adjusted_low, entry.adjusted_high
+                ),
                 outcome=entry.outcome,
                 p=entry.p_holm,
                 settled_by=needs_words(entry.needs),
@@ -175,7 +177,8 @@ def _comparisons(findings: Findings) -> parts.Comparisons | None:
             "accuracy": comparisons.margins.accuracy, "log_loss": comparisons.margins.log_loss
         },
         words=f"{findings.verdict.sentences[-1]} Intervals are for images and seeds drawn anew "
-        "together, or by folds, whichever is wider; p is Holm's.",
+        "together, adjusted for all comparisons of a family like p (Holm): one that excludes 0 is "
+        "of a significant difference.",
     )  # fmt: skip
 
 

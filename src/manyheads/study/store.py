@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float16, Int64
@@ -196,12 +197,13 @@ class Store:
             return None
         return np.frombuffer(b"".join(part for (part,) in parts), "<f2").reshape(-1, classes)
 
-    def has_predictions(self) -> bool:
-        """Whether every trial that is done has the predictions of its chosen epoch."""
+    def has_predictions(self, after: Literal["chosen", "last"] = "chosen") -> bool:
+        """Whether every trial that is done has predictions after its chosen or its last epoch."""
+        last = "(SELECT max(epoch) FROM epochs WHERE epochs.trial = trials.trial)"
         query = (
             "SELECT EXISTS (SELECT 1 FROM trials WHERE state = 'done' AND NOT EXISTS"
-            " (SELECT 1 FROM predictions"
-            " WHERE predictions.trial = trials.trial AND predictions.epoch = trials.epoch))"
+            " (SELECT 1 FROM predictions WHERE predictions.trial = trials.trial"
+            f" AND predictions.epoch = {'trials.epoch' if after == 'chosen' else last}))"
         )
         with self._errors():
             return not self._db.execute(query).fetchone()[0]
