@@ -101,7 +101,7 @@ class _Study:
         self.layout, self.levels = layout, levels
         self.margin = np.array([each.margin for each in undecided])
         self.seeds = np.array([each.found.seeds for each in undecided])
-        self.beyond = np.array([each.found.beyond or 0.0 for each in undecided])
+        self.shown = np.array([each.found.of_folds or 0.0 for each in undecided])
         self.interaction = np.minimum([each.of_both for each in tested], heads)
         self.heads = heads - self.interaction
         self.images = np.array([each.variance for each in tested]) - heads
@@ -125,8 +125,9 @@ class _Study:
         layout, folds = self.layout, self.layout.folds
         fewer = self.seeds * len(layout.cells) / (seeds * repeats)
         reserve = RESERVE if folds > 1 else 1.0
-        images = (reserve * self.images + self.beyond) / growth
+        images = reserve * self.images / growth
         heads = reserve * (self.heads + self.interaction / growth) * fewer
+        images = images + np.maximum(0, self.shown / growth - images - heads)
         df, df_images = (seeds - 1) * folds * repeats, len(layout.sizes) * growth - 1
         error = np.sqrt(images + heads)[:, None]
 

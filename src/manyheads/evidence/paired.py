@@ -18,10 +18,10 @@ from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.statistics import (
     Layout,
     TwoWay,
-    beyond_two_way,
     holm,
     holm_factors,
     moderated,
+    of_folds,
     two_way,
     with_pseudo_units,
 )
@@ -30,7 +30,10 @@ from manyheads.settings import number, store
 ALPHA = 0.05
 COMPARED = ("log_loss", "accuracy")
 # In folds the variance is multiplied by this: what the disjoint pools of docs/decisions/0013 ask.
-RESERVE = 1.25
+RESERVE = 1.5
+# The training loss varies with the training images, of which there are no losses one by one. They
+# are no fewer than the validation images and fitted better, so what they add is no more than these.
+GAP = 2.0
 MODERATED_SEEDS = 5  # fewer say too little of how alike variances are
 # Below these a mean of losses rests on a few hard images, or on none that happened to be drawn.
 EQUIVALENCE_UNITS = 300
@@ -66,7 +69,7 @@ class Paired:
     """A difference in one metric, over `seeds` that both sides have.
 
     `both` is as measured, and `tested` what the tests use: for accuracy, with two pseudo-units.
-    `beyond` is the variance that folds show beyond it (None for a given split). Of the `units`,
+    `of_folds` is the variance that the folds themselves show (None for a given split). Of the `units`,
     `differing` are those on which the two differ at all, and `wrong` counts the images that a
     candidate gets wrong, the mean of the two; infinite where nobody asked.
     """
@@ -75,7 +78,7 @@ class Paired:
     seeds: int
     both: TwoWay
     tested: TwoWay
-    beyond: float | None
+    of_folds: float | None
     units: int
     differing: int
     wrong: float
@@ -121,7 +124,7 @@ def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> 
         seeds=len(apart),
         both=both,
         tested=with_pseudo_units(both, units) if metric == "accuracy" else both,
-        beyond=beyond_two_way(apart, layout, both) if layout.folds > 1 else None,
+        of_folds=of_folds(apart, layout, both) if layout.folds > 1 else None,
         units=units,
         differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1)))),
         wrong=wrong,
@@ -254,10 +257,11 @@ class Family:
                 ]
             )
             heads[alike], df[alike] = moderated(heads[alike], df[alike])
-        in_folds = self._column(lambda found: found.beyond is not None).astype(bool)
-        reserve = np.where(in_folds, RESERVE, 1.0)
-        beyond = self._column(lambda found: found.beyond or 0.0)
-        return Parts(reserve * images + beyond, reserve * heads, df_images, df)
+        images *= self._column(lambda found: GAP if found.metric == "gap" else 1.0)
+        reserve = self._column(lambda found: 1.0 if found.of_folds is None else RESERVE)
+        shown = self._column(lambda found: found.of_folds or 0.0)
+        images, heads = reserve * images, reserve * heads
+        return Parts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
 
 
 def _can_be_equivalent(found: Paired) -> bool:

@@ -151,22 +151,22 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     return replace(found, difference=difference, of_units=of_units)
 
 
-def beyond_two_way(
+def of_folds(
     sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout, found: TwoWay
 ) -> float:
-    """What differences of folds vary by beyond what images and seeds explain; 0 for a given split.
+    """The variance of a mean difference as the differences of its folds show it; 0 without folds.
 
-        max(0, mean_r S_r² / K − variance of one repeat)
+        mean_r S_r² / K − of_seeds · (R − 1)
 
-    S_r² is the variance of the K folds' mean differences in repeat r. It contains what the training
-    images of a fold bring, of which images and seeds know nothing. Ours.
+    S_r² is the variance of the K folds' mean differences in repeat r; R repeats average what heads
+    bring. It contains what the training images of a fold bring, of which images and seeds know
+    nothing, and is known from few folds. Ours.
     """
     if layout.folds == 1:
         return 0.0
     by_fold = fold_means(sums, layout).reshape(-1, layout.folds)
-    of_folds = by_fold.var(axis=1, ddof=1).mean() / layout.folds
-    images = found.variance - found.of_seeds
-    return float(max(0.0, of_folds - images - found.of_seeds * len(layout.cells)))
+    of_one = by_fold.var(axis=1, ddof=1).mean() / layout.folds
+    return float(max(0.0, of_one - found.of_seeds * (len(layout.cells) - 1)))
 
 
 def moderated(
