@@ -54,11 +54,14 @@ def _opened_by(finished: Finished) -> str:
 
 
 def verdict_lines(findings: Findings | None) -> list[str]:
-    """The verdict, a sentence a line."""
+    """The verdict, a sentence a line, and what a reader must know of the heads that it is of."""
     if findings is None:
         return ["Verdict  none: an earlier version of manyheads trained these heads"]
     first, *others = findings.verdict.sentences
-    return [f"Verdict  {first}", *(f"         {sentence}" for sentence in others)]
+    lines = [f"Verdict  {first}", *(f"         {sentence}" for sentence in others)]
+    if (words := findings.collapsed_words) is not None:
+        lines.append(f"Heads    {words}")
+    return lines
 
 
 def _selection(finished: Finished) -> list[str]:

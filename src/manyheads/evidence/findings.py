@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from manyheads.evidence.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.evidence.comparisons import (
     COMPARED,
     MAX_ALL_PAIRS,
@@ -67,6 +68,17 @@ class Findings:
     @cached_property
     def _curves(self) -> Curves:
         return read_curves(self.folder.store, self.settings, self.validated.candidates)
+
+    @cached_property
+    def collapsed(self) -> list[Collapsed]:
+        """Candidates with heads that predict one class only, of the best `MAX_ALL_PAIRS`."""
+        best = [entry.candidate for entry in self.result.ranking[:MAX_ALL_PAIRS]]
+        return collapsed(self.validated, best)
+
+    @property
+    def collapsed_words(self) -> str | None:
+        """The same in a sentence; None if there are none."""
+        return collapsed_words(self.validated, self.collapsed, MAX_ALL_PAIRS)
 
     @cached_property
     def selected(self) -> BestHead:
