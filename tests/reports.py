@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import csr_array
 
 from manyheads.report.content import DataWarning, Picture, ReportContent, Section, Table
 from manyheads.report.panel import Panel, Series
@@ -203,7 +204,7 @@ def _classes(random: np.random.Generator, kinds: list[str]) -> Classes:
         share = right / max(1, images)
         known = Interval(share, share * 0.85, min(1.0, share * 1.08))
         recalls.append(ClassRecall(name=kind, images=images, recall=known if images else None))
-    return Classes(measured_on=ON, recalls=tuple(recalls), confusion=confusion.astype(np.int64))
+    return Classes(measured_on=ON, recalls=tuple(recalls), confusion=csr_array(confusion))
 
 
 def _wrong(random: np.random.Generator, kinds: list[str], prefix: str, count: int) -> WrongImages:

@@ -54,7 +54,7 @@ def test_the_lessons_xception_on_photographs(clothing: Path, tmp_path: Path) -> 
         epochs=10,
     )
     finished = run_study(settings, tmp_path / "run")
-    assert read_card(finished.folder.best).selected["val_accuracy"] > 0.5
+    assert float(read_card(finished.folder.best).selected["val_accuracy"]) > 0.5
     check(finished, tmp_path)
 
 

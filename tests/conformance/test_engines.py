@@ -7,6 +7,7 @@ import itertools
 import math
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,19 @@ def test_heads_that_differ_in_one_thing_differ(engine: Engine) -> None:
     stories = train(engine, [first, *others], FOLDS)
     for left, right in itertools.combinations(stories.values(), 2):
         assert not same(left, right)
+
+
+def test_many_classes_take_no_memory_for_every_pair(engine: Engine) -> None:
+    """A table of 6,000 by 6,000 classes in float32 has 144 MB, the head's own arrays 0.3."""
+    fold = dataclasses.replace(generated_fold(40, 4, validation=8), classes=6000)
+    list(engine.train([settings(epochs=1)], [fold]))  # what is made once is none of its memory
+    tracemalloc.start()
+    try:
+        train(engine, [settings(epochs=1)], [fold])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6
 
 
 # --- Epochs and ends

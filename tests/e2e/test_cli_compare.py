@@ -15,6 +15,7 @@ from manyheads.claims.ensemble import ensemble_claim
 from manyheads.claims.longer import longer_claim
 from manyheads.cli.main import main
 from manyheads.evidence.findings import read_findings
+from manyheads.model.card import read_card
 from manyheads.pipeline import Finished, run_study
 from manyheads.plan import RunOptions
 from manyheads.study.folder import RunFolder
@@ -44,6 +45,13 @@ def test_compare_says_what_it_compared_and_on_what(folded, tmp_path, capsys) -> 
     assert "33 images" in out
     assert "3 folds, 2 times over" in out
     assert "3 seeds" in out
+
+
+def test_the_side_file_of_a_model_of_all_images_gives_it_no_scores(folded) -> None:
+    selected = read_card(folded.folder.best).selected
+    assert not {"val_accuracy", "val_loss"} & selected.keys()
+    assert 0 <= float(selected["folds_mean_val_accuracy"]) <= 1
+    assert str(selected["validated"]).startswith("on no image")
 
 
 def test_every_pair_in_both_metrics_is_in_the_table(folded, tmp_path, capsys) -> None:

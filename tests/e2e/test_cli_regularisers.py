@@ -114,6 +114,7 @@ def test_every_regulariser_is_an_option(command: Command, photos: Path) -> None:
         (["--views", 2, "--augment", "none"], "augment, or list hide_pixels above 0 alone"),
         (["--hide-pixels", 0.3], "give 2 views"),
         (["--weight-decay", 0.1], "choose adamw or sgd"),
+        (["--optimizer", "adamw"], "give a weight_decay, such as 0.004"),
         (["--droprate-schedule", "sometimes"], "constant, early:N, late:N"),
         (["--views", 2, "--augment", "blur"], "flip, shift, zoom"),
         (["--epochs", 9, 12, "--prune"], "one number of epochs to prune by"),

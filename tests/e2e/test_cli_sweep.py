@@ -80,6 +80,21 @@ def test_json_is_all_there_is_on_stdout(command: Command, free: None, photos: Pa
     assert document["best"] == best
 
 
+def test_heads_that_predict_one_class_are_said_by_sweep_json_and_report(
+    command: Command, free: None, photos: Path
+) -> None:
+    del free
+    options = ("--learning-rate", 0.01, 10, "--size-inner", 8, "--droprate", 0, "--epochs", 60)
+    options = ("sweep", photos, *options, "--seeds", 3, "--image-size", 71, "--out", "r")
+    said = command(*options)
+    words = "3 of 3 heads of learning_rate 10 predict one class only; lower the learning_rate"
+    assert f"\nHeads    {words}" in said.out
+    found = json.loads(command(*options, "--json").out)["predict_one_class"]
+    assert found == [{"candidate": 2, "one_class": 3, "heads": 3}]
+    assert words in command("report", "r").out
+    assert words in Path("r/report.html").read_text(encoding="utf-8")
+
+
 def test_one_seed_has_no_spread(command: Command, free: None, photos: Path) -> None:
     del free
     said = command("sweep", photos, *OPTIONS, "--seeds", 1)

@@ -84,6 +84,14 @@ def test_without_weights_all_images_are_missing_and_nothing_is_fetched(
     assert any("weights: ImageNet, to be fetched" in line for line in plan_lines(plan))
 
 
+def test_a_schedule_that_never_changes_is_said_before_training(data: str) -> None:
+    grid = Grid((0.01,), (4,), (0.5,), droprate_schedule=("constant", "early:3"))
+    words = "droprate_schedule early:3 is constant in 3 epochs"
+    assert any(
+        words in line for line in plan_lines(plan_study(study_settings(data=data, grid=grid)))
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

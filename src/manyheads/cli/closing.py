@@ -57,13 +57,25 @@ def _opened_by(finished: Finished) -> str:
 
 
 def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str]:
-    """The verdict in lines of 80 columns, with `hints` on what would settle what is undecided."""
+    """The verdict in lines of 80 columns, and what a reader must know of the heads that it is of.
+
+    With `hints`, also what would settle what is undecided.
+    """
     if findings is None:
         return ["Verdict  none: an earlier version of manyheads trained these heads"]
     verdict = findings.verdict
-    said = (*verdict.sentences, *verdict.notes, *(verdict.hints if hints else ()))
-    lines = [line for sentence in said for line in textwrap.wrap(sentence, LINE)]
-    return [f"{'' if place else 'Verdict':9}{line}" for place, line in enumerate(lines)]
+    lines = _wrapped("Verdict", *verdict.sentences, *verdict.notes)
+    if (words := findings.collapsed_words) is not None:
+        lines += _wrapped("Heads", words)
+    if hints and verdict.hints:
+        lines += _wrapped("Power", *verdict.hints)
+    return lines
+
+
+def _wrapped(name: str, *sentences: str) -> list[str]:
+    """Sentences in lines of 80 columns behind their name."""
+    lines = [line for sentence in sentences for line in textwrap.wrap(sentence, LINE)]
+    return [f"{'' if place else name:9}{line}" for place, line in enumerate(lines)]
 
 
 def _selection(finished: Finished) -> list[str]:

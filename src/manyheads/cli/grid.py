@@ -31,7 +31,7 @@ _REGULARISERS = (
 _TRAINING = (
     ("epochs", "30", "passes over the training images"),
     ("batch_size", "32", "images a step"),
-    ("optimizer", "adam", "adam, adamw or sgd"),
+    ("optimizer", "adam", "adam, adamw (with --weight-decay; Keras's own is 0.004) or sgd"),
     ("momentum", "0", "of --optimizer sgd"),
     ("learning_rate_schedule", "constant", "constant, or cosine: falls to 0 over the epochs"),
 )

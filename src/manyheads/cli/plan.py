@@ -43,6 +43,7 @@ def plan_lines(plan: Plan) -> list[str]:
         data_line(plan.dataset),
         backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
+        *(f"           {remark}" for remark in settings.grid.remarks),
         *([f"Views      {_views_words(plan)}"] if max(settings.grid.views) > 1 else []),
         f"Training   {training_words(settings)}",
         *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),

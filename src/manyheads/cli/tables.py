@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from manyheads.study.space import HYPERPARAMETERS, shown_names, value_words
@@ -12,6 +13,7 @@ from manyheads.study.space import HYPERPARAMETERS, shown_names, value_words
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from manyheads.evidence.findings import Findings
     from manyheads.pipeline import Finished
     from manyheads.study.results import StudyResult
     from manyheads.study.select import CandidateResult, Spread
@@ -85,6 +87,7 @@ def results_json(finished: Finished) -> dict[str, Any]:
             for rung in finished.settings.rungs
         ],
         "best": result.ranking[0].candidate,
+        "predict_one_class": _collapsed_json(finished.findings),
         "candidates": [_candidate_json(entry, result) for entry in result.in_order],
     }
 
@@ -139,6 +142,11 @@ def _candidate_json(entry: CandidateResult, result: StudyResult) -> dict[str, An
             for name, spread in entry.measures.items()
         },
     }
+
+
+def _collapsed_json(findings: Findings | None) -> list[dict[str, int]] | None:
+    """How many heads of a candidate predict one class only; None where no predictions are kept."""
+    return None if findings is None else [asdict(each) for each in findings.collapsed]
 
 
 def _finite(value: Any) -> Any:

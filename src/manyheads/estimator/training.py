@@ -16,7 +16,7 @@ from manyheads.heads.averaged import averaged
 from manyheads.heads.bank import EpochEnd, HeadSettings, check_rule, engine_named
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, forward
-from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.hyperparameters import ADAMW, Hyperparameters
 from manyheads.settings import number, whole
 
 _AT_ONCE = 256  # samples whose features are in memory in float64
@@ -28,8 +28,8 @@ class Plan:
 
     A share `held_out` of the samples, if any, is kept from training and chooses each head's epoch
     by the rule `select`; `patience` ends a head's training as in the engine contract. `fused`
-    trains `threads` heads at a time. Raises `SettingError` for a value out of its range, and for
-    a rule or patience that have no samples to go by.
+    trains `threads` heads at a time. Raises `SettingError` for a value out of its range, for adamw
+    without weight_decay, and for a rule or patience that have no samples to go by.
     """
 
     setting: Hyperparameters
@@ -42,6 +42,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         whole("heads", self.heads, 1, 10_000)
+        if ADAMW.idle(self.setting):
+            raise SettingError(f"optimizer adam {ADAMW.where}", "adamw", ADAMW.remedy)
         if self.held_out is not None:
             number("validation_fraction", self.held_out, 0, 1, open_low=True, open_high=True)
         if self.patience is not None:

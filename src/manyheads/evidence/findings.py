@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from manyheads.evidence.best_set import best_set
+from manyheads.evidence.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.evidence.comparisons import (
     COMPARED,
     ENDING,
@@ -94,6 +95,17 @@ class Findings:
     @cached_property
     def _curves(self) -> Curves:
         return read_curves(self.folder.store, self.settings, self.validated.candidates)
+
+    @cached_property
+    def collapsed(self) -> list[Collapsed]:
+        """Candidates with heads that predict one class only, of the best `MAX_ALL_PAIRS`."""
+        best = [entry.candidate for entry in self.result.ranking[:MAX_ALL_PAIRS]]
+        return collapsed(self.validated, best)
+
+    @property
+    def collapsed_words(self) -> str | None:
+        """The same in a sentence; None if there are none."""
+        return collapsed_words(self.validated, self.collapsed, MAX_ALL_PAIRS)
 
     @cached_property
     def selected(self) -> BestHead:

@@ -13,10 +13,13 @@ A metric of no images at all is NaN.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 LogProbabilities = Float32[np.ndarray, "*stack samples classes"]
 Labels = Int64[np.ndarray, "samples"]
@@ -117,13 +120,17 @@ def recalls(
 
 
 def confusion(
-    log_probabilities: LogProbabilities, labels: Labels
-) -> Int64[np.ndarray, "*stack classes classes"]:
-    """How many images of a class (row) are predicted as a class (column)."""
+    log_probabilities: Float32[np.ndarray, "samples classes"], labels: Labels
+) -> csr_array:
+    """How many images of a class (row) one model predicts as a class (column), int64.
+
+    A sparse array: it has an entry for each pair that occurs, at most one an image.
+    """
+    from scipy.sparse import coo_array
+
     classes = log_probabilities.shape[-1]
-    pairs = labels * classes + predicted(log_probabilities)
-    counts = _sums(pairs, classes**2, np.ones(len(labels)))
-    return counts.astype(np.int64).reshape(*counts.shape[:-1], classes, classes)
+    ones, pairs = np.ones(len(labels), np.int64), (labels, predicted(log_probabilities))
+    return coo_array((ones, pairs), shape=(classes, classes)).tocsr()  # adds what stands twice
 
 
 def predicted(log_probabilities: LogProbabilities) -> Int64[np.ndarray, "*stack samples"]:

@@ -69,7 +69,7 @@ class Paired:
     """A difference in one metric, over `seeds` that both sides have.
 
     `both` is as measured, and `tested` what the tests use: for accuracy, with two pseudo-units.
-    `of_folds` is the variance that the folds themselves show (None for a given split). Of the `units`,
+    `of_folds` is the variance that the folds themselves show (None for a given split). Of `units`,
     `differing` are those on which the two differ at all, and `wrong` counts the images that a
     candidate gets wrong, the mean of the two; infinite where nobody asked.
     """

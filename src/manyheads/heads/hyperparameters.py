@@ -42,7 +42,8 @@ class Hyperparameters:
     (`learning_rate_schedule`; Loshchilov and Hutter 2017), in batches of `batch_size` samples.
 
     Raises `SettingError` for a value out of its range, and for one that something else takes all
-    effect from, but for the droprate of a head without an inner layer, which is merely idle.
+    effect from, but for two that are merely idle: the droprate of a head without an inner layer,
+    and adamw without weight_decay, which is adam.
     """
 
     learning_rate: float = 0.01
@@ -122,6 +123,23 @@ IDLE = (
     Idle("weight_decay", lambda s: s.optimizer == "adam", "with adam", "choose adamw or sgd"),
     Idle("momentum", lambda s: s.optimizer != "sgd", "with another optimizer", "choose sgd"),
 )  # fmt: skip
+# Not among them: it is idle by its own value, and as adam it may stand beside adam.
+ADAMW = Idle(
+    "optimizer", lambda s: (s.optimizer == "adamw") & (s.weight_decay == 0),
+    "without weight_decay",
+    "give a weight_decay, such as 0.004, Keras's own for AdamW, or choose adam",
+)  # fmt: skip
+
+
+def unchanging(schedule: str, epochs: int) -> str | None:
+    """What a `droprate_schedule` comes to that does not change within so many `epochs`, in words.
+
+    None for one that does, and for `constant`.
+    """
+    kind, _, count = schedule.partition(":")
+    if not count or int(count) < epochs:
+        return None
+    return "is constant" if f"{kind}:" == _EARLY else "hides no unit"
 
 
 def check(name: str, value: Any) -> Any:

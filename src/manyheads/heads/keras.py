@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64, Int64
 
 from manyheads.heads.bank import (
     EpochEnd,
@@ -178,9 +178,9 @@ def _training(
         if units and rate:
             keep = uniforms.random(scale.shape, dtype=np.float32) >= np.float32(rate)
             scale = keep * np.float32(1 / (1 - rate))
-        once = np.eye(fold.classes, dtype=np.float32)
         share = batch.shares[:, None]
-        targets = share * once[batch.labels] + (1 - share) * once[batch.partners]
+        once, partners = (_one_hot(each, fold.classes) for each in (batch.labels, batch.partners))
+        targets = share * once + (1 - share) * partners
         if smoothing := np.float32(setting.label_smoothing):
             targets = (1 - smoothing) * targets + smoothing / np.float32(fold.classes)
         weights = () if fold.weights is None else (batch.weights,)
@@ -189,11 +189,18 @@ def _training(
 
 def _validation(setting: Hyperparameters, fold: Fold) -> Batches:
     """Batches of plain features, a scale that hides nothing, and labels."""
-    once = np.eye(fold.classes, dtype=np.float32)
     for part in _parts(setting, len(fold.validation)):
         rows = fold.validation[part]
         scale = np.ones((len(rows), setting.size_inner), np.float32)
-        yield (np.asarray(fold.matrix[rows]), scale), once[fold.validation_labels[part]]
+        targets = _one_hot(fold.validation_labels[part], fold.classes)
+        yield (np.asarray(fold.matrix[rows]), scale), targets
+
+
+def _one_hot(
+    labels: Int64[np.ndarray, "samples"], classes: int
+) -> Float32[np.ndarray, "samples classes"]:
+    # Not rows of the identity: of 10,000 classes that is 400 MB.
+    return (labels[:, None] == np.arange(classes)).astype(np.float32)
 
 
 def _parts(setting: Hyperparameters, samples: int) -> Iterator[slice]:

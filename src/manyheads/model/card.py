@@ -33,7 +33,8 @@ class ModelCard:
     if its `input` is "pixels", uint8 as they are; where the `backbone` is none, it takes features
     `[n, features]` that were computed elsewhere, as `weights_source` says. Its `output` `[n,
     classes]` is logits or probabilities. `selected` says which trial and epoch it is, and its
-    validation scores.
+    validation scores; of a study with folds, whose model trained on all images, that it was
+    `validated` on none, and the means of the folds' heads as `folds_mean_val_accuracy` and so on.
     """
 
     classes: tuple[str, ...]
@@ -43,7 +44,7 @@ class ModelCard:
     image: ImageSettings
     preprocessing: str
     data: str
-    selected: dict[str, float | int] = field(default_factory=dict)
+    selected: dict[str, float | int | str] = field(default_factory=dict)
     input: str = PREPROCESSED
     output: str = LOGITS
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int64
 
 from manyheads.report.parts import Candidate, ClassRecall, WrongImage, WrongImages
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
 EPOCHS = 100  # of a curve
@@ -32,11 +36,9 @@ def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:
     return np.linspace(1, last, min(last, EPOCHS)).round().astype(np.int64)
 
 
-def most_confused(
-    confusion: Int64[np.ndarray, "classes classes"],
-) -> Int64[np.ndarray, "shown"]:
+def most_confused(confusion: csr_array) -> Int64[np.ndarray, "shown"]:
     """The `CONFUSED` classes with the most wrong answers to or from them, in their own order."""
-    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
     return np.sort(np.argsort(-wrong, kind="stable")[:CONFUSED])
 
 

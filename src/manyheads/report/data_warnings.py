@@ -1,4 +1,4 @@
-"""What a reader of scores must know of the images that they were measured on."""
+"""What a reader of scores must know of the images and heads that they were measured on."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
             text=f"{counted(len(torn), 'group')} of images in more than one split.", examples=torn
         )
     yield from _shifts(dataset)
+    if (one_class := findings.collapsed_words) is not None:
+        yield DataWarning(text=one_class)
     expected = validation_counts(findings.settings, dataset)[1]
     left_out = expected - len(findings.validated.labels)
     if left_out:

@@ -11,6 +11,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
@@ -205,20 +206,21 @@ def _section(number: int, section: Section) -> dict[str, Any]:
 
 def _confusion(classes: Classes) -> list[dict[str, Any]]:
     shown = bounds.most_confused(classes.confusion)
-    totals = classes.confusion.sum(axis=1)
+    counts = classes.confusion[np.ix_(shown, shown)].toarray()
+    totals = classes.confusion.sum(axis=1)[shown]
     return [
         {
-            "name": classes.recalls[row].name,
+            "name": classes.recalls[label].name,
             "cells": [
                 {
-                    "count": int(classes.confusion[row, column]),
-                    "share": round(float(classes.confusion[row, column] / max(1, totals[row])), 3),
-                    "right": row == column,
+                    "count": int(count),
+                    "share": round(float(count / max(1, total)), 3),
+                    "right": label == answer,
                 }
-                for column in shown
+                for answer, count in zip(shown, row, strict=True)
             ],
         }
-        for row in shown
+        for label, row, total in zip(shown, counts, totals, strict=True)
     ]
 
 

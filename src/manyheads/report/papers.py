@@ -172,7 +172,7 @@ def _comparisons(plots: list[ComparisonPlot]) -> Figure:
 
 def _confusion(classes: Classes) -> Figure:
     shown = most_confused(classes.confusion)
-    counts = classes.confusion[np.ix_(shown, shown)]
+    counts = classes.confusion[np.ix_(shown, shown)].toarray()
     shares = counts / np.maximum(1, classes.confusion.sum(axis=1)[shown])[:, None]
     names = [drawable(classes.recalls[place].name) for place in shown]
     side = 1.8 + 0.32 * len(names)

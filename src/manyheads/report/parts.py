@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Epochs = Float64[np.ndarray, "epochs"]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -186,11 +189,14 @@ class ClassRecall:
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """Recalls, and how often which class was taken for which: rows are labels, columns answers."""
+    """Recalls, and how often which class was taken for which.
+
+    `confusion` `[classes, classes]` is sparse: rows are labels, columns answers, entries images.
+    """
 
     measured_on: str
     recalls: tuple[ClassRecall, ...]
-    confusion: Int64[np.ndarray, "classes classes"]
+    confusion: csr_array
 
 
 @dataclass(frozen=True, kw_only=True)

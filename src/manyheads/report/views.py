@@ -29,6 +29,8 @@ def views_section(settings: StudySettings, dataset: Dataset) -> Section | None:
             f"Heads drew one of up to {views} views of each of {counted(images, 'training image')} "
             f"in every epoch: the plain image, and copies with {settings.augmentation.words}. No "
             "other image was altered: what validates and what tests has the plain view alone.",
+            "The copies were drawn once, for all seeds and folds. What other copies would have "
+            "given is in no interval of this report.",
         ),
         tables=(
             Table(

@@ -2,7 +2,8 @@
 
 Of such a study every trained head has left out a part of the images, and none of them is the
 answer. So the selected setting is trained once more on all of them, for as many epochs as its
-trials' chosen ones had in the median.
+trials' chosen ones had in the median. No image is left to validate it: what is told of it are the
+means of the folds' heads, under names that say so.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 from manyheads.study.store import Store
 from manyheads.study.trial_heads import head_settings
+
+_SCORES = ("val_accuracy", "val_loss")
+UNVALIDATED = (
+    "on no image: this head trained on all images of the folds. folds_mean_val_accuracy and "
+    "folds_mean_val_loss are means of other heads of its setting, each at its chosen epoch and on "
+    "the fold that it left out; these images had a part in choosing, so the means flatter"
+)
 
 
 def selected_head(settings: StudySettings, folder: RunFolder, result: StudyResult) -> BestHead:
@@ -60,10 +68,12 @@ def refit(
         "seed": 0,
         "folds": settings.divisions,
         "epoch": epoch,
-        "val_accuracy": winner.measures["chosen_val_accuracy"].mean,
-        "val_loss": winner.measures["chosen_val_loss"].mean,
     }
-    if _is(folder, about):
+    means = [winner.measures[f"chosen_{name}"].mean for name in _SCORES]
+    once = {**about, **dict(zip(_SCORES, means, strict=True))}
+    about |= {f"folds_mean_{name}": mean for name, mean in zip(_SCORES, means, strict=True)}
+    about["validated"] = UNVALIDATED
+    if _is(folder, about, once):
         return
     whole = undivided(folds)
     note(f"Training the selected setting on all {len(whole.train):,} images for {epoch} epochs …")
@@ -81,11 +91,17 @@ def refit(
     raise Interrupted("the study", "repeat the same command to resume")
 
 
-def _is(folder: RunFolder, about: dict[str, Any]) -> bool:
+def _is(folder: RunFolder, about: dict[str, Any], once: dict[str, Any]) -> bool:
+    """Whether the head is there; the file of an earlier version, with what was said `once`, gets
+    the words of this one.
+    """
     try:
-        return load_head(folder.selected)[1] == about
+        parameters, said = load_head(folder.selected)
     except ModelError:  # not there, or damaged
         return False
+    if said == once:
+        save_head(folder.selected, parameters, about)
+    return said in (about, once)
 
 
 def undivided(folds: Sequence[Fold]) -> Fold:

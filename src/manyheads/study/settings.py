@@ -262,8 +262,14 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
         for name in ("epochs", "batch_size"):  # once settings of the whole study
             if name in study:
                 grid[name] = [study.pop(name)]
-        defaults = {name: [value] for name, value in NEUTRAL.items() if name not in grid}
-        return {**document, "study": study, "grid": defaults | grid}
+        grid = {name: [value] for name, value in NEUTRAL.items() if name not in grid} | grid
+        if not any(grid["weight_decay"]):  # then adamw, which could once be listed, is adam
+            names = grid["optimizer"]
+            if "adam" in names:
+                grid["optimizer"] = [name for name in names if name != "adamw"]
+            else:
+                grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
+        return {**document, "study": study, "grid": grid}
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document
 

@@ -14,6 +14,7 @@ from jaxtyping import Int64
 
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import (
+    ADAMW,
     IDLE,
     LESSON,
     NAMES,
@@ -21,6 +22,7 @@ from manyheads.heads.hyperparameters import (
     Hyperparameters,
     Idle,
     check,
+    unchanging,
 )
 from manyheads.settings import store
 
@@ -81,7 +83,8 @@ class Grid:
     Where a hyperparameter has no effect (a droprate without an inner layer, weight_decay with
     adam) its values would be the same head again: only the first of them makes a candidate. So
     does adamw without weight_decay beside adam. Raises `SettingError` for values out of range or
-    listed twice, and for one that has no effect in any candidate.
+    listed twice, and for one that has no effect in any candidate, such as adamw where no
+    weight_decay is listed.
     """
 
     learning_rate: tuple[float, ...]
@@ -158,8 +161,21 @@ class Grid:
             if len(getattr(self, rule.name)) > 1 and self._idle(rule).any()
         ]
         if {"adam", "adamw"} <= set(self.optimizer) and 0 in self.weight_decay:
-            words.append("without weight_decay, adamw is adam")
+            words.append(f"{ADAMW.where}, adamw is adam")
         return words
+
+    @property
+    def remarks(self) -> list[str]:
+        """What values come to that say more: `droprate_schedule early:30 is constant in 30 epochs`.
+
+        They are trained all the same, as candidates of their own.
+        """
+        return [
+            f"droprate_schedule {schedule} {words} in {epochs:,} epochs"
+            for schedule in self.droprate_schedule
+            for epochs in self.epochs
+            if (words := unchanging(schedule, epochs))
+        ]
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -177,7 +193,7 @@ class Grid:
             keep &= ~self._idle(rule) | self._first(rule.name)
         if "adam" in self.optimizer:
             columns = self._columns
-            keep &= (columns.optimizer != "adamw") | (columns.weight_decay > 0)
+            keep &= ~ADAMW.idle(columns)
         return np.flatnonzero(keep)
 
     @property
@@ -211,6 +227,8 @@ class Grid:
                     " ".join(value_words(rule.name, value) for value in given),
                     rule.remedy,
                 )
+        if "adamw" in self.optimizer and not any(self.weight_decay):
+            raise SettingError(f"optimizer adam {ADAMW.where}", "adamw", ADAMW.remedy)
 
 
 class Trials:

@@ -120,6 +120,11 @@ def test_no_hyperparameter_is_ignored(change: dict[str, Any]) -> None:
     assert not np.array_equal(plain.predict_proba(X), changed.predict_proba(X))
 
 
+def test_adamw_without_weight_decay_is_refused_with_that_of_keras() -> None:
+    with pytest.raises(SettingError, match=r"give a weight_decay, such as 0\.004"):
+        quick(optimizer="adamw").fit(X, Y)
+
+
 def test_history_is_each_heads_curves() -> None:
     head = quick(heads=2, epochs=4).fit(X, Y)
     assert [set(curves) for curves in head.history_] == [{"accuracy", "loss"}] * 2

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from manyheads.errors import DiskError
 from manyheads.report import bounds
 from manyheads.report.content import Missing
 from manyheads.report.page import render, write_report
-from manyheads.report.parts import Comparison, Comparisons, Interval, Opening, TestRecord
+from manyheads.report.papers import write_figures
+from manyheads.report.parts import (
+    Classes,
+    ClassRecall,
+    Comparison,
+    Comparisons,
+    Interval,
+    Opening,
+    TestRecord,
+)
 from tests.reports import bare_report, made_up_report
 from tests.unit.report.page_reader import Element, read_page
 
@@ -194,6 +206,25 @@ def test_what_there_is_too_much_of_is_bounded_and_said_so(large: Element) -> Non
     assert "20 of 999 comparisons are drawn" in large.by_id("comparisons").text
     selected = [each for each in large.by_id("legend").all("label") if "selected" in each.text]
     assert [each.text for each in selected] == ["droprate 0.5 selected"]
+
+
+def test_a_report_of_10000_classes_takes_no_memory_for_every_pair(tmp_path: Path) -> None:
+    """A table of all of them has 800 MB."""
+    random, count = np.random.default_rng(0), 10_000
+    labels, answers = random.integers(0, count, (2, 500))
+    pairs = csr_array((np.ones(500, np.int64), (labels, answers)), shape=(count, count))
+    recalls = [ClassRecall(name=f"kind {n}", images=0, recall=None) for n in range(count)]
+    classes = Classes(measured_on="500 images", recalls=tuple(recalls), confusion=pairs)
+    content = bare_report(classes=classes)
+    tracemalloc.start()
+    try:
+        page = read_page(render(content))
+        write_figures(tmp_path / "figures", content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 250e6  # matplotlib by itself takes 120
+    assert "Of 10,000 classes, the 20 most confused are shown" in page.by_id("classes").text
 
 
 @pytest.mark.parametrize(("name", "megabytes"), [("whole", 0.5), ("large", 2.5)])

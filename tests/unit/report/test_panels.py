@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from manyheads.report import bounds, palette, svg
 from manyheads.report.differences import comparison_plot, comparison_plots
@@ -137,7 +138,7 @@ def test_the_worst_classes_are_kept_and_the_most_confused() -> None:
     assert [each.name for each in bounds.worst_recalls(recalls, 3)] == ["1", "2", "3"]
     confusion = np.diag(np.full(40, 100))
     confusion[3, 30] = confusion[35, 2] = 5
-    shown = bounds.most_confused(confusion)
+    shown = bounds.most_confused(csr_array(confusion))
     assert len(shown) == bounds.CONFUSED
     assert {2, 3, 30, 35} <= set(shown.tolist())
     assert shown.tolist() == sorted(shown.tolist())

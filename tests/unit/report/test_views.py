@@ -20,6 +20,7 @@ def test_the_price_of_views_stands_beside_that_of_live_augmentation(
     section = views_section(StudySettings(data="none", grid=grid, seeds=3), dataset)
     assert section is not None
     assert "up to 4 views of each of 5 training images" in section.paragraphs[0]
+    assert "other copies would have given is in no interval" in section.paragraphs[1]
     (table,) = section.tables
     passes = [int(row[1].replace(",", "")) for row in table.rows]
     assert passes == [3 * 5, 20 * 5, (10 + 20) * 5 * 3]

@@ -10,7 +10,7 @@ import pytest
 
 from manyheads.errors import Interrupted, RunError, SettingError
 from manyheads.heads.bank import HeadEnd
-from manyheads.heads.files import load_head
+from manyheads.heads.files import load_head, save_head
 from manyheads.heads.fused import FusedEngine
 from manyheads.heads.head import forward
 from manyheads.study import refit
@@ -54,7 +54,10 @@ def test_the_selected_setting_is_trained_once_more_on_all_images(tmp_path: Path)
     head = selected_head(settings, RunFolder(tmp_path), result)
     winner = result.ranking[0]
     assert head.candidate == winner.candidate
-    assert head.about["val_accuracy"] == winner.measures["chosen_val_accuracy"].mean
+    assert head.about["folds_mean_val_accuracy"] == winner.measures["chosen_val_accuracy"].mean
+    assert head.about["folds_mean_val_loss"] == winner.measures["chosen_val_loss"].mean
+    assert head.about["validated"].startswith("on no image")
+    assert not {"val_accuracy", "val_loss"} & head.about.keys()  # no scores of its own
     with Store(tmp_path / "study.sqlite") as store:
         epochs = sorted(r.epoch for r in store.trials("done", candidate=winner.candidate))
     assert head.about["epoch"] == epochs[(len(epochs) - 1) // 2]
@@ -97,6 +100,23 @@ def test_a_head_that_is_there_is_not_trained_again_and_a_damaged_one_is(
     monkeypatch.setattr(refit, "save_head", lambda *_: pytest.fail("it was there"))
     train(settings, tmp_path)
     load_head(selected)
+
+
+def test_the_head_of_an_earlier_version_is_kept_and_its_scores_are_named_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = study_settings(**FOLDS)
+    result = train(settings, tmp_path)
+    selected = tmp_path / "heads" / "selected.safetensors"
+    now = selected.read_bytes()
+    parameters, about = load_head(selected)
+    once = {name.removeprefix("folds_mean_"): value for name, value in about.items()}
+    del once["validated"]
+    save_head(selected, parameters, once)
+    assert selected_head(settings, RunFolder(tmp_path), result).about == once
+    monkeypatch.setattr(refit, "undivided", lambda *_: pytest.fail("it was there"))
+    train(settings, tmp_path)
+    assert selected.read_bytes() == now
 
 
 def test_a_setting_that_diverges_on_all_images_is_a_clear_error(

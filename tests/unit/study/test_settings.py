@@ -106,6 +106,22 @@ def test_a_document_of_the_first_version_is_the_same_study() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("listed", "meant"),
+    [
+        (("adamw",), ("adam",)),
+        (("adamw", "sgd"), ("adam", "sgd")),
+        (("adamw", "sgd", "adam"), ("sgd", "adam")),  # there it was merged with adam
+    ],
+)
+def test_adamw_without_weight_decay_of_an_earlier_version_is_adam(listed, meant) -> None:
+    settings = study_settings(grid=Grid((0.1,), (4,), (0.0,), optimizer=meant))
+    document = study_document(settings, RESOLVED)
+    old = {**document, "grid": {**document["grid"], "optimizer": list(listed)}}
+    assert read_study(old) == (settings, RESOLVED)
+    assert differences(old, document) == []
+
+
 def test_digests_are_shown_short() -> None:
     before = study_document(study_settings(), RESOLVED)
     after = study_document(study_settings(), replace(RESOLVED, content="d" * 64))

@@ -163,6 +163,34 @@ def test_what_has_no_effect_anywhere_is_refused(given: Any, remedy: str) -> None
             Hyperparameters(**{name: listed[-1]})
 
 
+@pytest.mark.parametrize("others", [(), ("adam",), ("sgd",)])
+def test_adamw_without_any_weight_decay_is_refused_with_that_of_keras(others) -> None:
+    rest: Any = {"learning_rate": (0.1,), "size_inner": (10,), "droprate": (0.5,)}
+    words = r"expected optimizer adam without weight_decay, found adamw; .*0\.004.* choose adam"
+    with pytest.raises(SettingError, match=words):
+        Grid(**rest, optimizer=("adamw", *others))
+
+
+def test_adamw_with_and_without_weight_decay_are_two_candidates() -> None:
+    grid = Grid((0.1,), (10,), (0.5,), optimizer=("adamw",), weight_decay=(0.0, 0.01))
+    assert [each.weight_decay for each in grid] == [0.0, 0.01]
+
+
+def test_a_schedule_that_never_changes_is_said() -> None:
+    schedules = ("constant", "early:2", "early:3", "late:2", "late:3")
+    grid = Grid((0.1,), (10,), (0.5,), droprate_schedule=schedules, epochs=(3, 9))
+    assert grid.remarks == [
+        "droprate_schedule early:3 is constant in 3 epochs",
+        "droprate_schedule late:3 hides no unit in 3 epochs",
+    ]
+    rates = {(each.droprate_schedule, each.epochs): {each.droprate_in(e) for e in range(1, 4)}
+             for each in grid if each.epochs == 3}  # fmt: skip
+    assert rates["early:3", 3] == {0.5}
+    assert rates["late:3", 3] == {0.0}
+    assert len(rates["early:2", 3]) == len(rates["late:2", 3]) == 2
+    assert Grid((0.1,), (10,), (0.5,)).remarks == []
+
+
 def test_a_candidate_is_named_by_what_sets_it_apart() -> None:
     grid = Grid((0.01,), (0, 10), (0.5,))
     words = [setting_words(setting, grid.varying) for setting in grid]
