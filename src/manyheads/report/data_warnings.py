@@ -10,7 +10,7 @@ from manyheads.data.shares import class_shares, count_classes, share_shifts
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.openings import opening_warning
 from manyheads.report.content import DataWarning
-from manyheads.study.division import validation_counts
+from manyheads.study.division import few_words, validation_counts
 from manyheads.study.space import counted
 
 
@@ -35,6 +35,9 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
             text=f"{counted(len(torn), 'group')} of images in more than one split.", examples=torn
         )
     yield from _shifts(dataset)
+    folds = findings.settings.folds
+    if folds is not None and (few := few_words(dataset, folds)):
+        yield DataWarning(text=f"Classes with few images: {few}.")
     expected = validation_counts(findings.settings, dataset)[1]
     left_out = expected - len(findings.validated.labels)
     if left_out:

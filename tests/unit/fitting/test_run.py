@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.cli.fit_screen import plan_lines
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
 from manyheads.fitting import arms, run
 from manyheads.fitting.listener import FitListener
@@ -153,12 +154,29 @@ class TestFree:
         with pytest.raises(RunError, match=r"without 'accuracy'.*another --out"):
             run_fit(settings(data), tmp_path / "fit")
 
-    def test_folds_are_as_many_as_the_smallest_class_has(self, tmp_path: Path) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 2, 1), Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
-        assert fitted.folds == told.plan.folds == 3
-        with pytest.raises(DataError):
+    def test_folds_are_as_many_as_there_are_images_at_most(self, tmp_path: Path) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 1, 1), Told()
+        fitted = run_fit(settings(data, folds=20), tmp_path / "fit", listener=told)
+        assert fitted.folds == told.plan.folds == fitted.images == 6
+        with pytest.raises(DataError, match="two or more classes of at least two"):
             run_fit(settings(quadrant_images(tmp_path / "few", 1, 0)), tmp_path / "none")
+
+    def test_small_classes_take_no_folds_from_the_others(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 12, 4)
+        for split, name, kept in (("train", "dog", 2), ("train", "red panda", 1)):
+            for image in sorted((data / split / name).iterdir())[kept:]:
+                image.unlink()
+            for image in (data / "validation" / name).iterdir():
+                image.unlink()
+        told = Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert fitted.folds == told.plan.folds == 5
+        assert fitted.images == 18  # one of a red panda only trains
+        of_class = {each.name: each for each in fitted.expected.scores.classes}
+        assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
+        assert of_class["red panda"].recall is None
+        assert read_record(tmp_path / "fit") == fitted
+        assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
 
     def test_a_budget_for_nothing_is_refused_before_anything_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
