@@ -75,3 +75,26 @@ def test_a_class_of_one_beside_another_alone_is_refused(
     error = capsys.readouterr().err.splitlines()[-1]
     assert "expected two or more classes of at least two different images" in error
     assert "add images to the smallest classes" in error
+
+
+def test_a_study_whose_groups_have_changed_is_no_longer_the_same(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{path},{path.parent.name},{path.parts[1]}" for path in sorted(photos.rglob("*.png"))]
+
+    def write(grouped: int) -> None:
+        lines = [f"{row},{'burst' if n < grouped else ''}" for n, row in enumerate(rows)]
+        Path("photos.csv").write_text(
+            "\n".join(["path,label,split,group", *lines]), encoding="utf-8"
+        )
+
+    asked = ["sweep", "photos.csv", *BACKBONE, "--epochs", "2", "--folds", "4"]
+    write(0)
+    assert main(asked) == 0
+    write(6)
+    assert main(asked) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "expected the images to be divided as they were for" in error
+    assert "choose another --out" in error
+    write(0)
+    assert main(asked) == 0
