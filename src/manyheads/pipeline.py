@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -91,10 +91,12 @@ def run_study(
     *,
     options: RunOptions | None = None,
     listener: PlanListener | None = None,
+    grouped: Callable[[Dataset, Features], Dataset] | None = None,
     stop: threading.Event | None = None,
 ) -> Finished:
     """Run a study, or go on with it, in the run folder `out`; a finished one is only read.
 
+    `grouped` gives the images other groups, by their plain features, before they are divided.
     Raises `DataError` for a data set that cannot be trained on, `RunError` if `out` holds another
     study, another process is at work in it, or every head diverged, and `Interrupted` when `stop`
     is set.
@@ -116,6 +118,9 @@ def run_study(
     )
     with RunFolder(out).opened(study_document(settings, resolved)) as folder:
         features = _features(plan, weights, listener, stop)
+        if grouped is not None:
+            dataset = grouped(dataset, features.plain)
+            plan = replace(plan, dataset=dataset)
         with Store(folder.store) as store:
             folds = readable_folds(plan, features, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
@@ -168,7 +173,7 @@ def readable_folds(
     """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
     Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
-    cannot be trained on.
+    cannot be trained on, and `RunError` if the study was divided in another way before.
     """
     settings, dataset, strict = plan.settings, plan.dataset, plan.options.strict
     plain = features.plain
@@ -185,8 +190,19 @@ def readable_folds(
         for name, reason in bad.items():
             note(f"  {name}: {reason}")
     divided = divided_features(settings, dataset, features)
+    _require_same_folds(store, divided.recorded)
     store.divide(divided.recorded)
     return divided.folds
+
+
+def _require_same_folds(store: Store, divided: Sequence[Division]) -> None:
+    """Heads that were trained on other images than now would be no heads of this study."""
+    known = [division.images for division in store.divisions()]
+    if known and not all(map(np.array_equal, known, (division.images for division in divided))):
+        raise RunError(
+            f"the images to be divided as they were for {store.path}", "other folds",
+            "give the images the groups that they had then, or choose another --out",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

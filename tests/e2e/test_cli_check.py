@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from manyheads.data.dataset import open_dataset
 from tests.e2e.conftest import Command, refused
 from tests.small_study import small_images
 
@@ -66,6 +67,28 @@ def test_what_a_backbone_sees_is_reported_and_nothing_is_changed(
 
 
 @pytest.mark.usefixtures("free")
+def test_what_is_nearly_identical_is_written_as_groups_of_a_manifest(
+    command: Command, photos: Path
+) -> None:
+    before = state(photos)
+    options = ("check", photos, *SIZE, "--similar", "--nearer", "0.1")
+    said = command(*options, "--write-groups", "groups.csv")
+    assert said.code == 0, said.err
+    assert "\nGroups   groups.csv: 2 images of 34 in 1 group; the given splits tear 1 of them" in (
+        said.out
+    )
+    assert "\nNext     manyheads sweep groups.csv --folds 5\n" in said.out
+    assert state(photos) == before
+    dataset, plain = open_dataset("groups.csv"), open_dataset(photos)
+    assert dataset.content == plain.content
+    assert dataset.groups is not None
+    grouped = [n for n, group in enumerate(dataset.groups) if group]
+    assert [dataset.paths[n] for n in grouped] == [photos / ORIGINAL, photos / COPY]
+    assert len(set(dataset.units.tolist())) == len(set(plain.units.tolist())) - 1
+    refused(command(*options, "--write-groups", "groups.csv"), "nothing is overwritten")
+
+
+@pytest.mark.usefixtures("free")
 def test_for_labels_alone_no_test_image_passes_through_the_backbone(
     command: Command, photos: Path
 ) -> None:
@@ -95,6 +118,8 @@ def test_what_cannot_be_is_said_at_once(
     refused(command("check", photos, *SIZE, "--similar", "--gallery", inside), "where nothing is")
     refused(command("check", photos, *SIZE, "--similar", "--gallery", "a.png"), "ends in .html")
     refused(command("check", photos, "--gallery", "a.html"), "--similar or --labels")
+    refused(command("check", photos, "--write-groups", "a.csv"), "--similar with --write-groups")
+    refused(command("check", photos, "--similar", "--write-groups", "a.txt"), "ends in .csv")
     refused(command("check", photos, "--labels", "--nearer", "0.5"), "--similar")
     refused(command("check", photos, "--similar", "--backbone", "none"), "backbone")
     refused(command("check", photos, *SIZE, "--similar", "--nearer", "2"), "nearer to be a number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,16 @@ from hypothesis import strategies as st
 
 from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import Dataset
-from manyheads.data.folds import divide, pool_of, require_divisible
+from manyheads.data.folds import (
+    ALWAYS_TRAINS,
+    divide,
+    most_folds,
+    pool_of,
+    require_divisible,
+    validating_units,
+)
 from manyheads.data.paths import Paths
+from manyheads.data.splits import place, unit_keys
 from manyheads.errors import DataError
 from tests.strategies import seeds
 
@@ -112,15 +121,116 @@ def test_each_repeat_and_each_seed_divides_anew() -> None:
     assert (dealt[0] != divide(dataset, pool, 5, 1, seed=1)[0]).any()
 
 
-def test_more_folds_than_images_of_a_class_are_refused() -> None:
-    dataset = made([0] * 30 + [1] * 5, list(range(35)))
-    require_divisible(dataset, 4)
-    with pytest.raises(DataError, match=r"at least 5 different images of every class.*4 of 'b'"):
-        require_divisible(dataset, 5)
+def of_classes(sizes: list[int], groups: list[str] | None = None) -> Dataset:
+    """Images of classes of these sizes, none for testing, all different."""
+    labels = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    splits = Names.of("train" for _ in labels)
+    dataset = made(labels, list(range(len(labels))), groups)
+    return replace(dataset, splits=splits)
 
 
-def test_groups_that_leave_a_fold_without_a_class_are_refused() -> None:
-    labels = [0, 1] * 20
-    groups = ["both" if n < 36 else ("" if n % 2 else "other") for n in range(40)]
-    with pytest.raises(DataError, match="fewer folds"):
-        folds_of(made(labels, list(range(40)), groups), 3, 0)
+@st.composite
+def uneven(draw: st.DrawFn) -> Dataset:
+    """Classes of one image, of a few, of many; some images in groups that may mix classes."""
+    sizes = draw(st.lists(st.integers(1, 9), min_size=2, max_size=6))
+    sizes[:2] = [max(sizes[0], 4), max(sizes[1], 4)]
+    groups = None
+    if draw(st.booleans()):
+        names = st.sampled_from(["", "", "", "x", "y"])
+        groups = [draw(names) for _ in range(sum(sizes))]
+    return of_classes(sizes, groups)
+
+
+@given(uneven(), st.integers(2, 9), seeds())
+def test_every_fold_trains_on_every_class_and_has_images_to_validate(dataset, folds, seed):
+    pool = pool_of(dataset)
+    try:
+        dealt = folds_of(dataset, folds, seed)
+    except DataError:
+        assert dataset.groups is not None or folds > most_folds(dataset)
+        return
+    labels, units = dataset.labels[pool], dataset.units[pool]
+    for fold in range(folds):
+        assert set(labels[dealt != fold]) == set(labels)
+        assert (dealt == fold).any()
+    for label in set(labels):
+        own = set(units[labels == label])
+        if len(own) == 1:
+            assert (dealt[np.isin(units, list(own))] == ALWAYS_TRAINS).all()
+        if dataset.groups is None:
+            validated = set(dealt[labels == label]) - {ALWAYS_TRAINS}
+            assert len(validated) == (0 if len(own) == 1 else min(len(own), folds))
+            assert len(own) * (len(own) > 1) == validating_units(dataset)[label]
+    for unit in set(units):
+        assert len(set(dealt[units == unit])) == 1
+
+
+def dealt_before(dataset: Dataset, folds: int, seed: int) -> np.ndarray | None:
+    """The folds by the law that once was, by which every fold validated every class."""
+    pool = pool_of(dataset)
+    of_class = [len(set(dataset.units[pool[dataset.labels[pool] == label]].tolist()))
+                for label in range(len(dataset.classes))]  # fmt: skip
+    if min(of_class) < folds:
+        return None
+    keys = list(unit_keys(dataset.digests, dataset.groups))
+    members: dict[int, list[int]] = {}
+    for image in pool.tolist():
+        members.setdefault(int(dataset.units[image]), []).append(image)
+    counts = np.zeros((folds, len(dataset.classes)), np.int64)
+    found = {}
+    for unit in sorted(
+        members.values(), key=lambda unit: (-len(unit), place(seed, f"repeat 0\0{keys[unit[0]]}"))
+    ):
+        labels = np.bincount(dataset.labels[unit], minlength=counts.shape[1])
+        own = counts[:, labels.argmax()]
+        fold = min(range(folds), key=lambda f: (own[f], counts[f].sum(), f))
+        counts[fold] += labels
+        found |= dict.fromkeys(unit, fold)
+    return np.array([found[image] for image in pool.tolist()]) if counts.all() else None
+
+
+@given(st.booleans().flatmap(lambda groups: datasets(groups=groups)), st.integers(2, 4), seeds())
+def test_what_was_divided_when_every_class_had_to_validate_is_divided_as_before(
+    dataset, folds, seed
+):
+    before = dealt_before(dataset, folds, seed)
+    if before is not None:
+        np.testing.assert_array_equal(folds_of(dataset, folds, seed), before)
+
+
+def test_folds_of_old_are_the_folds_of_now() -> None:
+    dataset = made([0, 1, 2] * 8, list(range(24)))
+    assert "".join(map(str, folds_of(dataset, 3, 7))) == "00021002222201110110"
+
+
+def test_a_class_of_one_image_trains_in_every_fold_and_one_of_two_validates_two() -> None:
+    dealt = folds_of(of_classes([20, 20, 2, 1]), 5, 0)
+    assert len(set(dealt[40:42])) == 2
+    assert dealt[42] == ALWAYS_TRAINS
+    assert ALWAYS_TRAINS not in dealt[:42]
+
+
+def test_fewer_images_than_folds_are_refused() -> None:
+    dataset = of_classes([3, 2, 1])
+    require_divisible(dataset, 5)
+    with pytest.raises(DataError, match=r"at least 6 different images.*found 5 that can validate"):
+        require_divisible(dataset, 6)
+
+
+def test_fewer_than_two_classes_that_can_validate_are_refused() -> None:
+    with pytest.raises(DataError, match=r"two or more classes of at least two different images"):
+        require_divisible(of_classes([30, 1, 1]), 2)
+
+
+def test_a_class_with_no_image_to_train_on_is_refused() -> None:
+    dataset = of_classes([9, 9, 1])
+    splits = Names.of([*["train"] * 18, "test"])
+    with pytest.raises(DataError, match=r"images of every class.*found none of 'c'"):
+        require_divisible(replace(dataset, splits=splits), 2)
+
+
+def test_groups_that_leave_a_fold_without_a_class_to_train_on_are_refused() -> None:
+    # z goes to fold 0; x with most of a, and y with b like z, both go to fold 1, and c with them.
+    groups = [*["x"] * 6, *[""] * 3, *["z"] * 8, *["y"] * 4, "x", "y"]
+    with pytest.raises(DataError, match=r"a fold without 'c'.*less coarsely"):
+        folds_of(of_classes([9, 12, 2], groups), 2, 0)

@@ -58,6 +58,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         _print(report, found)
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")
+        if found.groups:
+            print(f"\nGroups   {found.groups}")
+            print(f"Next     manyheads sweep {args.write_groups} --folds 5")
     if report.problems and args.strict:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",

@@ -6,13 +6,13 @@ import textwrap
 from pathlib import Path
 
 from manyheads.cli.screen import size_words
+from manyheads.data.folds import pool_of
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.verdict import LINE
 from manyheads.evidence.winner import WinnerScore
 from manyheads.evidence.wording import METRIC_WORDS, joined
 from manyheads.model.card import card_path, model_files
 from manyheads.pipeline import Finished
-from manyheads.study.division import validation_counts
 from manyheads.study.refit import selected_head
 from manyheads.study.space import counted, setting_words
 
@@ -86,7 +86,7 @@ def _selection(finished: Finished) -> list[str]:
     setting = setting_words(result.hyperparameters(winner.candidate), settings.grid.varying)
     if settings.folds is not None:
         head = selected_head(settings, finished.folder, result)
-        images = validation_counts(settings, finished.dataset)[1]
+        images = len(pool_of(finished.dataset))
         return [
             f"Selected by {result.rule}: {setting}; the model is trained anew on all {images:,} "
             f"images, for {int(head.about['epoch'])} epochs (the median of the chosen ones).",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class Findings:
 
     similar: SimilarImages | None = None
     labels: SuspiciousLabels | None = None
+    groups: str = ""  # what was written of them, in words
 
     @property
     def document(self) -> dict[str, Any]:
@@ -72,6 +73,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--gallery", metavar="FILE.html", type=Path,
         help="write what --similar and --labels find as one page to look at, outside of DATA",
     )  # fmt: skip
+    group.add_argument(
+        "--write-groups", metavar="FILE.csv", type=Path,
+        help="write DATA as a new manifest in which each set that --similar finds is a group, so "
+        "that folds, and splits that are not given, keep it together: `manyheads sweep FILE.csv`",
+    )  # fmt: skip
     options.add_images(parser, "the backbone's own")
 
 
@@ -83,6 +89,12 @@ def check_arguments(args: argparse.Namespace) -> None:
     if args.gallery is not None and not (args.similar or args.labels):
         expected = "--similar or --labels with --gallery"
         raise SettingError(expected, "neither", "add what the gallery is to show")
+    if args.write_groups is not None:
+        from manyheads.data.manifest_writer import check_manifest_path
+
+        check_manifest_path(args.write_groups)
+        if not args.similar:
+            raise SettingError("--similar with --write-groups", "none", "add it")
     if args.nearer is not None:
         args.nearer = check_nearer(args.nearer)
         if not args.similar:
@@ -129,7 +141,32 @@ def find(
         labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
     if args.gallery is not None:
         write_gallery(args.gallery, dataset, similar, labels, exif=not args.no_exif, stop=stop)
-    return Findings(similar, labels)
+    groups = ""
+    if args.write_groups is not None and similar is not None:
+        groups = _write_groups(args.write_groups, dataset, similar)
+    return Findings(similar, labels, groups)
+
+
+def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> str:
+    """Write the manifest; in words, what is in it."""
+    from manyheads.data.duplicates import torn_groups
+    from manyheads.data.manifest_writer import given_splits, write_manifest
+    from manyheads.evidence.groups import cluster_rows, joined_groups
+    from manyheads.study.space import counted
+
+    groups = joined_groups(dataset, cluster_rows(dataset, similar))
+    grouped = replace(dataset, groups=groups)
+    write_manifest(path, grouped)
+    inside = sum(bool(name) for name in groups)
+    words = (
+        f"{path}: {counted(inside, 'image')} of {len(groups):,} in "
+        f"{counted(len({*groups} - {''}), 'group')}"
+    )
+    splits = given_splits(dataset)
+    torn = 0 if splits is None else len(torn_groups(replace(grouped, splits=splits)))
+    if torn:
+        words += f"; the given splits tear {torn:,} of them, and only folds (--folds 5) do not"
+    return words
 
 
 def _features(

@@ -40,7 +40,7 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--folds", default=5, metavar="K",
-        help="divide the images into K folds, fewer where a class has fewer (default: %(default)s)",
+        help="divide the images into K folds (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--image-size", metavar="PIXELS", help="use this size, and look for none")
     options.add_backbone(parser)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import tables
-from manyheads.cli.plan import data_line
+from manyheads.cli.plan import data_line, few_lines
 from manyheads.cli.screen import Meter, Screen, clock, size_words
 from manyheads.evidence.expected import predicted_accuracy
 from manyheads.fitting.listener import FitListener
@@ -60,6 +60,7 @@ def plan_lines(plan: FitPlan) -> list[str]:
         f"Backbone   {Path(settings.backbone).name}; weights: {plan.weights.source}",
         f"Folds      {plan.folds}, of all images for training and validation; test images stay "
         "unopened",
+        *few_lines(plan.dataset, plan.folds),
         f"Budget     {budget}, of which searches take about "
         f"{clock(sum(arm.seconds for arm in plan.arms))}",
     ]

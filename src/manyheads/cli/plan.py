@@ -11,6 +11,7 @@ from manyheads.data.splits import SPLITS
 from manyheads.estimate import estimate
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.plan import Plan
+from manyheads.study.division import few_words
 from manyheads.study.select import rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
@@ -41,6 +42,7 @@ def plan_lines(plan: Plan) -> list[str]:
     settings = plan.settings
     return [
         data_line(plan.dataset),
+        *(few_lines(plan.dataset, settings.folds) if settings.folds is not None else []),
         backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
         *(f"           {remark}" for remark in settings.grid.remarks),
@@ -62,6 +64,12 @@ def data_line(dataset: Dataset) -> str:
         f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "
         f"{dataset.layout}; {', '.join(counts)}{carved}"
     )
+
+
+def few_lines(dataset: Dataset, folds: int) -> list[str]:
+    """A line on the classes that have too few images for every fold to validate them, if any."""
+    words = few_words(dataset, folds)
+    return [f"Classes    with few images: {words}"] if words else []
 
 
 def backbone_line(settings: StudySettings, weights: Weights | None, features: int = 0) -> str:

@@ -1,10 +1,13 @@
 """Folds: every image trains in all of them but one, which it validates.
 
-The law. Images of one unit (a group, or else one content) share a fold. Units are dealt the
-largest first, then in the order of their places in `[0, 1)` (see `splits.py`), each to the fold
-that has the fewest images of its class, then the fewest images. So where no unit holds
-two images, the folds' shares of a class differ by at most one image; and names, the order of the
-files and the machine have no part in it. Each repeat deals anew.
+The law. Every fold trains on every class. Images of one unit (a group, or else one content) share
+a fold. A unit that is the only one of some class trains in every fold and validates none. All
+others are dealt the largest first, then in the order of their places in `[0, 1)` (see
+`splits.py`), each to the fold that has the fewest images of its class, then the fewest images. So
+every fold has images that validate it; where no unit holds two images, the folds' shares of a
+class differ by at most one image, and a class with fewer units than folds validates as many folds
+as it has units; and names, the order of the files and the machine have no part in it. Each repeat
+deals anew.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.splits import place, unit_keys
 from manyheads.errors import DataError
+
+ALWAYS_TRAINS = -1  # in the place of a fold's number
 
 
 def pool_of(dataset: Dataset) -> Rows:
@@ -28,15 +33,17 @@ def pool_of(dataset: Dataset) -> Rows:
 def divide(
     dataset: Dataset, pool: Rows, folds: int, repeats: int, seed: int
 ) -> Int64[np.ndarray, "repeats pool"]:
-    """The fold, from 0, of each image in `pool`, for each repeat.
+    """The fold, from 0, of each image in `pool`, for each repeat; −1 for one that always trains.
 
-    Raises `DataError` unless every fold validates, and leaves to train on, images of every class.
+    Raises `DataError` unless every fold trains on every class, and has images to validate it.
     """
     require_divisible(dataset, folds)
-    units = _units(dataset, pool)
+    dealt = np.full((repeats, len(pool)), ALWAYS_TRAINS, np.int64)
+    always = always_training(dataset, pool)
+    units = _units(dataset, pool[~always])
     keys = list(unit_keys(dataset.digests, dataset.groups))
-    dealt = np.empty((repeats, len(pool)), np.int64)
     where = {int(image): position for position, image in enumerate(pool)}
+    trained = np.bincount(dataset.labels[pool[always]], minlength=len(dataset.classes))
     for repeat in range(repeats):
         counts = np.zeros((folds, len(dataset.classes)), np.int64)
         ordered = sorted(
@@ -49,24 +56,66 @@ def divide(
             fold = min(range(folds), key=lambda f: (own[f], counts[f].sum(), f))
             counts[fold] += labels
             dealt[repeat, [where[image] for image in unit]] = fold
-        _require_all(dataset, counts)
+        _require_trained(dataset, counts.sum(axis=0) - counts + trained)
     return dealt
 
 
-def require_divisible(dataset: Dataset, folds: int) -> None:
-    """Raise `DataError` unless every class has as many units of images as there are folds."""
+def always_training(dataset: Dataset, pool: Rows) -> Bool[np.ndarray, "pool"]:
+    """Whether an image of `pool` trains in every fold: its unit is the only one of some class."""
+    labels, units = _pairs(dataset, pool)
+    only = np.bincount(labels, minlength=len(dataset.classes)) == 1
+    return np.isin(dataset.units[pool], units[only[labels]])
+
+
+def validating_units(dataset: Dataset) -> Int64[np.ndarray, "classes"]:
+    """How many units of each class are dealt to folds, and so validate."""
     pool = pool_of(dataset)
-    pairs = np.unique(np.stack([dataset.labels[pool], dataset.units[pool]]), axis=1)
-    found = np.bincount(pairs[0], minlength=len(dataset.classes))
-    least = int(found.argmin())
-    if found[least] < folds:
-        kind = "different images" if dataset.groups is None else "groups of images"
+    labels, _ = _pairs(dataset, pool[~always_training(dataset, pool)])
+    return np.bincount(labels, minlength=len(dataset.classes))
+
+
+def _unit_words(dataset: Dataset) -> str:
+    """What units are in this data set, for people: images, or groups of them."""
+    return "different images" if dataset.groups is None else "groups of images"
+
+
+def require_divisible(dataset: Dataset, folds: int) -> None:
+    """Raise `DataError` unless the images can be dealt to so many folds by the law above.
+
+    Every class needs an image, two classes need two units, and together they need as many units to
+    deal as there are folds.
+    """
+    pool, kind = pool_of(dataset), _unit_words(dataset)
+    among = f"among those for training and validation in {dataset.name}"
+    images = np.bincount(dataset.labels[pool], minlength=len(dataset.classes))
+    if not images.all():
         raise DataError(
-            f"at least {folds} {kind} of every class, for {folds} folds, among those for training "
-            f"and validation in {dataset.name}",
-            f"{found[least]} of {dataset.classes[least]!r}",
-            "divide into fewer folds, add images to this class, or take it out",
-        )
+            f"images of every class {among}", f"none of {dataset.classes[images.argmin()]!r}",
+            "add images to this class, or take it out",
+        )  # fmt: skip
+    units = validating_units(dataset)
+    if (units > 0).sum() < 2:
+        raise DataError(
+            f"two or more classes of at least two {kind}, for folds to validate, {among}",
+            f"{(units > 0).sum()}", "add images to the smallest classes",
+        )  # fmt: skip
+    dealt = most_folds(dataset)
+    if dealt < folds:
+        raise DataError(
+            f"at least {folds} {kind}, for {folds} folds, {among}", f"{dealt} that can validate",
+            "divide into fewer folds, or add images",
+        )  # fmt: skip
+
+
+def most_folds(dataset: Dataset) -> int:
+    """Into how many folds the images can be divided at most: one for each unit that is dealt."""
+    pool = pool_of(dataset)
+    return len(np.unique(dataset.units[pool[~always_training(dataset, pool)]]))
+
+
+def _pairs(dataset: Dataset, rows: Rows) -> Int64[np.ndarray, "2 pairs"]:
+    """Each class with each of its units among `rows`, once."""
+    return np.unique(np.stack([dataset.labels[rows], dataset.units[rows]]), axis=1)
 
 
 def _units(dataset: Dataset, pool: Rows) -> list[list[int]]:
@@ -76,11 +125,12 @@ def _units(dataset: Dataset, pool: Rows) -> list[list[int]]:
     return list(members.values())
 
 
-def _require_all(dataset: Dataset, counts: Int64[np.ndarray, "folds classes"]) -> None:
-    lacking = np.flatnonzero((counts == 0).any(axis=0))
+def _require_trained(dataset: Dataset, trained: Int64[np.ndarray, "folds classes"]) -> None:
+    lacking = np.flatnonzero((trained == 0).any(axis=0))
     if len(lacking):
         raise DataError(
-            f"images of every class in every one of {len(counts)} folds of {dataset.name}",
+            f"images of every class to train on in every one of {len(trained)} folds of "
+            f"{dataset.name}",
             f"a fold without {dataset.classes[lacking[0]]!r}, whose images come in few groups",
-            "divide into fewer folds, or group the images less coarsely",
+            "group the images less coarsely, or divide into another number of folds",
         )

@@ -6,13 +6,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from manyheads.backbones import exported, registry
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset, open_dataset
-from manyheads.data.folds import pool_of, require_divisible
+from manyheads.data.folds import most_folds, pool_of, require_divisible
 from manyheads.estimate import estimate_extraction, estimate_training
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import extract, recipe_of
@@ -35,8 +33,8 @@ _MOST = 0.1  # of the budget for an arm's heads; what takes longer is pruned
 class FitPlan:
     """What a fit will do: its `arms` in this order, of those in `considered`.
 
-    `folds` may be fewer than were asked for, where a class has few images. `probed` are the passes
-    made to measure the rate, `deadline` is the end of the budget by `time.monotonic`.
+    `folds` may be fewer than were asked for, where there are fewer images than that. `probed` are
+    the passes made to measure the rate, `deadline` is the end of the budget by `time.monotonic`.
     """
 
     settings: FitSettings
@@ -78,11 +76,8 @@ def plan_fit(
 
 
 def _folds(dataset: Dataset, wanted: int) -> int:
-    """As many folds as are wanted, or as the class with the fewest units has, if it has two."""
-    pool = pool_of(dataset)
-    pairs = np.unique(np.stack([dataset.labels[pool], dataset.units[pool]]), axis=1)
-    least = int(np.bincount(pairs[0], minlength=len(dataset.classes)).min())
-    folds = max(2, min(wanted, least))
+    """As many folds as are wanted, or as there are units to validate them, if there are two."""
+    folds = max(2, min(wanted, most_folds(dataset)))
     require_divisible(dataset, folds)
     return folds
 

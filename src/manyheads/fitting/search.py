@@ -17,6 +17,7 @@ from manyheads.evidence.reading import read_validated
 from manyheads.evidence.validated import Validated
 from manyheads.fitting.arms import Arm, study_of
 from manyheads.fitting.listener import FitListener
+from manyheads.fitting.near_duplicates import NearDuplicates
 from manyheads.fitting.planning import FitPlan
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.pipeline import Finished, run_study
@@ -76,10 +77,12 @@ def search(
 ) -> Found:
     """Train every setting in every arm of the plan that there is still time for, and rank them.
 
-    Each arm is an ordinary study in a folder of `out`, which is resumed if it was begun. Raises
+    Each arm is an ordinary study in a folder of `out`, which is resumed if it was begun; by the
+    features of the first, near-duplicates are joined into units for all of them. Raises
     what `run_study` raises, and `RunError` if studies left out different images.
     """
     studies: list[tuple[Arm, Finished]] = []
+    grouped = NearDuplicates(out, plan.folds, listener, stop)
     for place, arm in enumerate(plan.arms):
         left = plan.deadline - time.monotonic()
         if studies and arm.seconds > left:
@@ -89,7 +92,8 @@ def search(
         finished = run_study(
             study_of(plan.settings, plan.folds, (arm.size, arm.views), arm.pruned),
             out / f"{arm.size}px-{arm.views}",
-            options=RunOptions(models=False, keep_heads=1), listener=listener, stop=stop,
+            options=RunOptions(models=False, keep_heads=1), listener=listener, grouped=grouped,
+            stop=stop,
         )  # fmt: skip
         studies.append((arm, finished))
     records = [_validated(finished) for _, finished in studies]

@@ -21,9 +21,9 @@ class FitSettings:
     """What is asked of a fit.
 
     `budget` is in seconds. The model averages so many `heads`. Images for training and validation
-    are divided into `folds`; of a class with fewer images than that, into as many as it has. With
-    `size` images have this size, in pixels; None: the fit looks among sizes. `seed` is the first
-    head's. Raises `SettingError` for a value out of its range.
+    are divided into `folds`, or into as many as there are images. With `size` images have this
+    size, in pixels; None: the fit looks among sizes. `seed` is the first head's. Raises
+    `SettingError` for a value out of its range.
     """
 
     data: str

@@ -10,7 +10,7 @@ from manyheads.data.shares import class_shares, count_classes, share_shifts
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.openings import opening_warning
 from manyheads.report.content import DataWarning
-from manyheads.study.division import validation_counts
+from manyheads.study.division import few_words, validation_counts
 from manyheads.study.space import counted
 
 
@@ -37,6 +37,9 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
     yield from _shifts(dataset)
     if (one_class := findings.collapsed_words) is not None:
         yield DataWarning(text=one_class)
+    folds = findings.settings.folds
+    if folds is not None and (few := few_words(dataset, folds)):
+        yield DataWarning(text=f"Classes with few images: {few}.")
     expected = validation_counts(findings.settings, dataset)[1]
     left_out = expected - len(findings.validated.labels)
     if left_out:

@@ -7,10 +7,19 @@ from jaxtyping import Float32, Int64
 
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
-from manyheads.data.folds import divide, pool_of, require_divisible
+from manyheads.data.folds import (
+    always_training,
+    divide,
+    pool_of,
+    require_divisible,
+    validating_units,
+)
 from manyheads.heads.bank import Fold
 from manyheads.study.settings import StudySettings
+from manyheads.study.space import counted
 from manyheads.study.store import Division
+
+_NAMED = 5  # classes; others are counted
 
 
 def require_trainable(settings: StudySettings, dataset: Dataset) -> None:
@@ -25,8 +34,35 @@ def validation_counts(settings: StudySettings, dataset: Dataset) -> tuple[int, i
     """How many images a head trains on, about, and how many validate, all folds together."""
     if settings.folds is None:
         return len(dataset.rows("train")), len(dataset.rows("validation"))
-    pool = len(pool_of(dataset))
-    return pool - pool // settings.folds, pool
+    pool = pool_of(dataset)
+    validated = len(pool) - int(always_training(dataset, pool).sum())
+    return len(pool) - validated // settings.folds, validated
+
+
+def few_words(dataset: Dataset, folds: int) -> str:
+    """Which classes have too few units for each of `folds` to validate them; "" if none has.
+
+    Such as `not every fold validates hat (2 images); none validates scarf (1 image), only trained
+    on`.
+    """
+    pool, validating = pool_of(dataset), validating_units(dataset)
+    kind = "image" if dataset.groups is None else "group"
+    some = np.flatnonzero((validating > 0) & (validating < folds))
+    none = np.flatnonzero(validating == 0)
+    parts = []
+    if len(some):
+        words = [f"{dataset.classes[c]} ({counted(int(validating[c]), kind)})" for c in some]
+        parts.append(f"not every fold validates {_listed(words)}")
+    if len(none):
+        images = np.bincount(dataset.labels[pool], minlength=len(dataset.classes))
+        words = [f"{dataset.classes[c]} ({counted(int(images[c]), 'image')})" for c in none]
+        parts.append(f"none validates {_listed(words)}, only trained on")
+    return "; ".join(parts)
+
+
+def _listed(words: list[str]) -> str:
+    named, others = words[:_NAMED], len(words) - _NAMED
+    return ", ".join([*named, *([counted(others, "more class", "es")] if others > 0 else [])])
 
 
 def divisions(settings: StudySettings, dataset: Dataset) -> list[tuple[Rows, Rows]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from manyheads.cli.fit_screen import plan_lines
+from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
-from manyheads.fitting import arms, run
+from manyheads.fitting import arms, near_duplicates, run
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.record import read_record
 from manyheads.fitting.run import run_fit
@@ -22,6 +26,7 @@ from manyheads.heads.averaged import averaged
 from manyheads.model.classifier import load
 from manyheads.model.templates import read_head
 from manyheads.study.space import Grid
+from manyheads.study.store import Store
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_images
 from tests.studies import free_backbone
@@ -51,12 +56,25 @@ def settings(data: Path, **changes: Any) -> FitSettings:
     return FitSettings(**{"data": str(data), "size": SIDE, "heads": 3, "budget": 600.0} | changes)
 
 
+def burst_of(original: Path, folder: Path, count: int) -> set[Path]:
+    """Copies of an image with a pixel changed each, beside others; and the image."""
+    paths = {original}
+    for number in range(count):
+        with Image.open(original) as image:
+            image.putpixel((number, 0), (0, 0, 0))
+            path = folder / f"again {number}.png"
+            image.save(path)
+        paths.add(path)
+    return paths
+
+
 class Told(FitListener):
     """Remembers what a fit tells, and asks for a stop at a sign if it is given one."""
 
     def __init__(self, stop_at: str = "") -> None:
         self.plan: Any = None
         self.arms: list[str] = []
+        self.notes: list[str] = []
         self.stop, self.asked = threading.Event(), 0.0
         if stop_at:
             setattr(self, stop_at, self._ask)
@@ -66,6 +84,9 @@ class Told(FitListener):
 
     def arm(self, number: int, arms: int, arm: Any) -> None:
         self.arms.append(f"{number}/{arms} {arm.words}")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def _ask(self, *_: object) -> None:
         if not self.stop.is_set():
@@ -153,12 +174,89 @@ class TestFree:
         with pytest.raises(RunError, match=r"without 'accuracy'.*another --out"):
             run_fit(settings(data), tmp_path / "fit")
 
-    def test_folds_are_as_many_as_the_smallest_class_has(self, tmp_path: Path) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 2, 1), Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
-        assert fitted.folds == told.plan.folds == 3
-        with pytest.raises(DataError):
+    def test_folds_are_as_many_as_there_are_images_at_most(self, tmp_path: Path) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 1, 1), Told()
+        fitted = run_fit(settings(data, folds=20), tmp_path / "fit", listener=told)
+        assert fitted.folds == told.plan.folds == fitted.images == 6
+        with pytest.raises(DataError, match="two or more classes of at least two"):
             run_fit(settings(quadrant_images(tmp_path / "few", 1, 0)), tmp_path / "none")
+
+    def test_small_classes_take_no_folds_from_the_others(self, tmp_path: Path) -> None:
+        data = quadrant_images(tmp_path / "photos", 12, 4)
+        for split, name, kept in (("train", "dog", 2), ("train", "red panda", 1)):
+            for image in sorted((data / split / name).iterdir())[kept:]:
+                image.unlink()
+            for image in (data / "validation" / name).iterdir():
+                image.unlink()
+        told = Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert fitted.folds == told.plan.folds == 5
+        assert fitted.images == 18  # one of a red panda only trains
+        of_class = {each.name: each for each in fitted.expected.scores.classes}
+        assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
+        assert of_class["red panda"].recall is None
+        assert read_record(tmp_path / "fit") == fitted
+        assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
+
+    def test_a_burst_is_kept_in_one_fold_and_said(self, tmp_path: Path) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told()
+        burst = burst_of(data / "train/cat/0.png", data / "train/cat", 5)
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        (said,) = [note for note in told.notes if note.startswith("Near-duplicates: ")]
+        assert re.search(r": \d+ images in \d+ clusters?; each cluster is kept in one fold", said)
+        study = next((tmp_path / "fit/search").glob("*px-*")) / "study.sqlite"
+        dataset = open_dataset(data)
+        images = {n for n in range(len(dataset)) if dataset.paths[n] in burst}
+        with Store(study) as store:
+            inside = [images & set(division.images.tolist()) for division in store.divisions()]
+            units = {
+                int(unit)
+                for division in store.divisions()
+                for image, unit in zip(division.images, division.units, strict=True)
+                if int(image) in images
+            }
+        assert sorted(map(len, inside)) == [0, 0, 0, 0, 6]
+        assert len(units) == 1
+        assert fitted.expected.scores.units < fitted.images == 125
+
+    def test_what_was_found_is_kept_for_the_same_fit_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told(stop_at="epoch")
+        burst_of(data / "train/cat/0.png", data / "train/cat", 5)
+        with pytest.raises(Interrupted):
+            run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
+        whole = run_fit(settings(data), tmp_path / "whole")
+        monkeypatch.setattr(near_duplicates, "find_similar", lambda *_, **__: pytest.fail("again"))
+        later = Told()
+        resumed = run_fit(settings(data), tmp_path / "fit", listener=later)
+        assert any(note.startswith("Near-duplicates: ") for note in later.notes)
+        assert resumed.expected == whole.expected
+
+    def test_a_search_that_was_begun_without_looking_goes_on_as_it_was_divided(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told(stop_at="epoch")
+        burst_of(data / "train/cat/0.png", data / "train/cat", 5)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                near_duplicates.NearDuplicates, "__call__", lambda _, dataset, __: dataset
+            )
+            with pytest.raises(Interrupted):
+                run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
+        later = Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=later)
+        assert not any(note.startswith("Near-duplicates: ") for note in later.notes)
+        assert fitted.expected.scores.units == fitted.images
+
+    def test_very_many_images_are_not_compared_and_that_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(near_duplicates, "MOST", 50)
+        data, told = quadrant_images(tmp_path / "photos", 15, 5), Told()
+        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        assert any("not looked for among more than 50 images" in note for note in told.notes)
+        assert fitted.expected.scores.units == fitted.images
 
     def test_a_budget_for_nothing_is_refused_before_anything_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

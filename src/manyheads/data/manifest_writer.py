@@ -1,0 +1,71 @@
+"""Write a data set as a manifest, which `manifest.py` reads as the same images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from manyheads.data.columns import Names
+from manyheads.data.dataset import Dataset
+from manyheads.errors import DataError
+from manyheads.places import write_text
+
+_SUFFIX = ".csv"
+
+
+def check_manifest_path(path: Path) -> None:
+    """Raise `DataError` unless `path` is a name that ends in .csv and is not taken."""
+    if path.suffix.lower() != _SUFFIX:
+        raise DataError(
+            f"a manifest whose name ends in {_SUFFIX}", str(path), "give it such a name"
+        )
+    if os.path.lexists(path):
+        raise DataError(
+            f"no file at {path}, for nothing is overwritten", "one", "move it, or name another"
+        )
+
+
+def write_manifest(path: Path, dataset: Dataset) -> None:
+    """Write the images of `dataset` to the new file `path`, whole or not at all.
+
+    A row an image, in the data set's order: `path`, `label`, `split` if the data set gives splits,
+    and `group`, empty for none. A validation split that was carved from training is training
+    here, for opening the manifest carves it anew. Images below the manifest's folder have paths
+    from there, others full paths. Raises what `check_manifest_path` raises, and `DataError` for a
+    label or a path that a manifest cannot hold.
+    """
+    check_manifest_path(path)
+    splits = given_splits(dataset)
+    folder = f"{Path(path).expanduser().absolute().parent}{os.sep}"
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["path", "label", *(["split"] if splits is not None else []), "group"])
+    for image, text in enumerate(dataset.paths.texts()):
+        place = text.removeprefix(folder)
+        label = dataset.classes[dataset.labels[image]]
+        group = "" if dataset.groups is None else dataset.groups[image]
+        _check_cells(place, label)
+        writer.writerow([place, label, *([splits[image]] if splits is not None else []), group])
+    write_text(path, table.getvalue())
+
+
+def given_splits(dataset: Dataset) -> Names | None:
+    """The splits that the data set's source gives, before any were divided; None for none."""
+    if dataset.carved:
+        return Names.of("train" if split == "validation" else split for split in dataset.splits)
+    return dataset.splits if dataset.divided is None else None
+
+
+def _check_cells(place: str, label: str) -> None:
+    try:
+        f"{place}{label}".encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "names that can be written as UTF-8 text", repr(place), "rename the file or its folder"
+        ) from error
+    if label != label.strip():
+        raise DataError(
+            "labels without white space at their ends", repr(label), "rename the class's folder"
+        )
