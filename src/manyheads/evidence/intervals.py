@@ -54,15 +54,22 @@ def wilson(share: Any, count: Any) -> tuple[Any, Any]:
     return low[()], high[()]
 
 
-def share_estimate(hits: Bool[np.ndarray, "images"], units: Units) -> Estimate:
-    """The share of `hits`, of at least one, with Wilson's interval for independent draws.
+def independent_draws(hits: Bool[np.ndarray, "images"], units: Units) -> float:
+    """The independent draws that images amount to, by the design effect of their units.
 
-    Where units hold several images, these are divided by their design effect: how many times the
-    variance between units is that of as many independent images (Kish 1965, section 5.4). If all
-    or none are hits that cannot be told, and the images of a unit count as one.
+    That is how many times the variance between units is that of as many independent images (Kish
+    1965, section 5.4), and at least 1. If all or none are hits it cannot be told, and the images of
+    a unit count as one.
     """
+    mixed = 0 < hits.sum() < len(hits)
+    parts = hits - hits.mean() if mixed else np.ones(len(hits))
+    return len(hits) / _effect(parts, units, np.arange(len(hits)))
+
+
+def share_estimate(hits: Bool[np.ndarray, "images"], units: Units) -> Estimate:
+    """The share of `hits`, of at least one, with Wilson's interval for `independent_draws`."""
     share = float(hits.mean())
-    low, high = wilson(share, _draws(hits, units))
+    low, high = wilson(share, independent_draws(hits, units))
     return Estimate(share, float(low), float(high))
 
 
@@ -90,7 +97,7 @@ def stratified_estimate(
     recall = np.bincount(place, hits) / images
     value = min(1.0, float(share @ recall))
     own = [place == number for number in range(len(present))]
-    draws = np.array([_draws(hits[each], units[each]) for each in own])
+    draws = np.array([independent_draws(hits[each], units[each]) for each in own])
     draws /= _across(hits - recall[place], (share / images)[place], units, place)
     p = (recall * draws + 0.5) / (draws + 1)
     parts = share**2 * p * (1 - p) / draws
@@ -99,13 +106,6 @@ def stratified_estimate(
     skew = (2 * z**2 + 1) / 6 * (parts * share * (1 - 2 * p) / draws).sum() / variance
     low, high = value + skew - z * np.sqrt(variance), value + skew + z * np.sqrt(variance)
     return Estimate(value, float(max(0, min(low, value))), float(min(1, max(high, value))))
-
-
-def _draws(hits: Bool[np.ndarray, "images"], units: Units) -> float:
-    """The independent draws that images amount to, by the design effect of their units."""
-    mixed = 0 < hits.sum() < len(hits)
-    parts = hits - hits.mean() if mixed else np.ones(len(hits))
-    return len(hits) / _effect(parts, units, np.arange(len(hits)))
 
 
 def _across(
