@@ -74,7 +74,8 @@ def found(fitted: Fitted, seconds: float) -> list[str]:
     ]
     return [
         f"{seconds:.0f} s of a budget of {fitted.settings.budget:.0f} s with an empty cache, "
-        f"{fitted.passes:,} passes. Expected on new images, from {scores.images:,} without a say:",
+        f"{fitted.passes:,} passes. Expected on new images, by nested cross-validation on "
+        f"{scores.images:,}:",
         "", *table(rows), "", f"Chosen: {fitted.tried[0].words}.", "", *table(tried),
     ]  # fmt: skip
 

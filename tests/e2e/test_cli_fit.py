@@ -43,8 +43,10 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert "Search     1. 32×32, plain and mirrored: " in shown.err
     assert "the best 4 of 4 trained to the end, single heads" in shown.out
     assert "Chosen     32×32; droprate 0" in shown.out
-    assert "Expected on new images like these, from 33 that had no say:" in shown.out
-    assert "a test on 400 of them gives an accuracy from 0." in shown.out
+    assert "from nested cross-validation on 33 held-out images:" in shown.out
+    assert re.search(r"a test on 400 of them gives an accuracy from 0\.\d+ to \d\.\d+", shown.out)
+    assert re.search(r"a log loss from \d\.\d+ to \d\.\d+, each 19 times out of 20", shown.out)
+    assert "optimistic" not in shown.out
     assert all(name in shown.out for name in CLASSES)
     assert "runs/photos-fit/best.keras" in shown.out
     assert re.search(r"Took       \d+:\d\d, \d+ backbone passes", shown.out)
@@ -69,6 +71,8 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert document["heads"] == 2
     low, high = document["test_of_400"]
     assert low < document["expected"]["scores"]["accuracy"]["value"] < high
+    low, high = document["log_loss_of_400"]
+    assert low < document["expected"]["scores"]["log_loss"]["value"] < high
 
 
 def test_a_fit_in_the_folder_of_a_study_is_refused(

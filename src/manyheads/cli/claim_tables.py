@@ -59,7 +59,7 @@ def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
     )
     for way in claim.ways:
         of = counted(
-            way.draws, "seed" if way.kind in ("subnetworks", "weight_scaling") else "group"
+            way.draws, "seed" if way.kind in ("subnetworks", "weight_scaling") else "subset"
         )
         table.add_row(
             way_words(way.kind, way.size), of, _interval(way.accuracy), _interval(way.log_loss),

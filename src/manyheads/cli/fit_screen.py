@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import tables
 from manyheads.cli.plan import data_line, few_lines
 from manyheads.cli.screen import Meter, Screen, clock, size_words
-from manyheads.evidence.expected import predicted_accuracy
+from manyheads.evidence.expected import predicted_accuracy, predicted_log_loss
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.record import FILE
 from manyheads.model.card import card_path
@@ -86,7 +86,7 @@ def show(fitted: Fitted) -> None:
     also = "all" if best.folds == fitted.folds else f"{best.folds}"
     print(f"\nChosen     {best.words}")
     print(
-        "           by log loss on images left out of training; without their own images, "
+        "           by log loss on held-out images; by those of the other folds, "
         f"{also} of {fitted.folds} folds choose it too"
     )
     for line in _expectation(fitted):
@@ -112,15 +112,22 @@ def _expectation(fitted: Fitted) -> list[str]:
     expected = fitted.expected
     scores = expected.scores
     low, high = predicted_accuracy(expected, _NEW)
+    low_loss, high_loss = predicted_log_loss(expected, _NEW)
+    pruned = (
+        "           the options that survived pruning were chosen with these images too, so the "
+        "scores are slightly optimistic"
+    )
     return [
         f"Confidence temperature {expected.temperature:.2f}, inside the model; it changes log loss "
         f"from {expected.log_loss_unscaled:.3f} to {scores.log_loss.value:.3f}",
         "",
-        f"Expected on new images like these, from {scores.images:,} that had no say:",
+        "Expected on new images like these, from nested cross-validation on "
+        f"{scores.images:,} held-out images:",
         f"           accuracy {_words(scores.accuracy)}, log loss {_words(scores.log_loss)}, "
         f"calibration error {_words(scores.ece)}",
-        f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, 19 "
-        "times out of 20",
+        f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, and "
+        f"a log loss from {low_loss:.3f} to {high_loss:.3f}, each 19 times out of 20",
+        *([pruned] if fitted.pruned else []),
         "           where classes have other shares, accuracy is another; by class:",
         "",
     ]
@@ -139,6 +146,7 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "chosen": plain(fitted.tried[0]),
         "expected": plain(fitted.expected),
         "test_of_400": [low, high],
+        "log_loss_of_400": list(predicted_log_loss(fitted.expected, _NEW)),
         "passes": fitted.passes,
         "seconds": fitted.seconds,
         "tried": [plain(each) for each in fitted.tried],

@@ -84,8 +84,8 @@ def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen:
     basis = f"This rests on {counted(images, 'validation image')} and {counted(seeds, 'seed')}"
     if seeds == 1:
         return f"{basis}; one seed cannot tell a way to answer from its luck: nothing is declared."
-    groups = min(each.draws for each in evidence.contrasts)
-    few = f", of ensembles {counted(groups, 'group')}" if groups < seeds else ""
+    one = min(each.draws for each in evidence.contrasts) == 1
+    few = ", of which there is one ensemble" if one else ""
     favour = (
         f"; the epochs were chosen by the {chosen} of weight scaling on these images, which "
         "favours it a little"

@@ -3,7 +3,8 @@
 Every score is a mean over images, so all have the intervals that differences of candidates have:
 for images and seeds drawn anew together, and over folds where a study has them. An average of k
 subnetworks is drawn again and again, as often as disjoint groups of k masks allow, and its score
-is the mean over these: it is the score to be expected of one such average.
+is the mean over these: it is the score to be expected of one such average. That of an ensemble of k
+seeds is the mean over subsets of the seeds, with what each seed adds told by the jackknife.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from manyheads.evidence.paired import (
     mean_score,
     measure,
 )
+from manyheads.evidence.seed_subsets import seed_subsets, subset_scores
 from manyheads.evidence.statistics import Layout
 from manyheads.evidence.subnetworks import disagreement, group_means
 
-GROUPS = (2, 5, 10)  # seeds
+SIZES = (2, 5, 10)  # seeds
 SCORES = ("accuracy", "log_loss", "ece")
-_ENOUGH_GROUPS = 4  # that a comparison rests on, if there are so many
+_SHARES = (4, 2, 1)  # of an ensemble that is compared: a quarter of the seeds at most, if it can be
 
 Kind = Literal["subnetworks", "weight_scaling", "deep", "deep_subnetworks"]
 
@@ -41,9 +43,9 @@ Kind = Literal["subnetworks", "weight_scaling", "deep", "deep_subnetworks"]
 class Way:
     """A way to answer, and how good it is.
 
-    `size` networks are averaged: subnetworks, or seeds. `draws` is the number of independent
-    networks, or disjoint groups of them, that the scores are means over; with one, intervals are
-    for images alone. `disagreement` is how often two of what is averaged answer differently.
+    `size` networks are averaged: subnetworks, or seeds. `draws` is the number of seeds, or of
+    subsets of them, that the scores are means over; with one, intervals are for images alone.
+    `disagreement` is how often two of what is averaged answer differently.
     """
 
     kind: Kind
@@ -59,7 +61,8 @@ class Way:
 class Contrast:
     """Two ways in one metric: `difference` is first minus second, `outcome` of the first.
 
-    `p` is adjusted by Holm for all contrasts of the claim. With one draw the interval has no ends.
+    `p` is adjusted by Holm for all contrasts of the claim. `draws` is the number of seeds that the
+    interval rests on; with one, an ensemble of all seeds too, it has no ends.
     """
 
     first: Kind
@@ -123,9 +126,19 @@ def ensemble_evidence(
         for size in AVERAGES
     }
     found["weight_scaling", 1] = Said.of(plain, labels).scores()
-    for size in group_sizes(len(networks)):
-        found["deep", size] = Said.of(group_means(plain, size), labels).scores()
-        found["deep_subnetworks", size] = Said.of(group_means(averaged, size), labels).scores()
+    draws = dict.fromkeys(found, len(networks))
+    of_seeds: tuple[tuple[Kind, np.ndarray], ...] = (
+        ("deep", plain),
+        ("deep_subnetworks", averaged),
+    )
+    for size in ensemble_sizes(len(networks)):
+        members = seed_subsets(len(networks), size)
+        for kind, said in of_seeds:
+            draws[kind, size] = len(members)
+            if len(members) > 1:
+                found[kind, size] = subset_scores(said, labels, members, stop)
+            else:
+                found[kind, size] = Said.of(group_means(said, size), labels).scores()
     within = np.stack([each.disagreement for each in asked])
     apart = {"subnetworks": mean_score(_sums(within, layout), layout)}
     if len(networks) > 1:
@@ -135,7 +148,7 @@ def ensemble_evidence(
         Way(
             kind=kind,
             size=size,
-            draws=len(scores["accuracy"]),
+            draws=draws[kind, size],
             **{name: _within_bounds(name, scores[name], layout) for name in SCORES},
             disagreement=apart.get(kind),
         )
@@ -149,21 +162,22 @@ def ensemble_evidence(
     )
 
 
-def group_sizes(seeds: int) -> list[int]:
-    """The sizes of ensembles of so many seeds: of `GROUPS` those that there are, and all."""
-    return sorted({size for size in (*GROUPS, seeds) if 2 <= size <= seeds})
+def ensemble_sizes(seeds: int) -> list[int]:
+    """The sizes of ensembles of so many seeds: of `SIZES` those that there are, and all."""
+    return sorted({size for size in (*SIZES, seeds) if 2 <= size <= seeds})
 
 
 def compared_size(seeds: int) -> int | None:
     """The size of the ensembles of seeds that are compared; None for a single seed.
 
-    The largest of which there are four groups, or else two, or else one, which declares nothing.
+    The largest of a quarter of the seeds at most, or else of half, or else not of all: one of all
+    seeds declares nothing.
     """
-    sizes = group_sizes(seeds)
-    for least in (_ENOUGH_GROUPS, 2, 1):
-        if possible := [size for size in sizes if seeds // size >= least]:
+    sizes = ensemble_sizes(seeds)
+    for share in _SHARES:
+        if possible := [size for size in sizes if share * size <= seeds and size < seeds]:
             return max(possible)
-    return None
+    return max(sizes, default=None)
 
 
 def _sums(scores: Float64[np.ndarray, "draws images"], layout: Layout) -> np.ndarray:
@@ -204,8 +218,8 @@ def _contrasts(
     for kind, size in asked:
         for metric in COMPARED:
             first, second = found[kind, size][metric], found["weight_scaling", 1][metric]
-            if kind == "deep":  # a group with the mean of its own seeds
-                second = group_means(second[..., None], size)[..., 0]
+            if len(first) < len(second):  # an ensemble of all seeds, with their mean
+                second = second.mean(axis=0, keepdims=True)
             family.append(((kind, size), measure(metric, _sums(first - second, layout), layout)))
     decided = decide([each for _, each in family], margins)
     for ((kind, size), paired), what in zip(family, decided, strict=True):

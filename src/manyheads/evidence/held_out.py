@@ -1,8 +1,8 @@
 """Scores on images that chose nothing, with how sure each is.
 
-Accuracy, as it is, balanced or at the training shares, and recalls have Wilson's interval; the
-other scores one by resampling units. That of the expected calibration error is too narrow for less
-than some hundred images (docs/decisions/0014-the-test-set-is-opened-once.md).
+Accuracy and recalls have Wilson's interval, balanced accuracy and accuracy at the training shares
+one by class, the other scores one by resampling units. That of the expected calibration error is
+too narrow for less than some hundred images (docs/decisions/0014-the-test-set-is-opened-once.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from jaxtyping import Float64, Int64
 
 from manyheads.data.shares import ShareShift, share_shifts
 from manyheads.evidence import metrics
-from manyheads.evidence.intervals import Estimate, Units, bootstrap, share_estimate
+from manyheads.evidence.intervals import (
+    Estimate,
+    Units,
+    bootstrap,
+    share_estimate,
+    stratified_estimate,
+)
 from manyheads.evidence.metrics import Labels, LogProbabilities
 
 _TRAIN, _TEST = "train", "test"
@@ -93,8 +99,7 @@ def score_held_out(
         )
         for number, (name, count, share) in enumerate(zip(classes, counts, shares, strict=True))
     )  # fmt: skip
-    balanced = metrics.reweighted(labels, np.full(len(classes), 1 / len(classes)))
-    at_shares = metrics.reweighted(labels, shares)
+    equal = np.full(len(classes), 1 / len(classes))
     resampled = _resampled(log_probabilities, labels, units, shares)
     by_split = {
         split: dict(zip(classes, numbers.tolist(), strict=True))
@@ -104,8 +109,8 @@ def score_held_out(
         images=len(labels),
         units=len(np.unique(units)),
         accuracy=share_estimate(hits, units),
-        balanced_accuracy=share_estimate(hits, units, balanced),
-        accuracy_at_train_shares=share_estimate(hits, units, at_shares),
+        balanced_accuracy=stratified_estimate(hits, units, labels, equal),
+        accuracy_at_train_shares=stratified_estimate(hits, units, labels, shares),
         shift=share_shifts(by_split)[0],
         classes=of_classes,
         **resampled,

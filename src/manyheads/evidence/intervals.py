@@ -29,6 +29,13 @@ class Estimate:
     high: float | None
 
 
+def normal_quantile() -> float:
+    """What a normal variable exceeds in size with a chance of 5 %: 1.95996."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + LEVEL) / 2))
+
+
 def wilson(share: Any, count: Any) -> tuple[Any, Any]:
     """The ends of Wilson's score interval of a `share` in [0, 1] of `count` draws.
 
@@ -36,9 +43,7 @@ def wilson(share: Any, count: Any) -> tuple[Any, Any]:
 
     Both may be arrays, `count` need not be whole; NaN for a count of zero.
     """
-    from scipy.special import ndtri
-
-    z = float(ndtri((1 + LEVEL) / 2))
+    z = normal_quantile()
     share, count = np.broadcast_arrays(np.asarray(share, np.float64), np.asarray(count, np.float64))
     count = np.where(count > 0, count, np.nan)
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
@@ -49,25 +54,79 @@ def wilson(share: Any, count: Any) -> tuple[Any, Any]:
     return low[()], high[()]
 
 
-def share_estimate(
+def independent_draws(hits: Bool[np.ndarray, "images"], units: Units) -> float:
+    """The independent draws that images amount to, by the design effect of their units.
+
+    That is how many times the variance between units is that of as many independent images (Kish
+    1965, section 5.4), and at least 1. If all or none are hits it cannot be told, and the images of
+    a unit count as one.
+    """
+    mixed = 0 < hits.sum() < len(hits)
+    parts = hits - hits.mean() if mixed else np.ones(len(hits))
+    return len(hits) / _effect(parts, units, np.arange(len(hits)))
+
+
+def share_estimate(hits: Bool[np.ndarray, "images"], units: Units) -> Estimate:
+    """The share of `hits`, of at least one, with Wilson's interval for `independent_draws`."""
+    share = float(hits.mean())
+    low, high = wilson(share, independent_draws(hits, units))
+    return Estimate(share, float(low), float(high))
+
+
+def stratified_estimate(
     hits: Bool[np.ndarray, "images"],
     units: Units,
-    weights: Float64[np.ndarray, "images"] | None = None,
+    labels: Int64[np.ndarray, "images"],
+    shares: Float64[np.ndarray, "classes"],
 ) -> Estimate:
-    """The share of `hits`, of at least one, with Wilson's interval for independent draws.
+    """The share of `hits` if the classes had these `shares`, with an interval by class.
 
-    Images count by their positive `weights`, if given, and amount to `(Σ w)² / Σ w²` draws of equal
-    weight. Where units hold several, that is divided by their design effect: how many times the
-    variance between units is that of as many independent images (Kish 1965, sections 5.4, 11.7).
-    If all or none are hits that cannot be told, and the images of a unit count as one.
+        value ± z √V + (2z² + 1)/6 · M / V    V = Σ_c share_c² q_c / n_c,  q_c = p_c (1 − p_c)
+                                              M = Σ_c share_c³ q_c (1 − 2 p_c) / n_c²
+
+    `value` is `Σ_c share_c k_c / n_c`, k_c hits of n_c images; `p_c = (k_c + ½) / (n_c + 1)` in V
+    and M, so that a class whose answers are all right is not taken for certain. The last term
+    corrects for the skewness of a share near 0 or 1, of which M is the third moment (Johnson 1978;
+    Hall 1992). What classes without images would weigh is left to the others. Of units with several
+    images, n_c is divided by the class's design effect and by that of units in several classes. The
+    interval holds the value and stays in [0, 1].
     """
-    weights = np.ones(len(hits)) if weights is None else weights
-    share = float((weights * hits).sum() / weights.sum())
-    place = np.unique(units, return_inverse=True)[1]
-    parts = weights * (hits - share) if 0 < hits.sum() < len(hits) else weights
-    effect = max(1.0, float((np.bincount(place, parts) ** 2).sum() / (parts**2).sum()))
-    low, high = wilson(share, weights.sum() ** 2 / (weights**2).sum() / effect)
-    return Estimate(share, float(low), float(high))
+    present, place = np.unique(labels, return_inverse=True)
+    share = shares[present] / shares[present].sum()
+    images = np.bincount(place)
+    recall = np.bincount(place, hits) / images
+    value = min(1.0, float(share @ recall))
+    own = [place == number for number in range(len(present))]
+    draws = np.array([independent_draws(hits[each], units[each]) for each in own])
+    draws /= _across(hits - recall[place], (share / images)[place], units, place)
+    p = (recall * draws + 0.5) / (draws + 1)
+    parts = share**2 * p * (1 - p) / draws
+    variance = parts.sum()
+    z = normal_quantile()
+    skew = (2 * z**2 + 1) / 6 * (parts * share * (1 - 2 * p) / draws).sum() / variance
+    low, high = value + skew - z * np.sqrt(variance), value + skew + z * np.sqrt(variance)
+    return Estimate(value, float(max(0, min(low, value))), float(min(1, max(high, value))))
+
+
+def _across(
+    residuals: Float64[np.ndarray, "images"],
+    weights: Float64[np.ndarray, "images"],
+    units: Units,
+    classes: Int64[np.ndarray, "images"],
+) -> float:
+    """The design effect of units with images in several classes, 1 without any."""
+    parts = weights * residuals if residuals.any() else weights
+    inside = np.unique(np.stack([units, classes]), axis=1, return_inverse=True)[1]
+    return _effect(parts, units, inside)
+
+
+def _effect(parts: np.ndarray, units: Units, finer: np.ndarray) -> float:
+    """How many times the variance between units is that between `finer` ones; at least 1."""
+    between, inside = (
+        (np.bincount(np.unique(each, return_inverse=True)[1], parts) ** 2).sum()
+        for each in (units, finer)
+    )
+    return max(1.0, float(between / inside)) if inside > 0 else 1.0
 
 
 def bootstrap(

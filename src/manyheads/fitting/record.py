@@ -18,7 +18,7 @@ from manyheads.study.folder import RunFolder
 if TYPE_CHECKING:
     from manyheads.model.classifier import Classifier
 
-FORMAT = 1
+FORMAT = 2
 FILE = "fit.json"
 _OURS = (FILE, "search", ".lock")
 
@@ -27,8 +27,9 @@ _OURS = (FILE, "search", ".lock")
 class Tried:
     """An option that was tried: image size, views and setting, in words too.
 
-    `log_loss` (after temperature scaling) and `accuracy` are of single heads, on images left out
-    of training; `folds` counts those for whose images it answered, chosen without them.
+    `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images;
+    `folds` counts the outer folds of the nested cross-validation that choose it. `pruned`: options
+    of its size and views were dropped early by their scores on all images.
     """
 
     size: int
@@ -38,6 +39,7 @@ class Tried:
     log_loss: float
     accuracy: float
     folds: int
+    pruned: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,11 @@ class Fitted:
     passes: int
     seconds: float
     about: dict[str, Any]
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the search dropped options by the images that the expectation comes from."""
+        return any(each.pruned for each in self.tried)
 
     @property
     def model(self) -> Path:

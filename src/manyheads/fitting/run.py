@@ -37,8 +37,8 @@ def run_fit(
 
     Sizes and views are tried as far as the budget allows, each with every setting of
     `search_grid`, in folds; the best is trained on all images with several seeds, whose heads make
-    one. What is expected of it comes from images that had no say in what was chosen for them. A
-    fit that was interrupted goes on; a finished one is only read.
+    one. What is expected of it comes from held-out images of a nested cross-validation (see
+    `evidence.expected`). A fit that was interrupted goes on; a finished one is only read.
 
     Raises what `plan_fit` and `run_study` raise, `RunError` if `out` holds something else, and
     `Interrupted` when `stop` is set.
@@ -103,6 +103,7 @@ def _tried(found: Found) -> tuple[Tried, ...]:
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
             folds=ranked.without.count(place),
+            pruned=option.arm.pruned,
         )
         for place, option in sorted(
             enumerate(found.options), key=lambda each: float(ranked.losses[each[0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from manyheads.evidence.ensembles import (
     Way,
     compared_size,
     ensemble_evidence,
-    group_sizes,
+    ensemble_sizes,
 )
 from manyheads.evidence.paired import Margins
 from manyheads.evidence.statistics import Layout
@@ -70,31 +71,40 @@ def test_averages_of_subnetworks_have_the_mean_score_of_disjoint_groups(size: in
     assert found.draws == 3
 
 
-def test_seeds_are_averaged_in_disjoint_groups_and_all_together() -> None:
+def test_seeds_are_averaged_in_all_subsets_and_all_together() -> None:
     made = networks(5)
     found = evidence(made)
     plain = np.stack([softmax(forward(part.parameters, MATRIX)) for (part,) in made])
-    assert group_sizes(5) == [2, 5]
-    for size, groups in ((2, 2), (5, 1)):
-        means = [plain[size * g : size * (g + 1)].mean(axis=0) for g in range(groups)]
+    assert ensemble_sizes(5) == [2, 5]
+    for size, subsets in ((2, 10), (5, 1)):
+        means = [plain[list(each)].mean(axis=0) for each in combinations(range(5), size)]
         ours = way(found, "deep", size)
-        expected = np.mean([metrics.log_loss(np.log(mean), LABELS) for mean in means])
-        assert ours.draws == groups
-        assert ours.log_loss.value == pytest.approx(expected, abs=1e-5)
+        assert ours.draws == len(means) == subsets
+        for name in ("accuracy", "log_loss", "ece"):
+            expected = np.mean([metrics.METRICS[name](np.log(mean), LABELS) for mean in means])
+            assert getattr(ours, name).value == pytest.approx(expected, abs=1e-5)
     alone = np.mean([metrics.accuracy(np.log(each), LABELS) for each in plain])
     assert way(found, "weight_scaling", 1).accuracy.value == pytest.approx(alone)
 
 
-def test_an_ensemble_is_compared_with_the_seeds_of_its_own_group() -> None:
+def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
     made = networks(5)
     found = evidence(made)
-    plain = np.stack([softmax(forward(part.parameters, MATRIX)) for (part,) in made])[:4]
+    plain = np.stack([softmax(forward(part.parameters, MATRIX)) for (part,) in made])
     (loss,) = [c for c in found.contrasts if c.first == "deep" and c.metric == "log_loss"]
-    groups = plain.reshape(2, 2, IMAGES, CLASSES)
-    together = metrics.log_loss(np.log(groups.mean(axis=1)), LABELS)
-    apart = metrics.log_loss(np.log(groups), LABELS).mean(axis=1)
-    assert (loss.first_size, loss.draws) == (2, 2)
-    assert loss.difference.value == pytest.approx((together - apart).mean(), abs=1e-5)
+    apart = [
+        metrics.log_loss(np.log(plain[list(pair)].mean(axis=0)), LABELS)
+        - metrics.log_loss(np.log(plain[list(pair)]), LABELS).mean()
+        for pair in combinations(range(5), 2)
+    ]
+    assert (loss.first_size, loss.draws) == (2, 5)
+    assert loss.difference.value == pytest.approx(np.mean(apart), abs=1e-5)
+
+
+def test_an_ensemble_of_two_seeds_of_two_declares_nothing() -> None:
+    found = [each for each in evidence(networks(2)).contrasts if each.first == "deep"]
+    assert {(each.first_size, each.draws, each.outcome) for each in found} == {(2, 1, "undecided")}
+    assert {each.difference.low for each in found} == {None}
 
 
 def test_disagreement_is_that_of_pairs_of_members() -> None:
@@ -134,9 +144,12 @@ def test_one_seed_has_scores_and_no_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "size"), [(1, None), (2, 2), (3, 3), (5, 2), (8, 2), (10, 2), (20, 5), (40, 10)]
+    ("seeds", "size"),
+    [(1, None), (2, 2), (3, 2), (4, 2), (5, 2), (8, 2), (10, 2), (20, 5), (40, 10)],
 )
-def test_the_largest_ensembles_with_groups_enough_are_compared(seeds: int, size: int) -> None:
+def test_the_largest_ensembles_of_a_quarter_of_the_seeds_are_compared(
+    seeds: int, size: int
+) -> None:
     assert compared_size(seeds) == size
 
 

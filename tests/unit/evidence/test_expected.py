@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pytest
 
 from manyheads.evidence import held_out
-from manyheads.evidence.expected import expect, predicted_accuracy, rank
-from manyheads.evidence.intervals import bootstrap
+from manyheads.evidence.expected import (
+    Expected,
+    expect,
+    loss_moments,
+    predicted_accuracy,
+    predicted_log_loss,
+    rank,
+)
+from manyheads.evidence.intervals import Estimate, bootstrap, share_estimate
 
 CLASSES = ("a", "b", "c")
 FOLDS = 5
@@ -103,6 +111,98 @@ def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
     assert found.temperature > 5
     assert found.scores.log_loss.value < found.log_loss_unscaled / 3
     assert found.scores.ece.value < found.ece_unscaled / 2
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.9, 0.97, 0.99])
+@pytest.mark.parametrize("here", [50, 200, 1000, 3000])
+@pytest.mark.parametrize("new", [50, 400, 3000])
+def test_the_accuracy_of_a_new_test_is_in_its_range(accuracy: float, here: int, new: int) -> None:
+    """Whatever it is here; a count of few images may well be held more often than 95 %."""
+    random = np.random.default_rng(0)
+    known: dict[int, tuple[float, float]] = {}
+    below = above = 0
+    for _ in range(600):
+        hits = int(random.binomial(here, accuracy))
+        if hits not in known:
+            known[hits] = predicted_accuracy(told(hits, here), new)
+        low, high = known[hits]
+        found = random.binomial(new, accuracy) / new
+        below, above = below + (found < low), above + (found > high)
+    assert below + above <= 600 * 0.09
+    assert max(below, above) <= 600 * 0.06
+
+
+@cache
+def an_expectation() -> Expected:
+    labels = np.arange(60) % 3
+    said = [_said(labels, 0.7, np.random.default_rng(0))]
+    return expect(
+        rank(said, labels, _folds(60)), said.__getitem__,
+        labels, _folds(60), np.arange(60), CLASSES,
+    )  # fmt: skip
+
+
+def told(hits: int, images: int) -> Expected:
+    """The expectation after so many right answers on so many images."""
+    known = an_expectation()
+    scores = replace(known.scores, images=images, accuracy=share_estimate(
+        np.arange(images) < hits, np.arange(images)
+    ))  # fmt: skip
+    return replace(known, scores=scores, accuracy_draws=float(images))
+
+
+def expected_of(losses: np.ndarray, units: np.ndarray) -> Expected:
+    """The expectation after these log losses."""
+    known, (variance, skew) = an_expectation(), loss_moments(losses, units)
+    scores = replace(
+        known.scores, images=len(losses), units=int(units.max()) + 1,
+        log_loss=Estimate(float(losses.mean()), None, None),
+    )  # fmt: skip
+    return replace(known, scores=scores, loss_variance=variance, loss_skew=skew)
+
+
+def test_what_chance_draws_is_told_of_units() -> None:
+    """Images three times over are worth as many draws as once, and so is a test of as many."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    said = _said(labels, 0.7, random)
+    ranges = []
+    for times in (1, 3):
+        many, folds = labels.repeat(times), _folds(200).repeat(times)
+        model, units = said.repeat(times, axis=0), np.arange(200).repeat(times)
+        ranked = rank([model], many, folds)
+        found = expect(ranked, [model].__getitem__, many, folds, units, CLASSES)
+        assert found.accuracy_draws == pytest.approx(200)
+        tests = 90 * times
+        ranges.append((*predicted_accuracy(found, tests), *predicted_log_loss(found, tests)))
+    assert ranges[0] == pytest.approx(ranges[1])
+
+
+@pytest.mark.parametrize("skill", [2.5, 4.0])
+@pytest.mark.parametrize(("here", "new"), [(200, 60), (200, 400), (200, 3000), (1500, 400)])
+@pytest.mark.parametrize("unit", [1, 4])
+def test_the_log_loss_of_a_new_test_is_in_its_range(
+    skill: float, here: int, new: int, unit: int
+) -> None:
+    """On either side of it about as often, with one image a unit or four that are alike."""
+    random = np.random.default_rng(0)
+    below = above = 0
+    for _ in range(400):
+        losses = drawn_losses(here // unit, skill, random).repeat(unit)
+        units = np.arange(here) // unit
+        low, high = predicted_log_loss(expected_of(losses, units), new)
+        found = drawn_losses(new // unit, skill, random).mean()
+        below, above = below + (found < low), above + (found > high)
+    assert below + above <= 400 * 0.09
+    assert max(below, above) <= 400 * 0.06
+    assert below + above >= 400 * 0.02
+
+
+def drawn_losses(images: int, skill: float, random: np.random.Generator) -> np.ndarray:
+    """Log losses of answers of ten classes: skewed to the right."""
+    logits = 1.2 * random.normal(size=(images, 10))
+    logits[:, 0] += random.normal(skill, 1.8, images)
+    return np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]
 
 
 @pytest.mark.parametrize("images", [50, 5000])

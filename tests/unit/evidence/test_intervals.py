@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.evidence.intervals import Estimate, bootstrap, share_estimate, wilson
+from manyheads.evidence.intervals import (
+    Estimate,
+    bootstrap,
+    normal_quantile,
+    share_estimate,
+    stratified_estimate,
+    wilson,
+)
 
 
 def near(*numbers: float | None) -> Estimate:
@@ -56,13 +63,73 @@ def test_images_that_repeat_others_make_nothing_surer() -> None:
     assert (alike.low, alike.high) == pytest.approx(wilson(1, 10))
 
 
-def test_weights_by_hand() -> None:
-    """Four images that weigh 3, 1, 1, 1 are worth 36 / 12 = 3 of equal weight."""
-    hits, weights = np.array([True, True, False, False]), np.array([3.0, 1, 1, 1])
-    found = share_estimate(hits, np.arange(4), weights)
-    assert found == near(2 / 3, *wilson(2 / 3, 3))
-    equal = share_estimate(hits, np.arange(4), np.full(4, 0.2))
-    assert equal == near(0.5, *wilson(0.5, 4))
+def test_a_share_by_class_by_hand() -> None:
+    """One of two hits in a class that weighs 0.75, and four of four in one that weighs 0.25."""
+    hits = np.array([True, False, True, True, True, True])
+    labels, shares = np.array([0, 0, 2, 2, 2, 2]), np.array([0.6, 0.2, 0.2])
+    found = stratified_estimate(hits, np.arange(6), labels, shares)
+    first, second = 0.75**2 * 0.25 / 2, 0.25**2 * (0.9 * 0.1) / 4
+    skew = (2 * normal_quantile() ** 2 + 1) / 6 * (second * 0.25 * -0.8 / 4) / (first + second)
+    half = normal_quantile() * (first + second) ** 0.5
+    assert found == near(0.625, 0.625 + skew - half, 1.0)
+    assert 0.625 + skew + half > 1
+
+
+@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 6), st.integers(1, 30))
+def test_an_interval_by_class_is_never_empty(seed: int, count: int, classes: int, units: int):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, count)
+    hits = random.random(count) < random.choice([0, 0.5, 1])
+    shares = random.dirichlet(np.ones(classes))
+    found = stratified_estimate(hits, random.integers(0, units, count), labels, shares)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.high - found.low > 1e-4
+
+
+def test_images_that_repeat_others_make_no_class_surer() -> None:
+    """Neither in units of one class nor in those that hold an image of each."""
+    random = np.random.default_rng(0)
+    labels, shares = np.arange(60) % 3, np.array([0.2, 0.3, 0.5])
+    hits = random.random(60) < np.array([0.9, 0.6, 0.5])[labels]
+    single = stratified_estimate(hits, np.arange(60), labels, shares)
+    three = np.repeat(np.arange(60), 3)
+    tripled = stratified_estimate(hits[three], three, labels[three], shares)
+    assert tripled == near(single.value, single.low, single.high)
+    together = np.repeat([True, False], [36, 24])  # a unit's images are all right or all wrong
+    apart = stratified_estimate(together, np.arange(60), labels, shares)
+    grouped = stratified_estimate(together, np.arange(60) // 3, labels, shares)
+    assert width(grouped) > 1.3 * width(apart)
+
+
+def width(estimate: Estimate) -> float:
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.high - estimate.low
+
+
+@pytest.mark.parametrize(
+    ("counts", "recalls"),
+    [
+        ([100] * 9 + [10], [0.98] * 9 + [0.5]),  # the weights alone: held in 4 of 5 draws
+        ([300] * 9 + [30], [0.99] * 9 + [0.8]),  # in 3 of 4
+        ([4] * 50, [0.97] * 50),  # a centre by (k + 1) / (n + 2) for each class: in none
+    ],
+)
+def test_intervals_by_class_hold_the_truth(counts: list[int], recalls: list[float]) -> None:
+    """Also where most of the variance comes from a rare class, unlike the others."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    shares, units = np.full(len(counts), 1 / len(counts)), np.arange(len(labels))
+    held, draws = 0, 600
+    for _ in range(draws):
+        hits = random.random(len(labels)) < np.array(recalls)[labels]
+        found = stratified_estimate(hits, units, labels, shares)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= np.mean(recalls) <= found.high
+    assert held / draws >= 0.93
 
 
 def mean_of(values: np.ndarray):

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.cli.fit_screen import plan_lines
+from manyheads.cli.fit_screen import plan_lines, show
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
-from manyheads.fitting import arms, near_duplicates, run
+from manyheads.fitting import arms, near_duplicates, planning, run
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.record import read_record
 from manyheads.fitting.run import run_fit
@@ -111,6 +111,22 @@ class TestFree:
         accuracy = fitted.expected.scores.accuracy
         assert accuracy.value > 0.6  # of three classes that chance makes hard to see
         assert fitted.model.is_file()
+
+    def test_pruning_is_recorded_and_said(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        data = quadrant_images(tmp_path / "photos", 20, 5)
+        monkeypatch.setattr(planning, "_MOST", 0)
+        fitted = run_fit(settings(data), tmp_path / "fit")
+        assert fitted.pruned
+        assert read_record(tmp_path / "fit") == fitted
+        show(fitted)
+        assert "chosen with these images too, so the scores are slightly optimistic" in (
+            capsys.readouterr().out
+        )
 
     def test_a_finished_fit_is_only_read(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
