@@ -30,6 +30,7 @@ from manyheads.model.classifier import Classifier, load
 from manyheads.model.lesson_model import make_model
 from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
+from manyheads.sequential import run_until_decided
 from manyheads.settings import ImageSettings, SplitSettings
 from manyheads.shortcut.run import Checked, run_shortcut
 from manyheads.shortcut.settings import ShortcutSettings
@@ -158,6 +159,24 @@ class Study:
         """Run the study or go on with it, and return it; what was done before is kept."""
         self._finished = run_study(
             self.settings, self.folder.path, options=options, listener=listener
+        )
+        return self
+
+    def run_until_decided(
+        self,
+        *,
+        budget: float | None = None,
+        options: RunOptions | None = None,
+        listener: PlanListener | None = None,
+    ) -> Study:
+        """Run the study with more and more seeds until the best candidate is known; return it.
+
+        It begins with the study's `seeds`, doubles them and, with folds, repeats these, at looks
+        that are planned beforehand, so that the family-wise error rate stays at most 5 %. `budget`
+        is in seconds over all runs; None: no limit.
+        """
+        self._finished = run_until_decided(
+            self.settings, self.folder.path, budget=budget, options=options, listener=listener
         )
         return self
 
