@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manyheads.evidence.selection import Curves, luck
+from manyheads.evidence.validated import OtherEpochs, Validated
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named, rule_of
 from manyheads.heads.head import forward
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -151,4 +153,57 @@ def _trained(
             scores[c, s, f] = hits, -of_label.mean()
     return Pool(
         labels[inside], groups[inside], fold_of, predicted, curves[..., -1, 1], scores, curves
+    )
+
+
+def components(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Standard deviations of margins of the right class, in nats, as `chance.World` names them.
+
+    `predicted` are log-probabilities `[candidates, seeds, images, classes]`. By analysis of
+    variance: what images, candidate × image, candidate × seed and the rest bring. Margins are
+    log-odds, cut at ±30.
+    """
+    candidates, seeds, images, _ = predicted.shape
+    said = np.maximum(predicted.astype(np.float64), -100)
+    places = np.broadcast_to(labels[None, None, :, None], (candidates, seeds, images, 1))
+    right = np.take_along_axis(said, places, -1)[..., 0]
+    np.put_along_axis(said, places, -np.inf, -1)
+    margin = np.clip(right - np.logaddexp.reduce(said, -1), -30, 30)
+    centred = margin - margin.mean(axis=(1, 2), keepdims=True)
+    by_candidate = centred.mean(axis=1)
+    by_image = by_candidate.mean(axis=0)
+    within = (centred - by_candidate[:, None]).var(axis=1, ddof=1).mean()
+    heads = (centred - by_candidate[:, None]).mean(axis=2).var(axis=1, ddof=1).mean()
+    seed = max(heads - within / images, 0.0)
+    liking = (by_candidate - by_image).var(axis=1).mean() * candidates / (candidates - 1)
+    liking = max(liking - within / seeds, 0.0)
+    image = by_image.var(ddof=1) - liking / candidates - within / seeds / candidates
+    found = {"image": image, "liking": liking, "seed": seed, "rest": within - seed}
+    return {"mean": float(margin.mean())} | {k: float(np.sqrt(v)) for k, v in found.items()}
+
+
+def validated(pool: Pool) -> Validated:
+    """A pool's study, as the evidence reads one."""
+    accuracy, loss = pool.curves[..., 2], pool.curves[..., 3]
+    curves = Curves(accuracy[:, :, None], loss[:, :, None])
+    lucky = {metric: luck(curves, metric, RULE) for metric in ("accuracy", "log_loss")}
+    numbers = tuple(range(1, len(CANDIDATES) + 1))
+
+    def at(candidate: int, moment: str) -> np.ndarray:
+        return pool.predicted[moment][candidate - 1, :, None].astype(np.float32)
+
+    return Validated(
+        candidates=numbers,
+        names=tuple(f"setting {number}" for number in numbers),
+        labels=pool.labels,
+        classes=tuple(map(str, range(pool.predicted["final"].shape[-1]))),
+        units=pool.units,
+        fold_of=pool.fold_of[None],
+        folds=FOLDS,
+        log_probabilities=lambda candidate: at(candidate, "accuracy"),
+        other_epochs=OtherEpochs(
+            at=at,
+            training=lambda candidate: pool.training[candidate - 1][:, None],
+            luck=lambda candidate, metric: lucky[metric][candidate - 1],
+        ),
     )

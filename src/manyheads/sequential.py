@@ -13,7 +13,8 @@ from pathlib import Path
 
 from manyheads.errors import RunError, SettingError
 from manyheads.estimate import estimate
-from manyheads.evidence.comparisons import Comparison
+from manyheads.evidence.best_set import BestSet
+from manyheads.evidence.comparisons import Comparison, Comparisons
 from manyheads.evidence.findings import Findings, read_findings
 from manyheads.evidence.looks import (
     Look,
@@ -125,7 +126,9 @@ def _at(settings: StudySettings, look: Look) -> StudySettings:
 def _outcome(
     findings: Findings, looks: Looks, settings: StudySettings, out: str | Path, limit: float | None
 ) -> Outcome:
-    open_ = undecided(findings)
+    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    best = next(each for each in findings.verdict.best if each.metric == metric)
+    open_ = undecided(findings.comparisons, best)
     if not open_:
         return "settled"
     left = looks.planned[looks.done :]
@@ -147,13 +150,10 @@ def _outcome(
     return "open"
 
 
-def undecided(findings: Findings) -> list[Comparison]:
+def undecided(comparisons: Comparisons, best: BestSet) -> list[Comparison]:
     """The comparisons that keep the best candidate from being known; none once it is."""
-    metric = "log_loss" if findings.settings.select == "best_loss" else "accuracy"
-    found = next(each for each in findings.verdict.best if each.metric == metric)
-    rivals = set(found.candidates)
     return [
         entry
-        for entry in findings.comparisons.of(metric)
-        if {entry.first, entry.second} <= rivals and entry.outcome != "equivalent"
+        for entry in comparisons.of(best.metric)
+        if {entry.first, entry.second} <= set(best.candidates) and entry.outcome != "equivalent"
     ]
