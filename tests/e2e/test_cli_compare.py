@@ -22,6 +22,7 @@ from manyheads.plan import RunOptions
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study, small_images, small_settings
 from tests.studies import rows_of
+from tests.unit.report.page_reader import read_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,6 +161,50 @@ def test_the_report_is_one_file_that_names_the_verdict(folded, tmp_path, capsys)
     assert not re.search(r'(src|href)="https?:', page)
     assert {file.suffix for file in (run / "figures").iterdir()} == {".png", ".svg"}
     assert str(run / "report.html") in capsys.readouterr().out
+
+
+def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) -> None:
+    run, findings = run_folder(folded, tmp_path), read_findings(folded.folder)
+    assert main(["report", str(run)]) == 0
+    page = read_page((run / "report.html").read_text(encoding="utf-8"))
+    begin, section = page.by_id("verdict").text, page.by_id("comparisons").text
+    cells = [cell.text for cell in page.by_id("verdict").all("td")]
+    for found in findings.verdict.best:
+        assert f"{len(found.candidates)} of 2" in cells
+    for each in findings.winner:
+        assert f"{each.naive:.3f}" in cells
+        assert f"{each.score:.3f} ({each.low:.3f} to {each.high:.3f})" in cells
+    assert "Bias-corrected bootstrap, no test set" in begin
+    assert "The log loss is at the epochs best in it; the model has those of best_accuracy" in begin
+    assert "Final log loss margin" in section
+    assert "Gap to the training loss margin" in section
+    for hint in findings.verdict.hints:
+        assert hint in section
+        assert hint not in begin
+
+
+def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) -> None:
+    images = small_images(tmp_path / "images", test=4)
+    run = tmp_path / "run"
+    findings = run_study(small_settings(images, seeds=2), run).findings
+    assert findings is not None
+
+    def last_column() -> list[str]:
+        assert main(["report", str(run)]) == 0
+        section = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("verdict")
+        tables = [[list(row.all("th", "td")) for row in t.all("tr")] for t in section.all("table")]
+        (table,) = [t for t in tables if t[0][1].text == "Estimate (95 % interval)"]
+        return [row[-1].text for row in table]
+
+    selected = findings.result.ranking[0].candidate
+    assert main(["test", str(run)]) == 0
+    title, accuracy, log_loss, *_ = last_column()
+    expected = findings.winner[1]
+    assert title == "Expected without these images"
+    assert accuracy.startswith(f"{expected.score:.3f} (")
+    assert log_loss == "–"  # the model is at the epoch of best_accuracy
+    assert main(["test", str(run), "--candidate", str(3 - selected), "--again"]) == 0
+    assert last_column()[0] != "Expected without these images"
 
 
 def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
