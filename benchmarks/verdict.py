@@ -37,14 +37,19 @@ from manyheads.evidence.winner import winner_scores
 
 IMAGES = 341
 WORLDS = {"the lesson's heads": LESSON, "seeds matter much": World(seed=0.4, training=0.2)}
-EPOCHS, DIVISIONS, HEADS = 3, 20, 40
+EPOCHS, DIVISIONS, HEADS, DEALS = 3, 20, 40, 14
 Lines = list[str]
 
 
 def main() -> None:
     options = parser("Whether verdicts keep their promises.")
     options.add_argument("--studies", type=int, help="made-up ones a row (default: 500)")
-    options.add_argument("--deals", type=int, help="deals of photographs to pools (default: 14)")
+    options.add_argument(
+        "--deals", type=int, help=f"deals of photographs to pools (default: {DEALS})"
+    )
+    options.add_argument(
+        "--kept", type=Path, metavar="DIR", help="keep trained pools here, and go on from them"
+    )
     options.add_argument(
         "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which tables to make"
     )
@@ -52,9 +57,8 @@ def main() -> None:
     count = args.studies or (20 if args.quick else 500)
     for name in args.parts:
         if name == "pools":
-            lines = pooled(
-                photographs(args.data, real=True), args.deals or (1 if args.quick else 14)
-            )
+            deals = args.deals or (1 if args.quick else DEALS)
+            lines = pooled(photographs(args.data, real=True), deals, args.kept)
         elif name == "real":
             lines = real(args.data, *((2, 5) if args.quick else (DIVISIONS, 5)))
         else:
@@ -193,7 +197,9 @@ def advised(count: int) -> Lines:
             named += followed is not None
             settled += bool(followed)
         truth = 100 * true_differences(LESSON, shift)["accuracy"]
-        row = [f"{truth:.1f} points", count, percent(named, count), share(settled, named)]
+        row: list[object] = [
+            f"{truth:.1f} points", count, percent(named, count), share(settled, named)
+        ]  # fmt: skip
         rows.append(row)
         show(*row)
     return [

@@ -68,10 +68,8 @@ class Tally:
         entries = compare(validated, advise=False, differences=differences).entries
         former = former_outcomes(*_former(differences), Margins())
         self.studies += 1
-        differs = {
-            c: truth is not None and c == validated.candidates[0] for c in validated.candidates
-        }
-        alike = [not differs[e.first] and not differs[e.second] for e in entries]
+        better = None if truth is None else validated.candidates[0]
+        alike = [better not in (entry.first, entry.second) for entry in entries]
         said = ["different" if e.outcome in ("better", "worse") else e.outcome for e in entries]
         self.false += any(a and s == "different" for a, s in zip(alike, said, strict=True))
         self.former_false += any(a and s == "different" for a, s in zip(alike, former, strict=True))
@@ -118,9 +116,7 @@ def followed(seed: tuple[int, ...], world: World, shift: float) -> bool | None:
     named = [e for e in entries if e.outcome == "undecided" and any(vars(e.needs).values())]
     if not named:
         return None
-    least = min(
-        named, key=lambda e: (e.needs.images or 0, e.needs.repeats or 0, e.needs.seeds or 0)
-    )
+    least = min(named, key=lambda e: [e.needs.images or 0, e.needs.seeds or 0])
     if (least.needs.images or 0) > 50_000:
         return None  # too large to make up
     larger = replace(

@@ -7,6 +7,7 @@ of the variance of a fresh pool's; distances are stretched by √(5/4).
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
@@ -25,15 +26,16 @@ from manyheads.evidence.winner import winner_scores
 
 LITE0_FILE = Path("hub/lessons/efficientnet-lite0/onnx/model.onnx")
 RULES = ("former", "two-way alone", "× 1.25, and beyond", "× 1.25, folds at least", "present")
-Measured = dict[tuple[str, int, int], tuple[Paired, Folds]]
+Key = tuple[str, int, int]
+Measured = dict[Key, tuple[Paired, Folds]]
 
 
-def pooled(folder: Path, deals: int) -> list[str]:
+def pooled(folder: Path, deals: int, kept: Path | None) -> list[str]:
     """Tables of error and power on Xception and, where its file is, EfficientNet-Lite0."""
-    backbones = {"Xception 150²": ("xception", 150)}
+    backbones = {"Xception 150²": ("xception", "xception", 150)}
     file = folder.parent.parent / LITE0_FILE
     if file.exists():
-        backbones["EfficientNet-Lite0 224²"] = (str(file), 224)
+        backbones["EfficientNet-Lite0 224²"] = ("lite0", str(file), 224)
     errors: list[list[object]] = [["backbone", "groups", "candidates", "family", "studies", *RULES]]
     power: list[list[object]] = [["backbone", "groups", "metric", "true difference", *RULES]]
     world: list[list[object]] = [["backbone", "mean", "image", "liking", "seed", "rest"]]
@@ -48,12 +50,12 @@ def pooled(folder: Path, deals: int) -> list[str]:
         ]
     ]
     totals: Counter[str] = Counter()
-    for name, (backbone, size) in backbones.items():
+    for name, (short, backbone, size) in backbones.items():
         matrix, labels = features(folder, backbone, size)
         for grouped in (False, True):
             words = "of unequal size" if grouped else "none"
             found, scores, parts = [], [], []
-            for pool in _pools(matrix, labels, grouped, deals):
+            for pool in _pools(matrix, labels, grouped, deals, kept and kept / short):
                 differences = Differences(pools.validated(pool))
                 found.append(_measured(differences))
                 scores.append(_scored(pool, differences))
@@ -91,14 +93,23 @@ def pooled(folder: Path, deals: int) -> list[str]:
 
 
 def _pools(
-    matrix: np.ndarray, labels: np.ndarray, grouped: bool, deals: int
+    matrix: np.ndarray, labels: np.ndarray, grouped: bool, deals: int, kept: Path | None
 ) -> Iterator[pools.Pool]:
+    """All pools of all deals; those of a deal are read from a file named after `kept`, if any."""
     for deal in range(deals):
+        file = kept and kept.with_name(f"{kept.name}-{int(grouped)}-{deal}.pkl")
+        if file and file.exists():
+            yield from pickle.loads(file.read_bytes())
+            continue
         random = np.random.default_rng((7, int(grouped), deal))
         groups = np.arange(len(labels))
         if grouped:
             groups = pools.alike(random, matrix, labels)
-        yield from pools.studied(random, matrix, labels, groups)
+        studied = list(pools.studied(random, matrix, labels, groups))
+        if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(pickle.dumps(studied))
+        yield from studied
 
 
 def _measured(differences: Differences) -> Measured:
@@ -115,12 +126,12 @@ def _measured(differences: Differences) -> Measured:
 
 def _judged(
     found: list[Measured], members: list[int], family: tuple[str, ...]
-) -> tuple[Counter[str], Counter[tuple[str, tuple]], dict[tuple, float]]:
+) -> tuple[Counter[str], Counter[tuple[str, Key]], dict[Key, float]]:
     """Errors by rule, declared differences by rule and pair, and the true differences."""
-    keys = [(m, *sorted(pair)) for m in family for pair in combinations(members, 2)]
+    keys = [(m, a, b) for m in family for a, b in combinations(sorted(members), 2)]
     truth = {key: float(np.mean([each[key][0].both.difference for each in found])) for key in keys}
     wrong: Counter[str] = Counter()
-    declared: Counter[tuple[str, tuple]] = Counter()
+    declared: Counter[tuple[str, Key]] = Counter()
     for study in found:
         for rule in RULES:
             apart = [abs(study[key][0].tested.difference - truth[key]) for key in keys]

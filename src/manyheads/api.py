@@ -22,6 +22,7 @@ from manyheads.evidence.claims import EnsembleClaim, LongerClaim
 from manyheads.evidence.comparisons import Margins
 from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
+from manyheads.evidence.posterior import Posterior
 from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
 from manyheads.fitting.call import fit
@@ -224,6 +225,18 @@ class Study:
         """
         margins = Margins(accuracy=accuracy, log_loss=log_loss)
         return read_findings(self.finished.folder, baseline=baseline, margins=margins).verdict
+
+    def posteriors(
+        self, *, baseline: int | None = None, accuracy: float = 0.01, log_loss: float = 0.02
+    ) -> tuple[Posterior, ...]:
+        """How probable it is that a candidate is better, equivalent or worse, beside the verdict.
+
+        For each comparison of `verdict`: probabilities in [0, 1] that the true difference lies
+        beyond, within or beyond the margin, given these images and seeds and no opinion beforehand.
+        They are of one pair each, not adjusted for many, and decide nothing. None with one seed.
+        """
+        margins = Margins(accuracy=accuracy, log_loss=log_loss)
+        return read_findings(self.finished.folder, baseline=baseline, margins=margins).posteriors
 
     @property
     def best(self) -> Classifier:
