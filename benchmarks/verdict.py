@@ -58,7 +58,15 @@ def main() -> None:
     for name in args.parts:
         if name == "pools":
             deals = args.deals or (1 if args.quick else DEALS)
-            lines = pooled(photographs(args.data, real=True), deals, args.kept)
+            folder = photographs(args.data, real=True)
+            lines = pooled(folder, deals, args.kept)
+        elif name == "power":
+            # The rates of the lesson with the seeds that a sweep has by itself.
+            folder, deals = (
+                photographs(args.data, real=True),
+                args.deals or (1 if args.quick else 8),
+            )
+            lines = pooled(folder, deals, kinds=("droprate",), seeds=10, grouped=(False,))
         elif name == "real":
             lines = real(args.data, *((2, 5) if args.quick else (DIVISIONS, 5)))
         else:
@@ -313,6 +321,7 @@ PARTS: dict[str, Callable[[int], Lines]] = {
     "winner": winner,
     "looks": looks,
     "pools": lambda _: [],
+    "power": lambda _: [],
     "real": lambda _: [],
 }
 

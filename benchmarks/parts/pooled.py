@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -30,7 +30,15 @@ Key = tuple[str, int, int]
 Measured = dict[Key, tuple[Paired, Folds]]
 
 
-def pooled(folder: Path, deals: int, kept: Path | None) -> list[str]:
+def pooled(
+    folder: Path,
+    deals: int,
+    kept: Path | None = None,
+    *,
+    kinds: Sequence[str] = tuple(pools.KINDS),
+    seeds: int = pools.SEEDS,
+    grouped: Sequence[bool] = (False, True),
+) -> list[str]:
     """Tables of error and power on Xception and, where its file is, EfficientNet-Lite0."""
     backbones = {"Xception 150²": ("xception", "xception", 150)}
     file = folder.parent.parent / LITE0_FILE
@@ -50,30 +58,32 @@ def pooled(folder: Path, deals: int, kept: Path | None) -> list[str]:
         ]
     ]
     totals: Counter[str] = Counter()
+    numbers = sorted({number for kind in kinds for number in pools.members(kind)})
+    design = pools.Design(tuple(numbers), seeds)
     for name, (short, backbone, size) in backbones.items():
         matrix, labels = features(folder, backbone, size)
-        for grouped in (False, True):
-            words = "of unequal size" if grouped else "none"
+        for in_groups in grouped:
+            words = "of unequal size" if in_groups else "none"
             found, scores, parts = [], [], []
-            for pool in _pools(matrix, labels, grouped, deals, kept and kept / short):
-                differences = Differences(pools.validated(pool))
+            for pool in _pools(matrix, labels, in_groups, deals, kept and kept / short, design):
+                differences = Differences(pools.validated(pool, design))
                 found.append(_measured(differences))
-                scores.append(_scored(pool, differences))
+                scores.append(_scored(pool, differences, numbers))
                 parts.append(pools.components(pool.predicted["accuracy"], pool.labels))
                 show(name, words, len(found), "of", deals * pools.POOLS)
-            for kind in pools.KINDS:
+            for kind in kinds:
                 for family in (COMPARED, ENDING):
                     wrong, declared, truth = _judged(found, pools.members(kind), family)
                     totals += wrong
                     totals["studies"] += len(found)
                     shown = [percent(wrong[rule], len(found)) for rule in RULES]
                     errors.append([name, words, kind, " and ".join(family), len(found), *shown])
-                    for key in sorted(truth, key=lambda each: -abs(truth[each]))[:2]:
+                    for key in _largest(truth, family):
                         finds = [percent(declared[rule, key], len(found)) for rule in RULES]
                         what = f"{kind}: {key[0]}"
                         power.append([name, words, what, f"{truth[key]:+.3f}", *finds])
             winners += [[name, words, *row] for row in _winner_rows(scores)]
-            if not grouped:
+            if not in_groups:
                 columns = list(parts[0])
                 means = [np.mean([each[column] for each in parts]) for column in columns]
                 world.append([name, *(f"{mean:.2f}" for mean in means)])
@@ -81,19 +91,24 @@ def pooled(folder: Path, deals: int, kept: Path | None) -> list[str]:
     errors.append(["all", "", "", "", totals["studies"], *all_of])
     return [
         "Family error: studies with any difference declared from the true one, at 5 % of a family.",
-        "", *table(errors), "", "How often differences are declared, the largest two of a family.",
+        "", *table(errors), "", "How often a difference is declared, the largest one in each metric.",
         "", *table(power), "", "The score that is expected of the selected setting, beside its "
         "heads' score on photographs outside of the pool.", "", *table(winners), "",
         "Standard deviations of margins, in nats, from which made-up worlds are made.", "",
         *table(world), "",
         f"{deals} deals of all photographs to {pools.POOLS} pools; {pools.FOLDS} folds, "
-        f"{pools.SEEDS} seeds, {pools.EPOCHS} epochs, rule {pools.RULE}; candidates: "
-        + "; ".join(f"{kind} {len(each)}" for kind, each in pools.KINDS.items()) + ".",
+        f"{seeds} seeds, {pools.EPOCHS} epochs, rule {pools.RULE}; candidates: "
+        + "; ".join(f"{kind} {len(pools.KINDS[kind])}" for kind in kinds) + ".",
     ]  # fmt: skip
 
 
 def _pools(
-    matrix: np.ndarray, labels: np.ndarray, grouped: bool, deals: int, kept: Path | None
+    matrix: np.ndarray,
+    labels: np.ndarray,
+    grouped: bool,
+    deals: int,
+    kept: Path | None,
+    design: pools.Design,
 ) -> Iterator[pools.Pool]:
     """All pools of all deals; those of a deal are read from a file named after `kept`, if any."""
     for deal in range(deals):
@@ -105,7 +120,7 @@ def _pools(
         groups = np.arange(len(labels))
         if grouped:
             groups = pools.alike(random, matrix, labels)
-        studied = list(pools.studied(random, matrix, labels, groups))
+        studied = list(pools.studied(random, matrix, labels, groups, design))
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(pickle.dumps(studied))
@@ -144,6 +159,14 @@ def _judged(
     return wrong, declared, truth
 
 
+def _largest(truth: dict[Key, float], family: tuple[str, ...]) -> list[Key]:
+    """The pair that differs most in each metric of a family."""
+    return [
+        max((key for key in truth if key[0] == metric), key=lambda each: abs(truth[each]))
+        for metric in family
+    ]
+
+
 def _p(rule: str, size: float, found: Paired, folds: Folds) -> float:
     """The two-sided p of a difference by a rule."""
     part = found.both if rule == "former" else found.tested
@@ -165,15 +188,16 @@ def _p(rule: str, size: float, found: Paired, folds: Folds) -> float:
     return p
 
 
-def _scored(pool: pools.Pool, differences: Differences) -> list[tuple[str, float, float, bool]]:
+def _scored(
+    pool: pools.Pool, differences: Differences, numbers: Sequence[int]
+) -> list[tuple[str, float, float, bool]]:
     """Of each metric the naive and the expected score less the true one, and whether it is held."""
-    numbers = differences.validated.candidates
     best = max(numbers, key=lambda each: differences.mean(each, "accuracy"))
     rows = []
     for score in winner_scores(differences, best, pools.RULE, among=numbers):
         if score.metric != "accuracy":
             continue  # heads were scored elsewhere at the epochs of best accuracy alone
-        true = float(pool.elsewhere[best - 1, ..., 0].mean())
+        true = float(pool.elsewhere[numbers.index(best), ..., 0].mean())
         held = score.low is not None and score.high is not None and score.low <= true <= score.high
         rows.append((score.metric, score.naive - true, score.score - true, held))
     return rows

@@ -15,7 +15,7 @@ import numpy as np
 
 from manyheads.evidence.selection import Curves, luck
 from manyheads.evidence.validated import OtherEpochs, Validated
-from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named, rule_of
+from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import forward
 from manyheads.heads.hyperparameters import Hyperparameters
 
@@ -90,8 +90,20 @@ def alike(random: np.random.Generator, matrix: np.ndarray, labels: np.ndarray) -
     return groups
 
 
+@dataclass(frozen=True)
+class Design:
+    """What is trained on each pool: candidates, numbered from 1, and seeds."""
+
+    candidates: tuple[int, ...] = tuple(range(1, len(CANDIDATES) + 1))
+    seeds: int = SEEDS
+
+
 def studied(
-    random: np.random.Generator, matrix: np.ndarray, labels: np.ndarray, groups: np.ndarray
+    random: np.random.Generator,
+    matrix: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    design: Design,
 ) -> Iterator[Pool]:
     """A deal of all images to pools, each with its study."""
     everything = np.arange(len(labels))
@@ -100,7 +112,7 @@ def studied(
         inside, outside = np.flatnonzero(pool_of == number), np.flatnonzero(pool_of != number)
         fold_of = deal(random, groups, FOLDS, inside)
         elsewhere = random.choice(outside, min(_ELSEWHERE, len(outside)), replace=False)
-        yield _trained(random, matrix, labels, groups, inside, fold_of, elsewhere)
+        yield _trained(random, matrix, labels, groups, inside, fold_of, elsewhere, design)
 
 
 def _trained(
@@ -111,6 +123,7 @@ def _trained(
     inside: np.ndarray,
     fold_of: np.ndarray,
     elsewhere: np.ndarray,
+    design: Design,
 ) -> Pool:
     classes = int(labels.max()) + 1
     folds = [
@@ -121,12 +134,13 @@ def _trained(
         for fold in range(FOLDS)
     ]  # fmt: skip
     first = int(random.integers(2**30))
-    places = [(c, s, f) for c in range(len(CANDIDATES)) for s in range(SEEDS) for f in range(FOLDS)]
+    settings = [CANDIDATES[number - 1] for number in design.candidates]
+    shape = len(settings), design.seeds
+    places = list(np.ndindex(*shape, FOLDS))
     heads = [
-        HeadSettings(hyperparameters=CANDIDATES[c], seed=first + s, fold=f, epochs=EPOCHS)
+        HeadSettings(hyperparameters=settings[c], seed=first + s, fold=f, epochs=EPOCHS)
         for c, s, f in places
     ]
-    shape = (len(CANDIDATES), SEEDS)
     predicted = {
         name: np.empty((*shape, len(inside), classes), np.float16)
         for name in ("accuracy", "log_loss", "final")
@@ -140,7 +154,6 @@ def _trained(
         elif isinstance(event, HeadEnd):
             assert event.parameters is not None, event.note
             best_loss = 1 + int(curves[c, s, f, :, 3].argmin())
-            assert rule_of("log_loss", RULE) == "best_loss"
             where = fold_of == f
             for name, epoch in (
                 ("accuracy", event.epoch), ("log_loss", best_loss), ("final", EPOCHS),
@@ -182,15 +195,15 @@ def components(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {"mean": float(margin.mean())} | {k: float(np.sqrt(v)) for k, v in found.items()}
 
 
-def validated(pool: Pool) -> Validated:
+def validated(pool: Pool, design: Design) -> Validated:
     """A pool's study, as the evidence reads one."""
     accuracy, loss = pool.curves[..., 2], pool.curves[..., 3]
     curves = Curves(accuracy[:, :, None], loss[:, :, None])
     lucky = {metric: luck(curves, metric, RULE) for metric in ("accuracy", "log_loss")}
-    numbers = tuple(range(1, len(CANDIDATES) + 1))
+    numbers = design.candidates
 
     def at(candidate: int, moment: str) -> np.ndarray:
-        return pool.predicted[moment][candidate - 1, :, None].astype(np.float32)
+        return pool.predicted[moment][numbers.index(candidate), :, None].astype(np.float32)
 
     return Validated(
         candidates=numbers,
@@ -203,7 +216,7 @@ def validated(pool: Pool) -> Validated:
         log_probabilities=lambda candidate: at(candidate, "accuracy"),
         other_epochs=OtherEpochs(
             at=at,
-            training=lambda candidate: pool.training[candidate - 1][:, None],
-            luck=lambda candidate, metric: lucky[metric][candidate - 1],
+            training=lambda candidate: pool.training[numbers.index(candidate)][:, None],
+            luck=lambda candidate, metric: lucky[metric][numbers.index(candidate)],
         ),
     )
