@@ -61,11 +61,8 @@ def main() -> None:
             folder = photographs(args.data, real=True)
             lines = pooled(folder, deals, args.kept)
         elif name == "power":
-            # The rates of the lesson with the seeds that a sweep has by itself.
-            folder, deals = (
-                photographs(args.data, real=True),
-                args.deals or (1 if args.quick else 8),
-            )
+            # The lesson's rates with the seeds that a sweep has by itself.
+            folder, deals = photographs(args.data, real=True), args.deals or 8
             lines = pooled(folder, deals, kinds=("droprate",), seeds=10, grouped=(False,))
         elif name == "real":
             lines = real(args.data, *((2, 5) if args.quick else (DIVISIONS, 5)))
@@ -135,7 +132,7 @@ def equivalence(count: int) -> Lines:
             random = np.random.default_rng((3, images, study))
             shape = Shape(candidates=2, seeds=5, images=images)
             tally.add(made_up(random, world, shape, shift), truth)
-        row = [
+        row: list[object] = [
             level, f"{images:,}", f"{100 * truth['accuracy']:.1f} points, {truth['log_loss']:+.3f}",
             *(
                 percent(tally.outcomes[rule, metric, "equivalent"], count)

@@ -91,7 +91,7 @@ def pooled(
     errors.append(["all", "", "", "", totals["studies"], *all_of])
     return [
         "Family error: studies with any difference declared from the true one, at 5 % of a family.",
-        "", *table(errors), "", "How often a difference is declared, the largest one in each metric.",
+        "", *table(errors), "", "How often a difference is declared, the largest in each metric.",
         "", *table(power), "", "The score that is expected of the selected setting, beside its "
         "heads' score on photographs outside of the pool.", "", *table(winners), "",
         "Standard deviations of margins, in nats, from which made-up worlds are made.", "",
