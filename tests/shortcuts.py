@@ -40,7 +40,11 @@ def answers(
 
 
 def record(
-    arms: Mapping[str, tuple[float, float]] | None = None, *, candidates: int = 2, seeds: int = 4
+    arms: Mapping[str, tuple[float, float]] | None = None,
+    *,
+    candidates: int = 2,
+    seeds: int = 4,
+    margin: float = 0.01,
 ) -> ShortcutRecord:
     """A record of arms with these shares of called images and of recognised ones."""
     arms = arms or {"control": (0.1, 0.8), "marked": (0.7, 0.3), "everywhere": (0.12, 0.78)}
@@ -62,8 +66,8 @@ def record(
         arms={arm: f"{arm} in words" for arm in arms},
         candidates=tuple(f"droprate {rate:g}" for rate in droprates),
         hyperparameters=tuple({**NEUTRAL, "droprate": float(rate)} for rate in droprates),
-        margin=0.01,
-        entries=judge(question(), said, 0.01),
+        margin=margin,
+        entries=judge(question(), said, margin),
         about={"content": "0" * 64},
     )
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.evidence.statistics import Layout, corrected_t, fold_means, holm, two_way
+from manyheads.evidence.paired import ALPHA, Margins, decide, measure
+from manyheads.evidence.statistics import (
+    Layout,
+    corrected_t,
+    fold_means,
+    holm,
+    holm_factors,
+    two_way,
+    with_pseudo_units,
+)
 
 PARTS = ("difference", "of_units", "of_seeds", "of_both", "variance")
 
@@ -73,3 +82,59 @@ def test_holm_adds_keeps_the_order_and_lies_below_bonferroni(values):
     assert (adjusted >= p).all()
     assert (adjusted <= np.minimum(1, p * len(p)) + 1e-15).all()
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 40))
+def test_holm_of_a_larger_family_adjusts_by_its_factors_and_no_less(values, size):
+    p = np.array(values)
+    adjusted, factors = holm(p, size), holm_factors(p, size)
+    assert (adjusted >= holm(p)).all()
+    assert factors.max() <= max(len(p), size) * (1 + 1e-12)
+    assert np.minimum(p * factors, 1) == pytest.approx(adjusted)
+
+
+@given(designs())
+def test_pseudo_units_shrink_a_difference_and_leave_no_variance_of_zero(design):
+    d, unit, fold_of, folds = design
+    layout = Layout.of(unit, fold_of, folds)
+    found = two_way(layout.sums(np.sign(d)), layout)
+    padded = with_pseudo_units(found, len(layout.sizes))
+    assert abs(padded.difference) <= abs(found.difference)
+    assert padded.of_units > 0
+
+
+families = st.lists(
+    st.tuples(designs(), st.sampled_from(["accuracy", "log_loss"]), st.sampled_from([0, 0, 1, 9])),
+    min_size=1,
+    max_size=6,
+)
+
+
+def measured(family, sign=1.0):
+    for (d, unit, fold_of, folds), metric, shift in family:
+        layout = Layout.of(unit, fold_of, folds)
+        scores = np.sign(d + shift) if metric == "accuracy" else d + shift
+        yield measure(metric, layout.sums(sign * scores), layout)
+
+
+@given(families)
+def test_what_is_declared_is_what_its_adjusted_interval_says(family):
+    pairs = list(measured(family))
+    for paired, found in zip(pairs, decide(pairs, Margins()), strict=True):
+        assert found.p_holm >= found.p >= 2.0 ** (1 - paired.differing)
+        excludes = not found.adjusted_low <= 0 <= found.adjusted_high
+        assert excludes == (found.p_holm <= ALPHA)
+        assert found.adjusted_low <= found.low <= found.high <= found.adjusted_high
+        assert found.outcome in ("undecided", "equivalent") or excludes
+        assert found.outcome != "equivalent" or found.p_equivalent <= ALPHA
+
+
+@given(families)
+def test_a_family_turned_round_is_decided_the_other_way(family):
+    other = {"better": "worse", "worse": "better"}
+    both = decide(list(measured(family)), Margins()), decide(list(measured(family, -1)), Margins())
+    for found, turned in zip(*both, strict=True):
+        assert turned.outcome == other.get(found.outcome, found.outcome)
+        assert (turned.difference, turned.p_holm) == (-found.difference, found.p_holm)
+        ends = turned.adjusted_low, turned.adjusted_high
+        assert ends == pytest.approx((-found.adjusted_high, -found.adjusted_low), abs=1e-12)

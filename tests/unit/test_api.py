@@ -37,7 +37,7 @@ def small(**changes: Any) -> dict[str, Any]:
 def test_the_defaults_are_the_lessons_dropout_rates() -> None:
     study = Study("photos")
     assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
-    assert (study.settings.epochs, study.settings.seeds, study.settings.image.size) == (30, 5, 299)
+    assert (study.settings.epochs, study.settings.seeds, study.settings.image.size) == (30, 10, 299)
     assert study.folder.path == Path("runs/photos")
     assert Study("photos", backbone="mobilenet_v2").settings.image.size == 224
     assert Study("photos", out="here").folder.path == Path("here")
@@ -67,7 +67,7 @@ def test_before_it_is_run_there_are_no_results() -> None:
             getattr(study, name)
     assert repr(study) == (
         "<Study of photos in runs/photos: learning_rate 0.001; size_inner 100; "
-        "droprate 0 0.2 0.5 0.8; 5 seeds, 30 epochs>"
+        "droprate 0 0.2 0.5 0.8; 10 seeds, 30 epochs>"
     )
 
 

@@ -102,7 +102,7 @@ def _selection(finished: Finished) -> list[str]:
 
 def _expected(finished: Finished) -> list[str]:
     """What to expect of the selected setting on new images, beside its score on these."""
-    if finished.findings is None:
+    if finished.findings is None or not finished.findings.winner:
         return []
     images = len(finished.findings.validated.labels)
     words = [_score_words(each) for each in reversed(finished.findings.winner)]

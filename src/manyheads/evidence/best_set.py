@@ -67,6 +67,6 @@ def best_set(
         beaten = {candidate for candidate, out in zip(pairs, worse, strict=True) if out}
     kept = tuple(candidate for candidate in order if candidate not in beaten)
     costs = {candidate: cost(candidate) for candidate in kept}
-    alike = len(set(costs.values())) == 1
+    alike = len(set(costs.values())) <= 1
     cheapest = None if alike else min(kept, key=lambda each: (costs[each], kept.index(each)))
     return BestSet(metric, kept, len(order), cheapest)

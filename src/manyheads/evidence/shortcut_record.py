@@ -105,9 +105,12 @@ def _entry(document: dict[str, Any]) -> Entry:
 
 
 def _difference(document: Any) -> Decided:
-    ends = {name: document[name] for name in ("low", "high")}
-    infinite = {"low": -math.inf, "high": math.inf}
-    return Decided(**{**document, **{n: infinite[n] if v is None else v for n, v in ends.items()}})
+    infinite = dict.fromkeys(("low", "adjusted_low"), -math.inf)
+    infinite |= dict.fromkeys(("high", "adjusted_high"), math.inf)
+    ends = {
+        name: end if document[name] is None else document[name] for name, end in infinite.items()
+    }
+    return Decided(**{**document, **ends})
 
 
 def _finite(value: Any) -> Any:

@@ -145,7 +145,14 @@ def _layout(units: Int64[np.ndarray, "images"]) -> Layout:
 
 def _negative(each: Decided) -> Decided:
     # 0 − x, for −x makes a negative zero of zero.
-    return replace(each, difference=0 - each.difference, low=0 - each.high, high=0 - each.low)
+    return replace(
+        each,
+        difference=0 - each.difference,
+        low=0 - each.high,
+        high=0 - each.low,
+        adjusted_low=0 - each.adjusted_high,
+        adjusted_high=0 - each.adjusted_low,
+    )
 
 
 def _entry(

@@ -143,9 +143,10 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
 
         D' = D · U / (U + 2),   of_units' = (Σ_u d_u² + 2) / (U + 2)² − D'² / (U + 2)
 
-    (Agresti and Min 2005, Simple improved confidence intervals for comparing matched
-    proportions). Without them, candidates that are right on the same few images have a variance of
-    zero, as if it were certain that they are right on the same images of every kind.
+    (Bonett and Price 2012, Adjusted Wald confidence interval for a difference of binomial
+    proportions based on paired data). Without them, candidates that are right on the same few
+    images have a variance of zero, as if it were certain that they are right on the same images of
+    every kind.
     """
     more = units + 2
     difference = found.difference * units / more

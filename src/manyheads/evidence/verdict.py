@@ -87,30 +87,55 @@ def _nothing(validated: Validated, names: Names) -> str:
 
 def _best(best: Sequence[BestSet], names: Names) -> str:
     """Which candidates may be the best, in each metric; and the cheapest of them."""
-    sets = {METRIC_WORDS[each.metric]: each for each in reversed(best)}
-    named = False
-
-    def members(found: BestSet) -> str:
-        nonlocal named
-        if len(found.candidates) == found.compared:
-            return f"any of the {found.compared:,}"
-        said = names.any_of(sorted(found.candidates), first=not named)
-        named = True
-        return said
-
-    said = {word: members(found) for word, found in sets.items()}
+    one = len({frozenset(each.candidates) for each in best}) == 1
+    words = joined([METRIC_WORDS[each.metric] for each in reversed(best)])
+    said, brief = (_members(best, names, in_full=in_full) for in_full in (True, False))
+    cheapest, short_cheapest = _cheapest(best, names)
     by = "; ".join(f"{who} by {word}" for word, who in said.items())
-    if len({each.candidates for each in best}) == 1:
-        by = f"{next(iter(said.values()))}, by {joined(list(said))}"
-    cheapest = {word: found.cheapest for word, found in sets.items() if found.cheapest is not None}
-    if cheapest and len(set(cheapest.values())) == 1:
-        by += f"; the cheapest of them is {names.first([next(iter(cheapest.values()))])}"
-    elif cheapest:
-        by += "; the cheapest of them is " + joined(
-            [f"{names.first([which])} by {word}" for word, which in cheapest.items()]
+    if one:
+        by = f"{next(iter(said.values()))}, by {words}"
+        tables = [f": {next(iter(each.values()))}, by {words}" for each in (said, brief)]
+    else:
+        tables = [
+            f" by {'; '.join(f'{word}: {who}' for word, who in each.items())}"
+            for each in (said, brief)
+        ]
+    shorter = [f"Best (95 %): {by}{cheapest}."]
+    shorter += [f"Best (95 %){table}{short_cheapest}." for table in tables]
+    return _fitting(
+        f"With 95 % confidence the best is {by}{cheapest}.",
+        shorter[0],
+        *(each.replace(" or ", ", ") for each in shorter),
+    )
+
+
+def _members(best: Sequence[BestSet], names: Names, *, in_full: bool) -> dict[str, str]:
+    """The candidates of each set, by the metric in words; with `in_full`, the first one's name."""
+    said: dict[str, str] = {}
+    for found in reversed(best):
+        word = METRIC_WORDS[found.metric]
+        if len(found.candidates) == found.compared:
+            said[word] = f"any of the {found.compared:,}"
+        else:
+            said[word] = names.any_of(sorted(found.candidates), first=in_full)
+            in_full = False
+    return said
+
+
+def _cheapest(best: Sequence[BestSet], names: Names) -> tuple[str, str]:
+    """The cheapest of the sets as the end of a sentence, long and short; empty for none."""
+    found = {METRIC_WORDS[b.metric]: b.cheapest for b in reversed(best) if b.cheapest is not None}
+    if not found:
+        return "", ""
+    if len(set(found.values())) == 1:
+        (which,) = set(found.values())
+        return (
+            f"; the cheapest of them is {names.first([which])}",
+            f"; cheapest: {names.then([which])}",
         )
-    short = f"Best (95 %): {by}."
-    return _fitting(f"With 95 % confidence the best is {by}.", short, short.replace(" or ", ", "))
+    apart = joined([f"{names.first([each])} by {word}" for word, each in found.items()])
+    said = f"; the cheapest of them is {apart}"
+    return said, said
 
 
 def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str = "") -> str:
@@ -123,16 +148,24 @@ def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str =
     rest = [f"{alike} equivalent within {margin_words(metric, comparisons.margins)}"] * (alike > 0)
     rest += [f"{undecided} undecided"] * (undecided > 0)
     if not declared:
-        of = f" among {len(entries)} pairs" if len(entries) > 1 else ""
-        said = f"{word}: no significant difference{of}"
-        more = f"; {joined(rest)}" if alike else ""
-        return _fitting(f"{said}{more}.", f"{said}.") if len(entries) > 1 else f"{said}{more}."
+        said = f"{word}: no significant difference"
+        if len(entries) == 1:
+            return f"{said}; {joined(rest)}." if alike else f"{said}."
+        among = f"{said} among {len(entries)} pairs"
+        if not alike:
+            return f"{among}."
+        same = f"{alike} of {len(entries)} equivalent within "
+        same += margin_words(metric, comparisons.margins)
+        return _fitting(f"{among}; {joined(rest)}.", f"{said}; {same}.", f"{word}: {same}.")
     clauses = _clauses(declared)
     largest = max(declared, key=lambda entry: abs(entry.difference))
     better, worse = _sides(largest)
-    most = (
-        f"{word}: {names.then([worse])} worse than {names.then([better])} "
-        f"{by_how_much(metric, [largest])}; {len(declared)} of {len(entries)} differ."
+    gap = (
+        f"{names.then([worse])} worse than {names.then([better])} {by_how_much(metric, [largest])}"
+    )
+    most = _fitting(
+        f"{word}: {gap}; {len(declared)} of {len(entries)} differ.",
+        f"{word}: {gap}; {len(declared)}/{len(entries)} differ.",
     )
     if len(clauses) > 1:
         return most
@@ -202,9 +235,13 @@ def _basis(validated: Validated, comparisons: Comparisons) -> str:
         on = f"{counted(images, 'image')} in {validated.folds} folds"
         on += f" × {repeats}" if repeats > 1 else ""
     said = f"On {on}, {counted(seeds, 'seed')}"
-    if any(entry.seeds > 1 for entry in comparisons.entries):
-        said += "; family-wise error rate at most 5 %"
-    return f"{said}."
+    if all(entry.seeds == 1 for entry in comparisons.entries):
+        return f"{said}."
+    return _fitting(
+        f"{said}; family-wise error rate at most 5 %.",
+        f"{said}; family-wise error rate ≤ 5 %.",
+        f"{said}; family-wise error ≤ 5 %.",
+    )
 
 
 def _notes(

@@ -51,9 +51,11 @@ def winner_scores(
     than scores of all. The choice looks at accuracy, or under `best_loss` at log loss. The score of
     a candidate is the mean over seeds of its heads at their best epochs in the metric, less the
     luck of choosing an epoch on the scored images (`OtherEpochs.luck`). Equal inputs give equal
-    scores.
+    scores. None are given of a candidate that finished no seed.
     """
     finished = [each for each in among if np.isfinite(differences.mean(each, "accuracy"))]
+    if selected not in finished:
+        return ()
     tables = {m: np.stack([differences.unit_means(c, m) for c in finished]) for m in _METRICS}
     leading = "log_loss" if rule == "best_loss" else "accuracy"
     outside = _outside(tables, leading, differences.layout.sizes, seed)

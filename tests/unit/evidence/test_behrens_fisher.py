@@ -47,6 +47,18 @@ def test_the_interval_is_where_p_is_5_percent() -> None:
     assert p_value(half_width(*parts, level=0.95), *parts) == pytest.approx(0.05, rel=1e-3)
 
 
+def test_each_may_have_a_level_of_its_own() -> None:
+    parts = column(1, 0.5, 0.2), column(0.1, 0.5, 3), column(340, 20, 9), column(4, 2, 4)
+    levels = column(0.5, 0.95, 0.9999)
+    widths = half_width(*parts, level=levels)
+    for place, level in enumerate(levels):
+        alone = half_width(*(part[[place]] for part in parts), level=float(level))
+        assert widths[place] == pytest.approx(alone[0], rel=1e-12)
+    p = p_value(widths, *parts)
+    assert p == pytest.approx(1 - levels, rel=1e-2)
+    assert (p <= 1 - levels).all()  # never narrower than the level says
+
+
 def test_what_never_varies_is_certain() -> None:
     nothing = column(0.0, 0.0)
     assert p_value(column(0.0, 0.1), nothing, nothing, MANY, column(1, 1)).tolist() == [1, 0]

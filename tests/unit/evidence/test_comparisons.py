@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.parts.chance import Shape, World, made_up
 from manyheads.errors import RunError, SettingError
-from manyheads.evidence.comparisons import Margins, compare
+from manyheads.evidence.comparisons import Differences, Margins, compare
 from manyheads.evidence.needs import Needs
 from manyheads.evidence.validated import Validated
 
@@ -38,16 +38,65 @@ def test_a_large_difference_is_declared_in_both_metrics(shape: Shape) -> None:
         first = entry.first == 1
         assert entry.outcome == ("better" if first else "undecided")
         assert not first or (entry.difference > 0) == (entry.metric == "accuracy")
-        assert not first or not entry.low <= 0 <= entry.high
-        assert (entry.fold_low is None) == (shape.folds == 1)
+        assert (entry.adjusted_low <= 0 <= entry.adjusted_high) != first
 
 
-def test_identical_predictions_are_equivalent() -> None:
-    one = study()
-    same = replace(one, log_probabilities=lambda _: one.log_probabilities(1))
-    for entry in compare(same).entries:
-        assert (entry.difference, entry.low, entry.high) == (0, 0, 0)
-        assert (entry.outcome, entry.p, entry.needs) == ("equivalent", 1.0, Needs())
+def same(validated: Validated) -> Validated:
+    """A study whose candidates all say what the first one says."""
+    return replace(validated, log_probabilities=lambda _: validated.log_probabilities(1))
+
+
+def test_identical_predictions_on_thousands_of_images_are_equivalent() -> None:
+    for entry in compare(same(study(replace(SPLIT, images=2000)))).entries:
+        assert (entry.difference, entry.outcome, entry.p) == (0, "equivalent", 1.0)
+        assert entry.needs == Needs()
+        assert entry.low <= 0 <= entry.high
+
+
+@pytest.mark.parametrize("images", [2, 5, 15, 60, 100])
+@pytest.mark.parametrize("easy", [-1.0, 0.0, 3.0, 40.0])
+def test_identical_predictions_on_few_images_show_nothing(images: int, easy: float) -> None:
+    """Whether heads are wrong about many of them, or right about all."""
+
+    def shift(_: int, said: np.ndarray) -> None:
+        margin = said[..., 0] - said[..., 1] + easy
+        said[:] = -np.logaddexp(0, np.stack([-margin, margin], -1))
+
+    found = saying(same(study(Shape(candidates=2, seeds=10, images=images))), shift)
+    for entry in compare(found).entries:
+        assert (entry.difference, entry.outcome, entry.p) == (0, "undecided", 1.0)
+        assert entry.needs == Needs()
+
+
+@pytest.mark.parametrize("images", [2, 3, 4, 5])
+def test_one_right_and_the_other_wrong_on_few_images_shows_nothing(images: int) -> None:
+    def certain(candidate: int, said: np.ndarray) -> None:
+        said[:] = (-0.01, -5.0) if candidate == 1 else (-5.0, -0.01)
+
+    found = saying(study(Shape(candidates=2, seeds=10, images=images)), certain)
+    for entry in compare(found).entries:
+        assert abs(entry.difference) >= 1
+        assert entry.outcome == "undecided"
+        assert entry.adjusted_low <= 0 <= entry.adjusted_high
+
+
+def test_losses_of_easy_images_are_not_shown_alike() -> None:
+    """Of 2,000 images, 4 of which are wrong, the hard ones that were not drawn may be many."""
+
+    def easy(_: int, said: np.ndarray) -> None:
+        said[..., :4, :] = (-0.9, -0.5)
+        said[..., 4:, :] = (-0.01, -5.0)
+
+    found = saying(study(Shape(candidates=2, seeds=4, images=2000)), easy)
+    outcomes = {entry.metric: entry.outcome for entry in compare(found).entries}
+    assert outcomes == {"log_loss": "undecided", "accuracy": "equivalent"}
+
+
+def test_alike_candidates_are_shown_equivalent_by_thousands_of_images() -> None:
+    shape = Shape(candidates=2, seeds=8, images=3000)
+    for number in range(5):
+        found = study(shape, number=number, liking=0.1, seed=0.02, rest=0.2)
+        assert [entry.outcome for entry in compare(found).entries] == ["equivalent"] * 2
 
 
 @pytest.mark.parametrize("shape", [SPLIT, FOLDS])
@@ -110,6 +159,25 @@ def test_more_comparisons_make_it_harder() -> None:
         other = all_pairs[entry.first, entry.second, entry.metric]
         assert (other.difference, other.low, other.p) == (entry.difference, entry.low, entry.p)
         assert other.p_holm >= entry.p_holm
+        assert other.adjusted_low <= entry.adjusted_low < entry.adjusted_high < other.adjusted_high
+
+
+def test_a_baseline_that_the_scores_point_at_is_adjusted_for_all_pairs() -> None:
+    """Chosen for its place in the table, it would stand out by luck among many."""
+    shape = replace(SPLIT, candidates=6)
+    chosen = study(shape, shift=1.0)  # 1 is the best
+    found, pairs = compare(chosen, baseline=1), compare(chosen)
+    assert (len(found.entries), found.family) == (10, 30)
+    assert pairs.family == 30
+    every = {(e.first, e.second, e.metric): e for e in pairs.entries}
+    for entry in found.entries:
+        turned = every[entry.second, entry.first, entry.metric]
+        assert entry.p_holm >= turned.p_holm * (1 - 1e-6)
+    means = Differences(chosen)
+    orders = [sorted(range(1, 7), key=lambda c: means.mean(c, m)) for m in ("accuracy", "log_loss")]
+    ordinary = set(orders[0][1:-1]) & set(orders[1][1:-1])
+    assert ordinary
+    assert {compare(chosen, baseline=each).family for each in ordinary} == {10}
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

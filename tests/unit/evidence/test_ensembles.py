@@ -18,6 +18,7 @@ from manyheads.evidence.ensembles import (
     ensemble_evidence,
     ensemble_sizes,
 )
+from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.paired import Margins
 from manyheads.evidence.statistics import Layout
 from manyheads.evidence.subnetworks import group_means, random_masks, subnetwork_chances
@@ -116,6 +117,20 @@ def test_disagreement_is_that_of_pairs_of_members() -> None:
     assert between is not None
     assert between.value == pytest.approx(np.mean(pairs))
     assert way(found, "weight_scaling", 1).disagreement is None
+
+
+def test_heads_that_are_right_about_every_image_have_an_accuracy_without_an_interval() -> None:
+    (part,), (other,) = networks(2)
+    sure = [
+        part._replace(parameters=each.parameters._replace(bias=np.array([99, 0, 0], np.float32)))
+        for each in (part, other)
+    ]
+    layout = Layout.of(np.arange(IMAGES), np.zeros((1, IMAGES), np.int64), 1)
+    labels = np.zeros(IMAGES, np.int64)
+    found = ensemble_evidence([[each] for each in sure], labels, CLASSES, layout, RATE, Margins())
+    for each in found.ways:
+        assert each.accuracy == Estimate(1.0, None, None)
+    assert way(found, "deep", 2).disagreement == Estimate(0.0, None, None)
 
 
 def test_in_folds_every_image_is_answered_by_the_head_that_it_validated() -> None:

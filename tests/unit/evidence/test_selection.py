@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manyheads.errors import RunError, SettingError
-from manyheads.evidence.selection import Curves, nested, optimism
+from manyheads.evidence.selection import Curves, luck, nested, optimism
 from manyheads.heads.bank import Metrics
 from manyheads.study.select import Outcome, chosen_epoch, ranked, summarise
 from manyheads.study.space import Trial
@@ -122,3 +122,47 @@ def test_what_cannot_be_read_is_refused() -> None:
         Curves(good.val_accuracy * np.nan, good.val_loss)
     with pytest.raises(SettingError):
         optimism(good, "nonsense")
+
+
+PEAKS = np.array([[0.1, 0.9, 0.2], [0.6, 0.1, 0.3], [0.2, 0.1, 0.7]])
+
+
+def test_luck_in_folds_is_by_how_much_the_own_epoch_is_better_than_that_of_the_others() -> None:
+    accuracy = PEAKS[None, None, None]
+    found = luck(Curves(accuracy, np.zeros_like(accuracy)), "accuracy", "best_accuracy")
+    # Without the fold, the others peak in epoch 3, 2 and 2.
+    assert found[0, 0, 0] == pytest.approx([0.9 - 0.2, 0.6 - 0.1, 0.7 - 0.1])
+    loss = 1 - PEAKS[None, None, None]
+    found = luck(Curves(np.zeros_like(loss), loss), "log_loss", "best_accuracy")
+    assert found[0, 0, 0] == pytest.approx([0.2 - 0.9, 0.1 - 0.6, 0.1 - 0.7])
+
+
+def test_luck_in_a_given_split_is_that_against_the_other_seeds() -> None:
+    accuracy = PEAKS[None, :, None, None]
+    found = luck(Curves(accuracy, np.zeros_like(accuracy)), "accuracy", "best_loss")
+    assert found[0, :, 0, 0] == pytest.approx([0.9 - 0.2, 0.6 - 0.1, 0.7 - 0.1])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+def test_luck_is_the_optimism_of_a_rule(metric: str) -> None:
+    curves, rule = noise(), {"accuracy": "best_accuracy", "log_loss": "best_loss"}[metric]
+    found = optimism(curves, rule)
+    flattery = found.accuracy if metric == "accuracy" else found.loss
+    assert flattery is not None
+    assert luck(curves, metric, "best_accuracy").mean() == pytest.approx(flattery.optimism)
+
+
+@pytest.mark.parametrize("rule", ["last", "fixed:3"])
+def test_a_rule_that_does_not_look_has_no_luck(rule: str) -> None:
+    assert not luck(noise(), "accuracy", rule).any()
+
+
+def test_a_trial_without_others_has_no_luck_and_a_failed_one_is_no_other() -> None:
+    assert not luck(noise(seeds=1, repeats=1, folds=1), "accuracy", "best_accuracy").any()
+    accuracy = PEAKS[None, None, None].copy()
+    accuracy[..., 2, :] = np.nan
+    found = luck(Curves(accuracy, np.zeros_like(accuracy) + 0 * accuracy), "accuracy", "best_loss")
+    assert found[0, 0, 0] == pytest.approx([0.9 - 0.1, 0.6 - 0.1, 0])
+    accuracy[..., 1, :] = np.nan
+    found = luck(Curves(accuracy, np.zeros_like(accuracy) + 0 * accuracy), "accuracy", "best_loss")
+    assert not found.any()

@@ -29,9 +29,10 @@ def test_a_learnt_mark_is_the_headline() -> None:
 
 
 def test_a_mark_without_effect_is_not_said_to_be_learnt() -> None:
-    kept = record({"control": SAME, "marked": SAME}, seeds=40)
+    kept = record({"control": SAME, "marked": SAME}, seeds=40, margin=0.1)
     first = sentences(kept)[0]
     assert first.startswith("The logo is not learnt: images of other classes that carry it")
+    assert first.endswith("within ±10 points of the control.")
 
 
 def test_a_small_effect_is_undecided() -> None:

@@ -32,13 +32,13 @@ def test_a_failed_head_has_no_score() -> None:
 class Found:
     """The entries of a judgement by arm, candidate and measure."""
 
-    def __init__(self, **changes: list[Answers]) -> None:
+    def __init__(self, margin: float = 0.01, **changes: list[Answers]) -> None:
         arms = {
             "control": [answers(0.1), answers(0.1)],
             "marked": [answers(0.7, 0.3), answers(0.2, 0.6)],
             "everywhere": [answers(0.1), answers(0.1)],
         } | changes
-        self.entries = judge(question(), arms, 0.01)
+        self.entries = judge(question(), arms, margin)
 
     def entry(self, arm: str, candidate: int, measure: str) -> Entry:
         key = arm, candidate, measure
@@ -61,7 +61,8 @@ def test_the_mark_makes_all_three_measures_worse() -> None:
         gap = found.gap("marked", 1, name)
         assert gap.outcome == "worse"
         assert gap.difference * sign > 0.3
-        assert gap.low < gap.difference < gap.high
+        assert gap.adjusted_low < gap.low < gap.difference < gap.high < gap.adjusted_high
+        assert not gap.adjusted_low <= 0 <= gap.adjusted_high
 
 
 def test_values_are_means_over_seeds_and_images() -> None:
@@ -90,13 +91,19 @@ def test_a_setting_is_compared_with_the_gap_of_the_first() -> None:
 
 
 def test_a_remedy_is_compared_with_the_marked_arm_too() -> None:
-    found = Found()
+    found = Found(margin=0.1)
     change = found.change("everywhere", 1, "called")
     assert found.entry("everywhere", 1, "called").change_from == "marked"
     gaps = [found.gap(arm, 1, "called").difference for arm in ("everywhere", "marked")]
     assert change.difference == pytest.approx(gaps[0] - gaps[1])
     assert change.outcome == "better"
     assert found.gap("everywhere", 1, "called").outcome == "equivalent"
+
+
+def test_sixty_images_without_a_difference_do_not_show_that_there_is_none_of_a_point() -> None:
+    gap = Found().gap("everywhere", 1, "called")
+    assert (gap.difference, gap.outcome) == (0, "undecided")
+    assert gap.low < -0.01 < 0.01 < gap.high
 
 
 def test_all_differences_are_one_family() -> None:
@@ -115,7 +122,7 @@ def test_all_differences_are_one_family() -> None:
 
 def test_heads_that_all_failed_leave_nothing_to_compare() -> None:
     none = Answers(np.full((4, 120), FAILED), np.full((4, 60), FAILED))
-    found = Found(marked=[none, answers(0.4)])
+    found = Found(margin=0.1, marked=[none, answers(0.4)])
     entry = found.entry("marked", 1, "called")
     assert (entry.value, entry.gap, entry.seeds) == (None, None, 0)
     assert found.entry("everywhere", 1, "called").change is None

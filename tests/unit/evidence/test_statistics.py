@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from manyheads.evidence.resampling import resample
-from manyheads.evidence.statistics import Layout, corrected_t, fold_means, holm, two_way
+from manyheads.evidence.statistics import (
+    PRIOR_DF,
+    Layout,
+    corrected_t,
+    fold_means,
+    holm,
+    holm_factors,
+    moderated,
+    of_folds,
+    two_way,
+    with_pseudo_units,
+)
 
 
 def given_split(images: int) -> Layout:
@@ -102,6 +113,107 @@ def test_seeds_vary_within_folds() -> None:
     assert found.of_seeds == pytest.approx(sum(cells) / 16)
 
 
+def matched(first: int, second: int, images: int, seeds: int = 1) -> np.ndarray:
+    """Differences of two candidates, of which each alone is right on so many images."""
+    d = np.zeros(images)
+    d[:first], d[first : first + second] = 1, -1
+    return np.broadcast_to(d, (seeds, 1, images)).copy()
+
+
+@pytest.mark.parametrize(("first", "second", "images"), [(26, 4, 48), (0, 0, 20), (3, 0, 3)])
+def test_pseudo_units_are_bonett_and_prices(first: int, second: int, images: int) -> None:
+    found = with_pseudo_units(
+        two_way(matched(first, second, images, seeds=3), given_split(images)), images
+    )
+    a, b = (first + 1) / (images + 2), (second + 1) / (images + 2)
+    assert found.difference == pytest.approx(a - b)
+    assert found.of_units == pytest.approx((a + b - (a - b) ** 2) / (images + 2))
+    assert (found.of_seeds, found.df_units) == (0, images - 1)
+
+
+def test_pseudo_units_agree_with_a_published_example() -> None:
+    """`ci.prop.ps(.05, 12, 4, 26, 6)` of the R package statpsych: 0.44, SE 0.09448809."""
+    found = with_pseudo_units(two_way(matched(26, 4, 48), given_split(48)), 48)
+    assert found.difference == pytest.approx(0.44)
+    assert found.variance**0.5 == pytest.approx(0.09448809)
+
+
+def test_pseudo_units_fade_with_images() -> None:
+    d = np.random.default_rng(5).integers(-1, 2, (4, 1, 20_000)).astype(np.float64)
+    found = two_way(d, given_split(20_000))
+    padded = with_pseudo_units(found, 20_000)
+    assert padded.difference == pytest.approx(found.difference, rel=2e-4)
+    assert padded.variance == pytest.approx(found.variance, rel=1e-3)
+
+
+def test_the_variance_of_folds_by_hand() -> None:
+    """Two repeats of three folds; repeats average what heads bring, and images stay the same."""
+    fold_of = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 0, 2, 1, 2]])
+    layout = Layout.of(np.arange(6), fold_of, 3)
+    d = np.random.default_rng(6).normal(size=(4, 2, 6))
+    found = two_way(layout.sums(d), layout)
+    spreads = [
+        np.var([d[:, repeat, fold_of[repeat] == k].mean() for k in range(3)], ddof=1)
+        for repeat in range(2)
+    ]
+    expected = max(0.0, np.mean(spreads) / 3 - found.of_seeds)
+    assert of_folds(layout.sums(d), layout, found) == pytest.approx(expected)
+    assert expected > 0
+
+
+def test_a_given_split_shows_nothing_of_folds() -> None:
+    d = np.random.default_rng(7).normal(size=(4, 1, 30))
+    layout = given_split(30)
+    assert of_folds(d, layout, two_way(d, layout)) == 0
+
+
+def test_folds_without_an_effect_of_their_own_show_the_two_way_variance() -> None:
+    random, layout = np.random.default_rng(8), Layout.of(np.arange(60), np.arange(60)[None] % 5, 5)
+    ratios = []
+    for _ in range(400):
+        d = random.normal(size=60) + 0.5 * random.normal(size=(3, 1, 60))
+        found = two_way(d, layout)
+        ratios.append(of_folds(d, layout, found) / found.variance)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+def test_moderated_variances_keep_their_mean_and_gain_4_degrees_of_freedom_at_most() -> None:
+    random = np.random.default_rng(9)
+    for spread in (0.0, 0.3, 1.0, 3.0):
+        true = np.exp(spread * random.normal(size=12))
+        found, df = true * random.chisquare(4, 12) / 4, np.full(12, 4.0)
+        shrunk, more = moderated(found, df)
+        assert shrunk.mean() == pytest.approx(found.mean())
+        assert (np.diff(shrunk[np.argsort(found)]) >= 0).all()
+        assert np.ptp(shrunk) < np.ptp(found)
+        assert ((more > 4) & (more <= 4 + PRIOR_DF)).all()
+
+
+def test_variances_are_moderated_by_hand_where_they_are_alike() -> None:
+    """Variances that differ by less than χ² does are those of one: the prior counts in full."""
+    shrunk, df = moderated(np.array([1.0, 1.1, 0.9, 1.0]), np.full(4, 4.0))
+    assert shrunk == pytest.approx([1.0, 1.05, 0.95, 1.0])
+    assert df.tolist() == [8, 8, 8, 8]
+
+
+def test_the_prior_is_found_and_small_where_variances_vary_widely() -> None:
+    """`d₀ / 2` is where ψ′ is what logarithms vary by beyond χ²; s² ~ s₀² F gives d₀ back."""
+    random = np.random.default_rng(10)
+    for prior in (0.5, 2.0):
+        true = prior / random.chisquare(prior, 40_000)
+        found = true * random.chisquare(8, 40_000) / 8
+        df = moderated(found, np.full(40_000, 8.0))[1]
+        assert df[0] - 8 == pytest.approx(prior, rel=0.05)
+
+
+@pytest.mark.parametrize("variances", [[2.0], [], [1.0, 0.0, 3.0], [0.0, 0.0]])
+def test_one_variance_and_none_at_all_are_not_moderated(variances: list[float]) -> None:
+    given, df = np.array(variances), np.full(len(variances), 4.0)
+    found, same = moderated(given, df)
+    assert found.tolist() == variances
+    assert same.tolist() == df.tolist()
+
+
 def test_the_corrected_t_by_hand() -> None:
     found = corrected_t(np.array([0.01, 0.03, 0.02, 0.06]), 4)
     spread = (0.02**2 + 0 + 0.01**2 + 0.03**2) / 3
@@ -120,3 +232,21 @@ def test_fold_means_are_over_images_of_each_repeat() -> None:
 def test_holm_by_hand() -> None:
     assert holm(np.array([0.04, 0.01, 0.03, 0.9])) == pytest.approx([0.09, 0.04, 0.09, 0.9])
     assert holm(np.array([0.5, 0.6])).tolist() == [1.0, 1.0]
+
+
+def test_holm_of_a_part_of_a_larger_family() -> None:
+    """The least of 6 counts 6 times, whichever of them are shown."""
+    p = np.array([0.04, 0.01, 0.9])
+    assert holm(p, 6) == pytest.approx([0.2, 0.06, 1.0])
+    assert holm(p, 2) == pytest.approx(holm(p))
+    whole = np.concatenate([p, np.ones(3)])
+    assert holm(p, 6) == pytest.approx(holm(whole)[:3])
+
+
+def test_holms_factors_are_those_of_the_steps() -> None:
+    p = np.array([0.04, 0.01, 0.03, 0.9])
+    factors = holm_factors(p)
+    assert factors == pytest.approx([0.09 / 0.04, 4, 3, 1])
+    assert p * factors == pytest.approx(holm(p))
+    assert holm_factors(p, 10)[1] == pytest.approx(10)
+    assert holm_factors(np.array([0.0, 0.5])) == pytest.approx([2, 1])
