@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from manyheads.errors import SettingError
-from manyheads.evidence.needs import Needs, Undecided, needs_of
+from manyheads.evidence.needs import Needs, Undecided, needs_of, share_kept
 from manyheads.evidence.paired import (
     ALPHA,
     COMPARED,
@@ -214,7 +214,14 @@ def _needs(
             and found.both.df_units
         ):
             asked.append(place)
-    undecided = [Undecided(measured[place], margins.of(measured[place].metric)) for place in asked]
+    kept = {
+        metric: share_kept([found for found in measured if found.metric == metric])
+        for metric in {measured[place].metric for place in asked}
+    }
+    undecided = [
+        Undecided(found, margins.of(found.metric), kept[found.metric])
+        for found in (measured[place] for place in asked)
+    ]
     for place, need in zip(asked, needs_of(undecided, layout, (real, same)), strict=True):
         needs[place] = need
     return needs

@@ -3,9 +3,10 @@
 The difference that was found is not the true one, and the one that looks nearest to being settled
 looks so in part by luck. So the power of a study is averaged over what the true difference may be
 (assurance: O'Hagan, Stevens and Campbell 2005), and that is shrunk towards zero first, as if true
-differences were drawn around it with the variance that the found one suggests:
+differences were drawn around it with the variance that the found ones suggest, this one and all
+of its metric, whichever is the smaller:
 
-    z = D / SE,  B = max(0, 1 − 1 / z²),  true difference ~ N(B · D, B · SE²)
+    B = max(0, min(1 − SE² / D², 1 − mean SE² / mean D²)),  true difference ~ N(B · D, B · SE²)
 """
 
 from __future__ import annotations
@@ -44,10 +45,14 @@ class Needs:
 
 @dataclass(frozen=True)
 class Undecided:
-    """A comparison of at least 2 seeds that is to be settled, and its `margin`."""
+    """A comparison of at least 2 seeds that is to be settled, and its `margin`.
+
+    `kept` is the share of a difference that all differences of its metric leave of it.
+    """
 
     found: Paired
     margin: float
+    kept: float = 1.0
 
 
 def needs_of(
@@ -87,6 +92,13 @@ def needs_of(
         for n, before, after in zip(images, study.seeds, seeds, strict=True)
     ]  # fmt: skip
     return [a or b for a, b in zip(by_count, by_images, strict=True)]
+
+
+def share_kept(family: Sequence[Paired]) -> float:
+    """The share of their size that the differences of one metric keep, all together."""
+    tests = Family(family)
+    squares, variance = (tests.size**2).mean(), (tests.parts.images + tests.parts.heads).mean()
+    return float(max(0.0, 1 - variance / squares)) if squares > 0 else 0.0
 
 
 def chances_after(
@@ -141,6 +153,7 @@ class _Study:
         variance = parts.images + parts.heads
         larger = self.size**2 > variance  # where z > 1
         kept = np.where(larger, 1 - variance / np.where(larger, self.size, 1) ** 2, 0)
+        kept = np.minimum(kept, [each.kept for each in undecided])
         self.possible = kept > 0
         points, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
         self._weights = weights / weights.sum()

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import bdtrik
 
 from benchmarks.parts.chance import Shape, World, made_up, true_differences
-from benchmarks.verdict import Tally
+from benchmarks.parts.judging import Tally
 from manyheads.evidence.comparisons import compare
 
 STUDIES = 250
@@ -29,7 +29,7 @@ def test_identical_candidates_are_told_apart_in_5_percent_at_most(
 ) -> None:
     random, tally = np.random.default_rng(1), Tally()
     for _ in range(STUDIES):
-        tally.add(compare(made_up(random, world, shape), advise=False).entries)
+        tally.add(made_up(random, world, shape))
     # As many as 5 % would give in 999 of 1,000 such tests.
     assert tally.false <= bdtrik(0.999, STUDIES, 0.05) + 1
     assert tally.held / tally.intervals >= 0.93
@@ -40,8 +40,9 @@ def test_intervals_hold_a_planted_difference_and_it_is_found() -> None:
     truth = true_differences(world, 0.8)
     shape = Shape(candidates=2, seeds=8, images=250)
     for _ in range(STUDIES):
-        entries = compare(made_up(random, world, shape, 0.8), advise=False).entries
-        tally.add(entries, truth)
+        study = made_up(random, world, shape, 0.8)
+        tally.add(study, truth)
+        entries = compare(study, advise=False).entries
         assert not any(entry.outcome == "worse" for entry in entries)
         found += all(entry.outcome == "better" for entry in entries)
     assert found > 0.9 * STUDIES

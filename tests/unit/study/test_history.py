@@ -68,7 +68,7 @@ def test_a_trial_waits_for_those_before_it(tmp_path: Path) -> None:
     settings = study_settings(epochs=2)
     trials = list(settings.trials())
     with Store(RunFolder(tmp_path).store) as store:
-        store.prepare(trials)
+        store.prepare(settings.trials())
         history = HistoryFile(tmp_path / "history.csv", store, settings)
         history.begin(0, trials, ())
         lengths = []
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_no_row_cut(tmp_path: Path, monkeypatch: pytest.Monke
             return getattr(self.file, name)
 
     with Store(RunFolder(tmp_path).store) as store:
-        store.prepare(trials)
+        store.prepare(settings.trials())
         history = HistoryFile(path, store, settings)
         history.begin(0, trials, ())
         before = path.read_bytes()
