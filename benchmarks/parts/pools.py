@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named, rule_of
+from manyheads.evidence.selection import Curves, luck
+from manyheads.evidence.validated import OtherEpochs, Validated
+from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import forward
 from manyheads.heads.hyperparameters import Hyperparameters
 
@@ -88,8 +90,20 @@ def alike(random: np.random.Generator, matrix: np.ndarray, labels: np.ndarray) -
     return groups
 
 
+@dataclass(frozen=True)
+class Design:
+    """What is trained on each pool: candidates, numbered from 1, and seeds."""
+
+    candidates: tuple[int, ...] = tuple(range(1, len(CANDIDATES) + 1))
+    seeds: int = SEEDS
+
+
 def studied(
-    random: np.random.Generator, matrix: np.ndarray, labels: np.ndarray, groups: np.ndarray
+    random: np.random.Generator,
+    matrix: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    design: Design,
 ) -> Iterator[Pool]:
     """A deal of all images to pools, each with its study."""
     everything = np.arange(len(labels))
@@ -98,7 +112,7 @@ def studied(
         inside, outside = np.flatnonzero(pool_of == number), np.flatnonzero(pool_of != number)
         fold_of = deal(random, groups, FOLDS, inside)
         elsewhere = random.choice(outside, min(_ELSEWHERE, len(outside)), replace=False)
-        yield _trained(random, matrix, labels, groups, inside, fold_of, elsewhere)
+        yield _trained(random, matrix, labels, groups, inside, fold_of, elsewhere, design)
 
 
 def _trained(
@@ -109,6 +123,7 @@ def _trained(
     inside: np.ndarray,
     fold_of: np.ndarray,
     elsewhere: np.ndarray,
+    design: Design,
 ) -> Pool:
     classes = int(labels.max()) + 1
     folds = [
@@ -119,12 +134,13 @@ def _trained(
         for fold in range(FOLDS)
     ]  # fmt: skip
     first = int(random.integers(2**30))
-    places = [(c, s, f) for c in range(len(CANDIDATES)) for s in range(SEEDS) for f in range(FOLDS)]
+    settings = [CANDIDATES[number - 1] for number in design.candidates]
+    shape = len(settings), design.seeds
+    places = list(np.ndindex(*shape, FOLDS))
     heads = [
-        HeadSettings(hyperparameters=CANDIDATES[c], seed=first + s, fold=f, epochs=EPOCHS)
+        HeadSettings(hyperparameters=settings[c], seed=first + s, fold=f, epochs=EPOCHS)
         for c, s, f in places
     ]
-    shape = (len(CANDIDATES), SEEDS)
     predicted = {
         name: np.empty((*shape, len(inside), classes), np.float16)
         for name in ("accuracy", "log_loss", "final")
@@ -138,7 +154,6 @@ def _trained(
         elif isinstance(event, HeadEnd):
             assert event.parameters is not None, event.note
             best_loss = 1 + int(curves[c, s, f, :, 3].argmin())
-            assert rule_of("log_loss", RULE) == "best_loss"
             where = fold_of == f
             for name, epoch in (
                 ("accuracy", event.epoch), ("log_loss", best_loss), ("final", EPOCHS),
@@ -151,4 +166,57 @@ def _trained(
             scores[c, s, f] = hits, -of_label.mean()
     return Pool(
         labels[inside], groups[inside], fold_of, predicted, curves[..., -1, 1], scores, curves
+    )
+
+
+def components(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Standard deviations of margins of the right class, in nats, as `chance.World` names them.
+
+    `predicted` are log-probabilities `[candidates, seeds, images, classes]`. By analysis of
+    variance: what images, candidate × image, candidate × seed and the rest bring. Margins are
+    log-odds, cut at ±30.
+    """
+    candidates, seeds, images, _ = predicted.shape
+    said = np.maximum(predicted.astype(np.float64), -100)
+    places = np.broadcast_to(labels[None, None, :, None], (candidates, seeds, images, 1))
+    right = np.take_along_axis(said, places, -1)[..., 0]
+    np.put_along_axis(said, places, -np.inf, -1)
+    margin = np.clip(right - np.logaddexp.reduce(said, -1), -30, 30)
+    centred = margin - margin.mean(axis=(1, 2), keepdims=True)
+    by_candidate = centred.mean(axis=1)
+    by_image = by_candidate.mean(axis=0)
+    within = (centred - by_candidate[:, None]).var(axis=1, ddof=1).mean()
+    heads = (centred - by_candidate[:, None]).mean(axis=2).var(axis=1, ddof=1).mean()
+    seed = max(heads - within / images, 0.0)
+    liking = (by_candidate - by_image).var(axis=1).mean() * candidates / (candidates - 1)
+    liking = max(liking - within / seeds, 0.0)
+    image = by_image.var(ddof=1) - liking / candidates - within / seeds / candidates
+    found = {"image": image, "liking": liking, "seed": seed, "rest": within - seed}
+    return {"mean": float(margin.mean())} | {k: float(np.sqrt(v)) for k, v in found.items()}
+
+
+def validated(pool: Pool, design: Design) -> Validated:
+    """A pool's study, as the evidence reads one."""
+    accuracy, loss = pool.curves[..., 2], pool.curves[..., 3]
+    curves = Curves(accuracy[:, :, None], loss[:, :, None])
+    lucky = {metric: luck(curves, metric, RULE) for metric in ("accuracy", "log_loss")}
+    numbers = design.candidates
+
+    def at(candidate: int, moment: str) -> np.ndarray:
+        return pool.predicted[moment][numbers.index(candidate), :, None].astype(np.float32)
+
+    return Validated(
+        candidates=numbers,
+        names=tuple(f"setting {number}" for number in numbers),
+        labels=pool.labels,
+        classes=tuple(map(str, range(pool.predicted["final"].shape[-1]))),
+        units=pool.units,
+        fold_of=pool.fold_of[None],
+        folds=FOLDS,
+        log_probabilities=lambda candidate: at(candidate, "accuracy"),
+        other_epochs=OtherEpochs(
+            at=at,
+            training=lambda candidate: pool.training[numbers.index(candidate)][:, None],
+            luck=lambda candidate, metric: lucky[metric][numbers.index(candidate)],
+        ),
     )

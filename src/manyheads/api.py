@@ -22,6 +22,7 @@ from manyheads.evidence.claims import EnsembleClaim, LongerClaim
 from manyheads.evidence.comparisons import Margins
 from manyheads.evidence.findings import read_findings
 from manyheads.evidence.openings import Opening
+from manyheads.evidence.posterior import Posterior
 from manyheads.evidence.verdict import Verdict
 from manyheads.final_score import final_score
 from manyheads.fitting.call import fit
@@ -30,6 +31,7 @@ from manyheads.model.classifier import Classifier, load
 from manyheads.model.lesson_model import make_model
 from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
+from manyheads.sequential import run_until_decided
 from manyheads.settings import ImageSettings, SplitSettings
 from manyheads.shortcut.run import Checked, run_shortcut
 from manyheads.shortcut.settings import ShortcutSettings
@@ -161,6 +163,24 @@ class Study:
         )
         return self
 
+    def run_until_decided(
+        self,
+        *,
+        budget: float | None = None,
+        options: RunOptions | None = None,
+        listener: PlanListener | None = None,
+    ) -> Study:
+        """Run the study with more and more seeds until the best candidate is known; return it.
+
+        It begins with the study's `seeds`, doubles them and, with folds, repeats these, at looks
+        that are planned beforehand, so that the family-wise error rate stays at most 5 %. `budget`
+        is in seconds over all runs; None: no limit.
+        """
+        self._finished = run_until_decided(
+            self.settings, self.folder.path, budget=budget, options=options, listener=listener
+        )
+        return self
+
     @property
     def scores(self) -> dict[Any, Scores]:
         """The lesson's dictionary: `scores[droprate]["val_accuracy"]` is a list over epochs.
@@ -205,6 +225,18 @@ class Study:
         """
         margins = Margins(accuracy=accuracy, log_loss=log_loss)
         return read_findings(self.finished.folder, baseline=baseline, margins=margins).verdict
+
+    def posteriors(
+        self, *, baseline: int | None = None, accuracy: float = 0.01, log_loss: float = 0.02
+    ) -> tuple[Posterior, ...]:
+        """How probable it is that a candidate is better, equivalent or worse, beside the verdict.
+
+        For each comparison of `verdict`: probabilities in [0, 1] that the true difference lies
+        beyond, within or beyond the margin, given these images and seeds and no opinion beforehand.
+        They are of one pair each, not adjusted for many, and decide nothing. None with one seed.
+        """
+        margins = Margins(accuracy=accuracy, log_loss=log_loss)
+        return read_findings(self.finished.folder, baseline=baseline, margins=margins).posteriors
 
     @property
     def best(self) -> Classifier:

@@ -92,11 +92,13 @@ def run_study(
     options: RunOptions | None = None,
     listener: PlanListener | None = None,
     grouped: Callable[[Dataset, Features], Dataset] | None = None,
+    grows: bool = False,
     stop: threading.Event | None = None,
 ) -> Finished:
     """Run a study, or go on with it, in the run folder `out`; a finished one is only read.
 
-    `grouped` gives the images other groups, by their plain features, before they are divided.
+    `grouped` gives the images other groups, by their plain features, before they are divided. If it
+    `grows`, the study in `out` may have had fewer seeds or repeats.
     Raises `DataError` for a data set that cannot be trained on, `RunError` if `out` holds another
     study, another process is at work in it, or every head diverged, and `Interrupted` when `stop`
     is set.
@@ -116,7 +118,7 @@ def run_study(
         classes=dataset.classes,
         versions=versions(),
     )
-    with RunFolder(out).opened(study_document(settings, resolved)) as folder:
+    with RunFolder(out).opened(study_document(settings, resolved), grows=grows) as folder:
         features = _features(plan, weights, listener, stop)
         if grouped is not None:
             dataset = grouped(dataset, features.plain)

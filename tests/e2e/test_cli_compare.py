@@ -6,8 +6,10 @@ import csv
 import json
 import re
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from manyheads.api import Study
@@ -20,6 +22,8 @@ from manyheads.pipeline import Finished, run_study
 from manyheads.plan import RunOptions
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study, small_images, small_settings
+from tests.studies import rows_of
+from tests.unit.report.page_reader import read_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,9 +46,9 @@ def test_compare_says_what_it_compared_and_on_what(folded, tmp_path, capsys) -> 
     assert "droprate 0" in out
     assert "droprate 0.5" in out
     assert "Verdict  " in out
-    assert "33 images" in out
-    assert "3 folds, 2 times over" in out
-    assert "3 seeds" in out
+    assert "33 images in 3 folds × 2, 3 seeds" in out
+    assert "At the end of training" in out
+    assert "Best     Each of these sets holds the best" in out
 
 
 def test_the_side_file_of_a_model_of_all_images_gives_it_no_scores(folded) -> None:
@@ -54,27 +58,63 @@ def test_the_side_file_of_a_model_of_all_images_gives_it_no_scores(folded) -> No
     assert str(selected["validated"]).startswith("on no image")
 
 
-def test_every_pair_in_both_metrics_is_in_the_table(folded, tmp_path, capsys) -> None:
+def test_every_pair_in_every_metric_is_in_the_table(folded, tmp_path, capsys) -> None:
     run = run_folder(folded, tmp_path)
     assert main(["compare", str(run), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     with (run / "comparisons.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["metric"] for row in rows] == ["log_loss", "accuracy"]
-    for row, entry in zip(rows, told["entries"], strict=True):
+    assert [row["metric"] for row in rows] == ["log_loss", "accuracy", "final_log_loss", "gap"]
+    for row, entry in zip(rows, told["entries"] + told["ends"]["entries"], strict=True):
+        assert row["metric"] == entry["metric"]
         assert float(row["difference"]) == entry["difference"]
+        assert float(row["adjusted_low"]) == entry["adjusted_low"]
         assert row["outcome"] == entry["outcome"]
+    assert [found["metric"] for found in told["best"]] == ["log_loss", "accuracy"]
+    assert all(set(found["candidates"]) <= {1, 2} for found in told["best"])
+    assert "posteriors" not in told
 
 
-def test_a_difference_is_that_of_the_recorded_scores(folded) -> None:
-    findings = read_findings(folded.folder)
-    means = {
-        entry.candidate: entry.measures["chosen_val_loss"].mean for entry in findings.result.ranking
-    }
-    loss = next(entry for entry in findings.comparisons.entries if entry.metric == "log_loss")
+def test_a_difference_is_that_of_the_recorded_curves(folded) -> None:
+    curves = defaultdict(list)
+    for row in rows_of(folded.folder.history):
+        trial = tuple(int(row[name]) for name in ("candidate", "seed", "fold"))
+        curves[trial].append(float(row["val_loss"]))
+    scores = defaultdict(list)
+    for (candidate, seed, fold), curve in curves.items():
+        first = 3 * (fold // 3)  # of the repeat
+        others = [curves[candidate, seed, first + k] for k in range(3) if first + k != fold]
+        scores[candidate].append(curve[int(np.argmin(np.mean(others, axis=0)))])
+    means = {candidate: np.mean(found) for candidate, found in scores.items()}
+    (loss,) = read_findings(folded.folder).comparisons.of("log_loss")
     # Folds are of equal size here, so the mean over trials is that over images.
     assert loss.difference == pytest.approx(means[loss.first] - means[loss.second], abs=2e-3)
     assert loss.low <= loss.difference <= loss.high
+    ends = read_findings(folded.folder).verdict.ends
+    assert ends is not None
+    (end,) = ends.of("final_log_loss")
+    last = {c: np.mean([v[-1] for trial, v in curves.items() if trial[0] == c]) for c in (1, 2)}
+    assert end.difference == pytest.approx(last[end.first] - last[end.second], abs=2e-3)
+
+
+def test_probabilities_stand_beside_the_verdict_and_leave_it_alone(
+    folded, tmp_path, capsys
+) -> None:
+    run = run_folder(folded, tmp_path)
+    assert main(["compare", str(run)]) == 0
+    plain = capsys.readouterr().out
+    assert "P(equivalent)" not in plain
+    assert main(["compare", str(run), "--bayes"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("P(equivalent)") == 2
+    assert out.partition("Verdict  ")[2] == plain.partition("Verdict  ")[2]
+    assert main(["compare", str(run), "--bayes", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["posteriors"]
+    assert [entry["metric"] for entry in told] == ["log_loss", "accuracy"]
+    for entry in told:
+        shares = [entry[name] for name in ("better", "equivalent", "worse")]
+        assert sum(shares) == pytest.approx(1)
+        assert min(shares) >= 0
 
 
 def test_a_generous_margin_makes_differences_equivalent(folded, tmp_path, capsys) -> None:
@@ -105,6 +145,8 @@ def test_one_seed_declares_nothing_and_says_why(tmp_path: Path, capsys) -> None:
     told = json.loads(capsys.readouterr().out)
     assert {entry["outcome"] for entry in told["entries"]} == {"undecided"}
     assert any("seed" in sentence for sentence in told["verdict"])
+    assert main(["compare", str(tmp_path / "run"), "--bayes"]) == 0
+    assert "Probabilities: none. With one seed" in capsys.readouterr().out
 
 
 def test_a_single_candidate_has_nothing_to_compare(tmp_path: Path, capsys) -> None:
@@ -129,6 +171,50 @@ def test_the_report_is_one_file_that_names_the_verdict(folded, tmp_path, capsys)
     assert str(run / "report.html") in capsys.readouterr().out
 
 
+def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) -> None:
+    run, findings = run_folder(folded, tmp_path), read_findings(folded.folder)
+    assert main(["report", str(run)]) == 0
+    page = read_page((run / "report.html").read_text(encoding="utf-8"))
+    begin, section = page.by_id("verdict").text, page.by_id("comparisons").text
+    cells = [cell.text for cell in page.by_id("verdict").all("td")]
+    for found in findings.verdict.best:
+        assert f"{len(found.candidates)} of 2" in cells
+    for each in findings.winner:
+        assert f"{each.naive:.3f}" in cells
+        assert f"{each.score:.3f} ({each.low:.3f} to {each.high:.3f})" in cells
+    assert "Bias-corrected bootstrap, no test set" in begin
+    assert "The log loss is at the epochs best in it; the model has those of best_accuracy" in begin
+    assert "Final log loss margin" in section
+    assert "Gap to the training loss margin" in section
+    for hint in findings.verdict.hints:
+        assert hint in section
+        assert hint not in begin
+
+
+def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) -> None:
+    images = small_images(tmp_path / "images", test=4)
+    run = tmp_path / "run"
+    findings = run_study(small_settings(images, seeds=2), run).findings
+    assert findings is not None
+
+    def last_column() -> list[str]:
+        assert main(["report", str(run)]) == 0
+        section = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("verdict")
+        tables = [[list(row.all("th", "td")) for row in t.all("tr")] for t in section.all("table")]
+        (table,) = [t for t in tables if t[0][1].text == "Estimate (95 % interval)"]
+        return [row[-1].text for row in table]
+
+    selected = findings.result.ranking[0].candidate
+    assert main(["test", str(run)]) == 0
+    title, accuracy, log_loss, *_ = last_column()
+    expected = findings.winner[1]
+    assert title == "Expected without these images"
+    assert accuracy.startswith(f"{expected.score:.3f} (")
+    assert log_loss == "–"  # the model is at the epoch of best_accuracy
+    assert main(["test", str(run), "--candidate", str(3 - selected), "--again"]) == 0
+    assert last_column()[0] != "Expected without these images"
+
+
 def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     shutil.rmtree(finished.dataset.root)
@@ -146,6 +232,10 @@ def test_python_gives_the_same_verdict(folded) -> None:
     study = Study(folded.dataset.root, droprate=[0.0, 0.5], out=folded.folder.path)
     study._finished = folded
     assert study.verdict().sentences == read_findings(folded.folder).verdict.sentences
+    assert study.posteriors() == read_findings(folded.folder).posteriors
+    (loss, accuracy) = study.posteriors(baseline=2, accuracy=1.0, log_loss=0.001)
+    assert (accuracy.metric, accuracy.first, accuracy.second) == ("accuracy", 1, 2)
+    assert accuracy.equivalent > loss.equivalent
 
 
 def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ def add(commands) -> argparse.ArgumentParser:
         "for ETA times as many, and so on to the last epoch; what is trained to the end has the "
         f"numbers that it has without --prune (ETA: {USUAL_ETA}; default: prune none)",
     )  # fmt: skip
+    training.add_argument(
+        "--until-decided", action="store_true",
+        help="add seeds, then repeats of the folds, until the best candidate is known or cannot be "
+        "with what is left; --seeds are those to begin with. When to look, and at what level, is "
+        "fixed beforehand, so that the family-wise error rate stays at most 5 %%",
+    )  # fmt: skip
+    training.add_argument(
+        "--budget", metavar="TIME",
+        help="with --until-decided: begin no look that would end later, such as 90s, 30m or 2h, "
+        "counted over all runs of the same command (default: no limit)",
+    )  # fmt: skip
     options.add_run(parser, "runs/ and the data set's name")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the grid and an estimate, and do nothing"
@@ -84,6 +95,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.study.folder import RunFolder
 
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
+    budget = _budget(args)
     image = ImageSettings() if args.features else options.image_settings(args)
     settings = options.study_settings(
         args, image,
@@ -93,7 +105,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     if args.dry_run:
         _print_plan(settings, options.run_options(args), out, stop)
         return
-    finished = run_shown(settings, out, options.run_options(args), stop)
+    if args.until_decided:
+        finished = _run_until_decided(settings, out, budget, options.run_options(args), stop)
+    else:
+        finished = run_shown(settings, out, options.run_options(args), stop)
     show(finished, as_json=args.json)
 
 
@@ -106,6 +121,35 @@ def run_shown(
 
     with announced() as screen:
         return run_study(settings, out, options=run_options, listener=screen, stop=stop)
+
+
+def _budget(args: argparse.Namespace) -> float | None:
+    from manyheads.errors import SettingError
+    from manyheads.fitting.settings import seconds_of
+
+    if args.budget is None:
+        return None
+    if not args.until_decided:
+        raise SettingError(
+            "--until-decided with --budget", "--budget alone", "add it, or leave out --budget"
+        )
+    return seconds_of(args.budget)
+
+
+def _run_until_decided(
+    settings: StudySettings,
+    out: str | Path,
+    budget: float | None,
+    run_options: RunOptions,
+    stop: threading.Event,
+) -> Finished:
+    from manyheads.cli.plan import announced
+    from manyheads.sequential import run_until_decided
+
+    with announced() as screen:
+        return run_until_decided(
+            settings, out, budget=budget, options=run_options, listener=screen, stop=stop
+        )
 
 
 def show(finished: Finished, *, as_json: bool = False) -> None:

@@ -18,7 +18,7 @@ from manyheads.evidence.comparisons import (
     Margins,
     compare,
 )
-from manyheads.evidence.paired import ALPHA
+from manyheads.evidence.looks import level_of
 from manyheads.evidence.posterior import Posterior, posteriors
 from manyheads.evidence.reading import read_curves, read_validated
 from manyheads.evidence.selection import Curves, Nested, Optimism, nested, optimism
@@ -118,7 +118,7 @@ def read_findings(
     *,
     baseline: object = None,
     margins: Margins = _MARGINS,
-    alpha: float = ALPHA,
+    alpha: float | None = None,
 ) -> Findings:
     """The findings of the finished study in `folder`.
 
@@ -129,6 +129,8 @@ def read_findings(
     document = folder.document()
     settings, resolved = read_study(document)
     result = finished_result(folder, settings)
+    level, said = level_of(folder)
+    alpha = level if alpha is None else alpha
     differences = Differences(read_validated(folder.store, settings, result, resolved.classes))
     validated = differences.validated
     best = [entry.candidate for entry in result.ranking]
@@ -151,7 +153,7 @@ def read_findings(
         return setting.epochs * epoch_cost(setting)
 
     sets = [best_set(differences, m, cost, among=rivals, alpha=alpha) for m in COMPARED]
-    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0])
+    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], said=said)
     return Findings(folder, document, settings, resolved, result, differences, answer)
 
 

@@ -89,6 +89,38 @@ def needs_of(
     return [a or b for a, b in zip(by_count, by_images, strict=True)]
 
 
+def chances_after(
+    found: Sequence[Paired],
+    layout: Layout,
+    margins: Sequence[float],
+    level: float,
+    seeds: int,
+    repeats: int,
+) -> list[float]:
+    """How probably each difference is settled once this study has so many seeds and repeats.
+
+    Its images stay the same, so the difference will move only by what seeds have contributed:
+    `N(D, heads now − heads then)`. Settled at `level` is a difference that is declared, or shown to
+    be within its margin.
+    """
+    if not found:
+        return []
+    family = Family(found)
+    parts, seeds_now = family.parts, np.array([each.seeds for each in found])
+    fewer = np.minimum(1, seeds_now * len(layout.cells) / (seeds * repeats))
+    heads, df = parts.heads * fewer, np.full(len(found), (seeds - 1.0) * layout.folds * repeats)
+    moves = np.sqrt(np.maximum(parts.heads - heads, 1e-12))
+
+    def width(alpha: float) -> Float64[np.ndarray, "comparisons"]:
+        return half_width(parts.images, heads, parts.df_images, df, 1 - alpha)
+
+    declared, alike = width(level), np.asarray(margins) - width(2 * level)
+    power = ndtr((family.size - declared) / moves) + ndtr((-family.size - declared) / moves)
+    within = ndtr((alike - family.size) / moves) - ndtr((-alike - family.size) / moves)
+    settled = np.where(alike >= declared, 1.0, power + np.where(alike > 0, within, 0.0))
+    return np.minimum(settled, 1).tolist()
+
+
 class _Study:
     """The parts of all comparisons as columns, and what would become of them."""
 

@@ -32,7 +32,7 @@ class Posterior:
 
 
 def posteriors(differences: Differences, comparisons: Comparisons) -> Iterator[Posterior]:
-    """The probabilities for each comparison of at least two seeds, with its margins."""
+    """The probabilities for each comparison of at least two seeds and units, with its margins."""
     entries = [entry for entry in comparisons.entries if entry.seeds > 1]
     pairs = [differences.between(e.first, e.second, e.metric) for e in entries]
     measured = [pair for pair in pairs if pair is not None]
@@ -43,7 +43,11 @@ def posteriors(differences: Differences, comparisons: Comparisons) -> Iterator[P
     # One-sided p of "at most the margin" is the probability below it, under a flat prior.
     above = 1 - tests.p_above(margin)
     below = 1 - tests.p_below([-each for each in margin])
-    for entry, more, less in zip(entries, above.tolist(), below.tolist(), strict=True):
+    for entry, more, less, unknown in zip(
+        entries, above.tolist(), below.tolist(), tests.unknown, strict=True
+    ):
+        if unknown:
+            continue
         better, worse = (more, less) if entry.metric == "accuracy" else (less, more)
         yield Posterior(
             entry.metric, entry.first, entry.second, better, max(0.0, 1 - better - worse), worse

@@ -87,7 +87,7 @@ class TwoWay:
     of_units: float
     of_seeds: float
     of_both: float
-    df_units: int
+    df_units: float
     df_seeds: int
 
     @property
@@ -103,21 +103,24 @@ def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) ->
     With `y = (Σ_images d − size · D) · U / N`, whose mean is 0 (a ratio's linear part, so that
     units of unequal size do no harm):
 
-        of_units = Σ_u ȳ_u² / (U − 1) / U
+        of_units = Σ_u ȳ_u² / U² · E / (E − 1)              E = N² / Σ_u size_u²
         of_seeds = Σ_c Σ_s (y_sc − ȳ_c)² / (S − 1) / S      y_sc: the cell's sum, over U · R
         of_both  = Σ_c n_c · MS_residual(c) / S / (U · R)²
 
     In a given split (one cell) these are MS_units, MS_seeds and MS_residual over S · U, and the
     variance is `(MS_units + MS_seeds − MS_residual) / (S · U)`: two-way random effects without
-    replication. In folds every cell has heads of its own, so seeds count within cells. No NaN.
+    replication. In folds every cell has heads of its own, so seeds count within cells. Units of
+    unequal size are worth E of equal size (Kish 1965, section 11.7): the variance is known from so
+    many, with E − 1 degrees of freedom. No NaN.
     """
     seeds, repeats, units = sums.shape
     difference = sums.sum() / (seeds * repeats * layout.images)
     y = (sums - layout.sizes * difference) * (units / layout.images)
     by_unit = y.mean(axis=(0, 1))
-    of_units = (by_unit**2).sum() / max(units - 1, 1) / units
+    worth = layout.images**2 / float((layout.sizes**2).sum())
+    of_units = (by_unit**2).sum() / units**2 * (worth / (worth - 1) if units > 1 else 1)
     if seeds == 1:
-        return TwoWay(float(difference), float(of_units), 0.0, 0.0, units - 1, 0)
+        return TwoWay(float(difference), float(of_units), 0.0, 0.0, worth - 1, 0)
     apart = y - y.mean(axis=0)  # from the mean over seeds
     between = layout.by_cell(apart)
     squares = (between**2).sum(axis=0)
@@ -130,7 +133,7 @@ def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) ->
         of_units=float(of_units),
         of_seeds=float(squares.sum() / scale),
         of_both=float(of_rest.sum() / scale),
-        df_units=units - 1,
+        df_units=worth - 1,
         df_seeds=(seeds - 1) * layout.heads,
     )
 
@@ -147,7 +150,7 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     """
     more = units + 2
     difference = found.difference * units / more
-    squares = found.of_units * max(units - 1, 1) * units + units * found.difference**2 + 2
+    squares = found.of_units * units**2 + units * found.difference**2 + 2
     of_units = squares / more**2 - difference**2 / more
     return replace(found, difference=difference, of_units=of_units)
 

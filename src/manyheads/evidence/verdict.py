@@ -52,8 +52,12 @@ def verdict_of(
     ends: Comparisons | None = None,
     best: Sequence[BestSet] = (),
     selected: int | None = None,
+    said: Sequence[str] = (),
 ) -> Verdict:
-    """The verdict of a study; `selected` is the candidate that the study's rule chose, if any."""
+    """The verdict of a study; `selected` is the candidate that the study's rule chose, if any.
+
+    What else is to be `said` of how it came about is among its notes.
+    """
     names = Names(validated)
     entries = comparisons.entries
     hints: tuple[str, ...] = ()
@@ -70,7 +74,7 @@ def verdict_of(
         spoken += [_end(ends, names)] if ends is not None else []
         hints = tuple(_hints(comparisons, names))
     spoken.append(_basis(validated, comparisons))
-    notes = tuple(_notes(validated, comparisons, names, selected))
+    notes = (*_notes(validated, comparisons, names, selected), *said)
     return Verdict(tuple(spoken), notes, hints, comparisons, ends, tuple(best))
 
 

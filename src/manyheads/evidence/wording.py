@@ -49,6 +49,13 @@ class Names:
             shown[0] = self._shown(candidates[0])
         return joined(shown, "or")
 
+    def listed(self, candidates: Sequence[int], most: int) -> str:
+        """Candidates by name; those beyond the first `most` are counted."""
+        shown = [self._short(each) for each in candidates[:most]]
+        shown[0] = self._shown(candidates[0])
+        more = len(candidates) - len(shown)
+        return joined([*shown, f"{more:,} more"] if more else shown)
+
     def _shown(self, candidate: int) -> str:
         name = self.full[candidate]
         return f"({name})" if "," in name else name

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
 EPOCHS = 100  # of a curve
 ROWS = 200  # of a table
+BEST = 10  # named candidates that may be the best
 WRONG = 48  # images
 CONFUSED = 20  # classes in the confusion matrix
 RECALLS = 40  # classes in their plot

@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from manyheads.report.panel import Panel
 from manyheads.report.parts import (
+    Best,
     Calibration,
     Candidate,
     Classes,
     Comparisons,
+    Expectation,
     Selection,
     TestRecord,
     WrongImages,
@@ -70,7 +72,8 @@ class Missing(NamedTuple):
 class ReportContent:
     """A whole report. `candidates` are best first by the study's rule, and at most one is selected.
 
-    The first sentence of `verdict` is the headline. `run` is the run folder as the user wrote it.
+    The first sentence of `verdict` is the headline, `best` and `expected` stand beside it; `ends`
+    are comparisons at the end of training. `run` is the run folder as the user wrote it.
     `missing` gives a reason of its own, by the part's name, where a general one would be wrong.
     """
 
@@ -82,7 +85,10 @@ class ReportContent:
     versions: tuple[tuple[str, str], ...]
     weights: str
     command: str
+    best: tuple[Best, ...] = ()
+    expected: Expectation | None = None
     comparisons: Comparisons | None = None
+    ends: Comparisons | None = None
     selection: Selection | None = None
     calibration: Calibration | None = None
     classes: Classes | None = None

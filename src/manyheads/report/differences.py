@@ -8,27 +8,28 @@ from dataclasses import dataclass
 from statistics import median
 
 from manyheads.report.bounds import DRAWN
-from manyheads.report.content import ReportContent
-from manyheads.report.parts import LESS_IS_BETTER, Comparison
+from manyheads.report.parts import LESS_IS_BETTER, Candidate, Comparison, Comparisons
 from manyheads.report.scales import Scale, padded
 from manyheads.report.svg import Tick
 from manyheads.report.words import change, unit_scale
 
 
-def comparison_plots(content: ReportContent) -> list[ComparisonPlot]:
+def comparison_plots(
+    comparisons: Comparisons | None, selected: Candidate | None
+) -> list[ComparisonPlot]:
     """A plot for each metric compared, of at most `DRAWN` rows.
 
     Where there are more, those with the selected candidate come first.
     """
-    if content.comparisons is None:
+    if comparisons is None:
         return []
-    selected = content.selected.name if content.selected else ""
+    name = selected.name if selected else ""
     plots = []
-    for metric in dict.fromkeys(entry.metric for entry in content.comparisons.entries):
-        entries = [entry for entry in content.comparisons.entries if entry.metric == metric]
+    for metric in dict.fromkeys(entry.metric for entry in comparisons.entries):
+        entries = [entry for entry in comparisons.entries if entry.metric == metric]
         if len(entries) > DRAWN:
-            entries.sort(key=lambda entry: selected not in (entry.first, entry.second))
-        margin = content.comparisons.margins.get(metric)
+            entries.sort(key=lambda entry: name not in (entry.first, entry.second))
+        margin = comparisons.margins.get(metric)
         plots.append(comparison_plot(metric, entries, margin))
     return plots
 

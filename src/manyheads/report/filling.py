@@ -19,11 +19,9 @@ from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.evidence import metrics
 from manyheads.evidence.findings import Findings
-from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.openings import Opening, day_and_time, openings
-from manyheads.evidence.wording import needs_words
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
-from manyheads.report import bounds, parts
+from manyheads.report import bounds, compared, parts
 from manyheads.report.answers import Answers
 from manyheads.report.claims import claim_sections
 from manyheads.report.content import Missing, ReportContent
@@ -44,6 +42,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
     run, answers = str(findings.folder.path), Answers(findings)
     missing: dict[str, Missing] = {}
+    expected = compared.expected(findings)
     wrong, warnings, views = None, None, None
     try:
         dataset = _same_dataset(findings, stop)
@@ -60,18 +59,21 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
-        verdict=(*findings.verdict.sentences, *findings.verdict.notes, *findings.verdict.hints),
+        verdict=(*findings.verdict.sentences, *findings.verdict.notes),
         candidates=tuple(_candidates(findings)),
         settings=tuple(_settings(findings.document)),
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
-        comparisons=_comparisons(findings),
+        best=tuple(compared.best(findings)),
+        expected=expected,
+        comparisons=compared.comparisons(findings),
+        ends=compared.ends(findings),
         selection=_selection(findings),
         calibration=answers.calibration(),
         classes=answers.classes(),
         wrong=wrong,
-        test=_test(findings),
+        test=_test(findings, expected),
         warnings=warnings,
         sections=(*filter(None, [views]), *claim_sections(findings.folder)),
         missing=missing,
@@ -154,34 +156,6 @@ def _curves(store: Store, candidate: int) -> dict[str, parts.Curve]:
     return curves
 
 
-def _comparisons(findings: Findings) -> parts.Comparisons | None:
-    validated, comparisons = findings.validated, findings.comparisons
-    if not comparisons.entries:
-        return None
-    return parts.Comparisons(
-        entries=tuple(
-            parts.Comparison(
-                first=validated.name(entry.first),
-                second=validated.name(entry.second),
-                metric=entry.metric,
-                difference=parts.Interval(
-                    entry.difference, entry.adjusted_low, entry.adjusted_high
-                ),
-                outcome=entry.outcome,
-                p=entry.p_holm,
-                settled_by=needs_words(entry.needs),
-            )
-            for entry in comparisons.entries
-        ),
-        margins={
-            "accuracy": comparisons.margins.accuracy, "log_loss": comparisons.margins.log_loss
-        },
-        words=f"{findings.verdict.sentences[-1]} Intervals are for images and seeds drawn anew "
-        "together, adjusted for all comparisons of a family like p (Holm): one that excludes 0 is "
-        "of a significant difference.",
-    )  # fmt: skip
-
-
 def _selection(findings: Findings) -> parts.Selection:
     rule, found = findings.settings.select, findings.nested
     words = f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}."
@@ -229,15 +203,19 @@ def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
     return dataset
 
 
-def _test(findings: Findings) -> parts.TestRecord | None:
+def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecord | None:
     """The latest opening of the test images, and when each was."""
     entries = openings(findings.folder)
     if not entries:
         return None
     last, scores = entries[-1], entries[-1].scores
+    expected: dict[str, parts.Interval] = {}
+    if last.model.candidate == findings.result.ranking[0].candidate:
+        expected = {each.metric: each.estimate for each in expectation.scores if each.of_model}
     at_train_shares = {
-        "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
-    }  # fmt: skip
+        "accuracy": compared.interval(scores.accuracy_at_train_shares),
+        "log_loss": compared.interval(scores.log_loss_at_train_shares),
+    }
     return parts.TestRecord(
         measured_on=f"{scores.images:,} test images",
         model=_model_words(findings, last),
@@ -245,8 +223,9 @@ def _test(findings: Findings) -> parts.TestRecord | None:
         scores=tuple(
             parts.Score(
                 metric=name,
-                estimate=_interval(getattr(scores, name)),
-                reweighted=_interval(at_train_shares[name]) if name in at_train_shares else None,
+                estimate=compared.interval(getattr(scores, name)),
+                reweighted=at_train_shares.get(name),
+                expected=expected.get(name),
             )
             for name in parts.SCORES
         ),
@@ -259,9 +238,3 @@ def _test(findings: Findings) -> parts.TestRecord | None:
 def _model_words(findings: Findings, entry: Opening) -> str:
     setting = findings.settings.grid[entry.model.candidate - 1]
     return setting_words(setting, findings.settings.grid.varying)
-
-
-def _interval(estimate: Estimate) -> parts.Interval:
-    low = -math.inf if estimate.low is None else estimate.low
-    high = math.inf if estimate.high is None else estimate.high
-    return parts.Interval(estimate.value, low, high)

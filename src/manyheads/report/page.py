@@ -115,7 +115,8 @@ def _view(content: ReportContent) -> dict[str, Any]:
             for name, part in (_MISSING | dict(content.missing)).items()
         },
         "opened_for": {each.model for each in content.test.openings} if content.test else (),
-        "plots": comparison_plots(content),
+        "plots": comparison_plots(content.comparisons, content.selected),
+        "end_plots": comparison_plots(content.ends, content.selected),
         "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
         "panels": {metric: svg.draw_panel(panel) for metric, panel in panels.items()},
         "epochs": longest,
@@ -140,8 +141,15 @@ def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None
     made: dict[str, Any] = {"scores": tables.scores_table(content)}
     if len(content.candidates) > bounds.DRAWN:
         made["more_scores"] = tables.scores_table(content, bounds.ROWS)
+    if content.best:
+        made["best"] = tables.best_table(content.best)
+    if content.expected:
+        name = content.selected.name if content.selected else "the selected setting"
+        made["expected"] = tables.expected_table(content.expected, name)
     if content.comparisons:
         made["comparisons"] = tables.comparisons_table(content.comparisons)
+    if content.ends:
+        made["ends"] = tables.comparisons_table(content.ends)
     if content.selection:
         made["optimism"] = tables.optimism_table(content.selection)
         made["procedure"] = tables.model_scores_table(
@@ -185,12 +193,11 @@ def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
     selected = content.selected
     facts = [("Selected", selected.name)] if selected else []
-    if selected:
-        facts += [
-            (words.capital(words.metric_words(name)), words.spread(selected.scores[name]))
-            for name in ("accuracy", "log_loss")
-            if name in selected.scores
-        ]
+    scores = selected.scores if selected else {}
+    for name in ("accuracy", "log_loss"):
+        if name in scores:
+            title = f"{words.capital(words.metric_words(name))} at chosen epochs"
+            facts.append((title, words.spread(scores[name])))
     trials = sum(each.trials for each in content.candidates)
     return [*facts, ("Candidates", f"{len(content.candidates):,}"), ("Trials", f"{trials:,}")]
 

@@ -57,7 +57,7 @@ def write_figures(folder: Path, content: ReportContent) -> list[Path]:
 
 
 def _figures(content: ReportContent) -> Iterator[tuple[str, Figure]]:
-    if plots := comparison_plots(content):
+    if plots := comparison_plots(content.comparisons, content.selected):
         yield "comparisons", _comparisons(plots)
     if panels := list(curve_panels(content).values()):
         yield "curves", _panels(panels)

@@ -29,7 +29,9 @@ SCORES = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
 }
-LESS_IS_BETTER = ("log_loss", "brier", "ece")
+# What is compared at the end of training.
+ENDS = {"final_log_loss": "final log loss", "gap": "gap to the training loss"}
+LESS_IS_BETTER = ("log_loss", "brier", "ece", "final_log_loss", "gap")
 CURVES = {
     "val_accuracy": "Validation accuracy",
     "val_loss": "Validation log loss",
@@ -55,7 +57,7 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two candidates, by name, in one metric of `SCORES`: `difference` is first minus second.
+    """Two candidates, by name, in a metric of `SCORES` or `ENDS`: the first minus the second.
 
     `outcome` is of the first; `p` is Holm's; `settled_by` says what would settle an open question.
     Raises `ValueError` for a difference that is not a finite number; its interval may be endless.
@@ -78,12 +80,50 @@ class Comparison:
 class Comparisons:
     """Comparisons in the order to show them, and by metric the margin of what makes a difference.
 
-    `words` says how they were made: on which images and over which trials.
+    `words` says how they were made: on which images and over which trials. `hints` are sentences on
+    what would settle those that are undecided.
     """
 
     entries: tuple[Comparison, ...]
     margins: Mapping[str, float]
     words: str = ""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The candidates that may be the best in a metric, `count` out of `compared`.
+
+    `names` are those of all, or of some and how many more; `cheapest` is one of them, or empty
+    where all cost the same.
+    """
+
+    metric: str
+    names: str
+    count: int
+    compared: int
+    cheapest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """A score of the selected setting: `naive` on the images that chose it, and on new images.
+
+    `of_model` tells that it is at the epochs of the model that the study hands over.
+    """
+
+    metric: str
+    naive: float
+    estimate: Interval
+    of_model: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What to expect of the selected setting on new images; `words` says how that is known."""
+
+    words: str
+    scores: tuple[Expected, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +151,15 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A model's score, by its name in `SCORES`; `reweighted` is at the classes' training shares."""
+    """A model's score, by its name in `SCORES`; `reweighted` is at the classes' training shares.
+
+    `expected` is what was to be expected of its setting without these images.
+    """
 
     metric: str
     estimate: Interval
     reweighted: Interval | None = None
+    expected: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,12 @@ from manyheads.report.content import ReportContent, Table
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import (
     SCORES,
+    Best,
     Calibration,
     Candidate,
     Classes,
     Comparisons,
+    Expectation,
     Score,
     Selection,
 )
@@ -57,6 +59,39 @@ def _of(shown: list[Candidate], every: tuple[Candidate, ...]) -> str:
     return f"; {len(shown)} of {len(every):,} candidates" if len(every) > len(shown) else ""
 
 
+def best_table(best: tuple[Best, ...]) -> Table:
+    """The candidates that may be the best, a row for each metric."""
+    kept = 4 if any(each.cheapest for each in best) else 3
+    columns = ("Score", "May be the best, best mean first", "How many", "The cheapest of them")
+    rows = (
+        (
+            capital(metric_words(each.metric)),
+            each.names,
+            f"{each.count:,} of {each.compared:,}",
+            each.cheapest or NOTHING,
+        )
+        for each in best
+    )
+    return Table(
+        caption="Candidates that may be the best; each set holds the best with 95 % confidence",
+        columns=columns[:kept],
+        rows=tuple(row[:kept] for row in rows),
+        names=kept,
+    )
+
+
+def expected_table(expected: Expectation, name: str) -> Table:
+    """What to expect of the selected setting, called `name`, beside what it scored."""
+    return Table(
+        caption=f"What to expect of {name}",
+        columns=("Score", "On the images that chose it", "On new images (95 % interval)"),
+        rows=tuple(
+            (capital(metric_words(each.metric)), score(each.naive), interval(each.estimate))
+            for each in expected.scores
+        ),
+    )
+
+
 def comparisons_table(comparisons: Comparisons) -> Table:
     """A row for each comparison, with what would settle it."""
     entries = comparisons.entries[:ROWS]
@@ -65,7 +100,7 @@ def comparisons_table(comparisons: Comparisons) -> Table:
         caption="Differences, first minus second" + (f"; {more:,} more are not shown" * (more > 0)),
         columns=(
             "First", "Second", "Metric", "Outcome of the first", "What would settle it",
-            "Difference (95 % interval)", "p (Holm)",
+            "Difference (adjusted 95 % interval)", "p (Holm)",
         ),
         rows=tuple(
             (
@@ -84,19 +119,20 @@ def comparisons_table(comparisons: Comparisons) -> Table:
 
 
 def model_scores_table(caption: str, scores: tuple[Score, ...]) -> Table:
-    """A model's scores with their intervals, and at the training shares where that was measured."""
-    reweighted = any(each.reweighted for each in scores)
-    columns = ("Score", "Estimate (95 % interval)", "At the training shares of classes")
-    rows = (
-        (
-            capital(metric_words(each.metric)),
-            interval(each.estimate),
-            interval(each.reweighted) if each.reweighted else NOTHING,
-        )
-        for each in scores
-    )
-    kept = 3 if reweighted else 2
-    return Table(caption=caption, columns=columns[:kept], rows=tuple(row[:kept] for row in rows))
+    """A model's scores with their intervals; at the training shares, and beside what was expected,
+    where that was measured."""
+    columns = [
+        ("Score", [capital(metric_words(each.metric)) for each in scores]),
+        ("Estimate (95 % interval)", [interval(each.estimate) for each in scores]),
+    ]
+    for title, others in (
+        ("At the training shares of classes", [each.reweighted for each in scores]),
+        ("Expected without these images", [each.expected for each in scores]),
+    ):
+        if any(others):
+            columns.append((title, [interval(each) if each else NOTHING for each in others]))
+    titles, cells = zip(*columns, strict=True)
+    return Table(caption=caption, columns=titles, rows=tuple(zip(*cells, strict=True)))
 
 
 def optimism_table(selection: Selection) -> Table:

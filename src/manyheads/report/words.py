@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from manyheads.report.parts import LESS_IS_BETTER, SCORES, Interval, Spread
+from manyheads.report.parts import ENDS, LESS_IS_BETTER, SCORES, Interval, Spread
 from manyheads.report.scales import minus
 
 NOTHING = "–"
@@ -52,7 +52,9 @@ def unit_scale(metric: str) -> float:
 
 def unit(metric: str) -> str:
     """The unit of a difference in `metric`."""
-    return "nats" if metric == "log_loss" else "points" if unit_scale(metric) > 1 else ""
+    if metric == "log_loss" or metric in ENDS:
+        return "nats"
+    return "points" if unit_scale(metric) > 1 else ""
 
 
 def p_value(p: float | None) -> str:
@@ -63,8 +65,8 @@ def p_value(p: float | None) -> str:
 
 
 def metric_words(metric: str) -> str:
-    """The words for a metric of `SCORES`; any other is its own."""
-    return SCORES.get(metric, metric)
+    """The words for a metric of `SCORES` or `ENDS`; any other is its own."""
+    return (SCORES | ENDS).get(metric, metric)
 
 
 def capital(text: str) -> str:

@@ -11,6 +11,7 @@ heads/          the best epoch of each candidate (safetensors), bounded in numbe
 best.keras      the best model, whole; best.keras.json says how to use it (best.xml with its .bin,
                 and best.xml.json, on a backbone that Keras does not build)
 curves.png      the figure
+looks.json      of a study that grows until it is decided: its planned looks, and what came of them
 test.json       when the test images were opened, for which model, and its scores
 claims/         what was found on the lesson's claims
 """
@@ -28,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from manyheads.errors import RunError
 from manyheads.places import disk_errors, make_folder, write_text
-from manyheads.study.settings import differences, read_toml, to_toml
+from manyheads.study.settings import differences, is_grown, read_toml, to_toml
 
 MODEL_SUFFIXES = (".keras", ".xml")
 
@@ -50,6 +51,7 @@ class RunFolder:
         self.comparisons = self.path / "comparisons.csv"
         self.report = self.path / "report.html"
         self.openings = self.path / "test.json"
+        self.looks = self.path / "looks.json"
         self.claims = self.path / "claims"
 
     @property
@@ -82,9 +84,10 @@ class RunFolder:
         return read_toml(self.settings)
 
     @contextmanager
-    def opened(self, document: dict[str, Any]) -> Iterator[RunFolder]:
+    def opened(self, document: dict[str, Any], *, grows: bool = False) -> Iterator[RunFolder]:
         """Hold the folder for the study of `document`, new or begun before.
 
+        If it `grows`, the study in it may have had fewer seeds or repeats, and becomes this one.
         Raises `RunError` if another process holds it, or if the study in it is another one: then
         the error shows the settings that differ.
         """
@@ -92,7 +95,7 @@ class RunFolder:
             raise RunError(f"a folder at {self.path}", "a file", "choose another --out")
         make_folder(self.path)
         with self.held():
-            self._claim(document)
+            self._claim(document, grows=grows)
             yield self
 
     @contextmanager
@@ -113,9 +116,9 @@ class RunFolder:
         finally:
             lock.release()
 
-    def _claim(self, document: dict[str, Any]) -> None:
+    def _claim(self, document: dict[str, Any], *, grows: bool) -> None:
         if not self.settings.exists():
-            ours = (".lock", self.claims.name)
+            ours = (".lock", self.claims.name, self.looks.name)
             strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
             if strangers:
                 raise RunError(
@@ -125,8 +128,11 @@ class RunFolder:
                 )
             write_text(self.settings, to_toml(document))
             return
-        changed = differences(read_toml(self.settings), document)
-        if changed:
+        former = read_toml(self.settings)
+        changed = differences(former, document)
+        if changed and grows and is_grown(former, document):
+            write_text(self.settings, to_toml(document))
+        elif changed:
             raise RunError(
                 f"the settings of the study that {self.path} holds",
                 "; ".join(changed),

@@ -303,6 +303,15 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return lines
 
 
+def is_grown(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether `new` is the study of `old` with more seeds, more repeats of its folds, or both."""
+    sizes = "seeds", "repeats"
+    before, after = ([doc["study"].get(name, 0) for name in sizes] for doc in (old, new))
+    study = {**old["study"], **{n: new["study"][n] for n in sizes if n in new["study"]}}
+    more = all(a <= b for a, b in zip(before, after, strict=True))
+    return more and not differences({**old, "study": study}, new)
+
+
 def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in document.items():
         if isinstance(value, dict):

@@ -257,3 +257,13 @@ class Trials:
 
     def __iter__(self) -> Iterator[Trial]:
         return (self[index] for index in range(len(self)))
+
+    def same(self, trial: Trial) -> Trial:
+        """The trial with the candidate, seed and fold of one in a study that was no larger.
+
+        Raises `IndexError` if this study has no such trial.
+        """
+        candidates, seeds, folds = self.shape
+        if trial.candidate > candidates or trial.seed >= seeds or trial.fold >= folds:
+            raise IndexError(trial)
+        return self[((trial.candidate - 1) * seeds + trial.seed) * folds + trial.fold]

@@ -23,7 +23,7 @@ from jaxtyping import Float16, Int64
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics, Predictions
 from manyheads.study.schema import SCHEMA_VERSION, statements
-from manyheads.study.space import Trial
+from manyheads.study.space import Trial, Trials
 
 _LARGEST = 250_000_000  # bytes of predictions in one part: SQLite's limit of a value is a billion
 
@@ -75,12 +75,19 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def prepare(self, trials: Iterable[Trial]) -> None:
-        """Record all trials of the study once; those that a crash left running are pending."""
+    def prepare(self, trials: Trials) -> None:
+        """Record all trials of the study once; those that a crash left running are pending.
+
+        A study that has grown keeps what it has of the trials that it had, under their new numbers.
+        """
         with self._transaction():
-            if self._db.execute("SELECT count(*) FROM trials").fetchone()[0] == 0:
+            known = self._db.execute("SELECT count(*) FROM trials").fetchone()[0]
+            if 0 < known < len(trials):
+                self._renumber(trials)
+            if known < len(trials):
                 self._db.executemany(
-                    "INSERT INTO trials (trial, candidate, seed, fold) VALUES (?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO trials (trial, candidate, seed, fold)"
+                    " VALUES (?, ?, ?, ?)",
                     ((t.number, t.candidate, t.seed, t.fold) for t in trials),
                 )
             self._db.execute("UPDATE trials SET state = 'pending' WHERE state = 'running'")
@@ -207,6 +214,19 @@ class Store:
         )
         with self._errors():
             return not self._db.execute(query).fetchone()[0]
+
+    def _renumber(self, trials: Trials) -> None:
+        """Give each recorded trial the number that it has among `trials`."""
+        rows = self._db.execute("SELECT trial, candidate, seed, fold FROM trials").fetchall()
+        numbers = {
+            number: trials.same(Trial(number=number, candidate=c, seed=s, fold=f)).number
+            for number, c, s, f in rows
+        }
+        # Numbers only grow, so that from the last one on none meets another; likewise what is of
+        # a trial, before the trial itself.
+        for number, new in sorted(numbers.items(), reverse=True):
+            for table in ("epochs", "predictions", "trials"):
+                self._db.execute(f"UPDATE {table} SET trial = ? WHERE trial = ?", (new, number))
 
     def _open(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

@@ -186,6 +186,51 @@ def test_every_figure_has_its_numbers_in_a_table(whole: Element) -> None:
     assert "+1.9 (+1.2 to +2.6) points" in text
 
 
+def test_the_best_and_what_to_expect_stand_beside_the_verdict(whole: Element) -> None:
+    section = whole.by_id("verdict")
+    inner = [each.text for each in section.all("h2", "p", "td", "dt", "h3")]
+    expected = inner.index("0.826 (0.780 to 0.870)")
+    assert inner.index("18 of 4") < expected < inner.index("Candidates")
+    assert expected < inner.index("On the test images")
+    assert "What to expect of droprate 0.5" in section.text
+    assert "0.851" in inner
+    assert "Bias-corrected bootstrap, no test set." in inner
+    assert "0.548 (0.400 to ∞)" in inner
+
+
+def test_what_was_expected_stands_beside_what_the_test_found(whole: Element) -> None:
+    (table,) = [
+        each for each in whole.by_id("verdict").all("table")
+        if next(each.all("caption")).text == "Scores on the test images"
+    ]  # fmt: skip
+    rows = [[cell.text for cell in row.all("th", "td")] for row in table.all("tr")]
+    assert rows[0][-1] == "Expected without these images"
+    assert rows[1][1:] == [
+        "0.820 (0.777 to 0.856)", "0.831 (0.790 to 0.866)", "0.826 (0.780 to 0.870)",
+    ]  # fmt: skip
+    assert rows[2][-1] == "–"
+
+
+def test_the_end_of_training_is_compared_in_its_own_words(whole: Element) -> None:
+    section = whole.by_id("comparisons")
+    headings = [each.text for each in section.all("h3", "h4")]
+    place = headings.index("At the end of training")
+    assert headings[place + 1 : place + 3] == [
+        "Final log loss margin ±0.020 nats", "Gap to the training loss margin ±0.020 nats",
+    ]  # fmt: skip
+    assert "+0.019 (+0.012 to +0.026) nats" in section.text
+    assert section.text.count("← first better") == 3  # log loss, and both of the end
+    bare = read_page(render(PAGES["bare"])).by_id("comparisons").text
+    assert "At the end of training" not in bare
+
+
+def test_what_would_settle_it_is_a_list_under_the_comparisons(whole: Element) -> None:
+    hint = "Accuracy: 20 seeds would probably settle 0.5 against 0.25 (80 % power)."
+    items = [each.text for each in whole.by_id("comparisons").all("li")]
+    assert hint in items
+    assert hint not in whole.by_id("verdict").text
+
+
 def test_the_most_confident_mistakes_come_first(whole: Element) -> None:
     shown = [each.text for each in whole.by_id("wrong").all("figcaption")]
     confidences = [float(re.findall(r"\d\.\d{3}", text)[0]) for text in shown]
@@ -203,7 +248,8 @@ def test_what_there_is_too_much_of_is_bounded_and_said_so(large: Element) -> Non
     assert len(list(large.by_id("confusion-table").all("tr"))) == 1 + bounds.CONFUSED
     assert len(list(large.by_id("wrong").all("img"))) == bounds.WRONG
     assert "the 48 most confident are shown" in large.by_id("wrong").text
-    assert "20 of 999 comparisons are drawn" in large.by_id("comparisons").text
+    said = large.by_id("comparisons").text
+    assert said.count("20 of 999 comparisons are drawn") == 4  # two metrics, and two at the end
     selected = [each for each in large.by_id("legend").all("label") if "selected" in each.text]
     assert [each.text for each in selected] == ["droprate 0.5 selected"]
 

@@ -123,7 +123,7 @@ def test_comparisons_with_the_selected_come_first_where_there_are_many() -> None
     assert report.comparisons is not None
     other = replace(report.comparisons.entries[0], first="x", second="y")
     mixed = replace(report.comparisons, entries=(*[other] * 9, *report.comparisons.entries))
-    plot = comparison_plots(replace(report, comparisons=mixed))[0]
+    plot = comparison_plots(mixed, report.selected)[0]
     assert plot.total == 9 + 29
     assert len(plot.rows) == bounds.DRAWN
     assert all(row.entry.first != "x" for row in plot.rows)

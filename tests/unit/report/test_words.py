@@ -30,6 +30,8 @@ def test_a_spread_of_one_trial_is_its_score() -> None:
         ("macro_f1", -0.0123, "−1.2"),
         ("log_loss", -0.0123, "−0.012"),
         ("ece", 0.0123, "+0.012"),
+        ("final_log_loss", 0.0123, "+0.012"),
+        ("gap", -0.0123, "−0.012"),
         ("accuracy", 0.0, "0.0"),
     ],
 )
@@ -41,6 +43,7 @@ def test_a_change_names_its_unit() -> None:
     interval = Interval(0.01, -0.02, INF)
     assert change_interval("accuracy", interval) == "+1.0 (−2.0 to +∞) points"
     assert change_interval("log_loss", interval) == "+0.010 (−0.020 to +∞) nats"
+    assert change_interval("gap", interval) == "+0.010 (−0.020 to +∞) nats"
     assert change_interval("brier", interval) == "+0.010 (−0.020 to +∞)"
 
 
