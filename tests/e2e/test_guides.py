@@ -81,7 +81,7 @@ def test_features_from_anywhere(tmp_path: Path) -> None:
     text = (GUIDES / "own-backbone.md").read_text(encoding="utf-8")
     first, second = re.findall(r"<!-- features -->\n```python\n(.*?)```", text, re.DOTALL)
     printed = run("import numpy as np\n" + embed + first + second, tmp_path)
-    assert "This rests on 12 validation images and 5 seeds" in printed
+    assert "On 12 validation images, 10 seeds; family-wise error rate at most 5 %." in printed
     assert "<3 predictions>" in printed
     assert "row 0: " in printed
     assert (tmp_path / "runs" / "python" / "best.keras").is_file()

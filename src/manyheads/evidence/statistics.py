@@ -150,7 +150,7 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     """
     more = units + 2
     difference = found.difference * units / more
-    squares = found.of_units * units**2 + units * found.difference**2 + 2
+    squares = found.of_units * max(units - 1, 1) * units + units * found.difference**2 + 2
     of_units = squares / more**2 - difference**2 / more
     return replace(found, difference=difference, of_units=of_units)
 
