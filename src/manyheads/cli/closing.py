@@ -11,6 +11,7 @@ from manyheads.evidence.findings import Findings
 from manyheads.evidence.verdict import LINE
 from manyheads.evidence.winner import WinnerScore
 from manyheads.evidence.wording import METRIC_WORDS, joined
+from manyheads.heads.bank import rule_of
 from manyheads.model.card import card_path, model_files
 from manyheads.pipeline import Finished
 from manyheads.study.refit import selected_head
@@ -105,7 +106,10 @@ def _expected(finished: Finished) -> list[str]:
     if finished.findings is None or not finished.findings.winner:
         return []
     images = len(finished.findings.validated.labels)
-    words = [_score_words(each) for each in reversed(finished.findings.winner)]
+    # The model stands at the epochs of the study's rule, so scores at other epochs are not its own.
+    rule = finished.settings.select
+    own = [each for each in finished.findings.winner if rule_of(each.metric, rule) == rule]
+    words = [_score_words(each) for each in reversed(own)]
     return [
         f"This score is optimistic: the same {images:,} images chose it. Of this setting "
         f"expect, on new images, {joined(words)}."
