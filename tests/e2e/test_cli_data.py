@@ -118,8 +118,8 @@ def test_the_demo_is_the_lessons_sweep_on_digits(
     assert (settings.data, settings.backbone) == ("digits", "xception")
     assert settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
     assert settings.image == ImageSettings(size=150)
-    assert (settings.epochs, settings.seeds) == (30, 5)
-    assert "val_loss by epoch, mean over 5 seeds" in said.out
+    assert (settings.epochs, settings.seeds) == (30, 10)
+    assert "val_loss by epoch, mean over 10 seeds" in said.out
     assert "● droprate 0   ○ droprate 0.2   ■ droprate 0.5   □ droprate 0.8" in said.out
     assert "runs/demo/best.keras" in said.out
     assert json.loads(command("demo", "--json").out)["run"] == "runs/demo"
