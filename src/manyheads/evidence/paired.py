@@ -24,6 +24,7 @@ from manyheads.evidence.statistics import (
     of_folds,
     two_way,
     with_pseudo_units,
+    with_rounding,
 )
 from manyheads.settings import number, store
 
@@ -119,11 +120,14 @@ def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> 
     `wrong` is how many images a candidate gets wrong, the mean of the two.
     """
     both, units = two_way(apart, layout), apart.shape[-1]
+    tested = both
+    if metric == "accuracy":
+        tested = with_rounding(with_pseudo_units(both, units), len(apart), layout)
     return Paired(
         metric=metric,
         seeds=len(apart),
         both=both,
-        tested=with_pseudo_units(both, units) if metric == "accuracy" else both,
+        tested=tested,
         of_folds=of_folds(apart, layout, both) if layout.folds > 1 else None,
         units=units,
         differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1)))),

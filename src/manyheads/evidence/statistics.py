@@ -155,6 +155,21 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     return replace(found, difference=difference, of_units=of_units)
 
 
+def with_rounding(found: TwoWay, seeds: int, layout: Layout) -> TwoWay:
+    """A difference of accuracies whose variance over seeds allows for counting whole units.
+
+        of_seeds' = of_seeds + C / (12 · S · (U · R)²)       C heads of a seed, U units, R repeats
+
+    The number of units by which two heads differ is whole, so that two seeds often agree to the
+    unit; a variance of exactly zero would say that all seeds do. 1/12 is what rounding brings.
+    """
+    if not found.df_seeds:
+        return found
+    repeats = len(layout.cells)
+    more = layout.heads / (12 * seeds * (len(layout.sizes) * repeats) ** 2)
+    return replace(found, of_seeds=found.of_seeds + more)
+
+
 def of_folds(
     sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout, found: TwoWay
 ) -> float:

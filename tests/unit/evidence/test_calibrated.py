@@ -47,3 +47,14 @@ def test_intervals_hold_a_planted_difference_and_it_is_found() -> None:
         found += all(entry.outcome == "better" for entry in entries)
     assert found > 0.9 * STUDIES
     assert tally.held / tally.intervals >= 0.92
+
+
+def test_two_seeds_that_agree_to_the_image_do_not_make_a_difference_certain() -> None:
+    world, found = World(seed=0.4), 0
+    for number in range(12):
+        study = made_up(
+            np.random.default_rng((9, number)), world, Shape(candidates=12, seeds=2, images=200)
+        )
+        entries = compare(study, advise=False).entries
+        found += any(entry.outcome in ("better", "worse") for entry in entries)
+    assert found <= 2
