@@ -134,11 +134,7 @@ def equivalence(count: int) -> Lines:
             tally.add(made_up(random, world, shape, shift), truth)
         row: list[object] = [
             level, f"{images:,}", f"{100 * truth['accuracy']:.1f} points, {truth['log_loss']:+.3f}",
-            *(
-                percent(tally.outcomes[rule, metric, "equivalent"], count)
-                for metric in ("accuracy", "log_loss")
-                for rule in ("present", "former")
-            ),
+            *tally.shares("equivalent", count),
         ]  # fmt: skip
         rows.append(row)
         show(*row)
@@ -172,11 +168,7 @@ def planted(count: int) -> Lines:
         row = [
             f"{100 * truth['accuracy']:.1f} points, {truth['log_loss']:+.3f}",
             f"{images:,}, {judging.design(shape)}", candidates, seeds,
-            *(
-                percent(tally.outcomes[rule, metric, "different"], pairs)
-                for metric in ("accuracy", "log_loss")
-                for rule in ("present", "former")
-            ),
+            *tally.shares("different", pairs),
             percent(tally.worse_left_out, pairs), percent(tally.best_kept, count),
             percent(tally.held, tally.intervals),
         ]  # fmt: skip

@@ -82,6 +82,14 @@ class Tally:
                 self.outcomes["former", entry.metric, before] += 1
         self._best(differences, truth)
 
+    def shares(self, outcome: str, whole: int) -> list[str]:
+        """How many of `whole` had an outcome: by accuracy and log loss, present rule and former."""
+        return [
+            percent(self.outcomes[rule, metric, outcome], whole)
+            for metric in ("accuracy", "log_loss")
+            for rule in ("present", "former")
+        ]
+
     def _best(self, differences: Differences, truth: dict[str, float] | None) -> None:
         numbers = differences.validated.candidates
         sets = [best_set(differences, m, lambda _: 1.0, among=numbers) for m in COMPARED]

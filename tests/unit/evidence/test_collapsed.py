@@ -44,7 +44,7 @@ def constant(said: np.ndarray) -> None:
 
 
 def test_heads_that_tell_classes_apart_are_not_found() -> None:
-    validated = study(lambda candidate, said: None)  # noqa: ARG005
+    validated = study(lambda _candidate, _said: None)
     assert collapsed(validated, (1, 2)) == []
     assert collapsed_words(validated, []) is None
 
