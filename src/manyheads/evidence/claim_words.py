@@ -93,8 +93,8 @@ def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen:
         else ""
     )
     return (
-        f"{basis}{few}, with 95 % intervals and a risk of 5 % at most of any false difference in "
-        f"{len(evidence.contrasts)} comparisons{favour}."
+        f"{basis}{few}, with intervals adjusted for {len(evidence.contrasts)} comparisons: the "
+        f"family-wise error rate is at most 5 %{favour}."
     )
 
 
@@ -177,8 +177,8 @@ def _longer_basis(contrasts: Sequence[EpochContrast], images: int, seeds: int, f
     if seeds == 1 and folds == 1:
         return f"{basis}; one seed cannot tell a setting from its luck, so nothing is declared."
     return (
-        f"{basis}, with 95 % intervals for {drawn}, and a risk of 5 % at most of any false "
-        f"difference in {counted(len(contrasts), 'comparison')}."
+        f"{basis}, with intervals for {drawn}, adjusted for "
+        f"{counted(len(contrasts), 'comparison')}: the family-wise error rate is at most 5 %."
     )
 
 

@@ -21,7 +21,7 @@ from scipy.special import stdtrit
 from manyheads.evidence.behrens_fisher import student_p
 from manyheads.evidence.intervals import Estimate
 from manyheads.evidence.paired import ALPHA, COMPARED
-from manyheads.evidence.statistics import corrected_t, holm
+from manyheads.evidence.statistics import corrected_t, holm, holm_factors
 from manyheads.heads.bank import Metrics
 
 SMOOTHED = 5  # epochs
@@ -107,8 +107,8 @@ class Longer:
 class EpochContrast:
     """Two candidates: how many epochs more the first needs to its best score in a metric.
 
-    An end of the interval is None where heads that have not turned leave it open, or where one
-    seed tells none. `p` is adjusted by Holm for all contrasts in both metrics.
+    The interval and `p` are adjusted by Holm for all contrasts in both metrics. An end is None
+    where heads that have not turned leave it open, or where one seed tells none.
     """
 
     first: int
@@ -170,24 +170,53 @@ def epoch_contrasts(
     enough; if neither has, nothing is.
     """
     found = list(_measured(turns, candidates, folds))
-    adjusted = holm(np.array([p for *_, p in found]))
+    p_values = np.array([each.p for each in found])
+    adjusted, levels = holm(p_values), ALPHA / holm_factors(p_values)
     return tuple(
         EpochContrast(
-            first=first.candidate,
-            second=second.candidate,
-            metric=metric,
-            difference=estimate,
+            first=each.first,
+            second=each.second,
+            metric=each.metric,
+            difference=each.estimate(float(level)),
             p=float(p),
-            outcome="undecided" if p > ALPHA else "more" if estimate.value > 0 else "fewer",
-            seeds=seeds,
+            outcome="undecided" if p > ALPHA else "more" if each.mean > 0 else "fewer",
+            seeds=each.seeds,
         )
-        for (first, second, metric, seeds, estimate, _), p in zip(found, adjusted, strict=True)
+        for each, p, level in zip(found, adjusted, levels, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A difference in epochs before it is adjusted for its family; `cut` are its open ends."""
+
+    first: int
+    second: int
+    metric: str
+    seeds: int
+    mean: float
+    error: float
+    df: int
+    cut: tuple[bool, bool]
+
+    @property
+    def p(self) -> float:
+        """Two-sided p of no difference; 1 where a bound does not exclude it."""
+        bounded = (self.cut[0] and self.mean <= 0) or (self.cut[1] and self.mean >= 0)
+        if bounded or not self.df:
+            return 1.0
+        return float(student_p(*map(np.array, (self.mean, self.error, self.df))))
+
+    def estimate(self, alpha: float) -> Estimate:
+        found = _with_interval(self.mean, self.error, self.df, alpha)
+        return Estimate(
+            self.mean, None if self.cut[1] else found.low, None if self.cut[0] else found.high
+        )
 
 
 def _measured(
     turns: Mapping[Place, Turn], candidates: Sequence[Longer], folds: int
-) -> Iterator[tuple[Longer, Longer, str, int, Estimate, float]]:
+) -> Iterator[_Measured]:
     for metric in COMPARED:
         for first, second in combinations(candidates, 2):
             ours, theirs = (_whole_seeds(turns, each.candidate) for each in (first, second))
@@ -197,14 +226,11 @@ def _measured(
             one, other = (
                 _values(turns, each.candidate, seeds, f"{metric}_epoch") for each in (first, second)
             )
-            mean, error, df = _mean(one - other, folds, 2 * _ROUNDING)
-            p = float(student_p(np.array(mean), np.array(error), np.array(df))) if df else 1.0
-            cut = [getattr(each, metric).turned < 1 for each in (first, second)]
-            if (cut[0] and mean <= 0) or (cut[1] and mean >= 0):
-                p = 1.0
-            found = _with_interval(mean, error, df)
-            low, high = None if cut[1] else found.low, None if cut[0] else found.high
-            yield first, second, metric, len(seeds), Estimate(mean, low, high), p
+            cut = (getattr(first, metric).turned < 1, getattr(second, metric).turned < 1)
+            yield _Measured(
+                first.candidate, second.candidate, metric, len(seeds),
+                *_mean(one - other, folds, 2 * _ROUNDING), cut,
+            )  # fmt: skip
 
 
 def _whole_seeds(turns: Mapping[Place, Turn], candidate: int) -> list[int]:
@@ -225,10 +251,10 @@ def _estimate(values: Values, folds: int, floor: float) -> Estimate:
     return _with_interval(*_mean(values, folds, floor))
 
 
-def _with_interval(mean: float, error: float, df: int) -> Estimate:
+def _with_interval(mean: float, error: float, df: int, alpha: float = ALPHA) -> Estimate:
     if not df:
         return Estimate(mean, None, None)
-    width = float(stdtrit(df, 1 - ALPHA / 2)) * error
+    width = float(stdtrit(df, 1 - alpha / 2)) * error
     return Estimate(mean, mean - width, mean + width)
 
 

@@ -31,8 +31,8 @@ def sentences(record: ShortcutRecord) -> tuple[str, ...]:
 
 
 def points(difference: Decided, sign: float = 1.0) -> str:
-    """A difference with its interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
-    low, high = sorted((sign * difference.low, sign * difference.high))
+    """A difference with its adjusted interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
+    low, high = sorted((sign * difference.adjusted_low, sign * difference.adjusted_high))
     value = amount("accuracy", sign * difference.difference)
     return f"{value} [{amount('accuracy', low)}, {amount('accuracy', high)}]"
 
@@ -148,9 +148,11 @@ def _change(differences: Sequence[Decided]) -> str:
 
 
 def _range(differences: Sequence[Decided], sign: float = 1.0) -> str:
-    """The least and greatest difference, and the ends of all intervals, in points."""
+    """The least and greatest difference, and the ends of all adjusted intervals, in points."""
     values = sorted(sign * each.difference for each in differences)
-    ends = sorted(sign * end for each in differences for end in (each.low, each.high))
+    ends = sorted(
+        sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)
+    )
     least, most, low, high = (
         amount("accuracy", value) for value in (values[0], values[-1], ends[0], ends[-1])
     )
@@ -166,7 +168,7 @@ def _basis(record: ShortcutRecord) -> str:
     return (
         f"This rests on {counted(images.validation, 'validation image')}, "
         f"{images.of_class} of {record.target}, on {images.asked} of other classes with the "
-        f"{record.noun}, and on {counted(seeds, 'seed')}, with 95 % intervals and a risk of 5 % at "
-        f"most of any false difference in {counted(compared, 'comparison')}"
+        f"{record.noun}, and on {counted(seeds, 'seed')}, with intervals adjusted for "
+        f"{counted(compared, 'comparison')}: the family-wise error rate is at most 5 %"
         + ("; heads that diverged are left out." if failed else ".")
     )

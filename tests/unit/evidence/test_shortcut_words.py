@@ -25,7 +25,7 @@ def test_a_learnt_mark_is_the_headline() -> None:
     assert "% of the gap" in remedy
     assert "narrower with every setting, by " in remedy
     assert "4 seeds" in basis
-    assert "in 21 comparisons" in basis
+    assert "adjusted for 21 comparisons" in basis
 
 
 def test_a_mark_without_effect_is_not_said_to_be_learnt() -> None:
