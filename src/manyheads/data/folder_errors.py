@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from manyheads.data.left_out import LeftOut
-from manyheads.data.name_rules import class_name, likeness
+from manyheads.data.name_rules import class_name, likeness, printable
 from manyheads.data.split_names import Named, named
 from manyheads.data.walk import Content, read_folder
 from manyheads.errors import DataError
@@ -20,20 +20,24 @@ _MANIFEST = "or write a manifest (.csv) with the columns path and label"
 _MOST = 50  # folders that are looked into for a hint
 
 
+def _refused(expected: str, found: str, remedy: str) -> DataError:
+    return DataError(printable(expected), printable(found), printable(remedy))
+
+
 def refuse_output(content: Content) -> None:
     """Raise `DataError` if manyheads has written this folder."""
     if not content.output:
         return
     what = "a run folder" if content.output == "study.toml" else "a folder"
     found = f"{what} that manyheads has written ({content.output} is in it)"
-    raise DataError(
+    raise _refused(
         f"a folder of images, at {content.folder}", found, "give the folder of your images"
     )
 
 
 def no_class_folders(content: Content, first: str) -> DataError:
     """The error for training images without class folders."""
-    return DataError(
+    return _refused(
         f"class folders in {content.folder}",
         f"images without class folders ({first!r} is the first)",
         f"{_CLASS_FOLDERS}, {_MANIFEST}, also if {Path(content.folder).name!r} is a class",
@@ -43,7 +47,7 @@ def no_class_folders(content: Content, first: str) -> DataError:
 def two_of_one_split(root: Path, split: str, folders: Sequence[str]) -> DataError:
     """The error for two folders that mean one split."""
     found = " and ".join(map(repr, folders))
-    return DataError(f"one {split} folder in {root}", found, "merge them into one")
+    return _refused(f"one {split} folder in {root}", found, "merge them into one")
 
 
 def mixed(root: Path, found: Named, others: Sequence[str]) -> DataError:
@@ -58,7 +62,7 @@ def mixed(root: Path, found: Named, others: Sequence[str]) -> DataError:
             f"rename {it} to train, validation or test if that is what {all_}, or move {it} away"
         )
     remedy += "; if a class has the name of a split, write a manifest (.csv with path and label)"
-    return DataError(
+    return _refused(
         f"either split folders or class folders in {root}", f"both: {splits} beside {strangers}",
         remedy,
     )  # fmt: skip
@@ -67,7 +71,7 @@ def mixed(root: Path, found: Named, others: Sequence[str]) -> DataError:
 def splits_inside(root: Path, classes: Sequence[str], splits: Sequence[str]) -> DataError:
     """The error for split folders in every class folder."""
     first = f"{splits[0]}/{classes[0]}"
-    return DataError(
+    return _refused(
         f"split folders above the class folders in {root}",
         f"{_some(splits)} inside each of {_some(classes)}",
         f"turn them round ({first} instead of {classes[0]}/{splits[0]}), {_MANIFEST} and split",
@@ -76,7 +80,7 @@ def splits_inside(root: Path, classes: Sequence[str], splits: Sequence[str]) -> 
 
 def same_inside(classes: Sequence[str], shared: Sequence[str]) -> str:
     """The remark on class folders that all hold folders of the same names."""
-    return (
+    return printable(
         f"all {len(classes):,} classes ({_some(classes)}) hold the same folders ({_some(shared)}): "
         "are those the classes? A level too high, folds, or splits of other names look like this; "
         "rename split folders to train, validation and test"
@@ -86,7 +90,7 @@ def same_inside(classes: Sequence[str], shared: Sequence[str]) -> str:
 def unlabelled_words(count: int, folder: str) -> str:
     """The remark on images of a split that have no labels."""
     images = f"{count:,} images have" if count != 1 else "1 image has"
-    return (
+    return printable(
         f"{images} no label, and take no part: {shown(folder)} has no folder of a class. "
         f"Classify them afterwards: manyheads predict RUN {shlex.quote(shown(folder))}"
     )
@@ -98,11 +102,11 @@ def no_images(content: Content, ignored: LeftOut) -> DataError:
     if not content.folders and (first := content.first_image()):
         found = f"images without class folders ({first!r} is the first)"
         hint = _above(content)
-        return DataError(expected, found, hint or f"{_CLASS_FOLDERS}, {_MANIFEST}")
+        return _refused(expected, found, hint or f"{_CLASS_FOLDERS}, {_MANIFEST}")
     if not (content.files or content.folders or content.others):
-        return DataError(expected, "an empty folder", _CLASS_FOLDERS)
+        return _refused(expected, "an empty folder", _CLASS_FOLDERS)
     told = ignored.line(0)
-    return DataError(expected, f"no image ({told})" if told else "no image", _CLASS_FOLDERS)
+    return _refused(expected, f"no image ({told})" if told else "no image", _CLASS_FOLDERS)
 
 
 def refuse_another_level(content: Content, classes: Sequence[Collection[str]]) -> None:
@@ -120,7 +124,7 @@ def refuse_another_level(content: Content, classes: Sequence[Collection[str]]) -
         path.append(known[0])
         inner = read_folder(inner.below(known[0]))
         if holds_classes(inner):
-            raise DataError(
+            raise _refused(
                 f"two or more classes in {content.folder}",
                 f"one folder, {'/'.join(path)!r}, and {_some(inner.folders)} in it",
                 f"did you mean {shown(inner.folder)}?",
@@ -172,11 +176,11 @@ def readable_class(folder: str, name: str) -> str:
         name.encode()
     except UnicodeEncodeError as error:
         found = f"{os.fsencode(name)!r} in {folder}"
-        raise DataError("class folders named in UTF-8", found, "rename the folder") from error
+        raise _refused("class folders named in UTF-8", found, "rename the folder") from error
     label = class_name(name)
     if not label:
         found = f"{name!r} in {folder}"
-        raise DataError("class folders with a name", found, "rename the folder")
+        raise _refused("class folders with a name", found, "rename the folder")
     return label
 
 
@@ -189,7 +193,7 @@ def refuse_likeness(root: Path, names: Mapping[str, Collection[str]]) -> None:
             alike[likeness(name)].add(unicodedata.normalize("NFC", name))
     for likes in alike.values():
         if len(likes) > 1:
-            raise DataError(
+            raise _refused(
                 f"class names in {root} that differ in more than case, white space or line ends",
                 " and ".join(repr(name) for name in sorted(likes)),
                 "merge these folders, or rename one of them",

@@ -110,9 +110,9 @@ class _Scan:
         if found.all_are_splits:
             layout = "split folders"
             self._splits(found)
-        elif found.certain and (others := self._with_images((*found.doubtful, *found.others))):
-            raise errors.mixed(self.root, found, others)
-        elif found.certain:
+        elif self._certain(found):
+            if others := self._with_images((*found.doubtful, *found.others)):
+                raise errors.mixed(self.root, found, others)
             layout = "split folders"
             self._splits(found)
         else:
@@ -120,13 +120,19 @@ class _Scan:
             self._leave_files(self.content)
             self._classes(self.content, None, self.content.folders)
             self._look_inside()
-        if len(self.names) < 2:
+        if layout == "class folders" and len(self.names) < 2:
             errors.refuse_another_level(self.content, [*self.names.values()])
         listing = self.writer.listing(layout)
         if not len(listing.paths):
             raise errors.no_images(self.content, listing.ignored)
         errors.refuse_likeness(self.root, self.names)
         return _without_twins(listing, self.linked)
+
+    def _certain(self, found: Named) -> bool:
+        """Whether there are splits; a folder that is named like one may also hold classes."""
+        return found.certain or any(
+            errors.holds_classes(read_folder(self.content.below(name))) for name in found.splits
+        )
 
     def _with_images(self, folders: Collection[str]) -> list[str]:
         """Those of the root's folders that hold an image; a folder of documents is no obstacle."""

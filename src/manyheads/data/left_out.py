@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from manyheads.data.columns import Column, Names, NamesWriter, Rows
+from manyheads.data.name_rules import printable
 from manyheads.data.paths import Paths, PathsWriter
 
 _SINGULARS = {"are": "is", "these": "this", "have": "has"}
@@ -140,7 +141,7 @@ class LeftOut(Column[Path]):
         if reason.remedy:
             return f"{words} ({reason.remedy})"
         if reason.example:
-            name = _printable(self.first(reason)[0].name)
+            name = printable(self.first(reason)[0].name)
             return f"{words} ({name}{', …' if count > 1 else ''})"
         return words
 
@@ -182,8 +183,3 @@ class LeftOutWriter:
 def _share(part: int, whole: int) -> str:
     share = 100 * part / whole
     return "< 0.1 %" if share < 0.05 else f"{share:.1f} %"
-
-
-def _printable(name: str) -> str:
-    """A name on one line: what is no letter as an escape."""
-    return name if name.isprintable() else ascii(name)[1:-1]

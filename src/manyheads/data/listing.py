@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -59,9 +60,13 @@ class ListingWriter:
     def add(
         self, folder: str, name: str, label: str, split: str | None = None, group: str = ""
     ) -> None:
-        """Append the image `name` in `folder`; a split is given for each of them, or for none."""
+        """Append the image `name` in `folder`; a split is given for each of them, or for none.
+
+        A label's letters are composed (Unicode NFC): decomposed ones, as a Mac writes names, are
+        the same label.
+        """
         self._paths.add(folder, name)
-        self._labels.add(label)
+        self._labels.add(unicodedata.normalize("NFC", label))
         self._splits.add(split or "")
         self._groups.add(group)
         self._images += 1

@@ -93,3 +93,8 @@ def likeness(name: str) -> str:
     """Equal for names that differ only in case, white space, line ends or invisible signs."""
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) not in _INVISIBLE)
+
+
+def printable(text: str) -> str:
+    """`text` on one line that every encoding of Unicode can hold: what is no sign as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

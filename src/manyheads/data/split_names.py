@@ -50,8 +50,8 @@ EMPTY_WORDS = (
 )  # fmt: skip
 """Words that say nothing of a split."""
 
-CORE = ("train", "validation", "val", "valid", "test")
-"""Names that are a split's wherever they stand; of another, a second split must be there."""
+CORE = ("train", "validation", "val", "test")
+"""Names that are a split's wherever they stand; of others see `Named.certain`."""
 
 UNLABELLED = "unlabelled"
 DOUBTFUL = "validation or test"
@@ -98,7 +98,11 @@ class Named(NamedTuple):
 
     @property
     def certain(self) -> bool:
-        """Whether some of these folders must be splits, be the others what they may."""
+        """Whether some of these folders must be splits, whatever the others are.
+
+        One of the `CORE` names is enough, or two different splits: `Training` beside `Walking`,
+        and `valid` beside `invalid`, may be classes.
+        """
         found = [folder for folder, split in self.splits.items() if split != UNLABELLED]
         if any(_plain(folder.strip()) in CORE for folder in found):
             return True

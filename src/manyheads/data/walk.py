@@ -174,7 +174,8 @@ def identity(path: str) -> Identity:
 def not_readable(error: OSError, folder: str | Path) -> DataError:
     """The error for a folder that the system does not let us read."""
     found = (error.strerror or str(error)).lower()
-    return DataError(f"to read {error.filename or folder}", found, "check its permissions")
+    path = name_rules.printable(os.fsdecode(error.filename or folder))
+    return DataError(f"to read {path}", found, "check its permissions")
 
 
 def _passed_over(name: str, is_folder: bool) -> Reason | None:
