@@ -82,8 +82,8 @@ def _print(report: CheckReport, found: findings.Findings) -> None:
     print(f"formats  {_counts(report.formats)}; modes {_counts(report.modes)}")
     if report.rotated:
         print(f"rotated  {report.rotated:,} images by the camera's note (honoured; --no-exif: not)")
-    if report.ignored:
-        print(f"ignored  {len(report.ignored):,} files that are no images")
+    if report.left_out:
+        print(f"left out {report.left_out}")
     findings.show(found)
     print()
     if not report.problems:

@@ -34,7 +34,8 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="files, folders or globs")
     parser.add_argument(
         "--out", metavar="FOLDER",
-        help=f"folder of the PNGs (default: {_FOLDER}; with --json none is written without it)",
+        help=f"new folder of the PNGs, which is passed over as data (default: {_FOLDER}; with "
+        "--json none is written without it)",
     )  # fmt: skip
     parser.add_argument(
         "--class", metavar="NAME", dest="target",
@@ -52,6 +53,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.screen import Screen
+    from manyheads.data.outputs import check_output, mark_output
     from manyheads.model.classifier import load
     from manyheads.report.contact_sheet import write_sheets
     from manyheads.report.overlays import write_overlays
@@ -60,6 +62,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     number("alpha", args.alpha, 0, 1)
     methods = _METHODS if args.method is None else (args.method,)
     out = Path(args.out or _FOLDER).expanduser()
+    if args.out or not args.json:
+        check_output(out)
     files = image_files(args.images)
     classifier = load(args.model)
     with Screen() as screen:
@@ -70,6 +74,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         overlays: list[dict[str, Path]] = [{} for _ in explanations]
         sheets: list[Path] = []
         if explanations.readable and (args.out or not args.json):
+            mark_output(out)
             how: Any = {"alpha": args.alpha, "stop": stop}
             overlays = write_overlays(
                 out, explanations, methods, limits, progress=screen.drawing, **how

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.backbones.weights import resolve
     from manyheads.cli import tables
+    from manyheads.cli.plan import left_out_lines
     from manyheads.cli.screen import Screen
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 "seconds": features.seconds,
                 "features": features.matrix.shape[1],
                 "unreadable": unreadable,
+                "left_out": dataset.left_out,
+                "remarks": list(dataset.remarks),
                 "recipe": features.recipe.digest,
             }
         )
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             f"{dataset.name}: {len(dataset):,} images, {features.matrix.shape[1]:,} features each; "
             f"{features.passes:,} backbone passes in {features.seconds:.1f} s"
         )
+        for line in left_out_lines(dataset):
+            print(line)
         for name, reason in unreadable.items():
             print(f"unreadable: {name}: {reason}")
     if unreadable and args.strict:

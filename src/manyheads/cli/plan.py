@@ -41,7 +41,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """What will be done with which data, and about how long it will take."""
     settings = plan.settings
     return [
-        data_line(plan.dataset),
+        *data_lines(plan.dataset),
         *(few_lines(plan.dataset, settings.folds) if settings.folds is not None else []),
         backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
@@ -56,8 +56,18 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
-def data_line(dataset: Dataset) -> str:
-    """What the data set holds."""
+def data_lines(dataset: Dataset) -> list[str]:
+    """What the data set holds, what was left out of it, and what may not be meant."""
+    return [_data_line(dataset), *left_out_lines(dataset)]
+
+
+def left_out_lines(dataset: Dataset) -> list[str]:
+    """A line on what the data set's source holds without its being used, and remarks; if any."""
+    lines = [f"Left out   {dataset.left_out}"] if dataset.left_out else []
+    return [*lines, *(f"Note       {remark}" for remark in dataset.remarks)]
+
+
+def _data_line(dataset: Dataset) -> str:
     counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
     carved = " (validation taken from train)" if dataset.carved else ""
     return (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from manyheads.cli.predict_inputs import Asked
+    from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
     from manyheads.cli.predict_printing import Printer
     from manyheads.cli.predict_summary import Tally
     from manyheads.model.prediction_files import PredictionFile
@@ -79,6 +79,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     classifier = load(args.model)
     matrix = classifier.read(args.images) if isinstance(classifier, FeatureClassifier) else None
     inputs = Inputs(args.images, null=args.null) if matrix is None else RowInputs(len(matrix))
+    _say_left_out(inputs)
     form = RowForm(
         classes=classifier.classes,
         top=top,
@@ -125,7 +126,14 @@ def image_files(given: list[str]) -> list[Path]:
     """
     from manyheads.cli.predict_inputs import Inputs
 
-    return [Path(image.path) for image in Inputs(given)]
+    inputs = Inputs(given)
+    _say_left_out(inputs)
+    return [Path(image.path) for image in inputs]
+
+
+def _say_left_out(inputs: Inputs | RowInputs) -> None:
+    if inputs.left_out:
+        print(f"Left out  {inputs.left_out}", file=sys.stderr)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

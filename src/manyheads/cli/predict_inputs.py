@@ -5,13 +5,16 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manyheads.data.images import IMAGE_SUFFIXES
+from manyheads.data.folders import list_images, list_matches
+from manyheads.data.left_out import LeftOutWriter
+from manyheads.data.listing import Listing
 from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_rows
+from manyheads.data.name_rules import class_name
 from manyheads.errors import DataError
 
 _BLOCK = 1 << 16  # bytes of a list that are read at once, at most
@@ -27,15 +30,18 @@ class Asked(NamedTuple):
 class Inputs:
     """The images that the arguments mean, one after the other, in the order given.
 
-    Folders are searched at any depth, in the order of their names. A file that is named by
-    several arguments is meant once; lists and manifests are taken as they are. `labelled` says
-    whether there is a manifest with labels. Raises `DataError` if an argument leads to no image.
+    Folders are searched at any depth, in the order of their names, by the rules for a data set's.
+    A file that is named by several arguments is meant once; lists and manifests are taken as they
+    are. `labelled` says whether there is a manifest with labels, and `left_out` in one line what
+    folders and globs hold without its being read, empty if nothing. Raises `DataError` if an
+    argument leads to no image, or to a folder that manyheads has written.
     """
 
     def __init__(self, arguments: list[str], *, null: bool = False) -> None:
         self._sources: list[Callable[[], Iterator[Asked]]] = []
         self._once = len(arguments) > 1
         self._seen: set[str] = set()
+        self._ignored, self._found = LeftOutWriter(), 0
         self.labelled = False
         if arguments.count("-") > 1:
             raise DataError("one list on stdin", "- twice", "name it once")
@@ -48,11 +54,9 @@ class Inputs:
             except (OSError, ValueError, RuntimeError):  # a name too long, no user of that name, …
                 source = None
             if source is None:
-                raise DataError(
-                    "an image, a folder of images or a glob", f"nothing at {text!r}",
-                    "check the path",
-                )  # fmt: skip
+                raise _nothing(f"nothing at {text!r}")
             self._sources.append(source)
+        self.left_out = self._ignored.column().line(self._found)
 
     def __iter__(self) -> Iterator[Asked]:
         for source in self._sources:
@@ -61,8 +65,7 @@ class Inputs:
     def _meant(self, text: str) -> Callable[[], Iterator[Asked]] | None:
         path = Path(text).expanduser()
         if path.is_dir():
-            found = next(_inside(str(path)), None)
-            return None if found is None else lambda: self._new(_inside(str(path)))
+            return self._images(list_images(path), text)
         if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
             # Read once before anything is predicted, so that what is wrong is known at once.
             self.labelled |= sum(image.given is not None for image in _of_manifest(path)) > 0
@@ -70,21 +73,30 @@ class Inputs:
         if path.exists():
             return lambda: self._new([str(path)])
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - may be absolute
-        return (lambda: self._new(found)) if found else None
+        return self._images(list_matches(str(path), found), text) if found else None
 
-    def _new(self, paths: Iterator[str] | list[str]) -> Iterator[Asked]:
+    def _images(self, listing: Listing, text: str) -> Callable[[], Iterator[Asked]]:
+        if not len(listing.paths):
+            told = listing.ignored.line(0)
+            raise _nothing(f"no image in {text!r}" + (f" ({told})" if told else ""))
+        self._ignored.extend(listing.ignored)
+        self._found += len(listing.paths)
+        return lambda: self._new(listing.paths.texts())
+
+    def _new(self, paths: Iterable[str]) -> Iterator[Asked]:
         for path in paths:
             if self._once:
-                if path in self._seen:
+                real = os.path.realpath(path)
+                if real in self._seen:
                     continue
-                self._seen.add(path)
+                self._seen.add(real)
             yield Asked(path)
 
 
 class RowInputs:
     """The rows of an array of features, by the names that their answers have."""
 
-    labelled = False
+    labelled, left_out = False, ""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -93,19 +105,8 @@ class RowInputs:
         return (Asked(f"row {row}") for row in range(self._rows))
 
 
-def _inside(folder: str) -> Iterator[str]:
-    """The images at any depth, in the order of their paths' parts; links to folders are not it."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"to read the folder {folder}", reason, "check its permissions") from error
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _inside(entry.path)
-        elif entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file():
-            yield entry.path
+def _nothing(found: str) -> DataError:
+    return DataError("an image, a folder of images or a glob", found, "check the path")
 
 
 def _of_manifest(manifest: Path) -> Iterator[Asked]:
@@ -113,7 +114,8 @@ def _of_manifest(manifest: Path) -> Iterator[Asked]:
         if not cells["path"].strip():
             expected = f"a path in row {number} of {manifest}"
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
-        yield Asked(str(manifest.parent / cells["path"]), cells["label"].strip() or None)
+        label = class_name(cells["label"])
+        yield Asked(str(manifest.parent / cells["path"]), label or None)
 
 
 def _listed(null: bool) -> Iterator[Asked]:

@@ -6,6 +6,8 @@ import sys
 import time
 from collections import Counter
 
+from manyheads.data.name_rules import class_name
+
 _OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
 
 
@@ -40,7 +42,7 @@ class Tally:
             self.labels[label] += 1
             if given is not None:
                 self.compared += 1
-                self.agreeing += label == given
+                self.agreeing += class_name(label) == given
         self._tell()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manyheads.cli.plan import backbone_line, data_line, listed_words, training_words
+from manyheads.cli.plan import backbone_line, data_lines, listed_words, training_words
 from manyheads.cli.screen import Screen, basis_words, clock, size_words
 from manyheads.cli.tables import print_table
 from manyheads.report.shortcut_section import shortcut_tables
@@ -40,7 +40,7 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
         counted(len(settings.arms), "arm"),
     ]
     return [
-        data_line(images.dataset),
+        *data_lines(images.dataset),
         backbone_line(study, plan.weights),
         f"Mark       {settings.mark.words()}; on {len(images.in_class):,} of {of_class:,} training "
         f"images of {settings.target}{clean}",

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from manyheads.data.archives import CLOTHING, Archive, unpack
 from manyheads.data.digits import write_digits
+from manyheads.data.name_rules import CATALOG_MARK
 from manyheads.download import download
 from manyheads.errors import DataError, DownloadError
 from manyheads.locks import alone
 from manyheads.places import cache_dir, disk_errors
 
 _SERVER = "https://codeload.github.com"
-_MARKER = ".complete"
 _ARCHIVES = {"clothing": CLOTHING}
 _NAMES = ("clothing", "digits")
 
@@ -90,7 +90,7 @@ def _completed(name: str, fill: Callable[[Path], None], stop: threading.Event | 
             fill(temporary)
             with disk_errors(target):
                 marker = json.dumps({"files": _count(temporary)})
-                (temporary / _MARKER).write_text(marker, encoding="utf-8")
+                (temporary / CATALOG_MARK).write_text(marker, encoding="utf-8")
                 temporary.chmod(0o755)
                 if target.exists():
                     shutil.rmtree(target)
@@ -102,11 +102,12 @@ def _completed(name: str, fill: Callable[[Path], None], stop: threading.Event | 
 
 def _is_complete(folder: Path) -> bool:
     try:
-        marker = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        marker = json.loads((folder / CATALOG_MARK).read_text(encoding="utf-8"))
         return marker["files"] == _count(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _count(folder: Path) -> int:
-    return sum(len([name for name in files if name != _MARKER]) for _, _, files in os.walk(folder))
+    found = (name for _, _, files in os.walk(folder) for name in files)
+    return sum(name != CATALOG_MARK for name in found)

@@ -21,6 +21,9 @@ from manyheads.data.threads import Progress, map_in_threads
 from manyheads.errors import ImageError
 from manyheads.settings import ImageSettings
 
+MOST_NAMED = 10_000
+"""How many of the files that are left out are named."""
+
 _DEFAULT = ImageSettings()
 
 
@@ -47,10 +50,10 @@ class CheckReport:
 
     `counts` and `shares` are by split and class and include unreadable files; `formats` and
     `modes` count the readable images by Pillow's names; `rotated` counts the images whose
-    recorded orientation is not upright; `ignored` are files that are no images, and class folders
-    without any. `identical` are sets of files with the same bytes. `problems` are one line each,
-    the most serious first; empty if there is nothing to say. The first `spoiling` of them make
-    scores wrong, or training impossible.
+    recorded orientation is not upright; `left_out` is the line on files and folders that are not
+    used, and `ignored` names the first of them, at most `MOST_NAMED`. `identical` are sets of
+    files with the same bytes. `problems` are one line each, the most serious first; empty if there
+    is nothing to say. The first `spoiling` of them make scores wrong, or training impossible.
     """
 
     name: str
@@ -70,6 +73,7 @@ class CheckReport:
     identical: tuple[Identical, ...]
     torn_groups: tuple[str, ...]
     ignored: tuple[str, ...]
+    left_out: str = ""
     problems: tuple[str, ...] = ()
     spoiling: int = 0
 
@@ -110,7 +114,8 @@ def check_dataset(
         unreadable=tuple(unreadable.values()),
         identical=find_identical(dataset),
         torn_groups=torn_groups(dataset),
-        ignored=tuple(_below(dataset.root, path) for path in dataset.ignored),
+        ignored=tuple(_below(dataset.root, path) for path in dataset.ignored[:MOST_NAMED]),
+        left_out=dataset.left_out,
     )
     return report.with_problems(
         spoiling_problems(report, dataset, unreadable), lesser_problems(report, dataset, settings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from manyheads.data import catalog
 from manyheads.data.columns import Digests, Names, frozen, kept_rows
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
+from manyheads.data.left_out import LeftOut
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import MANIFEST_SUFFIXES, read_manifest
 from manyheads.data.paths import Paths
@@ -38,7 +39,8 @@ class Dataset:
     `divided` is how images without a given split were divided, None if all were given; `carved`
     says that only validation was missing and was taken from training. Of the `layout` "features"
     there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.
-    `ignored` are the files and empty class folders that were left out.
+    `ignored` are the files and folders that were left out, with the reason of each, and `remarks`
+    lines on what may not be meant.
     """
 
     name: str
@@ -52,7 +54,8 @@ class Dataset:
     groups: Names | None = None
     divided: SplitSettings | None = None
     carved: bool = False
-    ignored: Sequence[Path] = ()
+    ignored: LeftOut = field(default_factory=LeftOut.none)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -75,6 +78,12 @@ class Dataset:
     def folder(self) -> Path:
         """The data set's folder: the images' names are paths from here, or full paths."""
         return self.root.parent if self.layout in ("manifest", "features") else self.root
+
+    @property
+    def left_out(self) -> str:
+        """What was left out, in one line with its share; empty if nothing was."""
+        noun = "rows" if self.layout in ("manifest", "features") else "files"
+        return self.ignored.line(len(self), noun)
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""
@@ -166,7 +175,7 @@ def dataset_of(
     splits = _splits(given, digests, listing.groups, divided)
     return Dataset(
         name, root, listing.layout, listing.paths, frozen(numbers[found.codes]), classes, splits,
-        digests, listing.groups, divided, carved, listing.ignored,
+        digests, listing.groups, divided, carved, listing.ignored, listing.remarks,
     )  # fmt: skip
 
 

@@ -2,209 +2,299 @@
 
 from __future__ import annotations
 
-import os
+import glob
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
 
-from manyheads.data.images import IMAGE_SUFFIXES
-from manyheads.data.listing import Listing, ListingWriter
-from manyheads.data.splits import SPLITS, split_name
-from manyheads.errors import DataError
+import numpy as np
 
-_CLASS_FOLDERS = "put the images of each class into a folder named after the class"
+from manyheads.data import folder_errors as errors
+from manyheads.data import left_out, name_rules
+from manyheads.data.columns import Rows
+from manyheads.data.left_out import Reason
+from manyheads.data.listing import Listing, ListingWriter
+from manyheads.data.split_names import UNLABELLED, Named, named
+from manyheads.data.splits import SPLITS
+from manyheads.data.walk import (
+    Content,
+    Identity,
+    leaves,
+    not_readable,
+    opened,
+    read_folder,
+    start,
+    walk,
+    walk_one,
+)
 
 
 def scan_folder(root: Path) -> Listing:
     """List the images below `root`, each class and split in the order of its sorted names.
 
-    The folders of `root` are splits if each of them has a split's name, and classes otherwise.
-    Below a class folder, images are found at any depth, through links too; hidden files are left
-    out, and whatever else is no image is told in `ignored`. Raises `DataError` for a folder that
-    holds no class folders, mixes splits with classes, or has classes that differ only in case.
+    The folders of `root` are splits if their names say so (`split_names`), and classes otherwise.
+    Below a class folder, images are found at any depth, through links too. What is passed over
+    (`name_rules`), or is no image that can be read, is told in `ignored`; what may not be meant in
+    `remarks`. Raises `DataError` for a folder that holds no class folders, lies a level too high,
+    is an output of manyheads, mixes splits with classes, or has classes whose names hardly differ.
     """
     try:
-        return _scan(root)
+        return _Scan(root).listing()
     except OSError as error:
-        path = error.filename or root
-        found = (error.strerror or str(error)).lower()
-        raise DataError(f"to read {path}", found, "check its permissions") from error
+        raise not_readable(error, root) from error
 
 
-def _scan(root: Path) -> Listing:
-    content, writer = _content(root), ListingWriter()
-    by_split = {folder: split_name(folder) for folder in content.folders}
-    if by_split and all(by_split.values()):
-        layout = "split folders"
-        content.ignore_files(writer)
-        _scan_splits(root, by_split, writer)
-    elif any(by_split.values()):
-        raise _mixed(root, by_split)
-    else:
-        layout = "class folders"
-        content.ignore_files(writer)
-        _scan_classes(content, None, {_identity(str(root))}, writer)
-    if not len(writer):
-        raise _no_images(root, content)
-    listing = writer.listing(layout)
-    _refuse_case_twins(root, set(listing.labels.names))
-    return listing
+def list_images(folder: Path) -> Listing:
+    """List the images at any depth below `folder`, by the rules of `scan_folder`, without labels.
 
-
-def _scan_splits(root: Path, by_split: dict[str, str | None], writer: ListingWriter) -> None:
-    by_name: dict[str | None, str] = {}
-    for folder, split in by_split.items():
-        if split in by_name:
-            raise DataError(
-                f"one {split} folder in {root}",
-                f"{by_name[split]!r} and {folder!r}",
-                "merge them into one",
-            )
-        by_name[split] = folder
-    for split in SPLITS:
-        if name := by_name.get(split):
-            folder = root / name
-            content = _content(folder)
-            if not content.folders and (first := content.first_image()):
-                raise DataError(
-                    f"class folders in {folder}",
-                    f"images without class folders ({first!r} is the first)",
-                    f"{_CLASS_FOLDERS}, or use a manifest if {name!r} is a class",
-                )
-            content.ignore_files(writer)
-            above = {_identity(str(root)), _identity(str(folder))}
-            _scan_classes(content, split, above, writer)
-
-
-def _scan_classes(
-    content: _Content, split: str | None, above: set[tuple[int, int]], writer: ListingWriter
-) -> None:
-    for name in content.folders:
-        folder = str(Path(content.folder, name))
-        others: list[Path] = []
-        label, before = _readable_name(content.folder, name), len(writer)
-        for inside, file, is_image in _walk(folder, set(above)):
-            if is_image:
-                writer.add(inside, file, label, split)
-            else:
-                others.append(Path(inside, file))
-        # A class folder without images makes no class; it is told among what was left out.
-        if len(writer) == before:
-            writer.ignore(content.folder, name)
-        else:
-            for other in sorted(others):
-                writer.ignore(str(other.parent), other.name)
-
-
-def _walk(folder: str, visited: set[tuple[int, int]]) -> Iterator[tuple[str, str, bool]]:
-    """Each file below `folder`: the folder it is in, its name, and whether it is an image."""
-    identity = _identity(folder)
-    if identity in visited:
-        return
-    visited.add(identity)
-    content = _content(folder)
-    folders = set(content.folders)
-    for name in content.names:
-        if name in folders:
-            yield from _walk(str(Path(folder, name)), visited)
-        else:
-            yield folder, name, content.is_image(name)
-
-
-@dataclass(frozen=True)
-class _Content:
-    """The sorted names in a folder without hidden ones, those of folders, and what cannot be read.
-
-    `strange` are neither files nor folders: pipes and devices, which would block for ever.
+    Raises `DataError` for an output of manyheads, or a folder that cannot be read.
     """
-
-    folder: str
-    names: list[str]
-    folders: list[str]
-    strange: set[str]
-
-    def is_image(self, name: str) -> bool:
-        return name.lower().endswith(IMAGE_SUFFIXES) and name not in self.strange
-
-    def files(self) -> Iterator[str]:
-        folders = set(self.folders)
-        return (name for name in self.names if name not in folders)
-
-    def first_image(self) -> str | None:
-        return next(filter(self.is_image, self.files()), None)
-
-    def ignore_files(self, writer: ListingWriter) -> None:
-        for name in self.files():
-            writer.ignore(self.folder, name)
-
-
-def _content(folder: str | Path) -> _Content:
-    names: list[str] = []
-    folders: list[str] = []
-    strange: set[str] = set()
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith("."):
-                continue
-            names.append(name)
-            if entry.is_file(follow_symlinks=False):
-                continue
-            # An entry's own answers raise where links go round in a circle.
-            path = Path(entry.path)
-            if path.is_dir():
-                folders.append(name)
-            # A broken link is no stranger, so that reading it names it.
-            elif path.exists() and not path.is_file():
-                strange.add(name)
-    return _Content(str(folder), sorted(names), sorted(folders), strange)
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = Path(path).stat()
-    return status.st_dev, status.st_ino
-
-
-def _readable_name(folder: str, name: str) -> str:
     try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        found = f"{os.fsencode(name)!r} in {folder}"
-        raise DataError("class folders named in UTF-8", found, "rename the folder") from error
-    return name
+        writer, linked = ListingWriter(), array("b")
+        content = read_folder(folder)
+        errors.refuse_output(content)
+        for image in walk(content, start(folder), writer.ignore):
+            writer.add(image.folder, image.name, "")
+            linked.append(image.linked)
+        return _without_twins(writer.listing("images"), linked)
+    except OSError as error:
+        raise not_readable(error, folder) from error
 
 
-def _refuse_case_twins(root: Path, classes: set[str]) -> None:
-    twins: defaultdict[str, list[str]] = defaultdict(list)
-    for name in sorted(classes):
-        twins[name.casefold()].append(name)
-    for names in twins.values():
-        if len(names) > 1:
-            raise DataError(
-                f"class names in {root} that differ in more than case",
-                " and ".join(repr(name) for name in names),
-                "merge these folders, or rename one of them",
-            )
+def list_matches(pattern: str, paths: Sequence[str]) -> Listing:
+    """List the images among `paths`, which a glob matches, and below the folders among them.
+
+    By the rules of `list_images`: a folder that would be passed over is, also with `*/*.jpg`.
+    Raises `DataError` for a folder that cannot be read.
+    """
+    writer, linked, visited = ListingWriter(), array("b"), set[Identity]()
+    fixed, folders = _fixed_parts(pattern), set[Path]()
+    left = cache(leaves)  # of a folder that many matches lie in
+    try:
+        for path in map(Path, paths):
+            if not folders.isdisjoint(path.parents):
+                continue
+            # What lies in a folder that is passed over is passed over with it.
+            at = next((p for p in path.parents[::-1] if len(p.parts) > fixed and left(p)), path)
+            if at.is_dir():
+                folders.add(at)
+            for image in walk_one(at, visited, writer.ignore):
+                writer.add(image.folder, image.name, "")
+                linked.append(image.linked)
+        return _without_twins(writer.listing("images"), linked)
+    except OSError as error:
+        raise not_readable(error, f"what {pattern} matches") from error
 
 
-def _mixed(root: Path, by_split: dict[str, str | None]) -> DataError:
-    splits = ", ".join(repr(folder) for folder, split in by_split.items() if split)
-    classes = [repr(folder) for folder, split in by_split.items() if not split]
-    more = ", …" if len(classes) > 3 else ""
-    return DataError(
-        f"either split folders or class folders in {root}",
-        f"both: {splits} beside {', '.join(classes[:3])}{more}",
-        "move the others away, or use a manifest if a class has the name of a split",
-    )
+def _fixed_parts(pattern: str) -> int:
+    """How many parts of a pattern's path stand for themselves."""
+    parts = Path(pattern).parts
+    return next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
 
 
-def _no_images(root: Path, content: _Content) -> DataError:
-    expected = f"class folders with images in {root}"
-    if not content.folders and (first := content.first_image()):
-        found = f"images without class folders ({first!r} is the first)"
-        return DataError(expected, found, _CLASS_FOLDERS)
-    if not content.names:
-        return DataError(expected, "an empty folder", _CLASS_FOLDERS)
-    found = "no file that ends in " + " ".join(IMAGE_SUFFIXES)
-    return DataError(expected, found, _CLASS_FOLDERS)
+class _Scan:
+    """The search of one root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.writer, self.linked = root, ListingWriter(), array("b")
+        self.content = read_folder(root)
+        self.above: set[Identity] = start(root)
+        self.names: defaultdict[str, set[str]] = defaultdict(set)  # as they stand, by class
+        self.inside: dict[str, frozenset[str]] = {}  # the folders in each class folder
+
+    def listing(self) -> Listing:
+        errors.refuse_output(self.content)
+        found = named(self.content.folders)
+        if found.all_are_splits:
+            layout = "split folders"
+            self._splits(found)
+        elif self._certain(found):
+            if others := self._with_images((*found.doubtful, *found.others)):
+                raise errors.mixed(self.root, found, others)
+            layout = "split folders"
+            self._splits(found)
+        else:
+            layout = "class folders"
+            self._leave_files(self.content)
+            self._classes(self.content, None, self.content.folders)
+            self._look_inside()
+        if layout == "class folders" and len(self.names) < 2:
+            errors.refuse_another_level(self.content, [*self.names.values()])
+        listing = self.writer.listing(layout)
+        if not len(listing.paths):
+            raise errors.no_images(self.content, listing.ignored)
+        errors.refuse_likeness(self.root, self.names)
+        return _without_twins(listing, self.linked)
+
+    def _certain(self, found: Named) -> bool:
+        """Whether there are splits; a folder that is named like one may also hold classes."""
+        return found.certain or any(
+            errors.holds_classes(read_folder(self.content.below(name))) for name in found.splits
+        )
+
+    def _with_images(self, folders: Collection[str]) -> list[str]:
+        """Those of the root's folders that hold an image; a folder of documents is no obstacle."""
+        return [name for name in folders if self._first_below(self.content, name) is not None]
+
+    def _first_below(self, content: Content, name: str) -> object:
+        def nothing(folder: str, name: str, reason: Reason) -> None: ...
+
+        inner = opened(content, name, visited := set(self.above), nothing)
+        return None if inner is None else next(walk(inner, visited, nothing), None)
+
+    def _leave_files(self, content: Content, reason: Reason = left_out.OUTSIDE) -> int:
+        """Leave out the files of a folder that is above classes; how many are images."""
+        content.ignore_others(self.writer.ignore)
+        images = 0
+        for name in content.files:
+            why = content.obstacle(name)
+            images += why is None
+            self.writer.ignore(content.folder, name, why or reason)
+        return images
+
+    def _splits(self, found: Named) -> None:
+        self._leave_files(self.content)
+        for name in (*found.doubtful, *found.others):
+            self._leave(self.content, name, left_out.OUTSIDE)
+        folders: defaultdict[str, list[str]] = defaultdict(list)
+        for folder, split in found.splits.items():
+            folders[split].append(folder)
+        for split in SPLITS:
+            if len(folders[split]) > 1:
+                raise errors.two_of_one_split(self.root, split, folders[split])
+            for name in folders[split]:
+                inner = opened(self.content, name, self.above, self.writer.ignore)
+                if inner is not None:
+                    self._split(inner, split)
+        for name in folders[UNLABELLED]:
+            self._unlabelled(self.content, [name])
+
+    def _split(self, content: Content, split: str) -> None:
+        content = self._unwrapped(content, split)
+        training = {name_rules.likeness(name) for name in self.names}
+        if split == "train":
+            if not content.folders and (first := content.first_image()):
+                raise errors.no_class_folders(content, first)
+            self._leave_files(content)
+            self._classes(content, split, content.folders)
+            return
+        strangers = [name for name in content.folders if name_rules.likeness(name) not in training]
+        meaningless = [name for name in strangers if name.lower() in name_rules.NEUTRAL_FOLDERS]
+        if training and strangers == content.folders and len(strangers) == 1:
+            meaningless = strangers
+        if training and len(meaningless) == len(content.folders):
+            # Kaggle's way: the images of this split have no labels.
+            self._unlabelled(content, content.folders, files=True)
+            return
+        self._leave_files(content)
+        if training and meaningless:
+            self._unlabelled(content, meaningless)
+        else:
+            meaningless = []
+        if not content.folders and (first := content.first_image()):
+            raise errors.no_class_folders(content, first)
+        self._classes(content, split, [name for name in content.folders if name not in meaningless])
+
+    def _unwrapped(self, content: Content, split: str) -> Content:
+        """The folder in which the class folders lie: this one, or the only one in it."""
+        while len(content.folders) == 1 and content.first_image() is None:
+            (name,) = content.folders
+            own = Path(content.folder).name.lower()
+            same = name.lower() == own or named([name]).splits.get(name) == split
+            inside = read_folder(content.below(name))
+            if inside.output or not inside.folders:
+                break
+            neutral = name.lower() in name_rules.NEUTRAL_FOLDERS
+            if not (same or neutral or errors.holds_classes(inside)):
+                break
+            self._leave_files(content)
+            inner = opened(content, name, self.above, self.writer.ignore)
+            if inner is None:
+                break
+            content = inner
+        return content
+
+    def _unlabelled(self, content: Content, folders: list[str], *, files: bool = False) -> None:
+        count = self._leave_files(content, left_out.UNLABELLED) if files else 0
+        for name in folders:
+            count += self._leave(content, name, left_out.UNLABELLED)
+        if count:
+            where = content.folder if files or len(folders) != 1 else content.below(folders[0])
+            self.writer.remark(errors.unlabelled_words(count, where))
+
+    def _leave(self, content: Content, name: str, reason: Reason) -> int:
+        """Leave out all below a folder; how many are images."""
+        images, inner = 0, opened(content, name, self.above, self.writer.ignore)
+        if inner is not None:
+            for image in walk(inner, self.above, self.writer.ignore):
+                self.writer.ignore(image.folder, image.name, reason)
+                images += 1
+        return images
+
+    def _classes(self, content: Content, split: str | None, folders: list[str]) -> None:
+        for name in folders:
+            # Another class may have the same folder: which is right, a check has to say.
+            visited = set(self.above)
+            passed: list[tuple[str, str, Reason]] = []
+
+            def ignore(folder: str, name: str, reason: Reason) -> None:
+                passed.append((folder, name, reason))  # noqa: B023
+
+            inner = opened(content, name, visited, ignore)
+            label, before = errors.readable_class(content.folder, name), len(self.writer)
+            if inner is not None:
+                for image in walk(inner, visited, ignore):
+                    self.writer.add(image.folder, image.name, label, split)
+                    self.linked.append(image.linked)
+            if len(self.writer) > before and inner is not None:
+                self.names[label].add(name)
+                self.inside[name] = frozenset(inner.folders)
+            elif inner is not None:
+                # A folder without images makes no class, and what is in it is told with it.
+                empty = not passed or any(reason is not left_out.OUTPUTS for *_, reason in passed)
+                passed = [each for each in passed if each[2] not in _SAID_BY_FOLDER]
+                self.writer.ignore(
+                    content.folder, name, left_out.EMPTY if empty else left_out.OUTPUTS
+                )
+            for folder, other, reason in passed:
+                self.writer.ignore(folder, other, reason)
+
+    def _look_inside(self) -> None:
+        """Refuse or remark class folders that are probably none."""
+        inside = list(self.inside.values())
+        if len(inside) < 2 or not all(inside):
+            return
+        union, shared = sorted(frozenset.union(*inside)), sorted(frozenset.intersection(*inside))
+        if len(union) > 1 and named(union).all_are_splits:
+            raise errors.splits_inside(self.root, sorted(self.inside), union)
+        meaningless = {name.lower() for name in shared} <= name_rules.NEUTRAL_FOLDERS
+        if not meaningless and 2 * len(shared) >= len(union):
+            self.writer.remark(errors.same_inside(sorted(self.inside), shared))
+
+
+_SAID_BY_FOLDER = (
+    left_out.NO_IMAGES, left_out.SYSTEM_FILES, left_out.HIDDEN_FILES, left_out.OUTPUTS,
+)  # fmt: skip
+
+
+def _without_twins(listing: Listing, linked: array[int]) -> Listing:
+    """The listing less what links lead to a second time, under the same class and split."""
+    if 1 not in linked:
+        return listing
+    rows = _twins(listing, np.frombuffer(linked, np.int8).astype(bool))
+    return listing.without(rows.tolist(), left_out.TWINS) if len(rows) else listing
+
+
+def _twins(listing: Listing, linked: np.ndarray) -> Rows:
+    places = (Path(text).stat() for text in listing.paths.texts())
+    file = np.fromiter((hash((place.st_dev, place.st_ino)) for place in places), np.int64)
+    keys = [file, listing.labels.codes]
+    keys += [] if listing.splits is None else [listing.splits.codes]
+    # Of each file the one without a link stays, or else the first.
+    order = np.lexsort((np.arange(len(file)), linked, *keys))
+    same = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0)
+    again = np.zeros(len(file), bool)
+    again[order[1:]] = same
+    return np.flatnonzero(again & linked)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
+from manyheads.data.name_rules import likeness
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
 
@@ -42,7 +44,8 @@ def lesser_problems(
         *_small_classes(report),
         *_shifts(report),
         *_repeats(report.identical),
-        *_left_out(report, dataset),
+        *_left_out(dataset),
+        *dataset.remarks,
         *_rotated(report, settings),
     )
 
@@ -95,9 +98,17 @@ def _unreadable(report: CheckReport) -> Iterator[str]:
 def _case_twins(classes: Sequence[str]) -> Iterator[str]:
     names: defaultdict[str, list[str]] = defaultdict(list)
     for name in classes:
-        names[name.casefold()].append(name)
-    if twins := [" and ".join(map(repr, found)) for found in names.values() if len(found) > 1]:
-        yield f"classes that differ only in case: {_some(twins)}"
+        names[likeness(name)].append(name)
+    alike = [found for found in names.values() if len(found) > 1]
+    case = [found for found in alike if len({name.casefold() for name in found}) == 1]
+    if case:
+        yield f"classes that differ only in case: {_some(_pairs(case))}"
+    if others := [found for found in alike if found not in case]:
+        yield f"classes that differ only in case, white space or line ends: {_some(_pairs(others))}"
+
+
+def _pairs(alike: Sequence[Sequence[str]]) -> list[str]:
+    return [" and ".join(map(repr, found)) for found in alike]
 
 
 def _small_classes(report: CheckReport) -> Iterator[str]:
@@ -121,14 +132,15 @@ def _shifts(report: CheckReport) -> Iterator[str]:
             )
 
 
-def _left_out(report: CheckReport, dataset: Dataset) -> Iterator[str]:
-    names = dict(zip(dataset.ignored, report.ignored, strict=True))
-    empty = [name for path, name in names.items() if path.is_dir()]
-    others = [name for path, name in names.items() if not path.is_dir()]
-    if empty:
-        yield f"{_count(len(empty), 'class folder')} without images left out: {_some(empty)}"
-    if others:
-        yield f"{_count(len(others), 'file')} beside the images left out: {_some(others)}"
+def _left_out(dataset: Dataset) -> Iterator[str]:
+    for reason, count in dataset.ignored.counts.items():
+        if reason.harmless:
+            continue
+        names = [os.path.normpath(path) for path in dataset.ignored.first(reason, 3)]
+        shown = [name.removeprefix(f"{dataset.folder}{os.sep}") for name in names]
+        more = f" and {count - 3:,} more" if count > 3 else ""
+        remedy = f"; {reason.remedy}" if reason.remedy else ""
+        yield f"{reason.counted(count)} left out: {', '.join(shown)}{more}{remedy}"
 
 
 def _rotated(report: CheckReport, settings: ImageSettings) -> Iterator[str]:

@@ -22,23 +22,12 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from manyheads.data.columns import Names
+from manyheads.data.split_names import split_name as split_name
 from manyheads.settings import SplitSettings
 
 SPLITS = ("train", "validation", "test")
 
 _DEFAULT = SplitSettings()
-_ALIASES = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
-
-
-def split_name(text: str) -> str | None:
-    """The split that `text` names (`val` and `valid` are validation; case is free), or None."""
-    return _ALIASES.get(text.strip().casefold())
 
 
 def place(seed: int, key: str) -> float:

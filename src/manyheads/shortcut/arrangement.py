@@ -8,6 +8,7 @@ import numpy as np
 
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
+from manyheads.data.name_rules import class_name
 from manyheads.data.planting import held_out, planted
 from manyheads.errors import DataError
 from manyheads.evidence.shortcuts import Question
@@ -81,6 +82,7 @@ def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
 
 
 def _number_of(dataset: Dataset, name: str, option: str) -> int:
+    name = name if name in dataset.classes else class_name(name)
     if name not in dataset.classes:
         raise DataError(
             f"{option} to be one of {', '.join(dataset.classes)}", repr(name), "choose one of these"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.cli.main import main
+from manyheads.data.dataset import open_dataset
 from manyheads.model.classifier import load
 from manyheads.settings import ImageSettings
 from manyheads.study.folder import RunFolder
@@ -34,7 +35,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def test_maps_of_a_folder(run: RunFolder, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,6 +81,34 @@ def test_json_has_all_values_and_writes_only_where_asked(
     entries = json.loads(capsys.readouterr().out)
     assert all(Path(file).is_file() for entry in entries for file in entry["overlays"].values())
     assert len(names(Path("maps"))) == 5
+
+
+def test_what_explain_writes_is_no_data(
+    run: RunFolder, photos: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (photos / "b" / "bad.jpg").unlink()
+    monkeypatch.chdir(photos)
+    assert main(["explain", str(run.path), "."]) == 0
+    assert "Overlays  4 files in explained" in capsys.readouterr().out
+    dataset = open_dataset(".")
+    assert dataset.classes == ("a", "b")
+    assert dataset.left_out == "1 folder that manyheads has written (explained)"
+    # Again, the maps are no images to explain, and they are replaced.
+    assert main(["explain", str(run.path), "."]) == 0
+    said = capsys.readouterr()
+    assert "Left out  1 folder that manyheads has written (explained)" in said.err
+    assert "Overlays  4 files in explained" in said.out
+    # A folder of an earlier version has no mark, and is known by its files.
+    (photos / "explained" / ".manyheads").unlink()
+    assert main(["explain", str(run.path), "a/1.png"]) == 0
+    assert open_dataset(".").classes == ("a", "b")
+    # Among photographs nothing is written.
+    assert main(["explain", str(run.path), "a/1.png", "--out", "b"]) == 1
+    assert "other files (1.png); choose another --out" in capsys.readouterr().err
+    assert names(photos / "b") == ["1.png"]
+    assert main(["explain", str(run.path), "explained"]) == 1
+    assert "a folder that manyheads has written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

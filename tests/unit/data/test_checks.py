@@ -127,9 +127,13 @@ def test_what_was_left_out_is_told(image_folder):
     (root / "readme.md").write_text("words")
     report = check(root)
     assert set(report.ignored) == {"train/a/notes.txt", "readme.md", "train/empty"}
-    folders, files = report.problems
+    files, folders = report.problems
     assert folders == "1 class folder without images left out: train/empty"
-    assert files.startswith("2 files beside the images left out: ")
+    assert files == "2 files that are no images left out: readme.md, train/a/notes.txt"
+    assert report.left_out == (
+        "2 of 82 files (2.4 %): 2 files that are no images (readme.md, …); "
+        "1 class folder without images (empty)"
+    )
 
 
 def test_the_recorded_orientation_is_counted(image_folder):

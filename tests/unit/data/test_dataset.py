@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.data import dataset as dataset_module
 from manyheads.data import file_index
 from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import open_dataset
+from manyheads.data.folders import scan_folder
 from manyheads.errors import DataError, Interrupted
 from manyheads.settings import SplitSettings
 from tests.files import an_hour_later
@@ -189,9 +191,16 @@ def test_one_class_is_refused(image_folder):
         open_dataset(image_folder({"cat": 3}))
 
 
-def test_a_file_that_cannot_be_read_is_named(image_folder):
-    root = image_folder({"a": 1, "b": 1})
-    (root / "a" / "gone.png").symlink_to(root / "nowhere.png")
+def test_a_file_that_cannot_be_read_is_named(image_folder, monkeypatch):
+    root = image_folder({"a": 2, "b": 1})
+    (root / "a" / "0000.png").rename(root / "a" / "gone.png")
+
+    def scanned_before_it_went(folder):
+        listing = scan_folder(folder)
+        (root / "a" / "gone.png").unlink()
+        return listing
+
+    monkeypatch.setattr(dataset_module, "scan_folder", scanned_before_it_went)
     with pytest.raises(DataError, match=r"to read .*gone\.png, found no such file"):
         open_dataset(root)
 

@@ -46,12 +46,16 @@ def test_hidden_files_are_not_there_and_others_are_told(image_folder):
     for name in ("a/notes.txt", "readme.md", "loose.png", "a/.DS_Store", "a/.x.png", "a/B.JPEG"):
         (root / name).write_bytes(b"x")
     listing = scan_folder(root)
-    assert [path.relative_to(root).as_posix() for path in listing.ignored] == [
-        "loose.png",
-        "readme.md",
-        "a/notes.txt",
-        "empty",
-    ]
+    told = zip(listing.ignored, listing.ignored.reasons, strict=True)
+    assert {path.relative_to(root).as_posix(): reason for path, reason in told} == {
+        ".hidden": "hidden folders",
+        "loose.png": "images outside the class folders",
+        "readme.md": "files that are no images",
+        "a/.DS_Store": "system files",
+        "a/.x.png": "hidden files",
+        "a/notes.txt": "files that are no images",
+        "empty": "class folders without images",
+    }
     assert [name for _, _, name in found(root)] == ["a/0000.png", "a/B.JPEG", "b/0000.png"]
 
 
@@ -96,7 +100,7 @@ def test_a_pipe_with_an_images_name_is_left_out(image_folder):
     ("counts", "message"),
     [
         ({}, "an empty folder"),
-        ({"a": 0, "b": 0}, r"no file that ends in \.jpg"),
+        ({"a": 0, "b": 0}, r"no image \(2 class folders without images \(a, …\)\)"),
         ({"train": 1, "test/a": 1}, r"class folders in .*train, found images without"),
         ({"train/a": 1, "cat": 1}, "both: 'train' beside 'cat'"),
         ({"val/a": 1, "valid/a": 1}, "one validation folder in .*'val' and 'valid'"),

@@ -18,7 +18,8 @@ from manyheads.settings import SplitSettings
         ("valid", "validation"),
         (" VAL ", "validation"),
         ("test", "test"),
-        ("training", None),
+        ("training", "train"),
+        ("station", None),
         ("", None),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32
 
+from manyheads.data.name_rules import class_name
 from manyheads.data.threads import check_stop
 from manyheads.errors import BackboneError, ModelError, SettingError
 from manyheads.heads.head import Parameters, forward, softmax
@@ -66,11 +67,15 @@ class Explainer:
 
     def _index(self, target: str | None) -> int | None:
         classes = self._classifier.classes
-        if target is not None and target not in classes:
+        if target is None:
+            return None
+        # A keyboard composes letters that a disk may have decomposed.
+        composed = [class_name(name) for name in classes]
+        if target not in classes and class_name(target) not in composed:
             raise SettingError(
                 f"one of the model's classes, {', '.join(classes)}", repr(target), "name one"
             )
-        return None if target is None else classes.index(target)
+        return classes.index(target) if target in classes else composed.index(class_name(target))
 
     def _cells(self, grids: Grids) -> tuple[int, int]:
         rows, columns = grids.shape[1:3]
