@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from manyheads.data.images import IMAGE_SUFFIXES
-from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_rows
+from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_images
 from manyheads.errors import DataError
+from manyheads.settings import TableSettings
 
 _BLOCK = 1 << 16  # bytes of a list that are read at once, at most
 
@@ -32,7 +33,10 @@ class Inputs:
     whether there is a manifest with labels. Raises `DataError` if an argument leads to no image.
     """
 
-    def __init__(self, arguments: list[str], *, null: bool = False) -> None:
+    def __init__(
+        self, arguments: list[str], *, null: bool = False, table: TableSettings | None = None
+    ) -> None:
+        self._table = table or TableSettings()
         self._sources: list[Callable[[], Iterator[Asked]]] = []
         self._once = len(arguments) > 1
         self._seen: set[str] = set()
@@ -65,12 +69,15 @@ class Inputs:
             return None if found is None else lambda: self._new(_inside(str(path)))
         if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
             # Read once before anything is predicted, so that what is wrong is known at once.
-            self.labelled |= sum(image.given is not None for image in _of_manifest(path)) > 0
-            return lambda: _of_manifest(path)
+            self.labelled |= sum(image.given is not None for image in self._of(path)) > 0
+            return lambda: self._of(path)
         if path.exists():
             return lambda: self._new([str(path)])
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - may be absolute
         return (lambda: self._new(found)) if found else None
+
+    def _of(self, manifest: Path) -> Iterator[Asked]:
+        return (Asked(*image) for image in manifest_images(manifest, self._table))
 
     def _new(self, paths: Iterator[str] | list[str]) -> Iterator[Asked]:
         for path in paths:
@@ -106,14 +113,6 @@ def _inside(folder: str) -> Iterator[str]:
             yield from _inside(entry.path)
         elif entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file():
             yield entry.path
-
-
-def _of_manifest(manifest: Path) -> Iterator[Asked]:
-    for number, cells in manifest_rows(manifest, ("path",)):
-        if not cells["path"].strip():
-            expected = f"a path in row {number} of {manifest}"
-            raise DataError(expected, "an empty cell", "fill it in or remove the row")
-        yield Asked(str(manifest.parent / cells["path"]), cells["label"].strip() or None)
 
 
 def _listed(null: bool) -> Iterator[Asked]:

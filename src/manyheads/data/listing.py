@@ -30,6 +30,7 @@ class ListingWriter:
     def __init__(self) -> None:
         self._paths, self._ignored = PathsWriter(), PathsWriter()
         self._labels, self._splits, self._groups = NamesWriter(), NamesWriter(), NamesWriter()
+        self.reasons: list[str] = []
         self._images = 0
         self._with_split = self._with_group = False
 
@@ -48,9 +49,10 @@ class ListingWriter:
         self._with_split |= split is not None
         self._with_group |= bool(group)
 
-    def ignore(self, folder: str, name: str) -> None:
-        """Append what is left out."""
+    def ignore(self, folder: str, name: str, reason: str = "") -> None:
+        """Append what is left out, and why: a short plural, such as "rows without a label"."""
         self._ignored.add(folder, name)
+        self.reasons.append(reason)
 
     def listing(self, layout: str) -> Listing:
         """What was added; nothing may be added after that."""
