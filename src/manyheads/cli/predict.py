@@ -96,7 +96,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     asked, givens = iter(inputs), deque()
     file = _file(args)
     with ExitStack() as stack:
-        tally = stack.enter_context(closing(Tally(progress=file is not None)))
+        tally_of = Tally(progress=file is not None, classes=classifier.classes)
+        tally = stack.enter_context(closing(tally_of))
         sink: PredictionFile | Printer | None = None
         if file is not None:
             model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}

@@ -59,8 +59,10 @@ def outputs_words(classes: Sequence[str]) -> str | None:
     return f"{', '.join(pairs)}{more}{why}"
 
 
-def strangers_words(labels: Iterable[str], classes: Sequence[str]) -> str | None:
-    """Why labels of another source are no classes, and what to do; None if all are.
+def strangers_words(
+    labels: Iterable[str], classes: Sequence[str], of: str = "the model"
+) -> str | None:
+    """Why labels of another source are no classes `of` something, and what to do; None if all are.
 
     Looks for zeros that a spreadsheet dropped, numbers with a decimal point, other case, spaces,
     and numbers where the classes have names.
@@ -69,7 +71,7 @@ def strangers_words(labels: Iterable[str], classes: Sequence[str]) -> str | None
     strangers = sorted({label for label in labels if composed(label) not in known})
     if not strangers:
         return None
-    words = f"no class of the model: {_listed(strangers)}; its classes: {_listed(classes)}"
+    words = f"no class of {of}: {_listed(strangers)}; its classes: {_listed(classes)}"
     for alike, reason in (
         (_as_number, "did a spreadsheet drop zeros, or make numbers of them?"),
         (_folded, "they differ in upper and lower case, spaces or signs between words"),

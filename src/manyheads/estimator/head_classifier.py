@@ -124,7 +124,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
 
         As in Keras, the loss of a batch is `Σ weight · loss / samples`; samples of weight 0 are
         left out. Raises `SettingError` for a parameter out of its range, `EstimatorError` for
-        samples without a class, for weights that are none and for a head that diverges, and for images what `features` raises.
+        samples without a class, for weights that are none and for a head that diverges, and for
+        images what `features` raises.
         """
         require_labelled(y)
         plan, eye, images = self._plan(), self._eye(), images_in(X)
