@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from manyheads.api import Study, fit, load, make_model
     from manyheads.estimator.head_classifier import HeadClassifier
+    from manyheads.settings import TableSettings
 
 __version__ = "0.1.0"
 
-__all__ = ["HeadClassifier", "Study", "__version__", "fit", "load", "make_model"]
+__all__ = ["HeadClassifier", "Study", "TableSettings", "__version__", "fit", "load", "make_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ from manyheads.model.lesson_model import make_model
 from manyheads.pipeline import Finished, PlanListener, run_study
 from manyheads.plan import RunOptions
 from manyheads.sequential import run_until_decided
-from manyheads.settings import ImageSettings, SplitSettings
+from manyheads.settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.shortcut.run import Checked, run_shortcut
 from manyheads.shortcut.settings import ShortcutSettings
 from manyheads.study.folder import RunFolder
@@ -41,7 +41,7 @@ from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
 
-__all__ = ["Study", "fit", "load", "make_model"]
+__all__ = ["Study", "TableSettings", "fit", "load", "make_model"]
 
 _MAX_ROWS = 20
 
@@ -82,8 +82,8 @@ class Study:
     is what makes the views that `views` counts, and `grid_storage` (f32 or f16) how the feature
     grids of `hide_patches` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
     with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
-    or columns of the Parquet table `data`, take its place. A bad value raises `SettingError` at
-    once.
+    or columns of the Parquet table `data`, take its place. `table` says how a manifest
+    is read. A bad value raises `SettingError` at once.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Study:
         interpolation: str = ImageSettings.interpolation,
         exif: bool = True,
         split: SplitSettings | None = None,
+        table: TableSettings | None = None,
         select: str = "best_accuracy",
         patience: int | None = None,
         prune: int | None = None,
@@ -139,6 +140,7 @@ class Study:
                 exif=exif,
             ),
             split=split or SplitSettings(),
+            table=table or TableSettings(),
             seeds=seeds,
             folds=folds,
             repeats=repeats,

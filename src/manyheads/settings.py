@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import hashlib
 import json
@@ -50,6 +51,58 @@ class SplitSettings:
             test=number("test share", self.test, 0.0, 0.5),
             seed=whole("split seed", self.seed, 0, 2**31 - 1),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """How a table of images is read, where it does not have the usual columns.
+
+    `path_column`, `label_column`, `split_column` and `group_column` name its columns (None: path,
+    label, split, group). Paths are relative to the folder `images_in`, itself relative to the
+    table's folder (None: that folder), and get the `suffix`, such as ".jpg", if they lack it.
+    `missing_labels` are the texts that mean no label, beside an empty cell (None: those of
+    `tables.MISSING`). `encoding` is that of a CSV (None: UTF-8, or what its first bytes say).
+    Raises `SettingError` for an encoding that Python does not know, or an empty name.
+    """
+
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    images_in: str | None = None
+    suffix: str | None = None
+    missing_labels: tuple[str, ...] | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("path_column", "label_column", "split_column", "group_column", "images_in"):
+            value = getattr(self, name)
+            if value is not None and not str(value).strip():
+                raise SettingError(f"a name as {name}", repr(value), "give one, or leave it out")
+        if self.images_in is not None:
+            store(self, images_in=str(self.images_in))
+        if self.missing_labels is not None:
+            given = self.missing_labels
+            texts = (given,) if isinstance(given, str) else given
+            store(self, missing_labels=tuple(str(text).strip() for text in texts))
+        if self.encoding is not None:
+            store(self, encoding=_encoding(self.encoding))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not left to its default, by name."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _encoding(name: object) -> str:
+    try:
+        "".encode(str(name))  # refuses what encodes no text, such as hex
+        return codecs.lookup(str(name)).name
+    except (LookupError, ValueError, TypeError):
+        raise SettingError(
+            "the name of a text encoding", repr(name), "give for example utf-8, cp1252 or utf-16"
+        ) from None
 
 
 def store(settings: object, **values: object) -> None:

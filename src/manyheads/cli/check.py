@@ -43,7 +43,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     findings.check_arguments(args)
     split = options.split_settings(args)
-    dataset = open_dataset(args.data, split=split, reread=True, stop=stop)
+    table = options.table_settings(args)
+    dataset = open_dataset(args.data, split=split, table=table, reread=True, stop=stop)
     if args.gallery is not None:
         from manyheads.report.gallery import check_gallery_path
 

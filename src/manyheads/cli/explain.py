@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyheads.cli import options
 from manyheads.cli.predict import image_files
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def add(commands) -> argparse.ArgumentParser:
         "all images of a command.",
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="files, folders or globs")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="files, folders, globs or a table"
+    )
+    options.add_table(parser)
     parser.add_argument(
         "--out", metavar="FOLDER",
         help=f"new folder of the PNGs, which is passed over as data (default: {_FOLDER}; with "
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = Path(args.out or _FOLDER).expanduser()
     if args.out or not args.json:
         check_output(out)
-    files = image_files(args.images)
+    files = image_files(args.images, options.table_settings(args))
     classifier = load(args.model)
     with Screen() as screen:
         explanations = classifier.explain(

@@ -81,9 +81,16 @@ def _lines(exported: Exported) -> list[str]:
         f"takes {kind}: [{count}, {shape}]"
         + ("" if check.any_batch else ", one at a time")
         + f"; gives {exported.card.output}: [{count}, {classes}]",
+        *([f"the classes are whole numbers: {order}"] if (order := _order(exported)) else []),
         f"checked: {check.runtime} gives the same {check.images} labels; probabilities differ by "
         f"{check.difference:.1e} at most ({check.images} {check.source})",
     ]
+
+
+def _order(exported: Exported) -> str | None:
+    from manyheads.data.label_names import outputs_words
+
+    return outputs_words(exported.card.classes)
 
 
 def _document(exported: Exported) -> dict[str, Any]:

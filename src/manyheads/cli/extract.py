@@ -35,7 +35,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     spec = options.backbone(args)
     image = options.image_settings(args)
-    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    split, table = options.split_settings(args), options.table_settings(args)
+    dataset = open_dataset(args.data, split=split, table=table, stop=stop)
     with Screen() as screen:
         weights = resolve(spec, args.weights, screen.downloading, stop)
         features = extract(

@@ -27,7 +27,8 @@ def add(commands) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "data", metavar="DATA",
-        help="folder of class folders, manifest (.csv, .parquet), or the name of a data set",
+        help="folder of class folders, table (.csv, .tsv, .xlsx, .jsonl, .parquet), or the name of "
+        "a data set",
     )  # fmt: skip
     parser.add_argument(
         "--budget", default="10m", metavar="TIME",
@@ -44,6 +45,7 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--image-size", metavar="PIXELS", help="use this size, and look for none")
     options.add_backbone(parser)
+    options.add_table(parser)
     parser.add_argument(
         "--test-share", default=0.0, metavar="SHARE",
         help="keep this share of images without splits for `manyheads test` (default: none)",
@@ -74,6 +76,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         folds=args.folds,
         size=args.image_size,
         split=SplitSettings(test=args.test_share),
+        table=options.table_settings(args),
     )
     out = args.out or fit_folder(args.data)
     with fit_screen.FitScreen() as screen:

@@ -7,10 +7,11 @@ error with a remedy, the same from the command line and from Python.
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones.normalisation import MODES_HELP
-from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings
+from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
 
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from manyheads.study.settings import StudySettings
 
 DATA_HELP = (
-    "folder of class folders (with or without train/, validation/, test/ above them), a CSV or "
-    "Parquet manifest with path and label, or a name: clothing, digits"
+    "folder of class folders (with or without train/, validation/, test/ above them), a table with "
+    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a name: clothing, digits"
 )
 LESSON_SIZE = 150
 _BACKBONE = "xception"
@@ -45,6 +46,42 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--split-seed", default=default.seed, metavar="N",
         help="another division of the same images (default: %(default)s)",
     )  # fmt: skip
+    add_table(parser)
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """How a table is read that names images."""
+    group = parser.add_argument_group("a table of images")
+    for role, what in (
+        ("path", "the images' files"), ("label", "their classes"),
+        ("split", "train, validation or test"), ("group", "what belongs together"),
+    ):  # fmt: skip
+        group.add_argument(
+            f"--{role}-column", metavar="NAME", help=f"the column of {what} (default: {role})"
+        )
+    group.add_argument(
+        "--images-in", metavar="FOLDER",
+        help="folder that the paths are relative to, itself relative to the table's folder "
+        "(default: that folder)",
+    )  # fmt: skip
+    group.add_argument(
+        "--suffix", metavar="TEXT", help="what paths lack at their end, such as .jpg for ids"
+    )
+    group.add_argument(
+        "--missing-labels", metavar="TEXT", nargs="+",
+        help="the texts that mean no label, beside an empty cell (default: nan, None, null, N/A, "
+        "#N/A, <NA>, NaT and kin, but not NA)",
+    )  # fmt: skip
+    group.add_argument(
+        "--encoding", metavar="NAME",
+        help="encoding of a CSV, such as cp1252 (default: UTF-8, or as its first bytes say)",
+    )  # fmt: skip
+
+
+def table_settings(args: argparse.Namespace) -> TableSettings:
+    """How the table is read that `args` name."""
+    names = (field.name for field in fields(TableSettings))
+    return TableSettings(**{name: getattr(args, name) for name in names})
 
 
 def add_images(parser: argparse.ArgumentParser, size: str) -> None:
@@ -215,6 +252,7 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
         weights=args.weights,
         image=image,
         split=split_settings(args),
+        table=table_settings(args),
         seeds=args.seeds,
         folds=getattr(args, "folds", None),
         repeats=getattr(args, "repeats", None),

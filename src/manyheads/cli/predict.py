@@ -11,12 +11,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyheads.cli import options
+
 if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
     from manyheads.cli.predict_printing import Printer
     from manyheads.cli.predict_summary import Tally
     from manyheads.model.prediction_files import PredictionFile
     from manyheads.model.prediction_rows import RowForm
+    from manyheads.settings import TableSettings
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -31,12 +34,13 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+",
-        help="files, folders, globs; a manifest (.csv, .parquet) with the column path and, if "
-        "wanted, label; - for a list on stdin, a path a line; for a study of features, a .npy file "
-        "of them",
+        help="files, folders, globs; a table (.csv, .tsv, .xlsx, .jsonl, .parquet) with the column "
+        "path and, if wanted, label; - for a list on stdin, a path a line; for a study of "
+        "features, a .npy file of them",
     )  # fmt: skip
     parser.add_argument("-0", "--null", action="store_true", help="the list on stdin has NULs "
                         "behind its paths, as `find -print0` writes them")  # fmt: skip
+    options.add_table(parser)
     answers = parser.add_argument_group("answers")
     answers.add_argument("--top", metavar="K", help="tell the K most probable classes")
     answers.add_argument(
@@ -75,32 +79,36 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.model.prediction_files import opened
     from manyheads.model.prediction_rows import RowForm
 
-    top, options = _top(args), _options(args)
+    top, asked_for = _top(args), _options(args)
     classifier = load(args.model)
     matrix = classifier.read(args.images) if isinstance(classifier, FeatureClassifier) else None
-    inputs = Inputs(args.images, null=args.null) if matrix is None else RowInputs(len(matrix))
+    if matrix is None:
+        inputs = Inputs(args.images, null=args.null, table=options.table_settings(args))
+    else:
+        inputs = RowInputs(len(matrix))
     _say_left_out(inputs)
     form = RowForm(
         classes=classifier.classes,
         top=top,
-        abstaining=options["min_confidence"] > 0,
-        uncertain=options["uncertainty"] > 0,
+        abstaining=asked_for["min_confidence"] > 0,
+        uncertain=asked_for["uncertainty"] > 0,
         given=inputs.labelled,
     )
     asked, givens = iter(inputs), deque()
     file = _file(args)
     with ExitStack() as stack:
-        tally = stack.enter_context(closing(Tally(progress=file is not None)))
+        tally_of = Tally(progress=file is not None, classes=classifier.classes)
+        tally = stack.enter_context(closing(tally_of))
         sink: PredictionFile | Printer | None = None
         if file is not None:
             model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}
-            sink = stack.enter_context(opened(file, form, model | {"top": top} | options))
+            sink = stack.enter_context(opened(file, form, model | {"top": top} | asked_for))
             _pass_over(sink, file, asked, tally)
         paths = _paths(asked, givens)
         if isinstance(classifier, FeatureClassifier):
-            found = RowStream(classifier.predict(matrix, **options, stop=stop), paths)
+            found = RowStream(classifier.predict(matrix, **asked_for, stop=stop), paths)
         else:
-            found = classifier.stream(paths, **options, cache=not args.no_cache, stop=stop)
+            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, stop=stop)
         stack.enter_context(closing(found))
         if sink is None:
             sink = _printer(args, form)
@@ -114,19 +122,19 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 raise
             raise Interrupted(error.what, "the same command goes on from there") from None
         sink.finish()
-    for line in tally.lines(found.passes, found.from_cache, options["min_confidence"]):
+    for line in tally.lines(found.passes, found.from_cache, asked_for["min_confidence"]):
         print(line, file=sys.stderr)
     _require_an_answer(tally)
 
 
-def image_files(given: list[str]) -> list[Path]:
+def image_files(given: list[str], table: TableSettings | None = None) -> list[Path]:
     """The images that are meant by arguments such as this command's, for one that takes few.
 
     Raises `DataError` if something given leads to no image.
     """
     from manyheads.cli.predict_inputs import Inputs
 
-    inputs = Inputs(given)
+    inputs = Inputs(given, table=table)
     _say_left_out(inputs)
     return [Path(image.path) for image in inputs]
 

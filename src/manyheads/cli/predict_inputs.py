@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from manyheads.data.folders import list_images, list_matches
 from manyheads.data.left_out import LeftOutWriter
 from manyheads.data.listing import Listing
-from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_rows
-from manyheads.data.name_rules import class_name
+from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_images
 from manyheads.errors import DataError
+from manyheads.settings import TableSettings
 
 _BLOCK = 1 << 16  # bytes of a list that are read at once, at most
 
@@ -37,7 +37,10 @@ class Inputs:
     argument leads to no image, or to a folder that manyheads has written.
     """
 
-    def __init__(self, arguments: list[str], *, null: bool = False) -> None:
+    def __init__(
+        self, arguments: list[str], *, null: bool = False, table: TableSettings | None = None
+    ) -> None:
+        self._table = table or TableSettings()
         self._sources: list[Callable[[], Iterator[Asked]]] = []
         self._once = len(arguments) > 1
         self._seen: set[str] = set()
@@ -68,8 +71,8 @@ class Inputs:
             return self._images(list_images(path), text)
         if path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
             # Read once before anything is predicted, so that what is wrong is known at once.
-            self.labelled |= sum(image.given is not None for image in _of_manifest(path)) > 0
-            return lambda: _of_manifest(path)
+            self.labelled |= sum(image.given is not None for image in self._of(path)) > 0
+            return lambda: self._of(path)
         if path.exists():
             return lambda: self._new([str(path)])
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - may be absolute
@@ -82,6 +85,9 @@ class Inputs:
         self._ignored.extend(listing.ignored)
         self._found += len(listing.paths)
         return lambda: self._new(listing.paths.texts())
+
+    def _of(self, manifest: Path) -> Iterator[Asked]:
+        return (Asked(*image) for image in manifest_images(manifest, self._table))
 
     def _new(self, paths: Iterable[str]) -> Iterator[Asked]:
         for path in paths:
@@ -107,15 +113,6 @@ class RowInputs:
 
 def _nothing(found: str) -> DataError:
     return DataError("an image, a folder of images or a glob", found, "check the path")
-
-
-def _of_manifest(manifest: Path) -> Iterator[Asked]:
-    for number, cells in manifest_rows(manifest, ("path",)):
-        if not cells["path"].strip():
-            expected = f"a path in row {number} of {manifest}"
-            raise DataError(expected, "an empty cell", "fill it in or remove the row")
-        label = class_name(cells["label"])
-        yield Asked(str(manifest.parent / cells["path"]), label or None)
 
 
 def _listed(null: bool) -> Iterator[Asked]:

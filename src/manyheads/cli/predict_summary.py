@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
-from manyheads.data.name_rules import class_name
+from manyheads.data.label_names import composed, outputs_words, strangers_words
 
 _OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
 
@@ -14,7 +15,10 @@ _OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a termin
 class Tally:
     """Counts predictions as they come."""
 
-    def __init__(self, *, progress: bool) -> None:
+    def __init__(self, *, progress: bool, classes: Sequence[str] = ()) -> None:
+        self._classes = tuple(classes)
+        self._known = {composed(name): name for name in classes}
+        self._strangers: Counter[str] = Counter()
         self.images = self.before = self.unsure = self.unreadable = 0
         self.compared = self.agreeing = 0
         self.reason = ""
@@ -42,7 +46,10 @@ class Tally:
             self.labels[label] += 1
             if given is not None:
                 self.compared += 1
-                self.agreeing += class_name(label) == given
+                meant = self._known.get(composed(given), given)
+                self.agreeing += label == meant
+                if self._classes and composed(given) not in self._known:
+                    self._strangers[given] += 1
         self._tell()
 
     def close(self) -> None:
@@ -76,6 +83,11 @@ class Tally:
                 f"{self.agreeing:,} of {self.compared:,} answers ({share:.1%}) are the label that "
                 "was given; no test score, for the model may have been made with these images"
             )
+        if why := strangers_words(self._strangers, self._classes):
+            count = self._strangers.total()
+            found.append(f"{count:,} of {self.compared:,} labels that were given are {why}")
+        if self.labels and (order := outputs_words(self._classes)):
+            found.append(f"the classes are whole numbers: {order}")
         return found
 
     def _tell(self) -> None:

@@ -19,14 +19,16 @@ from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
 from manyheads.data.left_out import LeftOut
 from manyheads.data.listing import Listing
-from manyheads.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from manyheads.data.manifest import read_manifest
 from manyheads.data.paths import Paths
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation
+from manyheads.data.tables import NEAR_FORMATS, TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.trainable import require_trainable
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings
+from manyheads.settings import SplitSettings, TableSettings
 
 _DEFAULT = SplitSettings()
+_USUAL = TableSettings()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,22 +141,34 @@ def open_dataset(
     source: str | Path,
     *,
     split: SplitSettings = _DEFAULT,
+    table: TableSettings = _USUAL,
     reread: bool = False,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Dataset:
-    """Open a folder, a manifest (`.csv`, `.parquet`) or a data set of the catalog by its name.
+    """Open a folder, a manifest (a table, see `tables`) or a data set of the catalog by its name.
 
     Images are hashed, not decoded: a damaged one is met when it is used. A file whose path, size
     and times are those of an earlier opening is not hashed again, but with `reread`. Where no
     splits are given the images are divided by `split` and their content; where only validation is
-    missing it is carved from training. Raises `DataError` for a source that holds no two classes.
+    missing it is carved from training. `table` says how a manifest is read. Raises `DataError` for
+    a source that holds no two classes.
     """
     root, name = _locate(source, stop)
-    listing = read_manifest(root) if root.is_file() else scan_folder(root)
+    listing = read_manifest(root, table) if root.is_file() else _scanned(root, table)
     _require_classes(listing, root)
     digests = indexed_digests(root, listing.paths, reread=reread, progress=progress, stop=stop)
     return dataset_of(listing, root, name, digests, split)
+
+
+def _scanned(root: Path, table: TableSettings) -> Listing:
+    if table.given:
+        option = next(iter(table.given)).replace("_", "-")
+        raise DataError(
+            f"a {TABLE_WORDS} for --{option}", f"the folder {root}",
+            "name the table as DATA, or leave the option out",
+        )  # fmt: skip
+    return scan_folder(root)
 
 
 def dataset_of(
@@ -195,9 +209,11 @@ def _locate(source: str | Path, stop: threading.Event | None) -> tuple[Path, str
         raise _unknown(source)
     if path.is_dir():
         return path, path.resolve().name
-    if path.suffix.lower() not in MANIFEST_SUFFIXES:
+    if path.suffix.lower() not in TABLE_SUFFIXES:
         remedy = "give the folder of the images, or a table with the columns path and label"
-        raise DataError("a folder or a manifest (.csv, .parquet)", f"the file {path}", remedy)
+        if path.suffix.lower() in NEAR_FORMATS:
+            remedy = "save it as CSV, .xlsx or JSON lines, with the columns path and label"
+        raise DataError(f"a folder or a {TABLE_WORDS}", f"the file {path}", remedy)
     return path, path.stem
 
 

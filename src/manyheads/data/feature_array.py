@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.data.manifest import parquet_errors
+from manyheads.data.parquet_tables import parquet_errors
 from manyheads.errors import DataError
 
 Matrix = Float32[np.ndarray, "rows features"]

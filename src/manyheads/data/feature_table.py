@@ -16,13 +16,15 @@ import numpy as np
 from manyheads.data.columns import DIGEST_BYTES, Digests
 from manyheads.data.dataset import Dataset, dataset_of
 from manyheads.data.feature_array import Matrix, read_matrix
-from manyheads.data.manifest import MANIFEST_SUFFIXES, read_manifest
+from manyheads.data.manifest import read_manifest
+from manyheads.data.tables import TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.threads import check_stop
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings
+from manyheads.settings import SplitSettings, TableSettings
 
 _AT_ONCE = 1024  # rows
 _DEFAULT = SplitSettings()
+_USUAL = TableSettings()
 
 
 def open_features(
@@ -30,22 +32,23 @@ def open_features(
     features: Sequence[str],
     *,
     split: SplitSettings = _DEFAULT,
+    columns: TableSettings = _USUAL,
     stop: threading.Event | None = None,
 ) -> Dataset:
-    """The rows of the table `source` (`.csv`, `.parquet`) with the content of their `features`.
+    """The rows of the table `source`, read as `columns` say, with the content of their `features`.
 
     Its column `label` is needed; `split`, `group` and `path`, which only names a row, are not.
     Raises `DataError` for a table or features that do not fit each other, naming the first row
     that is not finite, and `Interrupted` when `stop` is set.
     """
     table = Path(source).expanduser().absolute()
-    if not table.is_file() or table.suffix.lower() not in MANIFEST_SUFFIXES:
+    if not table.is_file() or table.suffix.lower() not in TABLE_SUFFIXES:
         raise DataError(
-            "a table (.csv, .parquet) with a label for each row of features",
+            f"a {TABLE_WORDS} with a label for each row of features",
             f"the folder {source}" if table.is_dir() else f"no such table at {source}",
             "write one with a column label and, if you like, split, group and path",
         )  # fmt: skip
-    listing = read_manifest(table, images=False)
+    listing = read_manifest(table, columns, images=False)
     matrix = read_matrix(table, features)
     if len(matrix) != len(listing.paths):
         raise DataError(

@@ -27,7 +27,7 @@ class Listing:
     ignored: LeftOut
     remarks: tuple[str, ...] = ()
 
-    def without(self, rows: Collection[int], reason: Reason) -> Listing:
+    def without(self, rows: Collection[int], reason: Reason | str) -> Listing:
         """This listing with the images at the indices `rows` left out for a `reason`."""
         writer, kept = LeftOutWriter(), kept_rows(len(self.paths), rows)
         writer.extend(self.ignored)

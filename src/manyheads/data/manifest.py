@@ -1,204 +1,240 @@
-"""Read a manifest: a CSV or Parquet table with `path`, `label` and optional `split`, `group`.
+"""Read a manifest: a table with `path`, `label` and optional `split`, `group`.
 
-Of features that were computed elsewhere, the `path` is optional too, and only a row's name.
+Of features that were computed elsewhere, the `path` is optional too, and only a row's name. How a
+table becomes rows is the business of `tables.py`.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from manyheads.data.cell_paths import Finder
 from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.splits import split_name
-from manyheads.errors import DataError, MissingExtraError
+from manyheads.data.tables import MISSING, TABLE_SUFFIXES, Row, read_rows
+from manyheads.errors import DataError
+from manyheads.settings import TableSettings
 
-MANIFEST_SUFFIXES = (".csv", ".parquet")
+MANIFEST_SUFFIXES = TABLE_SUFFIXES
+NO_LABEL = "rows without a label"
+REPEATED = "repeated rows"
 
 _REQUIRED = ("path", "label")
-_COLUMNS = ("path", "label", "split", "group")
-
-Row = tuple[int, dict[str, str]]  # its number, and its cells by column
+_USUAL = TableSettings()
 
 
-def read_manifest(path: Path, *, images: bool = True) -> Listing:
-    """List the images that the manifest names; paths are relative to the manifest's folder.
+def read_manifest(path: Path, table: TableSettings = _USUAL, *, images: bool = True) -> Listing:
+    """List the images that the manifest names, read as `table` says.
 
-    Without `images`, list its rows: by their paths as they stand, or else as "row 0" and so on.
-    Rows of a CSV are counted as a spreadsheet shows them, so the first image is in row 2; rows of
-    a Parquet file are counted from 1. Raises `DataError` naming the row for an empty path or
-    label, a missing file, an unknown split, or one file under two labels; and for a split that
-    only some rows give. Raises `MissingExtraError` if Parquet cannot be read here.
+    Paths are relative to the manifest's folder, or to the `images_in` of `table`; `cell_paths`
+    says how they may be written. Rows without a label are left out, and so is each further row of
+    one file; one file under two labels, splits or groups is refused. Without `images`, list the
+    rows: by their paths as they stand, or else as "row 0" and so on, and each must have a label.
+    Raises `DataError` naming the row for an empty path, a missing file or an unknown split; for a
+    split that only some rows give; and for a table without labels. Raises what `read_rows` raises.
     """
-    required = _REQUIRED if images else _REQUIRED[1:]
-    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
-    writer = ListingWriter()
-    numbers, without_split, with_split = array("q"), 0, 0
-    for number, cells in read(path, required):
-        split = _add(writer, path, number, cells, required)
-        numbers.append(number)
-        if split is None:
-            without_split = without_split or number
-        else:
-            with_split = with_split or number
-    if not len(writer):
-        what = "images" if images else "rows"
-        raise DataError(f"{what} in {path}", "no rows", "add a row for each image")
-    if with_split and without_split:
-        found = f"one in row {with_split} and none in row {without_split}"
-        remedy = "fill the column, or empty it to have the images divided"
-        raise DataError(f"a split in every row of {path}, or in none", found, remedy)
-    listing = writer.listing("manifest" if images else "features")
-    if images:
-        _refuse_two_labels(path, listing, numbers)
-    return listing
+    reader = _Images(path, table) if images else _Rows(path, table)
+    for row in read_rows(path, table, _REQUIRED if images else _REQUIRED[1:]):
+        reader.take(row)
+    return reader.listing()
 
 
-def _add(
-    writer: ListingWriter,
-    manifest: Path,
-    number: int,
-    cells: dict[str, str],
-    required: Sequence[str],
-) -> str | None:
-    where = f"row {number}"
-    for column in required:
-        if not cells[column].strip():
-            expected = f"a {column} in {where} of {manifest}"
-            raise DataError(expected, "an empty cell", "fill it in or remove the row")
-    label, group = cells["label"].strip(), cells["group"].strip()
-    if "path" not in required:
-        name = os.path.split(cells["path"].strip() or f"row {len(writer)}")
-        split = _split(manifest, where, cells)
-        writer.add(*name, label, split, group)
-        return split
-    target = str(manifest.parent / cells["path"])
-    if not os.path.isfile(target):  # noqa: PTH113 - False for names that no file can have, too
-        expected = f"the file that {where} of {manifest} names"
-        remedy = f"correct the path, which is relative to {manifest.parent}"
-        raise DataError(expected, f"no file {cells['path']!r}", remedy)
-    split = _split(manifest, where, cells)
-    writer.add(*os.path.split(target), label, split, group)
-    return split
+class _Noted:
+    """The first of some rows, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first, self.count = 0, 0
+
+    def note(self, number: int) -> None:
+        self.first, self.count = self.first or number, self.count + 1
 
 
-def _split(manifest: Path, where: str, cells: dict[str, str]) -> str | None:
-    if not cells["split"].strip():
+class _Reader:
+    """Takes the rows of a manifest one after the other, and lists them."""
+
+    def __init__(self, path: Path, table: TableSettings) -> None:
+        self.path, self.writer = path, ListingWriter()
+        self.numbers = array("q")
+        self.unlabelled = _Noted()
+        self._missing = missing_texts(table)
+        self._split_missing = missing_texts(_USUAL)
+        self._with_split, self._without_split = _Noted(), _Noted()
+
+    def label(self, row: Row) -> str | None:
+        """The label of a row; None, and noted, if it has none."""
+        label = row.cells["label"].strip()
+        if label not in self._missing:
+            return label
+        self.unlabelled.note(row.number)
         return None
-    split = split_name(cells["split"])
-    if split is None:
-        raise DataError(
-            f"train, validation or test as split in {where} of {manifest}",
-            repr(cells["split"]),
-            "correct it, or empty the column to have the images divided",
-        )
-    return split
 
+    def add(self, folder: str, name: str, label: str, row: Row) -> None:
+        """Append what a row names."""
+        split, group = self._split(row), row.cells["group"].strip()
+        self.writer.add(folder, name, label, split, "" if group in self._split_missing else group)
+        self.numbers.append(row.number)
+        (self._without_split if split is None else self._with_split).note(row.number)
 
-def _refuse_two_labels(manifest: Path, listing: Listing, numbers: Sequence[int]) -> None:
-    # Only what shares a hash is compared: a dictionary of all paths would outgrow the data set.
-    paths, labels = listing.paths, listing.labels
-    keys = np.fromiter((hash(os.path.normpath(path)) for path in paths.texts()), np.int64)
-    order = np.argsort(keys, kind="stable")
-    repeated = np.flatnonzero(keys[order][1:] == keys[order][:-1]) + 1
-    seen: dict[str, int] = {}
-    for row in np.unique(order[np.concatenate([repeated - 1, repeated])]).tolist():
-        first = seen.setdefault(os.path.normpath(paths.text(row)), row)
-        if labels[row] != labels[first]:
-            raise DataError(
-                f"one label for {paths[row].name} in {manifest}",
-                f"{labels[first]!r} in row {numbers[first]} and "
-                f"{labels[row]!r} in row {numbers[row]}",
-                "keep the right row and remove the other",
+    def check(self, what: str) -> None:
+        """Raise `DataError` for rows that make no data set together."""
+        if not len(self.writer):
+            if self.unlabelled.count:
+                raise DataError(
+                    f"labels in {self.path}", f"none in all its {_counted(self.unlabelled.count)}",
+                    "fill in the column, or name the one that has them with --label-column; what "
+                    "means no label can be said with --missing-labels",
+                )  # fmt: skip
+            raise DataError(f"{what} in {self.path}", "no rows", "add a row for each image")
+        some, none = self._with_split, self._without_split
+        if some.count and none.count:
+            found = (
+                f"one in row {some.first} and none in row {none.first} "
+                f"({none.count:,} of {_counted(len(self.numbers))} without)"
             )
+            remedy = "fill the column, or empty it to have the images divided"
+            raise DataError(f"a split in every row of {self.path}, or in none", found, remedy)
+
+    def _split(self, row: Row) -> str | None:
+        cell = row.cells["split"]
+        if cell.strip() in self._split_missing:
+            return None
+        split = split_name(cell)
+        if split is None:
+            raise DataError(
+                f"train, validation or test as split in row {row.number} of {self.path}",
+                repr(cell), "correct it, or empty the column to have the images divided",
+            )  # fmt: skip
+        return split
 
 
-def _csv_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _require_columns(path, header, required)
-            for number, values in enumerate(reader, start=2):
-                if values:
-                    yield number, _cells(path, number, header, values)
-    except UnicodeDecodeError as error:
-        found = f"other bytes at position {error.start}"
-        raise DataError(f"{path} to be UTF-8 text", found, "save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{path} to be a CSV table", str(error), "save it as CSV again") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+class _Images(_Reader):
+    """Rows that name image files."""
+
+    def __init__(self, path: Path, table: TableSettings) -> None:
+        super().__init__(path, table)
+        self._finder = Finder(path, table)
+        self._finder.check()
+        self._keys = array("q")
+        self._absent, self._absent_cell = _Noted(), ""
+
+    def take(self, row: Row) -> None:
+        cell = row.cells["path"]
+        label = self.label(row)
+        if label is None:
+            place = self._finder.plain(cell) if cell.strip() else str(self.path)
+            name = f"row {row.number}"
+            self.writer.ignore(*(os.path.split(place) if cell.strip() else (place, name)), NO_LABEL)
+            return
+        if not cell.strip():
+            expected = f"a path in row {row.number} of {self.path}"
+            raise DataError(expected, "an empty cell", "fill it in or remove the row")
+        found = self._finder.find(cell, row.number)
+        if found is None:
+            self._absent_cell = self._absent_cell or cell
+            self._absent.note(row.number)
+            return
+        target, known = found
+        # Some file systems number no files.
+        key = (known.st_dev, known.st_ino) if known.st_ino else os.path.normpath(target)
+        self._keys.append(hash(key))
+        self.add(*os.path.split(target), label, row)
+
+    def listing(self) -> Listing:
+        if self._absent.count:
+            raise self._no_file()
+        self.check("images")
+        listing = self.writer.listing("manifest")
+        repeated = self._repeated(listing)
+        return listing.without(repeated, REPEATED) if repeated else listing
+
+    def _no_file(self) -> DataError:
+        cell, count, more = self._absent_cell, self._absent.count, ""
+        if count > 1:
+            more = f", and so for {count:,} of {_counted(count + len(self.numbers))}"
+        usual = f"correct the path, which is relative to {self._finder.folder}"
+        return DataError(
+            f"the file that row {self._absent.first} of {self.path} names",
+            f"no file {cell!r}{more}",
+            self._finder.advice(cell) or usual,
+        )  # fmt: skip
+
+    def _repeated(self, listing: Listing) -> list[int]:
+        """The rows that name a file which an earlier row names, by whatever path or link.
+
+        Raises `DataError` if they say something else of it.
+        """
+        # Only what shares a hash is compared: a dictionary of all paths would outgrow the data set.
+        keys = np.frombuffer(self._keys, np.int64)
+        order = np.argsort(keys, kind="stable")
+        twice = np.flatnonzero(keys[order][1:] == keys[order][:-1]) + 1
+        seen: dict[str, int] = {}
+        repeated = []
+        for row in np.unique(order[np.concatenate([twice - 1, twice])]).tolist():
+            first = seen.setdefault(os.path.realpath(listing.paths.text(row)), row)
+            if first != row:
+                self._refuse_two(listing, first, row)
+                repeated.append(row)
+        return repeated
+
+    def _refuse_two(self, listing: Listing, first: int, row: int) -> None:
+        columns = {"label": listing.labels, "split": listing.splits, "group": listing.groups}
+        for what, column in columns.items():
+            if column is not None and column[row] != column[first]:
+                raise DataError(
+                    f"one {what} for {listing.paths[row].name} in {self.path}",
+                    f"{column[first]!r} in row {self.numbers[first]} and "
+                    f"{column[row]!r} in row {self.numbers[row]}",
+                    "keep the right row and remove the other",
+                )  # fmt: skip
 
 
-def _cells(path: Path, number: int, header: list[str], values: list[str]) -> dict[str, str]:
-    if len(values) > len(header):
-        expected = f"{len(header)} cells in row {number} of {path}"
-        remedy = 'put cells that hold a comma into double quotes (")'
-        raise DataError(expected, f"{len(values)}", remedy)
-    return dict.fromkeys(_COLUMNS, "") | dict(zip(header, values, strict=False))
+class _Rows(_Reader):
+    """Rows of features, which belong to them by their places: none can be left out."""
+
+    def take(self, row: Row) -> None:
+        label = self.label(row)
+        if label is not None:
+            name = os.path.split(row.cells["path"].strip() or f"row {len(self.writer)}")
+            self.add(*name, label, row)
+
+    def listing(self) -> Listing:
+        self.check("rows")
+        if none := self.unlabelled.count:
+            raise DataError(
+                f"a label in row {self.unlabelled.first} of {self.path}, as in every row of "
+                "features", f"none, and so in {none:,} of {_counted(none + len(self.numbers))}",
+                "fill it in, or take the row out of the table and of the features",
+            )  # fmt: skip
+        return self.writer.listing("features")
 
 
-def _parquet_rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
-    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
-        header = list(file.schema_arrow.names)
-        _require_columns(path, header, required)
-        columns = [name for name in _COLUMNS if name in header]
-        number = 0
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                texts = {name: str(cell) for name, cell in row.items() if cell is not None}
-                yield number, dict.fromkeys(_COLUMNS, "") | texts
+def missing_texts(table: TableSettings) -> frozenset[str]:
+    """The texts that mean no label, an empty one among them."""
+    return frozenset(("", *(MISSING if table.missing_labels is None else table.missing_labels)))
 
 
-@contextmanager
-def parquet_errors(path: Path) -> Iterator[Any]:
-    """`pyarrow.parquet` to read `path` with; what goes wrong is a `DataError`.
+def _counted(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
-    Raises `MissingExtraError` if it is not installed.
+
+def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple[str, str | None]]:
+    """The path of each row of a manifest and its label, None where it has none.
+
+    A row whose file is missing is kept, by its path as it stands. Raises `DataError` for what is
+    no table or lacks the paths, for an empty path, and for the address of no file.
     """
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        remedy = "run pip install 'manyheads[parquet]', or save the manifest as CSV"
-        raise MissingExtraError(f"pyarrow to read {path}", "none installed", remedy) from error
-    try:
-        yield parquet
-    except ArrowException as error:
-        found = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} to be a Parquet file", found, "write it again") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _require_columns(path: Path, header: list[str], required: Sequence[str]) -> None:
-    missing = [name for name in required if name not in header]
-    twice = [name for name in _COLUMNS if header.count(name) > 1]
-    if missing or twice:
-        remedy = "give the first row these names: path, label and, if you like, split and group"
-        found = ", ".join(header)[:120] or "no columns"
-        if "path" not in required:
-            remedy = "give the first row the name label and, if you like, split, group and path"
-            raise DataError(f"the column label, once, in {path}", found, remedy)
-        raise DataError(f"the columns path and label, once each, in {path}", found, remedy)
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    found = (error.strerror or str(error)).lower()
-    return DataError(f"to read {path}", found, "check the file and its permissions")
-
-
-def manifest_rows(path: Path, required: Sequence[str] = _REQUIRED) -> Iterator[Row]:
-    """Each row of a manifest: its number, and its cells by column, empty where there is none.
-
-    Raises `DataError` for what is no table or lacks a column that is `required`.
-    """
-    read = _parquet_rows if path.suffix.lower() == ".parquet" else _csv_rows
-    return read(path, required)
+    finder, missing = Finder(path, table), missing_texts(table)
+    finder.check()
+    for row in read_rows(path, table, ("path",)):
+        cell = row.cells["path"]
+        if not cell.strip():
+            expected = f"a path in row {row.number} of {path}"
+            raise DataError(expected, "an empty cell", "fill it in or remove the row")
+        found = finder.find(cell, row.number)
+        label = row.cells["label"].strip()
+        yield finder.plain(cell) if found is None else found[0], None if label in missing else label

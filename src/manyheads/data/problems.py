@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
+from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
@@ -16,6 +17,7 @@ from manyheads.settings import ImageSettings
 if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
 
+_DOUBTFUL = ("na", "none", "null", "nan", "n/a", "missing", "unlabelled", "unlabeled")
 _FEW = {"train": 20, "validation": 10, "test": 10}
 
 
@@ -41,6 +43,8 @@ def lesser_problems(
     return (
         *_unreadable(report),
         *_case_twins(report.classes),
+        *_number_twins(report.classes),
+        *_doubtful_classes(report),
         *_small_classes(report),
         *_shifts(report),
         *_repeats(report.identical),
@@ -109,6 +113,22 @@ def _case_twins(classes: Sequence[str]) -> Iterator[str]:
 
 def _pairs(alike: Sequence[Sequence[str]]) -> list[str]:
     return [" and ".join(map(repr, found)) for found in alike]
+
+
+def _number_twins(classes: Sequence[str]) -> Iterator[str]:
+    if twins := [" and ".join(map(repr, found)) for found in alike_numbers(classes)]:
+        yield f"classes that are one number, written in several ways: {_some(twins)}"
+
+
+def _doubtful_classes(report: CheckReport) -> Iterator[str]:
+    """Names that mean no label in some tables and a class in others."""
+    doubtful = [name for name in report.classes if name.casefold() in _DOUBTFUL]
+    if doubtful and report.layout == "manifest":
+        images = sum(counts.get(name, 0) for name in doubtful for counts in report.counts.values())
+        yield (
+            f"{' and '.join(map(repr, doubtful))} taken as a class ({_count(images, 'image')}); if "
+            f"it means no label, leave these out with --missing-labels {' '.join(doubtful)}"
+        )
 
 
 def _small_classes(report: CheckReport) -> Iterator[str]:

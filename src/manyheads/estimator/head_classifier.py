@@ -17,7 +17,7 @@ from manyheads.errors import EstimatorError
 from manyheads.estimator.answers import Answers
 from manyheads.estimator.eye import all_rows, sources_of
 from manyheads.estimator.inputs import images_in
-from manyheads.estimator.targets import Targets, targets_of
+from manyheads.estimator.targets import Targets, require_labelled, targets_of
 from manyheads.estimator.training import Plan, train
 from manyheads.machine import cores
 
@@ -124,8 +124,10 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
 
         As in Keras, the loss of a batch is `Σ weight · loss / samples`; samples of weight 0 are
         left out. Raises `SettingError` for a parameter out of its range, `EstimatorError` for
-        weights that are none and for a head that diverges, and for images what `features` raises.
+        samples without a class, for weights that are none and for a head that diverges, and for
+        images what `features` raises.
         """
+        require_labelled(y)
         plan, eye, images = self._plan(), self._eye(), images_in(X)
         sources = sources_of(eye, plan.setting, images, self.augmentation)
         if images is None:

@@ -11,13 +11,55 @@ from manyheads.errors import EstimatorError
 
 Weights = Float32[np.ndarray, "samples"]
 
+_MADE_OF_MISSING = frozenset(("nan", "NaN", "None", "<NA>", "NaT"))
+
 
 class Targets(NamedTuple):
-    """The sorted `classes`, each sample's by its number, and its weight; None: all weigh one."""
+    """The sorted `classes`, each sample's by its number, and its weight; None: all weigh one.
+
+    Classes that are texts are sorted as those of a study are, so that 10 comes before 2; numbers
+    are sorted as numbers, as scikit-learn has them.
+    """
 
     classes: Shaped[np.ndarray, "classes"]
     labels: Int64[np.ndarray, "samples"]
     weights: Weights | None
+
+
+def require_labelled(y: Any) -> None:
+    """Raise `EstimatorError`, with their number, for samples of `y` without a class.
+
+    These are None, not-a-number, and pandas' NA and NaT; and the texts that NumPy and pandas make
+    of them when they make an array of texts, for `np.array(["cat", np.nan])` has a class "nan".
+    """
+    if y is None or isinstance(y, str | bytes):
+        return  # scikit-learn says what is wrong with these
+    values = np.asarray(y)
+    if values.dtype.kind in "fc":
+        bad = np.isnan(values)
+    elif values.dtype.kind in "mM":
+        bad = np.isnat(values)
+    elif values.dtype.kind in "OUT":
+        flat = values.ravel().tolist()
+        bad = np.fromiter(map(_is_missing, flat), bool, len(flat))
+    else:
+        return
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise EstimatorError(
+            "a class for every sample",
+            f"none for {np.count_nonzero(bad):,} of {bad.size:,}, "
+            f"the first {values.ravel()[first]!s} as sample {first}",
+            "leave these samples out of X and y; a class of that name needs another",
+        )  # fmt: skip
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, float):
+        return value != value
+    return isinstance(value, str) and value in _MADE_OF_MISSING
 
 
 def targets_of(y: Shaped[np.ndarray, "samples"], sample_weight: Any) -> Targets:

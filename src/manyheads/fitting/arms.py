@@ -99,6 +99,7 @@ def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: boo
         weights=settings.weights,
         image=ImageSettings(size=size),
         split=settings.split,
+        table=settings.table,
         seeds=1,
         folds=folds,
         select="last",

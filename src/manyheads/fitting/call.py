@@ -13,7 +13,7 @@ from manyheads.fitting.settings import (
     FitSettings,
     seconds_of,
 )
-from manyheads.settings import SplitSettings
+from manyheads.settings import SplitSettings, TableSettings
 from manyheads.study.folder import RunFolder
 from manyheads.study.settings import lasting
 
@@ -29,15 +29,16 @@ def fit(
     preprocessing: str | None = None,
     weights: str | None = None,
     test_share: float = 0.0,
+    table: TableSettings | None = None,
     out: str | Path | None = None,
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
     `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
     training and validation are divided into `folds`. Test images are not opened; of images
-    without splits, `test_share` are kept for a test. A `backbone` in a file needs its
-    `preprocessing`. `.classifier()` is the model, `.expected`
-    what to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
+    without splits, `test_share` are kept for a test. `table` says how data in a table are read. A
+    `backbone` in a file needs its `preprocessing`. `.classifier()` is the model, `.expected` what
+    to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
     """
     settings = FitSettings(
         data=lasting(data),
@@ -49,6 +50,7 @@ def fit(
         folds=folds,
         size=image_size,
         split=SplitSettings(test=test_share),
+        table=table or TableSettings(),
     )
     return run_fit(settings, fit_folder(data) if out is None else out)
 

@@ -57,7 +57,7 @@ def plan_fit(
     """
     began = time.monotonic()
     spec = registry.get(settings.backbone, settings.preprocessing)
-    dataset = open_dataset(settings.data, split=settings.split, stop=stop)
+    dataset = open_dataset(settings.data, split=settings.split, table=settings.table, stop=stop)
     folds = _folds(dataset, settings.folds)
     weights = resolve(spec, settings.weights, listener.downloading, stop)
     pairs = candidate_arms(settings.size, spec)

@@ -12,7 +12,7 @@ from manyheads.evidence.expected import Expected
 from manyheads.evidence.held_out import HeldOutScores
 from manyheads.fitting.settings import FitSettings
 from manyheads.places import write_text
-from manyheads.settings import SplitSettings, plain
+from manyheads.settings import SplitSettings, TableSettings, plain
 from manyheads.study.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def read_record(path: Path) -> Fitted | None:
             raise ValueError("another format")
         asked = dict(document["settings"])
         asked["split"] = SplitSettings(**asked["split"])
+        asked["table"] = TableSettings(**asked.get("table", {}))
         expected = dict(document["expected"])
         expected["scores"] = HeldOutScores.from_plain(expected["scores"])
         return Fitted(

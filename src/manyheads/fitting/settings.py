@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from manyheads.errors import SettingError
-from manyheads.settings import SplitSettings, number, store, whole
+from manyheads.settings import SplitSettings, TableSettings, number, store, whole
 from manyheads.study.space import Grid
 
 USUAL_BUDGET = "10m"
@@ -35,6 +35,7 @@ class FitSettings:
     folds: int = USUAL_FOLDS
     size: int | None = None
     split: SplitSettings = field(default_factory=SplitSettings)
+    table: TableSettings = field(default_factory=TableSettings)
     engine: str = "fused"
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
 from manyheads.places import write_text
 from manyheads.settings import ImageSettings, choice, plain
@@ -66,6 +67,8 @@ def card_path(model: Path) -> Path:
 def write_card(model: Path, card: ModelCard) -> None:
     """Write the side file of the finished `model`."""
     document = {"format": FORMAT, "file_sha256": file_digest(model), **plain(card)}
+    if whole_numbers(card.classes):  # a reader could take their names for the outputs' numbers
+        document["outputs"] = {str(place): name for place, name in enumerate(card.classes)}
     write_text(card_path(model), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -77,6 +80,7 @@ def read_card(model: Path) -> ModelCard:
     try:
         document = _document(path)
         version, owner = document.pop("format"), document.pop("file_sha256")
+        document.pop("outputs", None)  # for readers; it says what `classes` say
         if version != FORMAT:
             remedy = "open it with the version of manyheads that wrote it, or a newer one"
             raise ModelError(f"a side file of format {FORMAT} at {path}", f"{version}", remedy)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from manyheads.data.dataset import Dataset
+from manyheads.data.label_names import outputs_words
 from manyheads.evidence import metrics
 from manyheads.evidence.calibration import calibrate
 from manyheads.evidence.confidence import reliability, risk_coverage
@@ -86,8 +87,10 @@ class Answers:
                 assert found.high is not None
                 recall = parts.Interval(found.value, found.low, found.high)
             recalls.append(parts.ClassRecall(name=name, images=int(own.sum()), recall=recall))
+        order = outputs_words(self.names)
+        numbers = f". The names of the classes are whole numbers: {order}" if order else ""
         return parts.Classes(
-            measured_on=self.measured_on,
+            measured_on=f"{self.measured_on}{numbers}",
             recalls=tuple(recalls),
             confusion=metrics.confusion(self.one, self.labels),
         )

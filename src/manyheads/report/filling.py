@@ -116,6 +116,8 @@ def command_of(settings: StudySettings, run: str) -> str:
     ):  # fmt: skip
         if (value := getattr(settings.split, field)) != getattr(usual.split, field):
             option(name, value)
+    for name, value in settings.table.given.items():
+        option(name, *(value if isinstance(value, tuple) else (value,)))
     option("out", run)
     return " ".join(words)
 

@@ -91,7 +91,8 @@ def plan_shortcut(
     if settings.hide_patches:
         spec.check_grid()
     check_precision(study.precision, study.runtime)
-    arrangement = arranged(settings, open_dataset(study.data, split=study.split, stop=stop))
+    dataset = open_dataset(study.data, split=study.split, table=study.table, stop=stop)
+    arrangement = arranged(settings, dataset)
     given = study.weights
     weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
     wanted = wanted_versions(settings, arrangement)

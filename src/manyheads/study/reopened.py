@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
+from manyheads.data.label_names import strangers_words
 from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
@@ -17,6 +18,13 @@ def require_same_data(
     dataset: Dataset, resolved: Resolved, folder: RunFolder, source: str | Path
 ) -> None:
     """Raise `DataError` unless `dataset`, opened at `source`, is the one of the study."""
+    if dataset.classes != resolved.classes and (
+        why := strangers_words(dataset.classes, resolved.classes, "the study")
+    ):
+        raise DataError(
+            f"the classes of the study in {folder.path} at {source}", why,
+            "restore the data set, or name where it lies with --data",
+        )  # fmt: skip
     if dataset.content != resolved.content:
         raise DataError(
             f"the images, labels and splits of the study in {folder.path} at {source}",

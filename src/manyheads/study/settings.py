@@ -19,7 +19,15 @@ from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
-from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
+from manyheads.settings import (
+    ImageSettings,
+    SplitSettings,
+    TableSettings,
+    choice,
+    plain,
+    store,
+    whole,
+)
 from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
@@ -30,9 +38,10 @@ ENGINES = ("fused", "keras")
 class StudySettings:
     """What the user asks for; every combination of the grid's values is a candidate.
 
-    `data` names the data set; `weights` is a file of weights or None for ImageNet's. A `backbone`
-    in a file has a stated `preprocessing`, one of Keras's has its own. With `features`, an array
-    (`.npy`) or columns of the table `data`, there is no backbone, and nothing that needs images.
+    `data` names the data set, and `table` says how one that is a table is read; `weights` is a file
+    of weights or None for ImageNet's. A `backbone` in a file has a stated `preprocessing`, one of
+    Keras's has its own. With `features`, an array (`.npy`) or columns of the table `data`, there is
+    no backbone, and nothing that needs images.
     `seeds` is how many trials each candidate has in a fold; `select` is the rule that chooses an
     epoch and a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images
     only.
@@ -52,6 +61,7 @@ class StudySettings:
     features: tuple[str, ...] | None = None
     image: ImageSettings = field(default_factory=ImageSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
+    table: TableSettings = field(default_factory=TableSettings)
     seeds: int = 1
     folds: int | None = None
     repeats: int | None = None
@@ -219,6 +229,7 @@ _INCIDENTAL = (
     "study.data",
     "study.weights",
     "study.features",
+    "table.images_in",
     "resolved.weights_source",
     "resolved.versions",
 )
@@ -228,6 +239,9 @@ def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any
     """The contents of `study.toml`."""
     asked = {key: value for key, value in plain(settings).items() if value is not None}
     tables = {name: asked.pop(name) for name in ("grid", "image", "split")}
+    # Without options a study is what it was before there were any.
+    table = {name: value for name, value in asked.pop("table").items() if value is not None}
+    tables |= {"table": table} if table else {}
     return {"study": asked, **tables, "resolved": plain(resolved)}
 
 
@@ -239,6 +253,7 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
             "image": ImageSettings(**document["image"]),
             "split": SplitSettings(**document["split"]),
+            "table": TableSettings(**document.get("table", {})),
         }
         resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
         study = dict(document["study"])

@@ -21,9 +21,10 @@ from manyheads.study.settings import StudySettings
 
 def open_data(settings: StudySettings, stop: threading.Event | None = None) -> Dataset:
     """The data set of a study; raises what `open_dataset` and `open_features` raise."""
+    split, table = settings.split, settings.table
     if settings.features is None:
-        return open_dataset(settings.data, split=settings.split, stop=stop)
-    return open_features(settings.data, settings.features, split=settings.split, stop=stop)
+        return open_dataset(settings.data, split=split, table=table, stop=stop)
+    return open_features(settings.data, settings.features, split=split, columns=table, stop=stop)
 
 
 def plain_features(

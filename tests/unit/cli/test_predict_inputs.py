@@ -109,9 +109,9 @@ def test_a_parquet_manifest(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("file\nb.png\n", "the columns path and label, once each"),
-        ("path,path\nb.png,b.png\n", "the columns path and label, once each"),
-        ("path\n\nb.png\n ,\n", "row 4"),
+        ("file\nb.png\n", "the column path, once, .* did you mean --path-column file"),
+        ("path,path\nb.png,b.png\n", "the column path, once, "),
+        ("path,x\n\nb.png\n ,1\n", "row 4"),
         ("path,label\n,cat\n", "a path in row 2"),
     ],
 )

@@ -47,3 +47,30 @@ def test_progress(
     assert "2 images · 0.3/s" in said
     assert said.count("predicting") == (4 if live else 2)
     assert ("\r" in said) == live
+
+
+def test_labels_that_are_no_classes_say_why() -> None:
+    tally = Tally(progress=False, classes=("001", "002"))
+    for label, given in (("001", "1"), ("002", "2"), ("001", "001")):
+        tally.count(label, None, given)
+    lines = tally.lines(3, 0, 0.0)
+    assert any(line.startswith("1 of 3 answers (33.3%)") for line in lines)
+    assert any(
+        line.startswith("2 of 3 labels that were given are no class of the model: '1', '2'; ")
+        and "did a spreadsheet drop zeros" in line
+        for line in lines
+    )
+
+
+def test_an_accent_is_compared_however_it_is_composed() -> None:
+    tally = Tally(progress=False, classes=("caf\u00e9", "tea"))
+    tally.count("caf\u00e9", None, "cafe\u0301")
+    lines = tally.lines(1, 0, 0.0)
+    assert any(line.startswith("1 of 1 answers") for line in lines)
+    assert not any("no class" in line for line in lines)
+
+
+def test_numbers_as_names_of_classes_are_said_with_their_outputs() -> None:
+    tally = Tally(progress=False, classes=("0", "10", "2"))
+    tally.count("10", None, None)
+    assert "output 1 is class 10" in tally.lines(1, 0, 0.0)[-1]

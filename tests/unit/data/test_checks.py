@@ -238,3 +238,29 @@ def test_the_photographs_of_the_lesson_are_sound(clothing):
     assert report.unreadable == ()
     assert report.formats == {"JPEG": 341}
     assert report.shares["validation"]["shoes"] == pytest.approx(0.076, abs=0.0005)
+
+
+def in_a_table(image_folder, labels):
+    """The problems of a table in which classes of 20 images have these labels."""
+    root = image_folder({"all": 20 * len(labels)})
+    paths = sorted(path.relative_to(root) for path in root.rglob("*.png"))
+    rows = [f"{path},{labels[number % len(labels)]}" for number, path in enumerate(paths)]
+    (root / "m.csv").write_text("\n".join(["path,label", *rows]))
+    return check_dataset(open_dataset(root / "m.csv")).problems
+
+
+def test_classes_that_are_one_number_are_said(image_folder):
+    problems = in_a_table(image_folder, ["1", "1.0", "2"])
+    assert "classes that are one number, written in several ways: '1' and '1.0'" in problems
+
+
+def test_a_class_that_may_mean_no_label_is_said(image_folder):
+    problems = in_a_table(image_folder, ["NA", "cat"])
+    assert (
+        "'NA' taken as a class (20 images); if it means no label, leave these out with "
+        "--missing-labels NA"
+    ) in problems
+
+
+def test_another_class_is_not_said_to_mean_no_label(image_folder):
+    assert not any("taken as a class" in line for line in in_a_table(image_folder, ["a", "nab"]))

@@ -182,7 +182,7 @@ def test_a_source_that_is_not_there(source, message, tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_manifest(tmp_path):
     (tmp_path / "image.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"a folder or a manifest \(\.csv, \.parquet\)"):
+    with pytest.raises(DataError, match=r"a folder or a table \(\.csv, \.tsv, \.xlsx, "):
         open_dataset(tmp_path / "image.png")
 
 

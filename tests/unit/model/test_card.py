@@ -136,3 +136,15 @@ def test_what_is_no_side_file_at_all(model: Path, text: bytes) -> None:
 def rewrite(model: Path, **changes: Any) -> None:
     document = json.loads(card_path(model).read_text(encoding="utf-8"))
     card_path(model).write_text(json.dumps(document | changes), encoding="utf-8")
+
+
+def test_a_card_says_which_output_is_which_number(tmp_path: Path) -> None:
+    path = tmp_path / "best.keras"
+    path.write_bytes(b"a model")
+    card = replace(CARD, classes=("0", "1", "10", "2"))
+    write_card(path, card)
+    document = json.loads(card_path(path).read_text(encoding="utf-8"))
+    assert document["outputs"] == {"0": "0", "1": "1", "2": "10", "3": "2"}
+    assert read_card(path) == card
+    write_card(path, CARD)
+    assert "outputs" not in json.loads(card_path(path).read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.errors import RunError, SettingError
-from manyheads.settings import ImageSettings, SplitSettings
+from manyheads.settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.study.settings import (
     Resolved,
     differences,
@@ -206,3 +206,23 @@ def test_where_an_own_network_lies_does_not_matter_its_preprocessing_does() -> N
 def test_what_does_not_go_together_is_said(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingError, match=words):
         study_settings(**changes)
+
+
+def test_how_a_table_is_read_is_part_of_a_study(tmp_path: Path) -> None:
+    table = TableSettings(path_column="image", suffix=".jpg", missing_labels=("NA", "-"))
+    settings = study_settings(table=table)
+    path = tmp_path / "study.toml"
+    path.write_text(to_toml(study_document(settings, RESOLVED)), encoding="utf-8")
+    assert read_study(read_toml(path)) == (settings, RESOLVED)
+    other = replace(settings, table=replace(table, suffix=".png"))
+    before, after = (study_document(each, RESOLVED) for each in (settings, other))
+    assert differences(before, after) == ["table.suffix: .jpg → .png"]
+    moved = replace(settings, table=replace(table, images_in="/elsewhere"))
+    assert differences(before, study_document(moved, RESOLVED)) == []
+
+
+def test_a_study_of_the_usual_columns_is_what_it_was() -> None:
+    document = study_document(study_settings(), RESOLVED)
+    assert "table" not in document
+    assert "table" not in document["study"]
+    assert read_study(document)[0].table == TableSettings()
