@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = (
+    False  # as type checkers know it: `typing` itself takes a while, and Ctrl-C may come
+)
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from manyheads.api import Study, fit, load, make_model
     from manyheads.estimator.head_classifier import HeadClassifier
     from manyheads.settings import TableSettings

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.errors import DiskError
 from manyheads.features.cache import FeatureRecipe
 from manyheads.places import cache_dir, write_text
 from manyheads.plan import Plan
@@ -87,4 +89,5 @@ def _rates() -> dict[str, float]:
 
 
 def _remember(key: str, rate: float) -> None:
-    write_text(_path(), json.dumps({**_rates(), key: rate}, indent=2))
+    with suppress(DiskError):  # then it is learnt next time
+        write_text(_path(), json.dumps({**_rates(), key: rate}, indent=2))

@@ -126,7 +126,8 @@ def run_study(
         with Store(folder.store) as store:
             folds = readable_folds(plan, features, store, listener.note)
             engine, work = engine_named(settings.engine), Work(settings)
-            prepare_figures()  # beside the training
+            if plan.ended < len(settings.trials()) or not folder.figure.exists():
+                prepare_figures()  # beside the training
             result = train_study(
                 settings, folder, store, folds, engine,
                 keep_heads=options.keep_heads, listener=listener, work=work, stop=stop,

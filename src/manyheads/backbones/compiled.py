@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, Self, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -17,7 +21,7 @@ from manyheads.backbones.exported import batch_size
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.streams import Measured, best_streams, timed
 from manyheads.backbones.weights import Weights
-from manyheads.errors import SettingError
+from manyheads.errors import ManyheadsError, SettingError
 from manyheads.machine import cores
 from manyheads.settings import choice, digest
 
@@ -28,6 +32,8 @@ Batch = UInt8[np.ndarray, "n size size 3"]
 Computed = Float32[np.ndarray, "n *grid features"]
 POOLINGS = ("avg", "grid")
 Key = TypeVar("Key")
+
+_alive: WeakSet[OpenVinoBackbone] = WeakSet()
 
 
 class CompiledBackbone(Protocol):
@@ -116,7 +122,8 @@ def loaded(program: exported.Program, size: int, images: int = 0) -> OpenVinoBac
 class OpenVinoBackbone:
     """A backbone on OpenVINO, with as many requests at once as keep the processor busy.
 
-    Without a number of `streams` OpenVINO guesses one.
+    Without a number of `streams` OpenVINO guesses one. After a fork it begins anew in the child,
+    whose copy of the program would wait for ever for threads that only the parent has.
     """
 
     def __init__(
@@ -143,16 +150,25 @@ class OpenVinoBackbone:
         self._requests: list[Any] = [compiled.create_infer_request() for _ in range(count + 1)]
         self.features = program.features
         self.batch = batch
+        self._inherited = False
+        self._anew = partial(
+            OpenVinoBackbone, program, size, batch, precision=precision, streams=self.streams
+        )
+        _alive.add(self)
 
     def run(
         self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
     ) -> Generator[tuple[Key, Computed]]:
+        if self._inherited:
+            vars(self).update(vars(self._anew()))
+        process = os.getpid()
         idle = list(self._requests)
         busy: deque[tuple[Any, Key, int]] = deque()
         try:
             for key, pixels in batches:
                 if stop is not None and stop.is_set():
                     break
+                _require_same(process)
                 if not idle:
                     finished = _finish(busy, idle, stop)
                     if finished is None:
@@ -162,15 +178,24 @@ class OpenVinoBackbone:
                 request.start_async({0: self._padded(pixels)}, share_inputs=False)
                 busy.append((request, key, len(pixels)))
             while busy:
+                _require_same(process)
                 finished = _finish(busy, idle, stop)
                 if finished is None:
                     return
                 yield finished
         finally:
-            for request, _, _ in busy:
-                request.cancel()
-            for request, _, _ in busy:
-                _settle(request)
+            if process == os.getpid():
+                for request, _, _ in busy:
+                    request.cancel()
+                for request, _, _ in busy:
+                    _settle(request)
+
+    def leave_behind(self) -> None:
+        """In the child of a fork: use nothing any more of what was compiled in the parent."""
+        # Never freed, not even at the end: OpenVINO would wait for the parent's threads.
+        for request in self._requests:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(request))
+        self._requests, self._inherited = [], True
 
     def _padded(self, pixels: Batch) -> Batch:
         if len(pixels) == self.batch:
@@ -184,6 +209,15 @@ class OpenVinoBackbone:
 
     def __exit__(self, *exception: object) -> None:
         self._requests = []
+
+
+def _after_fork() -> None:
+    for backbone in list(_alive):
+        backbone.leave_behind()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _suited(
@@ -226,6 +260,14 @@ def _finish(
     busy.popleft()
     idle.append(request)
     return key, np.array(request.get_output_tensor(0).data[:count], np.float32)
+
+
+def _require_same(process: int) -> None:
+    if process != os.getpid():
+        raise ManyheadsError(
+            "images to go through the backbone in the process that began with them",
+            "a fork of it, which has none of its threads", "begin with them after the fork",
+        )  # fmt: skip
 
 
 def _settle(request: Any) -> None:

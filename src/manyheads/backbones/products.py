@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.backbones import keras_process
+from manyheads.errors import DiskError
 from manyheads.locks import alone
-from manyheads.places import cache_dir, disk_errors, make_folder, write_text
+from manyheads.places import cache_dir, disk_errors, scratch_dir, write_text
 from manyheads.settings import digest
 
 _log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def made(
 
     The function is called in a Keras child with `arguments` and the `target` to write, a path
     that ends with `file`. With `keep`, only so many products stay in the area, those used last.
-    Raises `DiskError` if the cache cannot be written, and what `keras_process.call` raises.
+    Where the cache cannot be written, it is made in a temporary folder. Raises `DiskError` if that
+    cannot be written either, and what `keras_process.call` raises.
     """
 
     def make(folder: Path) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def made(
 
     product = existing(area, recipe)
     if product is None:
-        folder = _folder(area, recipe)
+        folder = scratch_dir(area) / _name(recipe)
         with alone(folder.with_suffix(".lock"), "preparing the backbone", stop):
             product = existing(area, recipe) or _sealed(folder, recipe, make)
     with suppress(OSError):  # then it only looks older than it is
@@ -69,7 +71,16 @@ def made(
 
 def existing(area: str, recipe: dict[str, Any]) -> Product | None:
     """The product of `recipe` if it is in the cache, whole and unchanged."""
-    folder = _folder(area, recipe)
+    areas = [cache_dir() / area]
+    with suppress(DiskError):  # which making it then shows
+        areas.append(scratch_dir(area))
+    for folder in dict.fromkeys(place / _name(recipe) for place in areas):
+        if (found := _whole_product(folder)) is not None:
+            return found
+    return None
+
+
+def _whole_product(folder: Path) -> Product | None:
     if not folder.exists():
         return None
     try:
@@ -116,8 +127,8 @@ def _remove_oldest(area: Path, keep: int) -> None:
         shutil.rmtree(seal.parent, ignore_errors=True)
 
 
-def _folder(area: str, recipe: dict[str, Any]) -> Path:
-    return make_folder(cache_dir() / area) / digest(_whole(recipe))[:32]
+def _name(recipe: dict[str, Any]) -> str:
+    return digest(_whole(recipe))[:32]
 
 
 def _whole(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
 
     folder = RunFolder(args.run_folder)
     findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
-    with folder.held():
-        write_comparisons(findings)
+    if not folder.is_read_only:
+        with folder.held():
+            write_comparisons(findings)
     verdict, validated = findings.verdict, findings.validated
     posteriors = findings.posteriors if args.bayes else ()
     if args.json:
@@ -55,4 +56,5 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
     if best := list(compare_tables.best_lines(validated, verdict.best)):
         print(*best, sep="\n", end="\n\n")
     print(*verdict_lines(findings, hints=True), sep="\n")
-    print(f"\nTable    {folder.comparisons}")
+    written = "not written: the run folder is read-only" if folder.is_read_only else ""
+    print(f"\nTable    {written or folder.comparisons}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import gc
-import os
 import signal
 import sys
 import threading
@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from manyheads import __version__
 from manyheads.cli import (
@@ -30,13 +31,14 @@ from manyheads.cli import (
     fit,
     import_,
     lesson,
+    output,
     predict,
     report,
     shortcut,
     sweep,
     test,
 )
-from manyheads.errors import Interrupted, ManyheadsError
+from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 COMMANDS = (
     demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
@@ -51,7 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="manyheads",
         description="Train thousands of heads on one frozen backbone, and learn which "
         "differences are real.",
-        epilog="Start with `manyheads demo`. Every command explains itself with --help.",
+        epilog="Start with `manyheads demo`. Every command explains itself with --help. What can "
+        "be made again (weights, features, programs) is kept in the user's cache folder, or in the "
+        "one that the environment variable MANYHEADS_CACHE names.",
     )
     parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -64,7 +68,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = build_parser().parse_args(arguments)
+    output.make_printable(sys.stdout, sys.stderr)
+    with output.guarded_streams():
+        try:
+            args = build_parser().parse_args(arguments)
+        except SystemExit as end:  # after --help, or a wrong usage
+            raise SystemExit(_flushed(end.code)) from None
+        return _flushed(_answer(args))
+
+
+def _answer(args: argparse.Namespace) -> int:
     # At the end the system frees all memory at once: a last search for garbage in what the imports
     # of a study leave behind takes a third of a second.
     atexit.register(gc.freeze)
@@ -79,7 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace, stop: threading.Event) -> int:
     try:
         args.run(args, stop)
-        sys.stdout.flush()
     except Interrupted as error:
         return _say(error, 130, args.debug)
     except ManyheadsError as error:
@@ -89,10 +101,10 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
         return _say(error, 1, args.debug)
     except KeyboardInterrupt:
         return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
-    except BrokenPipeError:
-        # Whoever read the output has read enough (`manyheads … | head`); what is left goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except output.Refused as error:
+        return _say_refused(error)
+    except OSError as error:
+        return _say(_problem_of(error), 1, args.debug)
     except MemoryError:
         print(
             "manyheads: expected enough memory, found none left; use a smaller --image-size,"
@@ -101,6 +113,27 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
         )
         return 1
     return 0
+
+
+def _flushed(code: Any) -> Any:
+    """The exit `code`, or another if what was printed does not reach its reader."""
+    error = output.refusal()
+    return code if error is None or code else _say_refused(error)
+
+
+def _say_refused(error: output.Refused) -> int:
+    if error.errno == errno.EPIPE:
+        # Whoever read the output has read enough (`manyheads … | head`); what is left goes nowhere.
+        return 0
+    reason = _problem_of(error).found
+    remedy = "send it elsewhere and repeat the command: what was finished is kept"
+    return _say(DiskError("to write the output", reason, remedy), 1, debug=False)
+
+
+def _problem_of(error: OSError) -> DiskError:
+    from manyheads.places import system_problem
+
+    return system_problem(error)
 
 
 def _say(error: ManyheadsError, code: int, debug: bool) -> int:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from manyheads.study.folder import RunFolder
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -20,8 +25,14 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)
     parser.add_argument(
-        "--figures", action="store_true", help="write the figures as PNG and SVG, to RUN/figures"
-    )
+        "--out", metavar="FILE.html",
+        help="write this file (default: RUN/report.html, or NAME-report.html in this folder where "
+        "RUN is read-only)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--figures", action="store_true",
+        help="write the figures as PNG and SVG, to figures beside the report",
+    )  # fmt: skip
     return parser
 
 
@@ -36,13 +47,27 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.study.folder import RunFolder
 
     folder = RunFolder(args.run_folder)
+    folder.document()
+    target = _target(args.out, folder)
     findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
     content = report_content(findings, stop=stop)
     with folder.held():
-        write_report(folder.report, content)
-        figures = write_figures(folder.path / "figures", content) if args.figures else []
+        write_report(target, content)
+        figures = write_figures(target.parent / "figures", content) if args.figures else []
     for line in verdict_lines(findings):
         print(line)
-    print(f"\nReport   {folder.report} ({size_words(folder.report.stat().st_size)})")
+    print(f"\nReport   {target} ({size_words(target.stat().st_size)})")
     if figures:
-        print(f"Figures  {folder.path / 'figures'} ({len(figures)} files)")
+        print(f"Figures  {target.parent / 'figures'} ({len(figures)} files)")
+
+
+def _target(out: str | None, folder: RunFolder) -> Path:
+    """Where the report goes; raises what says that it cannot be written there."""
+    from manyheads.destinations import file_for
+
+    target = folder.report
+    if out is not None:
+        target = Path(out).expanduser()
+    elif folder.is_read_only:
+        target = Path(f"{folder.path.absolute().name}-report.html")
+    return file_for(target, suffixes=(".html", ".htm"))

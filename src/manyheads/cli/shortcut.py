@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +106,7 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
+    from manyheads.cli import tables
     from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
     from manyheads.shortcut.plan import plan_shortcut
     from manyheads.shortcut.run import run_shortcut
@@ -119,7 +121,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)
     if args.json:
-        print(checked.record.to_json(checked.verdict), end="")
+        tables.print_json(json.loads(checked.record.to_json(checked.verdict)))
         return
     print_result(checked)
 

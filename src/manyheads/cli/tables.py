@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from manyheads.cli.output import is_unicode
 from manyheads.study.space import HYPERPARAMETERS, shown_names, value_words
 
 if TYPE_CHECKING:
@@ -94,7 +96,9 @@ def results_json(finished: Finished) -> dict[str, Any]:
 
 def print_json(document: Any) -> None:
     """Print `document` as JSON; what is not a number is null."""
-    print(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+    # Where the encoding lacks a character, JSON has escapes of its own, which programs understand.
+    ascii_only = not is_unicode(sys.stdout)
+    print(json.dumps(_finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False))
 
 
 def print_table(table: Table) -> None:

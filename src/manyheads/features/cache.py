@@ -25,7 +25,7 @@ from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
 from manyheads.features.rows import as_stored, checksum, damaged, type_of, write
 from manyheads.locks import alone
-from manyheads.places import cache_dir, disk_errors, make_folder, write_text
+from manyheads.places import cache_dir, disk_errors, is_writable, make_folder, write_text
 from manyheads.settings import ImageSettings, digest, plain
 
 _log = logging.getLogger(__name__)
@@ -72,14 +72,18 @@ class FeatureCache:
     """The features of one recipe; a context manager, for one thread.
 
     A content is the SHA-256 of a file, in hexadecimal. Raises `DiskError` where the disk refuses;
-    what was stored before stays. An index that cannot be read is set aside, with a log line, and
-    its features are computed again.
+    what was stored before stays, and can be read where nothing can be written. An index that cannot
+    be read is set aside, with a log line, and its features are computed again.
     """
 
     def __init__(self, recipe: FeatureRecipe) -> None:
-        self.folder = make_folder(cache_dir() / "features" / recipe.digest)
+        self.folder = cache_dir() / "features" / recipe.digest
         self._path = self.folder / f"features.{recipe.storage}"
         self._storage, self._type = recipe.storage, type_of(recipe.storage)
+        if self._path.is_file() and not is_writable(self.folder):
+            self._open_to_read()
+            return
+        make_folder(self.folder)
         with alone(self.folder / "opening.lock", "opening the features"), disk_errors(self.folder):
             description = self.folder / "recipe.json"
             if not description.exists():
@@ -190,6 +194,15 @@ class FeatureCache:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _open_to_read(self) -> None:
+        path = self.folder / "index.sqlite"
+        try:
+            self._index = Index(path, read_only=True)
+        except DamagedIndex as error:
+            raise DiskError(f"an index in {path}", str(error), "remove its folder") from error
+        with disk_errors(self._path):
+            self._file = self._path.open("rb", buffering=0)
 
     def _opened_index(self) -> Index:
         path = self.folder / "index.sqlite"

@@ -45,17 +45,25 @@ class DamagedIndex(Exception):
 
 
 class Index:
-    """An open index; raises `DamagedIndex` if it is none, `DiskError` where the disk refuses."""
+    """An open index; raises `DamagedIndex` if it is none, `DiskError` where the disk refuses.
 
-    def __init__(self, path: Path) -> None:
+    With `read_only`, of a folder in which nobody can write, it needs no lock there.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        name = f"{path.absolute().as_uri()}?immutable=1" if read_only else path
         with self._errors():
-            self._database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            self._database = sqlite3.connect(
+                name, timeout=_PATIENCE, isolation_level=None, uri=read_only
+            )
         try:
             with self._errors():
                 verdict = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise DamagedIndex(verdict)
+                if read_only:
+                    return
                 self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except BaseException:
             self._database.close()

@@ -219,7 +219,8 @@ def head_events(
 def prepare_engine(name: str) -> None:
     """Begin in the background what the engine's first head would otherwise wait for.
 
-    Compiling the kernels of `fused` takes seconds, once on a machine.
+    Compiling the kernels of `fused` takes seconds, once on a machine. Python waits for it at its
+    end, for it would abort amid a compilation.
     """
 
     def compile_quietly() -> None:
@@ -230,7 +231,7 @@ def prepare_engine(name: str) -> None:
             compile_kernels()
 
     if name == "fused":
-        threading.Thread(target=compile_quietly, name="compile", daemon=True).start()
+        threading.Thread(target=compile_quietly, name="compile").start()
 
 
 def engine_named(name: str, threads: int | None = None) -> Engine:

@@ -23,7 +23,7 @@ from manyheads.model import prediction_parquet
 from manyheads.model.prediction import Prediction
 from manyheads.model.prediction_rows import RowForm
 from manyheads.model.row_lines import LINES, Lines, whole_records
-from manyheads.places import cache_dir, disk_errors, make_folder, write_text
+from manyheads.places import disk_errors, make_folder, scratch_dir, write_text
 from manyheads.study.tables import require_parquet
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
@@ -155,7 +155,7 @@ def _shown(value: object) -> str:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
-    folder = make_folder(cache_dir() / "outputs")
+    folder = make_folder(scratch_dir("outputs"))
     with disk_errors(folder):
         lock = FileLock(folder / f"{name}.lock")
         try:

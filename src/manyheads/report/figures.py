@@ -86,14 +86,17 @@ def draw_curves(
 
 
 def prepare_figures() -> None:
-    """Begin in the background to import what drawing needs: a third of a second."""
+    """Begin in the background to import what drawing needs: a third of a second.
+
+    Python waits for it at its end, for it would abort amid an extension module's import.
+    """
 
     def load() -> None:
         with suppress(ImportError):  # which drawing then shows
             for module in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
                 import_module(module)
 
-    threading.Thread(target=load, name="figures", daemon=True).start()
+    threading.Thread(target=load, name="figures").start()
 
 
 def drawable(text: str) -> str:

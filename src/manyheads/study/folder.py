@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from manyheads.errors import RunError
-from manyheads.places import disk_errors, make_folder, write_text
+from manyheads.places import disk_errors, is_writable, make_folder, write_text
 from manyheads.study.settings import differences, is_grown, read_toml, to_toml
 
 MODEL_SUFFIXES = (".keras", ".xml")
@@ -69,6 +69,11 @@ class RunFolder:
         stem = Path(os.path.normpath(Path(data).absolute())).stem
         return cls(Path("runs") / (re.sub(r"[^\w.-]+", "-", stem) or "study"))
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the folder is there and nothing in it can be written."""
+        return self.path.is_dir() and not is_writable(self.path)
+
     def head(self, candidate: int) -> Path:
         """The file of a candidate's best head."""
         return self.heads / f"candidate-{candidate:03d}.safetensors"
@@ -100,7 +105,13 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder, which is there; raises `RunError` if another process holds it."""
+        """Hold the folder, which is there; raises `RunError` if another process holds it.
+
+        One that cannot be written needs nobody to hold it.
+        """
+        if self.is_read_only:
+            yield
+            return
         with disk_errors(self.path):
             lock = FileLock(self.path / ".lock")
             try:

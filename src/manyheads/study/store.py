@@ -10,6 +10,7 @@ at, so that a verdict needs no training.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from jaxtyping import Float16, Int64
 
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics, Predictions
+from manyheads.places import is_writable
 from manyheads.study.schema import SCHEMA_VERSION, statements
 from manyheads.study.space import Trial, Trials
 
@@ -52,12 +54,20 @@ class Division:
 
 
 class Store:
-    """The trials of one study; a context manager. Use it from one thread."""
+    """The trials of one study; a context manager. Use it from one thread.
+
+    Where its file cannot be written it can be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read_only = path.is_file() and not (
+            os.access(path, os.W_OK) and is_writable(path.parent)
+        )
+        # Nobody changes it meanwhile, so that it needs no lock, which would be a file beside it.
+        name = f"{path.absolute().as_uri()}?immutable=1" if self._read_only else path
         with self._errors():
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(name, isolation_level=None, uri=self._read_only)
         try:
             with self._errors():
                 self._open()
@@ -229,8 +239,9 @@ class Store:
                 self._db.execute(f"UPDATE {table} SET trial = ? WHERE trial = ?", (new, number))
 
     def _open(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        if not self._read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         missing = statements(version)
         if missing is None:
