@@ -36,6 +36,7 @@ from manyheads.cli import (
     sweep,
     test,
 )
+from manyheads.cli.parser import Parser
 from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
@@ -45,9 +46,9 @@ COMMANDS = (
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="manyheads",
         description="Train thousands of heads on one frozen backbone, and learn which "
         "differences are real.",
@@ -59,6 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
         command = module.add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.set_defaults(run=module.run)
+    for each in (parser, *commands.choices.values()):
+        each.commands = commands.choices
     return parser
 
 
