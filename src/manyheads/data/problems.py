@@ -10,6 +10,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
+from manyheads.words import counted
 
 if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
@@ -80,7 +81,7 @@ def _repeats(identical: Sequence[Identical]) -> Iterator[str]:
 def _torn(groups: Sequence[str]) -> Iterator[str]:
     if groups:
         yield (
-            f"{_count(len(groups), 'group')} with images in more than one split: "
+            f"{counted(len(groups), 'group')} with images in more than one split: "
             f"{_some(groups)}; scores on the later split are too good"
         )
 
@@ -89,7 +90,7 @@ def _unreadable(report: CheckReport) -> Iterator[str]:
     if bad := report.unreadable:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         names = "; ".join(f"{entry.name}: {entry.reason}" for entry in bad[:3])
-        yield f"{_count(len(bad), 'file')} that cannot be read: {names}{more}"
+        yield f"{counted(len(bad), 'file')} that cannot be read: {names}{more}"
 
 
 def _case_twins(classes: Sequence[str]) -> Iterator[str]:
@@ -126,19 +127,19 @@ def _left_out(report: CheckReport, dataset: Dataset) -> Iterator[str]:
     empty = [name for path, name in names.items() if path.is_dir()]
     others = [name for path, name in names.items() if not path.is_dir()]
     if empty:
-        yield f"{_count(len(empty), 'class folder')} without images left out: {_some(empty)}"
+        yield f"{counted(len(empty), 'class folder')} without images left out: {_some(empty)}"
     if others:
-        yield f"{_count(len(others), 'file')} beside the images left out: {_some(others)}"
+        yield f"{counted(len(others), 'file')} beside the images left out: {_some(others)}"
 
 
 def _rotated(report: CheckReport, settings: ImageSettings) -> Iterator[str]:
     if report.rotated and not settings.exif:
-        count = _count(report.rotated, "image")
+        count = counted(report.rotated, "image")
         yield f"{count} turned by the camera, and the recorded orientation is not honoured"
 
 
 def _sets(found: Sequence[Identical]) -> str:
-    return _count(len(found), "set")
+    return counted(len(found), "set")
 
 
 def _example(found: Sequence[Identical]) -> str:
@@ -148,7 +149,3 @@ def _example(found: Sequence[Identical]) -> str:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

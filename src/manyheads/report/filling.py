@@ -28,6 +28,7 @@ from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
 from manyheads.report.views import views_section
+from manyheads.study.reopened import require_same_data
 from manyheads.study.select import Spread, rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.sources import open_data
@@ -198,8 +199,7 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
     settings = findings.settings
     dataset = open_data(settings, stop)
-    if dataset.content != findings.resolved.content:
-        raise DataError("the data set of the study", "another: it has changed", "restore it")
+    require_same_data(dataset, findings.resolved, findings.folder, settings.data)
     return dataset
 
 

@@ -9,19 +9,27 @@ from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
+from manyheads.study.image_list import change_words
 from manyheads.study.listener import Listener
 from manyheads.study.settings import Resolved, StudySettings
 
+_REMEDY = "restore them, name where they lie with --data, or begin a study anew in another --out"
+
 
 def require_same_data(
-    dataset: Dataset, resolved: Resolved, folder: RunFolder, source: str | Path
+    dataset: Dataset,
+    resolved: Resolved,
+    folder: RunFolder,
+    source: str | Path,
+    remedy: str = _REMEDY,
 ) -> None:
     """Raise `DataError` unless `dataset`, opened at `source`, is the one of the study."""
     if dataset.content != resolved.content:
+        words = change_words(folder, resolved.classes, dataset)
         raise DataError(
             f"the images, labels and splits of the study in {folder.path} at {source}",
-            "others: the data set has changed since",
-            "restore it, name where it lies with --data, or begin a study anew in another --out",
+            f"that the data set has changed since: {words}",
+            remedy,
         )
 
 
