@@ -173,7 +173,7 @@ def test_without_test_images_the_remedy_is_named(
     del free
     assert sweep(small_images(tmp_path / "two")).code == 0
     said = command("test", "run")
-    refused(said, "expected test images in two, found none", "test/", "--test-share")
+    refused(said, "expected test images in two, found none", "in a folder test/")
     assert not RECORD.exists()
 
 

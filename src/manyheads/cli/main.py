@@ -97,13 +97,18 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        print(
-            "manyheads: expected enough memory, found none left; use a smaller --image-size,"
-            " --batch-size or fewer candidates",
-            file=sys.stderr,
-        )
+        print(f"manyheads: expected enough memory, found none left; {_less(args)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _less(args: argparse.Namespace) -> str:
+    """What takes less memory, of what the command lets one choose."""
+    smaller = [f"--{name.replace('_', '-')}" for name in ("image_size", "batch_size", "keep_heads")
+               if hasattr(args, name)]  # fmt: skip
+    ways = [f"a smaller {' or '.join(smaller)}"] if smaller else []
+    ways += ["fewer candidates"] if hasattr(args, "droprate") else []
+    return f"use {' or '.join(ways)}" if ways else "end other programs, or use a larger machine"
 
 
 def _say(error: ManyheadsError, code: int, debug: bool) -> int:

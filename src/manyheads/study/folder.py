@@ -119,7 +119,7 @@ class RunFolder:
                 raise RunError(
                     f"{self.path} to be free",
                     "another manyheads at work in it",
-                    "wait until it has finished, or choose another --out",
+                    "wait until it has finished",
                 ) from None
         try:
             yield

@@ -33,6 +33,21 @@ def require_same_data(
         )
 
 
+def test_images_remedy(dataset: Dataset | None) -> str:
+    """What to do where a data set has no test images; None: one that cannot be read."""
+    remedy = "begin a study anew in another --out"
+    if dataset is None:
+        return remedy
+    if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
+        return "begin a study anew in another --out, with a --test-share above 0"
+    where = "in a folder test/ beside train/"
+    if dataset.layout in ("manifest", "features"):
+        where = f"in {dataset.root.name} with the split test"
+    elif dataset.layout == "folder":
+        where = "in a folder test/, and the others in train/"
+    return f"put images that no study has used {where}, and {remedy}"
+
+
 def same_weights(
     settings: StudySettings,
     resolved: Resolved,
