@@ -36,7 +36,7 @@ from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
 from manyheads.study.listener import Listener
-from manyheads.study.reopened import require_same_data, same_weights
+from manyheads.study.reopened import require_same_data, same_weights, test_images_remedy
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import Resolved, StudySettings, lasting, read_study
 from manyheads.study.sources import open_data, plain_features
@@ -177,11 +177,7 @@ def _with_test_images(
     dataset = open_data(replace(settings, data=lasting(source)), stop)
     require_same_data(dataset, resolved, folder, source)
     if not len(dataset.rows("test")):
-        raise DataError(
-            f"test images in {dataset.name}", "none",
-            "put images that no study has used into test/, or give --test-share where images have "
-            "no splits of their own, and begin a study on that in another --out",
-        )  # fmt: skip
+        raise DataError(f"test images in {dataset.name}", "none", test_images_remedy(dataset))
     return dataset
 
 

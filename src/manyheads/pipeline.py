@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from manyheads.plan import Plan, RunOptions, plan_study
 from manyheads.report.figures import draw_curves, prepare_figures
 from manyheads.study.division import divisions, folds_of, recorded, trained_on
 from manyheads.study.folder import RunFolder
+from manyheads.study.image_list import keep_images, resumed_words
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.run import Listener, best_heads, train_study
@@ -118,7 +119,13 @@ def run_study(
         classes=dataset.classes,
         versions=versions(),
     )
-    with RunFolder(out).opened(study_document(settings, resolved), grows=grows) as folder:
+
+    def changed_data(former: dict[str, Any]) -> str:
+        return resumed_words(RunFolder(out), former, plan.dataset)
+
+    document = study_document(settings, resolved)
+    with RunFolder(out).opened(document, grows=grows, changed_data=changed_data) as folder:
+        keep_images(folder, plan.dataset)
         features = _features(plan, weights, listener, stop)
         if grouped is not None:
             dataset = grouped(dataset, features.plain)

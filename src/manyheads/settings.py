@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +149,7 @@ def number(
     try:
         result = float(value)
     except (TypeError, ValueError):
-        raise SettingError(expected, repr(value), f"give {name} as a plain number") from None
+        raise SettingError(expected, repr(value), _as_number(name, value)) from None
     too_low = result <= low if open_low else result < low
     too_high = result >= high if open_high else result > high
     if isinstance(value, bool) or math.isnan(result) or too_low or too_high:
@@ -162,10 +163,20 @@ def whole(name: str, value: object, low: int, high: int) -> int:
     try:
         result = int(str(value))
     except ValueError:
-        raise SettingError(expected, repr(value), f"give {name} as a plain number") from None
+        raise SettingError(expected, repr(value), _as_number(name, value)) from None
     if isinstance(value, bool) or not low <= result <= high:
         raise SettingError(expected, str(value), f"give a {name} inside that range")
     return result
+
+
+def _as_number(name: str, value: object) -> str:
+    """How to write what was meant by a text that is no number, such as `0,2` or `1,000`."""
+    text = str(value).strip()
+    if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d*)?", text):
+        return f"write {text.replace(',', '')}"
+    if re.fullmatch(r"[+-]?\d*,\d+", text):
+        return f"write {text.replace(',', '.')}, with a decimal point"
+    return f"give {name} as a plain number"
 
 
 def choice(name: str, value: object, options: tuple[str, ...]) -> str:

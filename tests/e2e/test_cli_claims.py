@@ -108,7 +108,7 @@ def test_heads_cut_off_at_the_limit_have_not_turned_and_say_so(run: RunFolder, c
     assert main(["claims", str(run.path), *asked]) == 0
     out = capsys.readouterr().out
     assert "at least" in out
-    assert "not turned; a larger --epochs (so far 3) would tell." in out
+    assert "not turned; a larger --epochs of `manyheads claims` (so far 3) would tell." in out
 
 
 def test_with_folds_heads_of_the_first_repeat_answer(folded: Finished, tmp_path: Path) -> None:
@@ -182,10 +182,11 @@ def test_an_unfinished_study_and_changed_images_are_refused(
     images = Path(shutil.copytree(study.dataset.root, tmp_path / "images"))
     longer = ["--longer", "--epochs", "3", "--patience", "1"]
     assert main(["claims", str(run.path), "--data", str(images), *longer]) == 0
-    next((images / "validation").glob("*/*")).unlink()
+    (images / "validation" / "dog" / "0.png").unlink()
     capsys.readouterr()
     assert main(["claims", str(run.path), "--data", str(images), *longer]) == 1
-    assert "the data set has changed" in capsys.readouterr().err
+    words = "the data set has changed since: 1 image removed (validation/dog/0.png); restore"
+    assert words in capsys.readouterr().err
     with Store(run.store) as store:
         store.start(1)
     assert main(["claims", str(run.path), *longer]) == 1

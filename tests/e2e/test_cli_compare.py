@@ -222,6 +222,14 @@ def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
     assert "could not be read again" in (tmp_path / "run/report.html").read_text(encoding="utf-8")
 
 
+def test_a_report_on_other_images_says_which_have_changed(tmp_path: Path) -> None:
+    finished = finished_study(tmp_path, seeds=2)
+    (finished.dataset.root / "train" / "cat" / "3.png").unlink()
+    assert main(["report", str(tmp_path / "run")]) == 0
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "1 image removed (train/cat/3.png)" in page
+
+
 def test_an_unfinished_study_is_refused(tmp_path: Path, capsys) -> None:
     for command in ("compare", "report"):
         assert main([command, str(tmp_path)]) == 1

@@ -132,9 +132,17 @@ def test_another_model_is_refused_unless_it_is_meant(
     assert first.model.parameters != second.model.parameters
 
 
-@pytest.mark.parametrize("change", ["added", "other bytes", "other label", "other split"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("added", "1 image added (test/cat/more.png)"),
+        ("other bytes", "1 image with other content (test/cat/0.png)"),
+        ("other label", "1 image with another label (test/cat/0.png (cat → dog))"),
+        ("other split", "1 image in another split (test/cat/0.png (test → train))"),
+    ],
+)
 def test_data_that_has_changed_is_refused(
-    command: Command, finished: RunFolder, photos: Path, change: str
+    command: Command, finished: RunFolder, photos: Path, change: str, words: str
 ) -> None:
     image = photos / "test" / "cat" / "0.png"
     if change == "added":
@@ -145,7 +153,8 @@ def test_data_that_has_changed_is_refused(
         folder = "test/dog" if change == "other label" else "train/cat"
         image.rename(photos / folder / "new.png")
     said = command("test", "run")
-    refused(said, "the data set has changed since; restore it, name where it lies with --data")
+    remedy = "restore them, name where they lie with --data"
+    refused(said, f"the data set has changed since: {words}; {remedy}")
     assert openings(finished) == []
 
 
@@ -164,7 +173,7 @@ def test_without_test_images_the_remedy_is_named(
     del free
     assert sweep(small_images(tmp_path / "two")).code == 0
     said = command("test", "run")
-    refused(said, "expected test images in two, found none", "test/", "--test-share")
+    refused(said, "expected test images in two, found none", "in a folder test/")
     assert not RECORD.exists()
 
 

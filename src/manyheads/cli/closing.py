@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from manyheads.cli.screen import size_words
@@ -20,7 +22,7 @@ from manyheads.study.space import counted, setting_words
 
 def closing_lines(finished: Finished) -> list[str]:
     """What was selected, its uncertainty, the files, and the next commands."""
-    folder, path = finished.folder, finished.folder.path
+    folder, path = finished.folder, shlex.quote(str(finished.folder.path))
     lines = ["", *_selection(finished), "", *verdict_lines(finished.findings), ""]
     with_images = finished.settings.features is None
     tables = [each.name for each in (folder.history, folder.comparisons) if each.is_file()]
@@ -36,15 +38,22 @@ def closing_lines(finished: Finished) -> list[str]:
         lines.append(
             f"         {folder.checkpoints} ({counted(len(files), 'whole network')}, {size})"
         )
-    lines += [
-        "",
-        f"Next     manyheads report {path}",
-        f"         manyheads predict {path} {'PHOTO.jpg' if with_images else 'FEATURES.npy'}",
-        f"         manyheads export {path} --format openvino",
+    following = [
+        f"predict {path} {'PHOTO.jpg' if with_images else 'FEATURES.npy'}",
+        f"export {path} --format openvino",
     ]
+    if finished.findings is not None:  # there is nothing to report of without predictions
+        following.insert(0, f"report {path}")
     if len(finished.dataset.rows("test")):
-        lines.append(f"         manyheads test {path}   (its test images, once)")
-    return lines
+        following.append(f"test {path}   (its test images, once)")
+    return [*lines, "", *next_lines(following)]
+
+
+def next_lines(commands: Sequence[str], width: int = 9) -> list[str]:
+    """Commands to go on with, behind the word Next in a column of this width."""
+    return [
+        f"{'' if place else 'Next':{width}}manyheads {each}" for place, each in enumerate(commands)
+    ]
 
 
 def _size(model: Path) -> int:

@@ -34,6 +34,7 @@ class Findings:
     similar: SimilarImages | None = None
     labels: SuspiciousLabels | None = None
     groups: str = ""  # what was written of them, in words
+    folds: str = ""  # the option that keeps them together, if there is room for folds
 
     @property
     def document(self) -> dict[str, Any]:
@@ -141,15 +142,16 @@ def find(
         labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
     if args.gallery is not None:
         write_gallery(args.gallery, dataset, similar, labels, exif=not args.no_exif, stop=stop)
-    groups = ""
+    groups = folds = ""
     if args.write_groups is not None and similar is not None:
-        groups = _write_groups(args.write_groups, dataset, similar)
-    return Findings(similar, labels, groups)
+        groups, folds = _write_groups(args.write_groups, dataset, similar)
+    return Findings(similar, labels, groups, folds)
 
 
-def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> str:
-    """Write the manifest; in words, what is in it."""
+def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple[str, str]:
+    """Write the manifest; in words, what is in it, and the option that divides it into folds."""
     from manyheads.data.duplicates import torn_groups
+    from manyheads.data.folds import most_folds
     from manyheads.data.manifest_writer import given_splits, write_manifest
     from manyheads.evidence.groups import cluster_rows, joined_groups
     from manyheads.study.space import counted
@@ -164,9 +166,12 @@ def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> str:
     )
     splits = given_splits(dataset)
     torn = 0 if splits is None else len(torn_groups(replace(grouped, splits=splits)))
+    most = min(5, most_folds(grouped))
+    folds = f" --folds {most}" if most > 1 else ""
     if torn:
-        words += f"; the given splits tear {torn:,} of them, and only folds (--folds 5) do not"
-    return words
+        only = f", and only folds ({folds.strip()}) do not" if folds else ""
+        words += f"; the given splits tear {torn:,} of them{only}"
+    return words, folds
 
 
 def _features(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import tables
+from manyheads.cli.closing import next_lines
 from manyheads.cli.plan import data_lines, few_lines
 from manyheads.cli.screen import Meter, Screen, clock, size_words
 from manyheads.evidence.expected import predicted_accuracy, predicted_log_loss
@@ -100,11 +102,16 @@ def show(fitted: Fitted) -> None:
         f"Record     {fitted.path / FILE}",
         f"Took       {clock(fitted.seconds)}, {counted(fitted.passes, 'backbone pass', 'es')}",
         "",
-        f"Next       manyheads predict {fitted.path} PHOTO.jpg",
-        f"           manyheads explain {fitted.path} PHOTO.jpg",
-        f"           manyheads export {fitted.path} --format onnx",
+        *_next(fitted),
     ):
         print(line)
+
+
+def _next(fitted: Fitted) -> list[str]:
+    path = shlex.quote(str(fitted.path))
+    commands = [f"predict {path} PHOTO.jpg", f"explain {path} PHOTO.jpg"]
+    commands.append(f"export {path} --format openvino")  # the others take what may be missing
+    return next_lines(commands, 11)
 
 
 def _expectation(fitted: Fitted) -> list[str]:

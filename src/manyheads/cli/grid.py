@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from manyheads.cli.parser import Values
+
 if TYPE_CHECKING:
     from manyheads.study.space import Grid
 
@@ -52,13 +54,13 @@ def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> 
             if name in without:
                 continue
             group.add_argument(
-                f"--{name.replace('_', '-')}", nargs="+", default=default.split(), metavar="X",
-                help=f"{text} (default: {default})",
+                f"--{name.replace('_', '-')}", nargs="+", action=Values, default=default.split(),
+                metavar="X", help=f"{text} (default: {default})",
             )  # fmt: skip
     group = parser.add_argument_group("views and feature grids")
     if "views" not in without:
         group.add_argument(
-            "--augment", nargs="+", metavar="NAME=X",
+            "--augment", nargs="+", action=Values, metavar="NAME=X",
             help="what makes a view: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
             "brightness=SHARE, colour=SHARE; or none, with --hide-pixels (default: all, a little)",
         )  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from manyheads.cli.parser import Names
 from manyheads.settings import INTERPOLATIONS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE", help=".keras or .h5, of Keras 2 or 3")
     names = parser.add_mutually_exclusive_group(required=True)
     names.add_argument(
-        "--classes", nargs="+", metavar="NAME",
+        "--classes", nargs="+", action=Names, metavar="NAME",
         help="the classes in the order of the outputs (Keras's loader sorts the folders' names)",
     )  # fmt: skip
     names.add_argument(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
+from manyheads.cli.parser import Values
 
 if TYPE_CHECKING:
     from manyheads.cli.screen import Screen
@@ -39,8 +40,9 @@ def add(commands) -> argparse.ArgumentParser:
         ("--droprate", "0.0 0.2 0.5 0.8"),
     ):
         group.add_argument(
-            name, nargs="+", default=default.split(), metavar="X", help=f"(default: {default})"
-        )
+            name, nargs="+", action=Values, default=default.split(), metavar="X",
+            help=f"(default: {default})",
+        )  # fmt: skip
     group.add_argument(
         "--epochs", default=10, metavar="N",
         help="epochs of the first two stages (default: %(default)s)",

@@ -38,6 +38,7 @@ from manyheads.cli import (
     sweep,
     test,
 )
+from manyheads.cli.parser import Parser
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 COMMANDS = (
@@ -47,9 +48,9 @@ COMMANDS = (
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="manyheads",
         description="Train thousands of heads on one frozen backbone, and learn which "
         "differences are real.",
@@ -63,6 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
         command = module.add(commands)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.set_defaults(run=module.run)
+    for each in (parser, *commands.choices.values()):
+        each.commands = commands.choices
     return parser
 
 
@@ -106,11 +109,7 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
     except OSError as error:
         return _say(_problem_of(error), 1, args.debug)
     except MemoryError:
-        print(
-            "manyheads: expected enough memory, found none left; use a smaller --image-size,"
-            " --batch-size or fewer candidates",
-            file=sys.stderr,
-        )
+        print(f"manyheads: expected enough memory, found none left; {_less(args)}", file=sys.stderr)
         return 1
     return 0
 
@@ -134,6 +133,15 @@ def _problem_of(error: OSError) -> DiskError:
     from manyheads.places import system_problem
 
     return system_problem(error)
+
+
+def _less(args: argparse.Namespace) -> str:
+    """What takes less memory, of what the command lets one choose."""
+    smaller = [f"--{name.replace('_', '-')}" for name in ("image_size", "batch_size", "keep_heads")
+               if hasattr(args, name)]  # fmt: skip
+    ways = [f"a smaller {' or '.join(smaller)}"] if smaller else []
+    ways += ["fewer candidates"] if hasattr(args, "droprate") else []
+    return f"use {' or '.join(ways)}" if ways else "end other programs, or use a larger machine"
 
 
 def _say(error: ManyheadsError, code: int, debug: bool) -> int:

@@ -75,10 +75,13 @@ def _from_columns(table: Path, features: Sequence[str]) -> Matrix:
         missing = [name for name in features if known.count(name) != 1]
         columns = None if missing else parquet.read_table(table, columns=list(features))
     if columns is None:
+        parts = [part.strip() for part in missing[0].split(",")]
+        remedy = "name the columns of numbers, or one column of lists, with --features"
+        if len(parts) > 1 and set(parts) <= set(known):
+            remedy = f"separate columns by spaces: --features {' '.join(parts)}"
         raise DataError(
-            f"one column {missing[0]} of features in {table}", f"{known.count(missing[0])}",
-            "name the columns of numbers, or one column of lists, with --features",
-        )  # fmt: skip
+            f"one column {missing[0]} of features in {table}", f"{known.count(missing[0])}", remedy
+        )
     parts = [_numbers(table, name, columns.column(name)) for name in features]
     return _single(np.concatenate(parts, axis=1))
 

@@ -19,6 +19,7 @@ from manyheads.data.splits import split_name
 from manyheads.data.tables import MISSING, TABLE_SUFFIXES, Row, read_rows
 from manyheads.errors import DataError
 from manyheads.settings import TableSettings
+from manyheads.words import counted
 
 MANIFEST_SUFFIXES = TABLE_SUFFIXES
 NO_LABEL = "rows without a label"
@@ -85,7 +86,7 @@ class _Reader:
         if not len(self.writer):
             if self.unlabelled.count:
                 raise DataError(
-                    f"labels in {self.path}", f"none in all its {_counted(self.unlabelled.count)}",
+                    f"labels in {self.path}", f"none in all its {counted(self.unlabelled.count, 'row')}",
                     "fill in the column, or name the one that has them with --label-column; what "
                     "means no label can be said with --missing-labels",
                 )  # fmt: skip
@@ -94,7 +95,7 @@ class _Reader:
         if some.count and none.count:
             found = (
                 f"one in row {some.first} and none in row {none.first} "
-                f"({none.count:,} of {_counted(len(self.numbers))} without)"
+                f"({none.count:,} of {counted(len(self.numbers), 'row')} without)"
             )
             remedy = "fill the column, or empty it to have the images divided"
             raise DataError(f"a split in every row of {self.path}, or in none", found, remedy)
@@ -155,7 +156,7 @@ class _Images(_Reader):
     def _no_file(self) -> DataError:
         cell, count, more = self._absent_cell, self._absent.count, ""
         if count > 1:
-            more = f", and so for {count:,} of {_counted(count + len(self.numbers))}"
+            more = f", and so for {count:,} of {counted(count + len(self.numbers), 'row')}"
         usual = f"correct the path, which is relative to {self._finder.folder}"
         return DataError(
             f"the file that row {self._absent.first} of {self.path} names",
@@ -207,7 +208,7 @@ class _Rows(_Reader):
         if none := self.unlabelled.count:
             raise DataError(
                 f"a label in row {self.unlabelled.first} of {self.path}, as in every row of "
-                "features", f"none, and so in {none:,} of {_counted(none + len(self.numbers))}",
+                "features", f"none, and so in {none:,} of {counted(none + len(self.numbers), 'row')}",
                 "fill it in, or take the row out of the table and of the features",
             )  # fmt: skip
         return self.writer.listing("features")
@@ -216,10 +217,6 @@ class _Rows(_Reader):
 def missing_texts(table: TableSettings) -> frozenset[str]:
     """The texts that mean no label, an empty one among them."""
     return frozenset(("", *(MISSING if table.missing_labels is None else table.missing_labels)))
-
-
-def _counted(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple[str, str | None]]:

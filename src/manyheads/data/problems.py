@@ -13,6 +13,7 @@ from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
+from manyheads.words import counted
 
 if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
@@ -87,7 +88,7 @@ def _repeats(identical: Sequence[Identical]) -> Iterator[str]:
 def _torn(groups: Sequence[str]) -> Iterator[str]:
     if groups:
         yield (
-            f"{_count(len(groups), 'group')} with images in more than one split: "
+            f"{counted(len(groups), 'group')} with images in more than one split: "
             f"{_some(groups)}; scores on the later split are too good"
         )
 
@@ -96,7 +97,7 @@ def _unreadable(report: CheckReport) -> Iterator[str]:
     if bad := report.unreadable:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         names = "; ".join(f"{entry.name}: {entry.reason}" for entry in bad[:3])
-        yield f"{_count(len(bad), 'file')} that cannot be read: {names}{more}"
+        yield f"{counted(len(bad), 'file')} that cannot be read: {names}{more}"
 
 
 def _case_twins(classes: Sequence[str]) -> Iterator[str]:
@@ -126,8 +127,8 @@ def _doubtful_classes(report: CheckReport) -> Iterator[str]:
     if doubtful and report.layout == "manifest":
         images = sum(counts.get(name, 0) for name in doubtful for counts in report.counts.values())
         yield (
-            f"{' and '.join(map(repr, doubtful))} taken as a class ({_count(images, 'image')}); if "
-            f"it means no label, leave these out with --missing-labels {' '.join(doubtful)}"
+            f"{' and '.join(map(repr, doubtful))} taken as a class ({counted(images, 'image')}); "
+            f"if it means no label, leave these out with --missing-labels {' '.join(doubtful)}"
         )
 
 
@@ -165,12 +166,12 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
 
 def _rotated(report: CheckReport, settings: ImageSettings) -> Iterator[str]:
     if report.rotated and not settings.exif:
-        count = _count(report.rotated, "image")
+        count = counted(report.rotated, "image")
         yield f"{count} turned by the camera, and the recorded orientation is not honoured"
 
 
 def _sets(found: Sequence[Identical]) -> str:
-    return _count(len(found), "set")
+    return counted(len(found), "set")
 
 
 def _example(found: Sequence[Identical]) -> str:
@@ -180,7 +181,3 @@ def _example(found: Sequence[Identical]) -> str:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

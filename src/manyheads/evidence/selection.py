@@ -18,7 +18,10 @@ from manyheads.evidence.statistics import corrected_t
 from manyheads.heads.bank import METRIC_RULES, check_rule, fixed_epoch, rule_of
 
 LEVEL = 0.95
-_GIVEN = "a given split has no images that neither trained nor chose; study it in folds (--folds 5)"
+_GIVEN = (
+    "a given split has no images that neither trained nor chose; study it in folds, with "
+    "`manyheads sweep --folds 5`"
+)
 _Curves = Float64[np.ndarray, "candidates seeds repeats folds epochs"]
 _Trials = Float64[np.ndarray, "candidates seeds repeats folds"]
 

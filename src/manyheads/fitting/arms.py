@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.data.views import Augmentation
 from manyheads.errors import SettingError
-from manyheads.fitting.settings import FitSettings, search_grid
+from manyheads.fitting.settings import FitSettings, budget_words, search_grid
 from manyheads.settings import ImageSettings
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
@@ -80,10 +80,11 @@ def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
             left -= arm.seconds
     if not chosen:
         least = min(arms, key=lambda arm: arm.seconds)
+        needed = budget_words(least.seconds / (1 - _KEPT_FREE))
         raise SettingError(
-            f"a budget of at least {least.seconds / (1 - _KEPT_FREE) / 60:.0f} minutes for "
+            f"a budget of at least {needed} for "
             f"{counted(least.passes, 'backbone pass', 'es')} at {least.size} pixels",
-            f"{budget / 60:g} minutes", "give a larger --budget; what was computed is kept",
+            budget_words(budget), f"give --budget {needed} or more; what was computed is kept",
         )  # fmt: skip
     return chosen
 

@@ -120,7 +120,7 @@ def read_record(path: Path) -> Fitted | None:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(
             f"the record of a fit, format {FORMAT}, in {file}", reason,
-            "use the version of manyheads that wrote it, or choose another --out",
+            "use the version of manyheads that wrote it, or begin the fit anew in another --out",
         ) from error  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from manyheads.pipeline import versions
 from manyheads.places import make_folder
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
+from manyheads.study.image_list import change_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 
@@ -85,10 +86,13 @@ def run_fit(
 
 def _require_same_data(known: Fitted, plan: FitPlan) -> None:
     if known.content != plan.dataset.content:
+        classes = tuple(each.name for each in known.expected.scores.classes)
+        words = change_words(RunFolder(known.path), classes, plan.dataset)
         raise RunError(
-            f"the images and labels that {known.path} was fitted to", "others",
-            "choose another --out",
-        )  # fmt: skip
+            f"the images and labels that {known.path} was fitted to",
+            f"that the data set has changed since: {words}",
+            "restore them, or choose another --out",
+        )
 
 
 def _tried(found: Found) -> tuple[Tried, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -12,8 +13,10 @@ from manyheads.study.space import Grid
 USUAL_BUDGET = "10m"
 USUAL_HEADS = 8
 USUAL_FOLDS = 5
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_BUDGET = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_BUDGET = re.compile(
+    r"(\d+(?:\.\d+)?) ?(|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +53,25 @@ class FitSettings:
 
 
 def seconds_of(budget: object) -> float:
-    """A budget such as 90, "90s", "30m" or "1.5h" in seconds; raises `SettingError` for another."""
-    found = _BUDGET.fullmatch(str(budget).strip().lower())
+    """A budget such as 90, "90s", "30 min" or "1.5 hours" in seconds.
+
+    Raises `SettingError` for another.
+    """
+    text = str(budget).strip()
+    found = _BUDGET.fullmatch(text)
     if found is None:
-        raise SettingError(
-            "a budget such as 90s, 30m or 1.5h", repr(budget), f"give for example {USUAL_BUDGET}"
-        )
-    return float(found[1]) * _UNITS[found[2] or "s"]
+        comma = _BUDGET.fullmatch(text.replace(",", ".", 1))
+        remedy = f"write {comma[0]}, with a decimal point" if comma else f"such as {USUAL_BUDGET}"
+        raise SettingError("a budget such as 90s, 30m or 1.5h", repr(budget), remedy)
+    return float(found[1]) * _UNITS[found[2][:1].lower()]
+
+
+def budget_words(seconds: float) -> str:
+    """Seconds as a budget is written, rounded up to its last digit: `90s`, `2.5m` or `3h`."""
+    if seconds < 120:
+        return f"{math.ceil(seconds)}s"
+    unit, size = ("h", 3600) if seconds >= 7200 else ("m", 60)
+    return f"{math.ceil(round(10 * seconds / size, 6)) / 10:g}{unit}"
 
 
 def search_grid(views: int) -> Grid:

@@ -63,7 +63,7 @@ def subnetworks_of(file: Path, head: Parameters | None, masks: int) -> Subnetwor
         found = "a droprate of 0" if head.has_inner else "no inner layer"
         raise ModelError(
             f"a head with dropout in {file.name}, which has subnetworks to ask", found,
-            "train a candidate with --droprate above 0, or leave out --uncertainty",
+            "train a candidate with a droprate above 0, or leave out --uncertainty",
         )  # fmt: skip
     return Subnetworks(head, droprate, masks)
 

@@ -28,6 +28,8 @@ from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
 from manyheads.report.views import views_section
+from manyheads.study.image_list import kept_images
+from manyheads.study.reopened import require_same_data, test_images_remedy
 from manyheads.study.select import Spread, rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.sources import open_data
@@ -35,13 +37,17 @@ from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
 
 _NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
+_NO_TEST = (
+    "The data set has no test images, so no number in this report was measured on any. To have "
+    "some, {remedy}."
+)
 _SCORED = 50  # candidates, the best; their scores are computed from all predictions
 
 
 def report_content(findings: Findings, *, stop: threading.Event | None = None) -> ReportContent:
     """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
     run, answers = str(findings.folder.path), Answers(findings)
-    missing: dict[str, Missing] = {}
+    missing, dataset = dict[str, Missing](), None
     expected = compared.expected(findings)
     wrong, warnings, views = None, None, None
     try:
@@ -50,12 +56,14 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         if findings.settings.features is None:
             wrong = answers.wrong(dataset)
         else:
-            missing["wrong"] = Missing(_NO_IMAGES, f"manyheads predict {run} FEATURES.npy")
+            missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
         views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
-        gone = Missing(why, f"manyheads report {run}")
+        gone = Missing(why, "manyheads report {run}")
         missing = {"wrong": gone, "warnings": gone}
+    if not _has_test_images(findings, dataset):
+        missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
@@ -200,9 +208,16 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
     settings = findings.settings
     dataset = open_data(settings, stop)
-    if dataset.content != findings.resolved.content:
-        raise DataError("the data set of the study", "another: it has changed", "restore it")
+    require_same_data(dataset, findings.resolved, findings.folder, settings.data)
     return dataset
+
+
+def _has_test_images(findings: Findings, dataset: Dataset | None) -> bool:
+    """Whether there is something to test on; where nobody can tell, as if there were."""
+    if dataset is not None:
+        return bool(len(dataset.rows("test")))
+    kept = kept_images(findings.folder)
+    return kept is None or bool(len(kept.splits.where("test")))
 
 
 def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecord | None:

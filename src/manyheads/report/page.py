@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ _MISSING = {
         "manyheads test {run}",
     ),
     "comparisons": Missing(
-        "No candidates were compared: it takes two or more, trained on the same seeds and folds.",
-        "manyheads compare {run}",
+        "No candidates were compared: it takes two or more, trained on the same seeds and folds. "
+        "`manyheads sweep` makes a candidate of each value that is listed, as in --droprate 0 0.5.",
+        "",
     ),
     "selection": Missing(
         "How much the selection flatters was not measured.", "manyheads report {run}"
@@ -111,7 +113,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "contents": _contents(sections),
         "facts": _facts(content),
         "absent": {
-            name: Missing(part.why, part.command.replace("{run}", content.run))
+            name: Missing(part.why, part.command.replace("{run}", shlex.quote(content.run)))
             for name, part in (_MISSING | dict(content.missing)).items()
         },
         "opened_for": {each.model for each in content.test.openings} if content.test else (),

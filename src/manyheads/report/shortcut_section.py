@@ -30,10 +30,24 @@ def shortcut_section(folder: RunFolder) -> Section | None:
     arms = "; ".join(f"{name}: {words}" for name, words in record.arms.items())
     return Section(
         title=f"Is a {record.noun} learnt instead of {record.target}?",
-        paragraphs=(*sentences(record), f"Arms: {arms}."),
+        paragraphs=(*sentences(record), *_other_images(folder, record), f"Arms: {arms}."),
         tables=tuple(shortcut_tables(record)),
         figures=pictures,
     )
+
+
+def _other_images(folder: RunFolder, record: ShortcutRecord) -> Iterator[str]:
+    """A sentence if the study in the folder was not made on the images of the check."""
+    if not folder.settings.is_file():
+        return
+    study, asked = folder.document().get("resolved", {}).get("content"), record.about.get("content")
+    if study and asked and study != asked:
+        images = record.images
+        yield (
+            f"This check was not made on the study's images: its data set ({images.train:,} images "
+            f"that train, {images.validation:,} that validate) was another or has changed; "
+            "repeat `manyheads shortcut` with the same --out."
+        )
 
 
 def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,11 @@ def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
 def _number_of(dataset: Dataset, name: str, option: str) -> int:
     name = name if name in dataset.classes else class_name(name)
     if name not in dataset.classes:
+        parts = [part.strip() for part in name.split(",")]
+        together = option == "--into" and set(parts) <= set(dataset.classes)
+        remedy = f"separate them by spaces: {option} {shlex.join(parts)}"
         raise DataError(
-            f"{option} to be one of {', '.join(dataset.classes)}", repr(name), "choose one of these"
-        )
+            f"{option} to be one of {', '.join(dataset.classes)}", repr(name),
+            remedy if together else "choose one of these",
+        )  # fmt: skip
     return dataset.classes.index(name)

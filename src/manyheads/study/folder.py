@@ -2,6 +2,7 @@
 
 study.toml      all settings, resolved
 study.sqlite    trials, epochs, states
+images.npz      the images: names, the beginnings of their digests, labels and splits
 history.csv     a row per trial and epoch
 results.csv     a row per candidate
 comparisons.csv a row per comparison of two candidates in one metric
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from manyheads.errors import RunError
 from manyheads.places import disk_errors, is_writable, make_folder, write_text
 from manyheads.study.settings import differences, is_grown, read_toml, to_toml
 
+_OF_IMAGES = ("resolved.content:", "resolved.classes:")  # a digest, which tells nobody anything
 MODEL_SUFFIXES = (".keras", ".xml")
 
 
@@ -41,6 +43,7 @@ class RunFolder:
         self.path = Path(path)
         self.settings = self.path / "study.toml"
         self.store = self.path / "study.sqlite"
+        self.images = self.path / "images.npz"
         self.history = self.path / "history.csv"
         self.results = self.path / "results.csv"
         self.heads = self.path / "heads"
@@ -89,10 +92,17 @@ class RunFolder:
         return read_toml(self.settings)
 
     @contextmanager
-    def opened(self, document: dict[str, Any], *, grows: bool = False) -> Iterator[RunFolder]:
+    def opened(
+        self,
+        document: dict[str, Any],
+        *,
+        grows: bool = False,
+        changed_data: Callable[[dict[str, Any]], str] | None = None,
+    ) -> Iterator[RunFolder]:
         """Hold the folder for the study of `document`, new or begun before.
 
         If it `grows`, the study in it may have had fewer seeds or repeats, and becomes this one.
+        `changed_data` says of the former document how the images differ from those of now.
         Raises `RunError` if another process holds it, or if the study in it is another one: then
         the error shows the settings that differ.
         """
@@ -100,7 +110,7 @@ class RunFolder:
             raise RunError(f"a folder at {self.path}", "a file", "choose another --out")
         make_folder(self.path)
         with self.held():
-            self._claim(document, grows=grows)
+            self._claim(document, grows, changed_data)
             yield self
 
     @contextmanager
@@ -120,14 +130,19 @@ class RunFolder:
                 raise RunError(
                     f"{self.path} to be free",
                     "another manyheads at work in it",
-                    "wait until it has finished, or choose another --out",
+                    "wait until it has finished",
                 ) from None
         try:
             yield
         finally:
             lock.release()
 
-    def _claim(self, document: dict[str, Any], *, grows: bool) -> None:
+    def _claim(
+        self,
+        document: dict[str, Any],
+        grows: bool,
+        changed_data: Callable[[dict[str, Any]], str] | None,
+    ) -> None:
         if not self.settings.exists():
             ours = (".lock", self.claims.name, self.looks.name)
             strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
@@ -144,8 +159,15 @@ class RunFolder:
         if changed and grows and is_grown(former, document):
             write_text(self.settings, to_toml(document))
         elif changed:
+            settings = [each for each in changed if not each.startswith(_OF_IMAGES)]
+            words, what, back = [*settings], ["settings"], ["repeat the former settings"]
+            if len(settings) < len(changed):
+                told = changed_data(former) if changed_data else "the images have changed"
+                words, what, back = [*words, told], [*what, "images"], [*back, "restore the images"]
+            if not settings:
+                del what[0], back[0]
             raise RunError(
-                f"the settings of the study that {self.path} holds",
-                "; ".join(changed),
-                "repeat the former settings to resume it, or choose another --out",
+                f"the {' and '.join(what)} of the study that {self.path} holds",
+                "; ".join(words),
+                f"{' and '.join(back)} to resume it, or choose another --out",
             )

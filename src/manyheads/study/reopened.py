@@ -10,12 +10,19 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.label_names import strangers_words
 from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
+from manyheads.study.image_list import change_words
 from manyheads.study.listener import Listener
 from manyheads.study.settings import Resolved, StudySettings
 
+_REMEDY = "restore them, name where they lie with --data, or begin a study anew in another --out"
+
 
 def require_same_data(
-    dataset: Dataset, resolved: Resolved, folder: RunFolder, source: str | Path
+    dataset: Dataset,
+    resolved: Resolved,
+    folder: RunFolder,
+    source: str | Path,
+    remedy: str = _REMEDY,
 ) -> None:
     """Raise `DataError` unless `dataset`, opened at `source`, is the one of the study."""
     if dataset.classes != resolved.classes and (
@@ -26,11 +33,27 @@ def require_same_data(
             "restore the data set, or name where it lies with --data",
         )  # fmt: skip
     if dataset.content != resolved.content:
+        words = change_words(folder, resolved.classes, dataset)
         raise DataError(
             f"the images, labels and splits of the study in {folder.path} at {source}",
-            "others: the data set has changed since",
-            "restore it, name where it lies with --data, or begin a study anew in another --out",
+            f"that the data set has changed since: {words}",
+            remedy,
         )
+
+
+def test_images_remedy(dataset: Dataset | None) -> str:
+    """What to do where a data set has no test images; None: one that cannot be read."""
+    remedy = "begin a study anew in another --out"
+    if dataset is None:
+        return remedy
+    if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
+        return "begin a study anew in another --out, with a --test-share above 0"
+    where = "in a folder test/ beside train/"
+    if dataset.layout in ("manifest", "features"):
+        where = f"in {dataset.root.name} with the split test"
+    elif dataset.layout == "folder":
+        where = "in a folder test/, and the others in train/"
+    return f"put images that no study has used {where}, and {remedy}"
 
 
 def same_weights(

@@ -300,7 +300,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise RunError(
-            f"the settings of a study in {path}", str(error), "choose another --out"
+            f"the settings of a study in {path}",
+            str(error),
+            "restore the file, or begin the study anew in another --out",
         ) from error
 
 

@@ -25,6 +25,7 @@ from manyheads.heads.hyperparameters import (
     unchanging,
 )
 from manyheads.settings import store
+from manyheads.words import counted as counted
 
 HYPERPARAMETERS = NAMES
 MAX_TRIALS = 1_000_000
@@ -59,11 +60,6 @@ def shown_names(*settings: Hyperparameters) -> tuple[str, ...]:
         if name in LESSON
         or (name not in told and any(getattr(each, name) != NEUTRAL[name] for each in settings))
     )
-
-
-def counted(number: int, noun: str, ending: str = "s") -> str:
-    """A number of things, such as `1 head` or `2,000 heads`."""
-    return f"{number:,} {noun}{'' if number == 1 else ending}"
 
 
 @dataclass(frozen=True, kw_only=True)

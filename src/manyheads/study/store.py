@@ -248,7 +248,7 @@ class Store:
             raise RunError(
                 f"a study of format {SCHEMA_VERSION} in {self.path}",
                 f"format {version}",
-                "use the version of manyheads that began it, or choose another --out",
+                "use the version of manyheads that began it, or begin anew in another --out",
             )
         if missing:
             with self._transaction():
@@ -280,7 +280,9 @@ class Store:
             ) from error
         except sqlite3.DatabaseError as error:
             raise RunError(
-                f"the record of a study in {self.path}", str(error), "choose another --out"
+                f"the record of a study in {self.path}",
+                str(error),
+                "restore the file, or begin the study anew in another --out",
             ) from error
 
 

@@ -162,8 +162,9 @@ class TestFree:
         run_fit(settings(data), tmp_path / "fit")
         with pytest.raises(RunError, match="heads: 3 → 2"):
             run_fit(settings(data, heads=2), tmp_path / "fit")
-        next((data / "train/cat").iterdir()).unlink()
-        with pytest.raises(RunError, match="others"):
+        gone = sorted((data / "train/cat").iterdir())[0]
+        gone.unlink()
+        with pytest.raises(RunError, match=f"1 image removed .train/cat/{gone.name}.; restore"):
             run_fit(settings(data), tmp_path / "fit")
 
     def test_a_larger_budget_goes_on(self, tmp_path: Path) -> None:

@@ -140,7 +140,9 @@ def test_a_missing_part_says_why_and_what_gives_it() -> None:
     assert len(boxes) == 8
     for box in boxes:
         assert next(box.all("p")).text.endswith(".")
-        assert re.fullmatch(r"manyheads \w+ runs/clothing", next(box.all("code")).text)
+        for code in box.all("code"):
+            assert re.fullmatch(r"manyheads \w+ runs/clothing", code.text)
+    assert sum(len(list(box.all("code"))) for box in boxes) == 7
     own = bare_report(missing={"test": Missing("There is no test split.", "manyheads check x")})
     test = read_page(render(own)).by_id("verdict").text
     assert "There is no test split." in test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,18 @@ def test_it_says_what_the_command_said(folder: RunFolder) -> None:
         assert {len(row) for row in table.rows} == {len(table.columns)}
     assert re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]", called.rows[2][3])
     assert [row[4] for row in called.rows][:4] == ["", "", "worse", "worse"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_check_on_other_images_than_the_studys_says_so(folder: RunFolder, same: bool) -> None:
+    kept = replace(record(), about={"content": "abc"})
+    text = kept.to_json(sentences(kept))
+    ShortcutFiles.of(folder.path).record.write_text(text, encoding="utf-8")
+    content = "abc" if same else "def"
+    folder.settings.write_text(f'[resolved]\ncontent = "{content}"\n', encoding="utf-8")
+    section = shortcut_section(folder)
+    assert section is not None
+    assert any("not made on the study's images" in each for each in section.paragraphs) != same
 
 
 def test_the_picture_is_in_it(folder: RunFolder) -> None:

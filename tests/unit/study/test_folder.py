@@ -85,7 +85,7 @@ def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
 def test_settings_that_are_no_toml_are_a_run_error(folder: RunFolder) -> None:
     folder.path.mkdir(parents=True)
     folder.settings.write_text("= = =")
-    with pytest.raises(RunError, match="choose another --out"), folder.opened(DOCUMENT):
+    with pytest.raises(RunError, match="in another --out"), folder.opened(DOCUMENT):
         pass
 
 

@@ -1,0 +1,189 @@
+"""The parser of a command, whose errors say what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
+
+_BETWEEN = re.compile(r"[,;\s\[\]()]+")
+_DECIMAL_COMMA = re.compile(r"0?,\d+")
+_NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that knows close matches and what other tools call a thing.
+
+    `commands` are all commands by name, of which this is one or the parent.
+    """
+
+    commands: Mapping[str, Parser]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands, self._given = {}, []
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        given = sys.argv[1:] if args is None else list(args)
+        self._given = given
+        if self.commands:
+            self._check_command(given) if self._has_commands else self._check_options(given)
+        return super().parse_known_args(given, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        message = _NO_NUMBER.sub(r"\1'\2,\3'; write \2.\3, with a decimal point", message)
+        lists = [each for action in self._actions if action.nargs == "+"
+                 for each in action.option_strings if each in self._given]  # fmt: skip
+        _, required, names = message.partition("arguments are required: ")
+        if lists and required:
+            message += f"; write {names} before {lists[-1]}, which takes all that follows"
+        super().error(message)
+
+    @property
+    def options(self) -> list[str]:
+        """All options of the command, as they are written."""
+        return [option for action in self._actions for option in action.option_strings]
+
+    @property
+    def _has_commands(self) -> bool:
+        return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+
+    def _check_command(self, given: Sequence[str]) -> None:
+        first = given[0] if given else ""
+        if first in self.commands or first in self.options or not first:
+            return
+        if first.startswith("-"):
+            self._check_options([first])
+            return
+        words = f"unknown command {first!r}"
+        near = COMMANDS.get(first.lower()) or _close(first.lower(), self.commands, COMMANDS)
+        near = [name for name in near if name in self.commands or name in self.options]
+        if not near and _exists(first):
+            near = [f"{name} {first}" for name in ("fit", "sweep") if name in self.commands]
+        if near:
+            self.error(f"{words}; did you mean {_either(f'manyheads {name}' for name in near)}?")
+        self.error(f"{words}; choose from {', '.join(self.commands)}")
+
+    def _check_options(self, given: Sequence[str]) -> None:
+        unknown = {}
+        for word in given:
+            if word == "--":
+                break
+            name = word.partition("=")[0]
+            if _is_option(word) and not self._knows(name):
+                unknown[name] = self._meant(name)
+        if len(unknown) == 1:
+            ((name, hint),) = unknown.items()
+            self.error(f"unrecognized arguments: {name}; {hint}")
+        if unknown:
+            words = ", ".join(f"{name} ({hint})" for name, hint in unknown.items())
+            self.error(f"unrecognized arguments: {words}")
+
+    def _knows(self, name: str) -> bool:
+        if name in self.options:
+            return True
+        if not name.startswith("--"):  # `-0` and `-h`, also together
+            return name[:2] in self.options
+        return name[2:] not in AMBIGUOUS and any(each.startswith(name) for each in self.options)
+
+    def _meant(self, name: str) -> str:
+        """What to write instead of an option that there is not."""
+        bare = name.lstrip("-").lower().replace("_", "-")
+        exact = [f"--{bare}", *(f"--{each}" for each in OPTIONS.get(bare, ()))]
+        near = [option for option in exact if option in self.options]
+        if near:
+            return f"did you mean {_either(near)}?"
+        if bare in NEEDLESS:
+            operands = [each.metavar or each.dest for each in self._actions if _is_operand(each)]
+            if operands or "{" not in NEEDLESS[bare]:
+                return NEEDLESS[bare].format(operand=operands[0] if operands else "")
+        names = [option.lstrip("-") for option in self.options if option.startswith("--")]
+        close = _close(bare, names, OPTIONS)
+        if near := [f"--{each}" for each in close if each in names]:
+            return f"did you mean {_either(near)}?"
+        for option in exact:
+            having = [each for each, parser in self.commands.items() if option in parser.options]
+            if len(having) == len(self.commands):
+                return f"write {option} behind the command"
+            if having:
+                return f"{option} is an option of {_either(f'manyheads {each}' for each in having)}"
+        return f"{self.prog} --help names all options"
+
+
+class Values(argparse.Action):
+    """A list of numbers or words; those that commas hold together are an error."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - as argparse calls it
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        parts = [part for value in values for part in _BETWEEN.split(value) if part]
+        if parts != list(values):
+            decimal = "".join(
+                f"; a decimal point is written .: {value.replace(',', '.')}"
+                for value in values
+                if _DECIMAL_COMMA.fullmatch(value)
+            )
+            raise argparse.ArgumentError(
+                self, f"separate values by spaces: {option_string} {' '.join(parts)}{decimal}"
+            )
+        setattr(namespace, self.dest, list(values))
+
+
+class Names(Values):
+    """A list of names, which may hold commas and spaces; one alone with commas is an error."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if len(values) == 1 and "," in values[0]:
+            super().__call__(parser, namespace, values, option_string)
+        setattr(namespace, self.dest, list(values))
+
+
+def _is_option(word: str) -> bool:
+    if len(word) < 2 or not word.startswith("-") or " " in word.partition("=")[0]:
+        return False
+    try:
+        float(word)
+    except ValueError:
+        return True
+    return False
+
+
+def _is_operand(action: argparse.Action) -> bool:
+    return not action.option_strings
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _close(word: str, names: Iterable[str], synonyms: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names that are written much like `word`, or are meant by what is."""
+    import difflib
+
+    found = difflib.get_close_matches(word, [*names, *synonyms], n=2, cutoff=0.75)
+    return list(dict.fromkeys(each for name in found for each in synonyms.get(name, [name])))
+
+
+def _either(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,151 @@
+"""What has changed between two states of a data set, image by image, in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+from manyheads.data.columns import Names
+from manyheads.data.dataset import Dataset
+from manyheads.words import counted
+
+KEPT_BYTES = 16  # of a digest; that two of 10⁹ images agree in so many has a chance of 10⁻²⁰
+_NAMED = 3  # images of each kind of change
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Images by name, the beginning of their digest, label and split, in the data set's order."""
+
+    names: Sequence[str]
+    digests: UInt8[np.ndarray, "images 16"]
+    labels: Names
+    splits: Names
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Listed:
+        """The images of a data set."""
+        return cls(
+            [dataset.name_of(index) for index in range(len(dataset))],
+            np.ascontiguousarray(dataset.digests.values[:, :KEPT_BYTES]),
+            Names(dataset.classes, dataset.labels.astype(np.int32)),
+            dataset.splits,
+        )
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The digests, to be compared."""
+        return [row.tobytes() for row in self.digests]
+
+
+class _Pair(NamedTuple):
+    """The places of an image before and now."""
+
+    before: int
+    now: int
+
+
+def changes_words(before: Listed, now: Listed) -> str:
+    """What made `now` of `before`: how many images of each kind of change, and the first names.
+
+    An image is known again by its content, or else by its name.
+    """
+    same, replaced, removed, added = _matched(before, now)
+    if not same and not replaced:
+        return (
+            f"another data set: none of its {counted(len(before.names), 'image')} is among the "
+            f"{len(now.names):,} there"
+        )
+    pairs = [*same, *replaced]
+    labels, other_labels = list(before.labels), list(now.labels)
+    splits, other_splits = list(before.splits), list(now.splits)
+    renamed = _renamed_classes([(labels[i], other_labels[j]) for i, j in pairs], before, now)
+    relabelled = [
+        f"{before.names[i]} ({labels[i]} → {other_labels[j]})"
+        for i, j in pairs
+        if labels[i] != other_labels[j] and renamed.get(labels[i]) != other_labels[j]
+    ]
+    moved = [
+        f"{before.names[i]} ({splits[i]} → {other_splits[j]})"
+        for i, j in pairs
+        if splits[i] != other_splits[j]
+    ]
+    words = [
+        *_some("added", [now.names[j] for j in added]),
+        *_some("removed", [before.names[i] for i in removed]),
+        *_some("with other content", [before.names[i] for i, _ in replaced]),
+        *_some("with another label", relabelled),
+        *_some("in another split", moved),
+        *(f"class {old!r} is now called {new!r}" for old, new in renamed.items()),
+    ]
+    if words:
+        return ", ".join(words)
+    others = [
+        f"{before.names[i]} → {now.names[j]}" for i, j in same if before.names[i] != now.names[j]
+    ]
+    return ", ".join(_some("renamed", others)) or "the same images in another order"
+
+
+def _matched(before: Listed, now: Listed) -> tuple[list[_Pair], list[_Pair], list[int], list[int]]:
+    """Pairs of the same content, pairs of the same name only, what is gone, and what is new."""
+    keys, other_keys = before.keys, now.keys
+    place = {name: row for row, name in enumerate(now.names)}
+    same: list[_Pair] = []
+    left: list[int] = []
+    for row, name in enumerate(before.names):
+        other = place.get(name)
+        if other is not None and keys[row] == other_keys[other]:
+            same.append(_Pair(row, other))
+        else:
+            left.append(row)
+    taken = {pair.now for pair in same}
+    by_key: defaultdict[bytes, list[int]] = defaultdict(list)
+    for row in reversed(range(len(now.names))):
+        if row not in taken:
+            by_key[other_keys[row]].append(row)
+    replaced: list[_Pair] = []
+    removed: list[int] = []
+    lost: list[int] = []
+    for row in left:
+        if found := by_key.get(keys[row]):
+            same.append(_Pair(row, found.pop()))
+        else:
+            lost.append(row)
+    free = {row for rows in by_key.values() for row in rows}
+    for row in lost:
+        other = place.get(before.names[row])
+        if other is not None and other in free:
+            replaced.append(_Pair(row, other))
+            free.remove(other)
+        else:
+            removed.append(row)
+    return same, replaced, removed, sorted(free)
+
+
+def _renamed_classes(
+    changes: Iterable[tuple[str, str]], before: Listed, now: Listed
+) -> dict[str, str]:
+    """Classes all of whose images that are still there have a label that is new."""
+    became: defaultdict[str, set[str]] = defaultdict(set)
+    came: defaultdict[str, set[str]] = defaultdict(set)
+    for old, new in changes:
+        became[old].add(new)
+        came[new].add(old)
+    known, present = set(before.labels.names), set(now.labels.names)
+    renamed = {}
+    for old, labels in became.items():
+        new = min(labels)
+        if len(labels) == len(came[new]) == 1 and old not in present and new not in known:
+            renamed[old] = new
+    return renamed
+
+
+def _some(what: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        more = [f"and {len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+        yield f"{counted(len(names), 'image')} {what} ({', '.join([*names[:_NAMED], *more])})"
