@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import threading
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli.screen import Screen
     from manyheads.data.checks import check_dataset
     from manyheads.data.dataset import open_dataset
+    from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
     from manyheads.settings import plain
 
@@ -56,6 +58,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         tables.print_json(plain(report) | found.document)
     else:
         _print(report, found)
+        if advice := few_images_words(dataset):
+            command = shlex.join(["manyheads", "sweep", args.data, "--folds", "5"])
+            print(f"\nAdvice   {advice}: {command}")
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")
         if found.groups:

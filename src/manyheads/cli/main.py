@@ -33,14 +33,15 @@ from manyheads.cli import (
     predict,
     report,
     shortcut,
+    split,
     sweep,
     test,
 )
 from manyheads.errors import Interrupted, ManyheadsError
 
 COMMANDS = (
-    demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
-    predict, explain, import_,
+    demo, fit, check, split, extract, sweep, lesson, compare, claims, shortcut, report, test,
+    export, predict, explain, import_,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

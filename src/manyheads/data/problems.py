@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
+from manyheads.data.trainable import unvalidated_words
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
 
@@ -39,6 +40,7 @@ def lesser_problems(
     return (
         *_unreadable(report),
         *_case_twins(report.classes),
+        *_unvalidated(dataset),
         *_small_classes(report),
         *_shifts(report),
         *_repeats(report.identical),
@@ -100,6 +102,11 @@ def _case_twins(classes: Sequence[str]) -> Iterator[str]:
         yield f"classes that differ only in case: {_some(twins)}"
 
 
+def _unvalidated(dataset: Dataset) -> Iterator[str]:
+    if words := unvalidated_words(dataset):
+        yield words
+
+
 def _small_classes(report: CheckReport) -> Iterator[str]:
     for split, counts in report.counts.items():
         small = [f"{name} {count}" for name, count in counts.items() if count < _FEW[split]]
@@ -115,8 +122,8 @@ def _shifts(report: CheckReport) -> Iterator[str]:
                 100 * report.shares[split][name] for split in (shift.first, shift.second)
             )
             yield (
-                f"class shares differ between {shift.first} and {shift.second}: {name} is "
-                f"{first:.1f} % of one and {second:.1f} % of the other; "
+                f"class shares differ between {shift.first} and {shift.second}, by more than "
+                f"chance: {name} is {first:.1f} % of one and {second:.1f} % of the other; "
                 "their scores are not comparable"
             )
 

@@ -19,7 +19,15 @@ from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
-from manyheads.settings import ImageSettings, SplitSettings, choice, plain, store, whole
+from manyheads.settings import (
+    FORMER_SPLIT_RULE,
+    ImageSettings,
+    SplitSettings,
+    choice,
+    plain,
+    store,
+    whole,
+)
 from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
@@ -238,7 +246,7 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
         tables = {
             "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
             "image": ImageSettings(**document["image"]),
-            "split": SplitSettings(**document["split"]),
+            "split": SplitSettings.read(document["split"]),
         }
         resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
         study = dict(document["study"])
@@ -269,7 +277,8 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
                 grid["optimizer"] = [name for name in names if name != "adamw"]
             else:
                 grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
-        return {**document, "study": study, "grid": grid}
+        split = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
+        return {**document, "study": study, "grid": grid, "split": split}
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document
 
