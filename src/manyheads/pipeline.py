@@ -107,6 +107,7 @@ def run_study(
     options, listener = options or RunOptions(), listener or PlanListener()
     plan = plan_study(settings, options, out, stop=stop)
     listener.planned(plan)
+    settings = plan.settings
     spec, dataset = settings.spec, plan.dataset
     weights = plan.weights
     if weights is None:

@@ -20,7 +20,7 @@ from manyheads.heads.fold import Version
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
-from manyheads.study.folder import RunFolder
+from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.settings import StudySettings
 from manyheads.study.sources import array_weights, open_data
 from manyheads.study.store import Store, TrialRecord
@@ -179,10 +179,13 @@ def plan_study(
 ) -> Plan:
     """What `run_study` would do in `out`; fetches nothing, and computes only the images' digests.
 
-    Weights in a file are read. Raises `DataError` for a data set that cannot be trained on,
+    The plan's settings divide the images as those of a study in `out` did. Weights in a file are
+    read. Raises `DataError` for a data set that cannot be trained on,
     `WeightsError` for a file that does not hold the backbone's weights.
     """
     options = options or RunOptions()
+    if out is not None:
+        settings = replace(settings, split=split_as_begun(settings.split, out))
     if options.checkpoint_pattern is not None:
         check_pattern(options.checkpoint_pattern)
     if options.parquet:

@@ -14,6 +14,8 @@ from typing import Any
 from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+SPLIT_RULES = ("stratified", "place")
+FORMER_SPLIT_RULE = "place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +40,15 @@ class ImageSettings:
 class SplitSettings:
     """How images without given splits are divided: the shares of validation and test, and a seed.
 
-    `seed` picks another division of the same images; each share is in [0, 0.5].
+    `seed` picks another division of the same images; each share is in [0, 0.5]. `rule` is one of
+    `SPLIT_RULES`: "stratified" divides by class and group, "place" is how studies were divided
+    before there was a choice.
     """
 
     validation: float = 0.2
     test: float = 0.2
     seed: int = 0
+    rule: str = "stratified"
 
     def __post_init__(self) -> None:
         store(
@@ -51,7 +56,13 @@ class SplitSettings:
             validation=number("validation share", self.validation, 0.0, 0.5),
             test=number("test share", self.test, 0.0, 0.5),
             seed=whole("split seed", self.seed, 0, 2**31 - 1),
+            rule=choice("split rule", self.rule, SPLIT_RULES),
         )
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> SplitSettings:
+        """What `plain` made `document` of; of one without a rule, the rule is the former one."""
+        return cls(**{"rule": FORMER_SPLIT_RULE, **document})
 
 
 @dataclass(frozen=True, kw_only=True)

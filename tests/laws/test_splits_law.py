@@ -1,18 +1,33 @@
-"""The law of the split: an image's place depends on its key and the seed, and on nothing else."""
+"""The former rule: an image's place depends on its key and the seed, and on nothing else."""
 
 from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.splits import assign_splits, carve_validation, place
+from manyheads.data import splits
+from manyheads.data.columns import Names
+from manyheads.data.splits import place
 from manyheads.settings import SplitSettings
 from tests.strategies import digests, seeds, shares
 
-settings = st.builds(SplitSettings, validation=shares(), test=shares(), seed=seeds())
+settings = st.builds(
+    SplitSettings, validation=shares(), test=shares(), seed=seeds(), rule=st.just("place")
+)
+
+
+def assign_splits(found: list[str], groups: list[str] | None, split: SplitSettings) -> Names:
+    """The splits of images of one class: their classes are no matter."""
+    return splits.assign_splits(np.zeros(len(found), int), found, groups, split)
+
+
+def former(validation: float = 0.2, test: float = 0.2, seed: int = 0) -> SplitSettings:
+    """Settings of the former rule."""
+    return SplitSettings(validation=validation, test=test, seed=seed, rule="place")
 
 
 @given(digests(), digests(), settings, st.randoms())
@@ -48,8 +63,8 @@ def test_images_of_a_group_stay_together(found, split, data):
 @given(digests(), seeds(), shares(), shares(), shares())
 def test_a_larger_validation_share_keeps_what_a_smaller_one_had(found, seed, one, two, test):
     small, large = sorted([one, two])
-    first = assign_splits(found, None, SplitSettings(validation=small, test=test, seed=seed))
-    second = assign_splits(found, None, SplitSettings(validation=large, test=test, seed=seed))
+    first = assign_splits(found, None, former(validation=small, test=test, seed=seed))
+    second = assign_splits(found, None, former(validation=large, test=test, seed=seed))
     pairs = zip(first, second, strict=True)
     assert all(after == "validation" for before, after in pairs if before == "validation")
 
@@ -59,7 +74,8 @@ def test_carving_moves_only_training_images(found, split, data):
     given_splits = data.draw(
         st.lists(st.sampled_from(["train", "test"]), min_size=len(found), max_size=len(found))
     )
-    carved = carve_validation(given_splits, found, None, split)
+    labels = np.zeros(len(found), int)
+    carved = splits.carve_validation(given_splits, labels, found, None, split)
     for before, after, digest in zip(given_splits, carved, found, strict=True):
         if before == "test":
             assert after == "test"
@@ -78,7 +94,7 @@ def test_places_are_numbers_from_0_to_below_1(key, seed):
 @pytest.mark.parametrize("seed", [0, 1, 12345])
 def test_shares_are_met_in_expectation(seed):
     many = [hashlib.sha256(f"{number}".encode()).hexdigest() for number in range(20_000)]
-    split = SplitSettings(validation=0.2, test=0.1, seed=seed)
+    split = former(validation=0.2, test=0.1, seed=seed)
     places = assign_splits(many, None, split)
     # Four standard errors of a share of 20,000 draws.
     assert places.count("validation") / 20_000 == pytest.approx(0.2, abs=0.0114)
@@ -87,6 +103,4 @@ def test_shares_are_met_in_expectation(seed):
 
 def test_another_seed_is_another_division():
     many = [hashlib.sha256(f"{number}".encode()).hexdigest() for number in range(200)]
-    assert assign_splits(many, None, SplitSettings(seed=0)) != assign_splits(
-        many, None, SplitSettings(seed=1)
-    )
+    assert assign_splits(many, None, former(seed=0)) != assign_splits(many, None, former(seed=1))

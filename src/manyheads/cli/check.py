@@ -39,6 +39,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli.screen import Screen
     from manyheads.data.checks import check_dataset
     from manyheads.data.dataset import open_dataset
+    from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
     from manyheads.settings import plain
 
@@ -58,6 +59,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         tables.print_json(plain(report) | found.document)
     else:
         _print(report, found)
+        if advice := few_images_words(dataset):
+            command = shlex.join(["manyheads", "sweep", args.data, "--folds", "5"])
+            print(f"\nAdvice   {advice}: {command}")
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")
         if found.groups:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import tables
 from manyheads.cli.closing import next_lines
-from manyheads.cli.plan import data_lines, few_lines
+from manyheads.cli.plan import data_lines, few_lines, overlap_lines
 from manyheads.cli.screen import Meter, Screen, clock, size_words
 from manyheads.evidence.expected import predicted_accuracy, predicted_log_loss
 from manyheads.fitting.listener import FitListener
@@ -59,6 +59,7 @@ def plan_lines(plan: FitPlan) -> list[str]:
     budget = clock(settings.budget)
     lines = [
         *data_lines(plan.dataset),
+        *overlap_lines(plan.dataset, folds=True),
         f"Backbone   {Path(settings.backbone).name}; weights: {plan.weights.source}",
         f"Folds      {plan.folds}, of all images for training and validation; test images stay "
         "unopened",

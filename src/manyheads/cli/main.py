@@ -35,6 +35,7 @@ from manyheads.cli import (
     predict,
     report,
     shortcut,
+    split,
     sweep,
     test,
 )
@@ -42,8 +43,8 @@ from manyheads.cli.parser import Parser
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 COMMANDS = (
-    demo, fit, check, extract, sweep, lesson, compare, claims, shortcut, report, test, export,
-    predict, explain, import_,
+    demo, fit, check, split, extract, sweep, lesson, compare, claims, shortcut, report, test,
+    export, predict, explain, import_,
 )  # fmt: skip
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from manyheads.backbones.weights import Weights
 from manyheads.cli.screen import Screen, basis_words, clock, size_words
 from manyheads.data.dataset import Dataset
+from manyheads.data.duplicates import overlap_words
 from manyheads.data.splits import SPLITS
+from manyheads.data.trainable import few_images_words
 from manyheads.estimate import estimate
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.plan import Plan
@@ -32,7 +35,9 @@ class _Announced(Screen):
         self._heading = heading
 
     def planned(self, plan: Plan) -> None:
-        for line in filter(None, [self._heading, *plan_lines(plan)]):
+        # A stage of a lesson has a heading, and no folds to be advised.
+        lines = plan_lines(plan) if self._heading else [*plan_lines(plan), *advice_lines(plan)]
+        for line in filter(None, [self._heading, *lines]):
             self.note(line)
         self.note("")
 
@@ -42,7 +47,8 @@ def plan_lines(plan: Plan) -> list[str]:
     settings = plan.settings
     return [
         *data_lines(plan.dataset),
-        *(few_lines(plan.dataset, settings.folds) if settings.folds is not None else []),
+        *overlap_lines(plan.dataset, folds=settings.folds is not None),
+        *few_lines(plan.dataset, settings.folds),
         backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
         *(f"           {remark}" for remark in settings.grid.remarks),
@@ -76,10 +82,27 @@ def _data_line(dataset: Dataset) -> str:
     )
 
 
-def few_lines(dataset: Dataset, folds: int) -> list[str]:
-    """A line on the classes that have too few images for every fold to validate them, if any."""
+def few_lines(dataset: Dataset, folds: int | None) -> list[str]:
+    """A line on the classes that not every fold, or nothing, validates, if there are any."""
     words = few_words(dataset, folds)
-    return [f"Classes    with few images: {words}"] if words else []
+    few = "" if folds is None else "with few images: "
+    return [f"Classes    {few}{words}"] if words else []
+
+
+def overlap_lines(dataset: Dataset, *, folds: bool) -> list[str]:
+    """A line on each split whose images are known from training, if one has such."""
+    return [f"Overlap    {words}" for words in overlap_words(dataset, folds=folds)]
+
+
+def advice_lines(plan: Plan) -> list[str]:
+    """A line that advises folds, with the command, where there are few images and no folds."""
+    settings = plan.settings
+    words = "" if settings.folds is not None else few_images_words(plan.dataset)
+    if not words:
+        return []
+    features = [] if settings.features is None else ["--features", *settings.features]
+    command = shlex.join(["manyheads", "sweep", settings.data, *features, "--folds", "5"])
+    return [f"Advice     {words}: {command}"]
 
 
 def backbone_line(settings: StudySettings, weights: Weights | None, features: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,12 +113,12 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.shortcut.run import run_shortcut
     from manyheads.study.folder import RunFolder
 
-    settings = _settings(args)
+    out = args.out or RunFolder.named_after(args.data).path
+    settings = _settings(args, out)
     if args.dry_run:
         for line in plan_lines(plan_shortcut(settings, stop=stop)):
             print(line)
         return
-    out = args.out or RunFolder.named_after(args.data).path
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)
     if args.json:
@@ -126,13 +127,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     print_result(checked)
 
 
-def _settings(args: argparse.Namespace) -> ShortcutSettings:
+def _settings(args: argparse.Namespace, out: str | Path) -> ShortcutSettings:
     from manyheads.settings import number
     from manyheads.shortcut.settings import ShortcutSettings
+    from manyheads.study.folder import split_as_begun
 
     image = options.image_settings(args)
+    study = options.study_settings(args, image, grid=grid_of(args, without=_REMEDIES))
     return ShortcutSettings(
-        study=options.study_settings(args, image, grid=grid_of(args, without=_REMEDIES)),
+        study=replace(study, split=split_as_begun(study.split, out)),
         target=args.target,
         mark=_mark(args),
         share=args.share,

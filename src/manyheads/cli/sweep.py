@@ -189,8 +189,9 @@ def _scores_words(finished: Finished) -> str:
 def _print_plan(
     settings: StudySettings, run_options: RunOptions, out: str | Path, stop: threading.Event
 ) -> None:
-    from manyheads.cli.plan import plan_lines
+    from manyheads.cli.plan import advice_lines, plan_lines
     from manyheads.plan import plan_study
 
-    for line in plan_lines(plan_study(settings, run_options, out, stop=stop)):
+    plan = plan_study(settings, run_options, out, stop=stop)
+    for line in [*plan_lines(plan), *advice_lines(plan)]:
         print(line)

@@ -150,9 +150,9 @@ def open_dataset(
 
     Images are hashed, not decoded: a damaged one is met when it is used. A file whose path, size
     and times are those of an earlier opening is not hashed again, but with `reread`. Where no
-    splits are given the images are divided by `split` and their content; where only validation is
-    missing it is carved from training. `table` says how a manifest is read. Raises `DataError` for
-    a source that holds no two classes.
+    splits are given the images are divided by `split`; where only validation is missing it is
+    carved from training. `table` says how a manifest is read. Raises `DataError` for a source that
+    holds no two classes.
     """
     root, name = _locate(source, stop)
     listing = read_manifest(root, table) if root.is_file() else _scanned(root, table)
@@ -186,9 +186,10 @@ def dataset_of(
     given = listing.splits
     carved = given is not None and "validation" not in given.names
     divided = split if carved or given is None else None
-    splits = _splits(given, digests, listing.groups, divided)
+    labels = frozen(numbers[found.codes])
+    splits = _splits(given, labels, digests, listing.groups, divided)
     return Dataset(
-        name, root, listing.layout, listing.paths, frozen(numbers[found.codes]), classes, splits,
+        name, root, listing.layout, listing.paths, labels, classes, splits,
         digests, listing.groups, divided, carved, listing.ignored, listing.remarks,
     )  # fmt: skip
 
@@ -237,9 +238,13 @@ def _unknown(source: str | Path) -> DataError:
 
 
 def _splits(
-    given: Names | None, digests: Digests, groups: Names | None, divided: SplitSettings | None
+    given: Names | None,
+    labels: Int64[np.ndarray, "samples"],
+    digests: Digests,
+    groups: Names | None,
+    divided: SplitSettings | None,
 ) -> Names:
     if given is None:
         assert divided is not None
-        return assign_splits(digests, groups, divided)
-    return given if divided is None else carve_validation(given, digests, groups, divided)
+        return assign_splits(labels, digests, groups, divided)
+    return given if divided is None else carve_validation(given, labels, digests, groups, divided)

@@ -55,6 +55,30 @@ def find_identical(dataset: Dataset) -> tuple[Identical, ...]:
     )
 
 
+def overlap_words(dataset: Dataset, *, folds: bool) -> tuple[str, ...]:
+    """Which validation and test images are known from training by their bytes, a line a split.
+
+    In `folds` identical images of training and validation are kept together, and test images are
+    compared with both.
+    """
+    content = dataset.digests.distinct()[1]
+    learned = [dataset.rows("train"), *([dataset.rows("validation")] if folds else [])]
+    known = np.isin(content, content[np.concatenate(learned)])
+    lines = []
+    for split in ("validation", "test"):
+        rows = dataset.rows(split)
+        if folds and split == "validation":
+            same = np.isin(content[rows], content[dataset.rows("train")])
+            end = "folds keep such images together"
+        else:
+            same, end = known[rows], "scores on them say nothing of new images"
+        if same.any():
+            among = "training and validation" if folds and split == "test" else "training"
+            count = f"all {len(rows):,}" if same.all() else f"{same.sum():,} of {len(rows):,}"
+            lines.append(f"{count} {split} images are {among} images too (same bytes); {end}")
+    return tuple(lines)
+
+
 def torn_groups(dataset: Dataset) -> tuple[str, ...]:
     """The groups with images in more than one split, sorted."""
     if dataset.groups is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from manyheads.data.cell_paths import Finder
 from manyheads.data.listing import Listing, ListingWriter
-from manyheads.data.splits import split_name
+from manyheads.data.split_names import split_name
 from manyheads.data.tables import MISSING, TABLE_SUFFIXES, Row, read_rows
 from manyheads.errors import DataError
 from manyheads.settings import TableSettings
@@ -86,7 +86,8 @@ class _Reader:
         if not len(self.writer):
             if self.unlabelled.count:
                 raise DataError(
-                    f"labels in {self.path}", f"none in all its {counted(self.unlabelled.count, 'row')}",
+                    f"labels in {self.path}",
+                    f"none in all its {counted(self.unlabelled.count, 'row')}",
                     "fill in the column, or name the one that has them with --label-column; what "
                     "means no label can be said with --missing-labels",
                 )  # fmt: skip
@@ -208,7 +209,8 @@ class _Rows(_Reader):
         if none := self.unlabelled.count:
             raise DataError(
                 f"a label in row {self.unlabelled.first} of {self.path}, as in every row of "
-                "features", f"none, and so in {none:,} of {counted(none + len(self.numbers), 'row')}",
+                "features",
+                f"none, and so in {none:,} of {counted(none + len(self.numbers), 'row')}",
                 "fill it in, or take the row out of the table and of the features",
             )  # fmt: skip
         return self.writer.listing("features")

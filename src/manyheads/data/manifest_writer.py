@@ -27,17 +27,18 @@ def check_manifest_path(path: Path) -> None:
         )
 
 
-def write_manifest(path: Path, dataset: Dataset) -> None:
+def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> None:
     """Write the images of `dataset` to the new file `path`, whole or not at all.
 
     A row an image, in the data set's order: `path`, `label`, `split` if the data set gives splits,
     and `group`, empty for none. A validation split that was carved from training is training
-    here, for opening the manifest carves it anew. Images below the manifest's folder have paths
+    here, for opening the manifest carves it anew; with `divided`, splits are written that were not
+    given too. Images below the manifest's folder have paths
     from there, others full paths. Raises what `check_manifest_path` raises, and `DataError` for a
     label or a path that a manifest cannot hold.
     """
     check_manifest_path(path)
-    splits = given_splits(dataset)
+    splits = dataset.splits if divided else given_splits(dataset)
     folder = f"{Path(path).expanduser().absolute().parent}{os.sep}"
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")

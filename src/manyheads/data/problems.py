@@ -11,6 +11,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
 from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
+from manyheads.data.trainable import unvalidated_words
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
 from manyheads.words import counted
@@ -46,6 +47,7 @@ def lesser_problems(
         *_case_twins(report.classes),
         *_number_twins(report.classes),
         *_doubtful_classes(report),
+        *_unvalidated(dataset),
         *_small_classes(report),
         *_shifts(report),
         *_repeats(report.identical),
@@ -132,6 +134,11 @@ def _doubtful_classes(report: CheckReport) -> Iterator[str]:
         )
 
 
+def _unvalidated(dataset: Dataset) -> Iterator[str]:
+    if words := unvalidated_words(dataset):
+        yield words
+
+
 def _small_classes(report: CheckReport) -> Iterator[str]:
     for split, counts in report.counts.items():
         small = [f"{name} {count}" for name, count in counts.items() if count < _FEW[split]]
@@ -147,8 +154,8 @@ def _shifts(report: CheckReport) -> Iterator[str]:
                 100 * report.shares[split][name] for split in (shift.first, shift.second)
             )
             yield (
-                f"class shares differ between {shift.first} and {shift.second}: {name} is "
-                f"{first:.1f} % of one and {second:.1f} % of the other; "
+                f"class shares differ between {shift.first} and {shift.second}, by more than "
+                f"chance: {name} is {first:.1f} % of one and {second:.1f} % of the other; "
                 "their scores are not comparable"
             )
 

@@ -13,8 +13,8 @@ from manyheads.data.splits import SPLITS
 
 Counts = dict[str, dict[str, int]]
 
-_POINTS = 5.0  # a shift of shares matters from this many percentage points on,
-_ERRORS = 3.0  # and this many standard errors, so that small splits do not cry wolf
+_POINTS = 5.0  # a shift of shares is large from this many percentage points on,
+_ERRORS = 3.0  # and certain from this many standard errors on: small splits must not cry wolf
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ShareShift:
 
     `total_variation` is ½ Σ|p - q|, in [0, 1]: the least part of one split's images that would
     have to change their class. `points` is the largest difference of one class's share, q - p, in
-    percentage points; `errors` is the same in standard errors of two random draws of these sizes.
+    percentage points; `errors` is the same, less half an image of each split (Yates 1934: few
+    images move in steps), in standard errors of two random draws of these sizes.
     """
 
     first: str
@@ -34,9 +35,19 @@ class ShareShift:
     errors: float
 
     @property
+    def large(self) -> bool:
+        """Whether the shift is large enough to change a score, be it chance or not."""
+        return abs(self.points) >= _POINTS
+
+    @property
+    def certain(self) -> bool:
+        """Whether the shift is more than chance makes, be it large or not."""
+        return self.errors >= _ERRORS
+
+    @property
     def matters(self) -> bool:
         """Whether scores on the two splits are not comparable without saying so."""
-        return abs(self.points) >= _POINTS and self.errors >= _ERRORS
+        return self.large and self.certain
 
 
 def count_classes(dataset: Dataset) -> Counts:
@@ -71,11 +82,12 @@ def _shift(counts: Counts, first: str, second: str) -> ShareShift:
     name = max(differences, key=lambda name: round(abs(differences[name]), 12))
     pooled = (counts[first][name] + counts[second][name]) / sum(sizes)
     error = math.sqrt(pooled * (1 - pooled) * (1 / sizes[0] + 1 / sizes[1]))
+    step = (1 / sizes[0] + 1 / sizes[1]) / 2
     return ShareShift(
         first,
         second,
         sum(abs(difference) for difference in differences.values()) / 2,
         name,
         100 * differences[name],
-        abs(differences[name]) / error if error else 0.0,
+        max(0.0, abs(differences[name]) - step) / error if error else 0.0,
     )

@@ -1,28 +1,31 @@
-"""Which images train, which select and which report: decided by content, one image at a time.
+"""Which images train, which select and which report: decided by content, group and class.
 
-The law. An image's place in `[0, 1)` is a function of the split seed and of its key alone, where
-the key is its group if it has one and the SHA-256 of its bytes otherwise:
+`SplitSettings.rule` says how. "stratified" is the law of `stratified.py`, that of new studies.
+"place" was the law before it, and studies that were begun by it keep it. An image's place in
+`[0, 1)` is a function of the split seed and of its key alone, where the key is its group if it has
+one and the SHA-256 of its bytes otherwise:
 
     place = sha256("split", seed, key) / 2²⁵⁶
     split = validation   if place < validation share
             test         if place < validation share + test share
             train        otherwise
 
-Therefore adding, removing, renaming or relabelling images moves no other image; identical images
-without groups, and images of one group, are never separated; a larger validation share keeps
-every image that a smaller one had. Each class is divided in these shares in expectation: the
-price of stability is that a class of n images misses its share by about √(n·share·(1 - share)).
-Only a group can bring identical images into two splits, and `check` reports that.
+By that law no image moves another, and a class of n images misses its share by about
+√(n·share·(1 - share)).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 
-from manyheads.data.columns import Names
-from manyheads.data.split_names import split_name as split_name
+import numpy as np
+from jaxtyping import Int64
+
+from manyheads.data.columns import Digests, Names
+from manyheads.data.stratified import divide
 from manyheads.settings import SplitSettings
 
 SPLITS = ("train", "validation", "test")
@@ -38,31 +41,46 @@ def place(seed: int, key: str) -> float:
 
 
 def assign_splits(
+    labels: Int64[np.ndarray, "images"],
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
 ) -> Names:
-    """The split of each image by the law above; an empty group means none."""
-    return Names.of(
-        _split(place(settings.seed, key), settings.validation, settings.test)
-        for key in unit_keys(digests, groups)
-    )
+    """The split of each image by the rule of `settings`; an empty group means none."""
+    if settings.rule == "place":
+        return Names.of(
+            _split(place(settings.seed, key), settings.validation, settings.test)
+            for key in unit_keys(digests, groups)
+        )
+    given = None if groups is None else Names.of(groups)
+    shares = settings.validation, settings.test
+    found = divide(np.asarray(labels), Digests.of(digests), given, settings.seed, *shares)
+    return Names(SPLITS, found.astype(np.int32))
 
 
 def carve_validation(
     splits: Sequence[str],
+    labels: Int64[np.ndarray, "images"],
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
 ) -> Names:
-    """Move the validation share of the training images, by the law above, to validation.
+    """Move the validation share of the training images, by the same rule, to validation.
 
-    The share is of what was training before; no image of another split moves.
+    The share is of what was training before, which is divided as if there were no other images; no
+    image of another split moves.
     """
-    return Names.of(
-        _split(place(settings.seed, key), settings.validation, 0.0) if split == "train" else split
-        for split, key in zip(splits, unit_keys(digests, groups), strict=True)
+    splits = Names.of(splits)
+    rows = splits.where("train")
+    found = assign_splits(
+        np.asarray(labels)[rows],
+        Digests.of(digests).take(rows),
+        None if groups is None else Names.of(groups).take(rows),
+        replace(settings, test=0.0),
     )
+    codes = np.array([SPLITS.index(name) for name in splits.names], np.int32)[splits.codes]
+    codes[rows] = np.array([SPLITS.index(name) for name in found.names], np.int32)[found.codes]
+    return Names(SPLITS, codes)
 
 
 def unit_keys(digests: Sequence[str], groups: Sequence[str] | None) -> Iterator[str]:

@@ -142,19 +142,23 @@ def _divided(
     share: float,
     random: np.random.RandomState,
 ) -> tuple[Samples, Samples]:
-    """Samples to train on and samples held out, each class in both by its share."""
+    """Samples to train on and samples held out, each class in both by its share.
+
+    A class of one sample cannot be held out: it trains.
+    """
     from sklearn.model_selection import train_test_split
 
+    alone = np.bincount(labels)[labels] == 1
     try:
         train, held_out = train_test_split(
-            samples, test_size=share, stratify=labels, random_state=random
+            samples[~alone], test_size=share, stratify=labels[~alone], random_state=random
         )
     except ValueError as error:
         raise EstimatorError(
             f"samples of every class in both parts of a validation_fraction of {share:g}",
             str(error), "give more samples of each class, or no validation_fraction",
         ) from error  # fmt: skip
-    return np.asarray(train), np.asarray(held_out)
+    return np.concatenate([train, samples[alone]]), np.asarray(held_out)
 
 
 def mean_logits(

@@ -136,16 +136,21 @@ def _resampled(
 
 
 def shares_sentence(scores: HeldOutScores) -> str:
-    """Whether class shares differ between the training and the test images, for people."""
+    """Whether class shares differ between the training and the test images, for people.
+
+    By how much and how surely are two things: both are told.
+    """
     shift = scores.shift
     worst = next(entry for entry in scores.classes if entry.name == shift.largest_class)
     shown = (
         f"{worst.name} is {100 * worst.train_share:.1f} % of the training and "
         f"{100 * worst.share:.1f} % of the test images"
     )
-    if shift.matters:
-        return (
-            f"Class shares differ: {shown}. Compare validation scores with the score at the "
-            "training shares, not with the plain one."
-        )
-    return f"Class shares hardly differ: at most, {shown}."
+    if not shift.large:
+        little = "differ little, though by more than chance" if shift.certain else "hardly differ"
+        return f"Class shares {little}: at most, {shown}."
+    chance = ", by more than chance" if shift.certain else ", as they can by chance in few images"
+    return (
+        f"Class shares differ{chance}: {shown}. Compare validation scores with the score at the "
+        "training shares, not with the plain one."
+    )

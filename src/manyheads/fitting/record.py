@@ -103,7 +103,7 @@ def read_record(path: Path) -> Fitted | None:
         if document.pop("format") != FORMAT:
             raise ValueError("another format")
         asked = dict(document["settings"])
-        asked["split"] = SplitSettings(**asked["split"])
+        asked["split"] = SplitSettings.read(asked["split"])
         asked["table"] = TableSettings(**asked.get("table", {}))
         expected = dict(document["expected"])
         expected["scores"] = HeldOutScores.from_plain(expected["scores"])

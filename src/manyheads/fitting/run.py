@@ -12,7 +12,7 @@ from manyheads.evidence.expected import Expected, expect
 from manyheads.fitting.heads import Averaging
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.planning import FitPlan, plan_fit
-from manyheads.fitting.record import Fitted, Tried, require_ours, write_record
+from manyheads.fitting.record import Fitted, Tried, read_record, require_ours, write_record
 from manyheads.fitting.search import Found, Option, search
 from manyheads.fitting.settings import FitSettings
 from manyheads.heads.averaged import averaged
@@ -20,7 +20,8 @@ from manyheads.heads.head import Parameters
 from manyheads.model.export import write_models
 from manyheads.pipeline import versions
 from manyheads.places import make_folder
-from manyheads.study.folder import RunFolder
+from manyheads.settings import FORMER_SPLIT_RULE, SplitSettings
+from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
 from manyheads.study.settings import StudySettings
@@ -45,6 +46,7 @@ def run_fit(
     `Interrupted` when `stop` is set.
     """
     began, listener, folder = time.monotonic(), listener or FitListener(), RunFolder(out)
+    settings = replace(settings, split=_split_as_begun(settings.split, folder.path))
     known = require_ours(folder.path, settings)
     plan = plan_fit(settings, listener, stop)
     if known is not None:
@@ -82,6 +84,17 @@ def run_fit(
         )
         write_record(fitted)
     return fitted
+
+
+def _split_as_begun(split: SplitSettings, path: Path) -> SplitSettings:
+    """`split` by the rule that the fit in `path` was begun by, if one was."""
+    known = read_record(path) if path.is_dir() else None
+    if known is not None:
+        former = known.settings.split.rule == FORMER_SPLIT_RULE
+        return replace(split, rule=FORMER_SPLIT_RULE) if former else split
+    for search_study in sorted((path / "search").glob("*/study.toml")):
+        split = split_as_begun(split, search_study.parent)
+    return split
 
 
 def _require_same_data(known: Fitted, plan: FitPlan) -> None:

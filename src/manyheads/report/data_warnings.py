@@ -37,9 +37,9 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
     yield from _shifts(dataset)
     if (one_class := findings.collapsed_words) is not None:
         yield DataWarning(text=one_class)
-    folds = findings.settings.folds
-    if folds is not None and (few := few_words(dataset, folds)):
-        yield DataWarning(text=f"Classes with few images: {few}.")
+    if few := few_words(dataset, findings.settings.folds):
+        what = "that are" if findings.settings.folds is None else "with few images:"
+        yield DataWarning(text=f"Classes {what} {few}.")
     expected = validation_counts(findings.settings, dataset)[1]
     left_out = expected - len(findings.validated.labels)
     if left_out:
@@ -63,7 +63,7 @@ def _shifts(dataset: Dataset) -> Iterator[DataWarning]:
             name = shift.largest_class
             first, second = (100 * shares[split][name] for split in (shift.first, shift.second))
             yield DataWarning(
-                text=f"Class shares differ between splits: {name} is {first:.1f} % of "
-                f"{shift.first} and {second:.1f} % of {shift.second}. Scores on the two are not "
-                "comparable as they are."
+                text="Class shares differ between splits, by more than chance: "
+                f"{name} is {first:.1f} % of {shift.first} and {second:.1f} % of "
+                f"{shift.second}. Scores on the two are not comparable as they are."
             )

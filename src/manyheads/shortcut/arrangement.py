@@ -55,13 +55,14 @@ def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
     dataset.require_trainable()
     target = _number_of(dataset, settings.target, "--class")
     others = [_number_of(dataset, name, "--into") for name in settings.into]
+    validation = dataset.rows("validation")
     if target in others:
         raise DataError(
             "other classes to plant the mark on", repr(settings.target), "leave it out of --into"
         )
     if not others:
-        others = [label for label in range(len(dataset.classes)) if label != target]
-    validation = dataset.rows("validation")
+        validated = np.unique(dataset.labels[validation]).tolist()
+        others = [label for label in validated if label != target]
     into = validation[np.isin(dataset.labels[validation], others)]
     for label, images in ((target, validation), (others[0], into)):
         if not (dataset.labels[images] == label).any():

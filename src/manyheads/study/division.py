@@ -14,6 +14,7 @@ from manyheads.data.folds import (
     require_divisible,
     validating_units,
 )
+from manyheads.data.trainable import unvalidated_words
 from manyheads.heads.bank import Fold
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
@@ -39,12 +40,14 @@ def validation_counts(settings: StudySettings, dataset: Dataset) -> tuple[int, i
     return len(pool) - validated // settings.folds, validated
 
 
-def few_words(dataset: Dataset, folds: int) -> str:
+def few_words(dataset: Dataset, folds: int | None) -> str:
     """Which classes have too few units for each of `folds` to validate them; "" if none has.
 
     Such as `not every fold validates hat (2 images); none validates scarf (1 image), only trained
-    on`.
+    on`. Without folds, which ones have no validation images.
     """
+    if folds is None:
+        return unvalidated_words(dataset)
     pool, validating = pool_of(dataset), validating_units(dataset)
     kind = "image" if dataset.groups is None else "group"
     some = np.flatnonzero((validating > 0) & (validating < folds))

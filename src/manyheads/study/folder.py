@@ -23,6 +23,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from filelock import FileLock, Timeout
 
 from manyheads.errors import RunError
 from manyheads.places import disk_errors, is_writable, make_folder, write_text
-from manyheads.study.settings import differences, is_grown, read_toml, to_toml
+from manyheads.settings import FORMER_SPLIT_RULE, SplitSettings
+from manyheads.study.settings import differences, is_grown, read_toml, renewed, to_toml
 
 _OF_IMAGES = ("resolved.content:", "resolved.classes:")  # a digest, which tells nobody anything
 MODEL_SUFFIXES = (".keras", ".xml")
@@ -171,3 +173,17 @@ class RunFolder:
                 "; ".join(words),
                 f"{' and '.join(back)} to resume it, or choose another --out",
             )
+
+
+def split_as_begun(split: SplitSettings, run: str | Path) -> SplitSettings:
+    """`split` by the former rule, if the study in the folder `run` was begun by it.
+
+    So the command that began a study goes on with it. Raises `RunError` for settings in `run` that
+    are not TOML.
+    """
+    file = RunFolder(run).settings
+    if not file.is_file():
+        return split
+    begun = renewed(read_toml(file)).get("split")
+    former = isinstance(begun, dict) and begun.get("rule") == FORMER_SPLIT_RULE
+    return replace(split, rule=FORMER_SPLIT_RULE) if former else split

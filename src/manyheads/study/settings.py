@@ -20,6 +20,7 @@ from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
 from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
 from manyheads.settings import (
+    FORMER_SPLIT_RULE,
     ImageSettings,
     SplitSettings,
     TableSettings,
@@ -252,7 +253,7 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
         tables = {
             "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
             "image": ImageSettings(**document["image"]),
-            "split": SplitSettings(**document["split"]),
+            "split": SplitSettings.read(document["split"]),
             "table": TableSettings(**document.get("table", {})),
         }
         resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
@@ -284,7 +285,8 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
                 grid["optimizer"] = [name for name in names if name != "adamw"]
             else:
                 grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
-        return {**document, "study": study, "grid": grid}
+        split = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
+        return {**document, "study": study, "grid": grid, "split": split}
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document
 

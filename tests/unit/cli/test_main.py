@@ -28,7 +28,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def test_every_command_is_there() -> None:
     names = {"demo", "check", "extract", "sweep", "lesson", "compare", "claims", "report", "test"}
-    names |= {"explain", "export", "fit", "import", "predict", "shortcut"}
+    names |= {"explain", "export", "fit", "import", "predict", "shortcut", "split"}
     assert set(commands()) == names
     assert len(COMMANDS) == len(names)
 

@@ -155,8 +155,14 @@ def test_small_classes_are_named(image_folder):
 
 
 def test_a_data_set_that_cannot_be_trained_on_says_so_first(image_folder):
-    report = check(image_folder(SOUND | {"train/c": 30}))
+    report = check(image_folder(SOUND | {"validation/c": 30}))
     assert report.problems[0].startswith("no heads can be trained: expected every class among the")
+
+
+def test_a_class_that_nothing_validates_is_named(image_folder):
+    report = check(image_folder(SOUND | {"train/c": 30}))
+    assert report.problems[0] == "not validated: 'c' (30 images); it only trains"
+    assert report.spoiling == 0
 
 
 def test_a_class_of_unreadable_images_cannot_be_trained_on(image_folder):
@@ -164,7 +170,7 @@ def test_a_class_of_unreadable_images_cannot_be_trained_on(image_folder):
     for path in (root / "validation" / "b").iterdir():
         path.write_bytes(b"")
     report = check(root)
-    assert "validation images in data, found none of 'b'" in report.problems[0]
+    assert "classes among the validation images in data, found 'a'" in report.problems[0]
     assert "10 files that cannot be read" in report.problems[1]
     assert "and 7 more" in report.problems[1]
 
@@ -200,8 +206,8 @@ def test_a_shift_is_a_problem_if_it_is_large_and_certain(image_folder):
     sure = {"train/a": 100, "train/b": 100, "validation/a": 80, "validation/b": 20}
     (line,) = check(image_folder(sure)).problems
     assert line == (
-        "class shares differ between train and validation: a is 50.0 % of one and 80.0 % of the "
-        "other; their scores are not comparable"
+        "class shares differ between train and validation, by more than chance: a is 50.0 % of one "
+        "and 80.0 % of the other; their scores are not comparable"
     )
     chance = {"train/a": 30, "train/b": 30, "validation/a": 15, "validation/b": 11}
     report = check(image_folder(chance, name="chance"))

@@ -55,7 +55,7 @@ def test_paths_below_the_manifest_are_relative_so_that_both_can_move_together(
     assert open_dataset(tmp_path / "both" / "groups.csv").content == dataset.content
 
 
-def test_images_without_splits_are_divided_by_their_groups_and_the_others_as_before(
+def test_images_without_splits_are_divided_by_their_groups(
     tmp_path: Path, image_folder: Callable[..., Path]
 ) -> None:
     dataset = open_dataset(image_folder({"cat": 30, "dog": 30}))
@@ -66,7 +66,21 @@ def test_images_without_splits_are_divided_by_their_groups_and_the_others_as_bef
     assert header == "path,label,group"
     again = open_dataset(tmp_path / "groups.csv")
     assert len({*again.splits[:12]}) == 1
-    assert list(again.splits[12:]) == list(dataset.splits[12:])
+    # Of the cats, 18 are left to even out what the group has brought.
+    assert {split: [*again.splits[:30]].count(split) for split in again.splits.names} == {
+        split: [*dataset.splits[:30]].count(split) for split in dataset.splits.names
+    }
+    assert list(again.splits[30:]) == list(dataset.splits[30:])
+
+
+def test_derived_splits_are_written_if_asked_for(
+    tmp_path: Path, image_folder: Callable[..., Path]
+) -> None:
+    dataset = open_dataset(image_folder({"cat": 9, "dog": 9}))
+    write_manifest(tmp_path / "divided.csv", dataset, divided=True)
+    again = open_dataset(tmp_path / "divided.csv")
+    assert again.divided is None
+    assert rows_of(again) == rows_of(dataset)
 
 
 def test_validation_that_was_carved_is_carved_again(

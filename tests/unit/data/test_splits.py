@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import numpy as np
 import pytest
 
-from manyheads.data.splits import assign_splits, place, split_name
+from manyheads.data.split_names import split_name
+from manyheads.data.splits import assign_splits, carve_validation, place
 from manyheads.settings import SplitSettings
+
+FORTY = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(40)]
+ONE_CLASS = np.zeros(40, int)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +40,39 @@ def test_places_are_pinned():
     assert place(1, "content\0abc") == 0.003387229653999846
 
 
-def test_no_shares_leave_everything_in_training():
-    none = SplitSettings(validation=0.0, test=0.0)
-    assert assign_splits(["a", "b"], None, none) == ("train", "train")
+@pytest.mark.parametrize("rule", ["stratified", "place"])
+def test_no_shares_leave_everything_in_training(rule):
+    none = SplitSettings(validation=0.0, test=0.0, rule=rule)
+    assert set(assign_splits(ONE_CLASS, FORTY, None, none)) == {"train"}
 
 
-def test_half_and_half_leave_nothing_in_training():
+def test_half_and_half_leave_one_image_of_a_class_in_training():
     halves = SplitSettings(validation=0.5, test=0.5)
-    assert "train" not in assign_splits([str(number) for number in range(500)], None, halves)
+    found = assign_splits(ONE_CLASS, FORTY, None, halves)
+    assert [found.count(split) for split in ("train", "validation", "test")] == [1, 20, 19]
+
+
+def signs(found):
+    """A sign for each image's split."""
+    return "".join({"train": ".", "validation": "v", "test": "t"}[split] for split in found)
+
+
+def test_the_former_rule_divides_as_it_did():
+    # Written down when there was no other rule: run folders of that time are divided so.
+    groups = ["a" if number % 7 == 0 else "" for number in range(40)]
+    former = SplitSettings(rule="place")
+    assert signs(assign_splits(ONE_CLASS, FORTY, groups, former)) == (
+        ".....t...t..............vt...v....v.t.v."
+    )
+    other = SplitSettings(validation=0.1, test=0.3, seed=7, rule="place")
+    assert signs(assign_splits(ONE_CLASS, FORTY, None, other)) == (
+        "...tt.v....t.t..t.ttt.tt..v..t.t.tt....."
+    )
+    given = ["test" if number % 4 == 0 else "train" for number in range(40)]
+    third = SplitSettings(validation=0.3, rule="place")
+    assert signs(carve_validation(given, ONE_CLASS, FORTY, groups, third)) == (
+        "t...tv..t...t...t...t...t...tv..t.v.t.v."
+    )
 
 
 def test_undecodable_group_names_have_a_place():

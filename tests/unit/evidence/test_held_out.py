@@ -64,13 +64,35 @@ def test_a_shift_of_shares_is_said() -> None:
     assert found.shift.largest_class == "bag"
     share = 100 * found.classes[0].share
     assert shares_sentence(found) == (
-        f"Class shares differ: bag is 50.0 % of the training and {share:.1f} % of the test images. "
-        "Compare validation scores with the score at the training shares, not with the plain one."
+        "Class shares differ, by more than chance: bag is 50.0 % of the training and "
+        f"{share:.1f} % of the test images. Compare validation scores with the score at the "
+        "training shares, not with the plain one."
     )
     model, labels = generated(200)
     alike = score_held_out(model, labels, np.arange(200), NAMES, 3 * np.bincount(labels))
     assert shares_sentence(alike).startswith("Class shares hardly differ: at most, bag is ")
     assert alike.accuracy_at_train_shares.value == pytest.approx(alike.accuracy.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        # Eight test images: a difference of 21 points, and no more than chance makes.
+        ([27, 723], [2, 6], "differ, as they can by chance in few images: a is 3.6 % of the"),
+        ([270, 7230], [200, 600], "differ, by more than chance: a is 3.6 % of the training"),
+        ([50_000, 50_000], [5_200, 4_800], "differ little, though by more than chance: at most, a"),
+        ([50, 50], [52, 48], "hardly differ: at most, a is 50.0 % of the training"),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_shift_and_its_certainty_are_two_things(
+    train: list[int], test: list[int], words: str
+) -> None:
+    labels = np.repeat([0, 1], test)
+    model = np.log(np.full((len(labels), 2), 0.5, np.float32))
+    found = score_held_out(model, labels, np.arange(len(labels)), ("a", "b"), np.array(train))
+    said = shares_sentence(found)
+    assert said.startswith(f"Class shares {words}")
+    assert ("Compare validation scores" in said) == ("little" not in said and "hardly" not in said)
 
 
 def test_a_class_without_images_is_in_no_score() -> None:

@@ -1,0 +1,105 @@
+"""`manyheads split`: write down how images are divided, as a manifest."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manyheads.cli import options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from manyheads.data.dataset import Dataset
+    from manyheads.data.shares import Counts
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "split",
+        help="write down which images train, validate and test, as a manifest",
+        description="Divide the images as every command does, by class and group, and write the "
+        "division to a manifest with the columns path, label, split and group. Whatever is added "
+        "to the images later, the manifest keeps the division. Splits that the data set gives stay "
+        "as they are; nothing is overwritten, and nothing in the data set is changed.",
+        epilog="Example: manyheads split photos/ --out photos.csv, then manyheads sweep photos.csv",
+    )
+    options.add_data(parser)
+    parser.add_argument(
+        "--out", metavar="FILE.csv", required=True, help="the manifest; it must not be there yet"
+    )
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, stop: threading.Event) -> None:
+    """Run the command."""
+    from manyheads.cli import tables
+    from manyheads.data.dataset import open_dataset
+    from manyheads.data.manifest_writer import check_manifest_path, write_manifest
+    from manyheads.data.shares import count_classes
+
+    out = Path(args.out).expanduser()
+    check_manifest_path(out)
+    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    write_manifest(out, dataset, divided=True)
+    counts = count_classes(dataset)
+    if args.json:
+        tables.print_json({"manifest": str(out), "divided": _how(dataset), "counts": counts})
+        return
+    print(
+        f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes; {_how(dataset)}"
+    )
+    print()
+    tables.print_table(_table(dataset, counts))
+    print()
+    for line in _remarks(dataset):
+        print(line)
+    print(f"Manifest {out}")
+    print(f"Next     {shlex.join(['manyheads', 'sweep', str(out)])}")
+
+
+def _how(dataset: Dataset) -> str:
+    if dataset.divided is None:
+        return "as its splits are given"
+    by = "class" if dataset.groups is None else "class and group"
+    what = "validation taken from train" if dataset.carved else "divided"
+    return f"{what} by {by}, split seed {dataset.divided.seed}"
+
+
+def _remarks(dataset: Dataset) -> list[str]:
+    from manyheads.data.duplicates import overlap_words
+    from manyheads.data.trainable import few_images_words, unvalidated_words
+
+    lines = [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
+    if words := unvalidated_words(dataset):
+        lines.append(f"Classes  {words}")
+    if words := few_images_words(dataset):
+        lines.append(f"Advice   {words}: add --folds 5")
+    if not len(dataset.rows("validation")):
+        lines.append("Validation images are none: a command takes them from training again")
+    return lines
+
+
+def _table(dataset: Dataset, counts: Counts) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("class")
+    for title in (*counts, "all"):
+        table.add_column(title, justify="right")
+    for name in dataset.classes:
+        numbers = [of_class[name] for of_class in counts.values()]
+        table.add_row(Text(name), *(f"{number:,}" for number in (*numbers, sum(numbers))))
+    table.add_section()
+    sizes = [sum(of_class.values()) for of_class in counts.values()]
+    table.add_row("all", *(f"{size:,}" for size in (*sizes, len(dataset))))
+    total = len(dataset)
+    table.add_row("share", *(f"{100 * size / total:.1f} %" for size in sizes), "")
+    return table
