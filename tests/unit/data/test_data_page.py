@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from manyheads.data.name_rules import OUTPUT_FILES, is_hidden, is_system
+from manyheads.data.name_rules import is_hidden, is_system
 from tests.data_page import PAGE, SECTIONS, page
 
 
@@ -33,4 +33,3 @@ def test_systems_names(names: str, folder: bool) -> None:
                    and "Trash" not in name and ":" not in name)  # fmt: skip
     assert not any(is_system(name, folder=folder) for name in ("cat", "photos", "recycle", "x.jpg"))
     assert is_hidden(".x")
-    assert OUTPUT_FILES

@@ -13,7 +13,8 @@ import pytest
 from manyheads.data import image_kinds
 from manyheads.data.checks import check_dataset
 from manyheads.data.dataset import open_dataset
-from manyheads.data.folders import list_images, scan_folder
+from manyheads.data.folders import scan_folder
+from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
 from manyheads.settings import SplitSettings
 from tests.strategies import distinct_image, encoded
