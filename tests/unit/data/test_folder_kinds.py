@@ -255,6 +255,21 @@ def test_one_level_too_high(image_folder, monkeypatch):
     assert open_dataset("data/animals", split=HALF).classes == ("cat", "dog")
 
 
+def test_one_level_too_high_beside_a_loose_image(image_folder, monkeypatch):
+    root = image_folder({"animals/cat": 2, "animals/dog": 2})
+    picture(root / "banner.png")
+    monkeypatch.chdir(root.parent)
+    with pytest.raises(DataError, match=r"did you mean data/animals\?"):
+        scan_folder(root)
+
+
+def test_a_folder_of_images_beside_a_table(image_folder):
+    root = image_folder({"images": 4})
+    put(root / "labels.csv", b"image,label\n")
+    with pytest.raises(DataError, match=r"class folders in .*images, found images without class"):
+        scan_folder(root)
+
+
 def test_two_levels_too_high_beside_what_a_mac_leaves(image_folder, monkeypatch):
     root = image_folder({"archive/photos/train/cat": 1, "archive/photos/train/dog": 1,
                          "archive/photos/test/cat": 1, "__MACOSX/archive": 1})  # fmt: skip
