@@ -209,6 +209,11 @@ class Study:
         return scores
 
     @property
+    def left_out(self) -> str:
+        """What the data hold without its being used, in one line with its share; "" if nothing."""
+        return self.finished.dataset.left_out
+
+    @property
     def results(self) -> list[dict[str, Any]]:
         """The rows of `results.csv`: a dictionary for each candidate, numbers as numbers."""
         with self.finished.folder.results.open(newline="", encoding="utf-8") as file:

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.data.folders import list_images, scan_folder
+from manyheads.data.folders import scan_folder
+from manyheads.data.image_lists import list_images
 from manyheads.data.listing import Listing
 from manyheads.data.name_rules import class_name, is_hidden, is_system
 from manyheads.errors import DataError

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from manyheads.data.left_out import LeftOut
-from manyheads.data.name_rules import class_name, likeness, printable
+from manyheads.data.name_rules import NEUTRAL_FOLDERS, class_name, likeness, printable
 from manyheads.data.split_names import Named, named
 from manyheads.data.walk import Content, read_folder
 from manyheads.errors import DataError
@@ -110,7 +110,7 @@ def no_images(content: Content, ignored: LeftOut) -> DataError:
 
 
 def refuse_another_level(content: Content, classes: Sequence[Collection[str]]) -> None:
-    """Raise `DataError` if the classes of a folder lie a level below, or deeper.
+    """Raise `DataError` if the classes of a folder lie a level below or deeper, or nowhere.
 
     `classes` are the names of the class folders that were found, of each class; at most one.
     """
@@ -119,8 +119,8 @@ def refuse_another_level(content: Content, classes: Sequence[Collection[str]]) -
         known = [name for name in inner.folders if not _is_output(inner.below(name))]
         if not path and classes:
             known = sorted(classes[0])
-        if len(known) != 1 or inner.first_image() is not None:
-            return
+        if len(known) != 1 or (path and inner.first_image() is not None):
+            break
         path.append(known[0])
         inner = read_folder(inner.below(known[0]))
         if holds_classes(inner):
@@ -129,6 +129,11 @@ def refuse_another_level(content: Content, classes: Sequence[Collection[str]]) -
                 f"one folder, {'/'.join(path)!r}, and {_some(inner.folders)} in it",
                 f"did you mean {shown(inner.folder)}?",
             )
+    below = [name for names in classes for name in names]
+    if len(below) == 1 and below[0].lower() in NEUTRAL_FOLDERS:
+        inner = read_folder(content.below(below[0]))
+        if first := inner.first_image():
+            raise no_class_folders(inner, first)
 
 
 def holds_classes(content: Content) -> bool:

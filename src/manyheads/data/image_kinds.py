@@ -13,6 +13,9 @@ FIRST_BYTES = 4096
 PLAIN_KINDS = ("JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF")
 """Kinds that are read on every machine; AVIF and HEIC need more, see `obstacle`."""
 
+NEEDED = {"AVIF": "pip install --upgrade pillow", "HEIC": "pip install 'manyheads[heif]'"}
+"""What makes other kinds readable, where they are not."""
+
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -81,10 +84,9 @@ def obstacle(kind: str) -> str | None:
     """What to do before images of this kind can be read here: None if they can, "" if nothing."""
     if kind in PLAIN_KINDS:
         return None
-    if kind == "HEIC":
-        return None if _reads_heic() else "pip install 'manyheads[heif]'"
-    if kind == "AVIF":
-        return None if _reads_avif() else "pip install --upgrade pillow"
+    if kind in NEEDED:
+        reads = {"HEIC": _reads_heic, "AVIF": _reads_avif}[kind]
+        return None if reads() else NEEDED[kind]
     return "save them as JPEG, PNG or TIFF"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,8 +173,8 @@ class LeftOutWriter:
 
     def extend(self, others: LeftOut) -> None:
         """Append all of another column."""
-        for path, many in zip(others.paths, others.reasons, strict=True):
-            self.add(str(path.parent), path.name, others.reason(many))
+        for path, many in zip(others.paths.texts(), others.reasons, strict=True):
+            self.add(*os.path.split(path), others.reason(many))
 
     def column(self) -> LeftOut:
         """What was added; nothing may be added after that."""

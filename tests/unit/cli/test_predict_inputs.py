@@ -66,6 +66,52 @@ def test_a_name_with_the_signs_of_a_glob_is_itself(photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "pattern", ["photos", "photos/*", "photos/**", "photos/*/*", "photos/**/*"]
+)
+def test_a_pattern_passes_over_what_a_folder_does(photos: Path, pattern: str) -> None:
+    for name in ("@eaDir/t.png", "@eaDir/deep/t.png", "runs/a/study.toml", "runs/a/curves.png"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_text("")
+    for name in ("b.png", "a.PNG"):
+        (photos / name).rename(photos / "below" / name)
+    (photos / "below" / "Thumbs.db").write_text("")
+    inputs = Inputs([pattern])
+    assert [Path(image.path).name for image in inputs] == ["a.PNG", "b.png", "c.jpg"]
+    assert "1 system file" in inputs.left_out
+    assert "1 system folder (@eaDir)" in inputs.left_out
+    assert "1 folder that manyheads has written (a)" in inputs.left_out
+
+
+def test_linked_folders_are_searched_and_a_file_is_meant_once(photos: Path) -> None:
+    elsewhere = photos.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "z.png").write_text("")
+    (photos / "linked").symlink_to(elsewhere)
+    (photos / "z.png").symlink_to(elsewhere / "z.png")
+    inputs = Inputs(["photos", "elsewhere", "./photos/b.png"])
+    assert [image.path for image in inputs] == [
+        "photos/a.PNG", "photos/b.png", "photos/below/c.jpg", "photos/linked/z.png"
+    ]  # fmt: skip
+    assert "1 link to an image that is read already (z.png)" in inputs.left_out
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name(photos: Path) -> None:
+    (photos / "._b.png").write_text("")
+    assert names("photos/._b.png", "photos/notes.txt") == ["photos/._b.png", "photos/notes.txt"]
+
+
+def test_a_folder_without_an_image_says_what_it_holds(photos: Path) -> None:
+    (photos / "docs").mkdir()
+    (photos / "docs" / "a.txt").write_text("")
+    with pytest.raises(DataError, match=r"no image in 'photos/docs' \(1 of 1 files") as caught:
+        Inputs(["photos/docs"])
+    assert "1 file that is no image (a.txt)" in caught.value.found
+    (photos / "study.toml").write_text("")
+    with pytest.raises(DataError, match="a run folder that manyheads has written"):
+        Inputs(["photos"])
+
+
+@pytest.mark.parametrize(
     "given",
     ["nothing.png", "photos/*.webp", "empty", "", "x" * 5000, "a\0b", "~nobody-of-that-name"],
 )

@@ -228,7 +228,7 @@ def test_a_set_stop_interrupts(image_folder):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({"train/a": 2, "test/b": 1}, "among the train images .*none of 'b'"),
+        ({"train/a": 2, "train/c": 2, "test/b": 1, "test/d": 1}, "none of 'b', 'd'"),
         ({"val/a": 2, "val/b": 2}, "expected train images in data, found none; add train"),
         (
             {"train/a": 2, "train/b": 2, "val/a": 1},

@@ -13,7 +13,8 @@ import pytest
 from manyheads.data import image_kinds
 from manyheads.data.checks import check_dataset
 from manyheads.data.dataset import open_dataset
-from manyheads.data.folders import list_images, scan_folder
+from manyheads.data.folders import scan_folder
+from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
 from manyheads.settings import SplitSettings
 from tests.strategies import distinct_image, encoded
@@ -252,6 +253,21 @@ def test_one_level_too_high(image_folder, monkeypatch):
         with pytest.raises(DataError, match=r"did you mean data/animals\?"):
             open_dataset(source)
     assert open_dataset("data/animals", split=HALF).classes == ("cat", "dog")
+
+
+def test_one_level_too_high_beside_a_loose_image(image_folder, monkeypatch):
+    root = image_folder({"animals/cat": 2, "animals/dog": 2})
+    picture(root / "banner.png")
+    monkeypatch.chdir(root.parent)
+    with pytest.raises(DataError, match=r"did you mean data/animals\?"):
+        scan_folder(root)
+
+
+def test_a_folder_of_images_beside_a_table(image_folder):
+    root = image_folder({"images": 4})
+    put(root / "labels.csv", b"image,label\n")
+    with pytest.raises(DataError, match=r"class folders in .*images, found images without class"):
+        scan_folder(root)
 
 
 def test_two_levels_too_high_beside_what_a_mac_leaves(image_folder, monkeypatch):
