@@ -29,6 +29,7 @@ BENCHMARKS = (
     Benchmark("start_up", "how long until something happens?"),
     Benchmark("big_study", "does a big study cost what its heads cost?", by_default=False),
     Benchmark("big_data", "how do time and memory grow to a million images?", by_default=False),
+    Benchmark("division", "do divided images meet their shares, and stay?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
     Benchmark("verdict", "do verdicts keep their promises?", by_default=False),
     Benchmark("intervals", "do intervals hold the truth as often as they say?", by_default=False),

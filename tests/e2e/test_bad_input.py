@@ -37,10 +37,13 @@ def test_a_name_that_is_almost_known(sweep) -> None:
         ({}, ()),
         ({"cat": 0, "dog": 0}, ()),
         ({"cat": 4}, ("two or more classes", "cat")),
-        ({"cat": 4, "dog": 1}, ("two or more images of every class", "one of 'dog'")),
+        (
+            {"cat": 4, "dog": 1},
+            ("two or more classes among the validation images", "'cat'; add images of 'dog'"),
+        ),
         (
             {"train/cat": 3, "train/dog": 3, "validation/cat": 3},
-            ("every class among the validation images", "none of 'dog'"),
+            ("two or more classes among the validation images", "found 'cat'"),
         ),
         (
             {"train/cat": 3, "validation/cat": 3, "validation/dog": 2},

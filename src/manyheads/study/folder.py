@@ -182,7 +182,10 @@ def split_as_begun(split: SplitSettings, run: str | Path) -> SplitSettings:
     are not TOML.
     """
     file = RunFolder(run).settings
-    if not file.is_file():
+    try:
+        if not file.is_file():
+            return split
+    except OSError:  # no path at all, as beginning a study there will say
         return split
     begun = renewed(read_toml(file)).get("split")
     former = isinstance(begun, dict) and begun.get("rule") == FORMER_SPLIT_RULE
