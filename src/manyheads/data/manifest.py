@@ -246,15 +246,21 @@ def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple
     """The path of each row of a manifest and its label, None where it has none.
 
     A row whose file is missing is kept, by its path as it stands. Raises `DataError` for what is
-    no table or lacks the paths, for an empty path, and for the address of no file.
+    no table or lacks the paths, for an empty path, for the address of no file, and behind the last
+    row if no file is there and an option would find them.
     """
     finder, missing = Finder(path, table), missing_texts(table)
     finder.check()
+    first, none = "", True
     for row in read_rows(path, table, ("path",)):
         cell = row.cells["path"]
         if not cell.strip():
             expected = f"a path in row {row.number} of {path}"
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
         found = finder.find(cell, row.number)
+        first, none = first or cell, none and found is None
         label = row.cells["label"].strip()
         yield finder.plain(cell) if found is None else found[0], None if label in missing else label
+    # One missing file is told in its place; where all are, the table may be read in a wrong way.
+    if first and none and (advice := finder.advice(first)) is not None:
+        raise DataError(f"the files that {path} names", f"no file {first!r}, and no other", advice)
