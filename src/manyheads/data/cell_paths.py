@@ -41,11 +41,12 @@ class Finder:
         self._given = settings.images_in is not None
         self.folder = table.parent
         if settings.images_in is not None:
-            self.folder /= Path(settings.images_in).expanduser()
+            # Unlike those of Path, these functions raise nothing for a name that none can have.
+            self.folder /= os.path.expanduser(settings.images_in)  # noqa: PTH111
 
     def check(self) -> None:
         """Raise `DataError` if the folder of the images is none."""
-        if self._given and not self.folder.is_dir():
+        if self._given and not os.path.isdir(self.folder):  # noqa: PTH112
             raise DataError(
                 "the folder that --images-in names", f"none at {self.folder}",
                 f"give it relative to {self._table.parent}, or in full",

@@ -28,6 +28,7 @@ REPEATED = "repeated rows"
 
 _REQUIRED = ("path", "label")
 _USUAL = TableSettings()
+_INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
 def read_manifest(path: Path, table: TableSettings = _USUAL, *, images: bool = True) -> Listing:
@@ -69,7 +70,7 @@ class _Reader:
 
     def label(self, row: Row) -> str | None:
         """The label of a row; None, and noted, if it has none."""
-        label = row.cells["label"].strip()
+        label = label_of(row)
         if label not in self._missing:
             return label
         self.unlabelled.note(row.number)
@@ -233,6 +234,11 @@ def _without(listing: Listing, repeated: Sequence[int]) -> Listing:
     return writer.listing(listing.layout)
 
 
+def label_of(row: Row) -> str:
+    """The label of a row without white space and invisible signs at its ends."""
+    return row.cells["label"].strip().strip(_INVISIBLE).strip()
+
+
 def missing_texts(table: TableSettings) -> frozenset[str]:
     """The texts that mean no label, an empty one among them."""
     return frozenset(("", *(MISSING if table.missing_labels is None else table.missing_labels)))
@@ -259,7 +265,7 @@ def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
         found = finder.find(cell, row.number)
         first, none = first or cell, none and found is None
-        label = row.cells["label"].strip()
+        label = label_of(row)
         yield finder.plain(cell) if found is None else found[0], None if label in missing else label
     # One missing file is told in its place; where all are, the table may be read in a wrong way.
     if first and none and (advice := finder.advice(first)) is not None:

@@ -7,6 +7,7 @@ documents say what the code does.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> I
     else:
         from manyheads.data.csv_tables import csv_rows as rows
     for row in rows(path, settings, required):
-        _refuse_shortened(path, row)
+        _refuse_damaged(path, row)
         yield row
 
 
@@ -212,7 +213,15 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _refuse_shortened(path: Path, row: Row) -> None:
+def _refuse_damaged(path: Path, row: Row) -> None:
+    try:
+        "".join(row.cells[role] for role in ROLES[1:]).encode()
+        os.fsencode(row.cells["path"])
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"text in row {row.number} of {path}", f"{error.object[error.start]!r}, half a letter",
+            "write the table anew",
+        ) from error  # fmt: skip
     for role in ("label", "group"):
         cell = row.cells[role]
         if _SHORTENED.fullmatch(cell):

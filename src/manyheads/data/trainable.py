@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from manyheads.data.columns import Names, Rows
+from manyheads.data.label_names import near_words
 from manyheads.data.splits import assign_splits, carve_validation
 from manyheads.errors import DataError
 
@@ -45,11 +46,15 @@ def _obstacles(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
         count = np.bincount(dataset.labels[dataset.rows(split)], minlength=len(dataset.classes))
         missing = [repr(dataset.classes[label]) for label in np.flatnonzero(count == 0)]
         if missing:
+            # Labels of one split may be written in another way than those of the others.
+            absent = [dataset.classes[label] for label in np.flatnonzero(count == 0)]
+            there = [dataset.classes[label] for label in np.flatnonzero(count)]
+            near = near_words(absent, there)
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             yield (
                 f"every class among the {split} images",
                 f"none of {', '.join(missing[:3])}{more}",
-                _remedy(dataset, split, missing[0]),
+                near or _remedy(dataset, split, missing[0]),
             )
 
 
