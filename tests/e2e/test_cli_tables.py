@@ -61,6 +61,14 @@ def test_each_refusal_leads_to_the_next_option(command: Command, table: Path) ->
     assert sum(sum(counts.values()) for counts in report["counts"].values()) == 30
 
 
+def test_columns_that_are_not_read_are_said(command: Command, table: Path) -> None:
+    ids = ("--path-column", "image", "--images-in", "images", "--suffix", ".png")
+    said = command("check", table, *ids)
+    line = "the column 'sender_id' is not read: if it has the groups, add --group-column"
+    assert line in said.out
+    assert "is not read" not in command("check", table, *OPTIONS).out
+
+
 def test_a_study_reads_the_table_again_as_it_did(
     sweep: Callable[..., Said], command: Command, table: Path
 ) -> None:

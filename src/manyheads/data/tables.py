@@ -74,11 +74,17 @@ class Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    settings: TableSettings,
+    required: Sequence[str],
+    header: list[str] | None = None,
+) -> Iterator[Row]:
     """The rows of a table that are not empty, with a text for each of `ROLES`.
 
     Rows of a CSV and of a workbook are counted as a spreadsheet shows them, so the first image is
-    in row 2; lines of JSON and rows of a Parquet file are counted from 1. Raises `DataError` for
+    in row 2; lines of JSON and rows of a Parquet file are counted from 1. The names of all columns
+    are appended to `header` before the first row. Raises `DataError` for
     what is no table or lacks a column that is `required`, `MissingExtraError` if an extra is
     needed and not installed.
     """
@@ -93,7 +99,7 @@ def read_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> I
         from manyheads.data.json_tables import json_rows as rows
     else:
         from manyheads.data.csv_tables import csv_rows as rows
-    for row in rows(path, settings, required):
+    for row in rows(path, settings, required, [] if header is None else header):
         _refuse_damaged(path, row)
         yield row
 
@@ -111,6 +117,19 @@ def columns_of(
     if any(len(found[role]) != 1 for role in wanted) or any(len(f) > 1 for f in found.values()):
         raise _missing_columns(path, header, settings, required, found)
     return {role: places[0] for role, places in found.items() if places}
+
+
+def unused_columns(path: Path, settings: TableSettings) -> list[tuple[str, str]]:
+    """Columns that may be splits or groups, and are not taken for such: role and name.
+
+    Raises what `read_rows` raises.
+    """
+    header: list[str] = []
+    next(read_rows(path, settings, (), header), None)
+    found = {role: _places(header, _name(role, settings)) for role in ROLES}
+    names = [_plain(name) for name in header]
+    near = ((role, _suggestion(role, names, found)) for role in ("split", "group"))
+    return [(role, name) for role, name in near if not found[role] and name is not None]
 
 
 def cell_text(value: Any) -> str:
