@@ -55,9 +55,7 @@ def test_each_refusal_leads_to_the_next_option(command: Command, table: Path) ->
     assert said.code == 0, said.err
     report = json.loads(said.out)
     assert (report["images"], report["classes"]) == (30, ["hat", "shoes"])
-    assert sorted(Path(name).name for name in report["ignored"]) == [
-        "0000-none.png", "0003-ad0c.png"
-    ]  # fmt: skip
+    assert sorted(report["ignored"]) == ["images/0000-none.png", "images/0003-ad0c.png"]
     assert sum(sum(counts.values()) for counts in report["counts"].values()) == 30
 
 

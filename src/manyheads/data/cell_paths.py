@@ -119,11 +119,13 @@ class Finder:
         pure = PureWindowsPath(local) if "\\" in local else PurePosixPath(local)
         parts = [part for part in pure.parts if part != pure.anchor]
         for start in range(len(parts)):
-            tail = self._with_suffix("/".join(parts[start:]))
+            end = "/".join(parts[start:])
+            tail = self._with_suffix(end)
             if (start or pure.anchor) and (self.folder / tail).is_file():
+                before = text if text.replace("\\", "/").endswith(end) else local
                 return (
-                    f"{tail!r} lies in {self.folder}: take {_cut(text.removesuffix(tail))} away "
-                    "from the paths"
+                    f"{tail!r} lies in {self.folder}: take {_cut(before[: -len(end)])} away from "
+                    "the paths"
                 )
         return "that is a path of Windows: write it relative to the table" * bool(
             _DRIVE.match(text) and os.name != "nt"

@@ -110,7 +110,7 @@ def check_dataset(
         unreadable=tuple(unreadable.values()),
         identical=find_identical(dataset),
         torn_groups=torn_groups(dataset),
-        ignored=tuple(_below(dataset.root, path) for path in dataset.ignored),
+        ignored=tuple(_below(dataset.folder, path) for path in dataset.ignored),
     )
     return report.with_problems(
         spoiling_problems(report, dataset, unreadable), lesser_problems(report, dataset, settings)
