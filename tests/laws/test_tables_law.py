@@ -47,10 +47,12 @@ CELLS = st.fixed_dictionaries(
     {
         "path": st.one_of(
             st.sampled_from(FILES).flatmap(spelled),
-            st.sampled_from(["absent.png", "", "deep", "C:\\x.png", "https://a.org/b.png", "\0"]),
+            st.sampled_from(
+                ["absent.png", "", "deep", "C:\\x.png", "https://a.org/b.png", "\0", "\ud800"]
+            ),
         ),
         "label": st.sampled_from(
-            ["cat", "cat", "dog", "dog ", " 1", "01", "1.0", "NA", *MISSING, "", "Ä"]
+            ["cat", "cat", "dog", "dog ", " 1", "01", "1.0", "NA", *MISSING, "", "Ä", "\ud800"]
         ),
         "split": st.sampled_from(["", "", "", "train", "val", "TEST", "nan", "trian"]),
         "group": st.sampled_from(["", "g", "h ", "nan"]),
@@ -119,6 +121,8 @@ def test_every_row_is_an_image_or_left_out_or_the_table_is_refused(
     folder: Path, table: tuple[dict[str, str], list[dict[str, str]]], form: Any
 ) -> None:
     names, rows = table
+    if form[0] != ".jsonl":  # which alone can hold half a letter
+        rows = [{role: cell.replace("\ud800", "?") for role, cell in row.items()} for row in rows]
     path = written(folder, names, rows, form)
     options = TableSettings(
         path_column="image" if names["path"] == "image" else None,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from manyheads.data.checks import CheckReport
+    from manyheads.data.dataset import Dataset
+    from manyheads.settings import TableSettings
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with Screen() as screen:
         report = check_dataset(dataset, progress=screen.checking, stop=stop)
         found = findings.find(args, dataset, screen, stop)
-    report = found.added(report)
+    report = found.added(report).with_problems((), _unused(dataset, table))
     if args.json:
         tables.print_json(plain(report) | found.document)
     else:
@@ -72,6 +74,18 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
             "mend them, or leave out --strict",
         )  # fmt: skip
+
+
+def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
+    """Columns of a table that a user may take for splits or groups, and that are not read."""
+    from manyheads.data.tables import unused_columns
+
+    if dataset.layout != "manifest":
+        return []
+    return [
+        f"the column {name!r} is not read: if it has the {role}s, add --{role}-column {name!r}"
+        for role, name in unused_columns(dataset.root, table)
+    ]
 
 
 def _print(report: CheckReport, found: findings.Findings) -> None:

@@ -41,11 +41,12 @@ class Finder:
         self._given = settings.images_in is not None
         self.folder = table.parent
         if settings.images_in is not None:
-            self.folder /= Path(settings.images_in).expanduser()
+            # Unlike those of Path, these functions raise nothing for a name that none can have.
+            self.folder /= os.path.expanduser(settings.images_in)  # noqa: PTH111
 
     def check(self) -> None:
         """Raise `DataError` if the folder of the images is none."""
-        if self._given and not self.folder.is_dir():
+        if self._given and not os.path.isdir(self.folder):  # noqa: PTH112
             raise DataError(
                 "the folder that --images-in names", f"none at {self.folder}",
                 f"give it relative to {self._table.parent}, or in full",
@@ -118,11 +119,13 @@ class Finder:
         pure = PureWindowsPath(local) if "\\" in local else PurePosixPath(local)
         parts = [part for part in pure.parts if part != pure.anchor]
         for start in range(len(parts)):
-            tail = self._with_suffix("/".join(parts[start:]))
+            end = "/".join(parts[start:])
+            tail = self._with_suffix(end)
             if (start or pure.anchor) and (self.folder / tail).is_file():
+                before = text if text.replace("\\", "/").endswith(end) else local
                 return (
-                    f"{tail!r} lies in {self.folder}: take {_cut(text.removesuffix(tail))} away "
-                    "from the paths"
+                    f"{tail!r} lies in {self.folder}: take {_cut(before[: -len(end)])} away from "
+                    "the paths"
                 )
         return "that is a path of Windows: write it relative to the table" * bool(
             _DRIVE.match(text) and os.name != "nt"

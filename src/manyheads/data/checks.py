@@ -114,7 +114,7 @@ def check_dataset(
         unreadable=tuple(unreadable.values()),
         identical=find_identical(dataset),
         torn_groups=torn_groups(dataset),
-        ignored=tuple(_below(dataset.root, path) for path in dataset.ignored[:MOST_NAMED]),
+        ignored=tuple(_below(dataset.folder, path) for path in dataset.ignored[:MOST_NAMED]),
         left_out=dataset.left_out,
     )
     return report.with_problems(

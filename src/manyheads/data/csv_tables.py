@@ -26,7 +26,9 @@ _HEAD = 1 << 16  # bytes or characters that the encoding and the separator are t
 _STATED = re.compile(r"sep=(.)\r?\n?")
 
 
-def csv_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def csv_rows(
+    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+) -> Iterator[Row]:
     """The rows of the text table in `path`; raises `DataError` for what is none."""
     encoding = "utf-8"
     try:
@@ -36,7 +38,7 @@ def csv_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> It
             file.seek(0)
             for _ in range(before):
                 file.readline()
-            yield from _rows(path, file, separator, before, settings, required)
+            yield from _rows(path, file, separator, before, settings, required, names)
     except UnicodeError as error:
         raise _other_encoding(path, encoding, settings) from error
     except csv.Error as error:
@@ -94,10 +96,12 @@ def _rows(
     before: int,
     settings: TableSettings,
     required: Sequence[str],
+    names: list[str],
 ) -> Iterator[Row]:
     reader = enumerate(csv.reader(file, delimiter=separator, strict=True), start=1 + before)
     header = next((values for _, values in reader if any(map(str.strip, values))), [])
     places = columns_of(path, header, settings, required)
+    names.extend(header)
     empty = dict.fromkeys(ROLES, "")
     for number, values in reader:
         # Spreadsheets leave rows of empty cells; in a table of features each row has its place.

@@ -13,7 +13,9 @@ from manyheads.errors import DataError
 from manyheads.settings import TableSettings
 
 
-def json_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def json_rows(
+    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+) -> Iterator[Row]:
     """The objects of the JSON lines in `path`, a row each; raises `DataError` for what is none.
 
     An object may leave out what it has not: a column is one that any of them has.
@@ -21,6 +23,7 @@ def json_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> I
     try:
         header = list(dict.fromkeys(key for _, row in _objects(path) for key in row))
         places = columns_of(path, header, settings, required)
+        names.extend(header)
         for number, row in _objects(path):
             cells = dict.fromkeys(ROLES, "")
             for role, place in places.items():

@@ -52,6 +52,15 @@ def strangers_words(
     if not strangers:
         return None
     words = f"no class of {of}: {_listed(strangers)}; its classes: {_listed(classes)}"
+    if (near := near_words(strangers, classes)) is not None:
+        return f"{words}; {near}"
+    if whole_numbers(strangers) and not whole_numbers(classes):
+        return f"{words}; the labels are numbers: write the classes' names in their place"
+    return words
+
+
+def near_words(labels: Sequence[str], classes: Sequence[str]) -> str | None:
+    """Which labels are classes written in another way, and in which; None if there are none."""
     for alike, reason in (
         (_as_number, "did a spreadsheet drop zeros, or make numbers of them?"),
         (_folded, "they differ in upper and lower case, spaces or signs between words"),
@@ -59,13 +68,11 @@ def strangers_words(
         near: dict[str, str] = {}
         for name in classes:
             near.setdefault(alike(name), name)
-        pairs = [(label, near[alike(label)]) for label in strangers if alike(label) in near]
+        pairs = [(label, near[alike(label)]) for label in labels if alike(label) in near]
         if pairs:
             shown = ", ".join(f"{a!r} for {b!r}" for a, b in pairs[:_SOME])
-            return f"{words}; {reason} (write the labels as the classes are: not {shown})"
-    if whole_numbers(strangers) and not whole_numbers(classes):
-        return f"{words}; the labels are numbers: write the classes' names in their place"
-    return words
+            return f"{reason} (write the labels as the classes are: not {shown})"
+    return None
 
 
 def alike_numbers(classes: Sequence[str]) -> list[tuple[str, ...]]:

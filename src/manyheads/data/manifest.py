@@ -27,6 +27,7 @@ REPEATED = "repeated rows"
 
 _REQUIRED = ("path", "label")
 _USUAL = TableSettings()
+_INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
 def read_manifest(path: Path, table: TableSettings = _USUAL, *, images: bool = True) -> Listing:
@@ -68,7 +69,7 @@ class _Reader:
 
     def label(self, row: Row) -> str | None:
         """The label of a row; None, and noted, if it has none."""
-        label = row.cells["label"].strip()
+        label = label_of(row)
         if label not in self._missing:
             return label
         self.unlabelled.note(row.number)
@@ -216,6 +217,11 @@ class _Rows(_Reader):
         return self.writer.listing("features")
 
 
+def label_of(row: Row) -> str:
+    """The label of a row without white space and invisible signs at its ends."""
+    return row.cells["label"].strip().strip(_INVISIBLE).strip()
+
+
 def missing_texts(table: TableSettings) -> frozenset[str]:
     """The texts that mean no label, an empty one among them."""
     return frozenset(("", *(MISSING if table.missing_labels is None else table.missing_labels)))
@@ -225,15 +231,21 @@ def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple
     """The path of each row of a manifest and its label, None where it has none.
 
     A row whose file is missing is kept, by its path as it stands. Raises `DataError` for what is
-    no table or lacks the paths, for an empty path, and for the address of no file.
+    no table or lacks the paths, for an empty path, for the address of no file, and behind the last
+    row if no file is there and an option would find them.
     """
     finder, missing = Finder(path, table), missing_texts(table)
     finder.check()
+    first, none = "", True
     for row in read_rows(path, table, ("path",)):
         cell = row.cells["path"]
         if not cell.strip():
             expected = f"a path in row {row.number} of {path}"
             raise DataError(expected, "an empty cell", "fill it in or remove the row")
         found = finder.find(cell, row.number)
-        label = row.cells["label"].strip()
+        first, none = first or cell, none and found is None
+        label = label_of(row)
         yield finder.plain(cell) if found is None else found[0], None if label in missing else label
+    # One missing file is told in its place; where all are, the table may be read in a wrong way.
+    if first and none and (advice := finder.advice(first)) is not None:
+        raise DataError(f"the files that {path} names", f"no file {first!r}, and no other", advice)

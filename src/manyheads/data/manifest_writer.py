@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manyheads.data.columns import Names
 from manyheads.data.dataset import Dataset
+from manyheads.data.tables import MISSING
 from manyheads.errors import DataError
 from manyheads.places import write_text
 
@@ -66,6 +67,11 @@ def _check_cells(place: str, label: str) -> None:
         raise DataError(
             "names that can be written as UTF-8 text", repr(place), "rename the file or its folder"
         ) from error
+    if label in MISSING:
+        raise DataError(
+            "labels that mean one in a table", f"{label!r}, which means none there",
+            "rename the class's folder",
+        )  # fmt: skip
     if label != label.strip():
         raise DataError(
             "labels without white space at their ends", repr(label), "rename the class's folder"

@@ -12,11 +12,14 @@ from manyheads.errors import DataError, MissingExtraError
 from manyheads.settings import TableSettings
 
 
-def parquet_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def parquet_rows(
+    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+) -> Iterator[Row]:
     """The rows of the Parquet file in `path`; raises `DataError` for what is none."""
     with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
         header = list(file.schema_arrow.names)
         places = columns_of(path, header, settings, required)
+        names.extend(header)
         columns = list(dict.fromkeys(header[place] for place in places.values()))
         number = 0
         for batch in file.iter_batches(columns=columns):

@@ -7,6 +7,7 @@ documents say what the code does.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -73,11 +74,17 @@ class Row(NamedTuple):
     cells: dict[str, str]
 
 
-def read_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    settings: TableSettings,
+    required: Sequence[str],
+    header: list[str] | None = None,
+) -> Iterator[Row]:
     """The rows of a table that are not empty, with a text for each of `ROLES`.
 
     Rows of a CSV and of a workbook are counted as a spreadsheet shows them, so the first image is
-    in row 2; lines of JSON and rows of a Parquet file are counted from 1. Raises `DataError` for
+    in row 2; lines of JSON and rows of a Parquet file are counted from 1. The names of all columns
+    are appended to `header` before the first row. Raises `DataError` for
     what is no table or lacks a column that is `required`, `MissingExtraError` if an extra is
     needed and not installed.
     """
@@ -92,8 +99,8 @@ def read_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> I
         from manyheads.data.json_tables import json_rows as rows
     else:
         from manyheads.data.csv_tables import csv_rows as rows
-    for row in rows(path, settings, required):
-        _refuse_shortened(path, row)
+    for row in rows(path, settings, required, [] if header is None else header):
+        _refuse_damaged(path, row)
         yield row
 
 
@@ -110,6 +117,19 @@ def columns_of(
     if any(len(found[role]) != 1 for role in wanted) or any(len(f) > 1 for f in found.values()):
         raise _missing_columns(path, header, settings, required, found)
     return {role: places[0] for role, places in found.items() if places}
+
+
+def unused_columns(path: Path, settings: TableSettings) -> list[tuple[str, str]]:
+    """Columns that may be splits or groups, and are not taken for such: role and name.
+
+    Raises what `read_rows` raises.
+    """
+    header: list[str] = []
+    next(read_rows(path, settings, (), header), None)
+    found = {role: _places(header, _name(role, settings)) for role in ROLES}
+    names = [_plain(name) for name in header]
+    near = ((role, _suggestion(role, names, found)) for role in ("split", "group"))
+    return [(role, name) for role, name in near if not found[role] and name is not None]
 
 
 def cell_text(value: Any) -> str:
@@ -212,7 +232,15 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _refuse_shortened(path: Path, row: Row) -> None:
+def _refuse_damaged(path: Path, row: Row) -> None:
+    try:
+        "".join(row.cells[role] for role in ROLES[1:]).encode()
+        os.fsencode(row.cells["path"])
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"text in row {row.number} of {path}", f"{error.object[error.start]!r}, half a letter",
+            "write the table anew",
+        ) from error  # fmt: skip
     for role in ("label", "group"):
         cell = row.cells[role]
         if _SHORTENED.fullmatch(cell):

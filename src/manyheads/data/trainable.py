@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.data.label_names import near_words
 from manyheads.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,8 +76,11 @@ def _obstacles(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
             yield f"{split} images", "none", _remedy(dataset, split, "any class")
     trained, validated = _counts(dataset, "train"), _counts(dataset, "validation")
     if not trained.all():
-        missing = [repr(dataset.classes[label]) for label in np.flatnonzero(trained == 0)]
-        remedy = _remedy(dataset, "train", missing[0])
+        absent = [dataset.classes[label] for label in np.flatnonzero(trained == 0)]
+        missing = [repr(name) for name in absent]
+        # Labels of one split may be written in another way than those of the others.
+        near = near_words(absent, [dataset.classes[label] for label in np.flatnonzero(trained)])
+        remedy = near or _remedy(dataset, "train", missing[0])
         yield "every class among the train images", f"none of {listed(missing)}", remedy
     if np.count_nonzero(validated) < 2:
         name = repr(dataset.classes[int(np.flatnonzero(validated == 0)[0])])

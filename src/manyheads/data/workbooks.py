@@ -29,7 +29,9 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def workbook_rows(path: Path, settings: TableSettings, required: Sequence[str]) -> Iterator[Row]:
+def workbook_rows(
+    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+) -> Iterator[Row]:
     """The rows of the one sheet of `path` that has the columns needed.
 
     Whole numbers are written as such, with the zeros before them that the cell shows. Raises
@@ -40,7 +42,7 @@ def workbook_rows(path: Path, settings: TableSettings, required: Sequence[str]) 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and rules that are no matter here
-            rows = _rows(path, settings, required)
+            rows = _rows(path, settings, required, names)
     except OSError as error:
         raise unreadable(path, error) from error
     except _DAMAGED as error:
@@ -49,10 +51,13 @@ def workbook_rows(path: Path, settings: TableSettings, required: Sequence[str]) 
     yield from rows
 
 
-def _rows(path: Path, settings: TableSettings, required: Sequence[str]) -> list[Row]:
+def _rows(
+    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+) -> list[Row]:
     with closing(_opened(path, values=True)) as book:
         title, places = _sheet(path, book, settings, required)
-        body = list(_filled(book[title]))[1:]
+        (_, header), *body = _filled(book[title])
+        names.extend(_text(path, 1, "", cell) for cell in header)
         rows = [_row(path, number, cells, places) for number, cells in body]
     if any(not row.cells[role] for row in rows for role in places):
         with closing(_opened(path, values=False)) as book:

@@ -25,8 +25,8 @@ class FitSettings:
 
     `budget` is in seconds. The model averages so many `heads`. Images for training and validation
     are divided into `folds`, or into as many as there are images. With `size` images have this
-    size, in pixels; None: the fit looks among sizes. `seed` is the first head's. Raises
-    `SettingError` for a value out of its range.
+    size, in pixels; None: the fit looks among sizes. `table` says how data in a table are read.
+    `seed` is the first head's. Raises `SettingError` for a value out of its range.
     """
 
     data: str

@@ -10,6 +10,7 @@ import pytest
 
 from manyheads.cli.predict_inputs import Asked, Inputs
 from manyheads.errors import DataError
+from manyheads.settings import TableSettings
 
 
 @pytest.fixture
@@ -179,3 +180,17 @@ def test_a_list_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed(monkeypatch, many) == [f"{number}.jpg" for number in range(50_000)]
     with pytest.raises(DataError, match="one list on stdin"):
         Inputs(["-", "-"])
+
+
+def test_the_options_of_a_table(photos: Path) -> None:
+    (photos.parent / "ids.csv").write_text("id,kind\nb,cat\nb,NA\nabsent,None\n")
+    with pytest.raises(DataError, match="did you mean --path-column id"):
+        Inputs(["ids.csv"])
+    with pytest.raises(DataError, match=r"did you mean --images-in photos --suffix \.png"):
+        Inputs(["ids.csv"], table=TableSettings(path_column="id"))
+    table = TableSettings(path_column="id", label_column="kind", images_in="photos", suffix=".png")
+    inputs = Inputs(["ids.csv"], table=table)
+    assert inputs.labelled
+    assert list(inputs) == [
+        Asked("photos/b.png", "cat"), Asked("photos/b.png", "NA"), Asked("photos/absent.png", None)
+    ]  # fmt: skip

@@ -67,8 +67,9 @@ def test_a_folder_and_a_suffix(photos: Path) -> None:
     assert finder.plain("1") == str(photos / "1.jpg")
     in_full = Finder(Path("elsewhere/t.csv"), TableSettings(images_in=str(photos)))
     assert in_full.find("1.jpg", 2) is not None
-    with pytest.raises(DataError, match=r"the folder that --images-in names"):
-        Finder(table, TableSettings(images_in="image")).check()
+    for name in ("image", "~nobody-of-that-name", "x" * 5000, "a\0b"):
+        with pytest.raises(DataError, match=r"the folder that --images-in names"):
+            Finder(table, TableSettings(images_in=name)).check()
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,13 @@ def test_advice_names_the_options(photos: Path) -> None:
 
 
 def test_advice_knows_paths_of_other_machines(photos: Path) -> None:
-    for cell in ("/home/ann/cats/b c.png", "C:\\ann\\cats\\b c.png", "\\\\nas\\ann\\cats\\b c.png"):
+    for folder in ("/volume1/ann/cats/", "C:\\ann\\cats\\", "\\\\nas\\ann\\cats\\"):
+        cell = f"{folder}b c.png"
         advice = advised(photos, cell)
         assert advice is not None
         assert "'cats/b c.png' lies in" in advice
-        assert "away from the paths" in advice
+        before = folder.removesuffix("cats/").removesuffix("cats\\")
+        assert f"take {before!r} away from the paths" in advice
     assert (
         advised(photos, "D:\\x.png") == "that is a path of Windows: write it relative to the table"
     )

@@ -345,3 +345,12 @@ def test_opening_loads_no_heavy_library():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_labels_of_one_split_that_are_written_in_another_way_are_told(image_folder):
+    root = image_folder({"all": 12})
+    names = [("train", "001"), ("train", "002"), ("validation", "1"), ("validation", "002")]
+    rows = [f"all/{n:04d}.png,{names[n % 4][1]},{names[n % 4][0]}" for n in range(12)]
+    dataset = open_dataset(write_manifest(root, rows, "path,label,split"))
+    with pytest.raises(DataError, match=r"none of '1'; did a spreadsheet .* not '1' for '001'"):
+        dataset.require_trainable()

@@ -86,6 +86,11 @@ def test_what_may_be_a_class_is_one(manifest, name):
     assert rows(manifest(f"path,label\na.png,{name}\n"))[0][1] == name
 
 
+@pytest.mark.parametrize("text", [" cat ", "cat\u00a0", "\u200bcat\ufeff ", "\tcat"])
+def test_what_is_not_seen_at_the_ends_of_a_label_is_not_part_of_it(manifest, text):
+    assert rows(manifest(f"path,label\na.png,{text}\n"))[0][1] == "cat"
+
+
 def test_what_means_no_label_can_be_said(manifest):
     text = "path,label\na.png,NA\nb.png,None\ndeep/c d.png,\n"
     assert rows(manifest(text), missing_labels=("NA",)) == [("b.png", "None", None, "")]

@@ -125,3 +125,10 @@ def test_a_name_that_is_no_text_is_a_clear_error(
     with pytest.raises(DataError, match="UTF-8"):
         write_manifest(tmp_path / "groups.csv", open_dataset(root))
     assert not (tmp_path / "groups.csv").exists()
+
+
+def test_a_class_that_a_table_takes_for_none_is_refused(image_folder, tmp_path):
+    dataset = open_dataset(image_folder({"None": 2, "dog": 2}))
+    with pytest.raises(DataError, match="'None', which means none there; rename"):
+        write_manifest(tmp_path / "groups.csv", dataset)
+    assert not (tmp_path / "groups.csv").exists()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.data.tables import SUGGESTED, Row, cell_text, columns_of, read_rows
+from manyheads.data.tables import SUGGESTED, Row, cell_text, columns_of, read_rows, unused_columns
 from manyheads.errors import DataError, MissingExtraError, SettingError
 from manyheads.settings import TableSettings
 
@@ -163,3 +163,24 @@ def test_without_openpyxl_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'manyheads\[xlsx\]'"):
         list(read_rows(tmp_path / "t.xlsx", TableSettings(), BOTH))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.xlsx", "t.parquet"])
+def test_columns_that_may_be_splits_or_groups_are_known(tmp_path: Path, name: str) -> None:
+    columns = {"path": ["a"], "label": ["b"], "Subset": ["train"], "video": ["1"]}
+    path = tmp_path / name
+    if name == "t.csv":
+        path.write_text("path,label,Subset,video\na,b,train,1\n")
+    elif name == "t.jsonl":
+        path.write_text(json.dumps({key: value[0] for key, value in columns.items()}))
+    elif name == "t.xlsx":
+        book = pytest.importorskip("openpyxl", reason="the extra `xlsx` is absent").Workbook()
+        book.active.append(list(columns))
+        book.active.append([value[0] for value in columns.values()])
+        book.save(path)
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is absent")
+        parquet.write_table(__import__("pyarrow").table(columns), path)
+    assert unused_columns(path, TableSettings()) == [("split", "Subset"), ("group", "video")]
+    both = TableSettings(split_column="subset", group_column="video")
+    assert unused_columns(path, both) == []
