@@ -52,6 +52,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.screen import Screen
+    from manyheads.destinations import folder_for
     from manyheads.model.classifier import load
     from manyheads.report.contact_sheet import write_sheets
     from manyheads.report.overlays import write_overlays
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     number("alpha", args.alpha, 0, 1)
     methods = _METHODS if args.method is None else (args.method,)
     out = Path(args.out or _FOLDER).expanduser()
+    if args.out or not args.json:
+        folder_for(out)
     files = image_files(args.images)
     classifier = load(args.model)
     with Screen() as screen:

@@ -70,7 +70,7 @@ class Inputs:
         if path.exists():
             return lambda: self._new([str(path)])
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - may be absolute
-        return (lambda: self._new(found)) if found else None
+        return (lambda: self._new(_each(found))) if next(_each(found), None) else None
 
     def _new(self, paths: Iterator[str] | list[str]) -> Iterator[Asked]:
         for path in paths:
@@ -91,6 +91,15 @@ class RowInputs:
 
     def __iter__(self) -> Iterator[Asked]:
         return (Asked(f"row {row}") for row in range(self._rows))
+
+
+def _each(found: list[str]) -> Iterator[str]:
+    """What a glob has found, with the images in those of it that are folders."""
+    for path in found:
+        if os.path.isdir(path):  # noqa: PTH112 - a string, as scandir has it
+            yield from _inside(path)
+        else:
+            yield path
 
 
 def _inside(folder: str) -> Iterator[str]:

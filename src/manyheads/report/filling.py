@@ -54,7 +54,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
-        gone = Missing(why, f"manyheads report {run}")
+        gone = Missing(why, f"manyheads report {run} --data FOLDER")
         missing = {"wrong": gone, "warnings": gone}
     return ReportContent(
         title=Path(findings.settings.data).name,
