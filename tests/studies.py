@@ -156,6 +156,7 @@ def free_backbone(
         return [target for _, target in wanted]
 
     patch.setattr("manyheads.features.extract.compile_backbone", compile_backbone)
+    patch.setattr("manyheads.fitting.planning.compile_backbone", compile_backbone)
     patch.setattr("manyheads.pipeline.resolve", resolve)
     patch.setattr("manyheads.plan.resolve", resolve)
     patch.setattr("manyheads.study.reopened.resolve", resolve)

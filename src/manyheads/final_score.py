@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
-from manyheads.errors import DataError, Interrupted, RunError
+from manyheads.errors import DataError, DiskError, Interrupted, RunError
 from manyheads.evidence.held_out import HeldOutScores, score_held_out
 from manyheads.evidence.intervals import Units
 from manyheads.evidence.openings import (
@@ -112,6 +112,11 @@ def score(
     known = next((e for e in entries if e.model.parameters == model.parameters), None)
     if known is None and entries and not again:
         raise _refusal(entries[0], model)
+    if known is None and folder.is_read_only:
+        raise DiskError(
+            f"to write {folder.openings}", "a read-only folder",
+            "copy the run folder to where you may write, and test there",
+        )  # fmt: skip
     dataset = _with_test_images(settings, resolved, folder, data, stop)
     rows, logits = _logits(settings, resolved, dataset, parameters, listener or Listener(), stop)
     units = dataset.units
@@ -130,6 +135,7 @@ def score(
         seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
         scores=scores,
     )
+    (listener or Listener()).opening()
     record_openings(folder, [*entries, entry])
     return FinalScore(entry, True)
 

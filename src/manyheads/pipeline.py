@@ -16,6 +16,7 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.dataset import Dataset
+from manyheads.destinations import folder_for, require_room
 from manyheads.errors import DataError, RunError
 from manyheads.estimate import remember_extraction, remember_training
 from manyheads.evidence.findings import Findings, read_findings, write_comparisons
@@ -105,7 +106,11 @@ def run_study(
     is set.
     """
     options, listener = options or RunOptions(), listener or PlanListener()
+    _require_place(RunFolder(out))
     plan = plan_study(settings, options, out, stop=stop)
+    if not plan.ended:
+        disk = plan.disk
+        require_room(Path(out), disk.model + disk.heads + disk.predictions)
     listener.planned(plan)
     settings = plan.settings
     spec, dataset = settings.spec, plan.dataset
@@ -145,6 +150,15 @@ def run_study(
             finished = Finished(settings, folder, dataset, weights, features, result, trained)
             _write_outcome(finished, store, options, stop)
     return finished
+
+
+def _require_place(folder: RunFolder) -> None:
+    """Raise what is wrong with a run folder before anything is computed for it."""
+    if folder.settings.is_file():
+        return
+    folder_for(folder.path)
+    if folder.path.is_dir():
+        folder.require_no_strangers()
 
 
 def _features(

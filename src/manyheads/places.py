@@ -25,6 +25,7 @@ _REMEDIES = {
     errno.EPERM: "choose a folder that you may write, or change its permissions",
 }
 _AREAS = {"NUMBA_CACHE_DIR": "numba", "KERAS_HOME": "keras", "MPLCONFIGDIR": "matplotlib"}
+_HARDLY = 65_536  # bytes: what a file system may keep back
 _NAME = "set MANYHEADS_CACHE to a folder that you may write"
 
 
@@ -106,6 +107,30 @@ def disk_errors(path: Path) -> Iterator[None]:
         if error.errno in _ELSEWHERE and path.is_relative_to(cache_dir()):
             remedy = _NAME
         raise DiskError(f"to write {path}", reason, remedy) from error
+
+
+def says_full(text: str) -> bool:
+    """Whether a library's complaint is of a full disk, which it may call something else."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    signs = [os.strerror(code) for code in codes]
+    signs += [f"[Errno {code}]" for code in codes] + [f"errno = {code}" for code in codes]
+    return any(sign in text for sign in signs)
+
+
+def full_disk(path: Path) -> DiskError:
+    """The error of a write to `path` for which there is no room."""
+    reason = os.strerror(errno.ENOSPC).lower()
+    return DiskError(f"to write {path}", reason, _REMEDIES[errno.ENOSPC])
+
+
+def is_full(path: Path) -> bool:
+    """Whether the disk of `path`, which may be missing, has hardly a byte left."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return shutil.disk_usage(path).free < _HARDLY
+    except OSError:
+        return False
 
 
 def system_problem(error: OSError) -> DiskError:

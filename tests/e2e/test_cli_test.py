@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import shutil
 import threading
@@ -13,6 +15,7 @@ import pytest
 
 from manyheads.api import Study, load
 from manyheads.backbones.weights import Weights
+from manyheads.cli.main import main
 from manyheads.errors import Interrupted
 from manyheads.evidence import openings as record
 from manyheads.evidence.openings import opening_warning, openings
@@ -49,7 +52,7 @@ def ranked(folder: RunFolder) -> tuple[int, int]:
 
 def refused(said: Said, *words: str) -> None:
     """The command failed with one line that holds `words`."""
-    assert (said.code, said.out) == (1, ""), said
+    assert (said.code, said.out.strip()) == (1, ""), said
     assert said.complaint.startswith("manyheads: expected ")
     for word in (", found ", "; ", *words):
         assert word in said.complaint
@@ -74,6 +77,30 @@ def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Pat
         assert entry["name"] == CLASSES[place]
         assert entry["recall"]["value"] == pytest.approx(np.mean(hits[3 * place : 3 * place + 3]))
     assert document["opening"]["model"]["candidate"] == ranked(RunFolder("run"))[0]
+
+
+class Full(io.StringIO):
+    """A stdout on a full disk."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "no")
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_nothing_is_recorded_that_cannot_be_told(
+    form: list[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Full())
+        assert main(["test", "run", *form]) == 1
+    assert not RECORD.exists()
+    told = command("test", "run", *form)
+    assert told.code == 0, told.err
+    assert RECORD.exists()
+    assert len(openings(RunFolder("run"))) == 1
+    if form:
+        assert json.loads(told.out)["anew"]
 
 
 def test_the_same_model_again_opens_nothing_anew(command: Command, finished: RunFolder) -> None:

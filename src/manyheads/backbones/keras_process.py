@@ -11,12 +11,15 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 from manyheads import errors, quiet
 from manyheads.backbones import children
 from manyheads.errors import ManyheadsError
+from manyheads.places import full_disk, is_full, says_full
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,9 @@ def call(
     )
     _log.debug("%s in a child process wrote:\n%s", function, done.complaints)
     if done.code != 0 or not done.output:
+        target = Path(str(arguments.get("target", tempfile.gettempdir())))
+        if says_full(done.complaints) or is_full(target.parent):
+            raise full_disk(target)
         raise ManyheadsError(
             f"Keras on {backend} to run {function}",
             f"exit code {done.code} and: {_last_lines(done.complaints)}",

@@ -58,6 +58,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.screen import Screen
     from manyheads.data.outputs import check_output, mark_output
+    from manyheads.destinations import folder_for
     from manyheads.model.classifier import load
     from manyheads.report.contact_sheet import write_sheets
     from manyheads.report.overlays import write_overlays
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     methods = _METHODS if args.method is None else (args.method,)
     out = Path(args.out or _FOLDER).expanduser()
     if args.out or not args.json:
+        folder_for(out)
         check_output(out)
     files = image_files(args.images, options.table_settings(args))
     classifier = load(args.model)

@@ -84,13 +84,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise what can be said before any image is read."""
+    from manyheads.destinations import file_for
     from manyheads.errors import SettingError
     from manyheads.evidence.similar import check_nearer
 
     if args.gallery is not None and not (args.similar or args.labels):
         expected = "--similar or --labels with --gallery"
         raise SettingError(expected, "neither", "add what the gallery is to show")
+    if args.gallery is not None:
+        file_for(args.gallery, "--gallery")
     if args.write_groups is not None:
+        file_for(args.write_groups, "--write-groups")
         from manyheads.data.manifest_writer import check_manifest_path
 
         check_manifest_path(args.write_groups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def add(commands) -> argparse.ArgumentParser:
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)
+    parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
     parser.add_argument(
         "--out", metavar="FILE.html",
         help="write this file (default: RUN/report.html, or NAME-report.html in this folder where "
@@ -45,11 +47,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.report.page import write_report
     from manyheads.report.papers import write_figures
     from manyheads.study.folder import RunFolder
+    from manyheads.study.settings import lasting
 
     folder = RunFolder(args.run_folder)
     folder.document()
     target = _target(args.out, folder)
     findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
+    if args.data is not None:
+        findings = replace(findings, settings=replace(findings.settings, data=lasting(args.data)))
     content = report_content(findings, stop=stop)
     with folder.held():
         write_report(target, content)

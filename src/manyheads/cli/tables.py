@@ -94,11 +94,12 @@ def results_json(finished: Finished) -> dict[str, Any]:
     }
 
 
-def print_json(document: Any) -> None:
-    """Print `document` as JSON; what is not a number is null."""
+def print_json(document: Any, *, begun: str = "") -> None:
+    """Print `document` as JSON, what is `begun` of it left out; what is not a number is null."""
     # Where the encoding lacks a character, JSON has escapes of its own, which programs understand.
     ascii_only = not is_unicode(sys.stdout)
-    print(json.dumps(_finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False))
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    print(text.removeprefix(begun))
 
 
 def print_table(table: Table) -> None:

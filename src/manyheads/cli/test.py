@@ -60,9 +60,23 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.settings import plain
     from manyheads.study.folder import RunFolder
 
+    class Opening(Screen):
+        """Begins to print before an opening is recorded, which is there to be told."""
+
+        begun = ""
+
+        def opening(self) -> None:
+            self.close()
+            self.begin()
+
+        def begin(self) -> None:
+            if not self.begun:
+                self.begun = "{" if args.json else "\n"
+                print(self.begun, end="", flush=True)
+
     folder = RunFolder(args.run_folder)
     fitted = None
-    with Screen() as screen:
+    with Opening() as screen:
         if (folder.path / FILE).is_file() and args.candidate is None:
             fitted, done = fit_score(
                 folder.path, again=args.again, data=args.data, listener=screen, stop=stop
@@ -72,9 +86,11 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 folder.path, candidate=args.candidate, again=args.again, data=args.data,
                 listener=screen, stop=stop,
             )  # fmt: skip
+    screen.begin()
     if args.json:
         warning = opening_warning(folder)
-        tables.print_json(plain(done) | {"openings": len(openings(folder)), "warning": warning})
+        told = plain(done) | {"openings": len(openings(folder)), "warning": warning}
+        tables.print_json(told, begun=screen.begun)
     else:
         _print(done, folder, fitted)
 

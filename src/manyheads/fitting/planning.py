@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
 
 from manyheads.backbones import exported, registry
+from manyheads.backbones.compiled import Batch, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.folds import most_folds, pool_of, require_divisible
+from manyheads.data.images import load_pixels, read_image_file
+from manyheads.data.threads import check_stop
+from manyheads.errors import ImageError
 from manyheads.estimate import estimate_extraction, estimate_training
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extract import extract, recipe_of
 from manyheads.fitting.arms import Arm, affordable, candidate_arms, study_of
 from manyheads.fitting.settings import FitSettings
+from manyheads.machine import cores
 from manyheads.settings import ImageSettings
 from manyheads.study.division import validation_counts
 from manyheads.study.listener import Listener
@@ -85,7 +97,8 @@ def _folds(dataset: Dataset, wanted: int) -> int:
 class _Rate:
     """Seconds for passes at a size: measured before, or measured now at one size for all others.
 
-    What is computed to measure is kept in the cache; `passes` counts it.
+    It is measured on images that the cache lacks, whose features are then kept; where too few are
+    left of them, as in a fit that is begun again, on others, without the cache. `passes` counts.
     """
 
     def __init__(
@@ -121,15 +134,57 @@ class _Rate:
         self._listener.note(
             f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …"
         )
+        image = ImageSettings(size=self._size)
+        fresh = self._lacking(pool, image)
+        if len(fresh) < _WARMING + _PROBED:
+            return self._without_cache(pool, image)
         passes, seconds = 0, 0.0
-        for part in (pool[:_WARMING], pool[_WARMING : _WARMING + _PROBED]):
+        for part in (fresh[:_WARMING], fresh[_WARMING:]):
             found = extract(
-                self._dataset, self._spec, self._weights, ImageSettings(size=self._size),
-                only=part, stop=self._stop,
-            )  # fmt: skip
+                self._dataset, self._spec, self._weights, image, only=part, stop=self._stop
+            )
             passes, seconds = found.passes, found.seconds
             self.passes += passes
         return max(passes, 1) / seconds
+
+    def _lacking(self, pool: Rows, image: ImageSettings) -> Rows:
+        """The first images, each of another content, that the cache lacks."""
+        digests = self._dataset.digests.take(pool)
+        found: list[int] = []
+        with FeatureCache(recipe_of(self._spec, self._weights, image)) as cache:
+            for row in digests.distinct()[0].tolist():
+                if not cache.known([digests[row]]):
+                    found.append(row)
+                if len(found) == _WARMING + _PROBED:
+                    break
+        return pool[found]
+
+    def _without_cache(self, pool: Rows, image: ImageSettings) -> float:
+        with compile_backbone(self._spec, self._weights, image.size, stop=self._stop) as backbone:
+            done, seconds = 0, 0.0
+            for part in (pool[:_WARMING], pool[:_PROBED]):
+                started = time.perf_counter()
+                batches = self._pixels(part, image, backbone.batch)
+                done = sum(len(rows) for _, rows in backbone.run(batches, stop=self._stop))
+                seconds = time.perf_counter() - started
+                check_stop("measuring the backbone", self._stop)
+                self.passes += done
+        return max(done, 1) / seconds
+
+    def _pixels(self, part: Rows, image: ImageSettings, batch: int) -> Iterator[tuple[int, Batch]]:
+        paths = self._dataset.paths.take(part)
+        with ThreadPoolExecutor(cores(), "decode") as pool:
+            decoded = list(pool.map(partial(_decoded, image=image), paths))
+        found = [pixels for pixels in decoded if pixels is not None]
+        for start in range(0, len(found), batch):
+            yield start, np.stack(found[start : start + batch])
+
+
+def _decoded(path: Path, image: ImageSettings) -> np.ndarray | None:
+    try:
+        return load_pixels(read_image_file(path), image, str(path))
+    except ImageError:
+        return None
 
 
 def _arm(

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from manyheads.destinations import folder_for
 from manyheads.errors import RunError
 from manyheads.evidence.expected import Expected, expect
 from manyheads.fitting.heads import Averaging
@@ -48,6 +49,8 @@ def run_fit(
     began, listener, folder = time.monotonic(), listener or FitListener(), RunFolder(out)
     settings = replace(settings, split=_split_as_begun(settings.split, folder.path))
     known = require_ours(folder.path, settings)
+    if known is None:
+        folder_for(folder.path)
     plan = plan_fit(settings, listener, stop)
     if known is not None:
         _require_same_data(known, plan)

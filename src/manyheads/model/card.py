@@ -91,7 +91,13 @@ def read_card(model: Path) -> ModelCard:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SettingError) as error:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(expected, " ".join(reason.split()), together) from error
-    if owner != file_digest(model):
+    try:
+        digest = file_digest(model)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        remedy = "check its permissions and the disk"
+        raise ModelError(f"to read {model}", reason, remedy) from error
+    if owner != digest:
         raise ModelError(
             f"{path} to describe {model.name}", "the side file of another model", together
         )

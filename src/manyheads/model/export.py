@@ -12,6 +12,7 @@ from pathlib import Path
 
 from manyheads.backbones import keras_process
 from manyheads.backbones.weights import Weights
+from manyheads.destinations import folder_for
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
 from manyheads.model.card import (
     PIXELS,
@@ -107,6 +108,7 @@ def export_model(
         )  # fmt: skip
     target = target or kind.target(folder.path / "export")
     kind.check_target(target)
+    folder_for(target.parent, "--to")
     if target.absolute() == best.absolute():
         raise SettingError("another file than the model itself", str(target), "choose another name")
     kind.require_installed()

@@ -17,6 +17,7 @@ from typing import Any
 
 from manyheads.backbones import arrays, keras_files, registry, untrusted
 from manyheads.backbones.weights import cached, resolve
+from manyheads.destinations import file_for
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -149,6 +150,7 @@ def _check_files(path: Path, target: Path) -> None:
         raise SettingError(
             "a file name that ends with .keras", str(target), f"name it {target.stem}.keras"
         )
+    file_for(target, "--to")
     if target.exists() and target.samefile(path):
         raise SettingError("another file than the model itself", str(target), "choose another name")
 

@@ -60,7 +60,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
-        gone = Missing(why, "manyheads report {run}")
+        gone = Missing(why, f"manyheads report {run} --data FOLDER")
         missing = {"wrong": gone, "warnings": gone}
     if not _has_test_images(findings, dataset):
         missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")

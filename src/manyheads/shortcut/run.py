@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.destinations import folder_for
 from manyheads.evidence.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
 from manyheads.evidence.shortcut_words import sentences
 from manyheads.evidence.shortcuts import MEASURES, Answers, judge
@@ -78,6 +79,7 @@ def run_shortcut(
     what `plan_shortcut` raises, and `Interrupted` when `stop` is set; passes are kept.
     """
     listener = listener or ShortcutListener()
+    folder_for(ShortcutFiles.of(Path(out)).record.parent)
     plan, files = plan_shortcut(settings, stop=stop), ShortcutFiles.of(Path(out))
     listener.planned_shortcut(plan)
     make_folder(files.record.parent)

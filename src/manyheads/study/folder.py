@@ -29,6 +29,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from manyheads.data.manifest import MANIFEST_SUFFIXES
 from manyheads.errors import RunError
 from manyheads.places import disk_errors, is_writable, make_folder, write_text
 from manyheads.settings import FORMER_SPLIT_RULE, SplitSettings
@@ -70,9 +71,14 @@ class RunFolder:
 
     @classmethod
     def named_after(cls, data: str | Path) -> RunFolder:
-        """The usual run folder of a study on `data`: one below `runs/` with its name."""
-        stem = Path(os.path.normpath(Path(data).absolute())).stem
-        return cls(Path("runs") / (re.sub(r"[^\w.-]+", "-", stem) or "study"))
+        """The usual run folder of a study on `data`: one below `runs/` with its name.
+
+        That of a manifest is without its suffix, that of a folder whole: `photos.v1` is not
+        `photos.v2`.
+        """
+        path = Path(os.path.normpath(Path(data).absolute()))
+        name = path.stem if path.suffix.lower() in MANIFEST_SUFFIXES else path.name
+        return cls(Path("runs") / (re.sub(r"[^\w.-]+", "-", name) or "study"))
 
     @property
     def is_read_only(self) -> bool:
@@ -139,6 +145,17 @@ class RunFolder:
         finally:
             lock.release()
 
+    def require_no_strangers(self) -> None:
+        """Raise `RunError` if the folder, which holds no study, holds anything else."""
+        ours = (".lock", self.claims.name, self.looks.name)
+        strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
+        if strangers:
+            raise RunError(
+                f"an empty folder or a study at {self.path}",
+                f"other files ({strangers[0]})",
+                "choose another --out",
+            )
+
     def _claim(
         self,
         document: dict[str, Any],
@@ -146,14 +163,7 @@ class RunFolder:
         changed_data: Callable[[dict[str, Any]], str] | None,
     ) -> None:
         if not self.settings.exists():
-            ours = (".lock", self.claims.name, self.looks.name)
-            strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
-            if strangers:
-                raise RunError(
-                    f"an empty folder or a study at {self.path}",
-                    f"other files ({strangers[0]})",
-                    "choose another --out",
-                )
+            self.require_no_strangers()
             write_text(self.settings, to_toml(document))
             return
         former = read_toml(self.settings)

@@ -28,5 +28,8 @@ class Listener:
     def ended(self, trial: Trial, end: HeadEnd, /) -> None:
         """A trial has ended, or has come to its rung."""
 
+    def opening(self) -> None:
+        """The test images are scored and about to be recorded as opened; an error prevents it."""
+
     def note(self, text: str, /) -> None:
         """Something that a person should know."""

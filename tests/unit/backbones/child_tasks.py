@@ -143,3 +143,8 @@ def fill(file: str) -> dict[str, Any]:
 
     untrusted.bound(Path(file))
     return {"bytes": np.zeros(1 << 33, np.uint8).nbytes}
+
+
+def fill_up(target: str, **_: Any) -> dict[str, Any]:
+    """What a library makes of a full disk: an error of its own kind."""
+    raise RuntimeError(f"could not write {target}: [Errno 28] No space left on device")

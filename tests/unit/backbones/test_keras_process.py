@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.backbones import children, keras_process
-from manyheads.errors import Interrupted, ManyheadsError, WeightsError
+from manyheads.errors import DiskError, Interrupted, ManyheadsError, WeightsError
 
 TASKS = "tests.unit.backbones.child_tasks"
 
@@ -69,3 +69,10 @@ def test_a_request_to_stop_ends_the_child(tmp_path: Path) -> None:
     thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(witness.read_text()), 0)
+
+
+def test_a_full_disk_is_blamed_and_not_the_memory(tmp_path: Path) -> None:
+    target = tmp_path / "model.keras"
+    with pytest.raises(DiskError, match="no space left on device; free some space") as caught:
+        keras_process.call(f"{TASKS}:fill_up", {"target": str(target)})
+    assert str(target) in caught.value.expected

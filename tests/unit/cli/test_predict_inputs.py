@@ -41,6 +41,16 @@ def test_files_folders_and_globs(photos: Path) -> None:
     assert names(str(photos / "b.png")) == [str(photos / "b.png")]
 
 
+def test_a_quoted_glob_finds_folders_too(photos: Path) -> None:
+    assert names("photos/*") == [
+        "photos/a.PNG", "photos/b.png", "photos/below/c.jpg", "photos/notes.txt"
+    ]  # fmt: skip
+    assert names("phot*") == names("photos")
+    (photos / "empty").mkdir()
+    with pytest.raises(DataError, match="nothing at 'photos/emp"):
+        names("photos/emp*")
+
+
 def test_folders_come_in_the_order_of_their_names(photos: Path) -> None:
     for name in ("below.png", "Below.png", "below-.png"):
         (photos / name).write_text("")

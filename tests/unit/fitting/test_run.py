@@ -17,6 +17,7 @@ from PIL import Image
 from manyheads.cli.fit_screen import plan_lines, show
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
+from manyheads.features.extract import extract
 from manyheads.fitting import arms, near_duplicates, planning, run
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.record import read_record
@@ -25,6 +26,7 @@ from manyheads.fitting.settings import FitSettings, search_grid
 from manyheads.heads.averaged import averaged
 from manyheads.model.classifier import load
 from manyheads.model.templates import read_head
+from manyheads.settings import ImageSettings
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from tests.shortcuts import SIDE, quadrant_images
@@ -127,6 +129,28 @@ class TestFree:
         assert "chosen with these images too, so the scores are slightly optimistic" in (
             capsys.readouterr().out
         )
+
+    @pytest.mark.parametrize("begun", [0, 60, 120])
+    def test_the_rate_is_measured_on_passes_however_much_is_cached(
+        self, begun: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = quadrant_images(tmp_path / "photos", 40, 10)
+        monkeypatch.setattr(planning, "_FEW", 0)
+        with free_backbone(monkeypatch, extraction=0.05):  # for a batch of 4
+            asked = settings(data)
+            dataset = open_dataset(str(data))
+            weights = planning.resolve(planning.registry.get(asked.backbone), None)
+            if begun:
+                extract(
+                    dataset, planning.registry.get(asked.backbone), weights,
+                    ImageSettings(size=SIDE), only=np.arange(begun),
+                )  # fmt: skip
+            plan = planning.plan_fit(asked, Told(), threading.Event())
+        assert plan.probed == 96
+        plain = next(arm for arm in plan.considered if arm.views == 1)
+        assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
+        rate = plain.passes / (plain.extraction - planning._BUILDING)
+        assert 10 < rate <= 80  # 4 in 50 ms at most; from the cache it would be thousands
 
     def test_a_finished_fit_is_only_read(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)

@@ -138,7 +138,15 @@ def test_a_folder_without_a_study_has_no_document(folder: RunFolder, make: bool)
 
 @pytest.mark.parametrize(
     ("data", "name"),
-    [("photos", "photos"), ("a/my photos/", "my-photos"), ("list.csv", "list"), ("a/..", None)],
+    [
+        ("photos", "photos"),
+        ("a/my photos/", "my-photos"),
+        ("list.csv", "list"),
+        ("a/..", None),
+        ("photos.v1", "photos.v1"),
+        ("photos.v2/", "photos.v2"),
+        ("photos.v1/list.CSV", "list"),
+    ],
 )
 def test_a_folder_is_named_after_the_data(data: str, name: str | None) -> None:
     assert RunFolder.named_after(data).path == Path("runs") / (name or Path.cwd().name)
