@@ -51,6 +51,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 "seconds": features.seconds,
                 "features": features.matrix.shape[1],
                 "unreadable": unreadable,
+                "remarks": list(features.remarks),
                 "recipe": features.recipe.digest,
             }
         )
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         )
         for name, reason in unreadable.items():
             print(f"unreadable: {name}: {reason}")
+        for line in features.remarks:
+            print(line)
     if unreadable and args.strict:
         raise DataError(
             "every image to be readable", f"{len(unreadable)} that are not",

@@ -43,6 +43,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="divide the images into K folds (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--image-size", metavar="PIXELS", help="use this size, and look for none")
+    options.add_depth(parser)
     options.add_backbone(parser)
     parser.add_argument(
         "--test-share", default=0.0, metavar="SHARE",
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         heads=args.heads,
         folds=args.folds,
         size=args.image_size,
+        depth=args.depth,
         split=SplitSettings(test=args.test_share),
     )
     out = args.out or fit_folder(args.data)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
+from manyheads.data.remarks import cut_remark, depth_remark
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
 
@@ -38,12 +39,14 @@ def lesser_problems(
     """The lines for whatever else needs attention."""
     return (
         *_unreadable(report),
+        *depth_remark(report.deep, report.bits, settings),
         *_case_twins(report.classes),
         *_small_classes(report),
         *_shifts(report),
         *_repeats(report.identical),
         *_left_out(report, dataset),
         *_rotated(report, settings),
+        *cut_remark(report.cut),
     )
 
 

@@ -97,7 +97,7 @@ def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: boo
         backbone=settings.backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
-        image=ImageSettings(size=size),
+        image=ImageSettings(size=size, depth=settings.depth),
         split=settings.split,
         seeds=1,
         folds=folds,

@@ -25,6 +25,7 @@ def fit(
     heads: int = USUAL_HEADS,
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
+    depth: int | None = None,
     backbone: str = "xception",
     preprocessing: str | None = None,
     weights: str | None = None,
@@ -36,8 +37,9 @@ def fit(
     `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
     training and validation are divided into `folds`. Test images are not opened; of images
     without splits, `test_share` are kept for a test. A `backbone` in a file needs its
-    `preprocessing`. `.classifier()` is the model, `.expected`
-    what to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
+    `preprocessing`; `depth` is of images with more than 8 bits a channel. `.classifier()` is the
+    model, `.expected` what to expect of it on new images, `.tried` what else was tried. Raises what
+    `run_fit` raises.
     """
     settings = FitSettings(
         data=lasting(data),
@@ -48,6 +50,7 @@ def fit(
         heads=heads,
         folds=folds,
         size=image_size,
+        depth=depth,
         split=SplitSettings(test=test_share),
     )
     return run_fit(settings, fit_folder(data) if out is None else out)

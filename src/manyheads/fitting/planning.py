@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manyheads.backbones import exported, registry
 from manyheads.backbones.registry import BackboneSpec
@@ -113,10 +113,10 @@ class _Rate:
         if measured or passes < _FEW:
             return known + building
         if self._probed is None:
-            self._probed = self._measured()
+            self._probed = self._measured(replace(study.image, size=self._size))
         return passes / (self._probed * (self._size / size) ** 2) + building
 
-    def _measured(self) -> float:
+    def _measured(self, image: ImageSettings) -> float:
         pool = pool_of(self._dataset)
         self._listener.note(
             f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …"
@@ -124,7 +124,7 @@ class _Rate:
         passes, seconds = 0, 0.0
         for part in (pool[:_WARMING], pool[_WARMING : _WARMING + _PROBED]):
             found = extract(
-                self._dataset, self._spec, self._weights, ImageSettings(size=self._size),
+                self._dataset, self._spec, self._weights, image,
                 only=part, stop=self._stop,
             )  # fmt: skip
             passes, seconds = found.passes, found.seconds

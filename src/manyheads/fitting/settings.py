@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from manyheads.errors import SettingError
-from manyheads.settings import SplitSettings, number, store, whole
+from manyheads.settings import ImageSettings, SplitSettings, number, store, whole
 from manyheads.study.space import Grid
 
 USUAL_BUDGET = "10m"
@@ -22,8 +22,8 @@ class FitSettings:
 
     `budget` is in seconds. The model averages so many `heads`. Images for training and validation
     are divided into `folds`, or into as many as there are images. With `size` images have this
-    size, in pixels; None: the fit looks among sizes. `seed` is the first head's. Raises
-    `SettingError` for a value out of its range.
+    size, in pixels; None: the fit looks among sizes. `depth` is theirs, as in `ImageSettings`.
+    `seed` is the first head's. Raises `SettingError` for a value out of its range.
     """
 
     data: str
@@ -34,6 +34,7 @@ class FitSettings:
     heads: int = USUAL_HEADS
     folds: int = USUAL_FOLDS
     size: int | None = None
+    depth: int | None = field(default=None, metadata={"told": "if set"})
     split: SplitSettings = field(default_factory=SplitSettings)
     engine: str = "fused"
 
@@ -46,6 +47,7 @@ class FitSettings:
         )
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
+        store(self, depth=ImageSettings(depth=self.depth).depth)
 
 
 def seconds_of(budget: object) -> float:
