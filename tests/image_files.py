@@ -1,9 +1,14 @@
-"""Image files of kinds that Pillow does not write, byte by byte."""
+"""Image files of every kind, and byte by byte those that Pillow does not write."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+
+import numpy as np
+from PIL import Image
+
+from tests.strategies import distinct_image, encoded
 
 _SHORT, _LONG = 3, 4  # types of TIFF
 
@@ -59,3 +64,47 @@ def tiff(
     mark = b"II*\0" if order == "<" else b"MM\0*"
     head = mark + struct.pack(f"{order}I", start)
     return head + data + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + more
+
+
+def turned(orientation: int) -> bytes:
+    """A photograph that its camera recorded as turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(distinct_image("a", 50).crop((0, 0, 50, 30)), "JPEG", exif=exif)
+
+
+def deep(channels: int) -> bytes:
+    """A PNG of 12 bits in 16."""
+    values = np.random.default_rng(0).integers(0, 4096, (20, 30, channels)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    return png(30, 20, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], rows)
+
+
+def cut_out() -> bytes:
+    """An image that is transparent to many degrees."""
+    opacity = distinct_image("b", 50).getchannel("R")
+    return encoded(Image.merge("RGBA", [*distinct_image("a", 50).split(), opacity]))
+
+
+def animation() -> bytes:
+    """A GIF of two frames."""
+    first, second = (distinct_image(name, 50) for name in "ab")
+    return encoded(first, "GIF", save_all=True, append_images=[second])
+
+
+FILES = {
+    "photograph": encoded(distinct_image("a", 50), "JPEG"),
+    "turned": turned(6),
+    "mirrored": turned(5),
+    "grey": encoded(distinct_image("a", 50).convert("L")),
+    "palette": encoded(distinct_image("a", 50).convert("P"), transparency=3),
+    "cut-out": cut_out(),
+    "grey cut-out": encoded(distinct_image("a", 50).convert("LA")),
+    "16-bit grey": deep(1),
+    "16-bit grey and opacity": deep(2),
+    "16-bit RGB": deep(3),
+    "16-bit RGBA": deep(4),
+    "CMYK": encoded(distinct_image("a", 50).convert("CMYK"), "JPEG"),
+    "animation": animation(),
+    "TIFF": encoded(distinct_image("a", 50), "TIFF", tiffinfo={0x0112: 6}),
+}  # fmt: skip

@@ -15,8 +15,8 @@ from manyheads.data.image_inputs import each_of, named, natural_size, square_of
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
 from manyheads.settings import ImageSettings
-from tests.image_files import png
-from tests.strategies import distinct_image, encoded
+from tests.image_files import FILES, turned
+from tests.strategies import distinct_image
 
 SETTINGS = [
     ImageSettings(size=32),
@@ -25,44 +25,6 @@ SETTINGS = [
 ]
 
 
-def turned(orientation: int) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return encoded(distinct_image("a", 50).crop((0, 0, 50, 30)), "JPEG", exif=exif)
-
-
-def deep(channels: int) -> bytes:
-    values = np.random.default_rng(0).integers(0, 4096, (20, 30, channels)).astype(">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in values)
-    return png(30, 20, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], rows)
-
-
-def cut_out() -> bytes:
-    opacity = distinct_image("b", 50).getchannel("R")
-    return encoded(Image.merge("RGBA", [*distinct_image("a", 50).split(), opacity]))
-
-
-def animation() -> bytes:
-    first, second = (distinct_image(name, 50) for name in "ab")
-    return encoded(first, "GIF", save_all=True, append_images=[second])
-
-
-FILES = {
-    "photograph": encoded(distinct_image("a", 50), "JPEG"),
-    "turned": turned(6),
-    "mirrored": turned(5),
-    "grey": encoded(distinct_image("a", 50).convert("L")),
-    "palette": encoded(distinct_image("a", 50).convert("P"), transparency=3),
-    "cut-out": cut_out(),
-    "grey cut-out": encoded(distinct_image("a", 50).convert("LA")),
-    "16-bit grey": deep(1),
-    "16-bit grey and opacity": deep(2),
-    "16-bit RGB": deep(3),
-    "16-bit RGBA": deep(4),
-    "CMYK": encoded(distinct_image("a", 50).convert("CMYK"), "JPEG"),
-    "animation": animation(),
-    "TIFF": encoded(distinct_image("a", 50), "TIFF", tiffinfo={0x0112: 6}),
-}  # fmt: skip
 KINDS: dict[str, Callable[[Path], Any]] = {
     "str": str,
     "bytes": Path.read_bytes,
