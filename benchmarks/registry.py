@@ -44,6 +44,7 @@ BENCHMARKS = (
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
     Benchmark("explain", "do maps show what a head has learnt?", by_default=False),
     Benchmark("predict_rate", "does predict keep up with extraction?", by_default=False),
+    Benchmark("one_image", "how long does one image take?", by_default=False),
     Benchmark("exports", "how large is an export, and how close?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )

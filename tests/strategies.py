@@ -58,6 +58,8 @@ def valid_images(draw: st.DrawFn) -> bytes:
                 ("WEBP", ["RGB", "RGBA"]),
                 ("BMP", ["RGB", "L", "P", "1", "RGBA"]),
                 ("GIF", ["RGB", "L", "P", "1"]),
+                ("TIFF", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "CMYK"]),
+                ("AVIF", ["RGB", "RGBA", "L"]),
             ]
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.machine import answer
@@ -58,6 +59,54 @@ def prediction(data: str, run: str) -> dict[str, float]:
     assert found.passes + found.from_cache == again.from_cache == images
     known = time.perf_counter() - ended
     return {"images": images, "seconds": ended - started, "known": known}
+
+
+def small_model(out: str, backbone: str, size: int) -> str:
+    """The best model of a study with random weights; its run folder."""
+    from benchmarks.generated import generated_photographs
+    from manyheads import Study
+
+    Study(
+        generated_photographs(80, 20), backbone=backbone, weights="random:0", image_size=size,
+        droprate=0.2, epochs=1, seeds=1, out=out,
+    ).run()  # fmt: skip
+    return out
+
+
+def one_image(run: str) -> dict[str, float]:
+    """Seconds until the first image is predicted, and milliseconds for later ones.
+
+    `padded` is what a batch takes, in which a single image would have been; `same` is 1 where an
+    image alone has the same features as in it.
+    """
+    import numpy as np
+
+    from manyheads.backbones.compiled import loaded
+    from manyheads.model.classifier import load
+
+    started = time.perf_counter()
+    model = load(run)
+    size = model.card.image.size
+    pixels = np.random.default_rng(0).integers(0, 256, (10, size, size, 3), np.uint8)
+    model.predict(pixels[0])
+    first = time.perf_counter() - started
+    later = _median([lambda image=image: model.predict(image) for image in pixels[1:]])
+    network = model._network
+    assert network is not None
+    assert network._backbone is not None
+    whole = loaded(network._program, size)
+    padded = _median([lambda: list(whole.run([(0, pixels[:1])]))] * 4)
+    same = float(network._backbone.same_alone)
+    return {"first": first, "later": later, "padded": padded, "same": same}
+
+
+def _median(calls: list[Callable[[], object]]) -> float:
+    taken = []
+    for call in calls:
+        started = time.perf_counter()
+        call()
+        taken.append(1000 * (time.perf_counter() - started))
+    return sorted(taken)[len(taken) // 2]
 
 
 def _forget() -> None:

@@ -75,7 +75,8 @@ class Study:
     `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner`,
     `droprate`, `epochs`, `batch_size` and any other of the `Hyperparameters` (`l2=[0, 0.001]`) are
     values or lists of them, and every combination is a candidate. `image_size` is in pixels (None:
-    the backbone's own). `folds` divides the images for training and validation into so many parts,
+    the backbone's own), and `depth` is of images with more than 8 bits a channel: white is
+    2^depth - 1. `folds` divides the images for training and validation into so many parts,
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
@@ -105,6 +106,7 @@ class Study:
         image_size: int | None = None,
         interpolation: str = ImageSettings.interpolation,
         exif: bool = True,
+        depth: int | None = None,
         split: SplitSettings | None = None,
         table: TableSettings | None = None,
         select: str = "best_accuracy",
@@ -138,6 +140,7 @@ class Study:
                 size=size,
                 interpolation=interpolation,
                 exif=exif,
+                depth=depth,
             ),
             split=split or SplitSettings(),
             table=table or TableSettings(),

@@ -5,6 +5,7 @@ ManyheadsError
 │   ├── SettingError        a setting is out of its range
 │   ├── DataError           a data set cannot be used
 │   │   └── ImageError      one image cannot be used
+│   │       └── ImageLimitError     with these limits, or without a part that is not installed
 │   ├── BackboneError       an unknown backbone, or a size it does not take
 │   │   └── WeightsError    weights that are not the ones they should be
 │   ├── RunError            a run folder that cannot be used this way
@@ -47,6 +48,10 @@ class DataError(InputError):
 
 class ImageError(DataError):
     """One image cannot be used."""
+
+
+class ImageLimitError(ImageError):
+    """One image cannot be used with these limits, or with what is installed; elsewhere it may."""
 
 
 class BackboneError(InputError):

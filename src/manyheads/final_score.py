@@ -202,6 +202,8 @@ def _logits(
     )
     for index, reason in features.unreadable.items():
         listener.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
+    for line in features.remarks:
+        listener.note(line)
     readable = test[features.rows[test] >= 0]
     if not len(readable):
         raise DataError("test images that can be read", "none", "mend the files")

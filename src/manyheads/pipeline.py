@@ -214,6 +214,8 @@ def readable_folds(
         note(f"{counted(len(bad), 'unreadable image')} left out:")
         for name, reason in bad.items():
             note(f"  {name}: {reason}")
+    for line in plain.remarks:
+        note(line)
     divided = divided_features(settings, dataset, features)
     _require_same_folds(store, divided.recorded)
     store.divide(divided.recorded)

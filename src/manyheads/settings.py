@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manyheads.errors import SettingError
@@ -25,15 +25,21 @@ class ImageSettings:
     `size` is in pixels, 32 to 2048; the image is squashed to a square, as the lesson's loader
     does. `nearest` reproduces that loader; every other interpolation is antialiased. `exif`
     honours the orientation that the camera recorded, which the lesson's loader ignores.
+    `depth` is of images with more than 8 bits a channel: white is 2^depth - 1, 1 to 32 bits; None:
+    white is 65535, and 1.0 of floating-point numbers.
     """
 
     size: int = 150
     interpolation: str = "bicubic"
     exif: bool = True
+    # Not told where it is not set, so that digests and files of earlier versions stay valid.
+    depth: int | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
         store(self, size=whole("image_size", self.size, 32, 2048))
         choice("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.depth is not None:
+            store(self, depth=whole("depth", self.depth, 1, 32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +136,16 @@ def digest(settings: object) -> str:
 
 
 def plain(settings: object) -> Any:
-    """Dataclasses and tuples as the dictionaries and lists that JSON and TOML know."""
+    """Dataclasses and tuples as the dictionaries and lists that JSON and TOML know.
+
+    A field that is told "if set", by its metadata, is left out where it is None.
+    """
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        values = {each.name: getattr(settings, each.name) for each in dataclasses.fields(settings)}
         return {
-            field.name: plain(getattr(settings, field.name))
-            for field in dataclasses.fields(settings)
+            each.name: plain(values[each.name])
+            for each in dataclasses.fields(settings)
+            if values[each.name] is not None or each.metadata.get("told") != "if set"
         }
     if isinstance(settings, dict):
         return {key: plain(value) for key, value in settings.items()}

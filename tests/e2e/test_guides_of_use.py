@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,11 +14,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
+from manyheads import load
 from manyheads.cli.main import main
+from manyheads.data.images import load_pixels
+from manyheads.settings import ImageSettings, plain
+from tests.image_files import FILES
 from tests.small_study import CLASSES, finished_study, small_images
 
 GUIDES = Path(__file__).parents[2] / "docs/guides"
@@ -62,6 +70,34 @@ def served(folder: Path) -> Iterator[str]:
         process.communicate(timeout=30)
 
 
+def pictures(folder: Path) -> Iterator[Path]:
+    """Files of every kind whose pixels a decoder may get wrong, in `folder`."""
+    for number, (name, data) in enumerate(FILES.items()):
+        path = folder / f"{number} {name}"
+        path.write_bytes(data)
+        yield path
+
+
+@pytest.mark.parametrize("guide", ["phone.md", "export.md"])
+def test_the_rule_that_is_written_out_is_the_products(guide: str, tmp_path: Path) -> None:
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    (rule,) = re.findall(r"(def prepared\(.*?\n)(?=\n\n)", text, re.DOTALL)
+    there: dict[str, Any] = {"np": np, "Image": Image, "ImageOps": ImageOps}
+    exec(rule, there)
+    for path in pictures(tmp_path):
+        for settings in (
+            ImageSettings(size=40),
+            ImageSettings(size=32, interpolation="nearest", exif=False),
+            ImageSettings(size=32, interpolation="lanczos", depth=12),
+        ):
+            if settings.depth and "16-bit" in path.name and not path.name.endswith("grey"):
+                continue  # Pillow has lost their lower half, as the guide says
+            if "TIFF" in path.name and not settings.exif:
+                continue  # Pillow turns them itself
+            seen = there["prepared"](io.BytesIO(path.read_bytes()), plain(settings))
+            np.testing.assert_array_equal(seen, load_pixels(path, settings), str(path))
+
+
 def test_the_service_answers(folder: Path) -> None:
     (folder / "service.py").write_text(python_of("service.md"), encoding="utf-8")
     photo = (folder / "photo.jpg").read_bytes()
@@ -78,6 +114,12 @@ def test_the_service_answers(folder: Path) -> None:
         said = answer.json()
         assert set(said["probabilities"]) == set(CLASSES)
         assert said["label"] == max(said["probabilities"], key=said["probabilities"].get)
+        model = load(folder / "runs/photos")
+        for path in pictures(folder):
+            answer = client.post("/predict", files={"image": path.read_bytes()})
+            assert answer.status_code == 200, answer.text
+            (wanted,) = model.predict(path)
+            assert answer.json()["probabilities"] == wanted.probabilities, path.name
         refused = client.post("/predict", files={"image": b"no image"})
         assert refused.status_code == 422
         assert "no image" in refused.json()["detail"]

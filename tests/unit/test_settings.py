@@ -27,6 +27,7 @@ def test_every_field_reaches_the_digest():
         ImageSettings(size=151),
         ImageSettings(interpolation="nearest"),
         ImageSettings(exif=False),
+        ImageSettings(depth=12),
     ]
     assert len({digest(variant) for variant in variants}) == len(variants)
 
@@ -36,6 +37,12 @@ def test_plain_opens_nested_settings():
         "image": {"size": 32, "interpolation": "bicubic", "exif": True},
         "rates": [0.0, 0.5],
     }
+
+
+def test_a_depth_is_told_where_it_is_set():
+    told = plain(ImageSettings(depth=12))
+    assert told == plain(ImageSettings()) | {"depth": 12}
+    assert ImageSettings(**told) == ImageSettings(depth=12)
 
 
 @pytest.mark.parametrize("size", [0, -1, 31, 2049, 1.5, "large", None, True, math.nan])

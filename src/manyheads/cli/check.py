@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.data.dataset import open_dataset
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
-    from manyheads.settings import plain
+    from manyheads.settings import ImageSettings, plain
 
     findings.check_arguments(args)
     split = options.split_settings(args)
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
         check_gallery_path(args.gallery, dataset)
     with Screen() as screen:
-        report = check_dataset(dataset, progress=screen.checking, stop=stop)
+        image = ImageSettings(depth=args.depth)
+        report = check_dataset(dataset, image, progress=screen.checking, stop=stop)
         found = findings.find(args, dataset, screen, stop)
     report = found.added(report).with_problems((), _unused(dataset, table))
     if args.json:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 "features": features.matrix.shape[1],
                 "unreadable": unreadable,
                 "left_out": dataset.left_out,
-                "remarks": list(dataset.remarks),
+                "remarks": [*dataset.remarks, *features.remarks],
                 "recipe": features.recipe.digest,
             }
         )
@@ -67,6 +67,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             print(line)
         for name, reason in unreadable.items():
             print(f"unreadable: {name}: {reason}")
+        for line in features.remarks:
+            print(line)
     if unreadable and args.strict:
         raise DataError(
             "every image to be readable", f"{len(unreadable)} that are not",

@@ -145,7 +145,10 @@ def find(
 
         labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
     if args.gallery is not None:
-        write_gallery(args.gallery, dataset, similar, labels, exif=not args.no_exif, stop=stop)
+        write_gallery(
+            args.gallery, dataset, similar, labels,
+            exif=not args.no_exif, depth=options.image_settings(args).depth, stop=stop,
+        )  # fmt: skip
     groups = folds = ""
     if args.write_groups is not None and similar is not None:
         groups, folds = _write_groups(args.write_groups, dataset, similar)

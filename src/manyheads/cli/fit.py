@@ -44,6 +44,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="divide the images into K folds (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--image-size", metavar="PIXELS", help="use this size, and look for none")
+    options.add_depth(parser)
     options.add_backbone(parser)
     options.add_table(parser)
     parser.add_argument(
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         heads=args.heads,
         folds=args.folds,
         size=args.image_size,
+        depth=args.depth,
         split=SplitSettings(test=args.test_share),
         table=options.table_settings(args),
     )

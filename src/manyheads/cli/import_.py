@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from manyheads.cli import options
 from manyheads.cli.parser import Names
 from manyheads.settings import INTERPOLATIONS
 
@@ -58,6 +59,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="files, folders or globs to compare predictions on with Keras's own reading of FILE "
         "(default: generated images)",
     )  # fmt: skip
+    options.add_depth(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -78,6 +80,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         image_size=None if size is None else whole("image_size", size, 32, 2048),
         interpolation=args.interpolation,
         exif=args.exif,
+        depth=args.depth,
         check=image_files(list(args.check)),
         note=lambda text: print(f"{text} …", file=sys.stderr),
         stop=stop,

@@ -26,7 +26,7 @@ DATA_HELP = (
 )
 LESSON_SIZE = 150
 _BACKBONE = "xception"
-_OF_IMAGES = ("backbone", "preprocessing", "weights", "image_size", "interpolation")
+_OF_IMAGES = ("backbone", "preprocessing", "weights", "image_size", "interpolation", "depth")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +99,7 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
         "--no-exif", action="store_true",
         help="ignore the orientation that a camera recorded, as the lesson's loader does",
     )  # fmt: skip
+    add_depth(group)
     group.add_argument(
         "--runtime", default="openvino", metavar="NAME",
         help="openvino, or keras for the backend and accelerator that Keras has here "
@@ -108,6 +109,15 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
         "--precision", default="f32", metavar="NAME",
         help="what the backbone computes in: f32, or bf16 where the processor has it, quicker and "
         "with features that differ by some hundredths (default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_depth(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Which value is white in images with more than 8 bits a channel."""
+    parser.add_argument(
+        "--depth", metavar="BITS",
+        help="of images with more than 8 bits a channel: white is 2^BITS - 1, such as 12 for a "
+        "12-bit sensor (default: 65535, and 1.0 of floating-point numbers)",
     )  # fmt: skip
 
 
@@ -206,6 +216,7 @@ def image_settings(args: argparse.Namespace, default_size: int | None = None) ->
         size=size,
         interpolation=args.interpolation or ImageSettings().interpolation,
         exif=not args.no_exif,
+        depth=args.depth,
     )
 
 

@@ -113,6 +113,7 @@ def backbone_line(settings: StudySettings, weights: Weights | None, features: in
         return f"Features   {width}computed elsewhere: {' '.join(settings.features)}"
     how = [f"{image.size}×{image.size}", image.interpolation]
     how += [] if image.exif else ["camera orientation ignored"]
+    how += [] if image.depth is None else [f"depth {image.depth}"]
     how += [] if spec.file is None else [f"preprocessing {spec.preprocessing}"]
     how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
     source = weights.source if weights else "ImageNet, to be fetched"

@@ -124,6 +124,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         sink.finish()
     for line in tally.lines(found.passes, found.from_cache, asked_for["min_confidence"]):
         print(line, file=sys.stderr)
+    for line in found.remarks:
+        print(line, file=sys.stderr)
     _require_an_answer(tally)
 
 

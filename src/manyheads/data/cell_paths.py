@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from manyheads.data.images import IMAGE_SUFFIXES
+from manyheads.data.name_rules import IMAGE_SUFFIXES
 from manyheads.errors import DataError
 from manyheads.settings import TableSettings
 

@@ -16,6 +16,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.images import ImageFacts, inspect_image
 from manyheads.data.problems import lesser_problems, spoiling_problems
+from manyheads.data.remarks import Remarks
 from manyheads.data.shares import Counts, ShareShift, class_shares, count_classes, share_shifts
 from manyheads.data.threads import Progress, map_in_threads
 from manyheads.errors import ImageError
@@ -50,10 +51,12 @@ class CheckReport:
 
     `counts` and `shares` are by split and class and include unreadable files; `formats` and
     `modes` count the readable images by Pillow's names; `rotated` counts the images whose
-    recorded orientation is not upright; `left_out` is the line on files and folders that are not
-    used, and `ignored` names the first of them, at most `MOST_NAMED`. `identical` are sets of
-    files with the same bytes. `problems` are one line each, the most serious first; empty if there
-    is nothing to say. The first `spoiling` of them make scores wrong, or training impossible.
+    recorded orientation is not upright, `deep` those with more than 8 bits a channel, of which none
+    uses more than `bits`, and `cut` those whose files lack their end, but no pixel; `left_out` is
+    the line on files and folders that are not used, and `ignored` names the first of them, at most
+    `MOST_NAMED`. `identical` are sets of files with the same bytes. `problems` are one line each,
+    the most serious first; empty if there is nothing to say. The first `spoiling` of them make
+    scores wrong, or training impossible.
     """
 
     name: str
@@ -74,6 +77,9 @@ class CheckReport:
     torn_groups: tuple[str, ...]
     ignored: tuple[str, ...]
     left_out: str = ""
+    deep: int = 0
+    bits: int = 0
+    cut: int = 0
     problems: tuple[str, ...] = ()
     spoiling: int = 0
 
@@ -95,7 +101,7 @@ def check_dataset(
 
     Nothing on the disk is changed. Raises `Interrupted` when `stop` is set.
     """
-    facts, unreadable = _looked_at(dataset, progress, stop)
+    facts, unreadable = _looked_at(dataset, settings.depth, progress, stop)
     counts = count_classes(dataset)
     report = CheckReport(
         name=dataset.name,
@@ -116,6 +122,9 @@ def check_dataset(
         torn_groups=torn_groups(dataset),
         ignored=tuple(_below(dataset.folder, path) for path in dataset.ignored[:MOST_NAMED]),
         left_out=dataset.left_out,
+        deep=facts.remarks.deep,
+        bits=facts.remarks.bits,
+        cut=facts.remarks.cut,
     )
     return report.with_problems(
         spoiling_problems(report, dataset, unreadable), lesser_problems(report, dataset, settings)
@@ -130,6 +139,7 @@ class _Facts:
         self.formats: Counter[str] = Counter()
         self.modes: Counter[str] = Counter()
         self.rotated = 0
+        self.remarks = Remarks()
 
     def add(self, fact: ImageFacts) -> None:
         self.widths.append(fact.width)
@@ -137,13 +147,14 @@ class _Facts:
         self.formats[fact.format] += 1
         self.modes[fact.mode] += 1
         self.rotated += fact.rotated
+        self.remarks.add(fact.bits, fact.cut)
 
 
 def _looked_at(
-    dataset: Dataset, progress: Progress | None, stop: threading.Event | None
+    dataset: Dataset, depth: int | None, progress: Progress | None, stop: threading.Event | None
 ) -> tuple[_Facts, dict[int, Unreadable]]:
     facts, unreadable = _Facts(), {}
-    look = partial(_look, dataset)
+    look = partial(_look, dataset, depth)
     found = map_in_threads(look, range(len(dataset)), what="checking the images", stop=stop)
     for index, fact in enumerate(found):
         if isinstance(fact, ImageFacts):
@@ -155,10 +166,10 @@ def _looked_at(
     return facts, unreadable
 
 
-def _look(dataset: Dataset, index: int) -> ImageFacts | Unreadable:
+def _look(dataset: Dataset, depth: int | None, index: int) -> ImageFacts | Unreadable:
     name = dataset.name_of(index)
     try:
-        return inspect_image(dataset.paths[index], name)
+        return inspect_image(dataset.paths[index], name, depth)
     except ImageError as error:
         return Unreadable(name, error.found)
 

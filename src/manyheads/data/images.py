@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import stat
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from jaxtyping import Shaped, UInt8
+from PIL import Image
 
+from manyheads.data.decoding import Decoded, damaged, decoded, described, read_bytes
+from manyheads.data.depth import bits_used, is_deep, to_eight_bits
+from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
 from manyheads.settings import ImageSettings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
-_LONGEST = 1 << 30  # bytes; Pillow's limit of pixels, uncompressed in 16 bits, has fewer
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_AT_ONCE = 1 << 22  # pixels of a large image that are converted at a time
+_FINER = 2  # how much finer than wanted a large image stays, at least, until it is resized
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,63 +34,116 @@ _TURNS = {
 @dataclass(frozen=True)
 class ImageFacts:
     """What a file's image is: its format and mode as Pillow names them, its size as stored in
-    pixels, and whether the camera recorded an orientation other than upright."""
+    pixels, and whether the camera recorded an orientation other than upright.
+
+    `bits` are those that its greatest value takes, where a channel has more than 8 (0: it has 8,
+    or floating-point numbers). `cut`: the file lacks its end, but no pixel.
+    """
 
     format: str
     mode: str
     width: int
     height: int
     rotated: bool
+    bits: int = 0
+    cut: bool = False
 
 
 def load_pixels(
-    source: Path | bytes, settings: ImageSettings, name: str = ""
+    source: Path | bytes,
+    settings: ImageSettings,
+    name: str = "",
+    remarks: Remarks | None = None,
 ) -> UInt8[np.ndarray, "size size 3"]:
     """The image as RGB, 0 to 255, squashed to `[size, size, 3]`.
 
-    Of an animation it is the first frame. 16-bit greyscale is scaled to 8 bits, palettes and CMYK
-    are converted, and what is transparent is laid on white. Plain RGB with `nearest` equals
-    Keras's own loader bit for bit. Raises `ImageError` for whatever is not a whole JPEG, PNG,
-    WebP, BMP or GIF image within Pillow's limit of pixels.
+    Of an animation it is the first frame. More than 8 bits a channel are scaled to 8, palettes and
+    CMYK are converted, and what is transparent is laid on white. Plain RGB with `nearest` equals
+    Keras's own loader bit for bit. What is worth saying of the file is added to the `remarks`.
+    Raises `ImageError` for whatever is not a whole JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or (with
+    the extra heif) HEIC image, and `ImageLimitError` for one that takes more memory than
+    `image_memory.memory_limit`.
     """
     name = name or _name(source)
-    image = _decode(source, name)
-    try:
-        if settings.exif:
-            image = _upright(image)
-        return _squared(_rgb(image), settings)
-    except Exception as error:
-        raise _damaged(name, error) from error
+    with decoded(source, name, both_halves=settings.depth is not None) as found:
+        if remarks is not None:
+            remarks.add(bits_used(found, settings.depth), found.cut)
+        return _squared(_seen(found, settings, name), settings)
 
 
 def square_pixels(
-    pixels: UInt8[np.ndarray, "rows columns 3"], settings: ImageSettings, name: str = "the array"
+    pixels: Shaped[np.ndarray, "rows columns *channels"],
+    settings: ImageSettings,
+    name: str = "the array",
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """RGB pixels that are in memory already, squashed as `load_pixels` squashes a file's.
+    """Pixels that are in memory already, as `load_pixels` makes them of a file.
 
-    Raises `ImageError` unless they are `uint8 [rows, columns, 3]`.
+    `[rows, columns]` are grey; the last axis of `[rows, columns, channels]` is grey, grey and
+    opacity, RGB, or RGB and opacity. Raises `ImageError` unless they are uint8 or uint16.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    kinds = (np.dtype(np.uint8), np.dtype(np.uint16))
+    if (
+        pixels.dtype.newbyteorder("=") not in kinds
+        or pixels.ndim not in (2, 3)
+        or not (pixels.size and 1 <= channels <= 4)
+    ):
         raise ImageError(
-            f"uint8 pixels [rows, columns, 3] in {name}",
+            f"uint8 or uint16 pixels [rows, columns, 3] in {name}",
             f"{pixels.dtype} {list(pixels.shape)}",
             "convert it to RGB from 0 to 255",
         )
-    return _squared(Image.fromarray(pixels), settings)
+    if pixels.ndim == 3 and channels == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype == np.uint8:
+        return _squared(_rgb(Image.fromarray(np.ascontiguousarray(pixels))), settings)
+    if pixels.ndim == 2:
+        found = Decoded(Image.fromarray(np.ascontiguousarray(pixels, np.uint16)), (1, 1))
+    else:
+        upper, lower = (
+            np.ascontiguousarray(half, np.uint8) for half in (pixels >> 8, pixels & 255)
+        )
+        found = Decoded(Image.fromarray(upper), (1, 1), packed=True, lower=Image.fromarray(lower))
+    return _squared(_seen(found, settings, name), settings)
 
 
-def load_thumbnail(source: Path | bytes, side: int, *, exif: bool = True) -> Image.Image:
+def square_image(
+    image: Image.Image, settings: ImageSettings, name: str = "the image"
+) -> UInt8[np.ndarray, "size size 3"]:
+    """An image of Pillow as `load_pixels` makes it of a file; the image stays as it is.
+
+    Raises `ImageError` if it cannot be decoded, or has values whose white is not told.
+    """
+    try:
+        found = described(image)
+        image.load()
+        return _squared(_seen(found, settings, name), settings)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise damaged(name, error) from error
+
+
+def size_upright(image: Image.Image) -> tuple[int, int]:
+    """Its width and height in pixels once it is turned as its camera recorded."""
+    width, height = image.size
+    return (
+        (height, width) if image.getexif().get(_ORIENTATION, 1) in range(5, 9) else (width, height)
+    )
+
+
+def load_thumbnail(
+    source: Path | bytes, side: int, *, exif: bool = True, depth: int | None = None
+) -> Image.Image:
     """The image as RGB, for looking at: in its own proportions, at most `side` pixels either way.
 
     Raises `ImageError` as `load_pixels` does.
     """
-    image = _decode(source, _name(source))
-    try:
-        small = _rgb(_upright(image) if exif else image)
+    settings = ImageSettings(size=max(32, side), exif=exif, depth=depth)
+    with decoded(source, _name(source), both_halves=settings.depth is not None) as found:
+        small = _seen(found, settings, _name(source), natural=True)
         small.thumbnail((side, side))
-    except Exception as error:
-        raise _damaged(_name(source), error) from error
-    return small
+        return small
 
 
 def load_layer(source: Path | bytes, side: int, name: str = "") -> Image.Image:
@@ -99,75 +152,42 @@ def load_layer(source: Path | bytes, side: int, name: str = "") -> Image.Image:
     Raises `ImageError` as `load_pixels` does.
     """
     name = name or _name(source)
-    image = _decode(source, name)
-    try:
-        upright = _upright(image)
-        layer = upright.convert("RGBA") if upright.has_transparency_data else _rgb(upright)
+    settings = ImageSettings(size=max(32, side))
+    with decoded(source, name) as found:
+        if found.image.has_transparency_data and not (is_deep(found.image) or found.large):
+            layer = _upright(found.image).convert("RGBA")
+        else:
+            layer = _seen(found, settings, name, natural=True)
         layer.thumbnail((side, side))
         return layer.convert("RGBA")
-    except Exception as error:
-        raise _damaged(name, error) from error
 
 
 def read_image_file(path: Path) -> bytes:
     """The bytes of a file; raises `ImageError` if it cannot be read."""
-    return _read(path, str(path))
+    return read_bytes(path, str(path))
 
 
-def inspect_image(source: Path | bytes, name: str = "") -> ImageFacts:
+def inspect_image(source: Path | bytes, name: str = "", depth: int | None = None) -> ImageFacts:
     """Decode the image wholly and tell what it is; raises `ImageError` as `load_pixels` does."""
-    image = _decode(source, name or _name(source))
-    return ImageFacts(
-        image.format or "", image.mode, image.width, image.height, _turn(image) is not None
-    )
+    name = name or _name(source)
+    with decoded(source, name) as found:
+        if is_deep(found.image):
+            to_eight_bits(found, depth, name)
+        image, (width, height) = found.image, found.size
+        turned = found.turned or _turn(image) is not None
+        bits = bits_used(found, depth)
+        return ImageFacts(image.format or "", image.mode, width, height, turned, bits, found.cut)
 
 
-def _decode(source: Path | bytes, name: str) -> Image.Image:
-    data = _read(source, name)
-    if not data:
-        raise _refused(name, "an empty file")
-    _silence_pillow()
-    try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit is not None and image.width * image.height > limit:
-            raise Image.DecompressionBombError
-        image.load()
-    except UnidentifiedImageError as error:
-        raise _refused(name, "none of these, or too little of one") from error
-    except Image.DecompressionBombError as error:
-        raise _bomb(name) from error
-    # Decoders meet hostile bytes with a dozen kinds of exception, SyntaxError among them.
-    except Exception as error:
-        raise _damaged(name, error) from error
-    return image
-
-
-def _read(source: Path | bytes, name: str) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    try:
-        about = source.stat()
-        # A pipe would be waited for, and a device may have no end.
-        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise _refused(name, "no ordinary file")
-        if about.st_size > _LONGEST:
-            raise _refused(name, f"{about.st_size:,} bytes")
-        return source.read_bytes()
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        raise ImageError(f"to read {name}", found, "check the file and its permissions") from error
-
-
-def _silence_pillow() -> None:
-    """Keep Pillow's remarks on odd metadata off the screen: what matters is an `ImageError`.
-
-    `warnings.catch_warnings` is not safe in threads, so one filter is put in place and stays.
-    """
-    if not any(
-        f[0] == "ignore" and getattr(f[3], "pattern", "") == "PIL" for f in warnings.filters
-    ):
-        warnings.filterwarnings("ignore", module="PIL")
+def _seen(
+    found: Decoded, settings: ImageSettings, name: str, *, natural: bool = False
+) -> Image.Image:
+    """RGB with 8 bits a channel, upright if the settings say so; of a large image a smaller one,
+    `natural`: in its own proportions."""
+    turn = _turn(found.image) if settings.exif else None
+    image = to_eight_bits(found, settings.depth, name)
+    image = _reduced(image, settings.size, natural) if found.large else _rgb(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def _squared(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, "size size 3"]:
@@ -190,9 +210,23 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def _reduced(image: Image.Image, side: int, natural: bool) -> Image.Image:
+    """A large image in RGB, made smaller by the means of whole rectangles of its pixels.
+
+    Some rows at a time, so that not all of it is there twice.
+    """
+    wide, high = (max(1, length // (_FINER * side)) for length in image.size)
+    if natural:
+        wide = high = max(wide, high)
+    rows = high * max(1, _AT_ONCE // (image.width * high))
+    small = Image.new("RGB", (-(-image.width // wide), -(-image.height // high)))
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height)))
+        small.paste(_rgb(part).reduce((wide, high)), (0, top // high))
+    return small
+
+
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _scaled_grey(image)
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if not image.has_transparency_data:
@@ -202,29 +236,5 @@ def _rgb(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("RGB")
 
 
-def _scaled_grey(image: Image.Image) -> Image.Image:
-    values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    grey = ((values * 255 + 32767) // 65535).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
-
-
 def _name(source: Path | bytes) -> str:
     return str(source) if isinstance(source, Path) else "the image"
-
-
-def _bomb(name: str) -> ImageError:
-    expected = f"{name} to hold at most {Image.MAX_IMAGE_PIXELS or 0:,} pixels"
-    return ImageError(expected, "a decompression bomb", "make the image smaller or remove it")
-
-
-def _refused(name: str, found: str) -> ImageError:
-    expected = f"{name} to be a JPEG, PNG, WebP, BMP or GIF image"
-    return ImageError(expected, found, "replace the file or remove it")
-
-
-def _damaged(name: str, error: Exception) -> ImageError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return _refused(name, f"a damaged or truncated one ({reason})")

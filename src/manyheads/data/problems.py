@@ -11,6 +11,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
 from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
+from manyheads.data.remarks import cut_remark, depth_remark
 from manyheads.data.trainable import unvalidated_words
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
@@ -44,6 +45,7 @@ def lesser_problems(
     """The lines for whatever else needs attention."""
     return (
         *_unreadable(report),
+        *depth_remark(report.deep, report.bits, settings),
         *_case_twins(report.classes),
         *_number_twins(report.classes),
         *_doubtful_classes(report),
@@ -54,6 +56,7 @@ def lesser_problems(
         *_left_out(dataset),
         *dataset.remarks,
         *_rotated(report, settings),
+        *cut_remark(report.cut),
     )
 
 

@@ -199,7 +199,7 @@ def _missing_columns(
     columns = f"the column{'s' if 'path' in required else ''} {columns} in {path}"
     if "label" not in required:
         columns = f"the column path, once, in {path}"
-    from manyheads.data.images import IMAGE_SUFFIXES
+    from manyheads.data.name_rules import IMAGE_SUFFIXES
 
     if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return DataError(

@@ -34,6 +34,7 @@ class Answers:
     image_size: int | None
     interpolation: str
     exif: bool
+    depth: int | None
     classes_: Shaped[np.ndarray, "classes"]
     n_features_in_: int
     feature_names_in_: Shaped[np.ndarray, "features"]
@@ -103,5 +104,5 @@ class Answers:
     def _eye(self) -> Eye:
         return Eye(
             self.backbone, self.preprocessing, self.weights,
-            self.image_size, self.interpolation, self.exif,
+            self.image_size, self.interpolation, self.exif, self.depth,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +19,12 @@ from manyheads.backbones.weights import Weights, resolve
 from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import Dataset
 from manyheads.data.digests import digests_of
-from manyheads.data.images import square_pixels
+from manyheads.data.image_inputs import Image, named, square_of
 from manyheads.data.paths import Paths
+from manyheads.data.remarks import Remarks
 from manyheads.data.views import Augmentation, View
 from manyheads.errors import EstimatorError, ImageError, SettingError
-from manyheads.estimator.inputs import Images, Pixels
+from manyheads.estimator.inputs import Images
 from manyheads.features.cache import FeatureRecipe
 from manyheads.features.extract import Features, extract, recipe_of
 from manyheads.heads.fold import PLAIN, Source, Version, versions_of
@@ -59,6 +61,7 @@ class Eye:
     image_size: int | None
     interpolation: str
     exif: bool
+    depth: int | None = None
 
     def recipe(self) -> FeatureRecipe:
         """All that shapes its features."""
@@ -67,13 +70,14 @@ class Eye:
     def see(self, images: Images) -> Vectors:
         """The features of images.
 
-        Those of files are kept in the cache: each content costs one pass, ever. Pixels cost a pass
-        each, at every call. Raises `DataError` or `ImageError` with the name of a file that cannot
-        be read or is no image, or the place of pixels that are not `uint8 [rows, columns, 3]`.
+        Those of files are kept in the cache: each content costs one pass, ever. What is in memory
+        costs a pass each, at every call. Raises `DataError` or `ImageError` with the name of a file
+        that cannot be read or is no image, or the place of what in memory is none. Warns of what is
+        worth saying of the files that were read.
         """
         if isinstance(images[0], str):
             return self._see_files(cast(Sequence[str], images))
-        return self._see_pixels(cast(Sequence[Pixels], images))
+        return self._see_in_memory(cast(Sequence[Image], images))
 
     def sources(
         self,
@@ -111,21 +115,26 @@ class Eye:
                 f"{paths[sample]} to be an image", reason + (f", and {more} more" if more else ""),
                 "replace the file, or leave it out",
             )  # fmt: skip
+        _warn(features.remarks)
         return features
 
-    def _see_pixels(self, images: Sequence[Pixels]) -> Vectors:
+    def _see_in_memory(self, images: Sequence[Image]) -> Vectors:
         spec, weights, settings = self.parts()
         with compile_backbone(spec, weights, settings.size, images=len(images)) as backbone:
             matrix = np.empty((len(images), backbone.features), np.float32)
-            for part, found in backbone.run(_batches(images, settings, backbone.batch)):
+            remarks = Remarks()
+            for part, found in backbone.run(_batches(images, settings, backbone.batch, remarks)):
                 matrix[part] = found
+        _warn(remarks.lines(settings))
         return all_rows(matrix)
 
     def parts(self) -> tuple[BackboneSpec, Weights, ImageSettings]:
         """The backbone, its arrays, and how images are prepared for it."""
         spec = registry.get(self.backbone, self.preprocessing)
         size = spec.default_size if self.image_size is None else self.image_size
-        image = ImageSettings(size=size, interpolation=self.interpolation, exif=self.exif)
+        image = ImageSettings(
+            size=size, interpolation=self.interpolation, exif=self.exif, depth=self.depth
+        )
         spec.check_size(image.size)
         return spec, resolve(spec, self.weights), image
 
@@ -142,15 +151,20 @@ def _unlabelled(paths: Sequence[str]) -> Dataset:
 
 
 def _batches(
-    images: Sequence[Pixels], settings: ImageSettings, size: int
+    images: Sequence[Image], settings: ImageSettings, size: int, remarks: Remarks
 ) -> Iterator[tuple[slice, UInt8[np.ndarray, "n size size 3"]]]:
     for start in range(0, len(images), size):
         part = slice(start, min(start + size, len(images)))
-        batch = [
-            square_pixels(images[at], settings, f"image {at}")
-            for at in range(part.start, part.stop)
-        ]
+        batch = []
+        for at in range(part.start, part.stop):
+            name, source = named(images[at], at)
+            batch.append(square_of(source, settings, name, remarks))
         yield part, np.stack(batch)
+
+
+def _warn(remarks: Sequence[str]) -> None:
+    for line in remarks:
+        warnings.warn(line, stacklevel=2)
 
 
 def sources_of(

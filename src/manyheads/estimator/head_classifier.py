@@ -28,7 +28,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     X is one of: features, a matrix or data frame of numbers `[samples, features]`, which are taken
     as they are (scale them first if they are not of the order of one); paths of images, in a
     list, an array, a series or a data frame of one column; or images in memory, `uint8
-    [samples, rows, columns, 3]`. Features of paths are kept in the cache, so that an image costs
+    [samples, rows, columns, 3]` or a list of arrays, images of Pillow, open files or the bytes of
+    files. Features of paths are kept in the cache, so that an image costs
     one pass of the backbone however often it is fitted and predicted.
 
     The `Hyperparameters` are the lesson's, with Keras's meaning. So many `heads` are trained
@@ -38,7 +39,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     training. The `engine` fused trains `n_jobs` heads at a time, by scikit-learn's convention
     (None: one, -1: one a core); keras uses the installed Keras backend. `backbone` (a name, or a
     network's file with its `preprocessing`), `weights`, `image_size` (pixels; None: the backbone's
-    own), `interpolation` and `exif` shape the features of images, and `augmentation` the views that
+    own), `interpolation`, `exif` and `depth` (of images with more than 8 bits a channel, white is
+    2^depth - 1; None: 65535) shape the features of images, and `augmentation` the views that
     `views` counts, as in a study; what views and `hide_patches` show of images can be had of paths
     alone.
 
@@ -83,6 +85,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         image_size: int | None = None,
         interpolation: str = "bicubic",
         exif: bool = True,
+        depth: int | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
         self.learning_rate = learning_rate
@@ -117,6 +120,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         self.image_size = image_size
         self.interpolation = interpolation
         self.exif = exif
+        self.depth = depth
         self.augmentation = augmentation
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

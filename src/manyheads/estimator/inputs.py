@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
+from manyheads.data.image_inputs import Image, is_in_memory
 from manyheads.errors import EstimatorError
 
-Pixels = UInt8[np.ndarray, "rows columns 3"]
-Images = Sequence[str] | Sequence[Pixels]
+Images = Sequence[str] | Sequence[Image]
 
 
 def images_in(given: Any) -> Images | None:
-    """The images that `given` holds, as paths or as pixels; None if it is something else.
+    """The images that `given` holds, as paths or in memory; None if it is something else.
 
     Paths are `str` or `os.PathLike`, in a sequence, an array, a series, or a data frame with one
     column. Pixels are an array `[samples, rows, columns, 3]` or a sequence of
-    `[rows, columns, 3]`. Raises `EstimatorError` for paths among which there is something else.
+    `[rows, columns, 3]`; a sequence may also hold the bytes of files, open files and images of
+    Pillow. Raises `EstimatorError` for paths among which there is something else.
     """
     if isinstance(given, np.ndarray) and given.ndim == 4:
         return list(given)
@@ -33,7 +33,8 @@ def images_in(given: Any) -> Images | None:
     if len(items) == 0:
         return None
     if not isinstance(items[0], str | os.PathLike):
-        return list(items) if getattr(items[0], "ndim", 0) == 3 else None
+        in_memory = getattr(items[0], "ndim", 0) == 3 or is_in_memory(items[0])
+        return list(items) if in_memory else None
     return [_path(item, place) for place, item in enumerate(items)]
 
 

@@ -16,6 +16,7 @@ from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
+from manyheads.data.remarks import Remarks
 from manyheads.features.cache import FeatureCache, FeatureRecipe
 from manyheads.features.shard import Progress, fill
 from manyheads.settings import ImageSettings
@@ -30,7 +31,8 @@ class Features:
     `unreadable` gives the reason for each such sample; `passes` and `seconds` are what this call
     cost. The matrix is mapped from the cache and may hold rows of other images. Feature grids are
     `[stored, cells, features]`, cells row by row, of the rows and columns that `grid` tells. Of
-    samples that were not asked for, rows are -1 too.
+    samples that were not asked for, rows are -1 too. `remarks` are lines on the images that were
+    read this time.
     """
 
     matrix: Float[np.ndarray, "stored *cells features"]
@@ -40,6 +42,7 @@ class Features:
     seconds: float
     recipe: FeatureRecipe
     grid: tuple[int, int] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def extract(
@@ -74,6 +77,7 @@ def extract(
     )  # fmt: skip
     digests = dataset.digests if only is None else dataset.digests.take(only)
     every = dataset.paths if only is None else dataset.paths.take(only)
+    remarks = Remarks()
     with FeatureCache(recipe) as cache:
         # Each content once, however many files hold it.
         first, place = digests.distinct()
@@ -91,8 +95,9 @@ def extract(
                 stop=stop,
             ) as backbone:  # fmt: skip
                 passes, unread = _fill(
-                    cache, wanted, paths.take(missing), backbone, image, alteration, progress, stop
-                )
+                    cache, wanted, paths.take(missing), backbone, image, alteration, progress, stop,
+                    remarks,
+                )  # fmt: skip
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
         samples = np.arange(len(dataset)) if only is None else only
@@ -111,6 +116,7 @@ def extract(
             seconds=time.perf_counter() - started,
             recipe=recipe,
             grid=cache.grid,
+            remarks=remarks.lines(image),
         )
 
 
@@ -129,6 +135,7 @@ def _fill(
     alteration: Alteration | None,
     progress: Progress | None,
     stop: threading.Event | None,
+    remarks: Remarks,
 ) -> tuple[int, dict[str, str]]:
     """`fill` shard by shard, so that what is in memory at once does not grow with the data set."""
     passes, unread = 0, {}
@@ -136,7 +143,7 @@ def _fill(
         part = slice(start, start + _SHARD)
         images = dict(zip(contents[part], paths[part], strict=True))
         tell = None if progress is None else _continued(progress, start, len(contents))
-        done, failed = fill(cache, images, backbone, image, alteration, tell, stop)
+        done, failed = fill(cache, images, backbone, image, alteration, tell, stop, remarks)
         passes += done
         unread |= failed
     return passes, unread

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from manyheads.errors import DiskError
 from manyheads.places import disk_errors
 
+# The refusals of versions that read fewer images are in a table `failures`, and count no more.
 # A rollback journal, not a write-ahead log: the latter does not work on network disks.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
     content TEXT PRIMARY KEY, position INTEGER NOT NULL UNIQUE, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (content TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refusals (content TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 _AT_ONCE = 900  # SQLite's older limit of variables in a statement is 999
@@ -76,7 +77,7 @@ class Index:
 
     def failures(self, contents: Sequence[str]) -> dict[str, str]:
         """The reasons why some of these contents are no images."""
-        return dict(self._select("content, reason FROM failures", contents))
+        return dict(self._select("content, reason FROM refusals", contents))
 
     def fact(self, name: str) -> int | None:
         """A number that belongs to the whole folder."""
@@ -112,7 +113,7 @@ class Index:
 
     def add_failure(self, content: str, reason: str) -> None:
         """Remember why a content is no image."""
-        self._change("INSERT OR REPLACE INTO failures VALUES (?, ?)", [(content, reason)])
+        self._change("INSERT OR REPLACE INTO refusals VALUES (?, ?)", [(content, reason)])
 
     def set_fact(self, name: str, value: int) -> None:
         """Set a number that belongs to the whole folder."""

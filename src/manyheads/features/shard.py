@@ -17,7 +17,8 @@ from jaxtyping import UInt8
 from manyheads.backbones.compiled import CompiledBackbone
 from manyheads.data.alterations import Alteration
 from manyheads.data.images import load_pixels
-from manyheads.errors import ImageError, Interrupted
+from manyheads.data.remarks import Remarks
+from manyheads.errors import ImageError, ImageLimitError, Interrupted
 from manyheads.features.cache import FeatureCache
 from manyheads.machine import cores
 from manyheads.settings import ImageSettings
@@ -34,14 +35,16 @@ def fill(
     alteration: Alteration | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    remarks: Remarks | None = None,
 ) -> tuple[int, dict[str, str]]:
     """Compute and store what `cache` lacks of `images` (content → file): one shard of work.
 
     The backbone sees each image after its `alteration`, if there is one. Returns the number of
     passes, and why some files could not be read this time, though their content may be sound.
-    Raises `Interrupted` once `stop` is set.
+    What is worth saying of those that were read is added to the `remarks`. Raises `Interrupted`
+    once `stop` is set.
     """
-    shard = _Shard(cache, images, backbone.batch, settings, alteration, progress, stop)
+    shard = _Shard(cache, images, backbone.batch, settings, alteration, progress, stop, remarks)
     passes = 0
     for contents, features in backbone.run(shard.batches(), stop=stop):
         cache.add(contents, features)
@@ -63,7 +66,9 @@ class _Shard:
         alteration: Alteration | None,
         progress: Progress | None,
         stop: threading.Event | None,
+        remarks: Remarks | None,
     ) -> None:
+        self._remarks = remarks
         self._cache, self._images, self._batch = cache, images, batch
         self._settings, self._alteration = settings, alteration
         self._progress, self._stop = progress, stop
@@ -99,7 +104,9 @@ class _Shard:
         try:
             for content in self._absent():
                 path = self._images[content]
-                work = pool.submit(_load, path, content, self._settings, self._alteration)
+                work = pool.submit(
+                    _load, path, content, self._settings, self._alteration, self._remarks
+                )
                 waiting.append((content, work))
                 if len(waiting) >= self._batch + threads:
                     yield from self._settled(*waiting.popleft())
@@ -126,6 +133,9 @@ class _Shard:
             return
         try:
             yield content, work.result()
+        except ImageLimitError as error:  # another limit, or an extra, lets it be read
+            self.unread[content] = error.found
+            self.count(1)
         except ImageError as error:
             self._cache.add_failure(content, error.found)
             self.count(1)
@@ -139,7 +149,11 @@ class _NotRead(Exception):
 
 
 def _load(
-    path: Path, content: str, settings: ImageSettings, alteration: Alteration | None
+    path: Path,
+    content: str,
+    settings: ImageSettings,
+    alteration: Alteration | None,
+    remarks: Remarks | None,
 ) -> Pixels:
     try:
         data = path.read_bytes()
@@ -148,5 +162,5 @@ def _load(
     # Otherwise other pixels would be kept under this content's name.
     if hashlib.sha256(data).hexdigest() != content:
         raise _NotRead("the file has changed since the data set was opened")
-    pixels = load_pixels(data, settings, name=str(path))
+    pixels = load_pixels(data, settings, str(path), remarks)
     return pixels if alteration is None else alteration(pixels, content)

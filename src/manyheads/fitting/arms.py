@@ -98,7 +98,7 @@ def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: boo
         backbone=settings.backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
-        image=ImageSettings(size=size),
+        image=ImageSettings(size=size, depth=settings.depth),
         split=settings.split,
         table=settings.table,
         seeds=1,

@@ -25,6 +25,7 @@ def fit(
     heads: int = USUAL_HEADS,
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
+    depth: int | None = None,
     backbone: str = "xception",
     preprocessing: str | None = None,
     weights: str | None = None,
@@ -37,8 +38,9 @@ def fit(
     `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
     training and validation are divided into `folds`. Test images are not opened; of images
     without splits, `test_share` are kept for a test. `table` says how data in a table are read. A
-    `backbone` in a file needs its `preprocessing`. `.classifier()` is the model, `.expected` what
-    to expect of it on new images, `.tried` what else was tried. Raises what `run_fit` raises.
+    `backbone` in a file needs its `preprocessing`; `depth` is of images with more than 8 bits a
+    channel. `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried`
+    what else was tried. Raises what `run_fit` raises.
     """
     settings = FitSettings(
         data=lasting(data),
@@ -49,6 +51,7 @@ def fit(
         heads=heads,
         folds=folds,
         size=image_size,
+        depth=depth,
         split=SplitSettings(test=test_share),
         table=table or TableSettings(),
     )

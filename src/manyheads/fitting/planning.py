@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -126,15 +126,14 @@ class _Rate:
         if measured or passes < _FEW:
             return known + building
         if self._probed is None:
-            self._probed = self._measured()
+            self._probed = self._measured(replace(study.image, size=self._size))
         return passes / (self._probed * (self._size / size) ** 2) + building
 
-    def _measured(self) -> float:
+    def _measured(self, image: ImageSettings) -> float:
         pool = pool_of(self._dataset)
         self._listener.note(
             f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …"
         )
-        image = ImageSettings(size=self._size)
         fresh = self._lacking(pool, image)
         if len(fresh) < _WARMING + _PROBED:
             return self._without_cache(pool, image)

@@ -142,9 +142,9 @@ def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
         return None
     before, now = plain(known.settings), plain(settings)
     changed = [
-        f"{name}: {before[name]} → {now[name]}"
-        for name in now
-        if name not in ("budget", "data") and before[name] != now[name]
+        f"{name}: {before.get(name)} → {now.get(name)}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in ("budget", "data") and before.get(name) != now.get(name)
     ]
     if changed:
         raise RunError(

@@ -7,7 +7,14 @@ import re
 from dataclasses import dataclass, field
 
 from manyheads.errors import SettingError
-from manyheads.settings import SplitSettings, TableSettings, number, store, whole
+from manyheads.settings import (
+    ImageSettings,
+    SplitSettings,
+    TableSettings,
+    number,
+    store,
+    whole,
+)
 from manyheads.study.space import Grid
 
 USUAL_BUDGET = "10m"
@@ -25,7 +32,8 @@ class FitSettings:
 
     `budget` is in seconds. The model averages so many `heads`. Images for training and validation
     are divided into `folds`, or into as many as there are images. With `size` images have this
-    size, in pixels; None: the fit looks among sizes. `table` says how data in a table are read.
+    size, in pixels; None: the fit looks among sizes. `depth` is theirs, as in `ImageSettings`.
+    `table` says how data in a table are read.
     `seed` is the first head's. Raises `SettingError` for a value out of its range.
     """
 
@@ -37,6 +45,7 @@ class FitSettings:
     heads: int = USUAL_HEADS
     folds: int = USUAL_FOLDS
     size: int | None = None
+    depth: int | None = field(default=None, metadata={"told": "if set"})
     split: SplitSettings = field(default_factory=SplitSettings)
     table: TableSettings = field(default_factory=TableSettings)
     engine: str = "fused"
@@ -50,6 +59,7 @@ class FitSettings:
         )
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
+        store(self, depth=ImageSettings(depth=self.depth).depth)
 
 
 def seconds_of(budget: object) -> float:

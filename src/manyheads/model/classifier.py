@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import registry
 from manyheads.backbones.keras_parts import check_parts
+from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.model.card import ModelCard, card_path, read_card
 from manyheads.model.checkpoints import MODEL_SUFFIXES
 from manyheads.model.network import Network, Row
-from manyheads.model.prediction import Image, Prediction, Predictions
+from manyheads.model.prediction import Prediction, Predictions
 from manyheads.model.prediction_stream import PredictionStream
 from manyheads.model.subnetwork_answers import Subnetworks, subnetworks_of
 from manyheads.settings import number
@@ -57,14 +58,12 @@ class Classifier:
         stop: threading.Event | None = None,
     ) -> Predictions:
         """The class and the probabilities of each image, all at once; see `stream`."""
-        if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim != 4):
-            images = [images]
         with self._turn:
             found = self.stream(
-                images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache,
-                stop=stop,
+                each_of(images), min_confidence=min_confidence, uncertainty=uncertainty,
+                cache=cache, stop=stop,
             )  # fmt: skip
-            return Predictions(self.classes, list(found))
+            return Predictions(self.classes, list(found), found.remarks)
 
     def stream(
         self,
@@ -77,8 +76,10 @@ class Classifier:
     ) -> PredictionStream:
         """The class and the probabilities of each image, one after the other, in flat memory.
 
-        An image is a path, or RGB pixels `uint8 [rows, columns, 3]`. A file that cannot be read
-        is reported in its place. An answer less sure than `min_confidence` is withheld. With
+        An image is a path, the bytes of a file, a file that is open in binary mode, an image of
+        Pillow, or pixels, uint8 or uint16 `[rows, columns, 3]` (grey, and opacity, are taken as
+        well); all are prepared alike, as the study's were. What cannot be read is reported in its
+        place. An answer less sure than `min_confidence` is withheld. With
         `uncertainty`, so many subnetworks of the head say what they think of each (100 are
         usual). Files whose features are in the `cache` need no pass, and others' are added, if
         the model runs on its backbone's program. What is said of an image depends on nothing but
@@ -93,6 +94,11 @@ class Classifier:
         asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
         answer = partial(self._answer, network, least, asked)
         return PredictionStream(network, self.card.image, images, answer, cache=cache, stop=stop)
+
+    def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:
+        """An image, given as to `stream`, as the model takes it; raises `ImageError`."""
+        name, source = named(image, 0)
+        return square_of(source, self.card.image, name)
 
     def explain(
         self,

@@ -80,6 +80,7 @@ class RowStream(Iterator[Prediction]):
     """Predictions of rows by their `names`, with the interface of a `PredictionStream`."""
 
     passes = from_cache = 0
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, predictions: Predictions, names: Iterable[str]) -> None:
         self._said = {each.image: each for each in predictions}

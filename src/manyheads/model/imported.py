@@ -62,6 +62,7 @@ def import_model(
     image_size: int | None = None,
     interpolation: str = "nearest",
     exif: bool = False,
+    depth: int | None = None,
     check: Sequence[Path] | None = (),
     note: Callable[[str], None] = lambda _text: None,
     stop: threading.Event | None = None,
@@ -69,7 +70,7 @@ def import_model(
     """Write the model in `file` (.keras or .h5, of Keras 2 or 3) as the `target` (.keras).
 
     `classes` are the names in the order of the outputs. `backbone` and `image_size` (pixels) are
-    taken from the file where it tells them. `interpolation` and `exif` are how images were
+    taken from the file where it tells them. `interpolation`, `exif` and `depth` are how images were
     prepared; the defaults are those of the lesson's loader. The model is compared with what Keras
     makes of the file: on the images in `check`, on generated ones (empty), or not at all (None).
     `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
@@ -84,8 +85,9 @@ def import_model(
     told, parameters = _taken(path, stop)
     spec = registry.get(backbone or _recognised(told["backbone"]) or _DEFAULT)
     image = ImageSettings(
-        size=_size(path, told["size"], image_size), interpolation=interpolation, exif=exif
-    )
+        size=_size(path, told["size"], image_size), interpolation=interpolation, exif=exif,
+        depth=depth,
+    )  # fmt: skip
     spec.check_size(image.size)
     if len(parameters.bias) != len(names):
         raise SettingError(

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported, registry
-from manyheads.backbones.compiled import Key, OpenVinoBackbone, loaded
+from manyheads.backbones.compiled import Key
+from manyheads.backbones.sparing import SparingBackbone
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError
 from manyheads.features.cache import FeatureRecipe
@@ -41,7 +42,7 @@ class Network:
         self._path, self._card = path, card
         self.head: Parameters | None = None
         self.recipe: FeatureRecipe | None = None
-        self._backbone: OpenVinoBackbone | None = None
+        self._backbone: SparingBackbone | None = None
         spec = registry.told(card.backbone, card.preprocessing)
         # The side file holds the model's digest, so this is its backbone, bit for bit.
         known = exported.existing(spec, card.weights, card.image.size)
@@ -73,7 +74,7 @@ class Network:
         if first is None:
             return
         if self._backbone is None:
-            self._backbone = loaded(self._program, self._card.image.size, images)
+            self._backbone = SparingBackbone(self._program, self._card.image.size, images)
         yield from self._backbone.run(chain([first], waiting), stop=stop)
 
     def logits(self, row: Row) -> Float32[np.ndarray, "classes"]:

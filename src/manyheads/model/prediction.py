@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
-
-Image = str | Path | UInt8[np.ndarray, "rows columns 3"]
+from jaxtyping import Float32
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,13 @@ class Prediction:
 
 
 class Predictions(Sequence[Prediction]):
-    """Predictions in the order of the images."""
+    """Predictions in the order of the images; `remarks` are lines on the files that were read."""
 
-    def __init__(self, classes: Sequence[str], entries: Sequence[Prediction]) -> None:
+    def __init__(
+        self, classes: Sequence[str], entries: Sequence[Prediction], remarks: Sequence[str] = ()
+    ) -> None:
         self.classes = tuple(classes)
+        self.remarks = tuple(remarks)
         self._entries = tuple(entries)
 
     def __len__(self) -> int:
@@ -73,7 +73,9 @@ class Predictions(Sequence[Prediction]):
 
     def __repr__(self) -> str:
         more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
-        return "\n".join([f"<{len(self)} predictions>", *map(_in_words, self[:5]), *more])
+        return "\n".join(
+            [f"<{len(self)} predictions>", *map(_in_words, self[:5]), *more, *self.remarks]
+        )
 
 
 def _in_words(entry: Prediction) -> str:

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.data.images import load_pixels, read_image_file, square_pixels
-from manyheads.errors import ImageError, Interrupted
+from manyheads.data.image_inputs import Image, Source, named, square_of
+from manyheads.data.images import read_image_file
+from manyheads.data.remarks import Remarks
+from manyheads.errors import ImageError, ImageLimitError, Interrupted
 from manyheads.machine import cores
 from manyheads.model.known_features import KnownFeatures
 from manyheads.model.network import Network, Pixels, Row
-from manyheads.model.prediction import Image, Prediction
+from manyheads.model.prediction import Prediction
 from manyheads.settings import ImageSettings
 
 _MOST = 256  # answers that may wait for those of images before them
@@ -31,12 +33,13 @@ Batch = tuple[list["_Asked"], UInt8[np.ndarray, "n size size 3"]]
 class _Asked:
     """An image on its way to its answer: `found` is a row of numbers, or why there is none.
 
-    `content` is the SHA-256 of a file's bytes, or of an array's; features of files are kept.
+    `data` are the bytes of a file, or the pixels as the model takes them of what was in memory;
+    `content` is their SHA-256. Features of files are kept.
     """
 
     name: str
     content: str = ""
-    data: bytes | np.ndarray | None = None
+    data: bytes | Pixels | None = None
     found: Row | str | None = None
 
     @property
@@ -48,7 +51,8 @@ class PredictionStream(Iterator[Prediction]):
     """Predictions as they come, in the order of the images; made by `Classifier.stream`.
 
     `passes` counts the images that went through the network until now, `from_cache` those whose
-    features were known. However many images there are, some hundred are held at a time.
+    features were known. However many images there are, some hundred are held at a time. `remarks`
+    are lines on what was worth saying of the files that were read until now.
     """
 
     def __init__(
@@ -67,7 +71,13 @@ class PredictionStream(Iterator[Prediction]):
         self._recipe = network.recipe if cache else None
         self._line: deque[_Asked] = deque()
         self._ready, self._over = 0, False
+        self._remarks = Remarks()
         self._predictions = self._predicted()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is worth saying of the files that were decoded until now, a line each."""
+        return self._remarks.lines(self._settings)
 
     def __next__(self) -> Prediction:
         return next(self._predictions)
@@ -148,14 +158,15 @@ class PredictionStream(Iterator[Prediction]):
         try:
             yield asked, work.result()
         except ImageError as error:
-            if asked.kept:
+            # With another limit, or with an extra, it can be read.
+            if asked.kept and not isinstance(error, ImageLimitError):
                 known.add_failure(asked.content, error.found)
             self._settle(asked, error.found)
 
-    def _pixels(self, data: bytes | np.ndarray | None, name: str) -> Pixels:
+    def _pixels(self, data: bytes | Pixels | None, name: str) -> Pixels:
         if isinstance(data, bytes):
-            return load_pixels(data, self._settings, name)
-        return square_pixels(np.asarray(data), self._settings, name)
+            return square_of(data, self._settings, name, self._remarks)
+        return np.asarray(data)
 
     def _looked_up(self, pool: ThreadPoolExecutor, known: KnownFeatures) -> Iterator[_Asked]:
         """Each image with its content, and with its features if they are known."""
@@ -173,10 +184,27 @@ class PredictionStream(Iterator[Prediction]):
         size = self._network.batch
         waiting: deque[Future[_Asked]] = deque()
         for index, image in enumerate(self._images):
-            waiting.append(pool.submit(_read, image, index))
+            try:
+                name, source = named(image, index)
+            except ImageError as error:
+                waiting.append(_done(_Asked(f"image {index}", found=error.found)))
+            else:
+                waiting.append(pool.submit(self._asked, name, source))
             if len(waiting) == 2 * size:
                 yield [waiting.popleft().result() for _ in range(size)]
         yield [work.result() for work in waiting]
+
+    def _asked(self, name: str, source: Source) -> _Asked:
+        """The image with its content; what is in memory becomes what the model takes of it."""
+        try:
+            if isinstance(source, Path):
+                source = read_image_file(source)
+            if isinstance(source, bytes):
+                return _Asked(name, hashlib.sha256(source).hexdigest(), source)
+            pixels = square_of(source, self._settings, name)
+        except ImageError as error:
+            return _Asked(name, found=error.found)
+        return _Asked(name, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
 
     def _stopped(self) -> bool:
         return self._stop is not None and self._stop.is_set()
@@ -186,17 +214,10 @@ class PredictionStream(Iterator[Prediction]):
             raise Interrupted("predicting", "repeat the same command")
 
 
-def _read(image: Image, index: int) -> _Asked:
-    if isinstance(image, np.ndarray):
-        name = f"array {index}"
-        shown = f"{image.dtype} {image.shape}".encode()
-        content = hashlib.sha256(shown + np.ascontiguousarray(image).tobytes()).hexdigest()
-        return _Asked(name, content, image)
-    try:
-        data = read_image_file(Path(image))
-    except ImageError as error:
-        return _Asked(str(image), found=error.found)
-    return _Asked(str(image), hashlib.sha256(data).hexdigest(), data)
+def _done(asked: _Asked) -> Future[_Asked]:
+    future: Future[_Asked] = Future()
+    future.set_result(asked)
+    return future
 
 
 def _stacked(batch: list[tuple[_Asked, Pixels]]) -> Batch:

@@ -118,6 +118,8 @@ def command_of(settings: StudySettings, run: str) -> str:
     if with_images:
         option("image_size", settings.image.size)
         option("interpolation", settings.image.interpolation)
+        if settings.image.depth is not None:
+            option("depth", settings.image.depth)
     words += [] if settings.image.exif else ["--no-exif"]
     for name, field in (
         ("validation_share", "validation"), ("test_share", "test"), ("split_seed", "seed"),

@@ -66,6 +66,7 @@ def write_gallery(
     labels: SuspiciousLabels | None,
     *,
     exif: bool = True,
+    depth: int | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Write what was found to `path`, whole or not at all: at most `MOST` pairs and labels.
@@ -77,7 +78,7 @@ def write_gallery(
     pairs = similar.pairs[:MOST] if similar else ()
     doubtful = labels.suspicious[:MOST] if labels else ()
     names = [name for pair in pairs for name in pair.names] + [each.name for each in doubtful]
-    pictures = _pictures(dataset, names, exif, stop)
+    pictures = _pictures(dataset, names, exif, depth, stop)
     title = f"manyheads check: {_text(dataset.name)}"
     parts = [_HEAD.format(title=title), f"<h1>{title}</h1>"]
     if similar is not None:
@@ -137,17 +138,21 @@ def _text(words: str) -> str:
 
 
 def _pictures(
-    dataset: Dataset, names: Sequence[str], exif: bool, stop: threading.Event | None
+    dataset: Dataset,
+    names: Sequence[str],
+    exif: bool,
+    depth: int | None,
+    stop: threading.Event | None,
 ) -> dict[str, str]:
     different = list(dict.fromkeys(names))
-    draw = partial(_picture, dataset.folder, exif)
+    draw = partial(_picture, dataset.folder, exif, depth)
     drawn = map_in_threads(draw, different, what="drawing the gallery", stop=stop)
     return dict(zip(different, drawn, strict=True))
 
 
-def _picture(folder: Path, exif: bool, name: str) -> str:
+def _picture(folder: Path, exif: bool, depth: int | None, name: str) -> str:
     try:
-        picture = natural_thumbnail(folder / name, exif=exif)
+        picture = natural_thumbnail(folder / name, exif=exif, depth=depth)
     except ImageError:
         return "<p>cannot be read any more</p>"
     data = base64.b64encode(picture).decode("ascii")

@@ -25,9 +25,11 @@ def thumbnail(source: Path | bytes, settings: ImageSettings) -> bytes:
     return _jpeg(Image.fromarray(pixels))
 
 
-def natural_thumbnail(source: Path | bytes, *, exif: bool = True) -> bytes:
+def natural_thumbnail(
+    source: Path | bytes, *, exif: bool = True, depth: int | None = None
+) -> bytes:
     """The same in the image's own proportions, as a person sees it."""
-    return _jpeg(load_thumbnail(source, LARGEST, exif=exif))
+    return _jpeg(load_thumbnail(source, LARGEST, exif=exif, depth=depth))
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -73,6 +73,8 @@ def _readable(
     settings: ShortcutSettings, before: Arrangement, plain: Features, note: Callable[[str], None]
 ) -> Arrangement:
     """The arrangement of the readable images."""
+    for line in plain.remarks:
+        note(line)
     if not plain.unreadable:
         return before
     note(f"{counted(len(plain.unreadable), 'unreadable image')} left out:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -145,6 +146,33 @@ def test_the_recorded_orientation_is_counted(image_folder):
     assert check(root).problems == ()
     (line,) = check(root, exif=False).problems
     assert line.startswith("1 image turned by the camera")
+
+
+def test_images_of_few_of_their_bits_are_told(image_folder):
+    root = image_folder(SOUND)
+    for value in (100, 4095):
+        dark = Image.fromarray(np.full((9, 9), value, np.uint16))
+        dark.save(root / f"train/a/{value}.png")
+    report = check(root)
+    assert (report.deep, report.bits) == (2, 12)
+    assert report.problems == (
+        "2 images with more than 8 bits a channel use 12 of 16 bits at most, and are nearly black; "
+        "--depth 12 scales them by what they use",
+    )
+    assert check(root, depth=12).problems == ()
+    (line,) = check(root, depth=8).problems
+    assert "values of 12 bits are beyond the white of depth 8" in line
+
+
+def test_files_without_their_end_are_counted(image_folder):
+    root = image_folder(SOUND)
+    whole = encoded(distinct_image("cut", 40), "JPEG")
+    (root / "train/a/cut.jpg").write_bytes(whole[:-2])
+    (root / "train/a/truncated.jpg").write_bytes(whole[:-200])
+    report = check(root)
+    assert report.cut == 1
+    assert [each.name for each in report.unreadable] == ["train/a/truncated.jpg"]
+    assert "1 file without the end of the format" in report.problems[-1]
 
 
 def test_small_classes_are_named(image_folder):

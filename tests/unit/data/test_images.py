@@ -8,8 +8,6 @@ import os
 import struct
 import subprocess
 import sys
-import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from PIL import Image
 from manyheads.data.images import inspect_image, load_layer, load_pixels
 from manyheads.errors import ImageError
 from manyheads.settings import INTERPOLATIONS, ImageSettings
+from tests.image_files import chunk, png
 from tests.strategies import distinct_image, encoded
 
 SMALL = ImageSettings(size=32, interpolation="nearest")
@@ -33,17 +32,7 @@ def flat(image: Image.Image, format: str = "PNG", **options: object) -> list[int
     return pixels[0, 0].tolist()
 
 
-def png(width: int, height: int, depth: int, colour: int, raw: bytes, extra: bytes = b"") -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    data = chunk(b"IDAT", zlib.compress(raw))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + data + chunk(b"IEND", b"")
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-@pytest.mark.parametrize("format", ["PNG", "BMP", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("format", ["PNG", "BMP", "JPEG", "WEBP", "GIF", "TIFF", "AVIF"])
 def test_every_format_opens_whatever_the_name(format, tmp_path):
     path = tmp_path / "image.jpg"
     path.write_bytes(encoded(distinct_image("a", 40), format))
@@ -200,7 +189,9 @@ def test_nearest_is_keras_itself_on_photographs(clothing):
         (b"This is a text, not a photograph.", "none of these, or too little of one"),
         (b"\xff\xd8\xff", "none of these, or too little of one"),
         (b"%PDF-1.7 ...", "none of these, or too little of one"),
-        (encoded(distinct_image("a", 60), "TIFF"), "none of these, or too little of one"),
+        (b"II*\0" + bytes(40), "a TIFF of a kind that Pillow does not decode"),
+        (encoded(distinct_image("a", 60), "TIFF")[:-400], "damaged or truncated"),
+        (encoded(distinct_image("a", 60), "AVIF")[:-400], ""),
         (encoded(distinct_image("a", 60), "JPEG")[:-400], "damaged or truncated"),
         (encoded(distinct_image("a", 60), "PNG")[:-400], "damaged or truncated"),
         (encoded(distinct_image("a", 60), "BMP")[:-400], "damaged or truncated"),
@@ -219,15 +210,6 @@ def test_what_is_no_whole_image_is_refused_by_name(data, found, tmp_path):
         assert "0x" not in str(caught.value)
 
 
-@pytest.mark.parametrize("side", [50_000, 10_000])
-def test_a_decompression_bomb_is_refused_before_it_is_opened(side):
-    bomb = png(side, side, 8, 0, b"\0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ImageError, match=r"bomb\.png to hold at most 89,478,485 pixels"):
-            load_pixels(bomb, SMALL, "bomb.png")
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.timeout(20)
 def test_what_would_never_end_is_not_read(tmp_path):
@@ -237,16 +219,9 @@ def test_what_would_never_end_is_not_read(tmp_path):
             load_pixels(endless, SMALL)
 
 
-def test_a_giant_of_a_file_is_not_read(tmp_path):
-    with (tmp_path / "giant.bmp").open("wb") as file:
-        file.truncate((1 << 30) + 1)  # of no bytes on the disk
-    with pytest.raises(ImageError, match="found 1,073,741,825 bytes"):
-        load_pixels(tmp_path / "giant.bmp", SMALL)
-
-
-@pytest.mark.parametrize("format", ["TIFF", "PPM", "TGA", "ICO", "PDF", "EPS"])
+@pytest.mark.parametrize("format", ["PPM", "TGA", "ICO", "PDF", "EPS"])
 def test_other_formats_are_refused(format):
-    with pytest.raises(ImageError, match="to be a JPEG, PNG, WebP, BMP or GIF image"):
+    with pytest.raises(ImageError, match="to be a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"):
         load_pixels(encoded(distinct_image("a", 32), format), SMALL, "image.jpg")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import secrets
 import threading
@@ -155,11 +156,31 @@ def test_files_that_are_no_images_are_named(
 
 
 def test_pixels_that_are_none_are_named(labels: list[str]) -> None:
-    grey = [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 1), np.uint8)] * 10
-    with pytest.raises(ImageError, match=r"in image 1, found uint8 \[8, 8, 1\]"):
-        classifier().fit(grey, labels[:20])
-    with pytest.raises(ImageError, match="in image 0, found float64"):
+    wide = [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 5), np.uint8)] * 10
+    with pytest.raises(ImageError, match=r"in array 1, found uint8 \[8, 8, 5\]"):
+        classifier().fit(wide, labels[:20])
+    with pytest.raises(ImageError, match="in array 0, found float64"):
         classifier().fit(np.zeros((21, 8, 8, 3)), labels)
+
+
+def test_images_in_memory_are_seen_as_files_are(paths: list[Path], tmp_path: Path) -> None:
+    names = list(paths[:3])
+    rotated, deep = tmp_path / "rotated.jpg", tmp_path / "deep.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    distinct_image("turned", 60).crop((0, 0, 60, 30)).save(rotated, exif=exif)
+    Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40)).save(deep)
+    names += [rotated, deep]
+    of_files = classifier(depth=11).features(names)
+    in_memory = [
+        [path.read_bytes() for path in names],
+        [Image.open(io.BytesIO(path.read_bytes())) for path in names],
+        [io.BytesIO(path.read_bytes()) for path in names],
+    ]
+    for images in in_memory:
+        np.testing.assert_array_equal(classifier(depth=11).features(images), of_files)
+    with pytest.warns(UserWarning, match="--depth 11"):
+        classifier().features([deep.read_bytes()])
 
 
 def test_what_was_fitted_to_images_is_given_images(paths: list[Path], labels: list[str]) -> None:

@@ -5,7 +5,9 @@ import gc
 import json
 import logging
 import resource
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,7 @@ def test_storing_twice_keeps_the_first() -> None:
         {"image": ImageSettings(size=33, interpolation="nearest")},
         {"image": ImageSettings(size=32, interpolation="bicubic")},
         {"image": ImageSettings(size=32, interpolation="nearest", exif=False)},
+        {"image": ImageSettings(size=32, interpolation="nearest", depth=12)},
         {"preprocessing": "other"},
         {"pooling": "max"},
         {"storage": "f16"},
@@ -99,6 +102,18 @@ def test_failures_are_remembered() -> None:
         assert cache.failures(NAMES) == {NAMES[0]: "an empty file"}
         assert cache.known(NAMES) == {NAMES[0]}
         assert present(cache, NAMES) == []
+
+
+def test_refusals_of_versions_that_read_fewer_images_count_no_more() -> None:
+    with FeatureCache(recipe()) as cache:
+        folder = cache.folder
+    with closing(sqlite3.connect(folder / "index.sqlite")) as database, database:
+        database.execute(
+            "CREATE TABLE failures (content TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID"
+        )
+        database.execute("INSERT INTO failures VALUES (?, 'a decompression bomb')", NAMES[:1])
+    with FeatureCache(recipe()) as cache:
+        assert cache.known(NAMES) == set()
 
 
 def test_a_flipped_byte_costs_only_its_row(caplog: pytest.LogCaptureFixture) -> None:

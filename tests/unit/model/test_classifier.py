@@ -110,7 +110,7 @@ def test_an_unreadable_image_is_reported_in_its_place(
 ) -> None:
     text = tmp_path / "text.jpg"
     text.write_text("no image")
-    images = [files[0], text, tmp_path / "absent.png", np.zeros((4, 4), np.uint8), files[1]]
+    images = [files[0], text, tmp_path / "absent.png", np.zeros((4, 4)), files[1]]
     found = classifier.predict(images)
     assert [label is None for label in found.labels] == [False, True, True, True, False]
     assert [bool(entry.error) for entry in found] == [False, True, True, True, False]

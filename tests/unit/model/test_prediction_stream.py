@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.data.image_inputs import Image
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted
-from manyheads.model.prediction import Image, Prediction
+from manyheads.model.prediction import Prediction
 from manyheads.model.prediction_stream import PredictionStream
 from tests.unit.features.fakes import IMAGE, image_files
 from tests.unit.model.networks import BATCH, FakeNetwork, told

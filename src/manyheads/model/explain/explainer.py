@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32
 
+from manyheads.data.image_inputs import Named
 from manyheads.data.name_rules import class_name
 from manyheads.data.threads import check_stop
 from manyheads.errors import BackboneError, ModelError, SettingError
@@ -16,10 +17,11 @@ from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.model.explain.explanation import Explanation, Explanations
 from manyheads.model.explain.grids import Parts, parts_of
 from manyheads.model.explain.maps import Grid, activation_map, occlusion_map, pooled
-from manyheads.model.explain.sources import WORK, Decoded, Source, batches, listed, name_of
+from manyheads.model.explain.sources import WORK, Decoded, batches, listed
 
 if TYPE_CHECKING:
-    from manyheads.model.classifier import Classifier, Image
+    from manyheads.data.image_inputs import Image
+    from manyheads.model.classifier import Classifier
 
 AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
 
@@ -57,12 +59,12 @@ class Explainer:
                     cells = self._cells(grids)
                     self._check(part, head, grids, stop)
                 for place, grid in zip(part.places, grids, strict=True):
-                    entries[place] = self._entry(place, sources[place], head, grid, wanted)
+                    entries[place] = self._entry(sources[place], head, grid, wanted)
                 if progress is not None:
                     progress(len(entries) + len(unreadable), len(sources))
             check_stop(WORK, stop)
             for place, reason in unreadable.items():
-                entries[place] = self._unread(place, sources[place], reason)
+                entries[place] = self._unread(sources[place], reason)
         return Explanations(cells, [entries[place] for place in range(len(sources))])
 
     def _index(self, target: str | None) -> int | None:
@@ -107,15 +109,13 @@ class Explainer:
                 "export the model again from its run folder",
             )
 
-    def _entry(
-        self, place: int, source: Source, head: Parameters, grid: Grid, wanted: int | None
-    ) -> Explanation:
+    def _entry(self, image: Named, head: Parameters, grid: Grid, wanted: int | None) -> Explanation:
         classes, answer = self._classifier.classes, _answer(head, grid)
         best = int(answer.argmax())
         target = best if wanted is None else wanted
         return Explanation(
-            image=name_of(place, source),
-            source=source,
+            image=image.name,
+            source=image.source,
             settings=self._classifier.card.image,
             label=classes[best],
             confidence=float(answer[best]),
@@ -124,11 +124,9 @@ class Explainer:
             cam=activation_map(head, grid, target),
         )
 
-    def _unread(self, place: int, source: Source, reason: str) -> Explanation:
+    def _unread(self, image: Named, reason: str) -> Explanation:
         settings = self._classifier.card.image
-        return Explanation(
-            image=name_of(place, source), source=source, settings=settings, error=reason
-        )
+        return Explanation(image=image.name, source=image.source, settings=settings, error=reason)
 
 
 def _answer(head: Parameters, grid: Grid) -> Float32[np.ndarray, "classes"]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from manyheads.data.images import load_thumbnail
+from manyheads.data.image_inputs import Source, natural_size, square_of
 from manyheads.errors import ImageError
 from manyheads.model.explain.maps import METHODS, Map
 from manyheads.model.explain.overlay import ALPHA, overlay, shared_limit
-from manyheads.model.explain.sources import Source, decoded
 from manyheads.settings import ImageSettings, choice
 
 SIDE = 320  # pixels
@@ -52,11 +50,8 @@ class Explanation:
 
         Raises `ImageError` if the image cannot be read any more.
         """
-        pixels = decoded(self.source, self.settings, self.image)
-        if isinstance(self.source, Path):
-            width, height = load_thumbnail(self.source, side, exif=self.settings.exif).size
-        else:
-            height, width = self.source.shape[:2]
+        pixels = square_of(self.source, self.settings, self.image)
+        width, height = natural_size(self.source, self.settings, side)
         scale = side / max(width, height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)

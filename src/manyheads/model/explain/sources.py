@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.data.images import load_pixels, square_pixels
+from manyheads.data.image_inputs import Image, Named, each_of, named, square_of
 from manyheads.data.threads import map_in_threads
 from manyheads.errors import ImageError
 from manyheads.settings import ImageSettings
 
-Source = Path | UInt8[np.ndarray, "rows columns 3"]
 Square = UInt8[np.ndarray, "size size 3"]
 WORK = "explaining"
 
@@ -27,27 +25,13 @@ class Decoded(NamedTuple):
     pixels: UInt8[np.ndarray, "n size size 3"]
 
 
-def listed(images: str | Source | Iterable[str | Source]) -> list[Source]:
-    """One image or many as a list of paths and arrays."""
-    if isinstance(images, str | Path) or (isinstance(images, np.ndarray) and images.ndim != 4):
-        images = [images]
-    return [each if isinstance(each, np.ndarray) else Path(each) for each in images]
-
-
-def name_of(place: int, source: Source) -> str:
-    """What an image is called: its path, or `array 3`."""
-    return str(source) if isinstance(source, Path) else f"array {place}"
-
-
-def decoded(source: Source, settings: ImageSettings, name: str) -> Square:
-    """The pixels as the model takes them; raises `ImageError` if they cannot be read."""
-    if isinstance(source, Path):
-        return load_pixels(source, settings, name)
-    return square_pixels(source, settings, name)
+def listed(images: Image | Iterable[Image]) -> list[Named]:
+    """One image or many, each with its name."""
+    return [named(each, place) for place, each in enumerate(each_of(images))]
 
 
 def batches(
-    sources: Sequence[Source],
+    sources: Sequence[Named],
     settings: ImageSettings,
     size: int,
     unreadable: dict[int, str],
@@ -60,7 +44,8 @@ def batches(
 
     def attempt(place: int) -> Square | ImageError:
         try:
-            return decoded(sources[place], settings, name_of(place, sources[place]))
+            name, source = sources[place]
+            return square_of(source, settings, name)
         except ImageError as error:
             return error
 

@@ -1,0 +1,315 @@
+"""Bytes → an image as Pillow has it: known by its content, within a limit of memory.
+
+Pillow refuses images by their pixels; what counts is the memory. So images are opened by Pillow's
+own decoders without that check, what decoding takes is estimated from the header, and all threads
+together stay within `image_memory.memory_limit`. A JPEG of more than `PLAIN_PIXELS` is decoded at
+a half, a quarter or an eighth of its size; whatever has fewer pixels is decoded as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from manyheads.data.endings import jpeg_scan, lacks_end, mended
+from manyheads.data.image_memory import memory_for, memory_limit
+from manyheads.data.png_text import without_large_text
+from manyheads.errors import ImageError, ImageLimitError, SettingError
+
+PLAIN_PIXELS = 89_478_485  # Pillow's own limit, which was manyheads' once
+KINDS = "a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
+
+# Imported by name, because Pillow would load all of its fifty formats to find the rarer of these.
+_FORMATS = tuple(
+    str(plugin.format)
+    for plugin in (
+        JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile, WebPImagePlugin.WebPImageFile,
+        BmpImagePlugin.BmpImageFile, GifImagePlugin.GifImageFile, TiffImagePlugin.TiffImageFile,
+        AvifImagePlugin.AvifImageFile,
+    )
+)  # fmt: skip
+_OF_HEIC = (
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"hevm",
+    b"hevs",
+    b"mif1",
+    b"msf1",
+)
+_OF_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel; others: 4
+_COPIES = {"WEBP": 4, "GIF": 3, "AVIF": 3, "HEIF": 3}  # that a decoder holds of the image
+_TO_RGB = 8  # bytes of a pixel for the image in RGB, and for that turned upright
+_COEFFICIENTS = 6  # bytes of a pixel in a JPEG that has several scans
+_REDUCED = (2, 4, 8)
+_OPPOSITE = {"B": "L", "L": "B"}  # of two bytes, the first is the upper half, or the lower
+_NATIVE = "L" if sys.byteorder == "little" else "B"
+_GREY = "LA;16B"
+_ORIENTATION, _PHOTOMETRIC, _PLANES, _BITS, _FORMAT = 0x0112, 0x0106, 0x011C, 0x0102, 0x0153
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded image, and what was special about its file.
+
+    `size` is as stored, in pixels. Of images with more than 8 bits in each of several channels,
+    Pillow keeps the upper half of 16: `packed` says so, and `lower` is the other half if it was
+    asked for. `cut`: the file lacks its end, but no pixel. `turned`: its decoder has already turned
+    the image as its camera recorded. `white_is_zero`: its values mean darkness. `unsigned`: they
+    are of 32 bits, and Pillow has those above 2^31 as negative ones.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    cut: bool = False
+    turned: bool = False
+    packed: bool = False
+    lower: Image.Image | None = None
+    white_is_zero: bool = False
+    unsigned: bool = False
+
+    @property
+    def large(self) -> bool:
+        """Whether it has more than `PLAIN_PIXELS`, as stored."""
+        return self.size[0] * self.size[1] > PLAIN_PIXELS
+
+
+@contextmanager
+def decoded(source: Path | bytes, name: str, *, both_halves: bool = False) -> Iterator[Decoded]:
+    """The decoded image; its share of the memory is held until the context is left.
+
+    Whatever goes wrong, inside the context too, is an `ImageError` that names it.
+    """
+    with ExitStack() as held:
+        try:
+            data = read_bytes(source, name)
+            if not data:
+                raise refused(name, "an empty file")
+            _silence_pillow()
+            yield _Decoder(name, both_halves, held).decode(data)
+        except (ImageError, SettingError):
+            raise
+        except MemoryError as error:
+            raise ImageLimitError(
+                f"memory to decode {name}", "too little", "make the image smaller"
+            ) from error
+        except Image.DecompressionBombError as error:
+            raise refused(name, "more pixels than Pillow decodes in this format") from error
+        # Decoders meet hostile bytes with a dozen kinds of exception, SyntaxError among them.
+        except Exception as error:
+            raise damaged(name, error) from error
+
+
+def read_bytes(source: Path | bytes, name: str) -> bytes:
+    """The bytes of an ordinary file; raises `ImageError` if it cannot be read."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        about = source.stat()
+        # A pipe would be waited for, and a device may have no end.
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise refused(name, "no ordinary file")
+        if about.st_size > memory_limit():
+            with memory_for(about.st_size, name, f"{about.st_size:,} bytes"):
+                pass
+        return source.read_bytes()
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise ImageError(f"to read {name}", found, "check the file and its permissions") from error
+
+
+def refused(name: str, found: str) -> ImageError:
+    """The error for what is no image."""
+    return ImageError(f"{name} to be {KINDS}", found, "replace the file or remove it")
+
+
+def damaged(name: str, error: Exception) -> ImageError:
+    """The error for what is no whole image."""
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return refused(name, f"a damaged or truncated one ({reason})")
+
+
+class _Decoder:
+    """Decodes one file, and once more with another end if it lacks its own."""
+
+    def __init__(self, name: str, both_halves: bool, held: ExitStack) -> None:
+        self._name, self._both, self._held, self._claimed = name, both_halves, held, False
+
+    def decode(self, data: bytes) -> Decoded:
+        cut = lacks_end(data)
+        try:
+            found = self._attempt(data)
+        except (ImageError, SettingError, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception as error:
+            again = None
+            if "MAX_TEXT" in str(error):
+                again = self._attempt(without_large_text(data))
+            elif cut:
+                again = mended(data, self._attempt, lambda each: each.image)
+            if again is None:
+                raise
+            found = again
+        return replace(found, cut=cut)
+
+    def _attempt(self, data: bytes) -> Decoded:
+        image = _identified(data)
+        if image is None:
+            raise _unknown(self._name, data)
+        halves = 2 if self._both and _raw_mode(image) else 1
+        if not self._claimed:
+            width, height = image.size
+            what = f"{width:,} × {height:,} pixels"
+            self._held.enter_context(memory_for(halves * _needed(image, data), self._name, what))
+            self._claimed = True
+        lower = _lower_half(image, data) if halves == 2 else None
+        return _loaded(image, lower)
+
+
+def _identified(data: bytes) -> ImageFile.ImageFile | None:
+    for name in _FORMATS:
+        factory, accept = Image.OPEN[name]
+        accepted = accept is None or accept(data[:16])
+        if isinstance(accepted, str) or not accepted:
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
+    return _heic(data)
+
+
+def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> Decoded:
+    found, many = described(image), image.width * image.height
+    if many > PLAIN_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
+        scale = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
+        image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+    if many > PLAIN_PIXELS and isinstance(image, TiffImagePlugin.TiffImageFile):
+        # What is there already is not measured by Pillow's limit.
+        image.im = Image.core.new(image.mode, image._tile_size)
+    grey = _raw_mode(image) == _GREY
+    image.load()
+    if lower is not None:
+        lower.load()
+        if grey:
+            _, values, _, opacity = lower.split()
+            lower = Image.merge("RGBA", (values, values, values, opacity))
+    return replace(found, lower=lower)
+
+
+def described(image: Image.Image) -> Decoded:
+    """What is special about an opened image, before its pixels are decoded."""
+    found = Decoded(image, image.size, packed=bool(_raw_mode(image)))
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return found
+    tags = image.tag_v2
+    if tags.get(_PLANES) == 2 and max(tags.get(_BITS) or (8,)) > 8:
+        raise ValueError("channels of more than 8 bits in planes of their own")
+    return replace(
+        found,
+        turned=tags.get(_ORIENTATION, 1) in range(2, 9),
+        white_is_zero=tags.get(_PHOTOMETRIC) == 0 and image.mode[0] in "IF",
+        unsigned=image.mode == "I" and 1 in (tags.get(_FORMAT) or (1,)),
+    )
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How several channels of 16 bits lie in the file, as Pillow names it; "" if there are none."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode[0] in "IF":
+        return ""
+    args = tiles[0].args
+    found = args if isinstance(args, str) else str(args[0]) if args else ""
+    return found if found[-4:-1] == ";16" else ""
+
+
+def _lower_half(image: Image.Image, data: bytes) -> ImageFile.ImageFile:
+    """The same file, to be decoded into the lower 8 of the 16 bits of each channel."""
+    other, raw = _identified(data), _raw_mode(image)
+    assert other is not None
+    if raw.startswith("RGBa"):
+        raise ValueError("16 bits with premultiplied transparency have no depth")
+    byte_order = _NATIVE if raw.endswith("N") else raw[-1]
+    # Grey and opacity are four bytes, which are taken one by one.
+    raw = "RGBA" if raw == _GREY else f"{raw[:-1]}{_OPPOSITE[byte_order]}"
+    tiles = []
+    for tile in other.tile:
+        args = raw if isinstance(tile.args, str) else (raw, *(tile.args or ())[1:])
+        tiles.append(tile._replace(args=args))
+    other.tile = tiles
+    return other
+
+
+def _needed(image: Image.Image, data: bytes) -> int:
+    """The bytes that decoding it takes, beside those of the file."""
+    many = image.width * image.height
+    stored = _NARROW.get(image.mode, 4) * _COPIES.get(image.format or "", 1)
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        deep = image.mode[0] in "IF" or bool(_raw_mode(image))
+        return many * (stored + (_TO_RGB if many <= PLAIN_PIXELS else 4 * deep))
+    scans = _COEFFICIENTS * many if jpeg_scan(data).whole else 0
+    return min(many, PLAIN_PIXELS) * (stored + _TO_RGB) + scans
+
+
+def _heic(data: bytes) -> ImageFile.ImageFile | None:
+    if not _is_heic(data):
+        return None
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        return None
+    try:
+        return HeifImageFile(io.BytesIO(data), "")
+    except SyntaxError:
+        return None
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _OF_HEIC
+
+
+def _unknown(name: str, data: bytes) -> ImageError:
+    if _is_heic(data) and find_spec("pillow_heif") is None:
+        extra = "pip install 'manyheads[heif]'"
+        return ImageLimitError(
+            f"{name} to be {KINDS}", f"a HEIC image, which needs an extra: {extra}",
+            "install that, or convert the file",
+        )  # fmt: skip
+    if data.startswith(_OF_TIFF):
+        return refused(name, "a TIFF of a kind that Pillow does not decode, or too little of one")
+    return refused(name, "none of these, or too little of one")
+
+
+def _silence_pillow() -> None:
+    """Keep Pillow's remarks on odd metadata off the screen: what matters is an `ImageError`.
+
+    `warnings.catch_warnings` is not safe in threads, so one filter is put in place and stays.
+    """
+    if not any(
+        f[0] == "ignore" and getattr(f[3], "pattern", "") == "PIL" for f in warnings.filters
+    ):
+        warnings.filterwarnings("ignore", module="PIL")
