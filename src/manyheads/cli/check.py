@@ -90,29 +90,29 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
 
 
 def _print(report: CheckReport, found: findings.Findings) -> None:
-    from manyheads.cli import tables
-    from manyheads.study.space import counted
+    from manyheads.cli import narrow, tables
+    from manyheads.words import counted
 
-    print(
-        f"{report.name}: {report.images:,} images, {len(report.classes)} classes, {report.layout}\n"
-    )
+    images, classes = counted(report.images, "image"), counted(len(report.classes), "class")
+    narrow.print_lines([f"{report.name}: {images}, {classes}, {report.layout}", ""])
     tables.print_table(_class_table(report))
     print()
     for name, extent in (("width", report.widths), ("height", report.heights)):
         print(f"{name:8} {extent.least} to {extent.greatest} pixels, median {extent.median:g}")
-    print(f"formats  {_counts(report.formats)}; modes {_counts(report.modes)}")
+    lines = [f"formats  {_counts(report.formats)}; modes {_counts(report.modes)}"]
     if report.rotated:
-        print(f"rotated  {report.rotated:,} images by the camera's note (honoured; --no-exif: not)")
+        images = counted(report.rotated, "image")
+        lines.append(f"rotated  {images} by the camera's note (honoured; --no-exif: not)")
     if report.left_out:
-        print(f"left out {report.left_out}")
+        lines.append(f"left out {report.left_out}")
+    narrow.print_lines(lines)
     findings.show(found)
     print()
     if not report.problems:
         print("No problems found.")
         return
     print(f"{counted(len(report.problems), 'problem')}, the most serious first:")
-    for problem in report.problems:
-        print(f"- {problem}")
+    narrow.print_lines([f"- {problem}" for problem in report.problems])
 
 
 def _class_table(report: CheckReport) -> Table:

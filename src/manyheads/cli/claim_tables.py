@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from manyheads.claims.ground import ClaimListener, Cost
-from manyheads.cli import tables
+from manyheads.cli import narrow, tables
 from manyheads.cli.screen import Meter, Screen, basis_words, clock
 from manyheads.evidence.claim_words import epochs_words, estimate_words, way_words
 from manyheads.study.space import counted
@@ -48,12 +48,12 @@ def cost_words(cost: Cost) -> str:
 def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
     """The scores of every way to answer, the comparisons, the verdict."""
     single, loss = claim.accuracy, claim.log_loss
-    print(
+    narrow.print_lines([
         f"{counted(claim.masks, 'single subnetwork')} of each head: accuracy {single.mean:.3f} on "
         f"average, from {single.lowest:.3f} to {single.highest:.3f} (middle 80 %: "
         f"{single.tenth:.3f} to {single.ninetieth:.3f}); log loss {loss.mean:.3f}, from "
-        f"{loss.lowest:.3f} to {loss.highest:.3f}\n"
-    )
+        f"{loss.lowest:.3f} to {loss.highest:.3f}", "",
+    ])  # fmt: skip
     table = _table(
         ("", "of"), ("accuracy [95 %]", "log loss [95 %]", "calibration error", "members disagree")
     )
@@ -65,7 +65,7 @@ def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
             way_words(way.kind, way.size), of, _interval(way.accuracy), _interval(way.log_loss),
             _interval(way.ece), "–" if way.disagreement is None else _share(way.disagreement),
         )  # fmt: skip
-    tables.print_table(table)
+    tables.print_table(table, names=2)
     print()
     table = _table(
         ("metric", "first", "second"), ("first − second [95 %]", "p (Holm)"), ("the first is",)
@@ -75,7 +75,7 @@ def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
             each.metric, way_words(each.first, each.first_size), way_words(each.second, 1),
             estimate_words(each.metric, each.difference), f"{each.p:.3f}", each.outcome,
         )  # fmt: skip
-    tables.print_table(table)
+    tables.print_table(table, names=3, marks=1)
     _print_end(claim.sentences, folder, "ensemble")
 
 
@@ -106,18 +106,17 @@ def print_longer(claim: LongerClaim, folder: RunFolder) -> None:
                 each.metric, names[each.first], names[each.second],
                 epochs_words(each.difference), f"{each.p:.3f}", each.outcome,
             )  # fmt: skip
-        tables.print_table(table)
+        tables.print_table(table, names=3, marks=1)
         if (rest := len(claim.contrasts) - _MAX_ROWS) > 0:
-            print(f"… {rest:,} more in {folder.claims / 'longer.json'}")
+            narrow.print_lines([f"… {rest:,} more in {folder.claims / 'longer.json'}"])
     _print_end(claim.sentences, folder, "longer")
 
 
 def _print_end(sentences: Sequence[str], folder: RunFolder, name: str) -> None:
     first, *others = sentences
-    print(f"\nVerdict  {first}")
-    for sentence in others:
-        print(f"         {sentence}")
-    print(f"\nTables   {folder.claims / f'{name}.csv'}, {name}.json\n")
+    files = f"Tables   {folder.claims / f'{name}.csv'}, {name}.json"
+    lines = [f"Verdict  {first}", *(f"         {sentence}" for sentence in others)]
+    narrow.print_lines(["", *lines, "", files, ""])
 
 
 def _table(words: Sequence[str], numbers: Sequence[str], after: Sequence[str] = ()) -> Table:

@@ -30,7 +30,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG001 - quick
     """Run the command."""
-    from manyheads.cli import compare_tables, tables
+    from manyheads.cli import compare_tables, narrow, tables
     from manyheads.cli.closing import verdict_lines
     from manyheads.evidence.findings import read_findings, write_comparisons
     from manyheads.settings import plain
@@ -55,6 +55,6 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
         compare_tables.print_posteriors(validated, verdict.comparisons, posteriors)
     if best := list(compare_tables.best_lines(validated, verdict.best)):
         print(*best, sep="\n", end="\n\n")
-    print(*verdict_lines(findings, hints=True), sep="\n")
     written = "not written: the run folder is read-only" if folder.is_read_only else ""
-    print(f"\nTable    {written or folder.comparisons}")
+    table = f"Table    {written or folder.comparisons}"
+    narrow.print_lines([*verdict_lines(findings, hints=True), "", table])

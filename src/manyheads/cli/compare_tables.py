@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from manyheads.cli import tables
+from manyheads.cli import narrow, tables
 from manyheads.evidence.comparisons import COMPARED, ENDING
 from manyheads.evidence.wording import (
     METRIC_WORDS,
@@ -53,11 +53,13 @@ class Cells:
     def legend(self, candidates: Sequence[int]) -> Iterator[str]:
         """What the numbers of `candidates` stand for; nothing where cells hold values."""
         if candidates and not self._values:
-            yield "Candidates, by their numbers in results.csv"
+            title = "Candidates, by their numbers in results.csv"
+            yield from textwrap.wrap(title, narrow.line_width(_WIDTH))
             for candidate in sorted(set(candidates)):
                 yield from textwrap.wrap(
-                    f"{candidate:>5}  {self._full[candidate]}", _WIDTH, subsequent_indent=" " * 7
-                )
+                    f"{candidate:>5}  {self._full[candidate]}", narrow.line_width(_WIDTH),
+                    subsequent_indent=" " * 7, break_long_words=False,
+                )  # fmt: skip
             yield ""
 
 
@@ -74,8 +76,8 @@ def print_comparisons(
         if family is ends:
             print("At the end of training\n")
         for metric in _metrics(family):
-            print(_title(metric, family.margins))
-            tables.print_table(comparisons_table(cells, family.of(metric)[:MAX_ROWS]))
+            _print_line(_title(metric, family.margins))
+            tables.print_table(comparisons_table(cells, family.of(metric)[:MAX_ROWS]), names=2)
             _print_more(len(family.of(metric)), f"in {rest}")
             print()
         _print_wrapped(_adjusted(family))
@@ -114,7 +116,8 @@ def best_lines(validated: Validated, best: Sequence[BestSet]) -> Iterator[str]:
             f"By {METRIC_WORDS[found.metric]}: {names.listed(found.candidates, MAX_BEST)} "
             f"({len(found.candidates):,} of {found.compared:,}){cheapest}"
         )
-    lines = [line for each in said for line in textwrap.wrap(each, _WIDTH - 9)]
+    width = narrow.line_width(_WIDTH) - 9
+    lines = [line for each in said for line in textwrap.wrap(each, width, break_long_words=False)]
     return (f"{'' if place else 'Best':9}{line}" for place, line in enumerate(lines))
 
 
@@ -144,7 +147,7 @@ def print_posteriors(
             shares = map(percent, (each.better, each.equivalent, each.worse))
             table.add_row(cells.of(each.first), cells.of(each.second), *shares)
         print(METRIC_WORDS[metric].capitalize())
-        tables.print_table(table)
+        tables.print_table(table, names=2)
         _print_more(len(found), "with --json")
         print()
 
@@ -192,11 +195,16 @@ def _adjusted(comparisons: Comparisons) -> str:
 
 def _print_more(count: int, where: str) -> None:
     if count > MAX_ROWS:
-        print(f"… {count - MAX_ROWS:,} more {where}")
+        _print_line(f"… {count - MAX_ROWS:,} more {where}")
 
 
 def _print_wrapped(text: str) -> None:
-    print(textwrap.fill(text, _WIDTH), end="\n\n")
+    width = narrow.line_width(_WIDTH)
+    print(textwrap.fill(text, width, break_long_words=False), end="\n\n")
+
+
+def _print_line(text: str) -> None:
+    narrow.print_lines([text])
 
 
 def _table(cells: Cells) -> Table:

@@ -237,7 +237,7 @@ def show(found: Findings) -> None:
             f"{counted(len(similar.clusters), 'set')}, of {similar.images:,} different images"
         )
         if similar.pairs:
-            tables.print_table(_pair_table(similar))
+            tables.print_table(_pair_table(similar), names=3)
             _print_rest(similar.found)
     if (labels := found.labels) is not None:
         print(

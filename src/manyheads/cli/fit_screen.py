@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli import tables
+from manyheads.cli import narrow, tables
 from manyheads.cli.closing import next_lines
 from manyheads.cli.plan import data_lines, few_lines, overlap_lines
 from manyheads.cli.screen import Meter, Screen, clock, size_words
@@ -87,25 +87,23 @@ def show(fitted: Fitted) -> None:
     tables.print_table(_tried_table(fitted))
     best = fitted.tried[0]
     also = "all" if best.folds == fitted.folds else f"{best.folds}"
-    print(f"\nChosen     {best.words}")
-    print(
+    narrow.print_lines([
+        "", f"Chosen     {best.words}",
         "           by log loss on held-out images; by those of the other folds, "
-        f"{also} of {fitted.folds} folds choose it too"
-    )
-    for line in _expectation(fitted):
-        print(line)
+        f"{also} of {fitted.folds} folds choose it too",
+        *_expectation(fitted),
+    ])  # fmt: skip
     tables.print_table(_classes_table(fitted))
     size, card = size_words(fitted.model.stat().st_size), card_path(fitted.model).name
-    print()
-    for line in (
+    narrow.print_lines([
+        "",
         f"Model      {fitted.model} ({size}; {counted(fitted.heads, 'head')} in one, plain Keras "
         f"opens it; {card} says how to use it)",
         f"Record     {fitted.path / FILE}",
         f"Took       {clock(fitted.seconds)}, {counted(fitted.passes, 'backbone pass', 'es')}",
         "",
         *_next(fitted),
-    ):
-        print(line)
+    ])  # fmt: skip
 
 
 def _next(fitted: Fitted) -> list[str]:

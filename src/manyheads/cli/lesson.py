@@ -145,5 +145,5 @@ def _print(stages: list[Stage]) -> None:
         finished = stage.finished
         words = setting_words(stage.winner, finished.settings.grid.varying)
         print(f"{stage.name}, {finished.settings.epochs} epochs → {words} ({stage.rule})\n")
-        tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
+        tables.print_results(finished.result, finished.settings.grid.varying)
         print()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
+from manyheads.cli.narrow import wrapped
 from manyheads.pipeline import PlanListener
 
 if TYPE_CHECKING:
@@ -133,7 +134,11 @@ class Screen(PlanListener):
             self._live = None
 
     def note(self, text: str) -> None:
-        """Print a line between or above what is live."""
+        """Print a line between or above what is live, in a terminal broken between words."""
+        if self._console.is_terminal:
+            text = "\n".join(
+                "\n".join(wrapped(line, self._console.width)) for line in text.split("\n")
+            )
         self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def downloading(self, done: int, total: int) -> None:

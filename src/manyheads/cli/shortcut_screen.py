@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from manyheads.cli.narrow import print_lines
 from manyheads.cli.plan import backbone_line, data_lines, listed_words, training_words
 from manyheads.cli.screen import Screen, basis_words, clock, size_words
 from manyheads.cli.tables import print_table
@@ -77,10 +78,9 @@ def _cost_lines(plan: ShortcutPlan) -> list[str]:
 def print_result(checked: Checked) -> None:
     """Print a table for each measure, the verdict, and where everything lies."""
     for table in shortcut_tables(checked.record):
-        print(f"\n{table.caption}")
-        print_table(_drawn(table))
-    for line in result_lines(checked):
-        print(line)
+        print_lines(["", table.caption])
+        print_table(_drawn(table), names=table.names)
+    print_lines(result_lines(checked))
 
 
 def _drawn(table: content.Table) -> Table:

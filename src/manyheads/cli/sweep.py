@@ -154,21 +154,22 @@ def _run_until_decided(
 
 def show(finished: Finished, *, as_json: bool = False) -> None:
     """Print what a finished study came to and what to do with it."""
-    from manyheads.cli import tables
+    from manyheads.cli import narrow, tables
     from manyheads.cli.closing import closing_lines
 
     if as_json:
         tables.print_json(tables.results_json(finished))
         return
-    print(f"\n{_scores_words(finished)}")
+    narrow.print_lines(["", _scores_words(finished)])
     if (count := len(finished.settings.grid)) > tables.MAX_ROWS:
         print(f"The best {tables.MAX_ROWS} of {count:,} candidates, best first")
     if finished.settings.patience is not None:
-        print("A trial's last epochs are those before its patience ended, not the same for all")
+        narrow.print_lines(
+            ["A trial's last epochs are those before its patience ended, not the same for all"]
+        )
     print()
-    tables.print_table(tables.results_table(finished.result, finished.settings.grid.varying))
-    for line in [*tables.unshown(finished.result), *closing_lines(finished)]:
-        print(line)
+    tables.print_results(finished.result, finished.settings.grid.varying)
+    narrow.print_lines([*tables.unshown(finished.result), *closing_lines(finished)])
 
 
 def _scores_words(finished: Finished) -> str:
@@ -177,13 +178,18 @@ def _scores_words(finished: Finished) -> str:
 
     settings = finished.settings
     images = validation_counts(settings, finished.dataset)[1]
+    repeats = settings.repeats or 1
     trials = [counted(settings.seeds, "seed")] if settings.seeds > 1 else []
-    where = "validation images"
+    trials += [counted(repeats, "repeat")] if repeats > 1 else []
+    where, mean = "validation image", "mean"
     if settings.folds is not None:
-        where = "images for training and validation, each when it was left out"
-        trials.append(counted(settings.divisions, "fold"))
-    spread = f"mean ± standard deviation over {' × '.join(trials)}" if trials else "one seed each"
-    return f"Scores on the {images:,} {where}, {spread}"
+        # How hard a fold is, all candidates share: it is no reason to doubt their differences.
+        mean = f"mean over {counted(settings.folds, 'fold')}"
+    spread = f"{mean} ± standard deviation over {' × '.join(trials)}" if trials else "one seed each"
+    if settings.folds is not None:
+        left = "image" if images == 1 else "images"
+        return f"Scores on the {images:,} {left} that each of the folds left out in turn, {spread}"
+    return f"Scores on the {counted(images, where)}, {spread}"
 
 
 def _print_plan(

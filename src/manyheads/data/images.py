@@ -15,8 +15,6 @@ from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
 from manyheads.settings import ImageSettings
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-
 _AT_ONCE = 1 << 22  # pixels of a large image that are converted at a time
 _FINER = 2  # how much finer than wanted a large image stays, at least, until it is resized
 _ORIENTATION = 0x0112

@@ -147,7 +147,8 @@ def _summary(
             outcomes.append(Outcome(record.trial, record.epoch, curve))
         failed += record.state == "failed"
     epochs = settings.grid[candidate - 1].epochs
-    return summarise(candidate, settings.select, outcomes, failed, epochs)
+    folds = settings.folds or 1
+    return summarise(candidate, settings.select, outcomes, failed, epochs, folds)
 
 
 def _rung_of(settings: StudySettings, records: Iterable[TrialRecord]) -> int:

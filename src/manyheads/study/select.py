@@ -6,8 +6,9 @@ chose flatters it; that is why a test set is for reporting and validation is not
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from manyheads.heads.bank import Metrics, fixed_epoch, rank_epoch
@@ -99,6 +100,8 @@ class Spread:
 class CandidateResult:
     """What a candidate's trials came to; `best` is None when every one of them failed.
 
+    `apart` has each measure's mean with its deviation between seeds (and repeats) of the mean over
+    folds: how hard a fold is, which all candidates share, has no part in it.
     A pruned candidate was trained to epoch `pruned_after` (None: to its end). Its measures are of
     that short curve, and it has none that speak of the end of training.
     """
@@ -109,17 +112,26 @@ class CandidateResult:
     measures: dict[str, Spread]
     best: Outcome | None
     pruned_after: int | None = None
+    apart: dict[str, Spread] = field(default_factory=dict)
 
     def pruned(self, after: int) -> CandidateResult:
         """The same of a candidate that was pruned, less what would look comparable and is not."""
         measures = {n: spread for n, spread in self.measures.items() if n not in _OF_THE_END}
-        return replace(self, measures=measures, pruned_after=after)
+        apart = {name: spread for name, spread in self.apart.items() if name in measures}
+        return replace(self, measures=measures, pruned_after=after, apart=apart)
 
 
 def summarise(
-    candidate: int, rule: str, outcomes: Sequence[Outcome], failed: int, epochs: int
+    candidate: int,
+    rule: str,
+    outcomes: Sequence[Outcome],
+    failed: int,
+    epochs: int,
+    folds: int = 1,
 ) -> CandidateResult:
     """A candidate's result from its finished trials and the number of failed ones.
+
+    Each division has so many `folds`.
 
     `epochs` is how many a whole trial has. A mean over the last ten is left out where a trial
     ended early with fewer.
@@ -128,12 +140,26 @@ def summarise(
     short = any(len(outcome.curve) < min(LAST_EPOCHS, epochs) for outcome in outcomes)
     names = [name for name in MEASURES if not (short and name == "last_ten_val_accuracy")]
     measures = {name: Spread.of([table[name] for table in tables]) for name in names if tables}
+    whole: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, outcome in enumerate(outcomes):
+        whole[outcome.trial.seed, outcome.trial.fold // folds].append(place)
+    units = [places for places in whole.values() if len(places) == folds]
+    apart = {
+        name: Spread(
+            spread.mean,
+            Spread.of([fmean(tables[p][name] for p in unit) for unit in units]).deviation
+            if units
+            else None,
+        )
+        for name, spread in measures.items()
+    }
     best = max(
         outcomes,
         key=lambda o: (rank_epoch(rule, o.epoch, o.chosen), -o.trial.number),
         default=None,
     )
-    return CandidateResult(candidate, len(outcomes) + failed, failed, measures, best)
+    trials = len(outcomes) + failed
+    return CandidateResult(candidate, trials, failed, measures, best, apart=apart)
 
 
 def rank_candidate(rule: str, result: CandidateResult) -> tuple[float, ...]:

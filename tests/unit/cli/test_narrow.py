@@ -1,0 +1,178 @@
+"""Tables and lines in narrow terminals: nothing is lost, nothing breaks inside words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import pytest
+from rich.text import Text
+
+from manyheads.cli import compare_tables, tables
+from manyheads.cli.narrow import print_lines, wrapped
+from manyheads.cli.shortcut_screen import _drawn
+from manyheads.evidence.comparisons import compare
+from manyheads.report.shortcut_section import shortcut_tables
+from manyheads.study.space import Grid, setting_words
+from tests.shortcuts import record
+from tests.unit.cli.test_compare_tables import study
+from tests.unit.cli.test_tables import made_up
+
+WIDTHS = (40, 60, 80, 120)
+RATES = tuple(number / 100 for number in range(20))
+
+
+@pytest.fixture
+def shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """The lines that something prints in a terminal of a width."""
+
+    def run(width: int, printing: Callable[[], object]) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        printing()
+        text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+        return [line.rstrip() for line in text.splitlines()]
+
+    return run
+
+
+def grid(candidates: int, several: bool) -> Grid:
+    if not several:
+        return Grid((0.01,), (10,), RATES[:candidates])
+    if candidates == 1:
+        return Grid((0.01,), (10,), (0.5,))
+    sizes = (0, 1000) if candidates == 4 else (10, 100, 1000, 64, 32)
+    rates = (0.0001, 0.01) if candidates == 4 else (0.0001, 0.001, 0.01, 0.1)
+    return Grid(rates, sizes, (0.5,))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("candidates", [1, 4, 20])
+@pytest.mark.parametrize("several", [False, True])
+def test_scores_keep_every_column_and_the_mark(
+    width: int, candidates: int, several: bool, shown: Callable[..., list[str]]
+) -> None:
+    settings = grid(candidates, several)
+    peaks = [[0.5 + number / 100, 0.61 + number / 100] for number in range(candidates)]
+    result = made_up(settings, peaks, [0] * candidates)
+    lines = shown(width, lambda: tables.print_results(result, settings.varying))
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    words = " ".join(text.split())
+    names = settings.varying or ("learning_rate", "size_inner", "droprate")
+    for name in names:
+        assert name in text or name.replace("_", "_ ") in words or name.split("_")[0] in words
+    heads = " ".join(line for line in lines if "±" not in line)
+    assert heads.count("val_accuracy") >= 2
+    assert heads.count("val_loss") >= 2
+    assert heads.count("best epoch") >= 2
+    assert all(title in heads for title in ("last ten", "last epoch", "chosen"))
+    for entry in result.in_order:  # every number of every candidate
+        for name in ("peak_val_accuracy", "min_val_loss"):
+            spread = entry.apart[name]
+            assert f"{spread.mean:.3f}" in text
+    rows = [line for line in lines if line.endswith("selected")]
+    assert rows
+    best = settings[result.ranking[0].candidate - 1]
+    number = str(result.ranking[0].candidate)
+    first = setting_words(best, settings.varying or names).split()[1].rstrip(",")
+    assert all(row.split()[0] in (first, number) for row in rows)
+    assert "…" not in text
+
+
+def test_wide_terminals_keep_what_they_have(shown: Callable[..., list[str]]) -> None:
+    settings = grid(4, several=False)
+    result = made_up(settings, [[0.5, 0.6]] * 4, [0] * 4)
+    lines = shown(120, lambda: tables.print_results(result, settings.varying))
+    assert "0.550 ± 0.071" in lines[3]
+    assert len([line for line in lines if "±" in line]) == 4
+    narrower = shown(80, lambda: tables.print_results(result, settings.varying))
+    assert len([line for line in narrower if "±" in line]) == 4  # still one table
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "name", ["droprate 0.{}", "learning_rate 0.01, size_inner 1{}, droprate 0"]
+)
+def test_comparisons_keep_every_column(
+    width: int, name: str, shown: Callable[..., list[str]]
+) -> None:
+    validated = study(name=name)
+    found = compare(validated)
+    lines = shown(
+        width,
+        lambda: compare_tables.print_comparisons(validated, found, None, "RUN/comparisons.csv"),
+    )
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    outcomes = r"(undecided|better|worse|equivalent)( +[\d,]+)*$"
+    rows = [line for line in lines if re.search(outcomes, line)]
+    assert len(rows) == len(found.entries)
+    intervals = re.findall(r"[\d.]+ \[\S+, \S+\]", told(lines))
+    assert len(intervals) == len(found.entries)
+    for entry in found.entries:
+        assert ("<0.001" if entry.p_holm < 0.001 else f"{entry.p_holm:.3f}") in text
+
+
+def told(lines: Sequence[str]) -> str:
+    return " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_other_tables_lose_no_word(width: int, shown: Callable[..., list[str]]) -> None:
+    for table in shortcut_tables(record()):
+        lines = shown(width, lambda table=table: tables.print_table(_drawn(table), names=2))
+        assert max(map(len, lines)) <= width
+        for row in table.rows:
+            for cell in row[2:]:
+                assert cell in told(lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_names_are_folded_between_words_or_listed(
+    width: int, shown: Callable[..., list[str]]
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table("image", "label", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("share", justify="right")
+    rows = [
+        ("train/a/very/long/path/of/an/image-0001.jpg", "red panda of the mountains", "12.5 %"),
+        ("b.jpg", "[brackets] stay", "0.1 %"),
+    ]
+    for row in rows:
+        table.add_row(*map(Text, row))
+    lines = shown(width, lambda: tables.print_table(table))
+    for word in " ".join(cell for row in rows for cell in row).split():
+        assert any(word in line for line in lines), word
+    assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lines_break_between_words_behind_their_label(
+    width: int, shown: Callable[..., list[str]]
+) -> None:
+    line = "Data       clothing: 3,781 images, 10 classes, folder; train 3,068, validation 341"
+    lines = shown(width, lambda: print_lines([line, ""]))
+    assert told(lines) == told([line])
+    assert max(map(len, lines)) <= width
+    assert all(each.startswith(" " * 11) for each in lines[1:] if each)
+    command = "Next     manyheads predict runs/a/long/name/of/a/folder PHOTO.jpg --json"
+    assert wrapped(command, 40) == [command]
+
+
+def test_a_pipe_has_a_width_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    settings = grid(4, several=True)
+    result = made_up(settings, [[0.5, 0.6]] * 4, [0] * 4)
+    tables.print_results(result, settings.varying)
+    lines = capsys.readouterr().out.splitlines()
+    assert 80 < max(map(len, lines)) <= 120
+    print_lines(["word " * 60])
+    assert len(capsys.readouterr().out.splitlines()) == 1
