@@ -277,8 +277,10 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
                 grid["optimizer"] = [name for name in names if name != "adamw"]
             else:
                 grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
-        split = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
-        return {**document, "study": study, "grid": grid, "split": split}
+        new = {**document, "study": study, "grid": grid}
+        if "split" in document:  # its rule was once the only one
+            new["split"] = {"rule": FORMER_SPLIT_RULE, **document["split"]}
+        return new
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document
 
