@@ -137,13 +137,15 @@ def test_a_study_with_given_splits_goes_on_too(sweep: Sweep, photos: Path, monke
     assert "0 of 1 heads to train" in again.err
 
 
+def small_grid(views: int) -> Grid:
+    """One head for plain images, two for views."""
+    return Grid((0.01,), (4,), (0.5,), views=(1, 2)[:views], epochs=(2,))
+
+
 def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(
     command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def grid(views: int) -> Grid:
-        return Grid((0.01,), (4,), (0.5,), views=(1, 2)[:views], epochs=(2,))
-
-    monkeypatch.setattr(arms, "search_grid", grid)
+    monkeypatch.setattr(arms, "search_grid", small_grid)
     root = image_folder({"cat": 23, "dog": 17})
     split = SplitSettings(test=0.2, rule="place")
     former = FitSettings(data=str(root.absolute()), heads=2, folds=2, size=71, split=split)
@@ -212,6 +214,20 @@ def test_a_class_that_only_validates_is_refused(sweep: Sweep, image_folder: Fold
         sweep(image_folder(counts | {"validation/hat": 2})),
         "every class among the train images", "none of 'hat'", "add train images of 'hat'",
     )  # fmt: skip
+
+
+def test_a_fit_says_it_too(
+    command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arms, "search_grid", small_grid)
+    root = image_folder({"train/cat": 6, "train/dog": 6})
+    shutil.copytree(root / "train", root / "validation")
+    said = command("fit", root, "--heads", 2, "--folds", 2, "--image-size", 71)
+    assert said.code == 0, said.err
+    assert (
+        "Overlap    all 12 validation images are training images too (same bytes); folds keep such "
+        "images together"
+    ) in said.err
 
 
 def test_validation_images_that_train_too_are_said_before_training(

@@ -286,8 +286,10 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
             else:
                 grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
         new = {**document, "study": study, "grid": grid}
+        new = {**document, "study": study, "grid": grid}
         if "split" in document:
             new["split"] = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
+        return new
         return new
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document

@@ -242,10 +242,17 @@ def test_one_class_and_continuous_targets_are_refused() -> None:
         quick().fit(X, np.linspace(0, 1, 150))
 
 
-def test_a_class_too_small_to_be_divided_is_refused() -> None:
+def test_a_class_of_one_sample_trains_where_others_are_held_out() -> None:
     labels = np.where(np.arange(150) == 0, 9, Y)
+    head = quick(validation_fraction=0.2).fit(X, labels)
+    assert 9 in head.classes_
+    assert np.isfinite(head.predict_proba(X)).all()
+
+
+def test_classes_too_small_to_be_divided_are_refused() -> None:
+    few = [0, 1, 50, 51]
     with pytest.raises(EstimatorError, match=r"both parts of a validation_fraction of 0\.2"):
-        quick(validation_fraction=0.2).fit(X, labels)
+        quick(validation_fraction=0.2).fit(X[few], Y[few])
 
 
 def test_a_head_that_diverges_is_an_error() -> None:
