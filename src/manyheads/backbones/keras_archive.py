@@ -110,7 +110,7 @@ def _end_of(opened: IO[bytes]) -> tuple[int, int, int]:
     opened.seek(max(0, end - 20))
     last = opened.read()
     if end < 0 or last[-_TAIL.size :][:4] != _END:
-        raise ValueError("no archive, or one with something behind it")
+        raise ValueError("no archive, or one that is cut short or has something behind it")
     _, here, count, size, directory, comment = _TAIL.unpack(last[-_TAIL.size :])
     lies = here != count or directory + size != end or size > _DIRECTORY
     if comment or lies or last[:4] == _LOCATOR_64:

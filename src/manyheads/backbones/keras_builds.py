@@ -146,6 +146,12 @@ def export(
     return {"features": int(inner.output_shape[1 if first else -1])}
 
 
+def grid_side(backbone: str, size: int) -> dict[str, int]:
+    """How many cells a side of the feature grid has, for images of `size` pixels."""
+    spec = registry.get(backbone)
+    return {"side": int(network(spec, size, CHANNELS_LAST, pooling=None).output_shape[1])}
+
+
 def write_program(
     spec: BackboneSpec, inner: keras.Model, data_format: str, target: Path, *, grid: bool = False
 ) -> None:
@@ -200,11 +206,12 @@ def _built(
     import keras
 
     shape = (3, size, size) if data_format == CHANNELS_FIRST else (size, size, 3)
+    width = {} if spec.width is None else {"alpha": spec.width}
     with _plain_settings(data_format), _nothing_loaded() as asked, warnings.catch_warnings():
         # Keras warns that weights for 224 pixels serve other sizes; that is intended here.
         warnings.simplefilter("ignore")
         model = getattr(keras.applications, spec.function)(
-            weights="imagenet", include_top=top, input_shape=shape, pooling=pooling
+            weights="imagenet", include_top=top, input_shape=shape, pooling=pooling, **width
         )
     return model, asked
 

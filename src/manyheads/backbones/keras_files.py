@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -83,6 +83,8 @@ def opened(file: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
     with hdf5.opened(file) as group:
         config = group.attrs.get("model_config")
         config = None if config is None else keras_archive.parsed(config)
+        if config is not None and "training_config" in group.attrs:
+            config["training_config"] = str(group.attrs["training_config"])
         yield config, group.get("model_weights", group)
 
 
@@ -113,6 +115,32 @@ def leaves(layers: list[dict[str, Any]], group: Any) -> Iterator[tuple[str, Arra
             variables = group[key]["vars"]
             arrays = [variables[str(index)][()] for index in range(len(variables))]
             yield layer_name(layer), arrays
+
+
+def layer_arrays(config: dict[str, Any], group: Any, path: Sequence[str]) -> Arrays:
+    """The arrays of one layer; `path` is its name behind those of the networks that it is in.
+
+    Raises `LookupError` if the file, as `opened` yields it, has none of that layer.
+    """
+    if _listed(group.attrs, "layer_names"):
+        kept = _grouped(path[0], group[path[0]])
+        named = [arrays for name, arrays in kept if name == path[-1]]
+        # Of a network around one layer, the names in a file may be the network's or the layer's.
+        if len(named) != 1 and len(kept) == 1:
+            named = [kept[0][1]]
+        if len(named) != 1:
+            raise KeyError(f"no arrays of {path[-1][:60]}")
+        return named[0]
+    layers, place = config["config"]["layers"], group
+    for name in path:
+        same = [each for each in _keyed(layers) if layer_name(each[0]) == name]
+        if not same:
+            raise KeyError(f"no arrays of {name[:60]}")
+        layer, key = same[0]
+        place = place["layers"][key]
+        layers = layer["config"].get("layers") or []
+    variables = place["vars"]
+    return [variables[str(index)][()] for index in range(len(variables))]
 
 
 def layer_name(layer: dict[str, Any]) -> str:

@@ -26,7 +26,8 @@ _MODULES = re.compile(
     r"|optimizers|optimizers\.schedules|dtype_policies))?"
     r"|keras\.src\.(models|engine|layers|applications|dtype_policies|ops\.(numpy|nn|image|math))(\.\w+)*)?"
 )
-_CLASS = re.compile(r"[A-Z]\w*|__keras_tensor__|__tuple__")
+_CLASS = re.compile(r"[A-Z]\w*|__(keras_tensor|tensor|tuple|ellipsis|slice)__")
+_OPERATIONS = {("keras.src.ops.core", "Cast")}  # others there call functions
 _SIZES = frozenset(
     {"units", "filters", "kernel_size", "strides", "dilation_rate", "pool_size", "size", "padding",
      "cropping", "depth_multiplier", "groups", "n", "input_dim", "output_dim", "shape",
@@ -90,7 +91,8 @@ def _h5_config(file: Path) -> dict[str, Any]:
 def _check_class(entry: dict[str, Any], file: Path, remedy: str) -> None:
     module, name = str(entry.get("module") or ""), str(entry["class_name"])
     registered = entry.get("registered_name")
-    plain = name not in _RUNNING and _CLASS.fullmatch(name) and _MODULES.fullmatch(module)
+    known = _MODULES.fullmatch(module) or (module, name) in _OPERATIONS
+    plain = name not in _RUNNING and _CLASS.fullmatch(name) and known
     if plain and registered in (None, name, f"Keras>{name}", f"keras>{name}"):
         return
     name = name if registered is None else str(registered)

@@ -38,7 +38,7 @@ class Normalisation:
     bgr: bool = False
 
 
-_NAMED = {
+NAMED = {
     mode.words: mode
     for mode in (
         Normalisation("tf", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
@@ -53,8 +53,8 @@ _NAMED = {
 def parse(words: str) -> Normalisation:
     """The preprocessing that `words` name; raises `SettingError`, with all of them, for others."""
     words = str(words).strip()
-    if words in _NAMED:
-        return _NAMED[words]
+    if words in NAMED:
+        return NAMED[words]
     given = _GIVEN.fullmatch(re.sub(r"\s", "", words))
     try:
         numbers = [float(text) for text in given.groups()] if given else []
@@ -83,7 +83,7 @@ def stated(words: str | None, file: str) -> str:
 
 def is_named(words: str) -> bool:
     """Whether `words` are a preprocessing of this module, and no function's name."""
-    return words in _NAMED or words.startswith("mean=")
+    return words in NAMED or words.startswith("mean=")
 
 
 def _listed(numbers: Sequence[float]) -> str:

@@ -6,7 +6,7 @@ Keras is not imported for any of them.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.backbones import normalisation
@@ -17,6 +17,19 @@ CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 
 # Keras refuses channels_first for these; everywhere else it spares OpenVINO the transposes.
 _ONLY_CHANNELS_LAST = ("convnext", "densenet", "nasnet")
+
+# What each module's `preprocess_input` does to pixels, in the words of `normalisation`; none where
+# the network's own first layers do it.
+_MODES = {
+    "convnext": "none",
+    "densenet": "torch",
+    "efficientnet": "none",
+    "efficientnet_v2": "none",
+    "mobilenet_v3": "none",
+    "resnet": "caffe",
+    "vgg16": "caffe",
+    "vgg19": "caffe",
+}
 
 _MIN_SIZES = {"inception_resnet_v2": 75, "inception_v3": 75, "xception": 71}
 
@@ -64,6 +77,14 @@ _TABLE = (
     ("xception", "Xception", "xception", 299),
 )
 
+# Narrower and wider ones of the same layers, as other tools have them: `mobilenet_v2_0.35`.
+_WIDTHS = {
+    "mobilenet": (0.25, 0.5, 0.75),
+    "mobilenet_v2": (0.35, 0.5, 0.75, 1.3, 1.4),
+    "mobilenet_v3_large": (0.75,),
+    "mobilenet_v3_small": (0.75,),
+}
+
 
 @dataclass(frozen=True)
 class BackboneSpec:
@@ -72,6 +93,7 @@ class BackboneSpec:
     `data_format` is the layout in which OpenVINO runs it fastest. A network of the user's own is in
     a `file` and has a stated `normalisation`; `NO_BACKBONE`, of features that were computed
     elsewhere, has neither these nor a module. One that is `fixed` takes its default size alone.
+    `width` is Keras's `alpha`: how many filters there are, as a share of the usual number.
     """
 
     name: str
@@ -83,6 +105,7 @@ class BackboneSpec:
     file: Path | None = None
     normalisation: Normalisation | None = None
     fixed: bool = False
+    width: float | None = None
 
     @property
     def preprocessing(self) -> str:
@@ -95,6 +118,13 @@ class BackboneSpec:
     def in_keras(self) -> bool:
         """Whether Keras builds the network, so that whole models are Keras's."""
         return self.file is None or self.file.suffix.lower() == ".keras"
+
+    @property
+    def mode(self) -> str:
+        """The preprocessing as `normalisation` names it: tf, torch, caffe, none …"""
+        if self.normalisation is not None:
+            return self.normalisation.words
+        return _MODES.get(self.module, "tf")
 
     @property
     def pools_plainly(self) -> bool:
@@ -128,8 +158,8 @@ class BackboneSpec:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all backbones, sorted."""
-    return tuple(sorted(_SPECS))
+    """The names of all backbones, sorted; those of another width are not listed."""
+    return tuple(sorted(name for name, spec in _SPECS.items() if spec.width is None))
 
 
 def get(name: str | Path, preprocessing: str | None = None) -> BackboneSpec:
@@ -173,7 +203,7 @@ def told(name: str, preprocessing: str) -> BackboneSpec:
 def _suggestion(name: str) -> str:
     # People also write the name as Keras does: EfficientNetV2B0, ResNet50V2, MobileNet-V3.
     wanted = _letters(name)
-    known = {_letters(known): known for known in _SPECS}
+    known = {_letters(known): known for known in names()}
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {known[near[0]]}?"
@@ -194,6 +224,11 @@ _SPECS = {
         data_format=CHANNELS_LAST if module in _ONLY_CHANNELS_LAST else CHANNELS_FIRST,
     )
     for module, function, name, size in _TABLE
+}
+_SPECS |= {
+    f"{name}_{width:g}": replace(_SPECS[name], name=f"{name}_{width:g}", width=width)
+    for name, widths in _WIDTHS.items()
+    for width in widths
 }
 
 NO_BACKBONE = told("none", "none")

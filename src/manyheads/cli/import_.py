@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from manyheads.backbones.normalisation import MODES_HELP, is_named
 from manyheads.cli import options
 from manyheads.cli.parser import Names
 from manyheads.settings import INTERPOLATIONS
@@ -55,6 +56,11 @@ def add(commands) -> argparse.ArgumentParser:
         help="turn images as the camera recorded, which the lesson's loader does not",
     )  # fmt: skip
     parser.add_argument(
+        "--preprocessing", metavar="MODE",
+        help="what was done to pixels before the model saw them, where its own layers do not: "
+        f"{MODES_HELP} (default: as keras.applications does for the backbone)",
+    )  # fmt: skip
+    parser.add_argument(
         "--check", nargs="+", metavar="IMAGE", default=(),
         help="files, folders or globs to compare predictions on with Keras's own reading of FILE "
         "(default: generated images)",
@@ -81,6 +87,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         interpolation=args.interpolation,
         exif=args.exif,
         depth=args.depth,
+        preprocessing=args.preprocessing,
         check=image_files(list(args.check)),
         note=lambda text: print(f"{text} …", file=sys.stderr),
         stop=stop,
@@ -115,20 +122,30 @@ def _rows(imported: Imported) -> list[tuple[str, str]]:
     return [
         ("backbone", f"{card.backbone}; weights {card.weights[:12]}…, {same}"),
         ("images", f"{image.size} × {image.size}, {image.interpolation}, {turned}"),
+        ("pixels", _pixel_words(imported)),
         ("head", _head_words(imported)),
         ("classes", f"{len(card.classes)}: {', '.join(card.classes)}"),
         ("check", _check_words(imported.check)),
     ]
 
 
+def _pixel_words(imported: Imported) -> str:
+    words = imported.card.preprocessing
+    how = words if is_named(words) else f"{words}, as usual for {imported.card.backbone}"
+    return f"{how}; by layers in the file" if imported.inside else how
+
+
 def _head_words(imported: Imported) -> str:
     last = f"Dense {len(imported.card.classes)}"
     inner = f"Dense {imported.size_inner} relu → Dropout {imported.droprate:g} → "
     words = (inner if imported.size_inner else "") + last
-    if imported.softmax:
+    if imported.output == "softmax":
         words += " (its softmax is applied to the logits)"
+    if imported.output in ("sigmoid", "log-odds"):
+        second = imported.card.classes[1]
+        words += f" (of one output, taken for the log-odds of {second}; the first class has 0)"
     if imported.folded:
-        words += " (two dense layers without an activation between them, made one)"
+        words += " (layers without an activation between them, made one)"
     if not imported.told and imported.size_inner:
         words += " (arrays alone: relu and no dropout are taken for granted)"
     return words

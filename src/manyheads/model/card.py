@@ -15,6 +15,7 @@ from typing import Any
 
 from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
+from manyheads.model.damage import damage
 from manyheads.places import write_text
 from manyheads.settings import ImageSettings, choice, plain
 
@@ -91,17 +92,26 @@ def read_card(model: Path) -> ModelCard:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SettingError) as error:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise ModelError(expected, " ".join(reason.split()), together) from error
-    try:
-        digest = file_digest(model)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        remedy = "check its permissions and the disk"
-        raise ModelError(f"to read {model}", reason, remedy) from error
-    if owner != digest:
+    if owner != _digest_of(model):
+        if found := damage(model):
+            raise ModelError(
+                f"{model} whole, as it was written", found,
+                "copy it again from where it was whole, or write it anew: repeat its `sweep` or "
+                "`export`",
+            )  # fmt: skip
         raise ModelError(
-            f"{path} to describe {model.name}", "the side file of another model", together
-        )
+            f"{path} to describe {model.name}",
+            "the side file of another model, or a model that has changed since", together,
+        )  # fmt: skip
     return card
+
+
+def _digest_of(model: Path) -> str:
+    try:
+        return file_digest(model)
+    except OSError as error:
+        file, reason = error.filename or model, (error.strerror or str(error)).lower()
+        raise ModelError(f"to read {file}", reason, "check the file and its permissions") from error
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -5,18 +5,30 @@ What comes out is plain: a few facts, and the arrays of the head in safetensors.
 
 from __future__ import annotations
 
+import json
+import shutil
+import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from manyheads.backbones import arrays, keras_files, untrusted
+from manyheads.backbones import arrays, keras_archive, keras_files, untrusted
 from manyheads.backbones.keras_files import Arrays
 from manyheads.backbones.keras_parts import check_config
 from manyheads.errors import ModelError
-from manyheads.model.head_configs import HeadConfig, read_config
+from manyheads.model.head_configs import LOG_ODDS, LOGITS, SIGMOID, HeadConfig, read_config
+from manyheads.model.head_folding import folded
+from manyheads.model.layer_graph import Lookup, Step, layer_words
+from manyheads.model.pixel_maps import FUNCTIONS
 
-_UNTOLD = HeadConfig(size=None, dense=(), relu=True, softmax=False, droprate=0.0, backbone=None)
+_UNREADABLE = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError, RecursionError,
+)  # fmt: skip
+_PLAIN = "float32"
+# Operations that are read by their names and numbers, and never run.
+_READ = ("TFOpLambda", "SlicingOpLambda")
 
 
 def take_head(file: str, target: str) -> dict[str, Any]:
@@ -29,24 +41,133 @@ def take_head(file: str, target: str) -> dict[str, Any]:
     untrusted.bound(path)
     try:
         with keras_files.opened(path) as (config, group):
-            if config is not None:
-                check_config(config, path)
-            told = _UNTOLD if config is None else read_config(config)
-            dense = _dense(config, group, told)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
+            if config is None:
+                told, dense = None, _last_dense(group)
+                rest = _numbers(None, group, set())
+            else:
+                check_config(plain_config(config, reading=True), path)
+                lookup = partial(keras_files.layer_arrays, config, group)
+                told = read_config(config, lookup)
+                dense = folded(told, lookup)
+                rest = _numbers(config, group, set(told.inactive))
+                rest -= _head_numbers(told, lookup)
+    except _UNREADABLE as error:
         raise refusal(path, reason_of(error)) from error
     problem = _problem(dense)
     if problem:
         raise refusal(path, problem)
-    arrays.save(Path(target), _parameters(dense, told.relu), {})
+    if told is None:
+        rest -= sum(array.size for layer in dense for array in layer)
+        told = HeadConfig(None, (), LOGITS, 0.0, None)
+        described = False
+    else:
+        described = True
+    if told.output in (SIGMOID, LOG_ODDS):
+        dense[-1] = _of_two(*dense[-1])
+    arrays.save(Path(target), _parameters(dense), {})
     return {
         "size": told.size,
         "droprate": told.droprate,
-        "softmax": told.softmax,
+        "output": told.output,
         "backbone": told.backbone,
-        "folded": len(dense) == 2 and not told.relu,
-        "told": config is not None,
+        "numbers": rest,
+        "folded": len([step for step in told.layers if isinstance(step, Step)]) > len(dense),
+        "told": described,
+        "pixels": None if told.pixels is None else [told.pixels.words],
+        "entered": None if told.entered is None else [told.entered.words],
+        "pooling": [_pooling(layer) for layer in told.pooling],
+        "normalised": told.normalised,
     }
+
+
+def plain_config(config: dict[str, Any], *, reading: bool = False) -> dict[str, Any]:
+    """A configuration without what predicting takes no notice of: how to train, and half precision.
+
+    For `reading` also without operations of Keras 2 that are known by their names.
+    """
+    kept = {key: value for key, value in config.items() if key not in _TRAINING}
+    return _plain(kept, reading)
+
+
+def plain_copy(file: Path, target: Path) -> Path:
+    """Write `file` (.keras or .h5) with its `plain_config` to `target`; what is in it is checked.
+
+    Raises `ModelError` if it is no model.
+    """
+    import h5py
+
+    try:
+        with keras_files.opened(file) as (config, _):
+            if config is None:
+                raise ValueError("weights without a model")
+            text = json.dumps(plain_config(config))
+        if target.suffix == ".keras":
+            place = keras_archive.members(file)[keras_archive.WEIGHTS]
+            with zipfile.ZipFile(target, "w") as archive, file.open("rb") as source:
+                archive.writestr(keras_archive.METADATA, "{}")
+                archive.writestr(keras_archive.CONFIG, text)
+                source.seek(place.start)
+                with archive.open(keras_archive.WEIGHTS, "w", force_zip64=True) as out:
+                    left = place.size
+                    while left > 0 and (block := source.read(min(left, _BLOCK))):
+                        out.write(block)
+                        left -= len(block)
+        else:
+            shutil.copyfile(file, target)
+            with h5py.File(target, "r+") as group:
+                group.attrs["model_config"] = text
+    except _UNREADABLE as error:
+        raise refusal(file, reason_of(error)) from error
+    return target
+
+
+_BLOCK = 1 << 24
+_TRAINING = ("compile_config", "training_config")
+
+
+def _plain(entry: Any, reading: bool) -> Any:
+    if isinstance(entry, list):
+        kept = [each for each in entry if not (reading and _is_read(each))]
+        return [_plain(each, reading) for each in kept]
+    if not isinstance(entry, dict):
+        return entry
+    found = {key: _plain(value, reading) for key, value in entry.items()}
+    inner = found.get("config")
+    kept = entry.get("class_name") in (None, *_TENSORS)
+    if isinstance(inner, dict) and "dtype" in inner and not kept:
+        inner["dtype"] = _PLAIN
+    return found
+
+
+_TENSORS = ("__keras_tensor__", "__tensor__", "Cast")
+
+
+def _is_read(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.get("class_name") not in _READ:
+        return False
+    return str(entry.get("config", {}).get("function")) in FUNCTIONS
+
+
+def _pooling(layer: dict[str, Any]) -> dict[str, Any]:
+    config = layer["config"]
+    kept = {key: config.get(key) for key in ("pool_size", "strides", "padding")}
+    return {"class": layer["class_name"], "name": layer_words(layer), **kept}
+
+
+def _numbers(config: dict[str, Any] | None, group: Any, besides: set[str]) -> int:
+    """How many numbers a file holds, but for the layers `besides`; 0 if it does not list them."""
+    networks = keras_files.found(config, group)
+    if not networks:
+        return 0
+    return sum(
+        array.size for name, kept in networks[0].layers if name not in besides for array in kept
+    )
+
+
+def _head_numbers(told: HeadConfig, lookup: Lookup) -> int:
+    steps = [step for step in told.layers if isinstance(step, Step)]
+    steps = [step for step in steps if step.layer["class_name"] != "Rescaling"]
+    return sum(array.size for step in steps for array in lookup(step.path))
 
 
 def stored_head(file: str, target: str) -> dict[str, Any]:
@@ -56,12 +177,12 @@ def stored_head(file: str, target: str) -> dict[str, Any]:
     try:
         with keras_files.opened(path) as (_, group):
             dense = _newer(group)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise no_head(path, reason_of(error)) from error
     problem = _problem(dense)
     if problem:
         raise no_head(path, problem)
-    arrays.save(Path(target), _parameters(dense, relu=True), {})
+    arrays.save(Path(target), _parameters(dense), {})
     return {}
 
 
@@ -89,15 +210,12 @@ def reason_of(error: Exception) -> str:
 Layer = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
-def _dense(config: dict[str, Any] | None, group: Any, told: HeadConfig) -> list[Layer]:
-    """Kernel and bias of each dense layer of the head, in order."""
-    networks = keras_files.found(config, group)
+def _last_dense(group: Any) -> list[Layer]:
+    """Kernel and bias of each dense layer in a file of weights alone, in order."""
+    networks = keras_files.found(None, group)
     if not networks:
         return _newer(group)
-    layers = networks[0].layers
-    names = told.dense or [name for name, kept in layers[-2:] if _is_pair(kept)]
-    held = dict(layers)
-    return [_pair(held[name]) for name in names]
+    return [_pair(kept) for _, kept in networks[0].layers[-2:] if _is_pair(kept)]
 
 
 def _newer(group: Any) -> list[Layer]:
@@ -127,12 +245,17 @@ def _problem(dense: list[Layer]) -> str:
     return ""
 
 
-def _parameters(dense: list[Layer], relu: bool) -> list[np.ndarray[Any, Any]]:
-    """The arrays of `Parameters`; two layers with nothing between them are one."""
-    if len(dense) == 2 and relu:
+def _parameters(dense: list[Layer]) -> list[np.ndarray[Any, Any]]:
+    """The arrays of `Parameters`."""
+    if len(dense) == 2:
         return [*dense[0], *dense[1]]
     kernel, bias = dense[-1]
-    if len(dense) == 2:
-        inner, inner_bias = (array.astype(np.float64) for array in dense[0])
-        kernel, bias = inner @ kernel, inner_bias @ kernel + bias
     return [np.zeros((len(kernel), 0)), np.zeros(0), kernel, bias]
+
+
+def _of_two(kernel: np.ndarray[Any, Any], bias: np.ndarray[Any, Any]) -> Layer:
+    """The log-odds of the second of two classes as logits of both: of the first it is 0.
+
+    softmax(0, z) = (1 − sigmoid(z), sigmoid(z)).
+    """
+    return np.hstack([0 * kernel, kernel]), np.concatenate([0 * bias, bias])

@@ -22,6 +22,8 @@ from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.model.card import ModelCard
 from manyheads.model.classifier import load
+from manyheads.model.foreign import plain_copy
+from manyheads.model.head_configs import LOG_ODDS, LOGITS, SIGMOID
 
 TOLERANCE = 1e-3
 _TO_PROGRAM = "manyheads.model.import_check:to_program"
@@ -45,23 +47,24 @@ def check_import(
     source: Path,
     model: Path,
     card: ModelCard,
-    ends_in_softmax: bool,
+    told: tuple[str, bool],
     images: Sequence[Path] = (),
     stop: threading.Event | None = None,
 ) -> Check:
     """Compare `model` with what Keras makes of `source`, on `images` or on generated ones.
 
-    Raises `ModelError` if they differ by more than `TOLERANCE`, and `ImageError`.
+    `told` is what the head of the source gives, as `head_configs` names it, and whether the source
+    prepares images by layers of its own. Raises `ModelError` if they differ by more than
+    `TOLERANCE`, and `ImageError`.
     """
     pixels = _pixels(card, images)
     count, given = len(pixels), bool(images)
     try:
-        wanted = _as_keras(source, card, pixels, stop)
+        wanted = _probabilities(told[0], _as_keras(source, card, told[1], pixels, stop))
     except Interrupted:
         raise
     except ManyheadsError as error:  # Keras 3 cannot open all that Keras 2 has written
         return Check(count, given, None, error.found)
-    wanted = wanted if ends_in_softmax else softmax(wanted)
     found = load(model).predict(list(pixels), stop=stop).probabilities
     difference = float(np.abs(found - wanted).max())
     if not difference <= TOLERANCE:
@@ -74,37 +77,60 @@ def check_import(
     return Check(count, given, difference)
 
 
-def to_program(file: str, backbone: str, target: str) -> dict[str, Any]:
+def to_program(
+    file: str, backbone: str, preprocessing: str, size: int, target: str
+) -> dict[str, Any]:
     """Write `file`, as Keras opens it, behind its preprocessing as OpenVINO's `target` (.xml).
 
-    Called in a child process.
+    Of the file the parts go to Keras that predicting takes: without how it was trained, and in
+    float32. Called in a child process.
     """
     import keras
 
     path = Path(file)
-    check_file(path)
-    try:
-        model: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
-        keras_builds.write_program(registry.get(backbone), model, CHANNELS_LAST, Path(target))
-    except Exception as error:  # whatever Keras meets in a file that it did not write
-        raise ModelError(f"Keras to open {file}", _in_short(error), "import it") from error
+    spec = registry.told(backbone, preprocessing)
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
+        plain = plain_copy(path, Path(folder) / f"plain{path.suffix.lower()}")
+        check_file(plain)
+        try:
+            found: Any = keras.saving.load_model(plain, compile=False, safe_mode=True)
+            images = keras.Input((size, size, 3))
+            model = keras.Model(images, found(images, training=False))
+            keras_builds.write_program(spec, model, CHANNELS_LAST, Path(target))
+        except Exception as error:  # whatever Keras meets in a file that it did not write
+            raise ModelError(f"Keras to open {file}", _in_short(error), "import it") from error
     return {"features": int(model.output_shape[-1])}
+
+
+def _probabilities(
+    output: str, found: Float32[np.ndarray, "images outputs"]
+) -> Float32[np.ndarray, "images classes"]:
+    """What a network gives, as the probability of each class."""
+    if output == LOG_ODDS:
+        found = 1 / (1 + np.exp(-found))
+    if output in (LOG_ODDS, SIGMOID):
+        return np.hstack([1 - found, found])
+    return softmax(found) if output == LOGITS else found
 
 
 def _as_keras(
     source: Path,
     card: ModelCard,
+    inside: bool,
     pixels: UInt8[np.ndarray, "images size size 3"],
     stop: threading.Event | None,
 ) -> Float32[np.ndarray, "images outputs"]:
     """What the network that Keras finds in `source` gives; on float32, whatever the processor."""
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
         target = Path(folder) / "network.xml"
-        arguments = {"file": str(source), "backbone": card.backbone, "target": str(target)}
+        size = card.image.size
+        arguments = {
+            "file": str(source), "backbone": card.backbone, "size": size, "target": str(target),
+            "preprocessing": "none" if inside else card.preprocessing,
+        }  # fmt: skip
         answer = untrusted.call(
             _TO_PROGRAM, arguments, lambda found: ModelError("a model", found, "import it"), stop
         )
-        size = card.image.size
         program = Program(target, answer["features"])
         with OpenVinoBackbone(program, size, batch_size(size)) as network:
             batches = [(n, pixels[n : n + 1]) for n in range(len(pixels))]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.backbones import arrays, keras_files, registry, untrusted
+from manyheads.backbones.known import by_numbers
 from manyheads.backbones.weights import cached, resolve
 from manyheads.destinations import file_for
 from manyheads.errors import ModelError, SettingError, WeightsError
@@ -23,6 +24,7 @@ from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.model import foreign
 from manyheads.model.card import ModelCard, card_path, write_card
+from manyheads.model.import_build import NAME_IT, check_build, check_outputs, prepared
 from manyheads.model.import_check import Check, check_import
 from manyheads.model.templates import write_model
 from manyheads.places import disk_errors, make_folder
@@ -36,9 +38,11 @@ _DEFAULT = "xception"
 class Imported:
     """What was found in a file, and the model that was made of it.
 
-    `told` says whether the file describes its layers, or holds arrays alone; `folded` that two
-    dense layers with no activation between them became one; `imagenet` that the backbone's
-    weights are the ones in the cache, so that features computed before serve this model too.
+    `output` is what the head gives in the file: logits, softmax, or of the second of two classes
+    log-odds or sigmoid. `told` says whether the file describes its layers, or holds arrays alone;
+    `folded` that layers with no activation between them became one; `inside` that it prepares
+    images by layers of its own; `imagenet` that the backbone's weights are the ones in the cache,
+    so that features computed before serve this model too.
     """
 
     source: Path
@@ -46,9 +50,10 @@ class Imported:
     card: ModelCard
     size_inner: int
     droprate: float
-    softmax: bool
+    output: str
     told: bool
     folded: bool
+    inside: bool
     imagenet: bool
     check: Check | None
 
@@ -63,6 +68,7 @@ def import_model(
     interpolation: str = "nearest",
     exif: bool = False,
     depth: int | None = None,
+    preprocessing: str | None = None,
     check: Sequence[Path] | None = (),
     note: Callable[[str], None] = lambda _text: None,
     stop: threading.Event | None = None,
@@ -71,8 +77,10 @@ def import_model(
 
     `classes` are the names in the order of the outputs. `backbone` and `image_size` (pixels) are
     taken from the file where it tells them. `interpolation`, `exif` and `depth` are how images were
-    prepared; the defaults are those of the lesson's loader. The model is compared with what Keras
-    makes of the file: on the images in `check`, on generated ones (empty), or not at all (None).
+    prepared; the defaults are those of the lesson's loader. `preprocessing`, as `normalisation`
+    names it, is what was done to pixels, by layers in the file or else as `keras.applications` does
+    for the backbone. The model is compared with what Keras makes of the file: on the images in
+    `check`, on generated ones (empty), or not at all (None).
     `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
     with a head of one or two dense layers, or from which the model differs, `WeightsError` if its
     arrays are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`
@@ -83,18 +91,15 @@ def import_model(
     names = _names(classes)
     note(f"reading {path.name}")
     told, parameters = _taken(path, stop)
-    spec = registry.get(backbone or _recognised(told["backbone"]) or _DEFAULT)
+    spec = registry.get(backbone or _recognised(path, told))
     image = ImageSettings(
         size=_size(path, told["size"], image_size), interpolation=interpolation, exif=exif,
         depth=depth,
     )  # fmt: skip
     spec.check_size(image.size)
-    if len(parameters.bias) != len(names):
-        raise SettingError(
-            f"the names of the {len(parameters.bias)} classes in {path}",
-            f"{len(names)}: {', '.join(names)[:120]}",
-            "give one name for each output, in the order of training (sorted, in Keras's loader)",
-        )
+    check_outputs(path, len(parameters.bias), names)
+    check_build(path, spec, told, parameters.features, image.size, stop)
+    words, inside = prepared(path, spec, told, preprocessing)
     hyperparameters = Hyperparameters(
         size_inner=len(parameters.inner_bias), droprate=told["droprate"]
     )
@@ -107,7 +112,7 @@ def import_model(
         weights=weights.digest,
         weights_source=weights.source,
         image=image,
-        preprocessing=spec.preprocessing,
+        preprocessing=spec.preprocessing if words == spec.mode else words,
         data=path.name,
     )
     with _draft(target) as draft:
@@ -115,13 +120,12 @@ def import_model(
         try:
             write_model(spec, weights, image.size, (parameters, hyperparameters), draft, stop)
         except ValueError as error:  # the template's dense layers have other shapes
-            remedy = "name the backbone that it was trained on: --backbone NAME"
-            raise WeightsError(f"a head for {spec.name} in {path}", str(error), remedy) from error
+            raise WeightsError(f"a head for {spec.name} in {path}", str(error), NAME_IT) from error
         write_card(draft, card)
         checked = None
         if check is not None and told["told"]:
             note(f"comparing with what Keras makes of {path.name}")
-            checked = check_import(path, draft, card, told["softmax"], check, stop)
+            checked = check_import(path, draft, card, (told["output"], inside), check, stop)
         # No side file ever stands beside another model.
         with disk_errors(target):
             card_path(target).unlink(missing_ok=True)
@@ -133,9 +137,10 @@ def import_model(
         card=card,
         size_inner=hyperparameters.size_inner,
         droprate=hyperparameters.droprate,
-        softmax=told["softmax"],
+        output=told["output"],
         told=told["told"],
         folded=told["folded"],
+        inside=inside,
         imagenet=imagenet,
         check=checked,
     )
@@ -177,11 +182,22 @@ def _taken(path: Path, stop: threading.Event | None) -> tuple[dict[str, Any], Pa
         return told, Parameters(*arrays.load(target))
 
 
-def _recognised(name: str | None) -> str | None:
-    """The backbone whose name begins the nested layer's: `mobilenetv2_1.00_224` → mobilenet_v2."""
-    letters = _letters(name or "")
-    known = [known for known in registry.names() if letters.startswith(_letters(known))]
-    return max(known, key=len, default=None)
+def _recognised(path: Path, told: dict[str, Any]) -> str:
+    """The backbone by the numbers in it, or as the nested layer is named.
+
+    `mobilenetv2_1.00_224` → mobilenet_v2. Raises `ModelError` for a network that is unknown.
+    """
+    found = by_numbers(told["numbers"])
+    letters = _letters(told["backbone"] or "")
+    named = [known for known in registry.names() if letters.startswith(_letters(known))]
+    if not found and not named and told["told"]:
+        raise ModelError(
+            f"a backbone of keras.applications in {path}",
+            f"a network of {told['numbers']:,} numbers, which is none of them",
+            "name it with --backbone if it is one; a network of one's own is a backbone of "
+            "`manyheads sweep`",
+        )
+    return found or max(named, key=len, default=_DEFAULT)
 
 
 def _letters(name: str) -> str:

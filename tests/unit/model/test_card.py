@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 from manyheads.errors import ModelError
@@ -83,9 +86,9 @@ def test_a_missing_side_file(model: Path) -> None:
         read_card(model)
 
 
-def test_another_models_side_file(model: Path) -> None:
-    model.write_bytes(b"another model")
-    with pytest.raises(ModelError, match="the side file of another model"):
+def test_a_file_that_is_no_model_any_more(model: Path) -> None:
+    model.write_bytes(b"no archive")
+    with pytest.raises(ModelError, match=r"best\.keras whole, .*found a damaged file"):
         read_card(model)
 
 
@@ -148,3 +151,54 @@ def test_a_card_says_which_output_is_which_number(tmp_path: Path) -> None:
     assert read_card(path) == card
     write_card(path, CARD)
     assert "outputs" not in json.loads(card_path(path).read_text(encoding="utf-8"))
+
+
+def _archive(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps({"config": {"layers": []}}))
+        archive.writestr("model.weights.h5", bytes(range(256)) * 40)
+    write_card(path, CARD)
+    return path
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 5_000, -1])
+def test_a_cut_model_is_damaged_and_no_other_one(tmp_path: Path, kept: int) -> None:
+    path = _archive(tmp_path / "best.keras")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ModelError, match=r"best\.keras whole, .* found (an empty|a damaged) file"):
+        read_card(path)
+
+
+def test_flipped_bytes_and_missing_parts_are_damage(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "best.keras")
+    whole = path.read_bytes()
+    place = whole.index(bytes(range(256))) + 700
+    path.write_bytes(whole[:place] + b"\x00\x01" + whole[place + 2 :])
+    with pytest.raises(ModelError, match=r"the checksum of model\.weights\.h5 is another"):
+        read_card(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match=r"without model\.weights\.h5"):
+        read_card(path)
+
+
+def test_a_whole_model_of_other_bytes_is_another(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "best.keras")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"layers": [1]}}))
+        archive.writestr("model.weights.h5", b"other")
+    with pytest.raises(ModelError, match="the side file of another model, or a model that has"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_cut_h5_is_damaged(tmp_path: Path, libver: Any) -> None:
+    path = tmp_path / "best.h5"
+    with h5py.File(path, "w", libver=libver) as group:
+        group["array"] = np.arange(5_000)
+    write_card(path, CARD)
+    assert read_card(path) == CARD
+    path.write_bytes(path.read_bytes()[:30_000])
+    with pytest.raises(ModelError, match=r"cut short: 30,000 of \d\d,\d\d\d bytes"):
+        read_card(path)

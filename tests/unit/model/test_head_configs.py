@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.model.head_configs import HeadConfig, read_config
+from manyheads.model.head_configs import read_config
 
 IMAGE: dict[str, Any] = {"batch_input_shape": [None, 150, 150, 3]}
 RELU, LINEAR = {"activation": "relu"}, {"activation": "linear"}
@@ -23,10 +23,15 @@ def model(*layers: tuple[str, str, dict[str, Any]], **more: Any) -> dict[str, An
     return {"class_name": "Functional", "config": config | more}
 
 
+_BLOCKS = [("Conv2D", f"block{number}", dict[str, Any]()) for number in range(12)]
+_INSIDE = model(("InputLayer", "inside", {}), *_BLOCKS)["config"]
+XCEPTION = {key: _INSIDE[key] for key in ("layers", "output_layers")}
+
+
 def lesson(*head: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
     return model(
         ("InputLayer", "image", IMAGE),
-        ("Functional", "xception", {"layers": []}),
+        ("Functional", "xception", XCEPTION),
         ("GlobalAveragePooling2D", "pool", {}),
         *head,
     )
@@ -62,8 +67,10 @@ def drop(rate: float, name: str = "drop") -> tuple[str, str, dict[str, Any]]:
     ],
 )
 def test_heads(head: Any, dense: Any, relu: bool, softmax: bool, droprate: float) -> None:
-    wanted = HeadConfig(150, dense, relu, softmax, droprate, "xception")
-    assert read_config(lesson(*head)) == wanted
+    found = read_config(lesson(*head))
+    assert (found.size, found.dense, found.relu) == (150, dense, relu)
+    assert found.output == ("softmax" if softmax else "logits")
+    assert (found.droprate, found.backbone, found.pixels) == (droprate, "xception", None)
 
 
 def test_a_backbone_layer_by_layer_has_no_name() -> None:
@@ -79,6 +86,7 @@ def test_a_backbone_layer_by_layer_has_no_name() -> None:
 def test_a_sequential_model_that_pools_inside() -> None:
     inner = [
         {"class_name": "InputLayer", "config": {"batch_shape": [None, 71, 71, 3], "name": "i"}},
+        {"class_name": "Conv2D", "config": {"name": "block1"}},
         {"class_name": "GlobalAveragePooling2D", "config": {"name": "pool"}},
     ]
     layers = [
@@ -86,7 +94,7 @@ def test_a_sequential_model_that_pools_inside() -> None:
         {"class_name": "Dense", "config": {"name": "last", **LINEAR}},
     ]
     found = read_config({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
-    assert (found.size, found.backbone, found.dense) == (71, "xception", ("last",))
+    assert (found.size, found.dense) == (71, ("last",))
 
 
 def test_images_of_any_size() -> None:
@@ -100,13 +108,18 @@ def test_images_of_any_size() -> None:
     [
         ((), "nothing behind the pooling"),
         ((drop(0.5),), r"drop \(Dropout\) behind the pooling"),
-        ((INNER,), r"inner \(Dense\) behind the pooling"),
+        ((INNER,), r"a relu behind the last dense layer: inner \(Dense\)"),
         ((INNER, LAST, ("ReLU", "end", {})), r"inner \(Dense\) → last \(Dense\) → end \(ReLU\)"),
-        ((INNER, ("Dense", "b", RELU), LAST), "behind the pooling"),
-        ((("BatchNormalization", "bn", {}), LAST), r"bn \(BatchNormalization\) in the head"),
+        ((INNER, ("Dense", "b", RELU), LAST), "2 inner layers, each with an activation"),
+        (
+            (("LayerNormalization", "ln", {}), ("LayerNormalization", "m", {}), LAST),
+            "m .* the head",
+        ),
+        ((("ReLU", "r", {}), LAST), "an activation before the first dense layer"),
+        ((("Dense", "last", {"activation": "sigmoid", "units": 3}),), "each class by itself"),
+        ((("Dense", "last", {"activation": "softmax", "units": 1}),), "which is always 1"),
         ((("Dense", "inner", {"activation": "tanh"}), LAST), r"'tanh' of inner \(Dense\)"),
         ((("Dense", "last", {"activation": {"module": "os"}}),), "the activation .* of last"),
-        ((("Dense", "last", {"use_bias": False}),), r"last \(Dense\) without a bias"),
     ],
 )
 def test_other_heads(head: Any, reason: str) -> None:
@@ -117,7 +130,7 @@ def test_other_heads(head: Any, reason: str) -> None:
 def test_a_head_that_branches() -> None:
     config = lesson(INNER, drop(0.2), LAST)
     config["config"]["layers"][-1]["inbound_nodes"] = [[["pool", 0, 0, {}], ["drop", 0, 0, {}]]]
-    with pytest.raises(ValueError, match=r"last \(Dense\) behind other layers than drop"):
+    with pytest.raises(ValueError, match=r"last \(Dense\) in the head"):
         read_config(config)
 
 
@@ -128,16 +141,24 @@ def test_two_outputs() -> None:
         read_config(config)
 
 
-@pytest.mark.parametrize("kind", ["Rescaling", "TFOpLambda"])
-def test_layers_before_the_backbone(kind: str) -> None:
+def test_operations_of_keras_2_before_the_backbone() -> None:
+    """Which it writes as lambdas that name a function of TensorFlow's; only numbers are read."""
     config = model(
         ("InputLayer", "image", IMAGE),
-        (kind, "before", {}),
-        ("Functional", "xception", {"layers": []}),
+        ("TFOpLambda", "divided", {"function": "math.truediv"}),
+        ("TFOpLambda", "less", {"function": "math.subtract"}),
+        ("Functional", "xception", XCEPTION),
         ("GlobalAveragePooling2D", "pool", {}),
         LAST,
     )
-    with pytest.raises(ValueError, match=rf"before \({kind}\) before the head"):
+    layers = config["config"]["layers"]
+    layers[1]["inbound_nodes"] = [["image", 0, 0, {"y": 127.5, "name": None}]]
+    layers[2]["inbound_nodes"] = [["divided", 0, 0, {"y": 1.0, "name": None}]]
+    found = read_config(config).pixels
+    assert found is not None
+    assert found.words == "tf"
+    layers[2]["config"]["function"] = "io.write_file"
+    with pytest.raises(ValueError, match=r"less \(TFOpLambda\) before the backbone"):
         read_config(config)
 
 
@@ -153,9 +174,9 @@ def test_other_images(shape: list[Any], reason: str) -> None:
 
 
 def test_no_pooling_at_all() -> None:
-    nested = model(("InputLayer", "image", IMAGE), ("Functional", "x", {"layers": []}), LAST)
-    with pytest.raises(ValueError, match=r"x \(Functional\) without GlobalAveragePooling2D"):
+    nested = model(("InputLayer", "image", IMAGE), ("Functional", "x", XCEPTION), LAST)
+    with pytest.raises(ValueError, match=r"last \(Dense\) behind the backbone, where a pooling"):
         read_config(nested)
-    flat = model(("InputLayer", "image", IMAGE), ("Conv2D", "c", {}), ("Flatten", "f", {}), LAST)
+    flat = model(("InputLayer", "image", IMAGE), ("Conv2D", "c", {}), LAST)
     with pytest.raises(ValueError, match="a model without GlobalAveragePooling2D"):
         read_config(flat)
