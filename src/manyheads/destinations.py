@@ -49,7 +49,7 @@ def require_room(path: Path, size: int, option: str = "--out") -> None:
     if free < size:
         raise DiskError(
             f"{size / 1e6:,.1f} MB free on the disk of {path}", f"{free / 1e6:,.1f} MB",
-            f"free some space, or choose an {option} on another disk",
+            f"free some space, or name a place on another disk with {option}",
         )  # fmt: skip
 
 
@@ -63,5 +63,5 @@ def _require_writable(folder: Path, path: Path, option: str) -> None:
     if not is_writable(folder):
         reason = os.strerror(errno.EACCES).lower()
         raise DiskError(
-            f"to write {path}", reason, f"choose an {option} in a folder that you may write"
+            f"to write {path}", reason, f"name a place that you may write with {option}"
         )

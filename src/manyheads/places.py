@@ -26,6 +26,7 @@ _REMEDIES = {
 }
 _AREAS = {"NUMBA_CACHE_DIR": "numba", "KERAS_HOME": "keras", "MPLCONFIGDIR": "matplotlib"}
 _HARDLY = 65_536  # bytes: what a file system may keep back
+_LITTLE = 1_000_000_000  # bytes: as much as a whole network may take
 _NAME = "set MANYHEADS_CACHE to a folder that you may write"
 
 
@@ -109,28 +110,27 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise DiskError(f"to write {path}", reason, remedy) from error
 
 
-def says_full(text: str) -> bool:
-    """Whether a library's complaint is of a full disk, which it may call something else."""
+def lacks_room(complaint: str, path: Path) -> bool:
+    """Whether a library that was to write `path` complains of a full disk, by whatever name."""
     codes = (errno.ENOSPC, errno.EDQUOT)
     signs = [os.strerror(code) for code in codes]
     signs += [f"[Errno {code}]" for code in codes] + [f"errno = {code}" for code in codes]
-    return any(sign in text for sign in signs)
+    if any(sign in complaint for sign in signs):
+        return True
+    # OpenVINO says no more than this, and takes away what it has written of a file.
+    least = _LITTLE if "iostream error" in complaint else _HARDLY
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        return shutil.disk_usage(path).free < least
+    except OSError:
+        return False
 
 
 def full_disk(path: Path) -> DiskError:
     """The error of a write to `path` for which there is no room."""
     reason = os.strerror(errno.ENOSPC).lower()
     return DiskError(f"to write {path}", reason, _REMEDIES[errno.ENOSPC])
-
-
-def is_full(path: Path) -> bool:
-    """Whether the disk of `path`, which may be missing, has hardly a byte left."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    try:
-        return shutil.disk_usage(path).free < _HARDLY
-    except OSError:
-        return False
 
 
 def system_problem(error: OSError) -> DiskError:

@@ -42,7 +42,9 @@ def test_what_may_not_be_written_names_the_option(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(DiskError, match="permission denied; choose an --x in a folder"):
+    with pytest.raises(
+        DiskError, match="permission denied; name a place that you may write with --x"
+    ):
         folder_for(tmp_path / "new", "--x")
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
+from manyheads import places
 from manyheads.errors import DiskError
-from manyheads.places import atomic_path, cache_dir, disk_errors, make_folder, write_text
+from manyheads.places import (
+    atomic_path,
+    cache_dir,
+    disk_errors,
+    lacks_room,
+    make_folder,
+    write_text,
+)
 
 
 def test_the_cache_goes_where_the_environment_says(monkeypatch, tmp_path):
@@ -78,3 +87,22 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("text")
     with pytest.raises(DiskError, match="file"):
         make_folder(tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize(
+    ("complaint", "free", "lacking"),
+    [
+        ("OSError: [Errno 28] No space left on device", 1 << 40, True),
+        ("H5Fcreate: unable to write (errno = 28, error message = 'No space left')", 1 << 40, True),
+        ("RuntimeError: basic_ios::clear: iostream error", 1 << 20, True),
+        ("RuntimeError: basic_ios::clear: iostream error", 1 << 40, False),
+        ("ValueError: an unknown layer", 1 << 30, False),
+        ("ValueError: an unknown layer", 1 << 10, True),
+    ],
+)
+def test_a_full_disk_is_recognised_by_whatever_name(
+    complaint: str, free: int, lacking: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: usage(2 * free, free, free))
+    assert lacks_room(complaint, tmp_path / "missing") is lacking

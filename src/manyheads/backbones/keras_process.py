@@ -19,7 +19,7 @@ from typing import Any
 from manyheads import errors, quiet
 from manyheads.backbones import children
 from manyheads.errors import ManyheadsError
-from manyheads.places import full_disk, is_full, says_full
+from manyheads.places import full_disk, lacks_room
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def call(
     _log.debug("%s in a child process wrote:\n%s", function, done.complaints)
     if done.code != 0 or not done.output:
         target = Path(str(arguments.get("target", tempfile.gettempdir())))
-        if says_full(done.complaints) or is_full(target.parent):
+        if lacks_room(done.complaints, target.parent):
             raise full_disk(target)
         raise ManyheadsError(
             f"Keras on {backend} to run {function}",

@@ -17,7 +17,7 @@ import numpy as np
 from manyheads import quiet
 from manyheads.errors import ModelError
 from manyheads.model.formats import CARD, EXTRAS, FORMATS, LABELS
-from manyheads.places import full_disk, is_full, says_full
+from manyheads.places import full_disk, lacks_room
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ def write(model: keras.Model, format_: str, target: Path, about: dict[str, str])
     except OSError:
         raise
     except Exception as error:  # a converter may raise anything
-        if says_full(str(error)) or is_full(target.parent):
+        if lacks_room(str(error), target.parent):
             raise full_disk(target) from error
         reason = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelError(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from manyheads.backbones import keras_process
 from manyheads.backbones.weights import Weights
-from manyheads.destinations import folder_for
+from manyheads.destinations import folder_for, require_room
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
 from manyheads.model.card import (
     PIXELS,
@@ -112,6 +112,8 @@ def export_model(
     if target.absolute() == best.absolute():
         raise SettingError("another file than the model itself", str(target), "choose another name")
     kind.require_installed()
+    if best.is_file():
+        require_room(target.parent, best.stat().st_size * 9 // 10, "--to")
     model = load(best)
     card = model.card
     if with_preprocessing and (isinstance(model, FeatureClassifier) or not card.is_plain):
