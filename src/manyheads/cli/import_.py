@@ -23,7 +23,7 @@ def add(commands) -> argparse.ArgumentParser:
         "import",
         help="bring a model that was trained with Keras, 2 or 3",
         description="Make a model of manyheads out of one that Keras has saved: a frozen backbone, "
-        "pooling, and a head of one or two dense layers, as the lesson's script writes it. Only "
+        "pooling, and a head of one or two dense layers, however it was put together. Only "
         "arrays and layer names are read, nothing in the file runs; so a .h5 of Keras 2 that "
         "Keras 3 cannot open comes in too. predict, explain and export then work on it.",
     )
@@ -35,8 +35,9 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     names.add_argument(
         "--classes-from", metavar="WHERE",
-        help="the folder of class folders that it was trained on, a text file of a name a line, or "
-        "JSON: a list, class_indices, or a model's side file",
+        help="the folder of class folders that it was trained on, text of a name or of `0 name` a "
+        "line, a .csv of numbers and names, or JSON: a list, class_indices, numbers to names, or a "
+        "model's side file",
     )  # fmt: skip
     parser.add_argument("--to", required=True, metavar="MODEL", help="the .keras file to write")
     parser.add_argument(

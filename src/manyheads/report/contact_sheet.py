@@ -13,7 +13,7 @@ from manyheads.data.threads import check_stop, map_in_threads
 from manyheads.model.explain.explanation import Explanation, Explanations
 from manyheads.model.explain.overlay import ALPHA, COLOURS
 from manyheads.places import atomic_path
-from manyheads.report.figures import drawable
+from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.overlays import MEANINGS
 
 ROWS, ACROSS = 8, 2  # images down and across a page
@@ -43,7 +43,11 @@ def write_sheets(
         name = f"contact-sheet-{number}.png" if len(pages) > 1 else "contact-sheet.png"
         title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
         check_stop("the contact sheet", stop)
-        _draw(folder / name, page, methods, limits, alpha, title, stop)
+        words = (
+            word for entry in page for word in (entry.label, entry.target, entry.image) if word
+        )
+        with fonts_for(words):
+            _draw(folder / name, page, methods, limits, alpha, title, stop)
         files.append(folder / name)
     return files
 
@@ -98,14 +102,13 @@ def _draw(
 
 
 def _words(entry: Explanation) -> str:
-    lines = [f"{entry.label} {entry.confidence:.2f}"]
-    lines += [f"map of {entry.target}"] if entry.target != entry.label else []
-    lines += [Path(entry.image).name]
-    return "\n".join(drawable(_short(line)) for line in lines)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 9]}…{text[-8:]}"
+    label, target = shortened(
+        [drawable(entry.label or ""), drawable(entry.target or "")], _LONGEST - 5
+    )
+    lines = [f"{label} {entry.confidence:.2f}"]
+    lines += shortened([f"map of {target}"], _LONGEST) if entry.target != entry.label else []
+    lines += shortened([drawable(Path(entry.image).name)], _LONGEST)
+    return "\n".join(lines)
 
 
 def _legend(figure: Any, methods: Sequence[str], limits: Mapping[str, float], room: float) -> None:

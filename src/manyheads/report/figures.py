@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from manyheads.places import atomic_path
+from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.palette import COLOURS
 from manyheads.report.scales import loss_limits
 from manyheads.study.results import StudyResult
@@ -80,9 +81,11 @@ def draw_curves(
     band = (
         f"mean of {trials} trials, band from lowest to highest" if trials > 1 else "one trial each"
     )
-    figure.suptitle(f"{drawable(title)} ({band}{more})", fontsize=11, parse_math=False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+    with fonts_for([title]):
+        words = drawable(shortened([title], 80)[0])
+        figure.suptitle(f"{words} ({band}{more})", fontsize=11, parse_math=False)
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=130)
 
 
 def prepare_figures() -> None:
@@ -97,11 +100,3 @@ def prepare_figures() -> None:
                 import_module(module)
 
     threading.Thread(target=load, name="figures").start()
-
-
-def drawable(text: str) -> str:
-    """`text` with a box for what the font lacks, such as most emoji."""
-    from matplotlib import font_manager
-
-    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
-    return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in text)

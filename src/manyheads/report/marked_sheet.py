@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.places import atomic_path
-from manyheads.report.figures import drawable
+from manyheads.report.fonts import drawable, fonts_for, shortened
 
 COLUMNS = 6
 _CELL = 1.5  # inches
+_WORDS = 110  # letters that a line has room for
 
 Pixels = UInt8[np.ndarray, "size size 3"]
 
@@ -27,6 +28,11 @@ class Row(NamedTuple):
 
 def draw_marked(path: Path, title: str, rows: Sequence[Row]) -> None:
     """Write the rows as a PNG, at most `COLUMNS` images each; raises `DiskError` if it cannot."""
+    with fonts_for([title, *(row.words for row in rows)]):
+        _draw(path, title, rows)
+
+
+def _draw(path: Path, title: str, rows: Sequence[Row]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -40,8 +46,9 @@ def draw_marked(path: Path, title: str, rows: Sequence[Row]) -> None:
             axes.set_axis_off()
         for axes, pixels in zip(line, row.images, strict=False):
             axes.imshow(pixels, interpolation="nearest")
-        words = line[0].set_title(drawable(row.words), fontsize=10, loc="left", parse_math=False)
+        told = drawable(shortened([row.words], _WORDS)[0])
+        words = line[0].set_title(told, fontsize=10, loc="left", parse_math=False)
         words.set_in_layout(False)  # or the first column would be as wide as its words
-    figure.suptitle(drawable(title), fontsize=11, parse_math=False)
+    figure.suptitle(drawable(shortened([title], _WORDS)[0]), fontsize=11, parse_math=False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100)

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from manyheads.data.threads import Progress, map_in_threads
 from manyheads.model.explain.explanation import SIDE, Explanation, Explanations
 from manyheads.model.explain.overlay import ALPHA, coloured
 from manyheads.places import atomic_path
-from manyheads.report.figures import drawable
+from manyheads.report.fonts import picture_font
 
 MEANINGS = {
     "occlusion": "log-odds lost without it",
@@ -23,6 +23,7 @@ MEANINGS = {
 }
 """What a cell's value means, by method."""
 
+_TEXT = 11  # pixels
 _WIDTH, _LINE, _GAP = 220, 16, 6  # pixels, of the legend
 _NAME = 80  # letters of an image's or a class's name; file systems take 255 bytes
 
@@ -113,14 +114,8 @@ def scale_words(method: str, limit: float) -> str:
 
 def _line(draw: ImageDraw.ImageDraw, top: int, width: int, text: str) -> None:
     """Text from the left, cut where the picture ends."""
-    font = _font()
-    shown = drawable(text)
-    while shown and draw.textlength(shown, font) > width - 2 * _GAP:
-        shown = shown[:-2] + "…" if len(shown) > 2 else ""
+    font, shown = picture_font(text, _TEXT)
+    while len(shown) > 2 and draw.textlength(shown, font) > width - 2 * _GAP:
+        kept = len(shown) - 2  # from the middle: a name ends with what sets it apart, or a number
+        shown = f"{shown[: kept // 2]}…{shown[len(shown) - (kept - kept // 2) :]}"
     draw.text((_GAP, top), shown, "black", font)
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    from matplotlib import font_manager
-
-    return ImageFont.truetype(font_manager.findfont(font_manager.FontProperties()), 11)

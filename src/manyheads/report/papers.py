@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from manyheads.places import atomic_path
 from manyheads.report.bounds import most_confused
 from manyheads.report.content import ReportContent
 from manyheads.report.differences import ComparisonPlot, comparison_plots
-from manyheads.report.figures import drawable
+from manyheads.report.fonts import drawable, fonts_for, has_letters, shortened, write_key
 from manyheads.report.palette import COLOURS, style_of
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Classes
@@ -45,7 +45,8 @@ def write_figures(folder: Path, content: ReportContent) -> list[Path]:
     import matplotlib as mpl
 
     written = []
-    with mpl.rc_context({"font.size": 9, "svg.hashsalt": "manyheads", "figure.dpi": 200}):
+    settings: Any = {"font.size": 9, "svg.hashsalt": "manyheads", "figure.dpi": 200}
+    with mpl.rc_context(settings), fonts_for(_words_of(content)):
         for name, figure in _figures(content):
             for suffix in FORMATS:
                 path = folder / f"{name}.{suffix}"
@@ -53,7 +54,23 @@ def write_figures(folder: Path, content: ReportContent) -> list[Path]:
                 with atomic_path(path) as temporary:
                     figure.savefig(temporary, metadata=dated)
                 written.append(path)
+        if content.classes and (shown := _numbered(content.classes)):
+            path = folder / "classes.txt"
+            write_key(path, shown)
+            written.append(path)
     return written
+
+
+def _words_of(content: ReportContent) -> Iterator[str]:
+    if content.classes:
+        yield from (recall.name for recall in content.classes.recalls)
+
+
+def _numbered(classes: Classes) -> list[str]:
+    """All classes in their order, if names in the figure have letters that no font has."""
+    names = [recall.name for recall in classes.recalls]
+    shown = most_confused(classes.confusion)
+    return [] if all(has_letters(names[place]) for place in shown) else names
 
 
 def _figures(content: ReportContent) -> Iterator[tuple[str, Figure]]:
@@ -174,8 +191,15 @@ def _confusion(classes: Classes) -> Figure:
     shown = most_confused(classes.confusion)
     counts = classes.confusion[np.ix_(shown, shown)].toarray()
     shares = counts / np.maximum(1, classes.confusion.sum(axis=1)[shown])[:, None]
-    names = [drawable(classes.recalls[place].name) for place in shown]
-    side = 1.8 + 0.32 * len(names)
+    names = [classes.recalls[place].name for place in shown]
+    if _numbered(classes):  # `classes.txt` beside it is the key
+        names = [
+            name if has_letters(name) else f"class {place + 1}"
+            for place, name in zip(shown, names, strict=True)
+        ]
+    names = shortened(names)
+    letters = max(map(len, names))
+    side = 1.8 + 0.32 * len(names) + 0.07 * max(0, letters - 10)
     figure = _figure(side, side)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)  # dark ink is readable on all of it

@@ -6,11 +6,15 @@ import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from PIL import Image
+from scipy.sparse import csr_array
 
+from manyheads.report import fonts, papers
 from manyheads.report.content import ReportContent
 from manyheads.report.papers import write_figures
+from manyheads.report.parts import Classes, ClassRecall
 from tests.reports import bare_report, made_up_report
 
 NAMES = ("comparisons", "curves", "reliability", "confusion")
@@ -28,10 +32,14 @@ def test_every_figure_is_written_twice(tmp_path: Path, content: ReportContent) -
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         written = write_figures(tmp_path / "figures", content)
-    assert [path.name for path in written] == [f"{n}.{s}" for n in NAMES for s in ("png", "svg")]
+    figures = [f"{name}.{suffix}" for name in NAMES for suffix in ("png", "svg")]
+    lacking = "\0" in content.classes.recalls[0].name if content.classes else False
+    assert [path.name for path in written] == figures + ["classes.txt"] * lacking
     assert sorted((tmp_path / "figures").iterdir()) == sorted(written)
     for path in written:
-        if path.suffix == ".svg":
+        if path.suffix == ".txt":
+            assert path.read_text("utf-8").startswith("1 ")
+        elif path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
         else:
             with Image.open(path) as image:
@@ -48,3 +56,35 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_part_that_is_missing_is_no_figure(tmp_path: Path) -> None:
     assert write_figures(tmp_path / "figures", bare_report()) == []
+
+
+def test_names_that_no_font_has_are_numbers_with_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fonts, "_installed", lambda _: {})
+    fonts._found.cache_clear()
+    names = ["猫", "犬", "t-shirt", "鳥"]
+    recalls = tuple(ClassRecall(name=name, images=4, recall=None) for name in names)
+    counts = csr_array(np.full((4, 4), 1))
+    assert papers._numbered(Classes(measured_on="x", recalls=recalls, confusion=counts)) == names
+    figure = papers._confusion(Classes(measured_on="x", recalls=recalls, confusion=counts))
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown == ["class 1", "class 2", "t-shirt", "class 4"]
+
+
+def test_long_names_leave_room_for_the_plot() -> None:
+    names = [f"a class whose name goes on and on and on until number {number}" for number in "123"]
+    recalls = tuple(ClassRecall(name=name, images=4, recall=None) for name in names)
+    counts = csr_array(np.full((3, 3), 1))
+    figure = papers._confusion(Classes(measured_on="x", recalls=recalls, confusion=counts))
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(set(shown)) == 3
+    assert all(len(name) <= fonts.LONGEST for name in shown)
+    whole = figure.bbox
+    assert axes.get_window_extent().width > whole.width / 5
+    for label in [*axes.get_yticklabels(), *axes.get_xticklabels()]:
+        box = label.get_window_extent()
+        assert box.x0 >= whole.x0
+        assert box.y0 >= whole.y0
