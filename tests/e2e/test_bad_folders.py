@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.e2e.conftest import SMALL, Command
 
@@ -21,15 +22,23 @@ def test_a_folder_that_cannot_be_written(command: Command, photos: Path, out: st
 
 
 def test_a_read_only_folder(sweep, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "")
+    acquire = FileLock.acquire
+    refused = "run"
+
+    def refuse(lock: FileLock, *arguments: object, **more: object) -> object:
+        if refused in Path(lock.lock_file).parts:
+            raise PermissionError(13, "")
+        return acquire(lock, *arguments, **more)  # type: ignore
 
     with monkeypatch.context() as patch:
-        patch.setattr("manyheads.study.folder.write_text", refuse)
         patch.setattr("filelock.FileLock.acquire", refuse)
         said = sweep(photos)
-    assert said.code == 1
-    assert "found permission denied; choose a folder that you may write" in said.complaint
+        assert said.code == 1
+        assert "found permission denied; choose a folder that you may write" in said.complaint
+        refused = "cache"  # which another variable names
+        said = sweep(photos)
+        assert said.code == 1
+        assert "found permission denied; set MANYHEADS_CACHE to a folder" in said.complaint
     assert not Path("run/study.toml").exists()
 
 
