@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from manyheads.evidence.asking import AVERAGES, Asked, Labels, Part, Said, Scores
-from manyheads.evidence.intervals import Estimate
+from manyheads.evidence.intervals import Estimate, at_the_border
 from manyheads.evidence.paired import (
     COMPARED,
     Margins,
@@ -187,7 +187,7 @@ def _sums(scores: Float64[np.ndarray, "draws images"], layout: Layout) -> np.nda
 def _within_bounds(name: str, scores: np.ndarray, layout: Layout) -> Estimate:
     found = mean_score(_sums(scores, layout), layout)
     if found.low is None or found.high is None:  # no image differs from another
-        return found
+        return at_the_border(found, len(layout.sizes)) if name == "accuracy" else found
     most = np.inf if name == "log_loss" else 1.0
     return Estimate(found.value, max(found.low, 0.0), min(found.high, most))
 

@@ -73,6 +73,18 @@ def share_estimate(hits: Bool[np.ndarray, "images"], units: Units) -> Estimate:
     return Estimate(share, float(low), float(high))
 
 
+def at_the_border(estimate: Estimate, units: int) -> Estimate:
+    """A mean share of `units` with Wilson's interval, where resamples do not differ.
+
+    Where all units are right, or all wrong, resampling them gives the same share again, as if it
+    were certain; of 8 right answers in 8, Wilson's interval is [0.68, 1].
+    """
+    if estimate.low is not None or estimate.high is not None or units < 2:
+        return estimate
+    low, high = wilson(estimate.value, units)
+    return Estimate(estimate.value, float(low), float(high))
+
+
 def stratified_estimate(
     hits: Bool[np.ndarray, "images"],
     units: Units,

@@ -155,7 +155,7 @@ def longer_of(
         log_loss=reach("log_loss"),
         accuracy=reach("accuracy"),
         lowest_log_loss=estimate("lowest_log_loss"),
-        accuracy_there=estimate("accuracy_there"),
+        accuracy_there=_share(estimate("accuracy_there")),
         epochs=tuple(shown.tolist()),
         val_loss=tuple(means[shown - 1].tolist()),
     )
@@ -249,6 +249,13 @@ def _values(turns: Mapping[Place, Turn], candidate: int, seeds: Sequence[int], n
 
 def _estimate(values: Values, folds: int, floor: float) -> Estimate:
     return _with_interval(*_mean(values, folds, floor))
+
+
+def _share(found: Estimate) -> Estimate:
+    """Within [0, 1]; without an interval where all seeds agree, for that is no certainty."""
+    if found.low is None or found.high is None or found.low == found.high:
+        return Estimate(found.value, None, None)
+    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))
 
 
 def _with_interval(mean: float, error: float, df: int, alpha: float = ALPHA) -> Estimate:

@@ -119,7 +119,7 @@ def test_disagreement_is_that_of_pairs_of_members() -> None:
     assert way(found, "weight_scaling", 1).disagreement is None
 
 
-def test_heads_that_are_right_about_every_image_have_an_accuracy_without_an_interval() -> None:
+def test_heads_that_are_right_about_every_image_are_not_certain_to_be() -> None:
     (part,), (other,) = networks(2)
     sure = [
         part._replace(parameters=each.parameters._replace(bias=np.array([99, 0, 0], np.float32)))
@@ -129,7 +129,8 @@ def test_heads_that_are_right_about_every_image_have_an_accuracy_without_an_inte
     labels = np.zeros(IMAGES, np.int64)
     found = ensemble_evidence([[each] for each in sure], labels, CLASSES, layout, RATE, Margins())
     for each in found.ways:
-        assert each.accuracy == Estimate(1.0, None, None)
+        assert each.accuracy.low == pytest.approx(IMAGES / (IMAGES + 1.959964**2), abs=1e-4)
+        assert (each.accuracy.value, each.accuracy.high) == (1.0, 1.0)
     assert way(found, "deep", 2).disagreement == Estimate(0.0, None, None)
 
 

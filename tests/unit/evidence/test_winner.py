@@ -97,6 +97,16 @@ def test_of_one_unit_there_is_nothing_to_draw() -> None:
         assert (each.score, each.low, each.high) == (each.naive, None, None)
 
 
+def test_all_right_of_eight_is_not_certain() -> None:
+    """The interval is Wilson's: n / (n + z²) to 1."""
+    base = study(replace(SHAPE, candidates=1, images=8))
+    said = np.full_like(base.log_probabilities(1), -9.0)
+    said[..., np.arange(8), base.labels] = -0.001
+    found = scores(replace(base, log_probabilities=lambda _: said))["accuracy"]
+    assert (found.score, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(8 / (8 + 1.959964**2), abs=1e-4)
+
+
 def test_candidates_that_tie_are_worth_what_each_is() -> None:
     base = study()
     tied = replace(base, log_probabilities=lambda _: base.log_probabilities(1))
