@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from manyheads.data import image_kinds, left_out, name_rules, split_names
+from manyheads.data import (
+    cell_paths,
+    decoding,
+    image_kinds,
+    image_memory,
+    left_out,
+    name_rules,
+    split_names,
+    tables,
+    trainable,
+)
 from manyheads.data.left_out import Reason
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"
@@ -72,7 +82,7 @@ matter either: `seg_train` beside `seg_test`.
 
 | split | names | of other languages |
 | --- | --- | --- |
-{chr(10).join(rows)}
+{_lines(rows)}
 
 - {_names(split_names.DOUBTFUL_WORDS)} may be validation or test: the one that is left where the
   other two are there, and refused otherwise.
@@ -132,16 +142,122 @@ def _reasons() -> str:
     return f"""\
 | reason | counts | a problem for `check` |
 | --- | --- | --- |
-{chr(10).join(rows)}
+{_lines(rows)}
 | HEIC images, RAW images, … | files | yes |
 
 A folder counts as one, whatever it holds; shares are of files.
 """
 
 
-def _later() -> str:
-    """For a section whose rules are still to come: it is left out of the page."""
-    return ""
+def _tables() -> str:
+    formats = [f"| `{suffix}` | {words} |" for suffix, words in tables.TABLE_FORMATS.items()]
+    encodings = [f"| {name} | {words} |" for name, words in tables.ENCODINGS.items()]
+    places = [f"| `{text}` | {words} |" for text, words in cell_paths.PATH_RULES.items()]
+    suggested = [f"| {role} | {_names(names)} |" for role, names in tables.SUGGESTED.items()]
+    return f"""\
+A table names one image in each row: the columns `path` and `label`, and if wanted `split` and
+`group`.
+
+| format | |
+| --- | --- |
+{_lines(formats)}
+
+{_names(tables.NEAR_FORMATS)} are refused, with the way to save them.
+
+| encoding | |
+| --- | --- |
+{_lines(encodings)}
+
+**Columns of other names**: `--path-column`, `--label-column`, `--split-column`, `--group-column`;
+in Python `table=TableSettings(path_column="image", …)`. A name that differs in case only is taken.
+These names are suggested, and never taken by themselves; `check` says which columns are not read
+that may be splits or groups.
+
+| column | suggested |
+| --- | --- |
+{_lines(suggested)}
+
+**Paths** are taken so (`--images-in FOLDER` is itself relative to the table's folder):
+
+| in the table | file |
+| --- | --- |
+{_lines(places)}
+
+A file that is not there is an error that counts how many are not, and says under which option, or
+where below the folder, it would be:
+
+```console
+$ manyheads check images.csv --path-column image
+manyheads: … found no file '7ed92e7c-…', and so for 3,409 of 3,409 rows; did you mean
+--images-in images --suffix .jpg?
+$ manyheads check images.csv --path-column image --images-in images --suffix .jpg \\
+    --group-column sender_id
+images: 3,409 images, 10 classes, manifest
+```
+
+**Repeated rows.** A file that is listed again, by whatever spelling or link, counts once if its
+label, split and group are the same, and is refused if not. Hard links and copies are files of their
+own; `check` says which are identical.
+"""
+
+
+def _labels() -> str:
+    return f"""\
+**No label** in a table: an empty cell, no value in JSON, Parquet or a workbook, and the texts
+{_names(tables.MISSING)}. Such rows are left out and counted. `NA` and `none` are classes, and
+`check` says so; `--missing-labels NA` makes the list another one. A folder's name is always a
+class. A table of which no row has a label is refused. Rows of features that were computed elsewhere
+cannot be left out, and are refused. The same texts mean no group, and no split; splits in some rows
+only are refused. `HeadClassifier.fit` refuses samples without a class, and counts them.
+
+**What spreadsheets change** is said: a date as label or path (`3-4` became one), a formula that was
+never computed, numbers of more than 15 digits. Zeros that a cell shows are read, and whole numbers
+are 1, not 1.0. Where labels are compared with a model's classes, or classes of one table with each
+other, `001`, `1` and `1.0`, case and spaces are told.
+
+**Order of classes.** Classes are numbered in the order of their names as text: 0, 1, 10, 11, 2, as
+Keras's loaders do. Where all are whole numbers, the side file (`outputs`), `export`, `predict` and
+the report say which output is which. [Why](decisions/0024-classes-are-sorted-as-text.md).
+"""
+
+
+def _images() -> str:
+    return f"""\
+- **What an image is made**: RGB, 8 bits, laid on white where it is transparent, turned as the
+  camera recorded (`--no-exif`: not), squashed to the size. Of an animation the first frame is read.
+- **Large images** are read. Decoding takes at most {image_memory.DEFAULT / 2**30:g} GiB, all
+  threads together; `{image_memory.VARIABLE}=8G` sets another limit. A JPEG of more than
+  {decoding.PLAIN_PIXELS:,} pixels is decoded at a half, a quarter or an eighth of its size.
+- **More than 8 bits a channel** are scaled from 16 to 8. Images that hold fewer in 16 (cameras and
+  scanners with 12) are nearly black then: every command says so, and `--depth 12` scales them
+  rightly. The depth is part of the study and of the model, so `predict` uses it too. 32-bit
+  numbers outside 0 to 1 are refused without `--depth`.
+- **A file that lacks only its end** is used where no pixel depends on what is missing, and `check`
+  counts it. A truncated image is refused.
+- PNGs with large texts or colour profiles are read.
+- Unreadable files are named and left out; `--strict` makes them an error.
+- `predict`, `explain` and Python read files, bytes, open files, Pillow images and arrays in this
+  one way.
+"""
+
+
+def _divisions() -> str:
+    return f"""\
+- **Given splits** are kept. If only validation is missing, it is carved from training.
+- **Without splits** images are divided by class and group, by their content and `--split-seed`
+  ([the law](decisions/0023-images-are-divided-by-class-and-group.md)): 60 % train, 20 % validate,
+  20 % are kept for a test (`--validation-share`, `--test-share`). Identical images and images of
+  one group stay together. One image more moves at most two others, of its own class; a group that
+  grows may move more. `manyheads split DATA --out FILE.csv` writes a division down.
+- **Few images**: below {trainable.FEW_IMAGES} for training and validation, `--folds 5` is advised.
+- **Rare classes** train, and every command says which are not validated. A class that validates and
+  does not train is refused.
+- Images that train and validate at once are counted before training, and by `check`.
+"""
+
+
+def _lines(rows: Iterable[str]) -> str:
+    return "\n".join(row.replace("tabs or |", "tabs or \\|") for row in rows)
 
 
 def _names(names: Iterable[str]) -> str:
@@ -154,10 +270,10 @@ SECTIONS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("What is passed over by its name", _passed_over),
     ("Which files are images", _kinds),
     ("Why something is left out", _reasons),
-    ("Tables", _later),
-    ("Labels", _later),
-    ("Images", _later),
-    ("Divisions", _later),
+    ("Tables", _tables),
+    ("Labels", _labels),
+    ("Images", _images),
+    ("Divisions", _divisions),
 )
 """The page's sections, in their order."""
 

@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import (
@@ -32,6 +31,7 @@ from PIL import (
 )
 
 from manyheads.data.endings import jpeg_scan, lacks_end, mended
+from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, image_kind, obstacle
 from manyheads.data.image_memory import memory_for, memory_limit
 from manyheads.data.png_text import without_large_text
 from manyheads.errors import ImageError, ImageLimitError, SettingError
@@ -48,19 +48,6 @@ _FORMATS = tuple(
         AvifImagePlugin.AvifImageFile,
     )
 )  # fmt: skip
-_OF_HEIC = (
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"hevx",
-    b"hevm",
-    b"hevs",
-    b"mif1",
-    b"msf1",
-)
-_OF_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NARROW = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # bytes of a pixel; others: 4
 _COPIES = {"WEBP": 4, "GIF": 3, "AVIF": 3, "HEIF": 3}  # that a decoder holds of the image
 _TO_RGB = 8  # bytes of a pixel for the image in RGB, and for that turned upright
@@ -276,7 +263,7 @@ def _needed(image: Image.Image, data: bytes) -> int:
 
 
 def _heic(data: bytes) -> ImageFile.ImageFile | None:
-    if not _is_heic(data):
+    if _kind(data) != "HEIC":
         return None
     try:
         from pillow_heif import HeifImageFile
@@ -288,18 +275,18 @@ def _heic(data: bytes) -> ImageFile.ImageFile | None:
         return None
 
 
-def _is_heic(data: bytes) -> bool:
-    return data[4:8] == b"ftyp" and data[8:12] in _OF_HEIC
+def _kind(data: bytes) -> str | None:
+    return image_kind(data[:FIRST_BYTES])
 
 
 def _unknown(name: str, data: bytes) -> ImageError:
-    if _is_heic(data) and find_spec("pillow_heif") is None:
-        extra = "pip install 'manyheads[heif]'"
+    kind = _kind(data)
+    if kind in NEEDED and (needed := obstacle(kind)):
         return ImageLimitError(
-            f"{name} to be {KINDS}", f"a HEIC image, which needs an extra: {extra}",
+            f"{name} to be {KINDS}", f"a {kind} image, which needs: {needed}",
             "install that, or convert the file",
         )  # fmt: skip
-    if data.startswith(_OF_TIFF):
+    if kind == "TIFF":
         return refused(name, "a TIFF of a kind that Pillow does not decode, or too little of one")
     return refused(name, "none of these, or too little of one")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.data import decoding
+from manyheads.data import decoding, image_kinds
 from manyheads.data.decoding import decoded
 from manyheads.data.images import inspect_image, load_layer, load_pixels, load_thumbnail
 from manyheads.errors import ImageError, ImageLimitError
@@ -183,7 +183,7 @@ def test_heic_is_turned_once() -> None:
 def test_without_its_extra_heic_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     data = struct.pack(">I", 24) + b"ftypheic" + bytes(200)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    monkeypatch.setattr(decoding, "find_spec", lambda _: None)
+    monkeypatch.setattr(image_kinds, "_reads_heic", lambda: False)
     with pytest.raises(ImageLimitError, match=r"a HEIC image.*pip install 'manyheads\[heif\]'"):
         load_pixels(data, SMALL, "IMG_1.HEIC")
 
