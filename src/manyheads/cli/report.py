@@ -45,4 +45,6 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         print(line)
     print(f"\nReport   {folder.report} ({size_words(folder.report.stat().st_size)})")
     if figures:
-        print(f"Figures  {folder.path / 'figures'} ({len(figures)} files)")
+        from manyheads.words import counted
+
+        print(f"Figures  {folder.path / 'figures'} ({counted(len(figures), 'file')})")

@@ -24,6 +24,7 @@ from manyheads.data.splits import SPLITS, assign_splits, carve_validation
 from manyheads.data.trainable import require_trainable
 from manyheads.errors import DataError
 from manyheads.settings import SplitSettings
+from manyheads.words import counted
 
 _DEFAULT = SplitSettings()
 
@@ -59,7 +60,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{split} {len(self.rows(split)):,}" for split in SPLITS)
-        return f"<Dataset {self.name}: {len(self):,} images, {len(self.classes)} classes; {splits}>"
+        images, classes = counted(len(self), "image"), counted(len(self.classes), "class")
+        return f"<Dataset {self.name}: {images}, {classes}; {splits}>"
 
     def rows(self, split: str) -> Int64[np.ndarray, "rows"]:
         """The ascending indices of the images in `split`."""
