@@ -103,6 +103,11 @@ QUICK = (
     "colours_turned", "compiled_with_ones_own", "maximum", "several_labels", "convolved",
     "flattened_grid",
 )  # fmt: skip
+# Imported whole on the real backbone, some ten seconds each; the small network covers all.
+WHOLE = (
+    "sequential", "functional", "pooled_inside", "normalised_inside", "augmented", "torch_like",
+    "nested_twice", "binary", "half_precision", "teachable_machine",
+)  # fmt: skip
 Said = Callable[[str], tuple[dict[str, Any], dict[str, Any]]]
 
 
@@ -222,7 +227,7 @@ def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
-@pytest.mark.parametrize("name", COMES_IN)
+@pytest.mark.parametrize("name", WHOLE)
 def test_whole_models_equal_keras(tmp_path: Path, name: str, suffix: str) -> None:
     pytest.importorskip("tensorflow")
     arguments = {"folder": str(tmp_path), "names": [name]}
