@@ -105,7 +105,7 @@ QUICK = (
 )  # fmt: skip
 # Imported whole on the real backbone, some ten seconds each; the small network covers all.
 WHOLE = (
-    "sequential", "functional", "pooled_inside", "normalised_inside", "augmented", "torch_like",
+    "sequential", "functional", "pooled_inside", "normalised_inside", "augmented", "rescaled",
     "nested_twice", "binary", "half_precision", "teachable_machine",
 )  # fmt: skip
 Said = Callable[[str], tuple[dict[str, Any], dict[str, Any]]]
