@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,20 +51,28 @@ class SparingBackbone:
 
         def full() -> Iterator[tuple[Key, Batch]]:
             for key, pixels in batches:
-                if len(pixels) < self.batch and self.same_alone:
+                if len(pixels) < self.batch:
                     few.append((key, pixels))
-                    continue
-                yield key, pixels
+                else:
+                    yield key, pixels
 
-        waiting = full()
-        first = next(waiting, None)
-        if first is not None:
-            yield from self._for_batches().run(_behind(first, waiting), stop=stop)
+        yield from self._whole_batches(full(), stop)
+        # Only now, with no batch under way: measuring uses the program that runs them.
+        if few and not self.same_alone:
+            yield from self._whole_batches(iter(few), stop)
+            return
         for key, pixels in few:
             rows = dict(self._for_one().run(_one_by_one(pixels), stop=stop))
             if len(rows) < len(pixels):  # it was stopped
                 return
             yield key, np.concatenate([rows[place] for place in range(len(pixels))])
+
+    def _whole_batches(
+        self, batches: Iterator[tuple[Key, Batch]], stop: threading.Event | None
+    ) -> Iterator[tuple[Key, Computed]]:
+        first = next(batches, None)
+        if first is not None:
+            yield from self._for_batches().run(chain([first], batches), stop=stop)
 
     @property
     def same_alone(self) -> bool:
@@ -119,13 +128,6 @@ class SparingBackbone:
 
 def _one_by_one(pixels: Batch) -> Iterator[tuple[int, Batch]]:
     return ((place, pixels[place : place + 1]) for place in range(len(pixels)))
-
-
-def _behind(
-    first: tuple[Key, Batch], waiting: Iterator[tuple[Key, Batch]]
-) -> Iterator[tuple[Key, Batch]]:
-    yield first
-    yield from waiting
 
 
 def _path() -> Path:

@@ -61,6 +61,18 @@ def test_few_images_get_the_bits_of_a_batch(program: Program) -> None:
                 np.testing.assert_array_equal(got[key], rows)
 
 
+def test_measuring_disturbs_no_batch_under_way(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first images that a program ever sees: whole batches, and some that are left over."""
+    monkeypatch.setattr(sparing, "_read", dict)
+    parts = [images(16), images(5)]
+    with loaded(program, SIZE) as whole, SparingBackbone(program, SIZE) as found:
+        wanted, got = (dict(each.run(enumerate(parts))) for each in (whole, found))
+    for key, rows in wanted.items():
+        np.testing.assert_array_equal(rows, got[key])
+
+
 def test_what_was_measured_once_is_known(
     program: Program, sizes: list[int], own_cache: Path
 ) -> None:
