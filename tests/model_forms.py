@@ -1,12 +1,11 @@
 """The ways in which people put a classifier on a frozen backbone together, written by Keras.
 
-`write` is called in a child process. Each form is a function of `_Kit`; which ones come in, and
+`write` is called in a child process. Each form is a function of a `Kit`; which ones come in, and
 why the others do not, stands in the tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from manyheads.backbones import arrays, keras_builds, keras_weights, normalisati
 from manyheads.errors import ManyheadsError
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.model import foreign
+from tests.model_form_kit import CLASSES, FORMS, SIZE, Kit, add, form
 
-SIZE, CLASSES, IMAGES = 64, 3, 4
-Made = Callable[["Kit"], Any]
-FORMS: dict[str, Made] = {}
+IMAGES = 4
 _WITHIN = ("given_a_tensor",)  # the preprocessing is a part of the network that `Kit.base` is
 
 
@@ -87,109 +85,34 @@ def answers(folder: str, names: list[str]) -> dict[str, Any]:
     return found
 
 
-class Kit:
-    """Keras's layers, and the parts that most forms share."""
-
-    def __init__(self, keras: Any, tiny: bool = False) -> None:
-        self.keras, self.k, self.tiny = keras, keras.layers, tiny
-        self.base: Any = None
-        self.mobile = keras.applications.mobilenet_v2
-
-    def backbone(self, size: int | None = SIZE, **given: Any) -> Any:
-        """The smallest network of keras.applications, frozen."""
-        given = {"alpha": 0.35, "weights": None, "include_top": False, **given}
-        if "input_tensor" not in given:
-            given["input_shape"] = (size, size, 3)
-        self.base = self._small(**given) if self.tiny else self.mobile.MobileNetV2(**given)
-        self.base.trainable = False
-        return self.base
-
-    def _small(
-        self, input_shape: Any = None, input_tensor: Any = None, pooling: Any = None, **_: Any
-    ) -> Any:
-        """Blocks like those of a backbone: what is added, what multiplies, what pools inside."""
-        image = self.keras.Input(input_shape) if input_tensor is None else input_tensor
-        value = self.k.Conv2D(8, 3, strides=16, name="first")(image)
-        value = self.k.ReLU()(self.k.BatchNormalization()(value))
-        kept = value
-        value = self.k.Activation("relu")(self.k.Conv2D(8, 1, name="second")(value))
-        squeezed = self.k.Reshape((1, 1, 8))(self.pool()(value))
-        squeezed = self.k.Conv2D(8, 1, activation="sigmoid", name="squeezed")(squeezed)
-        value = self.k.Add()([kept, self.k.Multiply()([value, squeezed])])
-        value = self.k.Conv2D(8, 1, name="narrowed")(self.k.AveragePooling2D(2)(value))
-        value = self.k.Conv2D(1280, 1, name="block_13_expand_relu")(value)
-        value = self.k.ReLU(6.0)(self.k.BatchNormalization()(value))
-        if pooling:
-            value = self.pool()(value)
-        inputs = image if input_tensor is None else self.keras.utils.get_source_inputs(image)[0]
-        return self.keras.Model(inputs, value, name="mobilenetv2_0.35_64")
-
-    def image(self) -> Any:
-        """An input."""
-        return self.keras.Input((SIZE, SIZE, 3))
-
-    def pool(self, **given: Any) -> Any:
-        """The usual pooling."""
-        return self.k.GlobalAveragePooling2D(**given)
-
-    def dense(self, *given: Any, **more: Any) -> Any:
-        """The last layer."""
-        return self.k.Dense(*(given or (CLASSES,)), **more)
-
-    def inner(self, **given: Any) -> Any:
-        """An inner layer."""
-        return self.k.Dense(6, activation="relu", **given)
-
-    def sequential(self, *layers: Any) -> Any:
-        """Layers one behind the other, built."""
-        return self.keras.Sequential([self.image(), *layers])
-
-    def functional(self, *layers: Any) -> Any:
-        """The same as a functional model."""
-        image = value = self.image()
-        for layer in layers:
-            value = layer(value)
-        return self.keras.Model(image, value)
-
-
-def form(made: Made) -> Made:
-    """Add a form under its function's name."""
-    FORMS[made.__name__] = made
-    return made
-
-
-def _add(name: str, made: Made) -> None:
-    FORMS[name] = made
-
-
-_add(
+add(
     "sequential",
     lambda m: m.sequential(m.backbone(), m.pool(), m.inner(), m.k.Dropout(0.2), m.dense()),
 )
-_add("without_input", lambda m: m.keras.Sequential([m.backbone(), m.pool(), m.dense()]))
-_add(
+add("without_input", lambda m: m.keras.Sequential([m.backbone(), m.pool(), m.dense()]))
+add(
     "functional",
     lambda m: m.functional(m.backbone(), m.pool(), m.inner(), m.k.Dropout(0.2), m.dense()),
 )
-_add("softmax", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(activation="softmax")))
-_add("softmax_layer", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(), m.k.Softmax()))
-_add("pooled_inside", lambda m: m.sequential(m.backbone(pooling="avg"), m.dense()))
-_add(
+add("softmax", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(activation="softmax")))
+add("softmax_layer", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(), m.k.Softmax()))
+add("pooled_inside", lambda m: m.sequential(m.backbone(pooling="avg"), m.dense()))
+add(
     "pooled_inside_flat",
     lambda m: m.sequential(m.backbone(pooling="avg"), m.k.Flatten(), m.dense()),
 )
-_add(
+add(
     "kept_axes",
     lambda m: m.sequential(m.backbone(), m.pool(keepdims=True), m.k.Flatten(), m.dense()),
 )
-_add(
+add(
     "window",
     lambda m: m.sequential(
         m.backbone(), m.k.AveragePooling2D(2), m.k.Flatten(), m.inner(), m.dense()
     ),
 )
-_add("reshaped", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Reshape((1280,)), m.dense()))
-_add(
+add("reshaped", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Reshape((1280,)), m.dense()))
+add(
     "dropouts",
     lambda m: m.sequential(
         m.backbone(),
@@ -201,11 +124,11 @@ _add(
         m.dense(),
     ),
 )
-_add(
+add(
     "normalised",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.BatchNormalization(), m.dense()),
 )
-_add(
+add(
     "normalised_inside",
     lambda m: m.sequential(
         m.backbone(),
@@ -219,17 +142,17 @@ _add(
         m.dense(activation="softmax"),
     ),
 )
-_add(
+add(
     "normalised_grid",
     lambda m: m.sequential(
         m.backbone(), m.k.BatchNormalization(), m.pool(), m.k.Dropout(0.2), m.dense()
     ),
 )
-_add(
+add(
     "relu_layer",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.k.ReLU(), m.dense()),
 )
-_add(
+add(
     "relu_as_layer_in_dense",
     lambda m: m.sequential(
         m.backbone(),
@@ -238,40 +161,40 @@ _add(
         m.dense(activation=m.keras.activations.softmax),
     ),
 )
-_add("two_linear", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.dense()))
-_add(
+add("two_linear", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.dense()))
+add(
     "linear_then_relu",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(8), m.inner(), m.dense()),
 )
-_add(
+add(
     "without_bias",
     lambda m: m.sequential(
         m.backbone(), m.pool(), m.inner(), m.dense(activation="softmax", use_bias=False)
     ),
 )
-_add(
+add(
     "regularised",
     lambda m: m.sequential(
         m.backbone(), m.pool(), m.inner(kernel_regularizer=m.keras.regularizers.L2(0.01)), m.dense()
     ),
 )
-_add("binary", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(1, activation="sigmoid")))
-_add("binary_logit", lambda m: m.functional(m.backbone(), m.pool(), m.inner(), m.dense(1)))
-_add(
+add("binary", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(1, activation="sigmoid")))
+add("binary_logit", lambda m: m.functional(m.backbone(), m.pool(), m.inner(), m.dense(1)))
+add(
     "rescaled",
     lambda m: m.sequential(m.k.Rescaling(1 / 127.5, offset=-1), m.backbone(), m.pool(), m.dense()),
 )
-_add(
+add(
     "rescaled_to_one",
     lambda m: m.sequential(m.k.Rescaling(1 / 255), m.backbone(), m.pool(), m.dense()),
 )
-_add(
+add(
     "rescaled_twice",
     lambda m: m.functional(
         m.k.Rescaling(1 / 255), m.k.Rescaling(2, offset=-1), m.backbone(), m.pool(), m.dense()
     ),
 )
-_add(
+add(
     "normalised_images",
     lambda m: m.sequential(
         m.k.Rescaling(1 / 255),
@@ -281,7 +204,7 @@ _add(
         m.dense(),
     ),
 )
-_add(
+add(
     "augmented",
     lambda m: m.sequential(
         m.k.RandomFlip("horizontal"),
@@ -294,7 +217,7 @@ _add(
         m.dense(),
     ),
 )
-_add(
+add(
     "augmented_inside",
     lambda m: m.functional(
         m.keras.Sequential(
@@ -308,34 +231,34 @@ _add(
         m.dense(),
     ),
 )
-_add(
+add(
     "colours_turned",
     lambda m: m.functional(
         m.keras.applications.resnet50.preprocess_input, m.backbone(), m.pool(), m.dense()
     ),
 )
-_add(
+add(
     "torch_like",
     lambda m: m.functional(
         m.keras.applications.densenet.preprocess_input, m.backbone(), m.pool(), m.dense()
     ),
 )
-_add(
+add(
     "operators",
     lambda m: m.functional(lambda x: (x - 127.5) / 127.5, m.backbone(), m.pool(), m.dense()),
 )
-_add(
+add(
     "nested_twice",
     lambda m: m.sequential(
         m.sequential(m.backbone(), m.pool()),
         m.keras.Sequential([m.keras.Input((1280,)), m.inner(), m.dense(activation="softmax")]),
     ),
 )
-_add(
+add(
     "head_inside",
     lambda m: m.functional(m.backbone(), m.keras.Sequential([m.pool(), m.dense()], name="head")),
 )
-_add("any_size_inside", lambda m: m.sequential(m.backbone(size=None), m.pool(), m.dense()))
+add("any_size_inside", lambda m: m.sequential(m.backbone(size=None), m.pool(), m.dense()))
 
 
 @form
@@ -412,47 +335,41 @@ def teachable_machine(m: Kit) -> Any:
 
 
 # What does not come in.
-_add("maximum", lambda m: m.sequential(m.backbone(), m.k.GlobalMaxPooling2D(), m.dense()))
-_add("flattened_grid", lambda m: m.sequential(m.backbone(), m.k.Flatten(), m.inner(), m.dense()))
-_add(
+add("maximum", lambda m: m.sequential(m.backbone(), m.k.GlobalMaxPooling2D(), m.dense()))
+add("flattened_grid", lambda m: m.sequential(m.backbone(), m.k.Flatten(), m.inner(), m.dense()))
+add(
     "small_window",
     lambda m: m.functional(
         m.backbone(), m.k.AveragePooling2D(2, strides=1, padding="same"), m.pool(), m.dense()
     ),
 )
-_add("three_inner", lambda m: m.sequential(m.backbone(), m.pool(), m.inner(), m.inner(), m.dense()))
-_add(
+add("three_inner", lambda m: m.sequential(m.backbone(), m.pool(), m.inner(), m.inner(), m.dense()))
+add(
     "tanh",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6, activation="tanh"), m.dense()),
 )
-_add(
+add(
     "leaky",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.k.LeakyReLU(), m.dense()),
 )
-_add(
-    "relu6", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.k.ReLU(6.0), m.dense())
-)
-_add(
+add("relu6", lambda m: m.sequential(m.backbone(), m.pool(), m.k.Dense(6), m.k.ReLU(6.0), m.dense()))
+add(
     "layer_normalised",
     lambda m: m.sequential(m.backbone(), m.pool(), m.k.LayerNormalization(), m.dense()),
 )
-_add(
-    "several_labels", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(activation="sigmoid"))
-)
-_add("convolved", lambda m: m.sequential(m.backbone(), m.k.Conv2D(1280, 1), m.pool(), m.dense()))
-_add(
-    "relu_before_pooling", lambda m: m.sequential(m.backbone(), m.k.ReLU(6.0), m.pool(), m.dense())
-)
-_add("without_pooling", lambda m: m.sequential(m.backbone(), m.dense(), m.k.Activation("softmax")))
-_add(
+add("several_labels", lambda m: m.sequential(m.backbone(), m.pool(), m.dense(activation="sigmoid")))
+add("convolved", lambda m: m.sequential(m.backbone(), m.k.Conv2D(1280, 1), m.pool(), m.dense()))
+add("relu_before_pooling", lambda m: m.sequential(m.backbone(), m.k.ReLU(6.0), m.pool(), m.dense()))
+add("without_pooling", lambda m: m.sequential(m.backbone(), m.dense(), m.k.Activation("softmax")))
+add(
     "lambda",
     lambda m: m.sequential(m.k.Lambda(lambda x: x / 127.5 - 1), m.backbone(), m.pool(), m.dense()),
 )
-_add(
+add(
     "resized",
     lambda m: m.functional(m.k.Resizing(32, 32), m.backbone(size=32), m.pool(), m.dense()),
 )
-_add(
+add(
     "own_network",
     lambda m: m.sequential(
         m.k.Conv2D(8, 3, activation="relu"),
@@ -462,7 +379,7 @@ _add(
         m.dense(),
     ),
 )
-_add("own_pooled_network", lambda m: m.sequential(m.k.Conv2D(8, 3), m.pool(), m.dense()))
+add("own_pooled_network", lambda m: m.sequential(m.k.Conv2D(8, 3), m.pool(), m.dense()))
 
 
 @form

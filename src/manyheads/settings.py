@@ -112,6 +112,15 @@ class TableSettings:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
+    @property
+    def arguments(self) -> list[str]:
+        """The words that give these settings to a command."""
+        words: list[str] = []
+        for name, value in self.given.items():
+            words += [f"--{name.replace('_', '-')}"]
+            words += value if isinstance(value, tuple) else (value,)
+        return words
+
 
 def _encoding(name: object) -> str:
     try:

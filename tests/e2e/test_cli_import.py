@@ -99,7 +99,7 @@ def test_what_is_wrong_is_one_line(folder: Path, command: Command) -> None:
     [
         (None, "only arrays: the file does not describe its layers"),
         (Check(4, False, 0.0), "equal to Keras's own probabilities on 4 generated images, exactly"),
-        (Check(1, True, 2e-6), "equal to Keras's own probabilities on 1 given images, to 2e-06"),
+        (Check(1, True, 2e-6), "equal to Keras's own probabilities on 1 given image, to 2e-06"),
         (Check(4, False, None, "why"), "only arrays: Keras cannot open the file (why)"),
     ],
 )

@@ -249,3 +249,16 @@ def test_validation_images_that_train_too_are_said_before_training(
     assert "identical images in more than one split" in command("check", root).out
     clean = image_folder({"train/cat": 3, "train/dog": 3, "val/cat": 1, "val/dog": 1}, name="clean")
     assert "Overlap" not in sweep(clean, "--dry-run").out
+
+
+def test_a_table_is_divided_by_its_columns(command: Command, image_folder: Folder) -> None:
+    root = image_folder({"cat": 6, "dog": 6})
+    rows = [f"{path.relative_to(root)},{path.parent.name}" for path in sorted(root.glob("*/*"))]
+    (root / "photos.csv").write_text("\n".join(["file,animal", *rows]), encoding="utf-8")
+    columns = ("--path-column", "file", "--label-column", "animal")
+    said = command("split", root / "photos.csv", "--out", "divided.csv", *columns)
+    assert said.code == 0, said.err
+    assert Counter(row["label"] for row in rows_of(Path("divided.csv"))) == {"cat": 6, "dog": 6}
+    assert "manyheads sweep divided.csv --folds 5" in said.out
+    said = command("check", root / "photos.csv", *columns)
+    assert f"photos.csv {' '.join(columns)} --folds 5" in said.out

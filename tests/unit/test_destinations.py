@@ -82,7 +82,7 @@ def test_every_command_looks_before_it_works(
 
     for name in (
         "backbones.keras_process.call", "backbones.compiled.compile_backbone",
-        "model.network.loaded", "data.checks.check_dataset",
+        "backbones.sparing.loaded", "data.checks.check_dataset",
     ):  # fmt: skip
         module, _, function = f"manyheads.{name}".rpartition(".")
         monkeypatch.setattr(import_module(module), function, work)

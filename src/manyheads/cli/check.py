@@ -63,7 +63,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     else:
         _print(report, found)
         if advice := few_images_words(dataset):
-            command = shlex.join(["manyheads", "sweep", args.data, "--folds", "5"])
+            command = shlex.join(
+                ["manyheads", "sweep", args.data, *table.arguments, "--folds", "5"]
+            )
             print(f"\nAdvice   {advice}: {command}")
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")

@@ -102,7 +102,8 @@ def advice_lines(plan: Plan) -> list[str]:
     if not words:
         return []
     features = [] if settings.features is None else ["--features", *settings.features]
-    command = shlex.join(["manyheads", "sweep", settings.data, *features, "--folds", "5"])
+    how = [*features, *settings.table.arguments]
+    command = shlex.join(["manyheads", "sweep", settings.data, *how, "--folds", "5"])
     return [f"Advice     {words}: {command}"]
 
 

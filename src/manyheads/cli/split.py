@@ -45,7 +45,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     out = Path(args.out).expanduser()
     check_manifest_path(out)
-    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    split, table = options.split_settings(args), options.table_settings(args)
+    dataset = open_dataset(args.data, split=split, table=table, stop=stop)
     write_manifest(out, dataset, divided=True)
     counts = count_classes(dataset)
     if args.json:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     print()
     tables.print_table(_table(dataset, counts))
     print()
-    for line in _remarks(dataset):
+    for line in _remarks(dataset, out):
         print(line)
     print(f"Manifest {out}")
     print(f"Next     {shlex.join(['manyheads', 'sweep', str(out)])}")
@@ -71,7 +72,7 @@ def _how(dataset: Dataset) -> str:
     return f"{what} by {by}, split seed {dataset.divided.seed}"
 
 
-def _remarks(dataset: Dataset) -> list[str]:
+def _remarks(dataset: Dataset, out: Path) -> list[str]:
     from manyheads.data.duplicates import overlap_words
     from manyheads.data.trainable import few_images_words, unvalidated_words
 
@@ -79,7 +80,8 @@ def _remarks(dataset: Dataset) -> list[str]:
     if words := unvalidated_words(dataset):
         lines.append(f"Classes  {words}")
     if words := few_images_words(dataset):
-        lines.append(f"Advice   {words}: add --folds 5")
+        command = shlex.join(["manyheads", "sweep", str(out), "--folds", "5"])
+        lines.append(f"Advice   {words}: {command}")
     if not len(dataset.rows("validation")):
         lines.append("Validation images are none: a command takes them from training again")
     return lines

@@ -40,7 +40,7 @@ def depth_remark(deep: int, bits: int, settings: ImageSettings) -> tuple[str, ..
     if deep and bits <= min(white - 2, _DARK):
         return (
             f"{images} use {bits} of {white} bits at most, and are nearly black; "
-            f"--depth {bits} scales them by what they use",
+            f"training with --depth {bits} scales them by what they use",
         )
     return ()
 

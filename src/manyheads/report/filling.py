@@ -127,8 +127,7 @@ def command_of(settings: StudySettings, run: str) -> str:
     ):  # fmt: skip
         if (value := getattr(settings.split, field)) != getattr(usual.split, field):
             option(name, value)
-    for name, value in settings.table.given.items():
-        option(name, *(value if isinstance(value, tuple) else (value,)))
+    words += map(shlex.quote, settings.table.arguments)
     option("out", run)
     return " ".join(words)
 

@@ -42,12 +42,10 @@ def test_files_folders_and_globs(photos: Path) -> None:
 
 
 def test_a_quoted_glob_finds_folders_too(photos: Path) -> None:
-    assert names("photos/*") == [
-        "photos/a.PNG", "photos/b.png", "photos/below/c.jpg", "photos/notes.txt"
-    ]  # fmt: skip
+    assert names("photos/*") == ["photos/a.PNG", "photos/b.png", "photos/below/c.jpg"]
     assert names("phot*") == names("photos")
     (photos / "empty").mkdir()
-    with pytest.raises(DataError, match="nothing at 'photos/emp"):
+    with pytest.raises(DataError, match=r"no image in 'photos/emp\*'"):
         names("photos/emp*")
 
 
