@@ -6,6 +6,7 @@ import argparse
 import threading
 
 from manyheads.cli import options
+from manyheads.words import counted
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     else:
         print(
             f"{dataset.name}: {len(dataset):,} images, {features.matrix.shape[1]:,} features each; "
-            f"{features.passes:,} backbone passes in {features.seconds:.1f} s"
+            f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s"
         )
         for line in left_out_lines(dataset):
             print(line)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from manyheads.data.label_names import composed, outputs_words, strangers_words
+from manyheads.words import counted
 
 _OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
 
@@ -65,7 +66,7 @@ class Tally:
         if new or not self.before:
             found.append(
                 f"{_images(new)} in {seconds:.1f} s, {new / max(seconds, 1e-9):,.1f} a second: "
-                f"{passes:,} backbone passes, {from_cache:,} from the cache"
+                f"{counted(passes, 'backbone pass')}, {from_cache:,} from the cache"
             )
         if self.before:
             all_ = f"; {self.images:,} in all" if new else ""

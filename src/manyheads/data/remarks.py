@@ -38,9 +38,12 @@ def depth_remark(deep: int, bits: int, settings: ImageSettings) -> tuple[str, ..
     if deep and bits > white:
         return (f"{images}: values of {bits} bits are beyond the white of depth {white}",)
     if deep and bits <= min(white - 2, _DARK):
+        one = ("uses", "is", "it", "it uses")
+        use, are, them, them_use = one if deep == 1 else ("use", "are", "them", "they use")
         return (
-            f"{images} use {bits} of {white} bits at most, and are nearly black; "
-            f"--depth {bits} scales them by what they use",
+            f"{images} {use} {bits} of {white} bits at most, and {are} nearly black; "
+            # Also said by commands that take a model as it is, and so have no --depth.
+            f"train with --depth {bits} to scale {them} by what {them_use}",
         )
     return ()
 

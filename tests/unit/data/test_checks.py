@@ -158,7 +158,7 @@ def test_images_of_few_of_their_bits_are_told(image_folder):
     assert (report.deep, report.bits) == (2, 12)
     assert report.problems == (
         "2 images with more than 8 bits a channel use 12 of 16 bits at most, and are nearly black; "
-        "--depth 12 scales them by what they use",
+        "train with --depth 12 to scale them by what they use",
     )
     assert check(root, depth=12).problems == ()
     (line,) = check(root, depth=8).problems
