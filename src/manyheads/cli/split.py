@@ -45,11 +45,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     out = Path(args.out).expanduser()
     check_manifest_path(out)
-    dataset = open_dataset(args.data, split=options.split_settings(args), stop=stop)
+    split, table = options.split_settings(args), options.table_settings(args)
+    dataset = open_dataset(args.data, split=split, table=table, stop=stop)
     write_manifest(out, dataset, divided=True)
     counts = count_classes(dataset)
     if args.json:
-        tables.print_json({"manifest": str(out), "divided": _how(dataset), "counts": counts})
+        about = {"left_out": dataset.left_out, "remarks": list(dataset.remarks)}
+        tables.print_json(
+            {"manifest": str(out), "divided": _how(dataset), "counts": counts, **about}
+        )
         return
     print(
         f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes; {_how(dataset)}"
@@ -57,7 +61,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     print()
     tables.print_table(_table(dataset, counts))
     print()
-    for line in _remarks(dataset):
+    for line in _remarks(dataset, str(out)):
         print(line)
     print(f"Manifest {out}")
     print(f"Next     {shlex.join(['manyheads', 'sweep', str(out)])}")
@@ -71,15 +75,17 @@ def _how(dataset: Dataset) -> str:
     return f"{what} by {by}, split seed {dataset.divided.seed}"
 
 
-def _remarks(dataset: Dataset) -> list[str]:
+def _remarks(dataset: Dataset, out: str) -> list[str]:
     from manyheads.data.duplicates import overlap_words
     from manyheads.data.trainable import few_images_words, unvalidated_words
 
-    lines = [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
+    lines = [f"Left out {dataset.left_out}"] if dataset.left_out else []
+    lines += [f"Note     {line}" for line in dataset.remarks]
+    lines += [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
     if words := unvalidated_words(dataset):
         lines.append(f"Classes  {words}")
     if words := few_images_words(dataset):
-        lines.append(f"Advice   {words}: add --folds 5")
+        lines.append(f"Advice   {words}: manyheads sweep {shlex.quote(out)} --folds 5")
     if not len(dataset.rows("validation")):
         lines.append("Validation images are none: a command takes them from training again")
     return lines

@@ -68,7 +68,7 @@ def collapsed_words(
     for each in found[:_LISTED]:
         name = validated.name(each.candidate)
         name = f"({name})" if "," in name else name
-        heads = " heads" if each is found[0] else ""
+        heads = f" {'head' if each.heads == 1 else 'heads'}" if each is found[0] else ""
         parts.append(f"{each.one_class:,} of {each.heads:,}{heads} of {name}")
     if len(found) > _LISTED:
         parts.append(f"some of {counted(len(found) - _LISTED, 'more candidate')}")
