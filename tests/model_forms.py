@@ -397,6 +397,20 @@ def compiled_with_ones_own(m: Kit) -> Any:
     return model
 
 
+@form
+def teachable_machine(m: Kit) -> Any:
+    """As Teachable Machine's export has it: two networks in one, the last layer without a bias."""
+    seen = m.keras.Sequential([m.backbone(name="model1"), m.pool()])
+    head = m.keras.Sequential(
+        [
+            m.keras.Input((1280,)),
+            m.k.Dense(100, activation="relu", name="dense_Dense1"),
+            m.k.Dense(CLASSES, activation="softmax", use_bias=False, name="dense_Dense2"),
+        ]
+    )
+    return m.keras.Sequential([seen, head])
+
+
 # What does not come in.
 _add("maximum", lambda m: m.sequential(m.backbone(), m.k.GlobalMaxPooling2D(), m.dense()))
 _add("flattened_grid", lambda m: m.sequential(m.backbone(), m.k.Flatten(), m.inner(), m.dense()))

@@ -40,6 +40,7 @@ from manyheads.study.history import METRICS
 from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
+from manyheads.words import counted
 
 __all__ = ["Study", "TableSettings", "fit", "load", "make_model"]
 
@@ -338,7 +339,8 @@ class Study:
         head = (
             f"<Study of {Path(self.settings.data).name} in {self.folder.path}: {'; '.join(words)}"
         )
-        head += f"; {self.settings.seeds} seeds, {self.settings.epochs} epochs>"
+        seeds = counted(self.settings.seeds, "seed")
+        head += f"; {seeds}, {counted(self.settings.epochs, 'epoch')}>"
         return head if self._finished is None else f"{head}\n{self._table()}"
 
     def _repr_html_(self) -> str:

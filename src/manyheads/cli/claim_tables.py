@@ -40,8 +40,8 @@ def cost_words(cost: Cost) -> str:
     most = "at most " if cost.most else ""
     return (
         f"{counted(cost.passes, 'backbone pass', 'es')}; {counted(cost.heads, 'head')} to train "
-        f"({most}{cost.epochs:,} epochs of heads), {most or 'about '}{clock(cost.seconds)} "
-        f"({basis_words(cost.measured)})"
+        f"({most}{counted(cost.epochs, 'epoch')} of heads), "
+        f"{most or 'about '}{clock(cost.seconds)} ({basis_words(cost.measured)})"
     )
 
 

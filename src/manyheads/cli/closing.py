@@ -99,7 +99,8 @@ def _selection(finished: Finished) -> list[str]:
         images = len(pool_of(finished.dataset))
         return [
             f"Selected by {result.rule}: {setting}; the model is trained anew on all {images:,} "
-            f"images, for {int(head.about['epoch'])} epochs (the median of the chosen ones).",
+            f"images, for {counted(int(head.about['epoch']), 'epoch')} (the median of the chosen "
+            "ones).",
             *_expected(finished),
         ]
     return [

@@ -53,6 +53,7 @@ def _picture(finished: Finished) -> str:
     from manyheads.report.figures import candidate_curves
     from manyheads.study.space import setting_words
     from manyheads.study.store import Store
+    from manyheads.words import counted
 
     result, varying = finished.result, finished.settings.grid.varying
     with Store(finished.folder.store) as store:
@@ -63,4 +64,5 @@ def _picture(finished: Finished) -> str:
             )
             for entry in result.in_order
         ]
-    return f"val_loss by epoch, mean over {finished.settings.seeds} seeds\n\n{line_chart(curves)}"
+    seeds = counted(finished.settings.seeds, "seed")
+    return f"val_loss by epoch, mean over {seeds}\n\n{line_chart(curves)}"

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 def _lines(exported: Exported) -> list[str]:
     from manyheads.backbones.registry import NO_BACKBONE
     from manyheads.cli.screen import size_words
+    from manyheads.words import counted
 
     size, classes = exported.card.image.size, len(exported.card.classes)
     count = "n" if exported.check.any_batch else "1"
@@ -82,7 +83,8 @@ def _lines(exported: Exported) -> list[str]:
         + ("" if check.any_batch else ", one at a time")
         + f"; gives {exported.card.output}: [{count}, {classes}]",
         *([f"the classes are whole numbers: {order}"] if (order := _order(exported)) else []),
-        f"checked: {check.runtime} gives the same {check.images} labels; probabilities differ by "
+        f"checked: {check.runtime} gives the same "
+        f"{counted(check.images, 'label')}; probabilities differ by "
         f"{check.difference:.1e} at most ({check.images} {check.source})",
     ]
 

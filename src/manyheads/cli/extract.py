@@ -6,7 +6,6 @@ import argparse
 import threading
 
 from manyheads.cli import options
-from manyheads.words import counted
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -33,6 +32,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
     from manyheads.features.extract import extract
+    from manyheads.words import counted
 
     spec = options.backbone(args)
     image = options.image_settings(args)
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         )
     else:
         print(
-            f"{dataset.name}: {len(dataset):,} images, {features.matrix.shape[1]:,} features each; "
+            f"{dataset.name}: {counted(len(dataset), 'image')}, "
+            f"{counted(features.matrix.shape[1], 'feature')} each; "
             f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s"
         )
         for line in left_out_lines(dataset):

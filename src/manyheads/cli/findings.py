@@ -219,7 +219,7 @@ def _cost_words(
     recipe = recipe_of(spec, weights, image, args.runtime, args.precision)
     with FeatureCache(recipe) as cache:
         missing = cache.missing(dataset.contents)
-    words = f"{counted(missing, 'backbone pass', 'es')} for {len(dataset.contents):,} images"
+    words = f"{counted(missing, 'backbone pass')} for {counted(len(dataset.contents), 'image')}"
     if missing:
         seconds, measured = estimate_extraction(recipe, missing)
         words += f", about {clock(seconds)} ({basis_words(measured)})"
@@ -234,7 +234,8 @@ def show(found: Findings) -> None:
     if (similar := found.similar) is not None:
         print(
             f"\nNearly identical: {counted(similar.found, 'pair')} in "
-            f"{counted(len(similar.clusters), 'set')}, of {similar.images:,} different images"
+            f"{counted(len(similar.clusters), 'set')}, of "
+            f"{counted(similar.images, 'different image')}"
         )
         if similar.pairs:
             tables.print_table(_pair_table(similar), names=3)

@@ -158,9 +158,13 @@ def _check_words(check: Check | None) -> str:
         return "only arrays: the file does not describe its layers"
     if check.difference is None:
         return f"only arrays: Keras cannot open the file ({check.reason})"
+    from manyheads.words import counted
+
     kind = "given" if check.given else "generated"
     close = "exactly" if not check.difference else f"to {check.difference:.1g}"
-    return f"equal to Keras's own probabilities on {check.images} {kind} images, {close}"
+    return (
+        f"equal to Keras's own probabilities on {counted(check.images, f'{kind} image')}, {close}"
+    )
 
 
 def _print_json(imported: Imported) -> None:

@@ -136,14 +136,17 @@ def _print(stages: list[Stage]) -> None:
     from manyheads.cli import tables
     from manyheads.study.select import rule_words
     from manyheads.study.space import setting_words
+    from manyheads.words import counted
 
     validation = len(stages[0].finished.dataset.rows("validation"))
     seeds = stages[0].finished.settings.seeds
-    print(f"\nScores on the {validation:,} validation images, {seeds} seeds a candidate")
+    images = counted(validation, "validation image")
+    print(f"\nScores on the {images}, {counted(seeds, 'seed')} a candidate")
     print(f"Winner of a stage: {rule_words(stages[0].finished.settings.select)}\n")
     for stage in stages:
         finished = stage.finished
         words = setting_words(stage.winner, finished.settings.grid.varying)
-        print(f"{stage.name}, {finished.settings.epochs} epochs → {words} ({stage.rule})\n")
+        epochs = counted(finished.settings.epochs, "epoch")
+        print(f"{stage.name}, {epochs} → {words} ({stage.rule})\n")
         tables.print_results(finished.result, finished.settings.grid.varying)
         print()

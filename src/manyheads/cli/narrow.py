@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -131,25 +132,22 @@ def _measured(column: Column, console: Console) -> tuple[int, int]:
 
     options = console.options.update_width(10_000)
     found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
-    most = max((each.maximum for each in found), default=0)
+    most = max([column.min_width or 0, *(each.maximum for each in found)])
     if column.no_wrap or column.justify == "right":
         return most, most
-    longest = max((each.minimum for each in found), default=0)
+    longest = max([column.min_width or 0, *(each.minimum for each in found)])
     return max(longest, -(-most // _LINES)), most
 
 
 def _block(table: Table, places: Sequence[int], console: Console) -> Table:
     """A table of some columns, each as wide as there is room."""
-    from rich.table import Table
-
     widths = _widths(table, places, console)
     assert widths is not None
-    block = Table(box=table.box, pad_edge=False, show_edge=False, padding=table.padding)
+    block = copy(table)
     block.columns = [
         replace(table.columns[place], width=width, _index=number)
         for number, (place, width) in enumerate(zip(places, widths, strict=True))
     ]
-    block.rows = list(table.rows)
     return block
 
 

@@ -77,7 +77,8 @@ def _data_line(dataset: Dataset) -> str:
     counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
     carved = " (validation taken from train)" if dataset.carved else ""
     return (
-        f"Data       {dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes, "
+        f"Data       {dataset.name}: {counted(len(dataset), 'image')}, "
+        f"{counted(len(dataset.classes), 'class')}, "
         f"{dataset.layout}; {', '.join(counts)}{carved}"
     )
 
@@ -185,15 +186,15 @@ def _views_words(plan: Plan) -> str:
 def _rung_words(settings: StudySettings) -> str:
     """Such as `3 rungs: all 1,000 candidates 4 epochs, best 333 10 epochs, …`."""
     first, *others = settings.rungs
-    words = [f"all {first.candidates:,} candidates {first.epochs} epochs"]
-    words += [f"best {rung.candidates:,} {rung.epochs} epochs" for rung in others]
+    words = [f"all {counted(first.candidates, 'candidate')} {counted(first.epochs, 'epoch')}"]
+    words += [f"best {rung.candidates:,} {counted(rung.epochs, 'epoch')}" for rung in others]
     return f"{counted(len(settings.rungs), 'rung')}: {', '.join(words)}"
 
 
 def _cost_words(plan: Plan) -> str:
     expected = estimate(plan)
     images, heads = len(plan.dataset.contents), len(plan.settings.trials())
-    passes = f"{counted(plan.missing, 'backbone pass', 'es')} for {images:,} images"
+    passes = f"{counted(plan.missing, 'backbone pass')} for {counted(images, 'image')}"
     if plan.settings.features is not None:
         passes = "no backbone passes"
     if plan.versions and plan.missing:

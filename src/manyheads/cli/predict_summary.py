@@ -103,4 +103,4 @@ class Tally:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count != 1)}"
+    return counted(count, "image")

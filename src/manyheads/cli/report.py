@@ -48,6 +48,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.report.papers import write_figures
     from manyheads.study.folder import RunFolder
     from manyheads.study.settings import lasting
+    from manyheads.words import counted
 
     folder = RunFolder(args.run_folder)
     folder.document()
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         print(line)
     print(f"\nReport   {target} ({size_words(target.stat().st_size)})")
     if figures:
-        print(f"Figures  {target.parent / 'figures'} ({len(figures)} files)")
+        print(f"Figures  {target.parent / 'figures'} ({counted(len(figures), 'file')})")
 
 
 def _target(out: str | None, folder: RunFolder) -> Path:

@@ -181,23 +181,25 @@ def _scores_words(finished: Finished) -> str:
     repeats = settings.repeats or 1
     trials = [counted(settings.seeds, "seed")] if settings.seeds > 1 else []
     trials += [counted(repeats, "repeat")] if repeats > 1 else []
-    where, mean = "validation image", "mean"
+    mean = "mean"
     if settings.folds is not None:
         # How hard a fold is, all candidates share: it is no reason to doubt their differences.
         mean = f"mean over {counted(settings.folds, 'fold')}"
-    spread = f"{mean} ± standard deviation over {' × '.join(trials)}" if trials else "one seed each"
+    spread = "one seed each" if settings.folds is None else f"{mean}, one seed each"
+    if trials:
+        spread = f"{mean} ± standard deviation over {' × '.join(trials)}"
     if settings.folds is not None:
-        left = "image" if images == 1 else "images"
-        return f"Scores on the {images:,} {left} that each of the folds left out in turn, {spread}"
-    return f"Scores on the {counted(images, where)}, {spread}"
+        where = "for training and validation, each when it was left out"
+        return f"Scores on the {counted(images, 'image')} {where}, {spread}"
+    return f"Scores on the {counted(images, 'validation image')}, {spread}"
 
 
 def _print_plan(
     settings: StudySettings, run_options: RunOptions, out: str | Path, stop: threading.Event
 ) -> None:
+    from manyheads.cli.narrow import print_lines
     from manyheads.cli.plan import advice_lines, plan_lines
     from manyheads.plan import plan_study
 
     plan = plan_study(settings, run_options, out, stop=stop)
-    for line in [*plan_lines(plan), *advice_lines(plan)]:
-        print(line)
+    print_lines([*plan_lines(plan), *advice_lines(plan)])

@@ -26,6 +26,7 @@ from manyheads.data.tables import NEAR_FORMATS, TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.trainable import require_trainable
 from manyheads.errors import DataError
 from manyheads.settings import SplitSettings, TableSettings
+from manyheads.words import counted
 
 _DEFAULT = SplitSettings()
 _USUAL = TableSettings()
@@ -65,7 +66,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{split} {len(self.rows(split)):,}" for split in SPLITS)
-        return f"<Dataset {self.name}: {len(self):,} images, {len(self.classes)} classes; {splits}>"
+        images, classes = counted(len(self), "image"), counted(len(self.classes), "class")
+        return f"<Dataset {self.name}: {images}, {classes}; {splits}>"
 
     def rows(self, split: str) -> Int64[np.ndarray, "rows"]:
         """The ascending indices of the images in `split`."""

@@ -157,7 +157,7 @@ def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterato
             continue
         shown = [
             f"{names.first([each.candidate])} (in {100 * (1 - getattr(each, metric).turned):.0f} % "
-            f"of heads; at least {_whole(getattr(each, metric).epoch.value)} epochs)"
+            f"of heads; at least {_epochs(getattr(each, metric).epoch.value)})"
             for each in cut[:_PAIRS]
         ]
         more = f" and {len(cut) - _PAIRS} more" if len(cut) > _PAIRS else ""
@@ -186,6 +186,10 @@ def _ends(metric: str, estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return "[−∞, ∞]"
     return f"[{amount(metric, estimate.low)}, {amount(metric, estimate.high)}]"
+
+
+def _epochs(value: float) -> str:
+    return counted(round(value), "epoch")
 
 
 def _whole(value: float) -> str:

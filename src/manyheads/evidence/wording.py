@@ -37,7 +37,7 @@ class Names:
     def then(self, candidates: Sequence[int]) -> str:
         """Candidates after others were named."""
         if len(candidates) > _LISTED:
-            return f"{len(candidates)} others"
+            return counted(len(candidates), "other")
         return joined([self._short(each) for each in candidates])
 
     def any_of(self, candidates: Sequence[int], *, first: bool) -> str:
@@ -115,7 +115,7 @@ def needs_words(needs: Needs) -> str:
     """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
     parts = [counted(needs.seeds, "seed")] if needs.seeds else []
     parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
-    parts += [f"about {needs.images:,} images"] if needs.images else []
+    parts += [f"about {counted(needs.images, 'image')}"] if needs.images else []
     return joined(parts)
 
 

@@ -38,10 +38,10 @@ class Answers:
         every = validated.log_probabilities(selected.candidate)[:, 0]
         self.one = every[int(selected.about["seed"])]
         self.whole = every[np.isfinite(every).all(axis=(1, 2))]
-        where = "validation images"
+        self.measured_on = counted(len(self.labels), "validation image")
         if findings.settings.folds is not None:
-            where = "images, each when it was left out of training"
-        self.measured_on = f"{len(self.labels):,} {where}"
+            images = counted(len(self.labels), "image")
+            self.measured_on = f"{images}, each when it was left out of training"
 
     def calibration(self) -> parts.Calibration | None:
         """Reliability of all seeds' heads before scaling, and what a temperature gains.

@@ -19,6 +19,7 @@ from manyheads.report.scales import loss_limits
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.report.words import NOTHING, capital, interval, metric_words, p_value, score
 from manyheads.study.folder import RunFolder
+from manyheads.words import counted
 
 _LINES: tuple[tuple[Kind, str], ...] = (
     ("subnetworks", "averages of random subnetworks"),
@@ -50,7 +51,7 @@ def _sections(folder: RunFolder) -> Iterator[Section]:
             title="Longer training",
             paragraphs=(
                 f"Every candidate trained to epoch {longer.limit:,} at most, a head ending after "
-                f"{longer.patience:,} epochs without a lower log loss.",
+                f"{counted(longer.patience, 'epoch')} without a lower log loss.",
                 *longer.sentences,
             ),
             tables=(_reach_table(longer), _epochs_table(longer)),

@@ -35,6 +35,7 @@ from manyheads.study.settings import StudySettings
 from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
+from manyheads.words import counted
 
 _NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
 _NO_TEST = (
@@ -236,7 +237,7 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
         "log_loss": compared.interval(scores.log_loss_at_train_shares),
     }
     return parts.TestRecord(
-        measured_on=f"{scores.images:,} test images",
+        measured_on=counted(scores.images, "test image"),
         model=_model_words(findings, last),
         when=day_and_time(last),
         scores=tuple(

@@ -9,6 +9,7 @@ from manyheads.evidence.shortcut_words import points, sentences
 from manyheads.evidence.shortcuts import Entry
 from manyheads.report.content import Picture, Section, Table
 from manyheads.study.folder import RunFolder
+from manyheads.words import counted
 
 COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
 
@@ -56,12 +57,13 @@ def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
     The gap's change is to that of the marked arm; in that arm, to that of the first setting.
     """
     images = record.images
-    of_others = f"{images.asked} images of other classes with the {record.noun}"
+    of_others = f"{counted(images.asked, 'image')} of other classes with the {record.noun}"
     titles = {
         "called": f"{of_others} called {record.target}",
-        "recall": f"{images.of_class} images of {record.target} without the {record.noun} "
+        "recall": f"{counted(images.of_class, 'image')} of {record.target} without the "
+        f"{record.noun} recognised",
+        "clean_accuracy": f"{counted(images.validation, 'image')} without the {record.noun} "
         "recognised",
-        "clean_accuracy": f"{images.validation} images without the {record.noun} recognised",
     }
     for measure, title in titles.items():
         yield Table(

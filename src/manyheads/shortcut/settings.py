@@ -13,6 +13,7 @@ from manyheads.evidence.shortcuts import CONTROL, MARKED
 from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
 from manyheads.settings import number, store, whole
 from manyheads.study.settings import StudySettings
+from manyheads.words import counted
 
 HIDING = ("hide_patches", "hide_block", "hide_pixels", "views")
 """The hyperparameters that are remedies here, so no candidate may have them."""
@@ -102,7 +103,7 @@ class ShortcutSettings:
         if self.hide_pixels:
             hidden = {"hide_pixels": self.hide_pixels, "views": self.views}
             words = f"{100 * self.hide_pixels:g} % of the image hidden in {self.views - 1} of "
-            arms.append(Arm("hide_pixels", f"{words}{self.views} views", changes=hidden))
+            arms.append(Arm("hide_pixels", f"{words}{counted(self.views, 'view')}", changes=hidden))
         if self.everywhere:
             words = f"{100 * self.share:g} % of every class marked"
             arms.append(Arm("everywhere", words, "all"))
@@ -113,7 +114,9 @@ class ShortcutSettings:
         """Every arm in words, that of the last layer too."""
         words = {arm.name: arm.words for arm in self.arms}
         if self.clean:
-            words[LAST_LAYER] = f"last layer anew on {self.clean} clean images of every class"
+            words[LAST_LAYER] = (
+                f"last layer anew on {counted(self.clean, 'clean image')} of every class"
+            )
         return words
 
 

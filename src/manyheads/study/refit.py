@@ -28,6 +28,7 @@ from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 from manyheads.study.store import Store
 from manyheads.study.trial_heads import head_settings
+from manyheads.words import counted
 
 _SCORES = ("val_accuracy", "val_loss")
 UNVALIDATED = (
@@ -76,7 +77,10 @@ def refit(
     if _is(folder, about, once):
         return
     whole = undivided(folds)
-    note(f"Training the selected setting on all {len(whole.train):,} images for {epoch} epochs …")
+    note(
+        f"Training the selected setting on all {counted(len(whole.train), 'image')} for "
+        f"{counted(epoch, 'epoch')} …"
+    )
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
     head = replace(head_settings(settings, trial, epoch), patience=None)
     for event in engine.train([head], [whole], rule="last", stop=stop):

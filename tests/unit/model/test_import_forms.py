@@ -13,9 +13,12 @@ import pytest
 from manyheads.backbones import keras_process, registry
 from manyheads.backbones.known import by_numbers, known
 from manyheads.errors import ManyheadsError, ModelError
+from manyheads.model.class_names import read_names
+from manyheads.model.classifier import load
 from manyheads.model.import_build import check_build, prepared
 from manyheads.model.imported import import_model
 from tests import model_forms
+from tests.keras2 import as_keras2
 
 SPEC = registry.get("mobilenet_v2_0.35")
 
@@ -63,6 +66,7 @@ COMES_IN: dict[str, tuple[str | None, str, float]] = {
     "half_precision": (None, "softmax", 0.0),
     "compiled": (None, "softmax", 0.0),
     "compiled_with_ones_own": (None, "logits", 0.0),
+    "teachable_machine": (None, "softmax", 0.0),
 }
 REFUSED = {
     "maximum": r"\(GlobalMaxPooling2D\) where manyheads takes GlobalAveragePooling2D",
@@ -98,6 +102,11 @@ QUICK = (
     "sequential", "layer_by_layer", "normalised_inside", "without_bias", "binary", "augmented",
     "colours_turned", "compiled_with_ones_own", "maximum", "several_labels", "convolved",
     "flattened_grid",
+)  # fmt: skip
+# Imported whole on the real backbone, some ten seconds each; the small network covers all.
+WHOLE = (
+    "sequential", "functional", "pooled_inside", "normalised_inside", "augmented", "rescaled",
+    "nested_twice", "binary", "half_precision", "teachable_machine",
 )  # fmt: skip
 Said = Callable[[str], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -186,9 +195,39 @@ def test_networks_that_prepare_pixels_themselves() -> None:
     assert prepared(Path("x"), SPEC, {"pixels": None}, "unit") == ("unit", False)
 
 
+@pytest.mark.parametrize("older", [True, False])
+def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
+    """Its `.h5` is of Keras 2, with labels that begin with their numbers."""
+    arguments = {"folder": str(tmp_path), "names": ["teachable_machine"]}
+    said = keras_process.call("tests.model_forms:write", arguments)["teachable_machine"]
+    file = tmp_path / "teachable_machine.h5"
+    if older:
+        file = as_keras2(file, tmp_path / "keras_model.h5")
+    (tmp_path / "labels.txt").write_text("0 cat\n1 dog\n2 7 up\n", encoding="utf-8")
+    names = read_names(tmp_path / "labels.txt")
+    found = import_model(file, tmp_path / "in.keras", classes=names)
+    assert found.card.classes == ("cat", "dog", "7 up")
+    assert (found.card.backbone, found.size_inner, found.output) == (SPEC.name, 100, "softmax")
+    assert found.card.preprocessing == SPEC.preprocessing
+    assert found.check is not None
+    if older:  # Keras 3 stops at its DepthwiseConv2D
+        assert "groups" in found.check.reason
+    else:
+        assert found.check.difference is not None
+        assert found.check.difference < 1e-5
+    # What Keras said was of pixels as they are, without a preprocessing.
+    plain = import_model(
+        file, tmp_path / "plain.keras", classes=names, preprocessing="none", check=None
+    )
+    images = list(model_forms.pixels().astype(np.uint8))
+    answers = load(plain.model).predict(images).probabilities
+    assert np.ptp(said, axis=0).max() > 1e-3
+    np.testing.assert_allclose(answers, said, atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
-@pytest.mark.parametrize("name", COMES_IN)
+@pytest.mark.parametrize("name", WHOLE)
 def test_whole_models_equal_keras(tmp_path: Path, name: str, suffix: str) -> None:
     pytest.importorskip("tensorflow")
     arguments = {"folder": str(tmp_path), "names": [name]}

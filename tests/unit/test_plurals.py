@@ -1,0 +1,54 @@
+"""Messages say of one thing that it is one: all numbers with a noun go through `counted`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import manyheads
+
+ROOT = Path(manyheads.__file__).parent
+NOUNS = "image seed epoch class head candidate fold repeat file pair feature unit group view pass"
+PLURAL = re.compile(rf"\{{\}} (?:(?!of )\w+ )?(?:{'|'.join(NOUNS.split())})(?:s|es)\b")
+# Of these numbers none is ever 1, or they are a part of a whole ("3 of 1 images" is no case).
+NEVER_ONE = {
+    "backbones/own_programs.py", "backbones/keras_archive.py",
+    "cli/fit_screen.py", "cli/plan.py", "cli/screen.py", "cli/shortcut_screen.py",
+    "cli/sweep.py", "data/archives.py", "data/folds.py", "evidence/claim_words.py",
+    "evidence/collapsed.py", "evidence/comparisons.py",
+    "data/planting.py", "evidence/labels.py", "evidence/validated.py", "evidence/verdict.py",
+    "fitting/near_duplicates.py",
+    "fitting/planning.py", "claims/longer.py", "report/filling.py", "report/figures.py",
+    "report/shortcut_section.py", "report/tables.py", "report/views.py", "shortcut/arrangement.py",
+    "study/rungs.py", "study/space.py", "model/classifier.py", "model/feature_classifier.py",
+    "model/imported.py", "data/trainable.py", "data/problems.py", "cli/closing.py",
+    "study/image_list.py",
+}  # fmt: skip
+
+
+def plurals(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+            yield from PLURAL.findall(text)
+
+
+def test_a_number_and_its_noun_are_put_together_in_one_place() -> None:
+    """A module that is not listed counts with `counted`; one that is has been looked through."""
+    found = {file.relative_to(ROOT).as_posix() for file in ROOT.rglob("*.py") if any(plurals(file))}
+    assert found - NEVER_ONE == set()
+    assert NEVER_ONE - found == set()
+
+
+def test_nobody_else_makes_plurals() -> None:
+    """There is one function: `manyheads.words.counted`."""
+    own = re.compile(r"def _?count(?:ed|s)?\(number|'' if \w+ == 1 else 's'|'s' \* \(")
+    found = [
+        file.name for file in ROOT.rglob("*.py") if own.search(file.read_text(encoding="utf-8"))
+    ]
+    # Points of a margin are no count: there are half ones.
+    assert sorted(found) == ["wording.py", "words.py"]
