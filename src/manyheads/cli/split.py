@@ -42,6 +42,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
     from manyheads.data.shares import count_classes
+    from manyheads.words import counted
 
     out = Path(args.out).expanduser()
     check_manifest_path(out)
@@ -55,9 +56,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             {"manifest": str(out), "divided": _how(dataset), "counts": counts, **about}
         )
         return
-    print(
-        f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes; {_how(dataset)}"
-    )
+    images, classes = counted(len(dataset), "image"), counted(len(dataset.classes), "class")
+    print(f"{dataset.name}: {images}, {classes}; {_how(dataset)}")
     print()
     tables.print_table(_table(dataset, counts))
     print()
