@@ -81,7 +81,7 @@ def test_a_study_reads_the_table_again_as_it_did(
     assert sweep(table, *OPTIONS, *grown).code == 0
     # The report's own command repeats the study.
     page = Path("run/report.html").read_text(encoding="utf-8")
-    found = re.search(r"manyheads sweep [^<]*", page)
+    found = re.search(r"manyheads sweep (?!--folds 5`)[^<]*", page)  # not that of an advice
     assert found is not None
     words = shlex.split(found[0].replace("&#39;", "'").replace("&#34;", '"'))
     assert " ".join(OPTIONS) in " ".join(words)
