@@ -59,6 +59,8 @@ def _folders() -> str:
 - Split folders inside every class folder are refused: turn them round, or write a manifest.
 - If all classes hold folders of the same names, every command says so, and `check` calls it a
   problem: the classes are probably one level below.
+- Class folders that are all of a split and a class (`trainA`, `trainB`, `testA`, `testB`) are
+  classes, and said to be doubtful.
 - **Links** to files and folders are followed. A folder is searched once, so loops end; an image
   that is reached twice in one class and split counts once. Links to folders above the data are
   not followed.

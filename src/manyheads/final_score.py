@@ -36,7 +36,12 @@ from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
 from manyheads.study.listener import Listener
-from manyheads.study.reopened import require_same_data, same_weights, test_images_remedy
+from manyheads.study.reopened import (
+    perhaps_moved,
+    require_same_data,
+    same_weights,
+    test_images_remedy,
+)
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import Resolved, StudySettings, lasting, read_study
 from manyheads.study.sources import open_data, plain_features
@@ -180,7 +185,8 @@ def _with_test_images(
 ) -> Dataset:
     """The data set of the study, with test images; raises `DataError` otherwise."""
     source = settings.data if data is None else data
-    dataset = open_data(replace(settings, data=lasting(source)), stop)
+    with perhaps_moved():
+        dataset = open_data(replace(settings, data=lasting(source)), stop)
     require_same_data(dataset, resolved, folder, source)
     if not len(dataset.rows("test")):
         raise DataError(f"test images in {dataset.name}", "none", test_images_remedy(dataset))

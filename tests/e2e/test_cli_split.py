@@ -55,6 +55,7 @@ def test_a_division_is_written_down(command: Command, sweep: Sweep, image_folder
     assert ["all", "19", "6", "6", "31"] in lines
     assert "Classes  not validated: 'hat' (1 image); it only trains" in said.out
     assert said.out.endswith("Next     manyheads sweep photos.csv\n")
+    assert "instead of 6: manyheads sweep photos.csv --folds 5" in said.out
     direct = open_dataset(root, split=SplitSettings(seed=3))
     assert Counter(open_dataset("photos.csv").splits) == Counter(direct.splits)
     assert open_dataset("photos.csv").content == direct.content
@@ -89,6 +90,25 @@ def test_groups_are_written_and_kept_whole(command: Command, image_folder: Folde
     assert len(gang) == 16
     assert len({*gang}) == 1
     assert {row["split"] for row in written} == {"train", "validation", "test"}
+
+
+def test_a_table_of_other_columns_is_divided_and_what_is_left_out_is_said(
+    command: Command, image_folder: Folder
+) -> None:
+    root = image_folder({"cat": 12, "dog": 12})
+    rows = [f"{path.relative_to(root).with_suffix('')};{path.parent.name};s{number // 2}"
+            for number, path in enumerate(sorted(root.rglob("*.png")))]  # fmt: skip
+    rows[0] = rows[0].replace(";cat;", ";nan;")
+    Path("in.csv").write_text("\n".join(["image;class;sender", *rows]), encoding="utf-8")
+    asked = ["split", "in.csv", "--path-column", "image", "--label-column", "class"]
+    asked += ["--group-column", "sender", "--images-in", root, "--suffix", ".png"]
+    said = command(*asked, "--out", "out.csv")
+    assert said.code == 0, said.err
+    assert "divided by class and group" in said.out
+    assert "Left out 1 of 24 rows (4.2 %): 1 row without a label" in said.out
+    assert len({row["group"] for row in rows_of(Path("out.csv"))}) == 12
+    document = json.loads(command(*asked, "--out", "again.csv", "--json").out)
+    assert document["left_out"] == "1 of 24 rows (4.2 %): 1 row without a label"
 
 
 def begun_before(sweep: Sweep, root: Path, monkeypatch: pytest.MonkeyPatch) -> str:

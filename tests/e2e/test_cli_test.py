@@ -189,7 +189,9 @@ def test_a_data_set_that_was_moved_is_named(
     command: Command, finished: RunFolder, photos: Path
 ) -> None:
     photos.rename(photos.with_name("elsewhere"))
-    refused(command("test", "run"), "photos")
+    moved = "if the data set was moved, name where it lies with --data"
+    refused(command("test", "run"), "photos", moved)
+    refused(command("claims", "run", "--ensemble"), "photos", moved)
     assert command("test", "run", "--data", photos.with_name("elsewhere")).code == 0
     assert len(openings(finished)) == 1
 

@@ -19,7 +19,7 @@ from manyheads.study.division import validation_counts
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
-from manyheads.study.reopened import require_same_data, same_weights
+from manyheads.study.reopened import perhaps_moved, require_same_data, same_weights
 from manyheads.study.results import StudyResult
 from manyheads.study.settings import Resolved, StudySettings, lasting, read_study
 from manyheads.study.space import setting_words
@@ -114,7 +114,8 @@ def reopened(
         result = finished_result(folder, settings)
         validated = read_validated(folder.store, settings, result, resolved.classes)
         moved = settings if data is None else replace(settings, data=lasting(data))
-        plan = plan_study(moved, stop=stop)
+        with perhaps_moved():
+            plan = plan_study(moved, stop=stop)
         require_same_data(plan.dataset, resolved, folder, moved.data)
         listener = listener or ClaimListener()
         yield Ground(folder, settings, resolved, result, validated, plan, listener, stop)

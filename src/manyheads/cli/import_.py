@@ -67,6 +67,7 @@ def add(commands) -> argparse.ArgumentParser:
         "(default: generated images)",
     )  # fmt: skip
     options.add_depth(parser)
+    options.add_table(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         exif=args.exif,
         depth=args.depth,
         preprocessing=args.preprocessing,
-        check=image_files(list(args.check)),
+        check=image_files(list(args.check), options.table_settings(args)),
         note=lambda text: print(f"{text} …", file=sys.stderr),
         stop=stop,
     )

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
     from manyheads.data.shares import count_classes
+    from manyheads.words import counted
 
     out = Path(args.out).expanduser()
     check_manifest_path(out)
@@ -50,11 +51,13 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     write_manifest(out, dataset, divided=True)
     counts = count_classes(dataset)
     if args.json:
-        tables.print_json({"manifest": str(out), "divided": _how(dataset), "counts": counts})
+        about = {"left_out": dataset.left_out, "remarks": list(dataset.remarks)}
+        tables.print_json(
+            {"manifest": str(out), "divided": _how(dataset), "counts": counts, **about}
+        )
         return
-    print(
-        f"{dataset.name}: {len(dataset):,} images, {len(dataset.classes)} classes; {_how(dataset)}"
-    )
+    images, classes = counted(len(dataset), "image"), counted(len(dataset.classes), "class")
+    print(f"{dataset.name}: {images}, {classes}; {_how(dataset)}")
     print()
     tables.print_table(_table(dataset, counts))
     print()
@@ -76,7 +79,9 @@ def _remarks(dataset: Dataset, out: Path) -> list[str]:
     from manyheads.data.duplicates import overlap_words
     from manyheads.data.trainable import few_images_words, unvalidated_words
 
-    lines = [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
+    lines = [f"Left out {dataset.left_out}"] if dataset.left_out else []
+    lines += [f"Note     {line}" for line in dataset.remarks]
+    lines += [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
     if words := unvalidated_words(dataset):
         lines.append(f"Classes  {words}")
     if words := few_images_words(dataset):

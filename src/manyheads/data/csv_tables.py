@@ -22,6 +22,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHERS = (  # what has been given the name of a text, by its first bytes
+    (b"PK\x03\x04", "a workbook (.xlsx), or another archive", "name it .xlsx, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of old Excel (.xls)", "save it as .xlsx or CSV"),
+    (b"PAR1", "a Parquet table", "name it .parquet"),
+    (b"\x1f\x8b", "a packed file (gzip)", "unpack it"),
+)
 _HEAD = 1 << 16  # bytes or characters that the encoding and the separator are told by
 _STATED = re.compile(r"sep=(.)\r?\n?")
 
@@ -50,6 +56,9 @@ def csv_rows(
 def _encoding(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
+    for start, found, remedy in _OTHERS:
+        if head.startswith(start):
+            raise DataError(f"{path} to be text", found, remedy)
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name

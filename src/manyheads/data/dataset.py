@@ -43,7 +43,7 @@ class Dataset:
     says that only validation was missing and was taken from training. Of the `layout` "features"
     there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.
     `ignored` are the files and folders that were left out, with the reason of each, and `remarks`
-    lines on what may not be meant.
+    lines on what may not be meant; `missing` are the texts of a table that were taken for no label.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Dataset:
     carved: bool = False
     ignored: LeftOut = field(default_factory=LeftOut.none)
     remarks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -193,6 +194,7 @@ def dataset_of(
     return Dataset(
         name, root, listing.layout, listing.paths, labels, classes, splits,
         digests, listing.groups, divided, carved, listing.ignored, listing.remarks,
+        listing.missing,
     )  # fmt: skip
 
 

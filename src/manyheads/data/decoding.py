@@ -31,7 +31,7 @@ from PIL import (
 )
 
 from manyheads.data.endings import jpeg_scan, lacks_end, mended
-from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, image_kind, obstacle
+from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, PLAIN_KINDS, image_kind, obstacle
 from manyheads.data.image_memory import memory_for, memory_limit
 from manyheads.data.png_text import without_large_text
 from manyheads.errors import ImageError, ImageLimitError, SettingError
@@ -102,7 +102,7 @@ def decoded(source: Path | bytes, name: str, *, both_halves: bool = False) -> It
             raise
         except MemoryError as error:
             raise ImageLimitError(
-                f"memory to decode {name}", "too little", "make the image smaller"
+                f"memory to decode {name}", "too little memory", "make the image smaller"
             ) from error
         except Image.DecompressionBombError as error:
             raise refused(name, "more pixels than Pillow decodes in this format") from error
@@ -137,7 +137,7 @@ def refused(name: str, found: str) -> ImageError:
 def damaged(name: str, error: Exception) -> ImageError:
     """The error for what is no whole image."""
     reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return refused(name, f"a damaged or truncated one ({reason})")
+    return refused(name, f"a damaged or truncated file ({reason})")
 
 
 class _Decoder:
@@ -288,7 +288,10 @@ def _unknown(name: str, data: bytes) -> ImageError:
         )  # fmt: skip
     if kind == "TIFF":
         return refused(name, "a TIFF of a kind that Pillow does not decode, or too little of one")
-    return refused(name, "none of these, or too little of one")
+    if kind in PLAIN_KINDS or kind in NEEDED:
+        return refused(name, f"{kind} data that is damaged at its beginning, or too short")
+    # Lists of unreadable files show these words alone.
+    return refused(name, f"no image that is read here ({kind})" if kind else "no image")
 
 
 def _silence_pillow() -> None:

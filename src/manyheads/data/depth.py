@@ -84,7 +84,11 @@ def _check(found: Decoded, white: float | None, name: str) -> None:
     """Raise `ImageError` for values that are none of brightness."""
     for _, values in _parts(found):
         if not np.isfinite(values).all():
-            raise ImageError(f"numbers in {name}", "infinite ones or none", "mend the file")
+            raise ImageError(
+                f"numbers in {name}",
+                "infinite numbers, or pixels without one (NaN)",
+                "mend the file",
+            )
         least, most = values.min(), values.max()
         if white is not None and most > white + _BEYOND:
             raise _untold(name, f"floating-point numbers up to {_greatest(found):g}")

@@ -87,6 +87,14 @@ def same_inside(classes: Sequence[str], shared: Sequence[str]) -> str:
     )
 
 
+def glued_to_classes(classes: Sequence[str]) -> str:
+    """The remark on class folders whose names are a split and a class in one."""
+    return printable(
+        f"the names of all classes ({_some(classes)}) are of a split and a class: are those the "
+        "classes? If not, make folders of them: train/A for trainA"
+    )
+
+
 def unlabelled_words(count: int, folder: str) -> str:
     """The remark on images of a split that have no labels."""
     images = f"{count:,} images have" if count != 1 else "1 image has"

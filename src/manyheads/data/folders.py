@@ -12,7 +12,7 @@ from manyheads.data import left_out, name_rules
 from manyheads.data.image_lists import without_twins
 from manyheads.data.left_out import Reason
 from manyheads.data.listing import Listing, ListingWriter
-from manyheads.data.split_names import UNLABELLED, Named, named
+from manyheads.data.split_names import UNLABELLED, Named, named, splits_of_classes
 from manyheads.data.splits import SPLITS
 from manyheads.data.walk import Content, Identity, not_readable, opened, read_folder, start, walk
 
@@ -201,6 +201,8 @@ class _Scan:
 
     def _look_inside(self) -> None:
         """Refuse or remark class folders that are probably none."""
+        if splits_of_classes([*self.names]):
+            self.writer.remark(errors.glued_to_classes(sorted(self.names)))
         inside = list(self.inside.values())
         if len(inside) < 2 or not all(inside):
             return

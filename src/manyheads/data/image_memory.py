@@ -42,7 +42,8 @@ def memory_for(needed: int, name: str, what: str) -> Iterator[None]:
     limit = memory_limit()
     if needed > limit:
         raise ImageLimitError(
-            f"{name} to take at most {_words(limit)} of memory", f"{what}, {_words(needed)}",
+            f"{name} to take at most {_words(limit)} of memory",
+            f"{what}, {_words(needed)} where {VARIABLE} allows {_words(limit)}",
             f"set {VARIABLE}={-(-needed // 1024**3)}G, or make the image smaller",
         )  # fmt: skip
     shared = _shared

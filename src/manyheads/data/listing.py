@@ -16,7 +16,8 @@ class Listing:
     """All images of a source, and what lies beside them without being one.
 
     `layout` is "split folders", "class folders" or "manifest". `splits` and `groups` are None if
-    the source gives none; an empty group means none. `remarks` are lines on what may not be meant.
+    the source gives none; an empty group means none. `remarks` are lines on what may not be meant;
+    `missing` are the texts of a table that were taken for no label.
     """
 
     layout: str
@@ -26,6 +27,7 @@ class Listing:
     groups: Names | None
     ignored: LeftOut
     remarks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def without(self, rows: Collection[int], reason: Reason | str) -> Listing:
         """This listing with the images at the indices `rows` left out for a `reason`."""

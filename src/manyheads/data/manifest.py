@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ class _Reader:
         self.path, self.writer = path, ListingWriter()
         self.numbers = array("q")
         self.unlabelled = _Noted()
+        self.no_labels: set[str] = set()
         self._missing = missing_texts(table)
         self._split_missing = missing_texts(_USUAL)
         self._with_split, self._without_split = _Noted(), _Noted()
@@ -73,6 +75,7 @@ class _Reader:
         if label not in self._missing:
             return label
         self.unlabelled.note(row.number)
+        self.no_labels |= {label} - {""}
         return None
 
     def add(self, folder: str, name: str, label: str, row: Row) -> None:
@@ -151,7 +154,7 @@ class _Images(_Reader):
         if self._absent.count:
             raise self._no_file()
         self.check("images")
-        listing = self.writer.listing("manifest")
+        listing = replace(self.writer.listing("manifest"), missing=tuple(sorted(self.no_labels)))
         repeated = self._repeated(listing)
         return listing.without(repeated, REPEATED) if repeated else listing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from manyheads.data.duplicates import Identical
 from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
 from manyheads.data.remarks import cut_remark, depth_remark
+from manyheads.data.tables import MISSING
 from manyheads.data.trainable import unvalidated_words
 from manyheads.errors import DataError
 from manyheads.settings import ImageSettings
@@ -20,7 +22,12 @@ from manyheads.words import counted
 if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
 
-_DOUBTFUL = ("na", "none", "null", "nan", "n/a", "missing", "unlabelled", "unlabeled")
+_DOUBTFUL = frozenset(
+    (
+        "na", "none", "missing", "unlabelled", "unlabeled", "n.a.", "(null)", "<null>", "(none)",
+        "<none>", "(blank)", "?", "-", "--", ".", *(text.casefold() for text in MISSING),
+    )
+)  # fmt: skip
 _FEW = {"train": 20, "validation": 10, "test": 10}
 
 
@@ -48,7 +55,7 @@ def lesser_problems(
         *depth_remark(report.deep, report.bits, settings),
         *_case_twins(report.classes),
         *_number_twins(report.classes),
-        *_doubtful_classes(report),
+        *_doubtful_classes(report, dataset),
         *_unvalidated(dataset),
         *_small_classes(report),
         *_shifts(report),
@@ -126,14 +133,16 @@ def _number_twins(classes: Sequence[str]) -> Iterator[str]:
         yield f"classes that are one number, written in several ways: {_some(twins)}"
 
 
-def _doubtful_classes(report: CheckReport) -> Iterator[str]:
+def _doubtful_classes(report: CheckReport, dataset: Dataset) -> Iterator[str]:
     """Names that mean no label in some tables and a class in others."""
     doubtful = [name for name in report.classes if name.casefold() in _DOUBTFUL]
     if doubtful and report.layout == "manifest":
         images = sum(counts.get(name, 0) for name in doubtful for counts in report.counts.values())
         yield (
             f"{' and '.join(map(repr, doubtful))} taken as a class ({counted(images, 'image')}); "
-            f"if it means no label, leave these out with --missing-labels {' '.join(doubtful)}"
+            f"if {'it means' if len(doubtful) == 1 else 'they mean'} no label, leave these out "
+            # The option makes the list another one, so what is left out already is named too.
+            f"with --missing-labels {shlex.join([*doubtful, *dataset.missing])}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from manyheads.settings import ImageSettings
+from manyheads.words import counted
 
 _DARK = 14  # bits of 16: white would be a quarter as bright as it can be
 
@@ -33,14 +34,17 @@ class Remarks:
 def depth_remark(deep: int, bits: int, settings: ImageSettings) -> tuple[str, ...]:
     """A line if the `deep` images, of which none uses more than so many `bits`, look too dark or
     too bright."""
-    images = _counted(deep, "image") + " with more than 8 bits a channel"
+    images = counted(deep, "image") + " with more than 8 bits a channel"
     white = settings.depth or 16
     if deep and bits > white:
         return (f"{images}: values of {bits} bits are beyond the white of depth {white}",)
     if deep and bits <= min(white - 2, _DARK):
+        one = ("uses", "is", "it", "it uses")
+        use, are, them, them_use = one if deep == 1 else ("use", "are", "them", "they use")
         return (
-            f"{images} use {bits} of {white} bits at most, and are nearly black; "
-            f"training with --depth {bits} scales them by what they use",
+            f"{images} {use} {bits} of {white} bits at most, and {are} nearly black; "
+            # Also said by commands that take a model as it is, and so have no --depth.
+            f"train with --depth {bits} to scale {them} by what {them_use}",
         )
     return ()
 
@@ -49,9 +53,5 @@ def cut_remark(cut: int) -> tuple[str, ...]:
     """A line if so many files were `cut`."""
     if not cut:
         return ()
-    return (f"{_counted(cut, 'file')} without the end of the format; all pixels are there, "
+    return (f"{counted(cut, 'file')} without the end of the format; all pixels are there, "
             "and used",)  # fmt: skip
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -138,6 +138,15 @@ def named(folders: Sequence[str]) -> Named:
     return Named(splits, tuple(doubtful), others)
 
 
+def splits_of_classes(folders: Sequence[str]) -> bool:
+    """Whether the names are all of a split and a class, as `trainA`, `trainB`, `testA`, `testB`."""
+    apart = [_taken_apart(folder) for folder in folders]
+    if not apart or any(word not in SPLIT_WORDS or not rest for word, rest in apart):
+        return False
+    classes = {rest: {word for word, other in apart if other == rest} for _, rest in apart}
+    return len(classes) > 1 and all(len(words) > 1 for words in classes.values())
+
+
 def _taken_apart(text: str) -> tuple[str | None, str]:
     """What the one word of a split in `text` means, and the other words that say something."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", text))

@@ -68,8 +68,8 @@ def collapsed_words(
     for each in found[:_LISTED]:
         name = validated.name(each.candidate)
         name = f"({name})" if "," in name else name
-        heads = " heads" if each is found[0] else ""
-        parts.append(f"{each.one_class:,} of {each.heads:,}{heads} of {name}")
+        heads = counted(each.heads, "head") if each is found[0] else f"{each.heads:,}"
+        parts.append(f"{each.one_class:,} of {heads} of {name}")
     if len(found) > _LISTED:
         parts.append(f"some of {counted(len(found) - _LISTED, 'more candidate')}")
     verb = "predicts" if len(found) == found[0].one_class == 1 else "predict"

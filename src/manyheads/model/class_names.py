@@ -16,8 +16,11 @@ from manyheads.errors import DataError
 
 _LONGEST = 1 << 24  # bytes of a list of names
 _NUMBERED = re.compile(r"(\d{1,9})(?:[ \t]*[,;:\t][ \t]*|[ \t]+)(\S.*)")
+_BEHIND = re.compile(r"(.*?\S)(?:[ \t]*[,;:=\t][ \t]*|[ \t]+)(\d{1,9})")
 _LISTS = ("classes", "labels", "class_names")
 _HEADERS = ("name", "label", "class", "class_name", "classname", "classes", "labels")
+_NOT_READ = (".yaml", ".yml", ".pbtxt", ".xml")
+_BRACKETS = re.compile(r"\s*(?:\[.*\]|\{.*\})\s*", re.S)
 _TABLES = {".csv": ",;\t", ".tsv": "\t"}
 
 
@@ -28,11 +31,12 @@ def read_names(where: str | Path) -> tuple[str, ...]:
 
     - text with a name on each line. If all lines begin with a number, one of them with 0, these
       are the classes' numbers (`0 cat`, Teachable Machine's `labels.txt`); or else they belong to
-      the names (`7 up`);
+      the names (`7 up`). Of different names with 0, 1, 2 … behind them it is the same (`cat 0`);
     - .csv or .tsv of names, or of numbers and names, with or without a header;
-    - JSON: a list of names; an object from number to name, or to a list that ends with the name
-      (ImageNet's `["n01440764", "tench"]`), or from name to number (Keras's `class_indices`); or
-      an object that has one as `classes`, `labels`, `class_names` or `id2label`.
+    - JSON, by whatever name: a list of names; an object from number to name, or to a list that
+      ends with the name (ImageNet's `["n01440764", "tench"]`), or from name to number (Keras's
+      `class_indices`); or an object that has one as `classes`, `labels`, `class_names` or
+      `id2label`.
 
     Raises `DataError` for anything else, and for numbers that are not 0, 1, 2 … each once.
     """
@@ -46,7 +50,9 @@ def read_names(where: str | Path) -> tuple[str, ...]:
             raise ValueError(f"a file of more than {_LONGEST:,} bytes")
         text = _decoded(content)
         kind = path.suffix.lower()
-        if kind == ".json":
+        if kind in _NOT_READ:
+            raise ValueError(f"a file of another kind ({kind})")
+        if kind == ".json" or (kind not in _TABLES and _BRACKETS.fullmatch(text)):
             names = _in_json(json.loads(text, object_pairs_hook=_unique))
         elif kind in _TABLES:
             names = _in_table(text, _TABLES[kind])
@@ -67,11 +73,21 @@ def _decoded(content: bytes) -> str:
 def _in_lines(lines: Sequence[str]) -> list[str]:
     found = [match for match in map(_NUMBERED.fullmatch, lines) if match]
     if not lines or len(found) < len(lines):
-        return list(lines)
+        return _numbered_behind(lines) or list(lines)
     numbers = [int(match[1]) for match in found]
     if 0 not in numbers and numbers != list(range(1, len(numbers) + 1)):
         return list(lines)  # 7 up, 3 musketeers
     return _ordered(numbers, [match[2] for match in found])
+
+
+def _numbered_behind(lines: Sequence[str]) -> list[str]:
+    """The names of lines such as `cat 0`, if these are the classes' numbers; else none."""
+    found = [match for match in map(_BEHIND.fullmatch, lines) if match]
+    names, numbers = [match[1] for match in found], [int(match[2]) for match in found]
+    # `photo 0`, `photo 1` are names.
+    if sorted(numbers) != list(range(len(lines))) or len({*names}) < len(lines):
+        return []
+    return _ordered(numbers, names)
 
 
 def _in_table(text: str, delimiters: str) -> list[str]:

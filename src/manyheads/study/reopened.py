@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
@@ -39,6 +41,16 @@ def require_same_data(
             f"that the data set has changed since: {words}",
             remedy,
         )
+
+
+@contextmanager
+def perhaps_moved() -> Iterator[None]:
+    """Add to a `DataError` of opening a study's data set that it may lie elsewhere by now."""
+    try:
+        yield
+    except DataError as error:
+        remedy = f"{error.remedy}; if the data set was moved, name where it lies with --data"
+        raise DataError(error.expected, error.found, remedy) from error
 
 
 def test_images_remedy(dataset: Dataset | None) -> str:

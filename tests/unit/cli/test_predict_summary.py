@@ -28,6 +28,7 @@ def test_what_was_there_before() -> None:
     tally.count("cat", None, None)
     first, before, counts = tally.lines(1, 0, 0)
     assert first.startswith("1 image in ")
+    assert first.endswith(": 1 backbone pass, 0 from the cache")
     assert before == "1 image in the file already; 2 in all"
     assert counts == "cat 2"
 

@@ -15,9 +15,9 @@ from manyheads.cli.main import COMMANDS, build_parser
 ROOT = Path(manyheads.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 NAMED = re.compile(r"manyheads ([a-z]+)((?:(?!manyheads)[^`;:])*)")
-_OF_TABLES = "fit check split extract sweep lesson shortcut predict explain"
-_OF_DEPTH = "fit check extract sweep lesson shortcut"
 # Which commands say what a module outside of `cli` says.
+TABLE_READERS = "check split extract sweep fit lesson shortcut predict explain import"
+IMAGE_READERS = "check extract sweep fit lesson shortcut import"
 SAID_BY = {
     "backbones/compiled.py": "check extract sweep lesson shortcut",
     "backbones/keras_builds.py": "check extract sweep fit lesson shortcut",
@@ -27,16 +27,16 @@ SAID_BY = {
     "backbones/weights.py": "check extract sweep fit lesson shortcut",
     "claims/ensemble.py": "claims",
     "claims/longer.py": "claims",
-    "data/cell_paths.py": _OF_TABLES,
-    "data/csv_tables.py": _OF_TABLES,
-    "data/depth.py": _OF_DEPTH,
+    "data/cell_paths.py": TABLE_READERS,
+    "data/csv_tables.py": TABLE_READERS,
+    "data/depth.py": IMAGE_READERS,
     "data/feature_array.py": "sweep",
-    "data/manifest.py": _OF_TABLES,
-    "data/outputs.py": "explain",
-    "data/problems.py": "check",
-    "data/remarks.py": _OF_DEPTH,
-    "data/tables.py": _OF_TABLES,
-    "destinations.py": "sweep fit lesson demo shortcut explain report predict split",
+    "data/manifest.py": TABLE_READERS,
+    "data/outputs.py": "split sweep fit lesson shortcut explain",
+    "data/problems.py": TABLE_READERS,
+    "data/remarks.py": IMAGE_READERS,
+    "data/tables.py": TABLE_READERS,
+    "destinations.py": "split sweep fit lesson shortcut",
     "evidence/reading.py": "compare report claims",
     "final_score.py": "test",
     "fitting/arms.py": "fit",
@@ -66,7 +66,7 @@ SAID_BY = {
     "study/tables.py": "sweep",
     "study/trial_heads.py": "sweep lesson demo claims",
 }
-# Options of pip and of style sheets.
+# Of pip, of style sheets.
 NO_OPTIONS = ("backbones/wheel.py", "data/image_kinds.py", "report/page.py", "cli/synonyms.py")
 
 
@@ -133,8 +133,9 @@ def test_what_a_command_says_of_itself_it_has(options: dict[str, set[str]]) -> N
     modules = {f"cli/{module.__name__.rpartition('.')[2]}.py": module for module in COMMANDS}
     wrong = []
     for module, text in naming():
+        # An option alone is declared, or part of a command that is put together.
         if module not in modules or "manyheads " in text or OPTION.fullmatch(text):
-            continue  # of another command, or a word of one that is put together
+            continue
         command = module.removeprefix("cli/").removesuffix(".py").rstrip("_")
         wrong += [(command, each) for each in OPTION.findall(text) if each not in options[command]]
     assert wrong == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 
 import numpy as np
@@ -13,7 +14,7 @@ from manyheads.data.checks import Extent, check_dataset
 from manyheads.data.dataset import open_dataset
 from manyheads.data.shares import share_shifts
 from manyheads.errors import Interrupted
-from manyheads.settings import ImageSettings, SplitSettings, plain
+from manyheads.settings import ImageSettings, SplitSettings, TableSettings, plain
 from tests.strategies import distinct_image, encoded
 
 SOUND = {
@@ -157,7 +158,7 @@ def test_images_of_few_of_their_bits_are_told(image_folder):
     assert (report.deep, report.bits) == (2, 12)
     assert report.problems == (
         "2 images with more than 8 bits a channel use 12 of 16 bits at most, and are nearly black; "
-        "training with --depth 12 scales them by what they use",
+        "train with --depth 12 to scale them by what they use",
     )
     assert check(root, depth=12).problems == ()
     (line,) = check(root, depth=8).problems
@@ -274,13 +275,18 @@ def test_the_photographs_of_the_lesson_are_sound(clothing):
     assert report.shares["validation"]["shoes"] == pytest.approx(0.076, abs=0.0005)
 
 
-def in_a_table(image_folder, labels):
-    """The problems of a table in which classes of 20 images have these labels."""
+def a_table(image_folder, labels):
+    """A table in which classes of 20 images have these labels."""
     root = image_folder({"all": 20 * len(labels)})
     paths = sorted(path.relative_to(root) for path in root.rglob("*.png"))
     rows = [f"{path},{labels[number % len(labels)]}" for number, path in enumerate(paths)]
     (root / "m.csv").write_text("\n".join(["path,label", *rows]))
-    return check_dataset(open_dataset(root / "m.csv")).problems
+    return root / "m.csv"
+
+
+def in_a_table(image_folder, labels):
+    """The problems of `a_table`."""
+    return check_dataset(open_dataset(a_table(image_folder, labels))).problems
 
 
 def test_classes_that_are_one_number_are_said(image_folder):
@@ -298,3 +304,27 @@ def test_a_class_that_may_mean_no_label_is_said(image_folder):
 
 def test_another_class_is_not_said_to_mean_no_label(image_folder):
     assert not any("taken as a class" in line for line in in_a_table(image_folder, ["a", "nab"]))
+
+
+def test_the_way_to_leave_out_a_class_keeps_out_what_is_left_out_already(image_folder):
+    labels = ["NA", "cat", "nan", "#N/A", "dog", ""]
+    path = a_table(image_folder, labels)
+    problems = check_dataset(open_dataset(path)).problems
+    (line,) = (line for line in problems if "taken as a class" in line)
+    given = shlex.split(line.partition("--missing-labels ")[2])
+    assert given == ["NA", "#N/A", "nan"]
+    table = TableSettings(missing_labels=tuple(given))
+    assert open_dataset(path, table=table).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("text", ["?", "#n/a", "(null)", "<na>", "N.A.", "Nan"])
+def test_signs_of_no_label_that_are_taken_as_a_class_are_said(image_folder, text):
+    assert any(
+        line.startswith(f"'{text}' taken as a class")
+        for line in in_a_table(image_folder, [text, "cat"])
+    )
+
+
+def test_several_classes_that_may_mean_no_label_are_said_together(image_folder):
+    problems = in_a_table(image_folder, ["NA", "none", "cat"])
+    assert any("if they mean no label, leave these out with" in line for line in problems)

@@ -96,3 +96,20 @@ def test_too_many_cells_name_the_separator(tmp_path: Path) -> None:
     text = "path;label\na.png;cat;small\n"
     with pytest.raises(DataError, match=r"2 cells in row 2 .* found 3; .* hold a semicolon"):
         read(written(tmp_path, text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        (b"PK\x03\x04", "a workbook"),
+        (b"\xd0\xcf\x11\xe0", "old Excel"),
+        (b"PAR1", "Parquet"),
+        (b"\x1f\x8b", "gzip"),
+    ],
+)
+def test_another_format_by_the_name_of_a_text_is_told(
+    tmp_path: Path, start: bytes, found: str
+) -> None:
+    with pytest.raises(DataError, match=found) as caught:
+        read(written(tmp_path, start + bytes(range(256))))
+    assert str(caught.value).isprintable()

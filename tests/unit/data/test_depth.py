@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.data.images import inspect_image, load_pixels, load_thumbnail
-from manyheads.data.remarks import Remarks
+from manyheads.data.remarks import Remarks, depth_remark
 from manyheads.errors import ImageError, SettingError
 from manyheads.settings import ImageSettings
 from tests.image_files import png, tiff
@@ -172,3 +172,13 @@ def test_thumbnails_are_scaled_as_well():
 def test_a_depth_is_a_number_of_bits(depth):
     with pytest.raises(SettingError, match="depth to be a whole number from 1 to 32"):
         ImageSettings(depth=depth)
+
+
+def test_the_remark_on_dark_images_names_no_option_of_the_command() -> None:
+    settings = ImageSettings()
+    assert depth_remark(1, 12, settings) == (
+        "1 image with more than 8 bits a channel uses 12 of 16 bits at most, and is nearly black; "
+        "train with --depth 12 to scale it by what it uses",
+    )
+    (line,) = depth_remark(2, 12, settings)
+    assert line.endswith("train with --depth 12 to scale them by what they use")

@@ -396,3 +396,22 @@ def test_a_folder_as_deep_as_a_path_may_be(image_folder):
     finally:
         # Python recurses when it removes a tree.
         subprocess.run(["rm", "-rf", str(root / "a")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["trainA", "trainB", "testA", "testB"], True),
+        (["train_cat", "val_cat", "train_dog", "val_dog"], True),
+        (["cat-test", "cat-training", "dog-test", "dog-training"], True),
+        (["train station", "test tube"], False),
+        (["train_cat", "test_cat", "train_dog", "hat"], False),
+        (["cat", "dog"], False),
+    ],
+)
+def test_classes_that_are_named_after_splits_too_are_said(
+    image_folder, names: list[str], said: bool
+) -> None:
+    listing = scan_folder(image_folder(dict.fromkeys(names, 2)))
+    assert sorted(listing.labels.names) == sorted(names)
+    assert any("are of a split and a class" in line for line in listing.remarks) is said

@@ -186,9 +186,10 @@ def test_nearest_is_keras_itself_on_photographs(clothing):
     ("data", "found"),
     [
         (b"", "an empty file"),
-        (b"This is a text, not a photograph.", "none of these, or too little of one"),
-        (b"\xff\xd8\xff", "none of these, or too little of one"),
-        (b"%PDF-1.7 ...", "none of these, or too little of one"),
+        (b"This is a text, not a photograph.", "no image"),
+        (b"\xff\xd8\xff", "JPEG data that is damaged at its beginning, or too short"),
+        (b"%PDF-1.7 ...", "no image"),
+        (b"8BPS" + bytes(40), "no image that is read here (PSD)"),
         (b"II*\0" + bytes(40), "a TIFF of a kind that Pillow does not decode"),
         (encoded(distinct_image("a", 60), "TIFF")[:-400], "damaged or truncated"),
         (encoded(distinct_image("a", 60), "AVIF")[:-400], ""),

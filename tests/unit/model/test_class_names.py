@@ -84,6 +84,12 @@ def test_no_text(tmp_path: Path) -> None:
         ("7 up\n3 musketeers\n", ("7 up", "3 musketeers")),
         ("0\n1\n10\n", ("0", "1", "10")),
         ("00 cat\n01 dog\n", ("cat", "dog")),
+        ("dog 1\ncat 0\n", ("cat", "dog")),  # as a loop over `class_indices` prints them
+        ("red panda: 0\ndog: 1\n", ("red panda", "dog")),
+        ("photo 0\nphoto 1\n", ("photo 0", "photo 1")),
+        ("route 66\nbeetle 53\n", ("route 66", "beetle 53")),
+        ('{"dog": 1, "cat": 0}\n', ("cat", "dog")),
+        ('["cat",\n "dog"]', ("cat", "dog")),
     ],
 )
 def test_numbers_before_names(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
@@ -112,6 +118,8 @@ def test_tables(tmp_path: Path, text: str) -> None:
         ("a.txt", "0 cat\n0 dog\n", "the number 0 of two classes"),
         ("a.txt", "0 cat\n2 dog\n", "no class with the number 1 among 2 classes"),
         ("a.txt", "1 cat\n2 dog\n", "classes numbered from 1 to 2, where outputs count from 0"),
+        ("a.txt", "{0: 'cat', 1: 'dog'}", "property name"),
+        ("a.yaml", "- cat\n- dog\n", "a file of another kind"),
         ("a.json", '{"cat": 0, "dog": 2}', "no class with the number 1"),
         ("a.json", '{"cat": 1, "dog": 1}', "the number 1 of two classes"),
         ("a.json", '{"cat": -1, "dog": 0}', "the number -1 among 2 classes"),

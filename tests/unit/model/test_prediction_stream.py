@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_told_in_its_place(files: list[Path], tmp_path: P
         unread = [place for place, entry in enumerate(found) if entry.error]
         assert unread == [0, 4, 8, 9]
         assert "no such file" in str(found[0].error)
-        assert "none of these" in str(found[4].error)
+        assert "no image" in str(found[4].error)
         assert found[4].label is None
     text.write_bytes(files[0].read_bytes())
     assert next(iter(stream([text]))).error is None
