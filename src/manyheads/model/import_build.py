@@ -11,6 +11,7 @@ from manyheads.backbones.known import known
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.model.foreign import refusal
+from manyheads.words import counted
 
 NAME_IT = "name the backbone that it was trained on: --backbone NAME"
 _GRID = "manyheads.backbones.keras_builds:grid_side"
@@ -21,7 +22,7 @@ def check_outputs(path: Path, outputs: int, names: tuple[str, ...]) -> None:
     """Raise `SettingError` unless there is a name for each output."""
     if outputs != len(names):
         raise SettingError(
-            f"the names of the {outputs} classes in {path}",
+            f"the names of the {counted(outputs, 'class')} in {path}",
             f"{len(names)}: {', '.join(names)[:120]}",
             "give one name for each output, in the order of training (sorted, in Keras's loader)",
         )
@@ -59,7 +60,7 @@ def check_build(
     _check_pooling(path, spec, told["pooling"], features // here.features, size, stop)
     if features != here.features:
         raise ModelError(
-            f"a head on the {here.features:,} features of {spec.name} in {path}",
+            f"a head on {counted(here.features, 'feature')}, those of {spec.name}, in {path}",
             f"one on {features:,}", NAME_IT,
         )  # fmt: skip
 
