@@ -232,8 +232,8 @@ def _images() -> str:
   {decoding.PLAIN_PIXELS:,} pixels is decoded at a half, a quarter or an eighth of its size.
 - **More than 8 bits a channel** are scaled from 16 to 8. Images that hold fewer in 16 (cameras and
   scanners with 12) are nearly black then: `check` says so, and every command that decodes them, and
-  `--depth 12` scales them rightly. The depth is part of the study and of the model, so `predict` uses it too. 32-bit
-  numbers outside 0 to 1 are refused without `--depth`.
+  `--depth 12` scales them rightly. The depth is part of the study and of the model, so `predict`
+  uses it too. 32-bit numbers outside 0 to 1 are refused without `--depth`.
 - **A file that lacks only its end** is used where no pixel depends on what is missing, and `check`
   counts it. A truncated image is refused.
 - PNGs with large texts or colour profiles are read.
