@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.model_form_kit import CLASSES, Kit, add, form
+from tests.model_form_kit import FORMS as FORMS
 
 add(
     "sequential",

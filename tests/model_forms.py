@@ -1,7 +1,7 @@
 """The ways in which people put a classifier on a frozen backbone together, written by Keras.
 
-`write` is called in a child process. Each form is a function of a `Kit` in `model_form_table`; which ones come in, and
-why the others do not, stands in the tests.
+`write` is called in a child process. Each form is a function of a `Kit` in `model_form_table`;
+which ones come in, and why the others do not, stands in the tests.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from manyheads.backbones import arrays, keras_builds, keras_weights, normalisati
 from manyheads.errors import ManyheadsError
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.model import foreign
-from tests import model_form_table as model_form_table  # adds the forms
-from tests.model_form_kit import FORMS, SIZE, Kit
+from tests.model_form_kit import SIZE, Kit
+from tests.model_form_table import FORMS
 
 IMAGES = 4
 _WITHIN = ("given_a_tensor",)  # the preprocessing is a part of the network that `Kit.base` is
