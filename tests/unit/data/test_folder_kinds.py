@@ -14,6 +14,7 @@ from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
 from manyheads.settings import SplitSettings
 from tests.folders import counts, left, picture, put
+from tests.strategies import distinct_image, encoded
 
 HALF = SplitSettings(validation=0.5, test=0.0)
 
