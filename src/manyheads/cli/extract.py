@@ -12,7 +12,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "extract",
-        help="run the backbone once an image and keep the features",
+        help="run the backbone once per image and keep the features",
         description="Run the backbone over every image that the cache does not know yet, and keep "
         "its features. Later commands with the same backbone and image settings find them there.",
     )

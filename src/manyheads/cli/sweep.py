@@ -27,7 +27,7 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "sweep",
         help="train heads for every combination of hyperparameters and compare them",
-        description="Run the backbone once an image, train a head for every combination of the "
+        description="Run the backbone once per image, train a head for every combination of the "
         "listed hyperparameters and every seed, and write tables, curves and the best model to a "
         "run folder. A sweep that was interrupted is resumed by the same command.",
         epilog=_EXAMPLE,
