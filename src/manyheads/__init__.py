@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = (
-    False  # as type checkers know it: `typing` itself takes a while, and Ctrl-C may come
-)
+# Type checkers know the name. Importing `typing` for it takes a while, in which Ctrl-C may come.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any

@@ -8,12 +8,9 @@ a machine, and only one that gives the same bits takes the place of a padded bat
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,11 +18,11 @@ import numpy as np
 from manyheads import quiet
 from manyheads.backbones.compiled import Batch, Computed, Key, OpenVinoBackbone, loaded
 from manyheads.backbones.exported import Program
-from manyheads.errors import DiskError
+from manyheads.backbones.measured import remember, remembered
 from manyheads.machine import cores
-from manyheads.places import cache_dir, write_text
 from manyheads.settings import digest
 
+_FILE = "single.json"
 _PROBED = 16  # images, at least one batch
 
 
@@ -78,12 +75,11 @@ class SparingBackbone:
     def same_alone(self) -> bool:
         """Whether an image alone gets the features that it has in a batch; measured, or known."""
         if self._same is None:
-            known, name = _read(), self._known_as()
+            known, name = remembered(_FILE), self._known_as()
             found = known.get(name)
             if not isinstance(found, bool):
                 found = self._measured()
-                with suppress(DiskError):  # then it is measured again next time
-                    write_text(_path(), json.dumps(_read() | {name: found}, indent=2) + "\n")
+                remember(_FILE, name, found)
             self._same = found
         return self._same
 
@@ -128,15 +124,3 @@ class SparingBackbone:
 
 def _one_by_one(pixels: Batch) -> Iterator[tuple[int, Batch]]:
     return ((place, pixels[place : place + 1]) for place in range(len(pixels)))
-
-
-def _path() -> Path:
-    return cache_dir() / "single.json"
-
-
-def _read() -> dict[str, Any]:
-    try:
-        found = json.loads(_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -6,22 +6,19 @@ where an extraction is long enough to repay it, the guess is put to the test.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
-from manyheads.errors import DiskError
+from manyheads.backbones.measured import remember, remembered
 from manyheads.machine import cores
-from manyheads.places import cache_dir, write_text
 
 WORTHWHILE = 20_000  # images from which on measuring, a few seconds, costs less than a hundredth
 _CLEARLY = 1.02  # a faster setting replaces OpenVINO's own from here on
 
+_FILE = "streams.json"
 _log = logging.getLogger(__name__)
 
 Measured = tuple[float, np.ndarray]
@@ -35,9 +32,9 @@ def best_streams(known_as: str, guess: int, measure: Callable[[int], Measured], 
     repay measuring, where nothing is clearly faster, and against every number that changes a bit
     of the features: an extraction may go on with another number than it began with.
     """
-    remembered, most = _read().get(known_as), cores()
-    if isinstance(remembered, int) and 1 <= remembered <= most:
-        return remembered
+    known, most = remembered(_FILE).get(known_as), cores()
+    if isinstance(known, int) and 1 <= known <= most:
+        return known
     if images < WORTHWHILE:
         return guess
     others = sorted({1, max(1, most // 2), most} - {guess})
@@ -48,8 +45,7 @@ def best_streams(known_as: str, guess: int, measure: Callable[[int], Measured], 
         _log.info("%d streams: %.1f images a second", streams, rate)
         if rate > needed and np.array_equal(features, wanted):
             best, needed = streams, rate
-    with suppress(DiskError):  # then it is measured again next time
-        write_text(_path(), json.dumps(_read() | {known_as: best}, indent=2) + "\n")
+    remember(_FILE, known_as, best)
     return best
 
 
@@ -63,15 +59,3 @@ def timed(run: Callable[[int], np.ndarray], images: int, seconds: float = 1.0) -
         run(passes)
         elapsed = time.perf_counter() - started
     return passes * images / elapsed, features
-
-
-def _path() -> Path:
-    return cache_dir() / "streams.json"
-
-
-def _read() -> dict[str, int]:
-    try:
-        found = json.loads(_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

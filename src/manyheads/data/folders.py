@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from manyheads.data import folder_errors as errors
@@ -176,10 +176,7 @@ class _Scan:
             # Another class may have the same folder: which is right, a check has to say.
             visited = set(self.above)
             passed: list[tuple[str, str, Reason]] = []
-
-            def ignore(folder: str, name: str, reason: Reason) -> None:
-                passed.append((folder, name, reason))  # noqa: B023
-
+            ignore = _noting(passed)
             inner = opened(content, name, visited, ignore)
             label, before = errors.readable_class(content.folder, name), len(self.writer)
             if inner is not None:
@@ -212,6 +209,13 @@ class _Scan:
         meaningless = {name.lower() for name in shared} <= name_rules.NEUTRAL_FOLDERS
         if not meaningless and 2 * len(shared) >= len(union):
             self.writer.remark(errors.same_inside(sorted(self.inside), shared))
+
+
+def _noting(passed: list[tuple[str, str, Reason]]) -> Callable[[str, str, Reason], None]:
+    def ignore(folder: str, name: str, reason: Reason) -> None:
+        passed.append((folder, name, reason))
+
+    return ignore
 
 
 _SAID_BY_FOLDER = (

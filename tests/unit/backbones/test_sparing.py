@@ -65,7 +65,7 @@ def test_measuring_disturbs_no_batch_under_way(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first images that a program ever sees: whole batches, and some that are left over."""
-    monkeypatch.setattr(sparing, "_read", dict)
+    monkeypatch.setattr(sparing, "remembered", lambda _: {})
     parts = [images(16), images(5)]
     with loaded(program, SIZE) as whole, SparingBackbone(program, SIZE) as found:
         wanted, got = (dict(each.run(enumerate(parts))) for each in (whole, found))
