@@ -55,9 +55,12 @@ class Index:
         self.path = path
         name = f"{path.absolute().as_uri()}?immutable=1" if read_only else path
         with self._errors():
+            # One thread uses it at a time; but a stream of predictions that is dropped before its
+            # end is closed by whichever thread collects it.
             self._database = sqlite3.connect(
-                name, timeout=_PATIENCE, isolation_level=None, uri=read_only
-            )
+                name, timeout=_PATIENCE, isolation_level=None, uri=read_only,
+                check_same_thread=False,
+            )  # fmt: skip
         try:
             with self._errors():
                 verdict = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]

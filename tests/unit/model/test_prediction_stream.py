@@ -8,6 +8,7 @@ import logging
 import threading
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,14 @@ def test_predictions_come_before_the_last_image_is_asked_for(files: list[Path]) 
     found.close()
     with pytest.raises(StopIteration):
         next(found)
+
+
+def test_another_thread_may_end_it(files: list[Path]) -> None:
+    """As the collector of what is no longer used does, in whichever thread it runs."""
+    found = stream(itertools.cycle(files))
+    next(found)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(found.close).result()
 
 
 def test_memory_does_not_grow_with_the_images(files: list[Path]) -> None:
