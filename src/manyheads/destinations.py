@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 from pathlib import Path
 
 from manyheads.errors import DiskError, SettingError
 from manyheads.places import is_writable
+from manyheads.words import size_words
 
 
 def folder_for(path: Path, option: str = "--out") -> Path:
@@ -48,7 +50,9 @@ def require_room(path: Path, size: int, option: str = "--out") -> None:
         return
     if free < size:
         raise DiskError(
-            f"{size / 1e6:,.1f} MB free on the disk of {path}", f"{free / 1e6:,.1f} MB",
+            # Rounded apart, so that what is missing shows however little it is.
+            f"{size_words(size, math.ceil)} free on the disk of {path}",
+            size_words(free, math.floor),
             f"free some space, or name a place on another disk with {option}",
         )  # fmt: skip
 

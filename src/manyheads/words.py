@@ -1,6 +1,8 @@
-"""Numbers of things in words: the one place that knows singular and plural."""
+"""Numbers of things in words: the one place that knows singular and plural, and sizes of files."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 
 def counted(number: int, noun: str, ending: str | None = None) -> str:
@@ -13,3 +15,9 @@ def counted(number: int, noun: str, ending: str | None = None) -> str:
     if ending is None:
         ending = "es" if noun.endswith(("s", "x", "sh")) else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def size_words(size: float, whole: Callable[[float], int] = round) -> str:
+    """Bytes as 84.8 MB or 12.3 kB; `whole` makes whole tenths of them, such as `math.ceil`."""
+    unit, name = (1e6, "MB") if size >= 1e5 else (1e3, "kB")
+    return f"{whole(10 * size / unit) / 10:,.1f} {name}"

@@ -56,6 +56,8 @@ def test_too_small_a_disk_is_known_beforehand(
     require_room(tmp_path / "new", 2_000_000)
     with pytest.raises(DiskError, match=r"3\.0 MB free on the disk of .*, found 2\.0 MB"):
         require_room(tmp_path / "new", 3_000_000)
+    with pytest.raises(DiskError, match=r"2\.1 MB free on the disk of .*, found 2\.0 MB"):
+        require_room(tmp_path / "new", 2_000_001)
 
 
 class Worked(Exception):

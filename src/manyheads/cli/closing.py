@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyheads.cli.screen import size_words
 from manyheads.data.folds import pool_of
 from manyheads.evidence.findings import Findings
 from manyheads.evidence.verdict import LINE
@@ -18,6 +17,7 @@ from manyheads.model.card import card_path, model_files
 from manyheads.pipeline import Finished
 from manyheads.study.refit import selected_head
 from manyheads.study.space import counted, setting_words
+from manyheads.words import size_words
 
 
 def closing_lines(finished: Finished) -> list[str]:

@@ -66,8 +66,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 def _lines(exported: Exported) -> list[str]:
     from manyheads.backbones.registry import NO_BACKBONE
-    from manyheads.cli.screen import size_words
-    from manyheads.words import counted
+    from manyheads.words import counted, size_words
 
     size, classes = exported.card.image.size, len(exported.card.classes)
     count = "n" if exported.check.any_batch else "1"

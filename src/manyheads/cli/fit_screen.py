@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import narrow, tables
 from manyheads.cli.closing import next_lines
 from manyheads.cli.plan import data_lines, few_lines, overlap_lines
-from manyheads.cli.screen import Meter, Screen, clock, size_words
+from manyheads.cli.screen import Meter, Screen, clock
 from manyheads.evidence.expected import predicted_accuracy, predicted_log_loss
 from manyheads.fitting.listener import FitListener
 from manyheads.fitting.record import FILE
 from manyheads.model.card import card_path
 from manyheads.settings import plain
 from manyheads.study.space import counted
+from manyheads.words import size_words
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -105,8 +105,8 @@ def _print_table(imported: Imported) -> None:
     from rich.text import Text
 
     from manyheads.cli import tables
-    from manyheads.cli.screen import size_words
     from manyheads.model.card import card_path
+    from manyheads.words import size_words
 
     table = Table.grid(padding=(0, 2))
     for what, found in _rows(imported):

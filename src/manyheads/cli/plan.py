@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from manyheads.backbones.weights import Weights
-from manyheads.cli.screen import Screen, basis_words, clock, size_words
+from manyheads.cli.screen import Screen, basis_words, clock
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import overlap_words
 from manyheads.data.splits import SPLITS
@@ -19,6 +19,7 @@ from manyheads.study.select import rule_words
 from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
 from manyheads.study.versions import training_images
+from manyheads.words import size_words
 
 _MAX_VALUES = 12
 _TRAINING = ("epochs", "batch_size")  # told under Training

@@ -41,14 +41,13 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.closing import verdict_lines
-    from manyheads.cli.screen import size_words
     from manyheads.evidence.findings import read_findings
     from manyheads.report.filling import report_content
     from manyheads.report.page import write_report
     from manyheads.report.papers import write_figures
     from manyheads.study.folder import RunFolder
     from manyheads.study.settings import lasting
-    from manyheads.words import counted
+    from manyheads.words import counted, size_words
 
     folder = RunFolder(args.run_folder)
     folder.document()

@@ -92,11 +92,6 @@ def basis_words(measured: bool) -> str:
     return "measured on this machine" if measured else "assumed until measured here"
 
 
-def size_words(size: float) -> str:
-    """Bytes as 84.8 MB or 12.3 kB."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-
-
 class Screen(PlanListener):
     """Shows a study at work: a live view in a terminal, a line every few seconds elsewhere."""
 

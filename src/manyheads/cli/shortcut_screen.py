@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from manyheads.cli.narrow import print_lines
 from manyheads.cli.plan import backbone_line, data_lines, listed_words, training_words
-from manyheads.cli.screen import Screen, basis_words, clock, size_words
+from manyheads.cli.screen import Screen, basis_words, clock
 from manyheads.cli.tables import print_table
 from manyheads.report.shortcut_section import shortcut_tables
 from manyheads.shortcut.run import Checked, ShortcutListener
 from manyheads.study.space import counted
+from manyheads.words import size_words
 
 if TYPE_CHECKING:
     from rich.table import Table
