@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import answer, parser, part, table, write_result
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import FeatureCache, FeatureRecipe
-from manyheads.settings import ImageSettings
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CLASSES = 100
@@ -115,7 +115,7 @@ def looking_up(data: str) -> dict[str, float]:
 def training(data: str) -> dict[str, float]:
     """One head's epoch on features in the cache, its loops compiled before."""
     from manyheads.heads.bank import Fold, HeadSettings
-    from manyheads.heads.fused import FusedEngine
+    from manyheads.heads.fused.engine import FusedEngine
     from manyheads.heads.hyperparameters import Hyperparameters
 
     head = Hyperparameters(learning_rate=0.001, size_inner=100, droprate=0.2)

@@ -24,15 +24,15 @@ import numpy as np
 
 from benchmarks.machine import answer, gib, parser, part, table, write_result
 from manyheads.heads.bank import Fold, HeadSettings, engine_named
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.plan import training_memory
+from manyheads.run.plan import training_memory
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
-from manyheads.study.run import train_study
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.training import train_study
 from manyheads.study.work import Work, epoch_cost
 
 TRAIN, VALIDATION, FEATURES, CLASSES = 3068, 341, 2048, 10

@@ -15,9 +15,9 @@ import time
 import numpy as np
 
 from benchmarks.machine import parser, table, write_result
+from manyheads.core.settings import SPLIT_RULES, SplitSettings
 from manyheads.data.columns import Digests, Names
 from manyheads.data.splits import SPLITS, assign_splits
-from manyheads.settings import SPLIT_RULES, SplitSettings
 
 PHOTOGRAPHS, PEOPLE, CLASSES, LARGEST = 5096, 351, 17, 0.12
 ADDED = 10  # photographs, one at a time

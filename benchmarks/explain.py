@@ -20,11 +20,12 @@ from benchmarks.pointing import SETTING, Photographs, Pointing, logo_cells, trai
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.data.marks import Mark
 from manyheads.heads.head import Parameters, forward, glorot_parameters
-from manyheads.model.explain.maps import (
+from manyheads.models.explain.maps import (
     Grid,
     Map,
     activation_map,
@@ -32,7 +33,6 @@ from manyheads.model.explain.maps import (
     occlusion_map,
     pooled,
 )
-from manyheads.settings import ImageSettings
 
 IMAGE = ImageSettings(size=150, interpolation="nearest", exif=False)
 TARGET = "t-shirt"

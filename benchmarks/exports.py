@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.machine import manyheads, parser, photographs, show, table, write_result
 from manyheads import Study
-from manyheads.model.formats import FORMATS
+from manyheads.models.export.formats import FORMATS
 
 
 def main() -> None:

@@ -19,18 +19,18 @@ from scipy.special import log_softmax
 
 from benchmarks.machine import parser, photographs, table, write_result
 from manyheads.cli.fit_screen import FitScreen
-from manyheads.evidence import metrics
-from manyheads.evidence.calibration import fit_temperature, scaled
-from manyheads.evidence.expected import expect, rank
-from manyheads.evidence.reading import read_validated
-from manyheads.fitting.arms import study_of
-from manyheads.fitting.record import Fitted
-from manyheads.fitting.run import run_fit
-from manyheads.fitting.settings import FitSettings
+from manyheads.findings.expected_score import expect, rank
+from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import HeadEnd, HeadSettings, engine_named
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.pipeline import divided_features, run_study
-from manyheads.plan import RunOptions
+from manyheads.run.fit.fit_record import Fitted
+from manyheads.run.fit.fit_run import run_fit
+from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.run.fit.image_options import study_of
+from manyheads.run.pipeline import divided_features, run_study
+from manyheads.run.plan import RunOptions
+from manyheads.stats import metrics
+from manyheads.stats.calibration import fit_temperature, scaled
 
 SEEDS = 8
 

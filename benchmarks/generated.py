@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.parts.shapes import CLASSES, TRAIN, VALIDATION
-from manyheads.places import cache_dir
+from manyheads.core.places import cache_dir
 
 WIDTH, HEIGHT = 400, 533
 

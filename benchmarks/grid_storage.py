@@ -19,9 +19,9 @@ from benchmarks.machine import parser, photographs, table, write_result
 from manyheads import Study
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
-from manyheads.features.extract import extract
-from manyheads.settings import ImageSettings
+from manyheads.features.extraction import extract
 
 IMAGE = ImageSettings(size=150, interpolation="nearest", exif=False)
 STORAGES = ("f32", "f16")

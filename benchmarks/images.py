@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.alternatives import measured
 from benchmarks.machine import gib, show, table
 from benchmarks.parts.shapes import FEATURES, VALIDATION
-from manyheads.places import cache_dir
+from manyheads.core.places import cache_dir
 
 # How many epochs are timed for how many samples, after one that is not.
 MAPPED = {1_000: 30, 10_000: 5, 100_000: 2, 1_000_000: 1}

@@ -20,8 +20,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from benchmarks.machine import parser, show, table, write_result
-from manyheads.evidence.held_out import HeldOutScores, score_held_out
-from manyheads.evidence.intervals import Estimate, stratified_estimate, wilson
+from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
+from manyheads.stats.intervals import Estimate, stratified_estimate, wilson
 
 CLASSES = 10
 SIZES = (60, 350)  # images

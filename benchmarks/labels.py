@@ -16,11 +16,11 @@ import numpy as np
 from benchmarks.machine import parser, photographs, show, table, write_result
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
+from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import frozen
 from manyheads.data.dataset import open_dataset
-from manyheads.evidence.labels import EPOCHS, UNBELIEVED, doubtful, out_of_fold
-from manyheads.features.extract import extract
-from manyheads.settings import ImageSettings
+from manyheads.features.extraction import extract
+from manyheads.findings.labels import EPOCHS, UNBELIEVED, doubtful, out_of_fold
 
 AT_MOST = (1.0, 0.05, UNBELIEVED, 0.01, 0.005)
 

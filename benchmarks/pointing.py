@@ -9,17 +9,17 @@ from jaxtyping import Float32
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.marks import Mark
-from manyheads.features.extract import Features, extract
+from manyheads.features.extraction import Features, extract
 from manyheads.heads.bank import HeadEnd, HeadSettings
 from manyheads.heads.fold import Fold
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.explain.maps import Map
-from manyheads.settings import ImageSettings
+from manyheads.models.explain.maps import Map
 
 SETTING = Hyperparameters(learning_rate=0.001, size_inner=100, droprate=0.5)
 

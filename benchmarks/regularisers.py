@@ -18,7 +18,7 @@ from benchmarks.machine import middle, parser, table, write_result
 from benchmarks.parts.shapes import BATCH, CLASSES, DROPRATE, FEATURES, TRAIN, UNITS, samples
 from manyheads.heads.bank import HeadSettings
 from manyheads.heads.fold import Fold, Source, Version
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.work import epoch_cost
 

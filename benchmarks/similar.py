@@ -23,12 +23,12 @@ from benchmarks.machine import answer, gib, parser, part, photographs, show, tab
 from benchmarks.planted import KINDS, plant
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
+from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.paths import Paths
-from manyheads.evidence.similar import NEARER, find_similar
-from manyheads.features.extract import Features, extract
-from manyheads.settings import ImageSettings
+from manyheads.features.extraction import Features, extract
+from manyheads.findings.similar import NEARER, find_similar
 
 SHARES = (0.25, NEARER, 0.4, 0.5)
 COSINES = (0.97, 0.95, 0.93, 0.90)

@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import middle, parser, table, write_result
 from benchmarks.parts.shapes import BATCH, CLASSES, DROPRATE, FEATURES, TRAIN, UNITS, samples
-from manyheads.heads import kernels
 from manyheads.heads.bank import Fold, HeadSettings
-from manyheads.heads.blocks import Descent, back_panels, transpose_panels
-from manyheads.heads.fused_head import _Trainer
+from manyheads.heads.fused import kernels
+from manyheads.heads.fused.blocks import Descent, back_panels, transpose_panels
+from manyheads.heads.fused.fused_head import _Trainer
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import SeededStreams
+from manyheads.heads.random import SeededStreams
 
 PARTS = {
     "gather": "gathering batches, and transposing them",

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.machine import parser, photographs, show, table, write_result
 from manyheads.backbones import registry, weights
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
-from manyheads.features.extract import extract
+from manyheads.features.extraction import extract
 from manyheads.heads.bank import Fold, engine_named
-from manyheads.settings import ImageSettings
 from tests.banks import settings, train, training_keras
 from tests.formulas import train_in_float64
 

@@ -32,8 +32,8 @@ from benchmarks.parts.judging import Tally, percent, share
 from benchmarks.parts.levels import IMAGES as IMAGES_OF
 from benchmarks.parts.levels import METHODS, OF_SEEDS, worst
 from benchmarks.parts.pooled import pooled
-from manyheads.evidence.comparisons import Differences
-from manyheads.evidence.winner import winner_scores
+from manyheads.stats.comparisons import Differences
+from manyheads.stats.winner import winner_scores
 
 IMAGES = 341
 WORLDS = {"the lesson's heads": LESSON, "seeds matter much": World(seed=0.4, training=0.2)}

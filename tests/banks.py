@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.core.keras_backend import TRAINING_BACKENDS
 from manyheads.heads.bank import Engine, EpochEnd, HeadEnd, HeadSettings
 from manyheads.heads.fold import PLAIN, Fold, Source, Version
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import Purpose, SeededStreams
-from manyheads.keras_backend import TRAINING_BACKENDS
+from manyheads.heads.random import Purpose, SeededStreams
 
 
 def training_keras() -> Any:
@@ -28,7 +28,7 @@ def training_keras() -> Any:
     if not any(name in TRAINING_BACKENDS and importlib.util.find_spec(name) for name in backends):
         pytest.skip("no Keras backend that trains is installed (pip install '.[tensorflow]')")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from manyheads.keras_backend import import_keras
+    from manyheads.core.keras_backend import import_keras
 
     return import_keras(training=True)
 

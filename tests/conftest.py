@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from manyheads.pipeline import Finished
+from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study
 from tests.strategies import distinct_image

@@ -16,7 +16,7 @@ from manyheads.data import (
     left_out,
     name_rules,
     split_names,
-    tables,
+    table_files,
     trainable,
 )
 from manyheads.data.left_out import Reason
@@ -152,10 +152,10 @@ A folder counts as one, whatever it holds; shares are of files.
 
 
 def _tables() -> str:
-    formats = [f"| `{suffix}` | {words} |" for suffix, words in tables.TABLE_FORMATS.items()]
-    encodings = [f"| {name} | {words} |" for name, words in tables.ENCODINGS.items()]
+    formats = [f"| `{suffix}` | {words} |" for suffix, words in table_files.TABLE_FORMATS.items()]
+    encodings = [f"| {name} | {words} |" for name, words in table_files.ENCODINGS.items()]
     places = [f"| `{text}` | {words} |" for text, words in cell_paths.PATH_RULES.items()]
-    suggested = [f"| {role} | {_names(names)} |" for role, names in tables.SUGGESTED.items()]
+    suggested = [f"| {role} | {_names(names)} |" for role, names in table_files.SUGGESTED.items()]
     return f"""\
 A table names one image in each row: the columns `path` and `label`, and if wanted `split` and
 `group`.
@@ -164,7 +164,7 @@ A table names one image in each row: the columns `path` and `label`, and if want
 | --- | --- |
 {_lines(formats)}
 
-{_names(tables.NEAR_FORMATS)} are refused, with the way to save them.
+{_names(table_files.NEAR_FORMATS)} are refused, with the way to save them.
 
 | encoding | |
 | --- | --- |
@@ -206,7 +206,7 @@ own; `check` says which are identical.
 def _labels() -> str:
     return f"""\
 **No label** in a table: an empty cell, no value in JSON, Parquet or a workbook, and the texts
-{_names(tables.MISSING)}. Such rows are left out and counted. `NA` and `none` are classes, and
+{_names(table_files.MISSING)}. Such rows are left out and counted. `NA` and `none` are classes, and
 `check` says so; `--missing-labels NA` makes the list another one. A folder's name is always a
 class. A table of which no row has a label is refused. Rows of features that were computed elsewhere
 cannot be left out, and are refused. The same texts mean no group, and no split; splits in some rows

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests, Names
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
 from manyheads.features.cache import FeatureRecipe
-from manyheads.features.extract import Features
-from manyheads.settings import ImageSettings
+from manyheads.features.extraction import Features
 
 RECIPE = FeatureRecipe(backbone="none", weights="", image=ImageSettings(), preprocessing="none")
 

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from manyheads.heads.bank import HeadSettings
 from manyheads.heads.fold import Fold, versions_of
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import Purpose, SeededStreams, Streams
+from manyheads.heads.random import Purpose, SeededStreams, Streams
 
 
 @dataclass

@@ -85,7 +85,7 @@ def outcomes(kind: str, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
     import safetensors.numpy  # once, and not anew in every process
 
     from manyheads.errors import ModelError
-    from manyheads.model.foreign import take_head
+    from manyheads.models.importing.foreign import take_head
 
     assert safetensors.numpy
     whole = {"h5": small_h5, "keras": small_keras}[kind]()

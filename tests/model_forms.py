@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.backbones import arrays, keras_builds, keras_weights, normalisation
+from manyheads.backbones import keras_builds, keras_weights, preprocessing_modes
 from manyheads.errors import ManyheadsError
 from manyheads.heads.head import Parameters, forward, softmax
-from manyheads.model import foreign
+from manyheads.modelfiles import arrays
+from manyheads.models.importing import foreign
 from tests.model_form_kit import SIZE, Kit
 from tests.model_form_table import FORMS
 
@@ -73,7 +74,7 @@ def answers(folder: str, names: list[str]) -> dict[str, Any]:
             continue
         words = None if told["pixels"] is None else told["pixels"][0]
         given = None if file.stem in _WITHIN else words
-        prepared = keras_builds.normalised(normalisation.parse(given or "none"), pixels())
+        prepared = keras_builds.normalised(preprocessing_modes.parse(given or "none"), pixels())
         base: Any = keras.saving.load_model(
             Path(folder) / f"{file.stem}-backbone.keras", compile=False
         )

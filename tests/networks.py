@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads import quiet
-from manyheads.backbones import keras_process
+from manyheads.core import keras_process, openvino_runtime
 
 FEATURES = 6
 
@@ -70,7 +69,7 @@ def save_onnx(file: Path, *, batch: int | None = None, pooled: bool = False, **g
 
 def save_openvino(file: Path) -> Path:
     """The same network as `.xml` and `.bin`, NHWC images in."""
-    ov = quiet.openvino()
+    ov = openvino_runtime.openvino()
     ops = ov.opset13
     kernel, bias = arrays()
     image = ops.parameter([-1, -1, -1, 3], ov.Type.f32, name="image")

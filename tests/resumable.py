@@ -18,5 +18,5 @@ if __name__ == "__main__":
         pytest.MonkeyPatch.context() as patch,
         free_backbone(patch, extraction=float(extraction), training=float(training)),
     ):
-        patch.setattr("manyheads.pipeline.draw_curves", lambda path, *_: path.touch())
+        patch.setattr("manyheads.run.pipeline.draw_curves", lambda path, *_: path.touch())
         sys.exit(main(arguments))

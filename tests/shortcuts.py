@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from manyheads.evidence.shortcut_record import Counts, ShortcutRecord
-from manyheads.evidence.shortcuts import Answers, Question, judge
+from manyheads.findings.shortcut_record import Counts, ShortcutRecord
 from manyheads.heads.hyperparameters import NEUTRAL
+from manyheads.stats.shortcut_effects import Answers, Question, judge
 
 TARGET = 1
 CLASSES = ("cat", "dog", "red panda")

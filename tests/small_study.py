@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from manyheads.pipeline import Finished, run_study
-from manyheads.plan import RunOptions
-from manyheads.settings import ImageSettings
-from manyheads.study.settings import StudySettings
+from manyheads.core.settings import ImageSettings
+from manyheads.run.pipeline import Finished, run_study
+from manyheads.run.plan import RunOptions
 from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings
 from tests.strategies import distinct_image
 from tests.studies import in_grid
 

@@ -17,14 +17,14 @@ import pytest
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.places import cache_dir, make_folder
 from manyheads.heads.bank import Fold, engine_named
-from manyheads.places import cache_dir, make_folder
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult
-from manyheads.study.run import Listener, train_study
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.training import Listener, train_study
 from tests.banks import generated_fold
 
 FEATURES = 12
@@ -155,22 +155,22 @@ def free_backbone(
             target.write_bytes(b"".join(array.tobytes() for array in best.parameters))
         return [target for _, target in wanted]
 
-    patch.setattr("manyheads.features.extract.compile_backbone", compile_backbone)
-    patch.setattr("manyheads.fitting.planning.compile_backbone", compile_backbone)
-    patch.setattr("manyheads.pipeline.resolve", resolve)
-    patch.setattr("manyheads.plan.resolve", resolve)
+    patch.setattr("manyheads.features.extraction.compile_backbone", compile_backbone)
+    patch.setattr("manyheads.run.fit.fit_plan.compile_backbone", compile_backbone)
+    patch.setattr("manyheads.run.pipeline.resolve", resolve)
+    patch.setattr("manyheads.run.plan.resolve", resolve)
     patch.setattr("manyheads.study.reopened.resolve", resolve)
-    patch.setattr("manyheads.shortcut.run.resolve", resolve)
-    patch.setattr("manyheads.fitting.planning.resolve", resolve)
-    patch.setattr("manyheads.fitting.run.write_models", write_models)
-    patch.setattr("manyheads.shortcut.plan.resolve", resolve)
-    patch.setattr("manyheads.shortcut.plan.cached", lambda spec: resolve(spec))
+    patch.setattr("manyheads.lesson.shortcut.shortcut_check.resolve", resolve)
+    patch.setattr("manyheads.run.fit.fit_plan.resolve", resolve)
+    patch.setattr("manyheads.run.fit.fit_run.write_models", write_models)
+    patch.setattr("manyheads.lesson.shortcut.shortcut_plan.resolve", resolve)
+    patch.setattr("manyheads.lesson.shortcut.shortcut_plan.cached", lambda spec: resolve(spec))
     patch.setattr("manyheads.backbones.weights.resolve", resolve)
-    patch.setattr("manyheads.plan.cached", lambda spec: resolve(spec))
-    patch.setattr("manyheads.pipeline.prepare_template", lambda *_: None)
-    patch.setattr("manyheads.pipeline.write_models", write_models)
+    patch.setattr("manyheads.run.plan.cached", lambda spec: resolve(spec))
+    patch.setattr("manyheads.run.pipeline.prepare_template", lambda *_: None)
+    patch.setattr("manyheads.run.pipeline.write_models", write_models)
     if training:
-        patch.setattr("manyheads.pipeline.engine_named", lambda name: _Slow(name, training))
+        patch.setattr("manyheads.run.pipeline.engine_named", lambda name: _Slow(name, training))
     yield
 
 

@@ -27,8 +27,7 @@ from typing import NoReturn
 
 import pytest
 
-from manyheads import quiet
-from manyheads.backbones import children, keras_process
+from manyheads.core import children, keras_process, openvino_runtime
 from manyheads.errors import Interrupted
 
 _PATIENCE = 0.05  # seconds between two looks at `stop`
@@ -125,7 +124,7 @@ class _Nursery:
 
 def serve(listening: int) -> None:
     """Import Keras, and fork for each call on the socket until stdin ends."""
-    quiet.silence()
+    openvino_runtime.silence()
     importlib.import_module("keras")
     with socket.socket(fileno=listening) as calls:
         while sys.stdin not in select.select([calls, sys.stdin], [], [])[0]:

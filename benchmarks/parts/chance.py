@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyheads.evidence.validated import Validated
 from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import forward
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import SeededStreams
+from manyheads.heads.random import SeededStreams
+from manyheads.stats.validation_predictions import Validated
 
 Random = np.random.Generator
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manyheads.evidence.behrens_fisher import p_value, student_p
-from manyheads.evidence.paired import Margins, Paired
-from manyheads.evidence.statistics import Folds, holm
+from manyheads.stats.behrens_fisher import p_value, student_p
+from manyheads.stats.paired import Margins, Paired
+from manyheads.stats.variances import Folds, holm
 
 
 def former_outcomes(

@@ -12,14 +12,14 @@ import numpy as np
 
 from benchmarks.parts.chance import Shape, World, made_up
 from benchmarks.parts.former import former_outcomes
-from manyheads.evidence.best_set import best_set
-from manyheads.evidence.comparisons import COMPARED, Comparisons, Differences, compare
-from manyheads.evidence.intervals import wilson
-from manyheads.evidence.looks import planned_looks
-from manyheads.evidence.paired import Margins
-from manyheads.evidence.statistics import corrected_t, fold_means
-from manyheads.evidence.validated import Validated
-from manyheads.sequential import undecided
+from manyheads.findings.looks import planned_looks
+from manyheads.run.until_decided import undecided
+from manyheads.stats.best_set import best_set
+from manyheads.stats.comparisons import COMPARED, Comparisons, Differences, compare
+from manyheads.stats.intervals import wilson
+from manyheads.stats.paired import Margins
+from manyheads.stats.validation_predictions import Validated
+from manyheads.stats.variances import corrected_t, fold_means
 
 LITE0 = "mean=0.498,0.498,0.498,std=0.502,0.502,0.502"  # its preprocessing, as its repository says
 
@@ -190,9 +190,9 @@ def features(folder: Path, backbone: str, size: int = 150) -> tuple[np.ndarray, 
     """
     from manyheads.backbones import registry
     from manyheads.backbones.weights import resolve
+    from manyheads.core.settings import ImageSettings
     from manyheads.data.dataset import open_dataset
-    from manyheads.features.extract import extract
-    from manyheads.settings import ImageSettings
+    from manyheads.features.extraction import extract
 
     own = backbone.endswith(".onnx")
     spec = registry.get(backbone, LITE0 if own else None)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from manyheads.evidence.behrens_fisher import half_width
+from manyheads.stats.behrens_fisher import half_width
 
 IMAGES = (0.0, 0.3, 1.0, 3.0, 10.0)  # variances, that of the interaction being 1
 OF_SEEDS = (0.0, 0.3, 1.0, 3.0, 10.0)

@@ -21,12 +21,12 @@ import numpy as np
 
 from benchmarks.machine import answer
 from benchmarks.parts.shapes import BATCH, SIZE, seconds
-from manyheads import quiet
 from manyheads.backbones import registry
 from manyheads.backbones.keras_builds import network, stored
 from manyheads.backbones.weights import resolve
+from manyheads.core import openvino_runtime
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import load_pixels
-from manyheads.settings import ImageSettings
 
 SPEC = registry.get("xception")
 LONGEST = 20  # seconds, about, from files: the slowest need not take all
@@ -42,7 +42,7 @@ def manyheads(data: str, images: int, passes: int, files: str, features: str) ->
     """
     from manyheads.backbones.compiled import compile_backbone
     from manyheads.data.dataset import open_dataset
-    from manyheads.features.extract import extract
+    from manyheads.features.extraction import extract
 
     whole = open_dataset(data)
     train = whole.rows("train")
@@ -141,7 +141,9 @@ def openvino(files: str, passes: int, features: str) -> dict[str, float]:
         signature = [keras.InputSpec(dtype="float32", shape=(BATCH, SIZE, SIZE, 3), name="pixels")]
         model.export(target, format="openvino", verbose=False, input_signature=signature)
         # float32 as for everyone; else some processors would take bfloat16 on their own.
-        compiled = quiet.core().compile_model(target, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = openvino_runtime.core().compile_model(
+            target, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
 
     def run(pixels: Any) -> Any:
         return compiled(_scaled(_whole(pixels)))[0][: len(pixels)]

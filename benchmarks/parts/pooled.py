@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.machine import show, table
 from benchmarks.parts import pools
 from benchmarks.parts.judging import features, percent, share
-from manyheads.evidence.behrens_fisher import p_value, student_p
-from manyheads.evidence.comparisons import COMPARED, ENDING, Differences
-from manyheads.evidence.paired import GAP, RESERVE, Paired
-from manyheads.evidence.statistics import Folds, corrected_t, fold_means, holm
-from manyheads.evidence.winner import winner_scores
+from manyheads.stats.behrens_fisher import p_value, student_p
+from manyheads.stats.comparisons import COMPARED, ENDING, Differences
+from manyheads.stats.paired import GAP, RESERVE, Paired
+from manyheads.stats.variances import Folds, corrected_t, fold_means, holm
+from manyheads.stats.winner import winner_scores
 
 LITE0_FILE = Path("hub/lessons/efficientnet-lite0/onnx/model.onnx")
 RULES = ("former", "two-way alone", "× 1.25, and beyond", "× 1.25, folds at least", "present")

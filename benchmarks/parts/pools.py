@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manyheads.evidence.selection import Curves, luck
-from manyheads.evidence.validated import OtherEpochs, Validated
+from manyheads.findings.selection import Curves, luck
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.head import forward
 from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.stats.validation_predictions import OtherEpochs, Validated
 
 BASE = Hyperparameters(learning_rate=0.001, size_inner=100, droprate=0.2)
 KINDS = {

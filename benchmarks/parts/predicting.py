@@ -11,8 +11,8 @@ from benchmarks.machine import answer
 from benchmarks.parts.networks import IMAGE, SPEC
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
+from manyheads.core.places import cache_dir
 from manyheads.data.dataset import open_dataset
-from manyheads.places import cache_dir
 
 
 def model(out: str) -> str:
@@ -33,7 +33,7 @@ def model(out: str) -> str:
 
 def extraction(data: str) -> dict[str, float]:
     """Images a second of `extract`, with the loading of its program but not of the data set."""
-    from manyheads.features.extract import extract
+    from manyheads.features.extraction import extract
 
     dataset = open_dataset(data)
     _forget()
@@ -46,7 +46,7 @@ def prediction(data: str, run: str) -> dict[str, float]:
 
     `known` is what the second time takes, when no image needs a pass.
     """
-    from manyheads.model.classifier import load
+    from manyheads.models.classifier import load
 
     paths = list(open_dataset(data).paths)
     _forget()
@@ -82,7 +82,7 @@ def one_image(run: str) -> dict[str, float]:
     import numpy as np
 
     from manyheads.backbones.compiled import loaded
-    from manyheads.model.classifier import load
+    from manyheads.models.classifier import load
 
     started = time.perf_counter()
     model = load(run)

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import answer
 from benchmarks.parts.shapes import BATCH, FEATURES, UNITS, seconds
-from manyheads import quiet
+from manyheads.core import openvino_runtime
 
 LARGE = 3072  # rows and columns of the largest product
 PASSED = 40_000_000  # elements that a timing passes over
@@ -85,14 +85,16 @@ def _blas(repeats: int) -> float:
 
 def _onednn(repeats: int) -> float:
     """The library that OpenVINO and the frameworks call; it may be faster than NumPy's."""
-    openvino: Any = quiet.openvino()
+    openvino: Any = openvino_runtime.openvino()
     ops = openvino.opset13
 
     left = ops.parameter([LARGE, LARGE], np.float32)
     # A constant is brought into the library's own layout once, as a network's weights are.
     right = ops.constant(np.ones((LARGE, LARGE), np.float32))
     model: Any = openvino.Model([ops.matmul(left, right, False, False)], [left])
-    compiled = quiet.core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_runtime.core().compile_model(
+        model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(np.ones((LARGE, LARGE), np.float32)))
     request.infer()

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from manyheads import pipeline
 from manyheads.cli.main import main
 from manyheads.heads.bank import engine_named
+from manyheads.run import pipeline
 
 
 def timed(arguments: list[str]) -> int:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from manyheads.api import Study, fit, load, make_model
+    from manyheads.core.settings import TableSettings
     from manyheads.estimator.head_classifier import HeadClassifier
-    from manyheads.settings import TableSettings
 
 __version__ = "0.1.0"
 

@@ -13,34 +13,34 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from manyheads.backbones import registry
-from manyheads.claims.ensemble import ensemble_claim
-from manyheads.claims.longer import longer_claim
+from manyheads.core.settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.core.text import counted
+from manyheads.data.augmentation import Augmentation
 from manyheads.data.marks import PLAIN_FORMS, Mark
-from manyheads.data.views import Augmentation
 from manyheads.errors import RunError, SettingError
-from manyheads.evidence.claims import EnsembleClaim, LongerClaim
-from manyheads.evidence.comparisons import Margins
-from manyheads.evidence.findings import read_findings
-from manyheads.evidence.openings import Opening
-from manyheads.evidence.posterior import Posterior
-from manyheads.evidence.verdict import Verdict
-from manyheads.final_score import final_score
-from manyheads.fitting.call import fit
+from manyheads.findings.claim_record import EnsembleClaim, LongerClaim
+from manyheads.findings.study_findings import read_findings
+from manyheads.findings.test_log import Opening
+from manyheads.findings.verdict import Verdict
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
-from manyheads.model.classifier import Classifier, load
-from manyheads.model.lesson_model import make_model
-from manyheads.pipeline import Finished, PlanListener, run_study
-from manyheads.plan import RunOptions
-from manyheads.sequential import run_until_decided
-from manyheads.settings import ImageSettings, SplitSettings, TableSettings
-from manyheads.shortcut.run import Checked, run_shortcut
-from manyheads.shortcut.settings import ShortcutSettings
+from manyheads.lesson.ensemble_claim import ensemble_claim
+from manyheads.lesson.longer_claim import longer_claim
+from manyheads.lesson.shortcut.shortcut_check import Checked, run_shortcut
+from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
+from manyheads.models.classifier import Classifier, load
+from manyheads.models.lesson_model import make_model
+from manyheads.run.fit.fit_call import fit
+from manyheads.run.pipeline import Finished, PlanListener, run_study
+from manyheads.run.plan import RunOptions
+from manyheads.run.test_evaluation import final_score
+from manyheads.run.until_decided import run_until_decided
+from manyheads.stats.comparisons import Margins
+from manyheads.stats.posterior import Posterior
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import METRICS
-from manyheads.study.settings import StudySettings, lasting
 from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
 from manyheads.study.store import Store
-from manyheads.words import counted
+from manyheads.study.study_settings import StudySettings, lasting
 
 __all__ = ["Study", "TableSettings", "fit", "load", "make_model"]
 

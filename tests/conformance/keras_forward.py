@@ -20,7 +20,8 @@ def forward(jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
     """
     import keras
 
-    from manyheads.backbones import arrays, keras_weights
+    from manyheads.backbones import keras_weights
+    from manyheads.modelfiles import arrays
 
     digests = []
     for job in jobs:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.backbones import keras_process, keras_server, registry
+from manyheads.backbones import keras_server, registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import Weights
+from manyheads.core import keras_process
 
 TOLERANCE = 1e-4
 # MobileNet is compared in test_best_model.py, with a preprocessing that these have not.

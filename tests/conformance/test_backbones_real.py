@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.backbones import keras_process, registry, weights
+from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import Weights
+from manyheads.core import keras_process
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.errors import DownloadError
-from manyheads.features.extract import extract
-from manyheads.settings import ImageSettings
+from manyheads.features.extraction import extract
 
 pytestmark = pytest.mark.slow
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from manyheads.backbones import registry, weights
+from manyheads.core.settings import ImageSettings
 from manyheads.errors import DownloadError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward
-from manyheads.model.card import read_card
-from manyheads.model.classifier import load
-from manyheads.pipeline import Finished, run_study
-from manyheads.settings import ImageSettings
+from manyheads.models.card import read_card
+from manyheads.models.classifier import load
+from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.space import Grid
 from tests.plain_keras import opened
 from tests.small_study import finished_study, small_settings

@@ -17,7 +17,7 @@ import pytest
 
 from manyheads.heads.bank import Engine, Fold, HeadEnd, engine_named
 from manyheads.heads.head import cross_entropy, forward
-from manyheads.heads.streams import SeededStreams
+from manyheads.heads.random import SeededStreams
 from tests import keras_reference
 from tests.banks import (
     RecordedStreams,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from manyheads.backbones import registry, weights
+from manyheads.core.settings import ImageSettings
 from manyheads.errors import DownloadError
-from manyheads.model.classifier import load
-from manyheads.model.export import Exported, export_model
-from manyheads.model.formats import FORMATS
-from manyheads.pipeline import run_study
-from manyheads.settings import ImageSettings
+from manyheads.models.classifier import load
+from manyheads.models.export.exporter import Exported, export_model
+from manyheads.models.export.formats import FORMATS
+from manyheads.run.pipeline import run_study
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from tests.runtimes import RUNTIMES, probabilities, require

@@ -11,9 +11,9 @@ import pytest
 from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import Weights
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError
-from manyheads.settings import ImageSettings
 from tests.banks import training_keras
 from tests.conformance.test_backbones import photographs
 

@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.backbones import keras_process, registry
+from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
+from manyheads.core import keras_process
 from manyheads.data.images import load_pixels
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, softmax
-from manyheads.model.classifier import load
-from manyheads.model.feature_classifier import FeatureClassifier
-from manyheads.pipeline import Finished, run_study
+from manyheads.models.classifier import load
+from manyheads.models.feature_classifier import FeatureClassifier
+from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.folder import RunFolder
 from tests.networks import features_of, save_keras, save_onnx, save_openvino
 from tests.small_study import small_images, small_settings
@@ -100,14 +101,16 @@ def test_best_models_predict_what_features_and_head_give(
 
 def test_the_openvino_model_is_whole(studies: list[Finished], images: Path) -> None:
     """OpenVINO alone takes any number of preprocessed images to the same logits."""
-    from manyheads import quiet
+    from manyheads.core import openvino_runtime
 
     folder = studies[1].folder
     model = load(folder.path)
     files = sorted((images / "test").glob("*/*.png"))
     pixels = np.stack([load_pixels(file, model.card.image) for file in files])
     prepared = PREPROCESSINGS[MODE](pixels.astype(np.float64)).astype(np.float32)
-    whole = quiet.core().compile_model(folder.best, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    whole = openvino_runtime.core().compile_model(
+        folder.best, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     for count in (1, len(files)):
         logits = whole(prepared[:count])[0]
         wanted = model.predict(files[:count]).probabilities

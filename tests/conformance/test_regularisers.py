@@ -99,7 +99,7 @@ def test_a_regularised_head_does_not_depend_on_its_bank_nor_on_cut_calls(
 ) -> None:
     heads = [settings(**OPTIONS[name]) for name in ("all together", "momentum", "hide_block")]
     bank = train(engine, heads, [FOLD])
-    monkeypatch.setattr("manyheads.heads.fused_head._CALL", 1)
+    monkeypatch.setattr("manyheads.heads.fused.fused_head._CALL", 1)
     alone = [train(engine, [head], [FOLD])[0] for head in heads]
     for index in range(3):
         assert same(bank[index], alone[index])

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.backbones import keras_builds, products, registry
+from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.core import artifacts
+from manyheads.core.keras_backend import import_keras
 from manyheads.errors import ModelError
 from manyheads.heads.head import Parameters, glorot_parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.keras_backend import import_keras
-from manyheads.model import templates
-from manyheads.model.keras_models import build
-from manyheads.model.templates import read_head, write_model
+from manyheads.models import templates
+from manyheads.models.keras_models import build
+from manyheads.models.templates import read_head, write_model
 
 SPEC = registry.get("mobilenet")
 SIZE, CLASSES = 32, 3
@@ -106,7 +107,7 @@ def test_only_the_first_of_a_shape_needs_keras(
 ) -> None:
     write_model(SPEC, weights, SIZE, (random_head(5), settings(5)), tmp_path / "first.keras")
     with monkeypatch.context() as patch:
-        patch.setattr(products.keras_process, "call", None)
+        patch.setattr(artifacts.keras_process, "call", None)
         head = random_head(5, seed=1)
         write_model(SPEC, weights, SIZE, (head, settings(5)), tmp_path / "b.keras")
     np.testing.assert_array_equal(read_head(tmp_path / "b.keras").kernel, random_head(5, 1).kernel)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.backbones import arrays, registry, weights
+from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.errors import DownloadError
 from manyheads.heads.bank import Fold, engine_named
-from manyheads.settings import ImageSettings
+from manyheads.modelfiles import arrays
 from tests import keras_reference
 from tests.banks import settings, train, training_keras
 from tests.formulas import train_in_float64

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from manyheads.api import Study
-from manyheads.claims.ensemble import ensemble_claim
-from manyheads.claims.ground import ClaimListener
-from manyheads.claims.longer import longer_claim
 from manyheads.cli.main import main
 from manyheads.errors import Interrupted, RunError
-from manyheads.evidence.claims import read_ensemble, read_longer
-from manyheads.pipeline import Finished
+from manyheads.findings.claim_record import read_ensemble, read_longer
+from manyheads.lesson.ensemble_claim import ensemble_claim
+from manyheads.lesson.longer_claim import longer_claim
+from manyheads.run.opened_study import ClaimListener
+from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.store import Store

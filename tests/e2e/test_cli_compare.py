@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from manyheads.api import Study
-from manyheads.claims.ensemble import ensemble_claim
-from manyheads.claims.longer import longer_claim
 from manyheads.cli.main import main
-from manyheads.evidence.findings import read_findings
-from manyheads.model.card import read_card
-from manyheads.pipeline import Finished, run_study
-from manyheads.plan import RunOptions
+from manyheads.findings.study_findings import read_findings
+from manyheads.lesson.ensemble_claim import ensemble_claim
+from manyheads.lesson.longer_claim import longer_claim
+from manyheads.models.card import read_card
+from manyheads.run.pipeline import Finished, run_study
+from manyheads.run.plan import RunOptions
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study, small_images, small_settings
 from tests.studies import rows_of

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from manyheads.cli import sweep
+from manyheads.core.places import cache_dir
+from manyheads.core.settings import ImageSettings
 from manyheads.data import file_index
 from manyheads.data.dataset import open_dataset
-from manyheads.places import cache_dir
-from manyheads.settings import ImageSettings
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings
 from tests.e2e.conftest import Command
 from tests.files import an_hour_later
 from tests.small_study import small_images

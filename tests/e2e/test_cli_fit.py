@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.main import main
-from manyheads.fitting import arms
+from manyheads.run.fit import image_options
 from manyheads.study.space import Grid
 from tests.small_study import CLASSES, small_images
 
@@ -24,7 +24,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             epochs=(3,),
         )  # fmt: skip
 
-    monkeypatch.setattr(arms, "search_grid", grid)
+    monkeypatch.setattr(image_options, "search_grid", grid)
     monkeypatch.chdir(tmp_path)
     small_images(tmp_path / "photos", test=2)
     return [

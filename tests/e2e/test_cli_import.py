@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.backbones import keras_process, registry
+from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.cli.import_ import _check_words
-from manyheads.model.import_check import Check
+from manyheads.core import keras_process
+from manyheads.models.importing.import_check import Check
 from tests.e2e.conftest import Command
 from tests.keras2 import as_keras2
 from tests.small_study import small_images
@@ -28,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = resolve(registry.get("mobilenet_v2"), "random:0")
     arguments = {"backbone": "mobilenet_v2", "weights": str(weights.path), "digest": weights.digest}
     keras_process.call(
-        "tests.unit.model.keras_tasks:write_lesson",
+        "tests.unit.models.keras_tasks:write_lesson",
         {**arguments, "size": 32, "target": str(folder / "lesson.h5")},
     )
     as_keras2(folder / "lesson.h5", folder / FILE)

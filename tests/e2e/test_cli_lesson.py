@@ -60,10 +60,10 @@ def test_the_table_shows_all_stages_and_what_went_on(command: Command, photos: P
 def test_it_resumes_and_is_done_only_once(
     command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from manyheads import lesson
     from manyheads.errors import Interrupted
+    from manyheads.lesson import stages
 
-    run, begun = lesson.run_study, []
+    run, begun = stages.run_study, []
 
     def cut(settings, out, **options):
         begun.append(out)
@@ -72,7 +72,7 @@ def test_it_resumes_and_is_done_only_once(
         return run(settings, out, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lesson, "run_study", cut)
+        patch.setattr(stages, "run_study", cut)
         said = command("lesson", photos, *OPTIONS, "--out", "cut")
     assert said.code == 130
     assert not Path("cut/lesson.csv").exists()

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data.dataset import open_dataset
-from manyheads.fitting import arms
-from manyheads.fitting.run import run_fit
-from manyheads.fitting.settings import FitSettings
-from manyheads.settings import SplitSettings
+from manyheads.run.fit import image_options
+from manyheads.run.fit.fit_run import run_fit
+from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.study.folder import RunFolder
-from manyheads.study.settings import read_study, read_toml
 from manyheads.study.space import Grid
+from manyheads.study.study_settings import read_study, read_toml
 from tests.e2e.conftest import Command, Said, refused
 from tests.studies import rows_of
 
@@ -165,7 +165,7 @@ def small_grid(views: int) -> Grid:
 def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(
     command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arms, "search_grid", small_grid)
+    monkeypatch.setattr(image_options, "search_grid", small_grid)
     root = image_folder({"cat": 23, "dog": 17})
     split = SplitSettings(test=0.2, rule="place")
     former = FitSettings(data=str(root.absolute()), heads=2, folds=2, size=71, split=split)
@@ -239,7 +239,7 @@ def test_a_class_that_only_validates_is_refused(sweep: Sweep, image_folder: Fold
 def test_a_fit_says_it_too(
     command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arms, "search_grid", small_grid)
+    monkeypatch.setattr(image_options, "search_grid", small_grid)
     root = image_folder({"train/cat": 6, "train/dog": 6})
     shutil.copytree(root / "train", root / "validation")
     said = command("fit", root, "--heads", 2, "--folds", 2, "--image-size", 71)

@@ -10,7 +10,7 @@ import pytest
 from manyheads.backbones.weights import Weights
 from manyheads.heads.bank import HeadEnd
 from manyheads.heads.files import load_head
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from tests.e2e.conftest import Command, Said
 from tests.small_study import small_images
 from tests.studies import rows_of
@@ -110,7 +110,7 @@ def test_a_dry_run_announces_and_writes_nothing(
 ) -> None:
     del free
     if not fetched:
-        monkeypatch.setattr("manyheads.plan.cached", lambda _: None)
+        monkeypatch.setattr("manyheads.run.plan.cached", lambda _: None)
     said = command("sweep", photos, *OPTIONS, "--dry-run")
     assert said.code == 0
     assert "3 candidates × 2 seeds = 6 heads (1 merged" in said.out
@@ -133,8 +133,8 @@ def test_weights_are_fetched_only_when_they_are_needed(
         Path("w").touch()
         return Weights(Path("w"), "d" * 64, "a server")
 
-    monkeypatch.setattr("manyheads.plan.cached", lambda _: None)
-    monkeypatch.setattr("manyheads.pipeline.resolve", fetch)
+    monkeypatch.setattr("manyheads.run.plan.cached", lambda _: None)
+    monkeypatch.setattr("manyheads.run.pipeline.resolve", fetch)
     said = command("sweep", photos, *OPTIONS)
     assert said.code == 0, said.err
     assert "Fetching the weights of xception, once …\n" in said.err
@@ -227,7 +227,7 @@ def test_heads_that_diverge_are_in_the_table(
     command: Command, free: None, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del free
-    monkeypatch.setattr("manyheads.pipeline.engine_named", lambda _: Diverging())
+    monkeypatch.setattr("manyheads.run.pipeline.engine_named", lambda _: Diverging())
     arguments = ("--learning-rate", "0.01", "10", "--size-inner", 8, "--droprate", 0)
     said = command(
         "sweep", photos, *arguments, "--epochs", 4, "--seeds", 2, "--image-size", 71, "--out", "r"

@@ -17,10 +17,10 @@ from manyheads.api import Study, load
 from manyheads.backbones.weights import Weights
 from manyheads.cli.main import main
 from manyheads.errors import Interrupted
-from manyheads.evidence import openings as record
-from manyheads.evidence.openings import opening_warning, openings
-from manyheads.final_score import final_score
-from manyheads.pipeline import run_study
+from manyheads.findings import test_log as record
+from manyheads.findings.test_log import opening_warning, openings
+from manyheads.run.pipeline import run_study
+from manyheads.run.test_evaluation import final_score
 from manyheads.study.folder import RunFolder
 from manyheads.study.store import Store
 from tests.e2e.conftest import Command, Said
@@ -132,7 +132,9 @@ def test_another_model_is_refused_unless_it_is_meant(
     assert command("test", "run").code == 0
     written = RECORD.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("manyheads.final_score.open_data", None)  # refused before any is touched
+        patch.setattr(
+            "manyheads.run.test_evaluation.open_data", None
+        )  # refused before any is touched
         said = command("test", "run", "--candidate", other)
     refused(
         said, f"expected candidate {selected}, for which", f"found candidate {other}; choose by"
@@ -243,7 +245,7 @@ def test_a_record_that_cannot_be_written_is_none(
         raise OSError(28, "no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("manyheads.places._flush", full)
+        patch.setattr("manyheads.core.places._flush", full)
         refused(command("test", "run"), "no space left on device")
     assert openings(finished) == []
     assert command("test", "run").code == 0

@@ -13,7 +13,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.data.dataset import open_dataset
 from manyheads.heads.head import glorot_parameters
-from manyheads.model.explain.maps import METHODS
+from manyheads.models.explain.maps import METHODS
 
 TRAIN, ASKED = 3, 3  # every third photograph of either kind
 

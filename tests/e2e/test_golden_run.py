@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.alterations import Altered, describe
+from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.marks import Mark
-from manyheads.data.views import Augmentation, View
 from manyheads.features.cache import FeatureRecipe
-from manyheads.settings import ImageSettings
 from tests.e2e.conftest import Command, Said
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.model.classifier import load
-from manyheads.model.export import export_model
-from manyheads.model.formats import FORMATS
+from manyheads.models.classifier import load
+from manyheads.models.export.exporter import export_model
+from manyheads.models.export.formats import FORMATS
 from manyheads.study.folder import RunFolder
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "export.md"

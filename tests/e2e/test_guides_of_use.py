@@ -23,8 +23,8 @@ from PIL import Image, ImageOps
 
 from manyheads import load
 from manyheads.cli.main import main
+from manyheads.core.settings import ImageSettings, plain
 from manyheads.data.images import load_pixels
-from manyheads.settings import ImageSettings, plain
 from tests.image_files import FILES
 from tests.small_study import CLASSES, finished_study, small_images
 

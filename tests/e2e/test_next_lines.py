@@ -10,7 +10,7 @@ import pytest
 
 from manyheads.cli import closing
 from manyheads.cli.main import main
-from manyheads.pipeline import run_study
+from manyheads.run.pipeline import run_study
 from tests.small_study import small_images, small_settings
 from tests.unit.report.page_reader import read_page
 

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from manyheads import pipeline
-from manyheads.pipeline import Finished, run_study
+from manyheads.run import pipeline
+from manyheads.run.pipeline import Finished, run_study
 
 _TIMES = int(os.environ.get("MANYHEADS_REOPENINGS", "20"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.main import main
-from manyheads.fitting import arms
+from manyheads.run.fit import image_options
 from manyheads.study.space import Grid
 from tests.small_study import small_images
 
@@ -57,7 +57,7 @@ def test_a_fit(
     def grid(views: int) -> Grid:
         return Grid((0.01,), (4,), (0.0, 0.5), views=(1, 2)[:views], epochs=(3,))
 
-    monkeypatch.setattr(arms, "search_grid", grid)
+    monkeypatch.setattr(image_options, "search_grid", grid)
     assert main(["fit", str(photos), *BACKBONE, "--heads", "2", "--json"]) == 0
     shown = capsys.readouterr()
     assert f"Classes    with few images: {FEW}" in shown.err

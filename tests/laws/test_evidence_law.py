@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.evidence.paired import ALPHA, Margins, decide, measure
-from manyheads.evidence.statistics import (
+from manyheads.stats.paired import ALPHA, Margins, decide, measure
+from manyheads.stats.variances import (
     Layout,
     corrected_t,
     fold_means,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from manyheads.heads.head import cross_entropy, forward, glorot_parameters, softmax
-from manyheads.heads.streams import SeededStreams
+from manyheads.heads.random import SeededStreams
 from tests.strategies import labelled_logits
 
 seeds = st.integers(0, 2**31 - 1)

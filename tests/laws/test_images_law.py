@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 from tests.strategies import mutated_images, valid_images
 
 SMALL = ImageSettings(size=32)

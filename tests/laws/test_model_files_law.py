@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.backbones import untrusted
+from manyheads.core.settings import ImageSettings
 from manyheads.errors import ManyheadsError, ModelError
-from manyheads.model.card import ModelCard, card_path, read_card, write_card
-from manyheads.model.classifier import load
-from manyheads.model.foreign import take_head
-from manyheads.settings import ImageSettings
+from manyheads.modelfiles import untrusted
+from manyheads.models.card import ModelCard, card_path, read_card, write_card
+from manyheads.models.classifier import load
+from manyheads.models.importing.foreign import take_head
 
 CARD = ModelCard(
     classes=("cat", "dog"),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data import splits
 from manyheads.data.columns import Names
 from manyheads.data.splits import place
-from manyheads.settings import SplitSettings
 from tests.strategies import digests, seeds, shares
 
 settings = st.builds(

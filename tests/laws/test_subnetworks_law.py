@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from manyheads.evidence.subnetworks import disagreement, group_means, subnetwork_chances
 from manyheads.heads.head import Parameters, forward, glorot_parameters
+from manyheads.heads.subnetworks import disagreement, group_means, subnetwork_chances
 
 UNITS, FEATURES, CLASSES = 10, 7, 4
 # All 1,024 masks of ten units: the binary digits of 0 to 1,023.

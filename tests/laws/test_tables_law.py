@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
-from manyheads.data.tables import MISSING
+from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 FILES = ("a.png", "b.png", "c d.png", "deep/e.png", "caf\u00e9.png")
 NAMES = {"path": ("path", "Path", "image"), "label": ("label", "LABEL", "class")}

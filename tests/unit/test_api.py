@@ -11,8 +11,8 @@ import pytest
 
 import manyheads
 from manyheads.api import Study
+from manyheads.core.settings import SplitSettings
 from manyheads.errors import BackboneError, RunError, SettingError
-from manyheads.settings import SplitSettings
 from manyheads.study.space import Grid
 from tests.small_study import small_images
 from tests.studies import free_backbone, rows_of

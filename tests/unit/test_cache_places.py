@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from manyheads import places
+from manyheads.core import places
+from manyheads.core.places import cache_dir, is_writable, make_folder, scratch_dir
 from manyheads.errors import DiskError
-from manyheads.places import cache_dir, is_writable, make_folder, scratch_dir
 
 VARIABLES = ("NUMBA_CACHE_DIR", "KERAS_HOME", "MPLCONFIGDIR")
 
@@ -22,7 +22,7 @@ def settled(home: Path, **given: str) -> dict[str, str | None]:
     """The folders of libraries after an import of manyheads in a process of its own."""
     kept = {k: v for k, v in os.environ.items() if k not in (*VARIABLES, "XDG_CONFIG_HOME")}
     program = (
-        "import json, os, manyheads.places\n"
+        "import json, os, manyheads.core.places\n"
         f"print(json.dumps({{name: os.environ.get(name) for name in {VARIABLES}}}))"
     )
     done = subprocess.run(
@@ -54,7 +54,7 @@ def test_what_the_user_has_set_or_has_already_stays(tmp_path: Path) -> None:
 
 def test_numba_finds_its_folder_whatever_is_imported_first(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if k not in VARIABLES}
-    program = "import manyheads.heads.blocks, numba; print(numba.config.CACHE_DIR)"
+    program = "import manyheads.heads.fused.blocks, numba; print(numba.config.CACHE_DIR)"
     done = subprocess.run(
         [sys.executable, "-c", program], env=kept | {"MANYHEADS_CACHE": str(tmp_path)},
         capture_output=True, text=True, check=True,

@@ -23,11 +23,12 @@ def loaded_by(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["manyheads", "manyheads.cli.main", "manyheads.data.dataset", "manyheads.settings"]
+    "module",
+    ["manyheads", "manyheads.cli.main", "manyheads.data.dataset", "manyheads.core.settings"],
 )
 def test_importing_loads_no_heavy_library(module: str) -> None:
     assert loaded_by(module) & HEAVY == set()
 
 
 def test_a_heavy_library_would_be_seen() -> None:
-    assert "numba" in loaded_by("manyheads.heads.kernels")
+    assert "numba" in loaded_by("manyheads.heads.fused.kernels")

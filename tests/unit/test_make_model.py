@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from manyheads import make_model
-from manyheads.backbones import arrays, registry
+from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.errors import BackboneError, SettingError
+from manyheads.modelfiles import arrays
 from tests.banks import training_keras
 
 SMALL: dict[str, Any] = {

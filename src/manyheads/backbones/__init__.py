@@ -1,0 +1,1 @@
+"""Images → features by a frozen network: names, preprocessing, weights, programs."""

@@ -15,15 +15,15 @@ from weakref import WeakSet
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from manyheads import quiet
 from manyheads.backbones import exported
 from manyheads.backbones.exported import batch_size
+from manyheads.backbones.inference_streams import Measured, best_streams, timed
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.streams import Measured, best_streams, timed
 from manyheads.backbones.weights import Weights
+from manyheads.core import openvino_runtime
+from manyheads.core.machine import cores
+from manyheads.core.settings import choice, digest
 from manyheads.errors import ManyheadsError, SettingError
-from manyheads.machine import cores
-from manyheads.settings import choice, digest
 
 RUNTIMES = ("openvino", "keras")
 PRECISIONS = ("f32", "bf16")
@@ -105,7 +105,7 @@ def check_precision(precision: str, runtime: str = "openvino") -> None:
         raise SettingError(
             f"precision f32 on the runtime {runtime}", precision, "leave out --precision"
         )
-    offered = quiet.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    offered = openvino_runtime.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision.upper() not in offered:
         raise SettingError(
             f"a processor that computes in {precision}",
@@ -135,7 +135,7 @@ class OpenVinoBackbone:
         precision: str = "f32",
         streams: int | None = None,
     ) -> None:
-        core = quiet.core()
+        core = openvino_runtime.core()
         model = core.read_model(program.path)
         # One fixed shape: every pass is the same computation.
         model.reshape([batch, size, size, 3])
@@ -240,7 +240,7 @@ def _suited(
 
         return timed(run, len(probe))
 
-    processor = quiet.core().get_property("CPU", "FULL_DEVICE_NAME")
+    processor = openvino_runtime.core().get_property("CPU", "FULL_DEVICE_NAME")
     known_as = digest([program.path.parent.name, precision, processor, cores()])[:32]
     streams = best_streams(known_as, guessed.streams, measure, images)
     if streams == guessed.streams:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manyheads.backbones import products
-from manyheads.backbones.products import Product
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core import artifacts
+from manyheads.core.artifacts import Product
 
 _AREA = "compiled"
 _EXPORT = "manyheads.backbones.keras_builds:export"
@@ -61,7 +61,7 @@ def program(
 
 def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -> Program | None:
     """The program for the weights of `digest`, if it has been made before."""
-    product = products.existing(_AREA, _recipe(spec, digest, size, pooling))
+    product = artifacts.existing(_AREA, _recipe(spec, digest, size, pooling))
     return None if product is None else _program(product)
 
 
@@ -81,7 +81,7 @@ def made(
     The function gets `arguments` and the `target` (.xml) to write, and answers with `features`,
     and with the `batch` if it takes no other number of images.
     """
-    return _program(products.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
+    return _program(artifacts.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
 
 
 def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[str, Any]:

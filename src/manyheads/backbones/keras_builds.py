@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manyheads import quiet
-from manyheads.backbones import arrays, own_files, registry
+from manyheads.backbones import own_files, registry
 from manyheads.backbones.exported import batch_size
-from manyheads.backbones.keras_parts import check_file
-from manyheads.backbones.normalisation import Normalisation
+from manyheads.backbones.preprocessing_modes import Normalisation
 from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec
+from manyheads.core import openvino_runtime
 from manyheads.errors import BackboneError, WeightsError
+from manyheads.modelfiles import arrays
+from manyheads.modelfiles.keras_parts import check_file
 
 if TYPE_CHECKING:
     import keras
@@ -171,7 +172,7 @@ def write_program(
         whole = with_preprocessing(spec, inner, data_format)
         whole.export(str(plain), format="openvino", verbose=False, input_signature=signature)
 
-    process = PrePostProcessor(quiet.core().read_model(plain))
+    process = PrePostProcessor(openvino_runtime.core().read_model(plain))
     process.input().tensor().set_element_type(openvino.Type.u8)
     process.input().tensor().set_layout(openvino.Layout("NHWC"))
     layout = "NCHW" if data_format == CHANNELS_FIRST else "NHWC"

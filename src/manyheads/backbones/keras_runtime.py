@@ -8,11 +8,11 @@ from typing import Self
 
 import numpy as np
 
-from manyheads import keras_backend, quiet
 from manyheads.backbones import keras_builds
 from manyheads.backbones.compiled import Batch, Computed, Key
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core import keras_backend, openvino_runtime
 from manyheads.errors import SettingError
 
 
@@ -27,7 +27,7 @@ class KerasBackbone:
                 f"the runtime openvino for {spec.name}, which is no network of Keras's", "keras",
                 "leave out --runtime",
             )  # fmt: skip
-        quiet.silence()
+        openvino_runtime.silence()
         keras_backend.import_keras()
         kept = None if pooling == "grid" else pooling
         inner = keras_builds.with_weights(

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from manyheads import download
-from manyheads.backbones import keras_process
 from manyheads.backbones.registry import BackboneSpec
+from manyheads.core import download, keras_process
 from manyheads.errors import DownloadError
 
 _SERVER = "https://storage.googleapis.com"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manyheads.backbones import arrays, keras_builds, keras_files, registry, untrusted
-from manyheads.backbones.keras_files import Arrays, Network
+from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import WeightsError
+from manyheads.modelfiles import arrays, keras_files, untrusted
+from manyheads.modelfiles.keras_files import Arrays, Network
 
 if TYPE_CHECKING:
     import keras

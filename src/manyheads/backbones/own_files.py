@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from manyheads.backbones import normalisation
-from manyheads.backbones.onnx_parts import Shape, read_parts
+from manyheads.backbones import preprocessing_modes
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import BackboneError, WeightsError
+from manyheads.modelfiles.onnx_parts import Shape, read_parts
 
 KERAS, ONNX, OPENVINO = SUFFIXES = (".keras", ".onnx", ".xml")
 USUAL_SIZE = 224  # pixels, where a network takes images of any size
@@ -48,7 +48,7 @@ def spec_of(name: str | Path, preprocessing: str | None) -> BackboneSpec:
             f"the name of a backbone, or a file that ends with {', '.join(SUFFIXES)}", str(name),
             "export the network as ONNX, or give its features to `manyheads sweep` with --features",
         )  # fmt: skip
-    words = normalisation.parse(normalisation.stated(preprocessing, file.name))
+    words = preprocessing_modes.parse(preprocessing_modes.stated(preprocessing, file.name))
     if not file.is_file():
         raise BackboneError("a file with a backbone", f"no file at {file}", "check the path")
     size = _size(file, declared_input(file))

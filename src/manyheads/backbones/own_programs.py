@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from manyheads import quiet
 from manyheads.backbones import keras_builds, own_files, registry
 from manyheads.backbones.exported import batch_size
-from manyheads.backbones.normalisation import Normalisation
+from manyheads.backbones.preprocessing_modes import Normalisation
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.core import openvino_runtime
 from manyheads.errors import BackboneError
 
 _MOST = 1 << 30  # numbers in the output of one layer, for one batch
@@ -38,7 +38,7 @@ def export(
     batch = model.input().get_shape()[0]
     model = features_out(model, spec.file, grid=grid)
     model = pixels_in(model, spec.normalisation)
-    quiet.openvino().serialize(model, target)
+    openvino_runtime.openvino().serialize(model, target)
     return {"features": int(model.output().get_partial_shape()[-1].get_length()), "batch": batch}
 
 
@@ -63,9 +63,9 @@ def read_network(file: Path, size: int, batch: int | None = None) -> Any:
     That is the file's own where the file fixes it, or else `batch`, `batch_size(size)` without.
     Raises `BackboneError` if it is no network of such images with one output.
     """
-    ov = quiet.openvino()
+    ov = openvino_runtime.openvino()
     try:
-        model = quiet.core().read_model(file)
+        model = openvino_runtime.core().read_model(file)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise own_files.no_features(file, f"{len(model.outputs)} outputs")
         declared = model.input().get_partial_shape()
@@ -111,7 +111,7 @@ def _check_outputs(file: Path, model: Any, count: int) -> None:
 
 def pixels_in(model: Any, how: Normalisation) -> Any:
     """`model` behind its preprocessing: `uint8` NHWC in."""
-    ov = quiet.openvino()
+    ov = openvino_runtime.openvino()
     process = ov.preprocess.PrePostProcessor(model)
     image = process.input()
     image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
@@ -125,7 +125,7 @@ def pixels_in(model: Any, how: Normalisation) -> Any:
 
 def features_out(model: Any, file: Path, *, grid: bool = False) -> Any:
     """`model` with float32 features as its output: pooled, or as a `grid`, which is NHWC."""
-    ov = quiet.openvino()
+    ov = openvino_runtime.openvino()
     ops = ov.opset13
     found = model.output().get_node().input_value(0)
     shape = list(found.get_partial_shape().to_shape())

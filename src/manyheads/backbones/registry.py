@@ -9,8 +9,8 @@ import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyheads.backbones import normalisation
-from manyheads.backbones.normalisation import Normalisation
+from manyheads.backbones import preprocessing_modes
+from manyheads.backbones.preprocessing_modes import Normalisation
 from manyheads.errors import BackboneError, SettingError
 
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
@@ -188,8 +188,8 @@ def told(name: str, preprocessing: str) -> BackboneSpec:
 
     Raises `BackboneError` if there is none of this name with this preprocessing.
     """
-    if normalisation.is_named(preprocessing):
-        words = normalisation.parse(preprocessing)
+    if preprocessing_modes.is_named(preprocessing):
+        words = preprocessing_modes.parse(preprocessing)
         return BackboneSpec(name, "", "", 224, 32, CHANNELS_LAST, normalisation=words)
     spec = get(name)
     if spec.preprocessing != preprocessing:

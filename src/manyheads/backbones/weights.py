@@ -9,19 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.backbones import (
-    arrays,
-    keras_files,
-    keras_process,
-    keras_server,
-    own_files,
-    untrusted,
-    wheel,
-)
+from manyheads.backbones import keras_server, own_files, wheel
 from manyheads.backbones.registry import BackboneSpec
+from manyheads.core import keras_process
+from manyheads.core.locks import alone
+from manyheads.core.places import cache_dir, make_folder
 from manyheads.errors import DownloadError, WeightsError
-from manyheads.locks import alone
-from manyheads.places import cache_dir, make_folder
+from manyheads.modelfiles import arrays, keras_files, untrusted
 
 _log = logging.getLogger(__name__)
 _CONVERT = "manyheads.backbones.keras_weights:convert"

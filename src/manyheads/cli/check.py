@@ -7,14 +7,14 @@ import shlex
 import threading
 from typing import TYPE_CHECKING
 
-from manyheads.cli import findings, options
+from manyheads.cli import check_tables, options
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from manyheads.core.settings import TableSettings
     from manyheads.data.checks import CheckReport
     from manyheads.data.dataset import Dataset
-    from manyheads.settings import TableSettings
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
         "and nothing in the data set is changed.",
     )
     options.add_data(parser)
-    findings.add(parser)
+    check_tables.add(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -37,15 +37,15 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
     from manyheads.cli.screen import Screen
+    from manyheads.core.settings import ImageSettings, plain
     from manyheads.data.checks import check_dataset
     from manyheads.data.dataset import open_dataset
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
-    from manyheads.settings import ImageSettings, plain
 
-    findings.check_arguments(args)
+    check_tables.check_arguments(args)
     split = options.split_settings(args)
     table = options.table_settings(args)
     dataset = open_dataset(args.data, split=split, table=table, reread=True, stop=stop)
@@ -56,10 +56,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with Screen() as screen:
         image = ImageSettings(depth=args.depth)
         report = check_dataset(dataset, image, progress=screen.checking, stop=stop)
-        found = findings.find(args, dataset, screen, stop)
+        found = check_tables.find(args, dataset, screen, stop)
     report = found.added(report).with_problems((), _unused(dataset, table))
     if args.json:
-        tables.print_json(plain(report) | found.document)
+        result_tables.print_json(plain(report) | found.document)
     else:
         _print(report, found)
         if advice := few_images_words(dataset):
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     """Columns of a table that a user may take for splits or groups, and that are not read."""
-    from manyheads.data.tables import unused_columns
+    from manyheads.data.table_files import unused_columns
 
     if dataset.layout != "manifest":
         return []
@@ -91,13 +91,13 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     ]
 
 
-def _print(report: CheckReport, found: findings.Findings) -> None:
-    from manyheads.cli import narrow, tables
-    from manyheads.words import counted
+def _print(report: CheckReport, found: check_tables.Findings) -> None:
+    from manyheads.cli import narrow, result_tables
+    from manyheads.core.text import counted
 
     images, classes = counted(report.images, "image"), counted(len(report.classes), "class")
     narrow.print_lines([f"{report.name}: {images}, {classes}, {report.layout}", ""])
-    tables.print_table(_class_table(report))
+    result_tables.print_table(_class_table(report))
     print()
     for name, extent in (("width", report.widths), ("height", report.heights)):
         print(f"{name:8} {extent.least} to {extent.greatest} pixels, median {extent.median:g}")
@@ -108,7 +108,7 @@ def _print(report: CheckReport, found: findings.Findings) -> None:
     if report.left_out:
         lines.append(f"left out {report.left_out}")
     narrow.print_lines(lines)
-    findings.show(found)
+    check_tables.show(found)
     print()
     if not report.problems:
         print("No problems found.")

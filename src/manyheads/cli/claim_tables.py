@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from manyheads.claims.ground import ClaimListener, Cost
-from manyheads.cli import narrow, tables
+from manyheads.cli import narrow, result_tables
 from manyheads.cli.screen import Meter, Screen, basis_words, clock
-from manyheads.evidence.claim_words import epochs_words, estimate_words, way_words
+from manyheads.findings.claim_words import epochs_words, estimate_words, way_words
+from manyheads.run.opened_study import ClaimListener, Cost
 from manyheads.study.space import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.evidence.claims import EnsembleClaim, LongerClaim
-    from manyheads.evidence.intervals import Estimate
-    from manyheads.evidence.longer import Reach
+    from manyheads.findings.claim_record import EnsembleClaim, LongerClaim
+    from manyheads.findings.training_length import Reach
+    from manyheads.stats.intervals import Estimate
     from manyheads.study.folder import RunFolder
 
 _MAX_ROWS = 40
@@ -65,7 +65,7 @@ def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
             way_words(way.kind, way.size), of, _interval(way.accuracy), _interval(way.log_loss),
             _interval(way.ece), "–" if way.disagreement is None else _share(way.disagreement),
         )  # fmt: skip
-    tables.print_table(table, names=2)
+    result_tables.print_table(table, names=2)
     print()
     table = _table(
         ("metric", "first", "second"), ("first − second [95 %]", "p (Holm)"), ("the first is",)
@@ -75,7 +75,7 @@ def print_ensemble(claim: EnsembleClaim, folder: RunFolder) -> None:
             each.metric, way_words(each.first, each.first_size), way_words(each.second, 1),
             estimate_words(each.metric, each.difference), f"{each.p:.3f}", each.outcome,
         )  # fmt: skip
-    tables.print_table(table, names=3, marks=1)
+    result_tables.print_table(table, names=3, marks=1)
     _print_end(claim.sentences, folder, "ensemble")
 
 
@@ -94,7 +94,7 @@ def print_longer(claim: LongerClaim, folder: RunFolder) -> None:
             _interval(each.lowest_log_loss), _interval(each.accuracy_there),
             _reach(each.accuracy), f"{100 * each.accuracy.turned:.0f} %",
         )  # fmt: skip
-    tables.print_table(table)
+    result_tables.print_table(table)
     if claim.contrasts:
         print()
         names = {each.candidate: each.name for each in claim.candidates}
@@ -106,7 +106,7 @@ def print_longer(claim: LongerClaim, folder: RunFolder) -> None:
                 each.metric, names[each.first], names[each.second],
                 epochs_words(each.difference), f"{each.p:.3f}", each.outcome,
             )  # fmt: skip
-        tables.print_table(table, names=3, marks=1)
+        result_tables.print_table(table, names=3, marks=1)
         if (rest := len(claim.contrasts) - _MAX_ROWS) > 0:
             narrow.print_lines([f"… {rest:,} more in {folder.claims / 'longer.json'}"])
     _print_end(claim.sentences, folder, "longer")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from manyheads.cli import options
 
 if TYPE_CHECKING:
-    from manyheads.evidence.paired import Margins
+    from manyheads.stats.paired import Margins
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -53,10 +53,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.claims.ensemble import ensemble_claim
-    from manyheads.claims.longer import longer_claim, until
-    from manyheads.cli import claim_tables, tables
-    from manyheads.settings import plain
+    from manyheads.cli import claim_tables, result_tables
+    from manyheads.core.settings import plain
+    from manyheads.lesson.ensemble_claim import ensemble_claim
+    from manyheads.lesson.longer_claim import longer_claim, until
     from manyheads.study.folder import RunFolder
 
     margins = _checked(args)
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 screen.close()
                 claim_tables.print_longer(found["longer"], folder)
     if args.json:
-        tables.print_json(plain(found))
+        result_tables.print_json(plain(found))
     else:
         print(f"Next     manyheads report {shlex.quote(str(folder.path))}")
 

@@ -7,17 +7,17 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from manyheads.core.text import size_words
 from manyheads.data.folds import pool_of
-from manyheads.evidence.findings import Findings
-from manyheads.evidence.verdict import LINE
-from manyheads.evidence.winner import WinnerScore
-from manyheads.evidence.wording import METRIC_WORDS, joined
+from manyheads.findings.study_findings import Findings
+from manyheads.findings.verdict import LINE
+from manyheads.findings.wording import METRIC_WORDS, joined
 from manyheads.heads.bank import rule_of
-from manyheads.model.card import card_path, model_files
-from manyheads.pipeline import Finished
+from manyheads.models.card import card_path, model_files
+from manyheads.run.pipeline import Finished
+from manyheads.stats.winner import WinnerScore
 from manyheads.study.refit import selected_head
 from manyheads.study.space import counted, setting_words
-from manyheads.words import size_words
 
 
 def closing_lines(finished: Finished) -> list[str]:

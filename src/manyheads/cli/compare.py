@@ -30,10 +30,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG001 - quick
     """Run the command."""
-    from manyheads.cli import compare_tables, narrow, tables
+    from manyheads.cli import compare_tables, narrow, result_tables
     from manyheads.cli.closing import verdict_lines
-    from manyheads.evidence.findings import read_findings, write_comparisons
-    from manyheads.settings import plain
+    from manyheads.core.settings import plain
+    from manyheads.findings.study_findings import read_findings, write_comparisons
     from manyheads.study.folder import RunFolder
 
     folder = RunFolder(args.run_folder)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
     if args.json:
         told = {"verdict": verdict.sentences} | plain(verdict.comparisons)
         told |= {"ends": plain(verdict.ends), "best": plain(verdict.best)}
-        tables.print_json(told | ({"posteriors": plain(posteriors)} if args.bayes else {}))
+        result_tables.print_json(told | ({"posteriors": plain(posteriors)} if args.bayes else {}))
         return
     compare_tables.print_comparisons(
         validated, verdict.comparisons, verdict.ends, str(folder.comparisons)

@@ -10,23 +10,23 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from manyheads.cli import narrow, tables
-from manyheads.evidence.comparisons import COMPARED, ENDING
-from manyheads.evidence.wording import (
+from manyheads.cli import narrow, result_tables
+from manyheads.findings.wording import (
     METRIC_WORDS,
     Names,
     interval_words,
     joined,
     margin_words,
 )
+from manyheads.stats.comparisons import COMPARED, ENDING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.evidence.best_set import BestSet
-    from manyheads.evidence.comparisons import Comparison, Comparisons, Margins
-    from manyheads.evidence.posterior import Posterior
-    from manyheads.evidence.validated import Validated
+    from manyheads.stats.best_set import BestSet
+    from manyheads.stats.comparisons import Comparison, Comparisons, Margins
+    from manyheads.stats.posterior import Posterior
+    from manyheads.stats.validation_predictions import Validated
 
 MAX_ROWS = 20  # of each metric
 MAX_BEST = 10  # candidates named; more are counted
@@ -77,7 +77,9 @@ def print_comparisons(
             print("At the end of training\n")
         for metric in _metrics(family):
             _print_line(_title(metric, family.margins))
-            tables.print_table(comparisons_table(cells, family.of(metric)[:MAX_ROWS]), names=2)
+            result_tables.print_table(
+                comparisons_table(cells, family.of(metric)[:MAX_ROWS]), names=2
+            )
             _print_more(len(family.of(metric)), f"in {rest}")
             print()
         _print_wrapped(_adjusted(family))
@@ -147,7 +149,7 @@ def print_posteriors(
             shares = map(percent, (each.better, each.equivalent, each.worse))
             table.add_row(cells.of(each.first), cells.of(each.second), *shares)
         print(METRIC_WORDS[metric].capitalize())
-        tables.print_table(table, names=2)
+        result_tables.print_table(table, names=2)
         _print_more(len(found), "with --json")
         print()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from manyheads.cli import sweep
 
 if TYPE_CHECKING:
-    from manyheads.pipeline import Finished
+    from manyheads.run.pipeline import Finished
 
 _RATES = (0.0, 0.2, 0.5, 0.8)
 
@@ -31,10 +31,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.plan import RunOptions
-    from manyheads.settings import ImageSettings
-    from manyheads.study.settings import StudySettings
+    from manyheads.core.settings import ImageSettings
+    from manyheads.run.plan import RunOptions
     from manyheads.study.space import Grid
+    from manyheads.study.study_settings import StudySettings
 
     settings = StudySettings(
         data="digits",
@@ -49,11 +49,11 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def _picture(finished: Finished) -> str:
+    from manyheads.core.text import counted
     from manyheads.report.chart import line_chart
     from manyheads.report.figures import candidate_curves
     from manyheads.study.space import setting_words
     from manyheads.study.store import Store
-    from manyheads.words import counted
 
     result, varying = finished.result, finished.settings.grid.varying
     with Store(finished.folder.store) as store:

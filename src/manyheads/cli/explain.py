@@ -14,7 +14,7 @@ from manyheads.cli.predict import image_files
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from manyheads.model.explain.explanation import Explanation, Explanations
+    from manyheads.models.explain.explanation import Explanation, Explanations
 
 _METHODS = ("occlusion", "cam")
 _FOLDER = "explained"
@@ -57,12 +57,12 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.screen import Screen
+    from manyheads.core.destinations import folder_for
+    from manyheads.core.settings import number
     from manyheads.data.outputs import check_output, mark_output
-    from manyheads.destinations import folder_for
-    from manyheads.model.classifier import load
+    from manyheads.models.classifier import load
     from manyheads.report.contact_sheet import write_sheets
     from manyheads.report.overlays import write_overlays
-    from manyheads.settings import number
 
     number("alpha", args.alpha, 0, 1)
     methods = _METHODS if args.method is None else (args.method,)
@@ -95,9 +95,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path]]) -> None:
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
 
-    tables.print_json(
+    result_tables.print_json(
         [
             {
                 "image": entry.image,
@@ -119,7 +119,7 @@ def _print_table(explanations: Explanations) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("image", overflow="fold")
@@ -137,7 +137,7 @@ def _print_table(explanations: Explanations) -> None:
             Text(entry.image), Text(str(entry.label)), f"{entry.confidence:.3f}",
             Text(str(entry.target)), place, words,
         )  # fmt: skip
-    tables.print_table(table)
+    result_tables.print_table(table)
 
 
 def _strongest(entry: Explanation) -> tuple[str, str]:

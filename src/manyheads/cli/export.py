@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from manyheads.model.export import Exported
+    from manyheads.models.export.exporter import Exported
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.model.export import export_model
+    from manyheads.models.export.exporter import export_model
     from manyheads.study.folder import RunFolder
 
     source = Path(args.model)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         note=lambda text: print(f"{text} …", file=sys.stderr),
     )  # fmt: skip
     if args.json:
-        from manyheads.cli.tables import print_json
+        from manyheads.cli.result_tables import print_json
 
         print_json(_document(exported))
     else:
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 def _lines(exported: Exported) -> list[str]:
     from manyheads.backbones.registry import NO_BACKBONE
-    from manyheads.words import counted, size_words
+    from manyheads.core.text import counted, size_words
 
     size, classes = exported.card.image.size, len(exported.card.classes)
     count = "n" if exported.check.any_batch else "1"

@@ -26,13 +26,13 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.backbones.weights import resolve
-    from manyheads.cli import tables
-    from manyheads.cli.plan import left_out_lines
+    from manyheads.cli import result_tables
+    from manyheads.cli.plan_lines import left_out_lines
     from manyheads.cli.screen import Screen
+    from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
-    from manyheads.features.extract import extract
-    from manyheads.words import counted
+    from manyheads.features.extraction import extract
 
     spec = options.backbone(args)
     image = options.image_settings(args)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         )  # fmt: skip
     unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
     if args.json:
-        tables.print_json(
+        result_tables.print_json(
             {
                 "data": dataset.name,
                 "images": len(dataset),

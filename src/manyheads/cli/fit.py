@@ -60,12 +60,12 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import fit_screen, tables
-    from manyheads.fitting.call import fit_folder
-    from manyheads.fitting.run import run_fit
-    from manyheads.fitting.settings import FitSettings, seconds_of
-    from manyheads.settings import SplitSettings
-    from manyheads.study.settings import lasting
+    from manyheads.cli import fit_screen, result_tables
+    from manyheads.core.settings import SplitSettings
+    from manyheads.run.fit.fit_call import fit_folder
+    from manyheads.run.fit.fit_run import run_fit
+    from manyheads.run.fit.fit_settings import FitSettings, seconds_of
+    from manyheads.study.study_settings import lasting
 
     settings = FitSettings(
         data=lasting(args.data),
@@ -84,6 +84,6 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with fit_screen.FitScreen() as screen:
         fitted = run_fit(settings, out, listener=screen, stop=stop)
     if args.json:
-        tables.print_json(fit_screen.as_json(fitted))
+        result_tables.print_json(fit_screen.as_json(fitted))
         return
     fit_screen.show(fitted)

@@ -7,26 +7,26 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli import narrow, tables
+from manyheads.cli import narrow, result_tables
 from manyheads.cli.closing import next_lines
-from manyheads.cli.plan import data_lines, few_lines, overlap_lines
+from manyheads.cli.plan_lines import data_lines, few_lines, overlap_lines
 from manyheads.cli.screen import Meter, Screen, clock
-from manyheads.evidence.expected import predicted_accuracy, predicted_log_loss
-from manyheads.fitting.listener import FitListener
-from manyheads.fitting.record import FILE
-from manyheads.model.card import card_path
-from manyheads.settings import plain
+from manyheads.core.settings import plain
+from manyheads.core.text import size_words
+from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
+from manyheads.models.card import card_path
+from manyheads.run.fit.fit_listener import FitListener
+from manyheads.run.fit.fit_record import FILE
 from manyheads.study.space import counted
-from manyheads.words import size_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.evidence.intervals import Estimate
-    from manyheads.fitting.arms import Arm
-    from manyheads.fitting.planning import FitPlan
-    from manyheads.fitting.record import Fitted
-    from manyheads.plan import Plan
+    from manyheads.run.fit.fit_plan import FitPlan
+    from manyheads.run.fit.fit_record import Fitted
+    from manyheads.run.fit.image_options import Arm
+    from manyheads.run.plan import Plan
+    from manyheads.stats.intervals import Estimate
 
 _NEW = 400  # images of a test that is imagined
 _SHOWN = 5  # options
@@ -85,7 +85,7 @@ def plan_lines(plan: FitPlan) -> list[str]:
 
 def show(fitted: Fitted) -> None:
     """Print what was tried, what was chosen, what to expect, and what next."""
-    tables.print_table(_tried_table(fitted))
+    result_tables.print_table(_tried_table(fitted))
     best = fitted.tried[0]
     also = "all" if best.folds == fitted.folds else f"{best.folds}"
     narrow.print_lines([
@@ -94,7 +94,7 @@ def show(fitted: Fitted) -> None:
         f"{also} of {fitted.folds} folds choose it too",
         *_expectation(fitted),
     ])  # fmt: skip
-    tables.print_table(_classes_table(fitted))
+    result_tables.print_table(_classes_table(fitted))
     size, card = size_words(fitted.model.stat().st_size), card_path(fitted.model).name
     narrow.print_lines([
         "",

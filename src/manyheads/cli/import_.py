@@ -7,14 +7,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from manyheads.backbones.normalisation import MODES_HELP, is_named
+from manyheads.backbones.preprocessing_modes import MODES_HELP, is_named
 from manyheads.cli import options
 from manyheads.cli.parser import Names
-from manyheads.settings import INTERPOLATIONS
+from manyheads.core.settings import INTERPOLATIONS
 
 if TYPE_CHECKING:
-    from manyheads.model.import_check import Check
-    from manyheads.model.imported import Imported
+    from manyheads.models.importing.import_check import Check
+    from manyheads.models.importing.imported import Imported
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -75,9 +75,9 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.predict import image_files
-    from manyheads.model.class_names import read_names
-    from manyheads.model.imported import import_model
-    from manyheads.settings import whole
+    from manyheads.core.settings import whole
+    from manyheads.models.importing.class_names import read_names
+    from manyheads.models.importing.imported import import_model
 
     size = args.image_size
     imported = import_model(
@@ -104,14 +104,14 @@ def _print_table(imported: Imported) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from manyheads.cli import tables
-    from manyheads.model.card import card_path
-    from manyheads.words import size_words
+    from manyheads.cli import result_tables
+    from manyheads.core.text import size_words
+    from manyheads.models.card import card_path
 
     table = Table.grid(padding=(0, 2))
     for what, found in _rows(imported):
         table.add_row(what, Text(found))
-    tables.print_table(table)
+    result_tables.print_table(table)
     print()
     for file in (imported.model, card_path(imported.model)):
         print(f"{file} ({size_words(file.stat().st_size)})")
@@ -158,7 +158,7 @@ def _check_words(check: Check | None) -> str:
         return "only arrays: the file does not describe its layers"
     if check.difference is None:
         return f"only arrays: Keras cannot open the file ({check.reason})"
-    from manyheads.words import counted
+    from manyheads.core.text import counted
 
     kind = "given" if check.given else "generated"
     close = "exactly" if not check.difference else f"to {check.difference:.1g}"
@@ -168,10 +168,10 @@ def _check_words(check: Check | None) -> str:
 
 
 def _print_json(imported: Imported) -> None:
-    from manyheads.cli import tables
-    from manyheads.model.card import card_path
-    from manyheads.settings import plain
+    from manyheads.cli import result_tables
+    from manyheads.core.settings import plain
+    from manyheads.models.card import card_path
 
     document = plain(imported)
     document |= {"source": str(imported.source), "model": str(imported.model)}
-    tables.print_json({**document, "side_file": str(card_path(imported.model))})
+    result_tables.print_json({**document, "side_file": str(card_path(imported.model))})

@@ -14,8 +14,8 @@ from manyheads.cli.parser import Values
 
 if TYPE_CHECKING:
     from manyheads.cli.screen import Screen
-    from manyheads.lesson import Stage
-    from manyheads.study.settings import StudySettings
+    from manyheads.lesson.stages import Stage
+    from manyheads.study.study_settings import StudySettings
 
 COLUMNS: tuple[str, ...] = (
     "stage", "learning_rate", "size_inner", "droprate", "epochs", "trials",
@@ -63,10 +63,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
     from manyheads.cli.closing import closing_lines
-    from manyheads.cli.plan import announced
-    from manyheads.lesson import LessonSettings, run_lesson
+    from manyheads.cli.plan_lines import announced
+    from manyheads.lesson.stages import LessonSettings, run_lesson
     from manyheads.study.space import Grid
 
     lesson = LessonSettings(
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     rows = [row for stage in stages for row in stage_rows(stage)]
     _write(out / "lesson.csv", rows)
     if args.json:
-        tables.print_json([tables.results_json(stage.finished) for stage in stages])
+        result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])
         return
     _print(stages)
     for line in closing_lines(stages[-1].finished):
@@ -124,7 +124,7 @@ def stage_rows(stage: Stage) -> list[dict[str, object]]:
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:
-    from manyheads.places import atomic_path
+    from manyheads.core.places import atomic_path
 
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -133,10 +133,10 @@ def _write(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _print(stages: list[Stage]) -> None:
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
+    from manyheads.core.text import counted
     from manyheads.study.select import rule_words
     from manyheads.study.space import setting_words
-    from manyheads.words import counted
 
     validation = len(stages[0].finished.dataset.rows("validation"))
     seeds = stages[0].finished.settings.seeds
@@ -148,5 +148,5 @@ def _print(stages: list[Stage]) -> None:
         words = setting_words(stage.winner, finished.settings.grid.varying)
         epochs = counted(finished.settings.epochs, "epoch")
         print(f"{stage.name}, {epochs} → {words} ({stage.rule})\n")
-        tables.print_results(finished.result, finished.settings.grid.varying)
+        result_tables.print_results(finished.result, finished.settings.grid.varying)
         print()

@@ -131,7 +131,7 @@ def _say_refused(error: output.Refused) -> int:
 
 
 def _problem_of(error: OSError) -> DiskError:
-    from manyheads.places import system_problem
+    from manyheads.core.places import system_problem
 
     return system_problem(error)
 

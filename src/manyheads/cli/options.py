@@ -10,15 +10,15 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from manyheads.backbones.normalisation import MODES_HELP
-from manyheads.settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
+from manyheads.backbones.preprocessing_modes import MODES_HELP
+from manyheads.core.settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
 
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
-    from manyheads.data.views import Augmentation
-    from manyheads.evidence.comparisons import Margins
-    from manyheads.plan import RunOptions
-    from manyheads.study.settings import StudySettings
+    from manyheads.data.augmentation import Augmentation
+    from manyheads.run.plan import RunOptions
+    from manyheads.stats.comparisons import Margins
+    from manyheads.study.study_settings import StudySettings
 
 DATA_HELP = (
     "folder of class folders (with or without train/, validation/, test/ above them), a table with "
@@ -200,8 +200,8 @@ def add_margins(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
 
 def margins(args: argparse.Namespace) -> Margins:
     """The margins that `args` ask for."""
-    from manyheads.evidence.comparisons import Margins
-    from manyheads.settings import number
+    from manyheads.core.settings import number
+    from manyheads.stats.comparisons import Margins
 
     points = number("the margin of accuracy in points", args.margin_accuracy, 0, 100, open_low=True)
     return Margins(accuracy=points / 100, log_loss=args.margin_log_loss)
@@ -253,7 +253,7 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
 
 def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
-    from manyheads.study.settings import StudySettings, lasting
+    from manyheads.study.study_settings import StudySettings, lasting
 
     return StudySettings(
         data=lasting(args.data),
@@ -279,7 +279,7 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
 
 def augmentation(args: argparse.Namespace) -> Augmentation | None:
     """The augmentation of views that `args` ask for, if they do."""
-    from manyheads.data.views import parse_augmentation
+    from manyheads.data.augmentation import parse_augmentation
 
     words = getattr(args, "augment", None)
     return None if words is None else parse_augmentation(words)
@@ -287,7 +287,7 @@ def augmentation(args: argparse.Namespace) -> Augmentation | None:
 
 def run_options(args: argparse.Namespace) -> RunOptions:
     """What the run may do differently without becoming another study."""
-    from manyheads.plan import RunOptions
+    from manyheads.run.plan import RunOptions
 
     return RunOptions(
         strict=args.strict,

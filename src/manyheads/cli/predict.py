@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
     from manyheads.cli.predict_printing import Printer
     from manyheads.cli.predict_summary import Tally
-    from manyheads.model.prediction_files import PredictionFile
-    from manyheads.model.prediction_rows import RowForm
-    from manyheads.settings import TableSettings
+    from manyheads.core.settings import TableSettings
+    from manyheads.models.prediction_files import PredictionFile
+    from manyheads.models.prediction_rows import RowForm
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -73,11 +73,11 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli.predict_inputs import Inputs, RowInputs
     from manyheads.cli.predict_summary import Tally
     from manyheads.errors import Interrupted
-    from manyheads.model.card import file_digest
-    from manyheads.model.classifier import load
-    from manyheads.model.feature_classifier import FeatureClassifier, RowStream
-    from manyheads.model.prediction_files import opened
-    from manyheads.model.prediction_rows import RowForm
+    from manyheads.models.card import file_digest
+    from manyheads.models.classifier import load
+    from manyheads.models.feature_classifier import FeatureClassifier, RowStream
+    from manyheads.models.prediction_files import opened
+    from manyheads.models.prediction_rows import RowForm
 
     top, asked_for = _top(args), _options(args)
     classifier = load(args.model)
@@ -147,8 +147,8 @@ def _say_left_out(inputs: Inputs | RowInputs) -> None:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from manyheads.core.settings import number, whole
     from manyheads.errors import SettingError
-    from manyheads.settings import number, whole
 
     masks = 0
     if args.uncertainty is not None:
@@ -162,7 +162,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _top(args: argparse.Namespace) -> int | None:
-    from manyheads.settings import whole
+    from manyheads.core.settings import whole
 
     return None if args.top is None else whole("top", args.top, 1, 1_000_000)
 
@@ -202,7 +202,7 @@ def _paths(asked: Iterator[Asked], givens: deque[str | None]) -> Iterator[str]:
 
 def _printer(args: argparse.Namespace, form: RowForm) -> Printer:
     from manyheads.cli.predict_printing import ArrayPrinter, LinePrinter, TablePrinter
-    from manyheads.model.row_lines import LINES
+    from manyheads.models.row_lines import LINES
 
     if args.json:
         return ArrayPrinter(form)

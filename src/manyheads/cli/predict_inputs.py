@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.image_lists import list_images, list_matches
 from manyheads.data.left_out import LeftOutWriter
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import MANIFEST_SUFFIXES, manifest_images
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 _BLOCK = 1 << 16  # bytes of a list that are read at once, at most
 

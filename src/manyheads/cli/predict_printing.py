@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from manyheads.model.prediction import Prediction
-from manyheads.model.prediction_rows import RowForm, json_text
-from manyheads.model.row_lines import Lines
+from manyheads.models.prediction import Prediction
+from manyheads.models.prediction_rows import RowForm, json_text
+from manyheads.models.row_lines import Lines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -87,13 +87,13 @@ class TablePrinter(Printer):
     def _print(self) -> None:
         from rich.cells import cell_len
 
-        from manyheads.cli import tables
+        from manyheads.cli import result_tables
 
         columns = zip(*[self._titles, *self._rows], strict=True)
         widest = [max(map(cell_len, column)) for column in columns]
         before = self._widths or [0] * len(widest)
         self._widths = list(map(max, before, widest))
-        tables.print_table(self._table())
+        result_tables.print_table(self._table())
         self._rows, self._headed = [], True
 
     def _table(self) -> Table:

@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from manyheads.core.text import counted
 from manyheads.data.label_names import composed, outputs_words, strangers_words
-from manyheads.words import counted
 
 _OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
 

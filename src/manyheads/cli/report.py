@@ -41,13 +41,13 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.closing import verdict_lines
-    from manyheads.evidence.findings import read_findings
-    from manyheads.report.filling import report_content
+    from manyheads.core.text import counted, size_words
+    from manyheads.findings.study_findings import read_findings
+    from manyheads.report.figure_files import write_figures
+    from manyheads.report.from_study import report_content
     from manyheads.report.page import write_report
-    from manyheads.report.papers import write_figures
     from manyheads.study.folder import RunFolder
-    from manyheads.study.settings import lasting
-    from manyheads.words import counted, size_words
+    from manyheads.study.study_settings import lasting
 
     folder = RunFolder(args.run_folder)
     folder.document()
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 def _target(out: str | None, folder: RunFolder) -> Path:
     """Where the report goes; raises what says that it cannot be written there."""
-    from manyheads.destinations import file_for
+    from manyheads.core.destinations import file_for
 
     target = folder.report
     if out is not None:

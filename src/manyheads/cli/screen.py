@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from manyheads.cli.narrow import wrapped
-from manyheads.pipeline import PlanListener
+from manyheads.run.pipeline import PlanListener
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -14,7 +14,7 @@ from manyheads.cli.grid import add_grid, grid_of
 
 if TYPE_CHECKING:
     from manyheads.data.marks import Mark
-    from manyheads.shortcut.settings import ShortcutSettings
+    from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 
 _BUILTIN = "builtin"
 _REMEDIES = ("hide_patches", "hide_block", "hide_pixels", "views")
@@ -107,10 +107,10 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
     from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
-    from manyheads.shortcut.plan import plan_shortcut
-    from manyheads.shortcut.run import run_shortcut
+    from manyheads.lesson.shortcut.shortcut_check import run_shortcut
+    from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
     from manyheads.study.folder import RunFolder
 
     out = args.out or RunFolder.named_after(args.data).path
@@ -122,14 +122,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)
     if args.json:
-        tables.print_json(json.loads(checked.record.to_json(checked.verdict)))
+        result_tables.print_json(json.loads(checked.record.to_json(checked.verdict)))
         return
     print_result(checked)
 
 
 def _settings(args: argparse.Namespace, out: str | Path) -> ShortcutSettings:
-    from manyheads.settings import number
-    from manyheads.shortcut.settings import ShortcutSettings
+    from manyheads.core.settings import number
+    from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
     from manyheads.study.folder import split_as_begun
 
     image = options.image_settings(args)

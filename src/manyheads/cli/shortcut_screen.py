@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manyheads.cli.narrow import print_lines
-from manyheads.cli.plan import backbone_line, data_lines, listed_words, training_words
+from manyheads.cli.plan_lines import backbone_line, data_lines, listed_words, training_words
+from manyheads.cli.result_tables import print_table
 from manyheads.cli.screen import Screen, basis_words, clock
-from manyheads.cli.tables import print_table
+from manyheads.core.text import size_words
+from manyheads.lesson.shortcut.shortcut_check import Checked, ShortcutListener
 from manyheads.report.shortcut_section import shortcut_tables
-from manyheads.shortcut.run import Checked, ShortcutListener
 from manyheads.study.space import counted
-from manyheads.words import size_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan
     from manyheads.report import content
-    from manyheads.shortcut.plan import ShortcutPlan
 
 
 class ShortcutScreen(Screen, ShortcutListener):

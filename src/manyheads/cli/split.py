@@ -38,11 +38,11 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
+    from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
     from manyheads.data.shares import count_classes
-    from manyheads.words import counted
 
     out = Path(args.out).expanduser()
     check_manifest_path(out)
@@ -52,14 +52,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     counts = count_classes(dataset)
     if args.json:
         about = {"left_out": dataset.left_out, "remarks": list(dataset.remarks)}
-        tables.print_json(
+        result_tables.print_json(
             {"manifest": str(out), "divided": _how(dataset), "counts": counts, **about}
         )
         return
     images, classes = counted(len(dataset), "image"), counted(len(dataset.classes), "class")
     print(f"{dataset.name}: {images}, {classes}; {_how(dataset)}")
     print()
-    tables.print_table(_table(dataset, counts))
+    result_tables.print_table(_table(dataset, counts))
     print()
     for line in _remarks(dataset, out):
         print(line)

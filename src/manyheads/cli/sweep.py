@@ -12,9 +12,9 @@ from manyheads.cli.grid import add_grid, grid_of
 from manyheads.study.rungs import USUAL_ETA
 
 if TYPE_CHECKING:
-    from manyheads.pipeline import Finished
-    from manyheads.plan import RunOptions
-    from manyheads.study.settings import StudySettings
+    from manyheads.run.pipeline import Finished
+    from manyheads.run.plan import RunOptions
+    from manyheads.study.study_settings import StudySettings
 
 _EXAMPLE = (
     "Example: manyheads sweep photos/ --droprate 0 0.2 0.5 0.8 --size-inner 50 100. "
@@ -91,7 +91,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.settings import ImageSettings, whole
+    from manyheads.core.settings import ImageSettings, whole
     from manyheads.study.folder import RunFolder
 
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
@@ -116,8 +116,8 @@ def run_shown(
     settings: StudySettings, out: str | Path, run_options: RunOptions, stop: threading.Event
 ) -> Finished:
     """Run a study on the screen: its plan, its progress, its notes."""
-    from manyheads.cli.plan import announced
-    from manyheads.pipeline import run_study
+    from manyheads.cli.plan_lines import announced
+    from manyheads.run.pipeline import run_study
 
     with announced() as screen:
         return run_study(settings, out, options=run_options, listener=screen, stop=stop)
@@ -125,7 +125,7 @@ def run_shown(
 
 def _budget(args: argparse.Namespace) -> float | None:
     from manyheads.errors import SettingError
-    from manyheads.fitting.settings import seconds_of
+    from manyheads.run.fit.fit_settings import seconds_of
 
     if args.budget is None:
         return None
@@ -143,8 +143,8 @@ def _run_until_decided(
     run_options: RunOptions,
     stop: threading.Event,
 ) -> Finished:
-    from manyheads.cli.plan import announced
-    from manyheads.sequential import run_until_decided
+    from manyheads.cli.plan_lines import announced
+    from manyheads.run.until_decided import run_until_decided
 
     with announced() as screen:
         return run_until_decided(
@@ -154,22 +154,22 @@ def _run_until_decided(
 
 def show(finished: Finished, *, as_json: bool = False) -> None:
     """Print what a finished study came to and what to do with it."""
-    from manyheads.cli import narrow, tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
 
     if as_json:
-        tables.print_json(tables.results_json(finished))
+        result_tables.print_json(result_tables.results_json(finished))
         return
     narrow.print_lines(["", _scores_words(finished)])
-    if (count := len(finished.settings.grid)) > tables.MAX_ROWS:
-        print(f"The best {tables.MAX_ROWS} of {count:,} candidates, best first")
+    if (count := len(finished.settings.grid)) > result_tables.MAX_ROWS:
+        print(f"The best {result_tables.MAX_ROWS} of {count:,} candidates, best first")
     if finished.settings.patience is not None:
         narrow.print_lines(
             ["A trial's last epochs are those before its patience ended, not the same for all"]
         )
     print()
-    tables.print_results(finished.result, finished.settings.grid.varying)
-    narrow.print_lines([*tables.unshown(finished.result), *closing_lines(finished)])
+    result_tables.print_results(finished.result, finished.settings.grid.varying)
+    narrow.print_lines([*result_tables.unshown(finished.result), *closing_lines(finished)])
 
 
 def _scores_words(finished: Finished) -> str:
@@ -198,8 +198,8 @@ def _print_plan(
     settings: StudySettings, run_options: RunOptions, out: str | Path, stop: threading.Event
 ) -> None:
     from manyheads.cli.narrow import print_lines
-    from manyheads.cli.plan import advice_lines, plan_lines
-    from manyheads.plan import plan_study
+    from manyheads.cli.plan_lines import advice_lines, plan_lines
+    from manyheads.run.plan import plan_study
 
     plan = plan_study(settings, run_options, out, stop=stop)
     print_lines([*plan_lines(plan), *advice_lines(plan)])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.evidence.held_out import HeldOutScores
-    from manyheads.evidence.intervals import Estimate
-    from manyheads.final_score import FinalScore
-    from manyheads.fitting.record import Fitted
+    from manyheads.findings.held_out_scores import HeldOutScores
+    from manyheads.run.fit.fit_record import Fitted
+    from manyheads.run.test_evaluation import FinalScore
+    from manyheads.stats.intervals import Estimate
     from manyheads.study.folder import RunFolder
 
 _SCORES = (
@@ -51,13 +51,13 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import tables
+    from manyheads.cli import result_tables
     from manyheads.cli.screen import Screen
-    from manyheads.evidence.openings import opening_warning, openings
-    from manyheads.final_score import final_score
-    from manyheads.fitting.record import FILE
-    from manyheads.fitting.score import fit_score
-    from manyheads.settings import plain
+    from manyheads.core.settings import plain
+    from manyheads.findings.test_log import opening_warning, openings
+    from manyheads.run.fit.fit_record import FILE
+    from manyheads.run.fit.fit_score import fit_score
+    from manyheads.run.test_evaluation import final_score
     from manyheads.study.folder import RunFolder
 
     class Opening(Screen):
@@ -90,15 +90,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     if args.json:
         warning = opening_warning(folder)
         told = plain(done) | {"openings": len(openings(folder)), "warning": warning}
-        tables.print_json(told, begun=screen.begun)
+        result_tables.print_json(told, begun=screen.begun)
     else:
         _print(done, folder, fitted)
 
 
 def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
-    from manyheads.cli import tables
-    from manyheads.evidence.held_out import shares_sentence
-    from manyheads.evidence.openings import day_and_time, opening_warning
+    from manyheads.cli import result_tables
+    from manyheads.findings.held_out_scores import shares_sentence
+    from manyheads.findings.test_log import day_and_time, opening_warning
     from manyheads.study.space import counted
 
     entry, scores = done.opening, done.opening.scores
@@ -111,9 +111,9 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     when = "opened now" if done.anew else "opened before, nothing is opened anew"
     print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
     print()
-    tables.print_table(_overall(scores))
+    result_tables.print_table(_overall(scores))
     print()
-    tables.print_table(_classes(scores))
+    result_tables.print_table(_classes(scores))
     print()
     print(shares_sentence(scores))
     without = [each.name for each in scores.classes if each.recall is None]
@@ -136,8 +136,8 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
 
 def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
     from manyheads.heads.hyperparameters import Hyperparameters
-    from manyheads.study.settings import read_study
     from manyheads.study.space import setting_words
+    from manyheads.study.study_settings import read_study
 
     model = done.opening.model
     settings, _ = read_study(folder.document())

@@ -1,0 +1,1 @@
+"""Files → a data set: labels, classes, splits, the content of every image."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.settings import plain
+from manyheads.core.settings import plain
 
 Pixels = UInt8[np.ndarray, "size size 3"]
 

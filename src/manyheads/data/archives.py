@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from manyheads.core.places import disk_errors, make_folder
+from manyheads.core.threads import check_stop
 from manyheads.data.digests import tree_digest
-from manyheads.data.threads import check_stop
 from manyheads.errors import DownloadError
-from manyheads.places import disk_errors, make_folder
 
 _CHUNK = 1 << 20
 

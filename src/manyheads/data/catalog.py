@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from manyheads.core.download import download
+from manyheads.core.locks import alone
+from manyheads.core.places import cache_dir, disk_errors
 from manyheads.data.archives import CLOTHING, Archive, unpack
 from manyheads.data.digits import write_digits
 from manyheads.data.name_rules import CATALOG_MARK
-from manyheads.download import download
 from manyheads.errors import DataError, DownloadError
-from manyheads.locks import alone
-from manyheads.places import cache_dir, disk_errors
 
 _SERVER = "https://codeload.github.com"
 _ARCHIVES = {"clothing": CLOTHING}

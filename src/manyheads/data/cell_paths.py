@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.name_rules import IMAGE_SUFFIXES
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 PATH_RULES = {
     "a/b.jpg": "relative to the table's folder, or to --images-in",

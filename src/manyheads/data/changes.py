@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from manyheads.core.text import counted
 from manyheads.data.columns import Names
 from manyheads.data.dataset import Dataset
-from manyheads.words import counted
 
 KEPT_BYTES = 16  # of a digest; that two of 10⁹ images agree in so many has a chance of 10⁻²⁰
 _NAMED = 3  # images of each kind of change

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.settings import ImageSettings
+from manyheads.core.threads import Progress, map_in_threads
+from manyheads.data.check_problems import lesser_problems, spoiling_problems
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.images import ImageFacts, inspect_image
-from manyheads.data.problems import lesser_problems, spoiling_problems
 from manyheads.data.remarks import Remarks
 from manyheads.data.shares import Counts, ShareShift, class_shares, count_classes, share_shifts
-from manyheads.data.threads import Progress, map_in_threads
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 
 MOST_NAMED = 10_000
 """How many of the files that are left out are named."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from manyheads.data.tables import ROLES, Row, columns_of, unreadable
+from manyheads.core.settings import TableSettings
+from manyheads.data.table_files import ROLES, Row, columns_of, unreadable
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.settings import SplitSettings, TableSettings
+from manyheads.core.text import counted
 from manyheads.data import catalog
 from manyheads.data.columns import Digests, Names, frozen, kept_rows
 from manyheads.data.file_index import indexed_digests
@@ -22,11 +24,9 @@ from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
 from manyheads.data.paths import Paths
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation
-from manyheads.data.tables import NEAR_FORMATS, TABLE_SUFFIXES, TABLE_WORDS
+from manyheads.data.table_files import NEAR_FORMATS, TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.trainable import require_trainable
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings, TableSettings
-from manyheads.words import counted
 
 _DEFAULT = SplitSettings()
 _USUAL = TableSettings()

@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
+from manyheads.core.threads import check_stop, map_in_threads
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.paths import Paths
-from manyheads.data.threads import check_stop, map_in_threads
 from manyheads.errors import DataError
 
 READING = "reading the images"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.places import disk_errors, make_folder
+from manyheads.core.places import disk_errors, make_folder
 
 
 def write_digits(folder: Path) -> None:

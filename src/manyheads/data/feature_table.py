@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.settings import SplitSettings, TableSettings
+from manyheads.core.threads import check_stop
 from manyheads.data.columns import DIGEST_BYTES, Digests
 from manyheads.data.dataset import Dataset, dataset_of
 from manyheads.data.feature_array import Matrix, read_matrix
 from manyheads.data.manifest import read_manifest
-from manyheads.data.tables import TABLE_SUFFIXES, TABLE_WORDS
-from manyheads.data.threads import check_stop
+from manyheads.data.table_files import TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings, TableSettings
 
 _AT_ONCE = 1024  # rows
 _DEFAULT = SplitSettings()

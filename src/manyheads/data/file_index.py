@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from manyheads.core.places import atomic_path, cache_dir
+from manyheads.core.threads import Progress, check_stop
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.digests import READING, digests_of
 from manyheads.data.paths import Paths
-from manyheads.data.threads import Progress, check_stop
 from manyheads.errors import DiskError
-from manyheads.places import atomic_path, cache_dir
 
 _log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image as PillowImage
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import (
     load_pixels,
     load_thumbnail,
@@ -20,7 +21,6 @@ from manyheads.data.images import (
 )
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 
 Array = Shaped[np.ndarray, "rows columns *channels"]
 Image = (

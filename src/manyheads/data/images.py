@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.decoding import Decoded, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 
 _AT_ONCE = 1 << 22  # pixels of a large image that are converted at a time
 _FINER = 2  # how much finer than wanted a large image stays, at least, until it is resized

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.parquet_tables import typed_text
-from manyheads.data.tables import ROLES, Row, columns_of, unreadable
+from manyheads.data.table_files import ROLES, Row, columns_of, unreadable
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 
 def json_rows(

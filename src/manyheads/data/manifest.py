@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.settings import TableSettings
+from manyheads.core.text import counted
 from manyheads.data.cell_paths import Finder
 from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.split_names import split_name
-from manyheads.data.tables import MISSING, TABLE_SUFFIXES, Row, read_rows
+from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, Row, read_rows
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
-from manyheads.words import counted
 
 MANIFEST_SUFFIXES = TABLE_SUFFIXES
 NO_LABEL = "rows without a label"

@@ -7,11 +7,11 @@ import io
 import os
 from pathlib import Path
 
+from manyheads.core.places import write_text
 from manyheads.data.columns import Names
 from manyheads.data.dataset import Dataset
-from manyheads.data.tables import MISSING
+from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
-from manyheads.places import write_text
 
 _SUFFIX = ".csv"
 

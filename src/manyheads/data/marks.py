@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageColor
 
+from manyheads.core.settings import choice, number, store
 from manyheads.data.images import load_layer, read_image_file
 from manyheads.data.splits import place
 from manyheads.data.stamps import drawn
 from manyheads.errors import SettingError
-from manyheads.settings import choice, number, store
 
 PLAIN_FORMS = ("logo", "patch", "text", "border", "tint")
 FORMS = (*PLAIN_FORMS, "file")

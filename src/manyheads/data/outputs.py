@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from manyheads.core.places import disk_errors, make_folder, write_text
 from manyheads.data.name_rules import OUTPUT_FILES, OUTPUT_MARK
 from manyheads.errors import RunError
-from manyheads.places import disk_errors, make_folder, write_text
 
 _WORDS = "Written by manyheads, which passes over this folder when it looks for images.\n"
 _OURS = re.compile(r".+_(?:occlusion|cam)\.png|contact-sheet(?:-\d+)?\.png")

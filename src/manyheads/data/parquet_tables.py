@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.tables import ROLES, Row, cell_text, columns_of, unreadable
+from manyheads.core.settings import TableSettings
+from manyheads.data.table_files import ROLES, Row, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
-from manyheads.settings import TableSettings
 
 
 def parquet_rows(

@@ -24,9 +24,9 @@ from itertools import repeat
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data.columns import Digests, Names
 from manyheads.data.stratified import divide
-from manyheads.settings import SplitSettings
 
 SPLITS = ("train", "validation", "test")
 

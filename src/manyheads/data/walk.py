@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from manyheads.core.places import cache_dir
 from manyheads.data import left_out, name_rules
 from manyheads.data.image_kinds import FIRST_BYTES, image_kind, obstacle
 from manyheads.data.left_out import Reason
 from manyheads.errors import DataError
-from manyheads.places import cache_dir
 
 Identity = tuple[int, int]
 Ignore = Callable[[str, str, Reason], None]

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from manyheads.data.tables import ROLES, Row, cell_text, columns_of, unreadable
+from manyheads.core.settings import TableSettings
+from manyheads.data.table_files import ROLES, Row, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
-from manyheads.settings import TableSettings
 
 Cells = tuple[int, Sequence[Any]]  # a row's number, and openpyxl's cells
 

@@ -12,14 +12,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from manyheads.data.views import Augmentation
+from manyheads.core.machine import cores
+from manyheads.data.augmentation import Augmentation
 from manyheads.errors import EstimatorError
-from manyheads.estimator.answers import Answers
-from manyheads.estimator.eye import all_rows, sources_of
-from manyheads.estimator.inputs import images_in
+from manyheads.estimator.array_inputs import images_in
+from manyheads.estimator.head_training import Plan, train
+from manyheads.estimator.image_features import all_rows, sources_of
+from manyheads.estimator.predictions import Answers
 from manyheads.estimator.targets import Targets, require_labelled, targets_of
-from manyheads.estimator.training import Plan, train
-from manyheads.machine import cores
 
 
 class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.settings import ImageSettings
 from manyheads.errors import ModelError
 from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.model.card import ModelCard
-from manyheads.model.checkpoints import MODEL_SUFFIXES
-from manyheads.model.drafts import drafts, put
-from manyheads.model.templates import write_model
-from manyheads.settings import ImageSettings
+from manyheads.models.card import ModelCard
+from manyheads.models.checkpoints import MODEL_SUFFIXES
+from manyheads.models.drafts import drafts, put
+from manyheads.models.templates import write_model
 
 
 def save_model(

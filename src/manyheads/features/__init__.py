@@ -1,0 +1,1 @@
+"""Features, computed once per image and kept by content."""

@@ -21,12 +21,12 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from manyheads.core.locks import alone
+from manyheads.core.places import cache_dir, disk_errors, is_writable, make_folder, write_text
+from manyheads.core.settings import ImageSettings, digest, plain
 from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
 from manyheads.features.rows import as_stored, checksum, damaged, type_of, write
-from manyheads.locks import alone
-from manyheads.places import cache_dir, disk_errors, is_writable, make_folder, write_text
-from manyheads.settings import ImageSettings, digest, plain
 
 _log = logging.getLogger(__name__)
 _PART = 9000  # contents whose entries are in memory at once

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manyheads.core.places import disk_errors
 from manyheads.errors import DiskError
-from manyheads.places import disk_errors
 
 # The refusals of versions that read fewer images are in a table `failures`, and count no more.
 # A rollback journal, not a write-ahead log: the latter does not work on network disks.

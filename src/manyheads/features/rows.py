@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt32
 
+from manyheads.core.settings import choice
 from manyheads.errors import SettingError
-from manyheads.settings import choice
 
 _TYPES = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 STORAGES = tuple(_TYPES)

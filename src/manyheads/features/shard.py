@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.backbones.compiled import CompiledBackbone
+from manyheads.core.machine import cores
+from manyheads.core.settings import ImageSettings
 from manyheads.data.alterations import Alteration
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError, ImageLimitError, Interrupted
 from manyheads.features.cache import FeatureCache
-from manyheads.machine import cores
-from manyheads.settings import ImageSettings
 
 Progress = Callable[[int, int], None]
 Pixels = UInt8[np.ndarray, "size size 3"]

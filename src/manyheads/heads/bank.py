@@ -11,11 +11,11 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float16, Float64
 
+from manyheads.core.settings import choice, whole
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import SeededStreams, StreamsOf
-from manyheads.settings import choice, whole
+from manyheads.heads.random import SeededStreams, StreamsOf
 
 ENGINES = ("fused", "keras")
 EPOCH_RULES = ("best_accuracy", "best_loss", "last")
@@ -224,7 +224,7 @@ def prepare_engine(name: str) -> None:
     """
 
     def compile_quietly() -> None:
-        from manyheads.heads.fused import compile_kernels
+        from manyheads.heads.fused.engine import compile_kernels
 
         # Whatever is wrong shows again, and with a reader, when the engine trains.
         with suppress(Exception):
@@ -240,9 +240,9 @@ def engine_named(name: str, threads: int | None = None) -> Engine:
     `threads` is how many heads `fused` trains at a time; None: one a core.
     """
     if choice("engine", name, ENGINES) == "keras":
-        from manyheads.heads.keras import KerasEngine
+        from manyheads.heads.keras_engine import KerasEngine
 
         return KerasEngine()
-    from manyheads.heads.fused import FusedEngine
+    from manyheads.heads.fused.engine import FusedEngine
 
     return FusedEngine(threads)

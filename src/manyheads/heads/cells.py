@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyheads.heads.blocks import compiled
+from manyheads.heads.fused.blocks import compiled
 
 
 @compiled

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.core.places import atomic_path
 from manyheads.errors import ModelError
 from manyheads.heads.head import Parameters
-from manyheads.places import atomic_path
 
 
 def save_head(path: Path, parameters: Parameters, about: Mapping[str, float | str]) -> None:

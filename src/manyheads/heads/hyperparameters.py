@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from manyheads.core.settings import choice, number, store, whole
 from manyheads.errors import SettingError
-from manyheads.settings import choice, number, store, whole
 
 MAX_SIZE_INNER = 65_536
 MAX_EPOCHS = 100_000

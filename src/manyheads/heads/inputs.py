@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float32, Int64
 from manyheads.heads.cells import mean_cells, mean_half_cells
 from manyheads.heads.fold import PLAIN, Fold, Source, versions_of
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.streams import Purpose, Streams
+from manyheads.heads.random import Purpose, Streams
 
 Vectors = Float32[np.ndarray, "samples features"]
 

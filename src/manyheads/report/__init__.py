@@ -1,0 +1,1 @@
+"""Figures; the report, from plain content to one file."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from manyheads.evidence.comparisons import Comparisons
-from manyheads.evidence.findings import Findings
-from manyheads.evidence.intervals import Estimate
-from manyheads.evidence.wording import METRIC_WORDS, Names, needs_words
+from manyheads.findings.study_findings import Findings
+from manyheads.findings.wording import METRIC_WORDS, Names, needs_words
 from manyheads.heads.bank import rule_of
 from manyheads.report import bounds, parts
+from manyheads.stats.comparisons import Comparisons
+from manyheads.stats.intervals import Estimate
 
 _BOOTSTRAP = (
     "Bias-corrected bootstrap, no test set: the setting is chosen again and again on images drawn "

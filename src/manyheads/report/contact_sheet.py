@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.data.threads import check_stop, map_in_threads
-from manyheads.model.explain.explanation import Explanation, Explanations
-from manyheads.model.explain.overlay import ALPHA, COLOURS
-from manyheads.places import atomic_path
+from manyheads.core.places import atomic_path
+from manyheads.core.threads import check_stop, map_in_threads
+from manyheads.models.explain.explanation import Explanation, Explanations
+from manyheads.models.explain.overlay import ALPHA, COLOURS
 from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.overlays import MEANINGS
 

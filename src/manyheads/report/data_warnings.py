@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.shares import class_shares, count_classes, share_shifts
-from manyheads.evidence.findings import Findings
-from manyheads.evidence.openings import opening_warning
+from manyheads.findings.study_findings import Findings
+from manyheads.findings.test_log import opening_warning
 from manyheads.report.content import DataWarning
 from manyheads.study.division import few_words, validation_counts
 from manyheads.study.space import counted

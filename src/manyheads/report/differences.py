@@ -9,9 +9,9 @@ from statistics import median
 
 from manyheads.report.bounds import DRAWN
 from manyheads.report.parts import LESS_IS_BETTER, Candidate, Comparison, Comparisons
+from manyheads.report.phrases import change, unit_scale
 from manyheads.report.scales import Scale, padded
 from manyheads.report.svg import Tick
-from manyheads.report.words import change, unit_scale
 
 
 def comparison_plots(

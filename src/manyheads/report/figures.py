@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from manyheads.places import atomic_path
+from manyheads.core.places import atomic_path
 from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.palette import COLOURS
 from manyheads.report.scales import loss_limits

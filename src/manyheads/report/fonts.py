@@ -177,7 +177,7 @@ def _cut(name: str, longest: int) -> str:
 
 def write_key(path: Path, names: Sequence[str]) -> None:
     """Write which class has which number, beside a figure that has room for the numbers only."""
-    from manyheads.places import write_text
+    from manyheads.core.places import write_text
 
     lines = (f"{number} {' '.join(name.split())}\n" for number, name in enumerate(names, 1))
     write_text(path, "".join(lines))

@@ -9,12 +9,12 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
+from manyheads.core.places import write_text
+from manyheads.core.threads import map_in_threads
 from manyheads.data.dataset import Dataset
-from manyheads.data.threads import map_in_threads
 from manyheads.errors import ImageError, RunError
-from manyheads.evidence.labels import SuspiciousLabel, SuspiciousLabels
-from manyheads.evidence.similar import SimilarImages, SimilarPair
-from manyheads.places import write_text
+from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
+from manyheads.findings.similar import SimilarImages, SimilarPair
 from manyheads.report.thumbnails import natural_thumbnail
 from manyheads.study.space import counted
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.places import atomic_path
+from manyheads.core.places import atomic_path
 from manyheads.report.fonts import drawable, fonts_for, shortened
 
 COLUMNS = 6

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from manyheads.data.threads import Progress, map_in_threads
-from manyheads.model.explain.explanation import SIDE, Explanation, Explanations
-from manyheads.model.explain.overlay import ALPHA, coloured
-from manyheads.places import atomic_path
+from manyheads.core.places import atomic_path
+from manyheads.core.threads import Progress, map_in_threads
+from manyheads.models.explain.explanation import SIDE, Explanation, Explanations
+from manyheads.models.explain.overlay import ALPHA, coloured
 from manyheads.report.fonts import picture_font
 
 MEANINGS = {

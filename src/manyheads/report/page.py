@@ -17,8 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from manyheads.places import write_text
-from manyheads.report import bounds, svg, tables, words
+from manyheads.core.places import write_text
+from manyheads.report import bounds, page_tables, phrases, svg
 from manyheads.report.content import Missing, Picture, ReportContent, Section, Table
 from manyheads.report.differences import comparison_plots
 from manyheads.report.palette import COLOURS
@@ -80,15 +80,15 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "base64": lambda data: base64.b64encode(data).decode("ascii"),
-        "capital": words.capital,
-        "change_interval": lambda difference, metric: words.change_interval(metric, difference),
-        "interval": words.interval,
+        "capital": phrases.capital,
+        "change_interval": lambda difference, metric: phrases.change_interval(metric, difference),
+        "interval": phrases.interval,
         "margin": lambda margin, metric: (
-            words.change(metric, margin).lstrip("+") + f" {words.unit(metric)}".rstrip()
+            phrases.change(metric, margin).lstrip("+") + f" {phrases.unit(metric)}".rstrip()
         ),
-        "metric_words": words.metric_words,
-        "panel_table": tables.panel_table,
-        "score": words.score,
+        "metric_words": phrases.metric_words,
+        "panel_table": page_tables.panel_table,
+        "score": phrases.score,
         "times": lambda count: {1: "once", 2: "twice"}.get(count, f"{count:,} times"),
     }
     return environment
@@ -96,7 +96,7 @@ def _environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     plain = isinstance(value, str) and not isinstance(value, Markup)
-    return words.printable(value) if plain else value
+    return phrases.printable(value) if plain else value
 
 
 def _view(content: ReportContent) -> dict[str, Any]:
@@ -140,26 +140,28 @@ def _view(content: ReportContent) -> dict[str, Any]:
 
 
 def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"scores": tables.scores_table(content)}
+    made: dict[str, Any] = {"scores": page_tables.scores_table(content)}
     if len(content.candidates) > bounds.DRAWN:
-        made["more_scores"] = tables.scores_table(content, bounds.ROWS)
+        made["more_scores"] = page_tables.scores_table(content, bounds.ROWS)
     if content.best:
-        made["best"] = tables.best_table(content.best)
+        made["best"] = page_tables.best_table(content.best)
     if content.expected:
         name = content.selected.name if content.selected else "the selected setting"
-        made["expected"] = tables.expected_table(content.expected, name)
+        made["expected"] = page_tables.expected_table(content.expected, name)
     if content.comparisons:
-        made["comparisons"] = tables.comparisons_table(content.comparisons)
+        made["comparisons"] = page_tables.comparisons_table(content.comparisons)
     if content.ends:
-        made["ends"] = tables.comparisons_table(content.ends)
+        made["ends"] = page_tables.comparisons_table(content.ends)
     if content.selection:
-        made["optimism"] = tables.optimism_table(content.selection)
-        made["procedure"] = tables.model_scores_table(
+        made["optimism"] = page_tables.optimism_table(content.selection)
+        made["procedure"] = page_tables.model_scores_table(
             "The whole procedure, on images that had no part in choosing",
             content.selection.procedure,
         )
     if content.test:
-        made["test"] = tables.model_scores_table("Scores on the test images", content.test.scores)
+        made["test"] = page_tables.model_scores_table(
+            "Scores on the test images", content.test.scores
+        )
         made["openings"] = Table(
             caption="Openings of the test images",
             columns=("When", "Model"),
@@ -167,14 +169,14 @@ def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None
             names=2,
         )
     if content.calibration:
-        made["temperature"] = tables.temperature_table(content.calibration)
-        made["bins"] = tables.bins_table(content.calibration)
+        made["temperature"] = page_tables.temperature_table(content.calibration)
+        made["bins"] = page_tables.bins_table(content.calibration)
     if risk:
-        made["risk"] = tables.panel_table(risk)
+        made["risk"] = page_tables.panel_table(risk)
     if content.classes:
-        made["recalls"] = tables.recalls_table(content.classes)
-    made["curves"] = {metric: tables.panel_table(panel) for metric, panel in panels.items()}
-    made["reading"] = tables.reading_table(content, panels)
+        made["recalls"] = page_tables.recalls_table(content.classes)
+    made["curves"] = {metric: page_tables.panel_table(panel) for metric, panel in panels.items()}
+    made["reading"] = page_tables.reading_table(content, panels)
     return made
 
 
@@ -198,8 +200,8 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     scores = selected.scores if selected else {}
     for name in ("accuracy", "log_loss"):
         if name in scores:
-            title = f"{words.capital(words.metric_words(name))} at chosen epochs"
-            facts.append((title, words.spread(scores[name])))
+            title = f"{phrases.capital(phrases.metric_words(name))} at chosen epochs"
+            facts.append((title, phrases.spread(scores[name])))
     trials = sum(each.trials for each in content.candidates)
     return [*facts, ("Candidates", f"{len(content.candidates):,}"), ("Trials", f"{trials:,}")]
 

@@ -10,8 +10,8 @@ from manyheads.report.bounds import drawn_candidates, drawn_epochs
 from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import CURVES, Calibration, Candidate, RiskCoverage
+from manyheads.report.phrases import score
 from manyheads.report.scales import loss_limits
-from manyheads.report.words import score
 
 
 def curve_panels(content: ReportContent) -> dict[str, Panel]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manyheads.evidence.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
-from manyheads.evidence.shortcut_words import points, sentences
-from manyheads.evidence.shortcuts import Entry
+from manyheads.core.text import counted
+from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
+from manyheads.findings.shortcut_words import points, sentences
 from manyheads.report.content import Picture, Section, Table
+from manyheads.stats.shortcut_effects import Entry
 from manyheads.study.folder import RunFolder
-from manyheads.words import counted
 
 COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import load_pixels, load_thumbnail
-from manyheads.settings import ImageSettings
 
 LARGEST = 160  # pixels a side
 

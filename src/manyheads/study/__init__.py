@@ -1,0 +1,1 @@
+"""Candidates × seeds × folds: settings, record, selection, resuming."""

@@ -16,9 +16,9 @@ from manyheads.data.folds import (
 )
 from manyheads.data.trainable import unvalidated_words
 from manyheads.heads.bank import Fold
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
 from manyheads.study.store import Division
+from manyheads.study.study_settings import StudySettings
 
 _NAMED = 5  # classes; others are counted
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from manyheads.core.settings import whole
 from manyheads.errors import ModelError, RunError
 from manyheads.heads.files import load_head
-from manyheads.settings import whole
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, about_head
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult, read_result
-from manyheads.study.settings import StudySettings
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
 
 
 def finished_result(folder: RunFolder, settings: StudySettings) -> StudyResult:

@@ -29,11 +29,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from manyheads.core.places import disk_errors, is_writable, make_folder, write_text
+from manyheads.core.settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.data.manifest import MANIFEST_SUFFIXES
 from manyheads.errors import RunError
-from manyheads.places import disk_errors, is_writable, make_folder, write_text
-from manyheads.settings import FORMER_SPLIT_RULE, SplitSettings
-from manyheads.study.settings import differences, is_grown, read_toml, renewed, to_toml
+from manyheads.study.study_settings import differences, is_grown, read_toml, renewed, to_toml
 
 _OF_IMAGES = ("resolved.content:", "resolved.classes:")  # a digest, which tells nobody anything
 MODEL_SUFFIXES = (".keras", ".xml")

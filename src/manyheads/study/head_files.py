@@ -16,9 +16,9 @@ from manyheads.heads.head import Parameters
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult, read_candidate, read_result
 from manyheads.study.select import CandidateResult, Outcome, rank_candidate
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import counted
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_heads import head_settings, train_again
 
 

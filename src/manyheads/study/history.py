@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from manyheads.places import disk_errors
-from manyheads.study.settings import StudySettings
+from manyheads.core.places import disk_errors
 from manyheads.study.space import HYPERPARAMETERS, Trial
 from manyheads.study.store import Store
-from manyheads.study.tables import values_of, write_table
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.table_writing import values_of, write_table
 
 METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
 HISTORY_COLUMNS = ("trial", "candidate", *HYPERPARAMETERS, "seed", "fold", "epoch", *METRICS)

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.core.places import atomic_path
+from manyheads.core.text import counted
 from manyheads.data.changes import KEPT_BYTES, Listed, changes_words
 from manyheads.data.columns import Names
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import pool_of
 from manyheads.errors import ManyheadsError
-from manyheads.places import atomic_path
 from manyheads.study.folder import RunFolder
 from manyheads.study.store import Store
-from manyheads.words import counted
 
 
 def keep_images(folder: RunFolder, dataset: Dataset) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.text import counted
 from manyheads.errors import Interrupted, ModelError, RunError
 from manyheads.heads.bank import Engine, Fold, HeadEnd
 from manyheads.heads.files import load_head, save_head
@@ -24,11 +25,10 @@ from manyheads.heads.fold import Version
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, best_heads
 from manyheads.study.results import StudyResult
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_heads import head_settings
-from manyheads.words import counted
 
 _SCORES = ("val_accuracy", "val_loss")
 UNVALIDATED = (

@@ -14,7 +14,7 @@ from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import change_words
 from manyheads.study.listener import Listener
-from manyheads.study.settings import Resolved, StudySettings
+from manyheads.study.study_settings import Resolved, StudySettings
 
 _REMEDY = "restore them, name where they lie with --data, or begin a study anew in another --out"
 

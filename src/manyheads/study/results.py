@@ -21,10 +21,10 @@ from manyheads.study.select import (
     ranked,
     summarise,
 )
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.store import Store, TrialRecord
-from manyheads.study.tables import values_of, write_table
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.table_writing import values_of, write_table
 
 RESULTS_COLUMNS = (
     "rank",

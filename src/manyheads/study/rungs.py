@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from manyheads.core.settings import whole
 from manyheads.errors import SettingError
-from manyheads.settings import whole
 
 USUAL_ETA = 3
 FIRST_EPOCHS = 3  # before that, a curve tells of its learning rate and of little else

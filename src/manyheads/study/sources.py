@@ -15,8 +15,8 @@ from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.feature_array import is_array, read_matrix
 from manyheads.data.feature_table import open_features
-from manyheads.features.extract import Features, extract, recipe_of
-from manyheads.study.settings import StudySettings
+from manyheads.features.extraction import Features, extract, recipe_of
+from manyheads.study.study_settings import StudySettings
 
 
 def open_data(settings: StudySettings, stop: threading.Event | None = None) -> Dataset:

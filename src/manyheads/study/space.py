@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.settings import store
+from manyheads.core.text import counted as counted
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import (
     ADAMW,
@@ -24,8 +26,6 @@ from manyheads.heads.hyperparameters import (
     check,
     unchanging,
 )
-from manyheads.settings import store
-from manyheads.words import counted as counted
 
 HYPERPARAMETERS = NAMES
 MAX_TRIALS = 1_000_000

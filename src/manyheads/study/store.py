@@ -21,9 +21,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float16, Int64
 
+from manyheads.core.places import is_writable
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics, Predictions
-from manyheads.places import is_writable
 from manyheads.study.schema import SCHEMA_VERSION, statements
 from manyheads.study.space import Trial, Trials
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from manyheads.errors import RunError
 from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, HeadSettings, Metrics
 from manyheads.study.select import Outcome
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
+from manyheads.study.study_settings import StudySettings
 
 
 def head_settings(settings: StudySettings, trial: Trial, epochs: int | None = None) -> HeadSettings:

@@ -16,9 +16,9 @@ from statistics import fmean
 from manyheads.heads.bank import Metrics, rank_epoch
 from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
 from manyheads.study.rungs import rungs_climbed
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Trial
 from manyheads.study.store import TrialRecord
+from manyheads.study.study_settings import StudySettings
 
 # What an epoch costs beside its units, as if it had so many more: gathering batches, validation.
 # Checked by benchmarks/big_study.py, whose last table should be all about 1.

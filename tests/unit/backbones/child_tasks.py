@@ -71,9 +71,9 @@ def tiny_program(features: int, target: str) -> dict[str, Any]:
     """An inference program that needs no Keras: the mean colours, `features` times."""
     import numpy as np
 
-    from manyheads import quiet
+    from manyheads.core import openvino_runtime
 
-    openvino: Any = quiet.openvino()
+    openvino: Any = openvino_runtime.openvino()
     ops = openvino.opset13
     pixels = ops.parameter([4, 32, 32, 3], np.uint8)
     means = ops.reduce_mean(ops.convert(pixels, "f32"), np.array([1, 2]), keep_dims=False)
@@ -85,7 +85,8 @@ def tiny_program(features: int, target: str) -> dict[str, Any]:
 
 def save_network(backbone: str, weights: str, target: str) -> dict[str, Any]:
     """Save a backbone with its weights, in the format that `target` ends with."""
-    from manyheads.backbones import arrays, keras_builds, registry
+    from manyheads.backbones import keras_builds, registry
+    from manyheads.modelfiles import arrays
 
     network = keras_builds.network(registry.get(backbone), 64, "channels_last")
     network.set_weights(arrays.load(Path(weights)))
@@ -97,7 +98,8 @@ def save_weights(backbone: str, weights: str, folder: str) -> dict[str, Any]:
     """Save a backbone's weights in every format that Keras has had; name → file."""
     import keras
 
-    from manyheads.backbones import arrays, keras_builds, registry
+    from manyheads.backbones import keras_builds, registry
+    from manyheads.modelfiles import arrays
 
     spec = registry.get(backbone)
     inner = keras_builds.network(spec, 64, "channels_last")
@@ -127,7 +129,7 @@ def vanish_at(file: str) -> dict[str, Any]:
 
 def spin(file: str) -> dict[str, Any]:
     """Run for ever, with a second to do it in."""
-    from manyheads.backbones import untrusted
+    from manyheads.modelfiles import untrusted
 
     untrusted._SECONDS = 1
     untrusted.bound(Path(file))
@@ -139,7 +141,7 @@ def fill(file: str) -> dict[str, Any]:
     """Ask for more memory than a small file can need."""
     import numpy as np
 
-    from manyheads.backbones import untrusted
+    from manyheads.modelfiles import untrusted
 
     untrusted.bound(Path(file))
     return {"bytes": np.zeros(1 << 33, np.uint8).nbytes}

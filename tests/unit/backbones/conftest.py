@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from manyheads.backbones import keras_process, registry, weights
+from manyheads.backbones import registry, weights
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 
@@ -18,9 +16,3 @@ def small() -> BackboneSpec:
 @pytest.fixture(scope="session")
 def small_weights(small: BackboneSpec) -> Weights:
     return weights.resolve(small, "random:1")
-
-
-@pytest.fixture(scope="session")
-def offered() -> dict[str, Any]:
-    """What Keras says that it offers."""
-    return keras_process.call("tests.unit.backbones.child_tasks:offered", {})

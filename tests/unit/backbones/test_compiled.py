@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manyheads.backbones import exported, keras_process, registry
+from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import (
     CompiledBackbone,
     OpenVinoBackbone,
@@ -24,10 +24,11 @@ from manyheads.backbones.compiled import (
     compile_backbone,
 )
 from manyheads.backbones.exported import Program, made
-from manyheads.backbones.products import Product
+from manyheads.backbones.inference_streams import timed
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.streams import timed
 from manyheads.backbones.weights import Weights
+from manyheads.core import keras_process
+from manyheads.core.artifacts import Product
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
 
 TINY = "tests.unit.backbones.child_tasks:tiny_program"
@@ -134,7 +135,7 @@ def test_a_grid_is_a_program_of_its_own_and_the_pooled_one_keeps_its_key(
         asked.append((given[1], given[3]))
         return Product(Path("nowhere"), {"features": 1})
 
-    monkeypatch.setattr(exported.products, "made", made)
+    monkeypatch.setattr(exported.artifacts, "made", made)
     for pooling in ("avg", "grid"):
         exported.program(small, small_weights, SIZE, pooling=pooling)
     (pooled, plain), (grid, other) = asked
@@ -269,7 +270,7 @@ def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -
         def get_property(self, *_: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr("manyheads.quiet.core", Core)
+    monkeypatch.setattr("manyheads.core.openvino_runtime.core", Core)
     with pytest.raises(SettingError, match=r"computes in bf16, found one that computes in FP32"):
         check_precision("bf16")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.backbones.keras_files import Network
 from manyheads.backbones.keras_weights import _by_name
+from manyheads.modelfiles.keras_files import Network
 
 
 def layer(kind: str, name: str) -> Any:

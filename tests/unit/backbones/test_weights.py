@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.backbones import arrays, keras_process, keras_server, registry, weights, wheel
+from manyheads.backbones import keras_server, registry, weights, wheel
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.core import keras_process
 from manyheads.errors import DownloadError, Interrupted, WeightsError
+from manyheads.modelfiles import arrays
 from tests.unit.servers import Site, serving
 
 TASKS = "tests.unit.backbones.child_tasks"
@@ -316,7 +318,7 @@ def test_the_wheel_stands_in_for_xception(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_request_to_stop_is_heard_while_another_process_fetches(
     small: BackboneSpec, own_cache: Path
 ) -> None:
-    from manyheads.locks import alone
+    from manyheads.core.locks import alone
 
     stop = threading.Event()
     stop.set()

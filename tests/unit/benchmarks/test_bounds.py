@@ -9,7 +9,7 @@ from benchmarks import hardware
 from benchmarks.bounds import Bounds
 from benchmarks.flops import head_epoch_bytes, head_epoch_flops, network_flops
 from benchmarks.parts import rates
-from manyheads.keras_backend import import_keras
+from manyheads.core.keras_backend import import_keras
 
 
 def test_a_validation_sample_costs_what_keras_shapes_say() -> None:

@@ -11,10 +11,10 @@ import pytest
 from benchmarks.parts.chance import Shape, World, made_up
 from manyheads.cli import compare_tables
 from manyheads.cli.compare_tables import Cells, best_lines, percent
-from manyheads.evidence.best_set import BestSet
-from manyheads.evidence.comparisons import ENDING, Comparisons, Differences, compare
-from manyheads.evidence.posterior import Posterior, posteriors
-from manyheads.evidence.validated import OtherEpochs, Validated
+from manyheads.stats.best_set import BestSet
+from manyheads.stats.comparisons import ENDING, Comparisons, Differences, compare
+from manyheads.stats.posterior import Posterior, posteriors
+from manyheads.stats.validation_predictions import OtherEpochs, Validated
 
 SHAPE = Shape(candidates=3, seeds=4, images=120)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from manyheads.cli.main import main
+from manyheads.core.settings import ImageSettings
 from manyheads.data.dataset import open_dataset
-from manyheads.model.classifier import load
-from manyheads.settings import ImageSettings
+from manyheads.models.classifier import load
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study
 from tests.strategies import distinct_image

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 import pytest
 from rich.text import Text
 
-from manyheads.cli import compare_tables, tables
+from manyheads.cli import compare_tables, result_tables
 from manyheads.cli.narrow import print_lines, wrapped
 from manyheads.cli.shortcut_screen import _drawn
-from manyheads.evidence.comparisons import compare
 from manyheads.report.shortcut_section import shortcut_tables
+from manyheads.stats.comparisons import compare
 from manyheads.study.space import Grid, setting_words
 from tests.shortcuts import record
 from tests.unit.cli.test_compare_tables import study
-from tests.unit.cli.test_tables import made_up
+from tests.unit.cli.test_result_tables import made_up
 
 WIDTHS = (40, 60, 80, 120)
 RATES = tuple(number / 100 for number in range(20))
@@ -57,7 +57,7 @@ def test_scores_keep_every_column_and_the_mark(
     settings = grid(candidates, several)
     peaks = [[0.5 + number / 100, 0.61 + number / 100] for number in range(candidates)]
     result = made_up(settings, peaks, [0] * candidates)
-    lines = shown(width, lambda: tables.print_results(result, settings.varying))
+    lines = shown(width, lambda: result_tables.print_results(result, settings.varying))
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
     words = " ".join(text.split())
@@ -85,10 +85,10 @@ def test_scores_keep_every_column_and_the_mark(
 def test_wide_terminals_keep_what_they_have(shown: Callable[..., list[str]]) -> None:
     settings = grid(4, several=False)
     result = made_up(settings, [[0.5, 0.6]] * 4, [0] * 4)
-    lines = shown(120, lambda: tables.print_results(result, settings.varying))
+    lines = shown(120, lambda: result_tables.print_results(result, settings.varying))
     assert "0.550 ± 0.071" in lines[3]
     assert len([line for line in lines if "±" in line]) == 4
-    narrower = shown(80, lambda: tables.print_results(result, settings.varying))
+    narrower = shown(80, lambda: result_tables.print_results(result, settings.varying))
     assert len([line for line in narrower if "±" in line]) == 4  # still one table
 
 
@@ -123,7 +123,7 @@ def told(lines: Sequence[str]) -> str:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_other_tables_lose_no_word(width: int, shown: Callable[..., list[str]]) -> None:
     for table in shortcut_tables(record()):
-        lines = shown(width, lambda table=table: tables.print_table(_drawn(table), names=2))
+        lines = shown(width, lambda table=table: result_tables.print_table(_drawn(table), names=2))
         assert max(map(len, lines)) <= width
         for row in table.rows:
             for cell in row[2:]:
@@ -145,7 +145,7 @@ def test_names_are_folded_between_words_or_listed(
     ]
     for row in rows:
         table.add_row(*map(Text, row))
-    lines = shown(width, lambda: tables.print_table(table))
+    lines = shown(width, lambda: result_tables.print_table(table))
     for word in " ".join(cell for row in rows for cell in row).split():
         assert any(word in line for line in lines), word
     assert not any("…" in line for line in lines)
@@ -171,7 +171,7 @@ def test_a_pipe_has_a_width_of_its_own(
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     settings = grid(4, several=True)
     result = made_up(settings, [[0.5, 0.6]] * 4, [0] * 4)
-    tables.print_results(result, settings.varying)
+    result_tables.print_results(result, settings.varying)
     lines = capsys.readouterr().out.splitlines()
     assert 80 < max(map(len, lines)) <= 120
     print_lines(["word " * 60])

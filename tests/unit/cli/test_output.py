@@ -102,7 +102,9 @@ def test_every_command_prints_in_every_encoding(
 
 @pytest.mark.parametrize("environment", ENCODINGS[:2], ids=["cp1252", "ascii"])
 def test_json_stays_json_in_every_encoding(environment: dict[str, str]) -> None:
-    program = "from manyheads.cli import tables; tables.print_json({'class': 'łódź 🦊 ± é'})"
+    program = (
+        "from manyheads.cli.result_tables import print_json; print_json({'class': 'łódź 🦊 ± é'})"
+    )
     done = run_in(environment, program)
     assert json.loads(done.stdout) == {"class": "łódź 🦊 ± é"}
 
@@ -110,7 +112,8 @@ def test_json_stays_json_in_every_encoding(environment: dict[str, str]) -> None:
 def say(program: str) -> str:
     """A program in which `check` runs as this says."""
     return (
-        "import sys; from manyheads.cli import check, tables; from manyheads.cli.main import main\n"
+        "import sys\nfrom manyheads.cli import check, result_tables\n"
+        "from manyheads.cli.main import main\n"
         f"def run(*_):\n    {program}\ncheck.run = run\nsys.exit(main(sys.argv[1:]))"
     )
 

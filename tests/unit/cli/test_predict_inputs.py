@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.predict_inputs import Asked, Inputs
+from manyheads.core.settings import TableSettings
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from manyheads.cli import predict_printing
 from manyheads.cli.predict_printing import ArrayPrinter, LinePrinter, Printer, TablePrinter
-from manyheads.model.row_lines import LINES
-from tests.unit.model.outputs import FULL, PLAIN, entries
+from manyheads.models.row_lines import LINES
+from tests.unit.models.outputs import FULL, PLAIN, entries
 
 Capture = pytest.CaptureFixture[str]
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from manyheads.cli import screen as module
 from manyheads.cli.screen import Meter, Screen, clock
 from manyheads.heads.bank import HeadEnd, Metrics
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import TrialRecord
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work, epoch_cost
 from tests.studies import study_settings
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from manyheads.data.alterations import Altered, describe, random_of
-from manyheads.data.views import Augmentation, View
+from manyheads.data.augmentation import Augmentation, View
 
 NONE = Augmentation.none()
 CONTENTS = [f"{number:064x}" for number in range(4)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads import download
+from manyheads.core import download
 from manyheads.data import catalog
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, DiskError, DownloadError, Interrupted

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.cell_paths import Finder
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings, SplitSettings, TableSettings, plain
 from manyheads.data.checks import Extent, check_dataset
 from manyheads.data.dataset import open_dataset
 from manyheads.data.shares import share_shifts
 from manyheads.errors import Interrupted
-from manyheads.settings import ImageSettings, SplitSettings, TableSettings, plain
 from tests.strategies import distinct_image, encoded
 
 SOUND = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from manyheads.data.tables import read_rows
+from manyheads.core.settings import TableSettings
+from manyheads.data.table_files import read_rows
 from manyheads.errors import DataError, SettingError
-from manyheads.settings import TableSettings
 
 TEXT = "path,label,group\na.png,Kätzchen,g 1\nb.png,猫,\n"
 ROWS = [("a.png", "Kätzchen", "g 1"), ("b.png", "猫", "")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data import dataset as dataset_module
 from manyheads.data import file_index
 from manyheads.data.columns import Digests, Names
@@ -22,7 +23,6 @@ from manyheads.data.dataset import open_dataset
 from manyheads.data.folders import scan_folder
 from manyheads.data.trainable import few_images_words, unvalidated_words
 from manyheads.errors import DataError, Interrupted
-from manyheads.settings import SplitSettings
 from tests.files import an_hour_later
 from tests.strategies import distinct_image
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels, load_thumbnail
 from manyheads.data.remarks import Remarks, depth_remark
 from manyheads.errors import ImageError, SettingError
-from manyheads.settings import ImageSettings
 from tests.image_files import png, tiff
 
 VALUES = [300, 4000, 4095]  # of 12 bits; of 16: 1, 15 or 16, and 15 or 16 of 255

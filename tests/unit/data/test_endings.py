@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 from tests.strategies import distinct_image, encoded
 
 SMALL = ImageSettings(size=32)

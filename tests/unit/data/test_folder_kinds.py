@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data import image_kinds
 from manyheads.data.checks import check_dataset
 from manyheads.data.dataset import open_dataset
 from manyheads.data.folders import scan_folder
 from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings
 from tests.folders import counts, left, picture, put
 from tests.strategies import distinct_image, encoded
 

@@ -8,10 +8,10 @@ import unicodedata
 
 import pytest
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data.folders import scan_folder
 from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
-from manyheads.settings import SplitSettings
 from tests.folders import counts, left, picture
 
 HALF = SplitSettings(validation=0.5, test=0.0)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.image_inputs import each_of, named, natural_size, square_of
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
-from manyheads.settings import ImageSettings
 from tests.image_files import FILES, turned
 from tests.strategies import distinct_image
 

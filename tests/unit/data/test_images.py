@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import INTERPOLATIONS, ImageSettings
 from manyheads.data.images import inspect_image, load_layer, load_pixels
 from manyheads.errors import ImageError
-from manyheads.settings import INTERPOLATIONS, ImageSettings
 from tests.image_files import chunk, png
 from tests.strategies import distinct_image, encoded
 

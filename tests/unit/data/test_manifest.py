@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manyheads.core.settings import TableSettings
 from manyheads.data.manifest import NO_LABEL, REPEATED, read_manifest
-from manyheads.data.tables import MISSING
+from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError, MissingExtraError
-from manyheads.settings import TableSettings
 from tests.strategies import class_names
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import digest
 from manyheads.data.marks import FORMS, POSITIONS, Mark
 from manyheads.errors import ImageError, SettingError
-from manyheads.settings import digest
 from tests.strategies import distinct_image, encoded
 
 CONTENT = hashlib.sha256(b"an image").hexdigest()

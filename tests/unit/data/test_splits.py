@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from manyheads.core.settings import SplitSettings
 from manyheads.data.split_names import split_name
 from manyheads.data.splits import assign_splits, carve_validation, place
-from manyheads.settings import SplitSettings
 
 FORTY = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(40)]
 ONE_CLASS = np.zeros(40, int)

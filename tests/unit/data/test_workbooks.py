@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from manyheads.data.tables import read_rows
+from manyheads.core.settings import TableSettings
+from manyheads.data.table_files import read_rows
 from manyheads.errors import DataError
-from manyheads.settings import TableSettings
 
 openpyxl = pytest.importorskip("openpyxl", reason="the extra `xlsx` is absent")
 

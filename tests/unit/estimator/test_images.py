@@ -17,10 +17,10 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from manyheads import HeadClassifier
-from manyheads.data.views import Augmentation
+from manyheads.data.augmentation import Augmentation
 from manyheads.errors import BackboneError, DataError, EstimatorError, ImageError, SettingError
-from manyheads.estimator import eye
-from manyheads.estimator.inputs import images_in
+from manyheads.estimator import image_features
+from manyheads.estimator.array_inputs import images_in
 from tests.small_study import CLASSES, small_images
 from tests.strategies import distinct_image
 
@@ -48,8 +48,8 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(features.passes)
         return features
 
-    extract = eye.extract
-    monkeypatch.setattr(eye, "extract", counting)
+    extract = image_features.extract
+    monkeypatch.setattr(image_features, "extract", counting)
     return counted
 
 

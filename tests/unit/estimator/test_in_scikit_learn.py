@@ -20,9 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from manyheads import HeadClassifier
+from manyheads.core.machine import cores
 from manyheads.estimator import head_classifier
-from manyheads.heads import kernels
-from manyheads.machine import cores
+from manyheads.heads.fused import kernels
 from tests.unit.estimator.irises import SPECIES, X, Y, quick
 
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from manyheads.backbones.compiled import Key
+from manyheads.core.settings import ImageSettings
 from manyheads.features.cache import FeatureRecipe
-from manyheads.settings import ImageSettings
 from tests.strategies import distinct_image
 
 WIDTH = 24

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests
 from manyheads.errors import DiskError
 from manyheads.features import cache as cache_module
 from manyheads.features.cache import FeatureCache
-from manyheads.settings import ImageSettings
 from tests.unit.features.fakes import WIDTH, content, recipe, rows
 
 NAMES = [content(number) for number in range(10)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from manyheads.heads.fold import PLAIN, Version
 from manyheads.heads.inputs import Inputs, block_rate, dropped, kept_cells
-from manyheads.heads.streams import SeededStreams
+from manyheads.heads.random import SeededStreams
 from tests.banks import generated_fold, settings, with_versions
 
 FOLD = with_versions(generated_fold())

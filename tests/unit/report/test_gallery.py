@@ -12,8 +12,8 @@ from PIL import Image
 
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.errors import RunError
-from manyheads.evidence.labels import SuspiciousLabel, SuspiciousLabels
-from manyheads.evidence.similar import SimilarImages, SimilarPair
+from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
+from manyheads.findings.similar import SimilarImages, SimilarPair
 from manyheads.report import gallery
 from manyheads.report.gallery import check_gallery_path, write_gallery
 from tests.strategies import distinct_image

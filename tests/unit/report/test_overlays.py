@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.errors import DiskError
-from manyheads.model.explain.explanation import Explanation, Explanations
+from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.report.contact_sheet import PAGE, write_sheets
 from manyheads.report.overlays import file_names, scale_words, write_overlays
-from manyheads.settings import ImageSettings
 
 METHODS = ("occlusion", "cam")
 LIMITS = {"occlusion": 0.5, "cam": 20.0}

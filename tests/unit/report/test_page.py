@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 from manyheads.errors import DiskError
 from manyheads.report import bounds
 from manyheads.report.content import Missing
+from manyheads.report.figure_files import write_figures
 from manyheads.report.page import render, write_report
-from manyheads.report.papers import write_figures
 from manyheads.report.parts import (
     Classes,
     ClassRecall,

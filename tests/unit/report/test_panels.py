@@ -10,10 +10,10 @@ from scipy.sparse import csr_array
 
 from manyheads.report import bounds, palette, svg
 from manyheads.report.differences import comparison_plot, comparison_plots
+from manyheads.report.page_tables import panel_table, scores_table
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Calibration, Candidate, ClassRecall, Curve, Interval
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
-from manyheads.report.tables import panel_table, scores_table
 from tests.reports import bare_report, made_up_report
 
 

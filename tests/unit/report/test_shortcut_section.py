@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from manyheads.errors import RunError
-from manyheads.evidence.findings import read_findings
-from manyheads.evidence.shortcut_record import ShortcutFiles
-from manyheads.evidence.shortcut_words import sentences
+from manyheads.findings.shortcut_record import ShortcutFiles
+from manyheads.findings.shortcut_words import sentences
+from manyheads.findings.study_findings import read_findings
 from manyheads.report.content import Picture
-from manyheads.report.filling import report_content
+from manyheads.report.from_study import report_content
 from manyheads.report.marked_sheet import Row, draw_marked
 from manyheads.report.page import write_report
 from manyheads.report.shortcut_section import shortcut_section

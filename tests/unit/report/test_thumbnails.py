@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
 from manyheads.report.thumbnails import LARGEST, thumbnail
-from manyheads.settings import ImageSettings
 
 
 @pytest.mark.parametrize(("size", "side"), [(71, 71), (299, LARGEST)])

@@ -11,7 +11,7 @@ import pytest
 from manyheads.errors import Interrupted, RunError, SettingError
 from manyheads.heads.bank import HeadEnd
 from manyheads.heads.files import load_head, save_head
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.head import forward
 from manyheads.study import refit
 from manyheads.study.folder import RunFolder

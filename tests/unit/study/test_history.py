@@ -11,7 +11,7 @@ import pytest
 
 from manyheads.errors import DiskError
 from manyheads.heads.bank import Metrics
-from manyheads.heads.fused import FusedEngine
+from manyheads.heads.fused.engine import FusedEngine
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import HistoryFile
 from manyheads.study.listener import Listener

@@ -13,7 +13,7 @@ from manyheads.data.columns import Digests, Names, NamesWriter
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.paths import Paths
 from manyheads.errors import RunError
-from manyheads.pipeline import run_study
+from manyheads.run.pipeline import run_study
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import change_words, keep_images, kept_images
 from tests.small_study import CLASSES, small_images, small_settings

@@ -17,9 +17,9 @@ from manyheads.errors import Interrupted, RunError
 from manyheads.heads.bank import EpochEnd, HeadEnd, Metrics, engine_named
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work
 from tests import studies
 from tests.banks import generated_fold

@@ -6,9 +6,9 @@ import pytest
 
 from manyheads.heads.bank import Metrics
 from manyheads.study import work as module
-from manyheads.study.settings import StudySettings
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import TrialRecord
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work, epoch_cost
 from tests.studies import study_settings
 

@@ -1,0 +1,1 @@
+"""What a study or a data set shows: values, records, sentences."""

@@ -1,0 +1,142 @@
+"""What was found on the lesson's claims, as it lies in `RUN/claims/`: JSON for all, CSV to plot."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from manyheads.core.places import write_text
+from manyheads.core.settings import plain
+from manyheads.errors import RunError
+from manyheads.findings.ensembles import SCORES, Contrast, Spread, Way
+from manyheads.findings.training_length import EpochContrast, Longer, Place, Turn
+from manyheads.stats.intervals import Estimate
+from manyheads.stats.paired import Margins
+from manyheads.study.folder import RunFolder
+from manyheads.study.table_writing import write_table
+
+FORMAT = 1
+ENSEMBLE_COLUMNS = ("way", "networks", "draws", "metric", "value", "low", "high")
+LONGER_COLUMNS = (
+    "candidate", "setting", "seed", "fold", "epochs", "log_loss_epoch", "accuracy_epoch",
+    "lowest_log_loss", "accuracy_there", "log_loss_turned", "accuracy_turned",
+)  # fmt: skip
+
+Claim = TypeVar("Claim")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleClaim:
+    """What was found of a candidate on the claim that dropout works as an ensemble.
+
+    `masks` subnetworks of each head; `accuracy` and `log_loss` are those of single ones, each on
+    the images that validated its head. `sentences` say it all, the headline first.
+    """
+
+    candidate: int
+    name: str
+    droprate: float
+    size_inner: int
+    seeds: int
+    folds: int | None
+    masks: int
+    images: int
+    margins: Margins
+    accuracy: Spread
+    log_loss: Spread
+    ways: tuple[Way, ...]
+    contrasts: tuple[Contrast, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongerClaim:
+    """What was found on the claim that dropout needs longer training.
+
+    Heads trained to epoch `limit` at most, and ended once they had found no lower log loss for
+    `patience` epochs.
+    """
+
+    limit: int
+    patience: int
+    seeds: int
+    folds: int | None
+    images: int
+    candidates: tuple[Longer, ...]
+    contrasts: tuple[EpochContrast, ...]
+    sentences: tuple[str, ...]
+
+
+def write_ensemble(folder: RunFolder, claim: EnsembleClaim) -> None:
+    """Write `ensemble.csv`, a row for each way and score, then `ensemble.json`."""
+
+    def rows() -> Iterable[tuple[object, ...]]:
+        for way in claim.ways:
+            for metric in (*SCORES, "disagreement"):
+                found: Estimate | None = getattr(way, metric)
+                if found is not None:
+                    values = found.value, found.low, found.high
+                    yield way.kind, way.size, way.draws, metric, *values
+
+    write_table(folder.claims / "ensemble.csv", ENSEMBLE_COLUMNS, rows())
+    _write(folder.claims / "ensemble.json", claim)
+
+
+def write_longer(folder: RunFolder, claim: LongerClaim, turns: Mapping[Place, Turn]) -> None:
+    """Write `longer.csv`, a row for each head, then `longer.json`."""
+    names = {each.candidate: each.name for each in claim.candidates}
+    rows = (
+        (place[0], names[place[0]], *place[1:], *(int(v) if v is True or v is False else v
+                                                  for v in turn))
+        for place, turn in sorted(turns.items())
+        if place[0] in names
+    )  # fmt: skip
+    write_table(folder.claims / "longer.csv", LONGER_COLUMNS, rows)
+    _write(folder.claims / "longer.json", claim)
+
+
+def read_ensemble(folder: RunFolder) -> EnsembleClaim | None:
+    """The recorded claim, None if there is none; raises `RunError` if it cannot be read."""
+    return _read(folder.claims / "ensemble.json", EnsembleClaim)
+
+
+def read_longer(folder: RunFolder) -> LongerClaim | None:
+    """The recorded claim, None if there is none; raises `RunError` if it cannot be read."""
+    return _read(folder.claims / "longer.json", LongerClaim)
+
+
+def _write(path: Path, claim: EnsembleClaim | LongerClaim) -> None:
+    document = {"format": FORMAT} | plain(claim)
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _read(path: Path, kind: type[Claim]) -> Claim | None:
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.pop("format") != FORMAT:
+            raise ValueError("another format")
+        return _restored(kind, document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(
+            f"what was found on a claim, format {FORMAT}, in {path}", reason,
+            "repeat `manyheads claims`, which writes it anew",
+        ) from error  # fmt: skip
+
+
+def _restored(kind: Any, document: Any) -> Any:
+    """What `settings.plain` made `document` of; `TypeError` or `AttributeError` if it did not."""
+    if get_origin(kind) is tuple:
+        return tuple(_restored(get_args(kind)[0], each) for each in document)
+    if get_origin(kind) is types.UnionType:  # something, or None
+        return None if document is None else _restored(get_args(kind)[0], document)
+    if not is_dataclass(kind):
+        return document
+    hints = get_type_hints(kind)
+    return kind(**{name: _restored(hints[name], value) for name, value in document.items()})  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,127 @@
+"""What a head, its subnetworks and averages of them say of the images that validated it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from manyheads.errors import Interrupted
+from manyheads.heads.head import Parameters, forward, softmax
+from manyheads.heads.subnetworks import (
+    Masks,
+    disagreement,
+    group_means,
+    log_chances,
+    subnetwork_chances,
+)
+from manyheads.stats import metrics
+
+MASKS = 100  # subnetworks of each head
+AVERAGES = (1, 2, 5, 10, 20, 50, 100)  # subnetworks
+_AT_ONCE = 4_000_000  # probabilities, or weights of subnetworks
+
+Labels = Int64[np.ndarray, "images"]
+Scores = dict[str, Float64[np.ndarray, "draws images"]]
+
+
+class Part(NamedTuple):
+    """A head of a network and the images that validated it: their places among all, and rows."""
+
+    parameters: Parameters
+    keep: Masks
+    places: Int64[np.ndarray, "images"]
+    matrix: Float32[np.ndarray, "stored features"]
+    rows: Int64[np.ndarray, "images"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What networks said of each image: the log loss, whether it is right, and the confidence."""
+
+    loss: Float32[np.ndarray, "networks images"]
+    right: Bool[np.ndarray, "networks images"]
+    confidence: Float32[np.ndarray, "networks images"]
+
+    @classmethod
+    def of(cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels) -> Said:
+        of_label = chances[:, np.arange(len(labels)), labels]
+        return cls(-log_chances(of_label), chances.argmax(-1) == labels, chances.max(-1))
+
+    @classmethod
+    def room(cls, networks: int, images: int) -> Said:
+        """For what is said image by image."""
+        shape = networks, images
+        return cls(np.empty(shape, np.float32), np.empty(shape, bool), np.empty(shape, np.float32))
+
+    def put(self, places: np.ndarray, other: Said) -> None:
+        """What was said of the images at `places`."""
+        for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine[:, places] = its
+
+    def scores(self) -> Scores:
+        """The part of each image in each score."""
+        confidence = self.confidence.astype(np.float64)
+        return {
+            "accuracy": self.right.astype(np.float64),
+            "log_loss": self.loss.astype(np.float64),
+            "ece": metrics.calibration_terms(confidence, self.right),
+        }
+
+
+class Asked:
+    """A network and its subnetworks, asked about all images, each by the head it validated."""
+
+    def __init__(
+        self,
+        network: Sequence[Part],
+        labels: Labels,
+        classes: int,
+        droprate: float,
+        stop: threading.Event | None,
+    ) -> None:
+        images = len(labels)
+        self.plain = np.empty((images, classes), np.float32)
+        self.averaged = np.empty((images, classes), np.float32)
+        self.disagreement = np.empty(images)
+        said = {size: Said.room(MASKS // size, images) for size in AVERAGES}
+        for part in network:
+            for where in _chunks(part, classes):
+                if stop is not None and stop.is_set():
+                    raise Interrupted("the claim", "repeat the same command; nothing was recorded")
+                places, features = part.places[where], part.matrix[part.rows[where]]
+                chances = _chances(part, features, droprate)
+                for size in AVERAGES:
+                    means = group_means(chances, size)
+                    said[size].put(places, Said.of(means, labels[places]))
+                self.plain[places] = softmax(forward(part.parameters, features))
+                self.averaged[places] = chances.mean(axis=0)
+                self.disagreement[places] = disagreement(chances.argmax(-1), classes)
+        single = said[AVERAGES[0]]
+        self.single_accuracy, self.single_loss = (
+            np.concatenate([values[:, part.places].mean(axis=1) for part in network])
+            for values in (single.right, single.loss.astype(np.float64))
+        )
+        self.scores = {
+            size: {name: terms.mean(axis=0) for name, terms in each.scores().items()}
+            for size, each in said.items()
+        }
+
+
+def _chunks(part: Part, classes: int) -> Iterator[slice]:
+    step = max(1, _AT_ONCE // (MASKS * classes))
+    return (slice(start, start + step) for start in range(0, len(part.rows), step))
+
+
+def _chances(part: Part, features: np.ndarray, droprate: float) -> np.ndarray:
+    step = max(1, _AT_ONCE // part.parameters.kernel.size)
+    return np.concatenate(
+        [
+            subnetwork_chances(part.parameters, features, part.keep[start : start + step], droprate)
+            for start in range(0, MASKS, step)
+        ]
+    )

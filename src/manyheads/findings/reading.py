@@ -1,0 +1,162 @@
+"""What the store of a study knows, as the arrays that its evidence is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from manyheads.errors import RunError
+from manyheads.findings.selection import Curves, luck
+from manyheads.heads.bank import Metrics, rule_of
+from manyheads.stats.validation_predictions import LogProbabilities, OfHeads, OtherEpochs, Validated
+from manyheads.study.results import StudyResult
+from manyheads.study.select import chosen_epoch
+from manyheads.study.space import setting_words
+from manyheads.study.store import Division, Store, TrialRecord
+from manyheads.study.study_settings import StudySettings
+
+
+def read_validated(
+    path: Path, settings: StudySettings, result: StudyResult, classes: tuple[str, ...]
+) -> Validated:
+    """What the heads of the candidates that trained to their end said, from the store at `path`.
+
+    Raises `RunError` for a study of an earlier version, which kept none of that.
+    """
+    with Store(path) as store:
+        divided = store.divisions()
+    candidates = sorted(entry.candidate for entry in result.ranking)
+    if len(divided) != settings.divisions or not candidates:
+        raise _nothing_kept(path)
+    folds, repeats = settings.folds or 1, settings.repeats or 1
+    images, first = np.unique(
+        np.concatenate([division.images for division in divided[:folds]]), return_index=True
+    )
+    fold_of = np.empty((repeats, len(images)), np.int64)
+    for place, division in enumerate(divided):
+        repeat, fold = divmod(place, folds)
+        fold_of[repeat, np.searchsorted(images, division.images)] = fold
+
+    reader = _Reader(path, settings, divided, images, classes)
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(division, name) for division in divided[:folds]])[first]
+
+    return Validated(
+        candidates=tuple(candidates),
+        names=tuple(names_of(settings, candidates)),
+        labels=joined("labels"),
+        classes=classes,
+        units=joined("units"),
+        fold_of=fold_of,
+        folds=folds,
+        log_probabilities=reader.chosen,
+        other_epochs=reader.other_epochs(),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what was predicted, a candidate at a time."""
+
+    path: Path
+    settings: StudySettings
+    divided: list[Division]
+    images: Int64[np.ndarray, "images"]
+    classes: tuple[str, ...]
+
+    def chosen(self, candidate: int) -> LogProbabilities:
+        """At the epochs that the study's rule chose."""
+        return self._predictions(candidate, lambda record, _: record.epoch)
+
+    def other_epochs(self) -> OtherEpochs | None:
+        """What is kept of other epochs; None if an earlier version trained any of the trials."""
+        with Store(self.path) as store:
+            if not store.has_predictions(after="last"):
+                return None
+        return OtherEpochs(self._at, self._training, self._luck)
+
+    def _at(self, candidate: int, moment: str) -> LogProbabilities:
+        select = self.settings.select
+        rule = "last" if moment == "final" else rule_of(moment, select)
+
+        def epoch(record: TrialRecord, store: Store) -> int:
+            if rule == select:
+                return record.epoch
+            return chosen_epoch(rule, store.curve(record.trial.number))
+
+        return self._predictions(candidate, epoch)
+
+    def _training(self, candidate: int) -> OfHeads:
+        losses = np.full((self.settings.seeds, *self._shape), np.nan)
+        with Store(self.path) as store:
+            for record in store.trials("done", candidate=candidate):
+                place = record.trial.seed, *divmod(record.trial.fold, self._shape[1])
+                losses[place] = store.curve(record.trial.number)[-1].loss
+        return losses
+
+    def _luck(self, candidate: int, metric: str) -> OfHeads:
+        curves = read_curves(self.path, self.settings, [candidate])
+        return luck(curves, metric, self.settings.select)[0]
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.settings.repeats or 1, self.settings.folds or 1
+
+    def _predictions(
+        self, candidate: int, epoch: Callable[[TrialRecord, Store], int]
+    ) -> LogProbabilities:
+        repeats, folds = self._shape
+        shape = (self.settings.seeds, repeats, len(self.images), len(self.classes))
+        found = np.full(shape, np.nan, np.float32)
+        with Store(self.path) as store:
+            for record in store.trials("done", candidate=candidate):
+                said = store.predictions(
+                    record.trial.number, epoch(record, store), len(self.classes)
+                )
+                if said is None:
+                    raise _nothing_kept(self.path)
+                where = np.searchsorted(self.images, self.divided[record.trial.fold].images)
+                found[record.trial.seed, record.trial.fold // folds, where] = said
+        return found
+
+
+def read_images(path: Path, settings: StudySettings) -> Int64[np.ndarray, "images"]:
+    """The indices in the data set of the images of `read_validated`, in its order."""
+    with Store(path) as store:
+        divided = store.divisions()[: settings.folds or 1]
+    return np.unique(np.concatenate([division.images for division in divided]))
+
+
+def names_of(settings: StudySettings, candidates: Sequence[int]) -> list[str]:
+    """Candidates in words, by what sets them apart."""
+    varying = settings.grid.varying
+    return [setting_words(settings.grid[candidate - 1], varying) for candidate in candidates]
+
+
+def read_curves(path: Path, settings: StudySettings, candidates: Sequence[int]) -> Curves:
+    """The validation curves of `candidates`; NaN where a trial failed or was not trained so far."""
+    folds = settings.folds or 1
+    shape = (len(candidates), settings.seeds, settings.repeats or 1, folds, settings.epochs)
+    accuracy, loss = np.full(shape, np.nan), np.full(shape, np.nan)
+    with Store(path) as store:
+        for place, candidate in enumerate(candidates):
+            for record in store.trials("done", candidate=candidate):
+                curve = np.array(store.curve(record.trial.number))
+                where = place, record.trial.seed, *divmod(record.trial.fold, folds)
+                accuracy[where][: len(curve)] = curve[:, Metrics._fields.index("val_accuracy")]
+                loss[where][: len(curve)] = curve[:, Metrics._fields.index("val_loss")]
+    return Curves(accuracy, loss)
+
+
+def _nothing_kept(path: Path) -> RunError:
+    return RunError(
+        f"what the heads of a study said, in {path}",
+        "none of it",
+        "an earlier version of manyheads trained them, or none trained to its end; begin the "
+        "study anew in another --out",
+    )

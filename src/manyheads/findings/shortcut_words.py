@@ -1,0 +1,174 @@
+"""The answer of a check for shortcuts in words: learnt or not, and what the remedies leave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from manyheads.findings.shortcut_record import ShortcutRecord
+from manyheads.findings.wording import amount, joined
+from manyheads.stats.paired import Decided, Outcome
+from manyheads.stats.shortcut_effects import CONTROL, MARKED, Entry
+from manyheads.study.space import counted
+
+_LISTED = 4  # settings; more are counted
+_MATTERS = 0.02  # a gap of which shares are worth telling
+_OF_GAP: dict[Outcome, str] = {
+    "better": "narrower", "worse": "wider", "equivalent": "the same", "undecided": "undecided"
+}  # fmt: skip
+
+
+def sentences(record: ShortcutRecord) -> tuple[str, ...]:
+    """The verdict, a sentence each: the headline, what it costs, the settings, the remedies."""
+    told = [
+        _headline(record),
+        _cost(record),
+        _candidates(record),
+        *(_remedy(record, arm) for arm in record.arms if arm not in (CONTROL, MARKED)),
+        _basis(record),
+    ]
+    return tuple(filter(None, told))
+
+
+def points(difference: Decided, sign: float = 1.0) -> str:
+    """A difference with its adjusted interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
+    low, high = sorted((sign * difference.adjusted_low, sign * difference.adjusted_high))
+    value = amount("accuracy", sign * difference.difference)
+    return f"{value} [{amount('accuracy', low)}, {amount('accuracy', high)}]"
+
+
+def _headline(record: ShortcutRecord) -> str:
+    entries = record.of(MARKED, "called")
+    gaps = [entry.gap for entry in entries if entry.gap]
+    if not gaps:
+        return "Nothing can be said: no seed finished both with the mark and without."
+    worse = sum(gap.outcome == "worse" for gap in gaps)
+    other = "other classes" if len(record.into) > 1 else "".join(record.into)
+    with_it = f"images of {other} that carry it are called {record.target}"
+    if worse == len(gaps):
+        said = f"The {record.noun} is learnt instead of {record.target}"
+        return f"{said}: {with_it} more often than by the control, by {_range(gaps)}."
+    if worse:
+        how = f"with {worse} of {len(gaps)} settings"
+        said = f"The {record.noun} is learnt instead of {record.target} {how}"
+        learnt = [gap for gap in gaps if gap.outcome == "worse"]
+        return f"{said}: {with_it} more often than by the control, by {_range(learnt)}."
+    if not any(math.isfinite(gap.low) for gap in gaps):
+        return "One seed cannot tell a mark from its seed: train at least 2 seeds, better 5."
+    if all(gap.outcome == "equivalent" for gap in gaps):
+        within = f"within ±{100 * record.margin:g} points of the control"
+        return f"The {record.noun} is not learnt: {with_it} as often, {within}."
+    return (
+        f"It is not shown that the {record.noun} is learnt: how often {with_it} changes by "
+        f"{_change(gaps)}."
+    )
+
+
+def _cost(record: ShortcutRecord) -> str:
+    """What the mark costs on images without it."""
+    parts = [
+        f"{words} by {_change(gaps)}"
+        for measure, words in (
+            ("recall", f"recall of {record.target} changes"), ("clean_accuracy", "clean accuracy")
+        )
+        if (gaps := [entry.gap for entry in record.of(MARKED, measure) if entry.gap])
+    ]  # fmt: skip
+    return f"On images without the {record.noun}, {joined(parts)}." if parts else ""
+
+
+def _candidates(record: ShortcutRecord) -> str:
+    """What the settings do to the gap of the first."""
+    changed = [entry for entry in record.of(MARKED, "called") if entry.change]
+    if not changed:
+        return ""
+    return f"Against {record.candidates[0]}, that gap is {_by_outcome(record, changed)}."
+
+
+def _remedy(record: ShortcutRecord, arm: str) -> str:
+    entries = [entry for entry in record.of(arm, "called") if entry.change and entry.gap]
+    if not entries:
+        return f"{arm}: nothing to compare."
+    left = _left(entries, record)
+    said = f"{arm} ({record.arms[arm]}) {left}: it is {_by_outcome(record, entries)}"
+    gained = [entry.change for entry in record.of(arm, "recall") if entry.change]
+    return f"{said}; recall of {record.target} changes by {_change(gained)}."
+
+
+def _left(entries: Sequence[Entry], record: ShortcutRecord) -> str:
+    """How much of the gap a remedy leaves, the mean over the settings."""
+    gaps = {
+        arm: [
+            each.gap.difference
+            for each in record.of(arm, "called")
+            if each.gap and each.candidate in {entry.candidate for entry in entries}
+        ]
+        for arm in (MARKED, entries[0].arm)
+    }
+    whole, rest = (sum(each) / len(each) for each in gaps.values())
+    shown = f"{amount('accuracy', rest)} of {amount('accuracy', whole)} points"
+    if whole < _MATTERS:
+        return f"leaves a gap of {amount('accuracy', rest)} points"
+    if rest <= 0:
+        return f"leaves nothing of the gap, {shown}"
+    return f"leaves {100 * rest / whole:.0f} % of the gap, {shown}"
+
+
+def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
+    """Such as `narrower with droprate 0.8, by 12.0 [8.1, 16.0] points; undecided with …`."""
+    groups: dict[Outcome, list[Entry]] = {}
+    for entry in entries:
+        if entry.change:
+            groups.setdefault(entry.change.outcome, []).append(entry)
+    parts = []
+    for outcome, members in groups.items():
+        changes = [entry.change for entry in members if entry.change]
+        sign = -1 if outcome == "better" else 1
+        named = [record.candidates[entry.candidate - 1] for entry in members]
+        names = joined(named) if len(named) <= _LISTED else counted(len(named), "setting")
+        if len(members) == len(entries) > 1:
+            names = "every setting"
+        size = f", by {_range(changes, sign)}" if outcome in ("better", "worse") else ""
+        shown = f" ({_range(changes)})" if outcome in ("equivalent", "undecided") else ""
+        where = "" if len(entries) == 1 else f" with {names}"
+        parts.append(f"{_OF_GAP[outcome]}{where}{size}{shown}")
+    return "; ".join(parts)
+
+
+def _change(differences: Sequence[Decided]) -> str:
+    """Such as `-28.7 to -21.2 points [-44.8, -12.0] (worse in 3 settings, undecided in 1)`."""
+    order: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
+    counts = {each: sum(d.outcome == each for d in differences) for each in order}
+    told = [f"{outcome} in {count}" for outcome, count in counts.items() if count]
+    plural = "" if told[0].endswith(" 1") else "s"
+    words = f"{told[0]} setting{plural}" + "".join(f", {each}" for each in told[1:])
+    if len(told) == 1:
+        every = " in every setting" if len(differences) > 1 else ""
+        words = f"{differences[0].outcome}{every}"
+    return f"{_range(differences)} ({words})"
+
+
+def _range(differences: Sequence[Decided], sign: float = 1.0) -> str:
+    """The least and greatest difference, and the ends of all adjusted intervals, in points."""
+    values = sorted(sign * each.difference for each in differences)
+    ends = sorted(
+        sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)
+    )
+    least, most, low, high = (
+        amount("accuracy", value) for value in (values[0], values[-1], ends[0], ends[-1])
+    )
+    size = least if least == most else f"{least} to {most}"
+    return f"{size} points [{low}, {high}]"
+
+
+def _basis(record: ShortcutRecord) -> str:
+    images = record.images
+    compared = sum((e.gap is not None) + (e.change is not None) for e in record.entries)
+    seeds = max((entry.seeds for entry in record.entries), default=0)
+    failed = any(entry.seeds < seeds for entry in record.entries)
+    return (
+        f"This rests on {counted(images.validation, 'validation image')}, "
+        f"{images.of_class} of {record.target}, on {images.asked} of other classes with the "
+        f"{record.noun}, and on {counted(seeds, 'seed')}, with intervals adjusted for "
+        f"{counted(compared, 'comparison')}: the family-wise error rate is at most 5 %"
+        + ("; heads that diverged are left out." if failed else ".")
+    )

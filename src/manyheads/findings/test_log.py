@@ -1,0 +1,106 @@
+"""The record of when the test images were opened: for which model, and what it scored.
+
+`test.json` in the run folder. Who opens them for one model after another, and takes the best, has
+selected on them, and the best one's score flatters it as a validation score does. That cannot be
+forbidden; it can be written down, and every report can say it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manyheads.core.places import write_text
+from manyheads.core.settings import plain
+from manyheads.errors import RunError
+from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.study.folder import RunFolder
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """The model that was scored: the best head of a candidate, on the study's backbone.
+
+    `candidate` and `trial` are counted from 1, as in the tables (candidate 0 is a fit's average of
+    heads; trial 0 was trained anew, on all images of the folds); `parameters` is a SHA-256 over
+    the head's arrays, by which the same model is known; `selected`: whether it is the one that
+    the study's rule chose.
+    """
+
+    candidate: int
+    hyperparameters: dict[str, Any]
+    trial: int
+    seed: int
+    epoch: int
+    parameters: str
+    selected: bool
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One opening of the test images, counted from 1; `opened` is the time in UTC (ISO 8601).
+
+    `unreadable` counts the images that were left out, `seen` those scored whose content or group
+    is among the training or validation images too: on these, scores are too good.
+    """
+
+    number: int
+    opened: str
+    model: OpenedModel
+    unreadable: int
+    seen: int
+    scores: HeldOutScores
+
+
+def openings(folder: RunFolder) -> list[Opening]:
+    """All openings by this study, in order; raises `RunError` if the record cannot be read."""
+    path = folder.openings
+    if not path.exists():
+        return []
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']}")
+        return [_opening(entry) for entry in document["openings"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(
+            f"the record of opening the test images, format {FORMAT}, in {path}", reason,
+            "use the version of manyheads that wrote it, or restore the file",
+        ) from error  # fmt: skip
+
+
+def _opening(document: dict[str, Any]) -> Opening:
+    model = OpenedModel(**document["model"])
+    scores = HeldOutScores.from_plain(document["scores"])
+    return Opening(**{**document, "model": model, "scores": scores})
+
+
+def record_openings(folder: RunFolder, entries: Sequence[Opening]) -> None:
+    """Write the record, whole or not at all; the caller holds the folder."""
+    document = {"format": FORMAT, "openings": plain(list(entries))}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(folder.openings, text + "\n")
+
+
+def opening_warning(folder: RunFolder) -> str | None:
+    """What every report says if the test images were opened for different models; None if not."""
+    entries = openings(folder)
+    if len(entries) < 2:
+        return None
+    models = ", ".join(
+        f"candidate {entry.model.candidate} ({day_and_time(entry)})" for entry in entries
+    )
+    return (
+        f"The test images were opened {len(entries)} times, for different models of this study: "
+        f"{models}; the scores of later ones are no longer unbiased, nor is the best of them."
+    )
+
+
+def day_and_time(entry: Opening) -> str:
+    """When an opening was, for people: `2026-11-24 07:30 UTC`."""
+    return f"{entry.opened[:16].replace('T', ' ')} UTC"

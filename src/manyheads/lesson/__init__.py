@@ -1,0 +1,1 @@
+"""One lesson's stages and claims."""

@@ -1,0 +1,175 @@
+"""The claim that dropout works as an ensemble of networks, checked on one candidate's heads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from manyheads.core.settings import whole
+from manyheads.errors import RunError, SettingError
+from manyheads.findings.claim_record import EnsembleClaim, write_ensemble
+from manyheads.findings.claim_words import ensemble_sentences
+from manyheads.findings.ensembles import ensemble_evidence
+from manyheads.findings.mc_dropout import MASKS, Part
+from manyheads.findings.reading import read_images
+from manyheads.heads.bank import EpochEnd, Fold, engine_named
+from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.subnetworks import random_masks
+from manyheads.run.opened_study import ClaimListener, Ground, reopened
+from manyheads.stats.paired import Margins
+from manyheads.stats.variances import Layout
+from manyheads.study.select import Outcome
+from manyheads.study.space import counted
+from manyheads.study.store import Store
+from manyheads.study.trial_heads import train_again
+
+_MARGINS = Margins()
+
+
+def ensemble_claim(
+    run: str | Path,
+    *,
+    candidate: int | None = None,
+    margins: Margins = _MARGINS,
+    data: str | Path | None = None,
+    listener: ClaimListener | None = None,
+    stop: threading.Event | None = None,
+) -> EnsembleClaim:
+    """Ask subnetworks, averages of them and ensembles of seeds, and record what they are worth.
+
+    All seeds of the selected candidate, or of `candidate`, train again to their chosen epochs, held
+    to what was recorded. With folds, heads of the first repeat answer for the images that validated
+    them. Raises what `reopened` does; `SettingError` for a candidate without an inner layer or
+    dropout; `RunError` if heads come out different; `Interrupted` when `stop` is set: then nothing
+    is recorded.
+    """
+    with reopened(run, data, listener, stop) as ground:
+        number = _qualified(ground, candidate)
+        seeds = _outcomes(ground, number)
+        outcomes = [each for seed in seeds for each in seed]
+        images = len(ground.validated.labels)
+        cost = ground.cost([(number, each.epoch) for each in outcomes])
+        question = (
+            f"candidate {number}, {ground.name(number)}: {MASKS} random subnetworks of each of "
+            f"{counted(len(outcomes), 'head')}"
+        )
+        ground.listener.asked(images, f"dropout as an ensemble, {question}", cost)
+        folds = ground.folds()
+        parameters = _parameters(ground, outcomes, folds)
+        claim = _claim(ground, number, seeds, folds, parameters, margins)
+        ground.check_stop()
+        write_ensemble(ground.folder, claim)
+    return claim
+
+
+def _qualified(ground: Ground, candidate: int | None) -> int:
+    """The candidate that is asked for; raises `SettingError` if it has no subnetworks."""
+    ranking = [entry.candidate for entry in ground.result.ranking]
+    number = ranking[0]
+    if candidate is not None:
+        number = whole("candidate", candidate, 1, len(ground.result.grid))
+    if number not in ranking:
+        raise RunError(
+            f"a candidate that trained to its end in {ground.folder.path}",
+            f"candidate {number}, which was pruned or diverged",
+            "choose one that has a rank in results.csv",
+        )
+    if _has_subnetworks(ground.result.hyperparameters(number)):
+        return number
+    others = [each for each in ranking if _has_subnetworks(ground.result.hyperparameters(each))]
+    remedy = "begin a study with an inner layer and a droprate above 0, in another --out"
+    if others:
+        remedy = f"choose such as --candidate {others[0]} ({ground.name(others[0])})"
+    raise SettingError(
+        "a candidate with an inner layer and a droprate above 0, whose units dropout hides",
+        f"candidate {number} ({ground.name(number)})", remedy,
+    )  # fmt: skip
+
+
+def _has_subnetworks(setting: Hyperparameters) -> bool:
+    return setting.size_inner > 0 and setting.droprate > 0
+
+
+def _outcomes(ground: Ground, candidate: int) -> list[list[Outcome]]:
+    """Of each seed that has finished, its trials in the first repeat of the folds, in order."""
+    folds = ground.settings.folds or 1
+    found: dict[int, list[Outcome]] = {}
+    with Store(ground.folder.store) as store:
+        for record in store.trials("done", candidate=candidate):
+            if record.trial.fold < folds:
+                curve = store.curve(record.trial.number)
+                outcome = Outcome(record.trial, record.epoch, curve)
+                found.setdefault(record.trial.seed, []).append(outcome)
+    seeds = [each for _, each in sorted(found.items()) if len(each) == folds]
+    if not seeds:
+        raise RunError(
+            f"a seed of candidate {candidate} that trained in every fold", "none",
+            "choose another candidate",
+        )  # fmt: skip
+    return seeds
+
+
+def _parameters(
+    ground: Ground, outcomes: Sequence[Outcome], folds: Sequence[Fold]
+) -> dict[int, Parameters]:
+    """The parameters of each trial, by its number."""
+    settings, total, done = ground.settings, sum(each.epoch for each in outcomes), 0
+    found: dict[int, Parameters] = {}
+    engine = engine_named(settings.engine)
+    for event in train_again(settings, outcomes, folds, engine, ground.stop):
+        if isinstance(event, EpochEnd):
+            done += 1
+            ground.listener.retraining(done, total)
+        elif event.parameters is not None:
+            found[outcomes[event.head].trial.number] = event.parameters
+    ground.check_stop()
+    return found
+
+
+def _claim(
+    ground: Ground,
+    candidate: int,
+    seeds: Sequence[Sequence[Outcome]],
+    folds: Sequence[Fold],
+    parameters: dict[int, Parameters],
+    margins: Margins,
+) -> EnsembleClaim:
+    settings, validated = ground.settings, ground.validated
+    setting = ground.result.hyperparameters(candidate)
+    order = read_images(ground.folder.store, settings)
+    with Store(ground.folder.store) as store:
+        places = [np.searchsorted(order, each.images) for each in store.divisions()]
+
+    def part(outcome: Outcome) -> Part:
+        trial = outcome.trial
+        units, rate = setting.size_inner, setting.droprate
+        keep = random_masks(trial.seed, trial.fold, MASKS, units, rate)
+        fold = folds[trial.fold]
+        own = parameters[trial.number]
+        return Part(own, keep, places[trial.fold], fold.matrix, fold.validation)
+
+    layout = Layout.of(validated.units, validated.fold_of[:1], validated.folds)
+    networks = [[part(outcome) for outcome in seed] for seed in seeds]
+    evidence = ensemble_evidence(
+        networks, validated.labels, len(validated.classes), layout, setting.droprate, margins,
+        ground.stop,
+    )  # fmt: skip
+    images, by_loss = len(validated.labels), settings.select == "best_loss"
+    rule = "log loss" if by_loss else "accuracy" if settings.select == "best_accuracy" else None
+    return EnsembleClaim(
+        candidate=candidate,
+        name=ground.name(candidate),
+        droprate=setting.droprate,
+        size_inner=setting.size_inner,
+        seeds=len(seeds),
+        folds=settings.folds,
+        masks=MASKS,
+        images=images,
+        margins=margins,
+        sentences=ensemble_sentences(evidence, margins, images, len(seeds), rule),
+        **vars(evidence),
+    )

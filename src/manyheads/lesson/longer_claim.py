@@ -1,0 +1,168 @@
+"""The claim that dropout needs longer training, checked by training until heads have turned."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from manyheads.core.settings import whole
+from manyheads.errors import RunError, SettingError
+from manyheads.findings.claim_record import LongerClaim, write_longer
+from manyheads.findings.claim_words import longer_sentences
+from manyheads.findings.training_length import Place, Turn, epoch_contrasts, longer_of
+from manyheads.findings.wording import Names
+from manyheads.heads.bank import EpochEnd, Metrics, engine_named
+from manyheads.run.opened_study import ClaimListener, Ground, reopened
+from manyheads.stats.comparisons import MAX_ALL_PAIRS
+from manyheads.study.folder import RunFolder
+from manyheads.study.space import Trial, counted
+from manyheads.study.study_settings import MAX_EPOCHS, StudySettings, read_study
+from manyheads.study.trial_heads import head_settings
+
+_TIMES = 10  # as many epochs as the study
+_LEAST_PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class Until:
+    """How long heads train: to epoch `limit`, or `patience` epochs without a lower log loss."""
+
+    limit: int
+    patience: int
+
+
+def until(run: str | Path, epochs: object = None, patience: object = None) -> Until:
+    """How long heads of the study in `run` train, unless `epochs` and `patience` say otherwise.
+
+    Raises `SettingError` for numbers out of their range, and for a study whose learning rates
+    follow a schedule.
+    """
+    settings, _ = read_study(RunFolder(run).document())
+    _require_constant(settings)
+    usual = min(_TIMES * settings.epochs, MAX_EPOCHS)
+    limit = usual if epochs is None else whole("epochs", epochs, 2, MAX_EPOCHS)
+    wait = min(max(_LEAST_PATIENCE, settings.epochs), limit - 1)
+    waited = wait if patience is None else whole("patience", patience, 1, MAX_EPOCHS)
+    if waited >= limit:
+        raise SettingError(
+            f"patience below the {limit:,} epochs that heads train at most", f"{waited:,}",
+            "give more epochs or less patience: so no head could turn",
+        )  # fmt: skip
+    return Until(limit, waited)
+
+
+def _require_constant(settings: StudySettings) -> None:
+    for setting in settings.grid:
+        schedule = setting.learning_rate_schedule
+        if schedule != "constant":
+            raise SettingError(
+                "constant learning rates, for training on to be the same training",
+                f"the schedule {schedule}, which ends at epoch {settings.epochs}",
+                "begin a study with learning_rate_schedule constant, in another --out",
+            )
+
+
+def longer_claim(
+    run: str | Path,
+    *,
+    epochs: int | None = None,
+    patience: int | None = None,
+    data: str | Path | None = None,
+    listener: ClaimListener | None = None,
+    stop: threading.Event | None = None,
+) -> LongerClaim:
+    """Train all candidates, of many the best 20, until they have turned; record who needs longer.
+
+    The same seeds and folds train anew, each head to `epochs` (default: 10 times the study's) at
+    most, and no longer than `patience` epochs (default: the study's, at least 10) after its lowest
+    log loss. Raises what `until` and `reopened` do; `RunError` if every head diverges;
+    `Interrupted` when `stop` is set: then nothing is recorded.
+    """
+    bounds = until(run, epochs, patience)
+    with reopened(run, data, listener, stop) as ground:
+        chosen = sorted(entry.candidate for entry in ground.result.ranking[:MAX_ALL_PAIRS])
+        trials = [each for each in ground.settings.trials() if each.candidate in set(chosen)]
+        cost = ground.cost([(each.candidate, bounds.limit) for each in trials], most=True)
+        question = (
+            f"longer training of {counted(len(chosen), 'candidate')}: to epoch {bounds.limit:,} at "
+            f"most, ending after {bounds.patience:,} without a lower log loss"
+        )
+        ground.listener.asked(len(ground.validated.labels), question, cost)
+        curves, failed = _train(ground, trials, bounds)
+        turns = {place: Turn.of(curve, bounds.patience) for place, curve in curves.items()}
+        claim = _claim(ground, bounds, chosen, curves, turns, failed)
+        write_longer(ground.folder, claim, turns)
+    return claim
+
+
+def _train(
+    ground: Ground, trials: Sequence[Trial], bounds: Until
+) -> tuple[dict[Place, list[Metrics]], list[Place]]:
+    """The curves of the heads that did not diverge, and which did."""
+    settings = ground.settings
+    heads = [
+        replace(head_settings(settings, trial), epochs=bounds.limit, patience=bounds.patience)
+        for trial in trials
+    ]
+    folds, engine = ground.folds(), engine_named(settings.engine)
+    total, done = len(heads) * bounds.limit, 0
+    curves: dict[Place, list[Metrics]] = {}
+    failed: list[Place] = []
+    for event in engine.train(heads, folds, rule="best_loss", stop=ground.stop):
+        trial = trials[event.head]
+        place = trial.candidate, trial.seed, trial.fold
+        curve = curves.setdefault(place, [])
+        if isinstance(event, EpochEnd):
+            curve.append(event.metrics)
+            done += 1
+        else:
+            done += bounds.limit - len(curve)
+            if event.status == "failed":
+                failed.append(place)
+                del curves[place]
+        ground.listener.retraining(done, total)
+    ground.check_stop()
+    return curves, failed
+
+
+def _claim(
+    ground: Ground,
+    bounds: Until,
+    chosen: Sequence[int],
+    curves: dict[Place, list[Metrics]],
+    turns: dict[Place, Turn],
+    failed: Sequence[Place],
+) -> LongerClaim:
+    settings, validated = ground.settings, ground.validated
+    folds = settings.folds or 1
+    found = [
+        longer_of(
+            candidate, ground.name(candidate), curves, turns,
+            sum(place[0] == candidate for place in failed), folds,
+        )
+        for candidate in chosen
+    ]  # fmt: skip
+    candidates = tuple(each for each in found if each is not None)
+    if not candidates:
+        raise RunError(
+            "at least one candidate that trains to its end", "every one diverged",
+            "begin a study with a lower learning_rate",
+        )  # fmt: skip
+    contrasts = epoch_contrasts(turns, candidates, folds)
+    images = len(validated.labels)
+    sentences = longer_sentences(
+        candidates, contrasts, Names(validated),
+        limit=bounds.limit, images=images, seeds=settings.seeds, folds=folds,
+    )  # fmt: skip
+    return LongerClaim(
+        limit=bounds.limit,
+        patience=bounds.patience,
+        seeds=settings.seeds,
+        folds=settings.folds,
+        images=images,
+        candidates=candidates,
+        contrasts=contrasts,
+        sentences=sentences,
+    )

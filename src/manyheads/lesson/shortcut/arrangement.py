@@ -1,0 +1,96 @@
+"""Which images train, which carry the mark, and which are asked about."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyheads.data.columns import Rows
+from manyheads.data.dataset import Dataset
+from manyheads.data.name_rules import class_name
+from manyheads.data.planting import held_out, planted
+from manyheads.errors import DataError
+from manyheads.lesson.shortcut.shortcut_settings import Arm, ShortcutSettings
+from manyheads.stats.shortcut_effects import Question
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Images of `dataset` by what they are for; all ascending.
+
+    `train` are those of every arm, `clean` those that no arm trains on; the mark lies on `in_class`
+    of the training images, or on those `everywhere`; `validation` is asked about without it, and
+    `into`, some of it, with it.
+    """
+
+    dataset: Dataset
+    target: int
+    train: Rows
+    clean: Rows
+    in_class: Rows
+    everywhere: Rows
+    validation: Rows
+    into: Rows
+
+    def planted(self, arm: Arm) -> Rows:
+        """The training images that carry the mark in an arm."""
+        return {"none": self.train[:0], "class": self.in_class, "all": self.everywhere}[arm.planted]
+
+    @property
+    def question(self) -> Question:
+        """What the heads are asked."""
+        labels, units = self.dataset.labels, self.dataset.units
+        return Question(
+            labels[self.validation], units[self.validation], self.target, units[self.into]
+        )
+
+
+def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
+    """The arrangement of a data set; test images have no part in it.
+
+    Raises `DataError` if it cannot be trained on, or has no class of such a name.
+    """
+    dataset.require_trainable()
+    target = _number_of(dataset, settings.target, "--class")
+    others = [_number_of(dataset, name, "--into") for name in settings.into]
+    validation = dataset.rows("validation")
+    if target in others:
+        raise DataError(
+            "other classes to plant the mark on", repr(settings.target), "leave it out of --into"
+        )
+    if not others:
+        validated = np.unique(dataset.labels[validation]).tolist()
+        others = [label for label in validated if label != target]
+    into = validation[np.isin(dataset.labels[validation], others)]
+    for label, images in ((target, validation), (others[0], into)):
+        if not (dataset.labels[images] == label).any():
+            raise DataError(
+                f"validation images of {dataset.classes[label]!r}", "none",
+                "choose another class, or add images",
+            )  # fmt: skip
+    clean = held_out(dataset, dataset.rows("train"), settings.clean)
+    train = np.setdiff1d(dataset.rows("train"), clean)
+    everywhere = planted(dataset, train, settings.share)
+    in_class = everywhere[dataset.labels[everywhere] == target]
+    if not len(in_class):
+        raise DataError(
+            f"a share that marks an image of {settings.target!r}",
+            f"{settings.share:g} of {int((dataset.labels[train] == target).sum()):,} images",
+            "give a greater share",
+        )
+    return Arrangement(dataset, target, train, clean, in_class, everywhere, validation, into)
+
+
+def _number_of(dataset: Dataset, name: str, option: str) -> int:
+    name = name if name in dataset.classes else class_name(name)
+    if name not in dataset.classes:
+        parts = [part.strip() for part in name.split(",")]
+        together = option == "--into" and set(parts) <= set(dataset.classes)
+        remedy = f"separate them by spaces: {option} {shlex.join(parts)}"
+        raise DataError(
+            f"{option} to be one of {', '.join(dataset.classes)}", repr(name),
+            remedy if together else "choose one of these",
+        )  # fmt: skip
+    return dataset.classes.index(name)

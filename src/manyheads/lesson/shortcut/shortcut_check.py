@@ -1,0 +1,173 @@
+"""A check for shortcuts, from images to its record: what the command line calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from manyheads.backbones.weights import Weights, resolve
+from manyheads.core.destinations import folder_for
+from manyheads.core.places import make_folder, write_text
+from manyheads.core.settings import plain
+from manyheads.findings.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
+from manyheads.findings.shortcut_words import sentences
+from manyheads.heads.bank import prepare_engine
+from manyheads.lesson.shortcut.arrangement import Arrangement
+from manyheads.lesson.shortcut.condition_folds import folds_of, gathered
+from manyheads.lesson.shortcut.picture import draw_planted
+from manyheads.lesson.shortcut.shortcut_extraction import Extraction
+from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan, plan_shortcut
+from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
+from manyheads.lesson.shortcut.shortcut_training import Training
+from manyheads.report.figures import prepare_figures
+from manyheads.run.pipeline import versions
+from manyheads.stats.shortcut_effects import MEASURES, Answers, judge
+from manyheads.study.folder import RunFolder
+from manyheads.study.space import HYPERPARAMETERS, setting_words
+from manyheads.study.table_writing import write_table
+
+_NOUNS = {"file": "picture"}
+_DIFFERENCE = ("", "_low", "_high", "_p", "_p_holm", "_p_equivalent", "_outcome")
+COLUMNS = (
+    "arm", "candidate", *HYPERPARAMETERS, "measure", "images", "seeds", "value", "std",
+    *(f"gap{ending}" for ending in _DIFFERENCE),
+    "change_from", *(f"change{ending}" for ending in _DIFFERENCE), "margin",
+)  # fmt: skip
+
+
+class ShortcutListener:
+    """Hears how a check goes; every method does nothing here."""
+
+    def planned_shortcut(self, plan: ShortcutPlan, /) -> None:
+        """The check is about to begin."""
+
+    def downloading(self, done: int, total: int, /) -> None:
+        """`done` of `total` bytes of the backbone's weights are fetched."""
+
+    def extracting(self, done: int, total: int, /) -> None:
+        """`done` of `total` backbone passes are made."""
+
+    def training_epochs(self, done: int, total: int, /) -> None:
+        """`done` of `total` epochs of heads are trained."""
+
+    def note(self, text: str, /) -> None:
+        """Something that a person should know."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A finished check: what it found, and how many passes it made now."""
+
+    record: ShortcutRecord
+    verdict: tuple[str, ...]
+    files: ShortcutFiles
+    passes: int
+
+
+def run_shortcut(
+    settings: ShortcutSettings,
+    out: str | Path,
+    *,
+    listener: ShortcutListener | None = None,
+    stop: threading.Event | None = None,
+) -> Checked:
+    """Plant the mark, train every arm, and write record, table and picture to `out`/claims.
+
+    The user's images are read and never written. The same settings give the same record. Raises
+    what `plan_shortcut` raises, and `Interrupted` when `stop` is set; passes are kept.
+    """
+    listener = listener or ShortcutListener()
+    folder_for(ShortcutFiles.of(Path(out)).record.parent)
+    plan, files = plan_shortcut(settings, stop=stop), ShortcutFiles.of(Path(out))
+    listener.planned_shortcut(plan)
+    make_folder(files.record.parent)
+    prepare_engine(settings.study.engine)
+    prepare_figures()
+    weights = plan.weights
+    if weights is None:
+        spec = settings.study.spec
+        listener.note(f"Fetching the weights of {spec.name}, once …")
+        weights = resolve(spec, None, listener.downloading, stop)
+    extraction = Extraction(plan, weights, listener.extracting, listener.note, stop)
+    arrangement = extraction.arrangement
+    draw_planted(files.picture, settings, arrangement)
+    listener.note(f"Marked images: {files.picture}")
+    features = extraction.rest()
+    learnt = gathered(features)
+    training = Training(
+        settings, arrangement, learnt, listener.training_epochs, listener.note, stop
+    )
+    training.arms(folds_of(settings, arrangement, features, learnt))
+    if settings.clean:
+        training.last_layers()
+    record = _record(settings, arrangement, weights, training.answers)
+    verdict = sentences(record)
+    with RunFolder(out).held():
+        write_text(files.record, record.to_json(verdict))
+        write_table(files.table, COLUMNS, table_rows(record))
+    return Checked(record, verdict, files, extraction.passes)
+
+
+def _record(
+    settings: ShortcutSettings,
+    arrangement: Arrangement,
+    weights: Weights,
+    answers: dict[str, list[Answers]],
+) -> ShortcutRecord:
+    study, dataset, question = settings.study, arrangement.dataset, arrangement.question
+    classes = sorted(set(dataset.labels[arrangement.into].tolist()))
+    return ShortcutRecord(
+        target=settings.target,
+        mark=settings.mark.words(),
+        noun=_NOUNS.get(settings.mark.form, settings.mark.form),
+        share=settings.share,
+        into=tuple(dataset.classes[label] for label in classes),
+        images=Counts(
+            train=len(arrangement.train),
+            marked=len(arrangement.in_class),
+            clean=len(arrangement.clean),
+            validation=len(arrangement.validation),
+            of_class=int((question.labels == question.target).sum()),
+            asked=len(arrangement.into),
+        ),
+        arms=settings.arm_words,
+        candidates=tuple(setting_words(each, study.grid.varying) for each in study.grid),
+        hyperparameters=tuple(asdict(each) for each in study.grid),
+        margin=settings.margin,
+        entries=judge(question, answers, settings.margin),
+        about={
+            "settings": plain(settings),
+            "content": dataset.content,
+            "weights": weights.digest,
+            "weights_source": weights.source,
+            "versions": versions(),
+        },
+    )
+
+
+def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
+    """The rows of shortcut.csv, arm by arm; what there is not is None."""
+    ordered = sorted(
+        record.entries,
+        key=lambda e: (list(record.arms).index(e.arm), e.candidate, MEASURES.index(e.measure)),
+    )
+    for entry in ordered:
+        setting = record.hyperparameters[entry.candidate - 1]
+        gap, change = (
+            [None] * len(_DIFFERENCE) if each is None else [
+                each.difference, _end(each.low), _end(each.high), each.p, each.p_holm,
+                each.p_equivalent, each.outcome,
+            ]
+            for each in (entry.gap, entry.change)
+        )  # fmt: skip
+        yield (
+            entry.arm, entry.candidate, *(setting[name] for name in HYPERPARAMETERS),
+            entry.measure, entry.images, entry.seeds, entry.value, entry.deviation,
+            *gap, entry.change_from, *change, record.margin,
+        )  # fmt: skip
+
+
+def _end(value: float) -> float | None:
+    return None if abs(value) == float("inf") else value

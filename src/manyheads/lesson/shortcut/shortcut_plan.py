@@ -1,0 +1,114 @@
+"""What a check for shortcuts will take, known before anything is fetched or computed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import partial
+
+from manyheads.backbones.compiled import check_precision
+from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.data.dataset import open_dataset
+from manyheads.features.cache import FeatureCache
+from manyheads.heads.fold import PLAIN
+from manyheads.lesson.shortcut.arrangement import Arrangement, arranged
+from manyheads.lesson.shortcut.mark_variants import Wanted, missing_passes, recipe, wanted_versions
+from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings, last_layer_of
+from manyheads.run.estimate import estimate_extraction, estimate_training
+from manyheads.run.plan import USUAL_WIDTH, training_memory
+from manyheads.study.feature_variants import version_bytes
+from manyheads.study.work import epoch_cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortcutPlan:
+    """What a check will take: `missing` passes of each version in `wanted`, and the heads.
+
+    `weights` is None as long as ImageNet's have not been fetched; then all passes are missing.
+    `features` is how many an image has, as far as that is known. `heads` are those trained on
+    images, `last_layers` those on the output of such heads.
+    """
+
+    settings: ShortcutSettings
+    arrangement: Arrangement
+    weights: Weights | None
+    wanted: list[Wanted]
+    missing: list[int]
+    features: int
+    heads: int
+    last_layers: int
+
+    @property
+    def products(self) -> float:
+        """Training images × inner units, summed over the epochs of all heads."""
+        study, images = self.settings.study, len(self.arrangement.train)
+        settings = [arm.setting(each) for arm in self.settings.arms for each in study.grid]
+        costs = (each.epochs * epoch_cost(each) for each in settings)
+        anew = [last_layer_of(each) for each in study.grid] if self.settings.clean else []
+        few = sum(each.epochs * epoch_cost(each) for each in anew) * len(self.arrangement.clean)
+        return study.seeds * (images * sum(costs) + few)
+
+    @property
+    def seconds(self) -> tuple[float, float, bool]:
+        """Of the passes and of the training, and whether this machine has shown such rates."""
+        extraction, known = estimate_extraction(self.settings.study, sum(self.missing))
+        training, shown = estimate_training(self.settings.study, self.products)
+        return extraction, training, known and shown
+
+    @property
+    def cache(self) -> int:
+        """About how many bytes the cache grows by."""
+        return sum(
+            count * version_bytes(self.settings.study, each.key.version, self.features)
+            for each, count in zip(self.wanted, self.missing, strict=True)
+        )
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes are resident while heads train: all that they learn from is."""
+        study = self.settings.study
+        classes = len(self.arrangement.dataset.classes)
+        pooled = sum(len(each.images) for each in self.wanted if each.key.version == PLAIN)
+        others = sum(
+            len(each.images) * version_bytes(study, each.key.version, self.features)
+            for each in self.wanted
+            if each.key.version != PLAIN
+        )
+        return training_memory(study, pooled, self.features, classes) + others
+
+
+def plan_shortcut(
+    settings: ShortcutSettings, *, stop: threading.Event | None = None
+) -> ShortcutPlan:
+    """What `run_shortcut` would do; fetches nothing, and computes only the images' digests.
+
+    Raises `DataError` for a data set in which nothing can be planted so, and what `plan_study`
+    raises for the backbone.
+    """
+    study = settings.study
+    spec = study.spec
+    spec.check_size(study.image.size)
+    if settings.hide_patches:
+        spec.check_grid()
+    check_precision(study.precision, study.runtime)
+    dataset = open_dataset(study.data, split=study.split, table=study.table, stop=stop)
+    arrangement = arranged(settings, dataset)
+    given = study.weights
+    weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
+    wanted = wanted_versions(settings, arrangement)
+    recipe_for = None if weights is None else partial(recipe, settings, spec, weights)
+    features = 0
+    if recipe_for is not None:
+        with FeatureCache(recipe_for(wanted[0])) as cache:
+            features = cache.width
+    heads = len(study.grid) * study.seeds
+    return ShortcutPlan(
+        settings=settings,
+        arrangement=arrangement,
+        weights=weights,
+        wanted=wanted,
+        missing=list(missing_passes(arrangement, wanted, recipe_for)),
+        features=features or USUAL_WIDTH,
+        heads=heads * len(settings.arms),
+        last_layers=heads if settings.clean else 0,
+    )

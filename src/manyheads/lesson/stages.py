@@ -1,0 +1,117 @@
+"""The whole lesson in stages, each a study of its own that takes over the former's winner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from manyheads.core.settings import store, whole
+from manyheads.errors import RunError, SettingError
+from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
+from manyheads.run.pipeline import Finished, PlanListener, run_study
+from manyheads.run.plan import RunOptions
+from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings
+
+
+@dataclass(frozen=True)
+class LessonSettings:
+    """The values that the stages try, and how many epochs each head trains.
+
+    The lesson's own: a learning rate for a head without an inner layer, then the size of the
+    inner layer, then the dropout rate. Raises `SettingError`, for any stage, before the first.
+    """
+
+    learning_rate: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1)
+    size_inner: tuple[int, ...] = (0, 10, 100, 1000)
+    droprate: tuple[float, ...] = (0.0, 0.2, 0.5, 0.8)
+    epochs: int = 10
+    droprate_epochs: int = 30
+
+    def __post_init__(self) -> None:
+        rates = Grid(self.learning_rate, (0,), (0.0,))
+        sizes = Grid(rates.learning_rate[:1], self.size_inner, (0.0,))
+        droprates = Grid(rates.learning_rate[:1], (1,), self.droprate)
+        if not any(sizes.size_inner):
+            raise SettingError(
+                "a size_inner above 0 for the dropout stage",
+                "only heads without an inner layer",
+                "list a size such as 100",
+            )
+        store(
+            self,
+            learning_rate=rates.learning_rate,
+            size_inner=sizes.size_inner,
+            droprate=droprates.droprate,
+            epochs=whole("epochs", self.epochs, 1, MAX_EPOCHS),
+            droprate_epochs=whole("droprate_epochs", self.droprate_epochs, 1, MAX_EPOCHS),
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the lesson: what it varies, and the setting that it takes to the next."""
+
+    name: str
+    finished: Finished
+    winner: Hyperparameters
+    rule: str
+
+
+ListenerOf = Callable[[str, StudySettings], PlanListener]
+
+
+def run_lesson(
+    base: StudySettings,
+    lesson: LessonSettings,
+    out: str | Path,
+    *,
+    options: RunOptions | None = None,
+    listener_of: ListenerOf = lambda _name, _settings: PlanListener(),
+    stop: threading.Event | None = None,
+) -> Iterator[Stage]:
+    """Run the stages, yielding each as it is finished; their run folders lie below `out`.
+
+    Each stage passes on its winner by the study's selection rule, on validation images. The
+    dropout stage needs units to hide, so it takes the best size that has an inner layer. `base`
+    gives everything but the grid and the epochs. Raises what `run_study` raises.
+    """
+
+    def stage(name: str, grid: Grid, epochs: int, rule: str, needs_inner: bool = False) -> Stage:
+        settings = replace(
+            base, grid=replace(grid, epochs=(epochs,), batch_size=base.grid.batch_size)
+        )
+        finished = run_study(
+            settings, Path(out) / name, options=options,
+            listener=listener_of(name, settings), stop=stop,
+        )  # fmt: skip
+        ranking = [finished.result.hyperparameters(r.candidate) for r in finished.result.ranking]
+        eligible = [setting for setting in ranking if setting.size_inner or not needs_inner]
+        if not eligible:
+            raise RunError(
+                "at least one head with an inner layer that trains",
+                "every one diverged",
+                "list a lower learning_rate, with another --out",
+            )
+        return Stage(name, finished, eligible[0], rule)
+
+    passed = "the winner goes on"
+    first = stage(
+        "1-learning-rate", Grid(lesson.learning_rate, (0,), (0.0,)), lesson.epochs, passed
+    )
+    yield first
+    rate = (first.winner.learning_rate,)
+    inner = "the best with an inner layer goes on: dropout needs units to hide"
+    second = stage(
+        "2-size-inner", Grid(rate, lesson.size_inner, (0.0,)), lesson.epochs, inner, True
+    )
+    yield second
+    size = (second.winner.size_inner,)
+    yield stage(
+        "3-droprate",
+        Grid(rate, size, lesson.droprate),
+        lesson.droprate_epochs,
+        "the lesson's answer",
+    )

@@ -1,0 +1,1 @@
+"""Whole networks in files: written, opened, predicting, exported, imported."""

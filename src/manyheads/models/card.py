@@ -1,0 +1,153 @@
+"""The side file of a model: everything that using it right takes, beside the model itself.
+
+`best.keras` has `best.keras.json`. It names the classes in the order of the logits, the preparation
+of pixels and the preprocessing that the network expects, and the digest of the model file that it
+belongs to, so that nobody can apply the wrong ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from manyheads.core.places import write_text
+from manyheads.core.settings import ImageSettings, choice, plain
+from manyheads.data.label_names import whole_numbers
+from manyheads.errors import ModelError, SettingError
+from manyheads.modelfiles.damage import damage
+
+FORMAT = 1
+_BLOCK = 1 << 24
+_LONGEST = 1 << 26  # bytes; a million classes have some 2²⁴
+_WORDS = ("backbone", "weights", "weights_source", "preprocessing", "data")
+PREPROCESSED, PIXELS = "preprocessed", "pixels"
+LOGITS, PROBABILITIES = "logits", "probabilities"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """How to use a model file.
+
+    The network takes RGB images `[n, size, size, 3]`: float32 as `preprocessing` returns them, or,
+    if its `input` is "pixels", uint8 as they are; where the `backbone` is none, it takes features
+    `[n, features]` that were computed elsewhere, as `weights_source` says. Its `output` `[n,
+    classes]` is logits or probabilities. `selected` says which trial and epoch it is, and its
+    validation scores; of a study with folds, whose model trained on all images, that it was
+    `validated` on none, and the means of the folds' heads as `folds_mean_val_accuracy` and so on.
+    """
+
+    classes: tuple[str, ...]
+    backbone: str
+    weights: str
+    weights_source: str
+    image: ImageSettings
+    preprocessing: str
+    data: str
+    selected: dict[str, float | int | str] = field(default_factory=dict)
+    input: str = PREPROCESSED
+    output: str = LOGITS
+
+    def __post_init__(self) -> None:
+        choice("input", self.input, (PREPROCESSED, PIXELS))
+        choice("output", self.output, (LOGITS, PROBABILITIES))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network is what studies write: preprocessed images in, logits out."""
+        return (self.input, self.output) == (PREPROCESSED, LOGITS)
+
+
+def card_path(model: Path) -> Path:
+    """Where the side file of `model`, a file or a folder, lies."""
+    return model.with_name(f"{model.name}.json")
+
+
+def write_card(model: Path, card: ModelCard) -> None:
+    """Write the side file of the finished `model`."""
+    document = {"format": FORMAT, "file_sha256": file_digest(model), **plain(card)}
+    if whole_numbers(card.classes):  # a reader could take their names for the outputs' numbers
+        document["outputs"] = {str(place): name for place, name in enumerate(card.classes)}
+    write_text(card_path(model), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_card(model: Path) -> ModelCard:
+    """The side file of `model`; raises `ModelError` if it is missing or another model's."""
+    path = card_path(model)
+    expected = f"the side file {path}, which says how to use {model.name}"
+    together = "keep the two files together, as `manyheads export` writes them"
+    try:
+        document = _document(path)
+        version, owner = document.pop("format"), document.pop("file_sha256")
+        document.pop("outputs", None)  # for readers; it says what `classes` say
+        if version != FORMAT:
+            remedy = "open it with the version of manyheads that wrote it, or a newer one"
+            raise ModelError(f"a side file of format {FORMAT} at {path}", f"{version}", remedy)
+        card = _card(document)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(expected, reason, together) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SettingError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise ModelError(expected, " ".join(reason.split()), together) from error
+    if owner != _digest_of(model):
+        if found := damage(model):
+            raise ModelError(
+                f"{model} whole, as it was written", found,
+                "copy it again from where it was whole, or write it anew: repeat its `sweep` or "
+                "`export`",
+            )  # fmt: skip
+        raise ModelError(
+            f"{path} to describe {model.name}",
+            "the side file of another model, or a model that has changed since", together,
+        )  # fmt: skip
+    return card
+
+
+def _digest_of(model: Path) -> str:
+    try:
+        return file_digest(model)
+    except OSError as error:
+        file, reason = error.filename or model, (error.strerror or str(error)).lower()
+        raise ModelError(f"to read {file}", reason, "check the file and its permissions") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"more than {_LONGEST:,} bytes")
+    return json.loads(content.decode("utf-8"))
+
+
+def _card(document: dict[str, Any]) -> ModelCard:
+    classes = document["classes"]
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("classes that are no list of names")
+    if len(set(classes)) < max(2, len(classes)):
+        raise ValueError("fewer than two classes, or one twice")
+    if not all(isinstance(document[name], str) for name in _WORDS):
+        raise ValueError(f"{', '.join(_WORDS)} that are not all text")
+    image = ImageSettings(**document["image"])
+    return ModelCard(**{**document, "classes": tuple(classes), "image": image})
+
+
+def model_files(model: Path) -> list[Path]:
+    """The files of a model, without its side file: of an .xml also the .bin that has its arrays."""
+    return [model, model.with_suffix(".bin")] if model.suffix == ".xml" else [model]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a model's files, or of a folder's files and their names, in hexadecimal."""
+    total = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+            total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
+        return total.hexdigest()
+    for part in model_files(path):
+        with part.open("rb") as file:
+            while block := file.read(_BLOCK):
+                total.update(block)
+    return total.hexdigest()

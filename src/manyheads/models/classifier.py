@@ -1,0 +1,219 @@
+"""A finished model, ready to classify images: `load(path).predict(images)`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from manyheads.backbones import registry
+from manyheads.core.settings import number
+from manyheads.data.image_inputs import Image, each_of, named, square_of
+from manyheads.errors import BackboneError, ModelError
+from manyheads.heads.head import softmax
+from manyheads.modelfiles.keras_parts import check_parts
+from manyheads.models.card import ModelCard, card_path, read_card
+from manyheads.models.checkpoints import MODEL_SUFFIXES
+from manyheads.models.network import Network, Row
+from manyheads.models.prediction import Prediction, Predictions
+from manyheads.models.prediction_stream import PredictionStream
+from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
+from manyheads.study.folder import RunFolder
+
+if TYPE_CHECKING:
+    from manyheads.models.explain.explainer import Explainer
+    from manyheads.models.explain.explanation import Explanations
+    from manyheads.models.export.exporter import Exported
+
+
+class Classifier:
+    """A whole model with its preparation of images and its class names.
+
+    Made by `load`. It runs on its backbone's cached program where there is one, or else on a
+    program of its own, made at the first prediction and cached. `predict` may be called from
+    several threads, which then take turns.
+    """
+
+    def __init__(self, path: Path, card: ModelCard) -> None:
+        self.path, self.card = path, card
+        self.classes = card.classes
+        self._network: Network | None = None
+        self._turn = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.path}: {self.card.backbone}, {len(self.classes)} classes>"
+
+    def predict(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Predictions:
+        """The class and the probabilities of each image, all at once; see `stream`."""
+        with self._turn:
+            found = self.stream(
+                each_of(images), min_confidence=min_confidence, uncertainty=uncertainty,
+                cache=cache, stop=stop,
+            )  # fmt: skip
+            return Predictions(self.classes, list(found), found.remarks)
+
+    def stream(
+        self,
+        images: Iterable[Image],
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> PredictionStream:
+        """The class and the probabilities of each image, one after the other, in flat memory.
+
+        An image is a path, the bytes of a file, a file that is open in binary mode, an image of
+        Pillow, or pixels, uint8 or uint16 `[rows, columns, 3]` (grey, and opacity, are taken as
+        well); all are prepared alike, as the study's were. What cannot be read is reported in its
+        place. An answer less sure than `min_confidence` is withheld. With
+        `uncertainty`, so many subnetworks of the head say what they think of each (100 are
+        usual). Files whose features are in the `cache` need no pass, and others' are added, if
+        the model runs on its backbone's program. What is said of an image depends on nothing but
+        its content. One stream of a classifier is read at a time, in one thread. Raises
+        `SettingError`, `ModelError` for a head without subnetworks, and `Interrupted` within
+        about a second once `stop` is set.
+        """
+        least = number("min_confidence", min_confidence, 0.0, 1.0)
+        if self._network is None:
+            self._network = Network(self.path, self.card, stop)
+        network = self._network
+        asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
+        answer = partial(self._answer, network, least, asked)
+        return PredictionStream(network, self.card.image, images, answer, cache=cache, stop=stop)
+
+    def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:
+        """An image, given as to `stream`, as the model takes it; raises `ImageError`."""
+        name, source = named(image, 0)
+        return square_of(source, self.card.image, name)
+
+    def explain(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        target: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Explanations:
+        """Where the model looked in each image: two maps over its feature grid (`explain.maps`).
+
+        They are of the class that the model answers with, or of `target`. Each image takes one
+        backbone pass. Raises `SettingError` for a class that the model has not, `BackboneError`
+        if its backbone has no feature grid of two cells or more, and `ModelError` if the parts of
+        the model answer otherwise than `predict`.
+        """
+        return self._explainer.explain(images, target, progress, stop)
+
+    def export(
+        self,
+        format_: str,
+        target: str | Path | None = None,
+        *,
+        with_preprocessing: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Exported:
+        """Write the model for another program, and check that it answers the same there.
+
+        As `export.export_model`, which says what the formats are and what is raised.
+        """
+        from manyheads.models.export.exporter import export_model
+
+        place = None if target is None else Path(target).expanduser()
+        return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from manyheads.models.explain.explainer import Explainer
+
+        return Explainer(self)
+
+    def _answer(
+        self,
+        network: Network,
+        least: float,
+        subnetworks: Subnetworks | None,
+        name: str,
+        content: str,
+        row: Row,
+    ) -> Prediction:
+        return self._said(name, content, row, network.logits(row), least, subnetworks)
+
+    def _said(
+        self,
+        name: str,
+        content: str,
+        row: Row,
+        logits: Float32[np.ndarray, "classes"],
+        least: float,
+        subnetworks: Subnetworks | None,
+    ) -> Prediction:
+        chances = softmax(logits[np.newaxis])[0]
+        best = int(chances.argmax())
+        confidence = float(chances[best])
+        abstained = confidence < least
+        return Prediction(
+            name,
+            None if abstained else self.classes[best],
+            confidence,
+            dict(zip(self.classes, map(float, chances), strict=True)),
+            abstained=abstained,
+            uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
+        )
+
+
+def load(path: str | Path) -> Classifier:
+    """Open a run folder, or a `.keras` or `.h5` file with its side file, for predictions.
+
+    Raises `ModelError` if the model is missing or has parts that could run code of its own, or
+    if its side file is missing or another model's.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        folder = RunFolder(path)
+        if not folder.best.is_file():
+            folder.document()  # says so if this is no run folder at all
+        path = folder.best
+    if not path.is_file():
+        raise ModelError(
+            "a run folder or a model file", f"nothing at {path}",
+            "give the folder of a finished study, or a file from `manyheads export`",
+        )  # fmt: skip
+    if path.suffix not in (*MODEL_SUFFIXES, ".xml"):
+        raise ModelError(
+            f"a model file that ends with {', '.join(MODEL_SUFFIXES)} or .xml", path.name,
+            "give the run folder, or export it as keras",
+        )  # fmt: skip
+    card = read_card(path)
+    try:
+        spec = registry.told(card.backbone, card.preprocessing)
+    except BackboneError as error:
+        raise ModelError(
+            f"{error.expected} in {card_path(path)}", error.found,
+            "export the model again from its run folder",
+        ) from error  # fmt: skip
+    if path.suffix == ".xml" and spec.normalisation is None:
+        raise ModelError(
+            f"a Keras model of {card.backbone}",
+            path.name,
+            "give the run folder, or export it as keras",
+        )
+    if path.suffix != ".xml":
+        check_parts(path)
+    from manyheads.models.feature_classifier import FeatureClassifier
+
+    if card.backbone == registry.NO_BACKBONE.name:
+        return FeatureClassifier(path, card)
+    return Classifier(path, card)

@@ -1,0 +1,134 @@
+"""Images → explanations: one pass an image, and a check that the parts make up the model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.core.threads import check_stop
+from manyheads.data.image_inputs import Named
+from manyheads.data.name_rules import class_name
+from manyheads.errors import BackboneError, ModelError, SettingError
+from manyheads.heads.head import Parameters, forward, softmax
+from manyheads.models.explain.explanation import Explanation, Explanations
+from manyheads.models.explain.grids import Parts, parts_of
+from manyheads.models.explain.image_sources import WORK, Decoded, batches, listed
+from manyheads.models.explain.maps import Grid, activation_map, occlusion_map, pooled
+
+if TYPE_CHECKING:
+    from manyheads.data.image_inputs import Image
+    from manyheads.models.classifier import Classifier
+
+AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
+
+Progress = Callable[[int, int], None]
+Grids = Float32[np.ndarray, "n rows columns features"]
+
+
+class Explainer:
+    """Explains what a `Classifier` says; it keeps the model's parts once they are made."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._parts: Parts | None = None
+
+    def explain(
+        self,
+        images: Image | Iterable[Image],
+        target: str | None = None,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Explanations:
+        """The maps of each image, as `Classifier.explain` says."""
+        sources, wanted = listed(images), self._index(target)
+        entries: dict[int, Explanation] = {}
+        cells = (0, 0)
+        if sources:
+            if self._parts is None:
+                self._parts = parts_of(self._classifier.path, self._classifier.card, stop)
+            program, head = self._parts
+            unreadable: dict[int, str] = {}
+            decoded = batches(sources, self._classifier.card.image, program.batch, unreadable, stop)
+            found = program.run(((part, part.pixels) for part in decoded), stop=stop)
+            for part, grids in found:
+                if not entries:
+                    cells = self._cells(grids)
+                    self._check(part, head, grids, stop)
+                for place, grid in zip(part.places, grids, strict=True):
+                    entries[place] = self._entry(sources[place], head, grid, wanted)
+                if progress is not None:
+                    progress(len(entries) + len(unreadable), len(sources))
+            check_stop(WORK, stop)
+            for place, reason in unreadable.items():
+                entries[place] = self._unread(sources[place], reason)
+        return Explanations(cells, [entries[place] for place in range(len(sources))])
+
+    def _index(self, target: str | None) -> int | None:
+        classes = self._classifier.classes
+        if target is None:
+            return None
+        # A keyboard composes letters that a disk may have decomposed.
+        composed = [class_name(name) for name in classes]
+        if target not in classes and class_name(target) not in composed:
+            raise SettingError(
+                f"one of the model's classes, {', '.join(classes)}", repr(target), "name one"
+            )
+        return classes.index(target) if target in classes else composed.index(class_name(target))
+
+    def _cells(self, grids: Grids) -> tuple[int, int]:
+        rows, columns = grids.shape[1:3]
+        if rows * columns < 2:
+            card = self._classifier.card
+            raise BackboneError(
+                "a feature grid of two cells or more",
+                f"one cell, of {card.backbone} at {card.image.size} pixels",
+                "explain a model of larger images",
+            )
+        return rows, columns
+
+    def _check(
+        self, part: Decoded, head: Parameters, grids: Grids, stop: threading.Event | None
+    ) -> None:
+        """Raise `ModelError` if the parts answer otherwise than the model itself.
+
+        What could be wrong (other weights, another preparation) is wrong for all images, so those
+        of one batch tell.
+        """
+        answers = np.stack([_answer(head, grid) for grid in grids])
+        whole = self._classifier.predict(part.pixels, stop=stop).probabilities
+        apart = float(np.abs(answers - whole).max())
+        if not apart <= AGREE:
+            raise ModelError(
+                f"the probabilities of {self._classifier.path.name} from its feature grids, "
+                f"to {AGREE:g}",
+                f"a difference of {apart:.2g}",
+                "export the model again from its run folder",
+            )
+
+    def _entry(self, image: Named, head: Parameters, grid: Grid, wanted: int | None) -> Explanation:
+        classes, answer = self._classifier.classes, _answer(head, grid)
+        best = int(answer.argmax())
+        target = best if wanted is None else wanted
+        return Explanation(
+            image=image.name,
+            source=image.source,
+            settings=self._classifier.card.image,
+            label=classes[best],
+            confidence=float(answer[best]),
+            target=classes[target],
+            occlusion=occlusion_map(head, grid, target),
+            cam=activation_map(head, grid, target),
+        )
+
+    def _unread(self, image: Named, reason: str) -> Explanation:
+        settings = self._classifier.card.image
+        return Explanation(image=image.name, source=image.source, settings=settings, error=reason)
+
+
+def _answer(head: Parameters, grid: Grid) -> Float32[np.ndarray, "classes"]:
+    # One at a time: the sums of a product depend on its shape, and an image must not on others.
+    return softmax(forward(head, pooled(grid)[np.newaxis]))[0]

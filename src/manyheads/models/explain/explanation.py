@@ -1,0 +1,129 @@
+"""What is known of where a model looked: two maps an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from PIL import Image
+
+from manyheads.core.settings import ImageSettings, choice
+from manyheads.data.image_inputs import Source, natural_size, square_of
+from manyheads.errors import ImageError
+from manyheads.models.explain.maps import METHODS, Map
+from manyheads.models.explain.overlay import ALPHA, overlay, shared_limit
+
+SIDE = 320  # pixels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation:
+    """Where a model looked in one image.
+
+    `label` and `confidence` are its answer; `target` is the class that the maps are of:
+    `occlusion` and `cam`, as `maps` defines them. An image that cannot be read has neither label
+    nor maps; `error` says why.
+    """
+
+    image: str
+    source: Source
+    settings: ImageSettings
+    label: str | None = None
+    confidence: float = float("nan")
+    target: str | None = None
+    occlusion: Map | None = None
+    cam: Map | None = None
+    error: str | None = None
+
+    def map(self, method: str = METHODS[0]) -> Map:
+        """The map of a method, `occlusion` or `cam`; raises `ImageError` if there is none."""
+        choice("method", method, METHODS)
+        found = self.occlusion if method == "occlusion" else self.cam
+        if found is None:
+            raise ImageError(f"to read {self.image}", self.error or "no map", "replace the file")
+        return found
+
+    def picture(self, side: int = SIDE) -> Image.Image:
+        """What the model saw, pulled back to the image's own proportions; the longer side `side`.
+
+        Raises `ImageError` if the image cannot be read any more.
+        """
+        pixels = square_of(self.source, self.settings, self.image)
+        width, height = natural_size(self.source, self.settings, side)
+        scale = side / max(width, height)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+
+    def overlay(
+        self,
+        method: str = METHODS[0],
+        side: int = SIDE,
+        *,
+        limit: float | None = None,
+        alpha: float = ALPHA,
+    ) -> Image.Image:
+        """The picture under a map; the last colour is `limit` and more, 0 and less the first.
+
+        Without a limit, it is this map's own greatest value, rounded up: give the same one to
+        compare images. Raises what `picture` raises, and `SettingError` for another method or an
+        `alpha` outside [0, 1].
+        """
+        found = self.map(method)
+        limit = shared_limit([found]) if limit is None else limit
+        return overlay(self.picture(side), found, limit, alpha)
+
+
+class Explanations(Sequence[Explanation]):
+    """Explanations in the order of the images."""
+
+    def __init__(self, grid: tuple[int, int], entries: Sequence[Explanation]) -> None:
+        self.grid = grid
+        self._entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index):
+        return self._entries[index]
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The answer for each image, None where it cannot be read."""
+        return [entry.label for entry in self]
+
+    @property
+    def occlusion(self) -> Float32[np.ndarray, "images rows columns"]:
+        """All maps of the occlusion; not-a-number where an image cannot be read."""
+        return self._stacked("occlusion")
+
+    @property
+    def cam(self) -> Float32[np.ndarray, "images rows columns"]:
+        """All class-activation maps; not-a-number where an image cannot be read."""
+        return self._stacked("cam")
+
+    @property
+    def readable(self) -> list[Explanation]:
+        """Those of the images that can be read."""
+        return [entry for entry in self if entry.error is None]
+
+    def limit(self, method: str = METHODS[0]) -> float:
+        """A limit for the colours of all overlays of a method, `overlay.shared_limit`."""
+        return shared_limit(entry.map(method) for entry in self.readable)
+
+    def _stacked(self, method: str) -> Float32[np.ndarray, "images rows columns"]:
+        found = np.full((len(self), *self.grid), np.nan, np.float32)
+        for place, entry in enumerate(self):
+            if entry.error is None:
+                found[place] = entry.map(method)
+        return found
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{e.image}: unreadable, {e.error}" if e.error else f"{e.image}: {e.target}"
+            for e in self[:5]
+        ]
+        more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
+        rows, columns = self.grid
+        return "\n".join([f"<{len(self)} explanations, {rows}×{columns} cells>", *shown, *more])

@@ -1,0 +1,1 @@
+"""A model in another format, checked before it has a name."""

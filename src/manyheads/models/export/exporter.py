@@ -1,0 +1,200 @@
+"""The best model of a study as files that other programs open."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from manyheads.backbones.weights import Weights
+from manyheads.core import keras_process
+from manyheads.core.destinations import folder_for, require_room
+from manyheads.core.settings import plain
+from manyheads.errors import Interrupted, ModelError, RunError, SettingError
+from manyheads.models.card import (
+    PIXELS,
+    PROBABILITIES,
+    ModelCard,
+    card_path,
+    model_files,
+    read_card,
+)
+from manyheads.models.classifier import Classifier, load
+from manyheads.models.drafts import drafts, put
+from manyheads.models.export.formats import Format, format_named
+from manyheads.models.export.same_answers import Check, check_answers, images_of, rows_of
+from manyheads.models.feature_classifier import FeatureClassifier
+from manyheads.models.templates import write_model
+from manyheads.study.folder import RunFolder
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.training import BestHead
+
+_CONVERT = "manyheads.models.keras_models:convert"
+
+
+def write_models(
+    settings: StudySettings,
+    weights: Weights,
+    classes: Sequence[str],
+    folder: RunFolder,
+    wanted: Sequence[tuple[BestHead, Path]],
+    write: Callable[..., None] = write_model,
+    stop: threading.Event | None = None,
+) -> list[Path]:
+    """Write whole networks for the heads in `wanted`, each with its side file; returns the new.
+
+    A file that is already there and is the same model is left alone; each appears whole or not at
+    all. The caller holds the run folder. Raises `Interrupted` when `stop` is set.
+    """
+    spec = settings.spec
+    cards = {target: _card(settings, weights, classes, best) for best, target in wanted}
+    todo = [(best, target) for best, target in wanted if not _is(target, cards[target])]
+    if not todo:
+        return []
+    with drafts(folder.path / ".drafts") as scratch:
+        unfinished = [scratch / str(n) / target.name for n, (_, target) in enumerate(todo)]
+        for draft, (best, _) in zip(unfinished, todo, strict=True):
+            draft.parent.mkdir()
+            head = (best.parameters, settings.grid[best.candidate - 1])
+            write(spec, weights, settings.image.size, head, draft, stop)
+            if stop is not None and stop.is_set():
+                raise Interrupted("writing the model", "repeat the same command to resume")
+        for draft, (_, target) in zip(unfinished, todo, strict=True):
+            put(draft.parent, target, cards[target])
+    return [target for _, target in todo]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in another format: its `files` (or folder) and side file, and how it was checked."""
+
+    format: str
+    files: tuple[Path, ...]
+    card: ModelCard
+    check: Check
+
+
+def export_model(
+    source: RunFolder | Path,
+    format_: str,
+    target: Path | None = None,
+    stop: threading.Event | None = None,
+    *,
+    with_preprocessing: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write the best model of a run folder, or one in a file, in another format, and check it.
+
+    The formats are those of `formats.FORMATS`. Without `target`, a file or, for saved_model, a
+    folder, it lies in the run folder as `export/best…`, or in the folder of the file. The check is
+    in the format's own runtime. `with_preprocessing` puts that and a softmax inside: uint8 RGB in,
+    probabilities out. `note` hears what is being done.
+
+    Raises `ModelError` if the export does not answer as the study's model does, to 1e-4 in each
+    probability, and `MissingExtraError` if the format takes what is not installed; then what
+    stood there before is left as it was.
+    """
+    kind = format_named(format_)
+    folder = source if isinstance(source, RunFolder) else RunFolder(source.parent)
+    best = _best_of(source) if isinstance(source, RunFolder) else source
+    if best.suffix == ".xml" and kind.name != "openvino":
+        raise SettingError(
+            "the format openvino, the only one for a backbone that Keras does not build", format_,
+            "give --format openvino, or run the study on a .keras file",
+        )  # fmt: skip
+    target = target or kind.target(folder.path / "export")
+    kind.check_target(target)
+    folder_for(target.parent, "--to")
+    if target.absolute() == best.absolute():
+        raise SettingError("another file than the model itself", str(target), "choose another name")
+    kind.require_installed()
+    if best.is_file():
+        require_room(target.parent, best.stat().st_size * 9 // 10, "--to")
+    model = load(best)
+    card = model.card
+    if with_preprocessing and (isinstance(model, FeatureClassifier) or not card.is_plain):
+        has = "one of features" if card.is_plain else "one that has it inside"
+        raise SettingError(
+            "a model of preprocessed images, to put the preprocessing inside", has,
+            "leave out --with-preprocessing",
+        )  # fmt: skip
+    if with_preprocessing:
+        card = replace(card, input=PIXELS, output=PROBABILITIES)
+    with drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
+        finished = scratch / "finished"
+        finished.mkdir()
+        note(f"converting to {kind.name}")
+        _convert(kind, model, finished / target.name, card, stop)
+        if isinstance(model, FeatureClassifier):
+            images = rows_of(folder, model.features, stop)
+        else:
+            images = images_of(folder, card.image, stop)
+        note(f"checking with {kind.opens} on {len(images.names)} {images.source}")
+        expected = model.predict(images.given, stop=stop).probabilities
+        check = check_answers(kind, finished / target.name, card, images, expected, scratch, stop)
+        names = [entry.name for entry in finished.iterdir()]
+        written = sorted(names, key=lambda name: (name != target.name, name))
+        put(finished, target, card)
+    files = (*map(target.with_name, written), card_path(target))
+    return Exported(kind.name, files, card, check)
+
+
+def _best_of(folder: RunFolder) -> Path:
+    if not folder.best.is_file():
+        folder.document()  # says so if this is no run folder at all
+        raise RunError(
+            f"a finished study in {folder.path}", "no best.keras", "repeat its sweep to finish it"
+        )
+    return folder.best
+
+
+def _convert(
+    kind: Format, model: Classifier, draft: Path, card: ModelCard, stop: threading.Event | None
+) -> None:
+    best = model.path
+    if best.suffix == draft.suffix and card == model.card:
+        for file in model_files(best):
+            shutil.copyfile(file, draft.with_suffix(file.suffix))
+        return
+    arguments = {
+        "file": str(best),
+        "format_": kind.name,
+        "target": str(draft),
+        "about": {
+            "classes": json.dumps(card.classes, ensure_ascii=False),
+            "card": json.dumps(plain(card), ensure_ascii=False),
+        },
+        "backbone": None if card == model.card else card.backbone,
+        "preprocessing": card.preprocessing,
+    }
+    what = "converting the model"
+    keras_process.call(_CONVERT, arguments, backend=kind.backend, what=what, stop=stop)
+
+
+def _card(
+    settings: StudySettings, weights: Weights, classes: Sequence[str], best: BestHead
+) -> ModelCard:
+    spec = settings.spec
+    return ModelCard(
+        classes=tuple(classes),
+        backbone=spec.name,
+        weights=weights.digest,
+        weights_source=weights.source,
+        image=settings.image,
+        preprocessing=spec.preprocessing,
+        data=Path(settings.data).name,
+        selected=best.about,
+    )
+
+
+def _is(target: Path, card: ModelCard) -> bool:
+    if not target.is_file() or not card_path(target).is_file():
+        return False
+    try:
+        return read_card(target) == card
+    except ModelError:
+        return False

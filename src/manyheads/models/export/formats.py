@@ -1,0 +1,90 @@
+"""The formats that a model is exported in: what opens them, and what writing them takes."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads.core.settings import choice
+from manyheads.errors import MissingExtraError, SettingError
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: how its files' names end ("": it is a folder), and what opens them.
+
+    `backend` is the Keras backend that writes it; `packages` are what that and the runtime need
+    beyond the base installation.
+    """
+
+    name: str
+    suffix: str
+    opens: str
+    backend: str = "openvino"
+    packages: tuple[str, ...] = ()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a model of this format is a folder of files."""
+        return not self.suffix
+
+    def target(self, folder: Path) -> Path:
+        """The usual place of a model of this format, in `folder`."""
+        return folder / (f"best_{self.name}" if self.is_folder else f"best{self.suffix}")
+
+    def check_target(self, target: Path) -> None:
+        """Raise `SettingError` unless `target` is named like this format, and free to be written.
+
+        A folder that is not an earlier export is the user's own.
+        """
+        if self.is_folder:
+            ours = (target / _MARK).is_file()
+            if target.is_file() or (target.is_dir() and not ours and any(target.iterdir())):
+                raise SettingError(
+                    f"a new folder, or an earlier {self.name} export, at {target}",
+                    "a file" if target.is_file() else "a folder of other files",
+                    "name another folder with --to",
+                )
+        elif target.suffix != self.suffix:
+            raise SettingError(
+                f"a file name that ends with {self.suffix}", str(target),
+                f"name it {target.stem}{self.suffix}",
+            )  # fmt: skip
+        elif target.is_dir():
+            raise SettingError(f"a file at {target}", "a folder", "name another file with --to")
+
+    def require_installed(self) -> None:
+        """Raise `MissingExtraError` if a package that this format needs is not installed."""
+        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        if missing:
+            raise MissingExtraError(
+                f"{', '.join(missing)}, which the format {self.name} needs", "none installed",
+                "run: pip install 'manyheads[export]'",
+            )  # fmt: skip
+
+
+# What TensorFlow leaves to others lies here in a SavedModel.
+EXTRAS = "assets.extra"
+CARD, LABELS = "card.json", "labels.txt"
+_MARK = f"{EXTRAS}/{CARD}"
+
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("keras", ".keras", "Keras"),
+        Format("h5", ".h5", "Keras"),
+        Format("openvino", ".xml", "OpenVINO"),
+        Format(
+            "onnx", ".onnx", "ONNX Runtime", "tensorflow",
+            ("tensorflow", "tf2onnx", "onnx", "onnxruntime"),
+        ),
+        Format("litert", ".tflite", "LiteRT", "tensorflow", ("tensorflow", "ai_edge_litert")),
+        Format("saved_model", "", "TensorFlow", "tensorflow", ("tensorflow",)),
+    )
+}  # fmt: skip
+
+
+def format_named(name: str) -> Format:
+    """The format called `name`; raises `SettingError` with all names if there is none."""
+    return FORMATS[choice("format", name, tuple(FORMATS))]

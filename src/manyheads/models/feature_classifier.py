@@ -1,0 +1,112 @@
+"""A head alone, ready to classify features that were computed elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from manyheads.core.settings import number
+from manyheads.data.feature_array import is_array, read_matrix
+from manyheads.errors import DataError, Interrupted, ModelError
+from manyheads.heads.head import forward
+from manyheads.models.classifier import Classifier, Prediction, Predictions
+from manyheads.models.subnetwork_answers import subnetworks_of
+from manyheads.models.templates import read_head
+
+
+class FeatureClassifier(Classifier):
+    """A head with its class names, for features instead of images. Made by `load`."""
+
+    def __repr__(self) -> str:
+        return f"<FeatureClassifier {self.path}: {len(self.classes)} classes>"
+
+    @property
+    def features(self) -> int:
+        """How many features a row has."""
+        return read_head(self.path).features
+
+    def predict(
+        self,
+        images: Any,
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Predictions:
+        """The class and the probabilities of each row of features `[rows, features]`.
+
+        Rows are named "row 0" and so on; of the rest, see `Classifier.stream`. There is no pass
+        and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
+        """
+        del cache
+        least = number("min_confidence", min_confidence, 0.0, 1.0)
+        head = read_head(self.path)
+        if len(head.bias) != len(self.classes):
+            raise ModelError(
+                f"{len(self.classes)} logits from {self.path.name}", str(len(head.bias)),
+                "keep the model and its side file together",
+            )  # fmt: skip
+        asked = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
+        entries = []
+        for place, row in enumerate(_matrix(images, head.features)):
+            if stop is not None and stop.is_set():
+                raise Interrupted("the predictions", "repeat the same command")
+            content = hashlib.sha256(row.tobytes()).hexdigest()
+            # Alone: the sums of a product depend on its shape, and a row must not on others.
+            logits = forward(head, row[np.newaxis])[0]
+            entries.append(self._said(f"row {place}", content, row, logits, least, asked))
+        return Predictions(self.classes, entries)
+
+    @staticmethod
+    def read(files: Sequence[str]) -> Float[np.ndarray, "rows features"]:
+        """The features in the only one of `files`, an array (.npy); raises `DataError`."""
+        if not is_array(files):
+            raise DataError(
+                "one array of features (.npy), for this model takes no images",
+                " ".join(files)[:120],
+                "save the features of the images with np.save",
+            )  # fmt: skip
+        return read_matrix(Path(files[0]), files)
+
+
+class RowStream(Iterator[Prediction]):
+    """Predictions of rows by their `names`, with the interface of a `PredictionStream`."""
+
+    passes = from_cache = 0
+    remarks: tuple[str, ...] = ()
+
+    def __init__(self, predictions: Predictions, names: Iterable[str]) -> None:
+        self._said = {each.image: each for each in predictions}
+        self._names = iter(names)
+
+    def __next__(self) -> Prediction:
+        return self._said[next(self._names)]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _matrix(given: Any, features: int) -> Float[np.ndarray, "rows features"]:
+    expected = f"features [rows, {features}], computed as those of the study were"
+    remedy = "this model takes no images: give their features, a row for each"
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows that are not equally long
+        array = np.zeros(0, object)
+    if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
+        raise DataError(expected, f"{array.dtype} {list(array.shape)}", remedy)
+    array = np.atleast_2d(array)
+    if array.shape[-1] != features:
+        raise DataError(expected, str(list(array.shape)), remedy)
+    matrix = array.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(bad):
+        raise DataError("finite features", f"others in row {bad[0]}", "mend that row")
+    return matrix

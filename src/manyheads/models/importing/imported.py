@@ -1,0 +1,227 @@
+"""A model that the lesson's own script has saved, made an ordinary model of manyheads.
+
+Only arrays and plain facts are taken out of the file, in a child process. So nothing in it can
+run, and what Keras 3 cannot open of a file of Keras 2 (`SeparableConv2D`) is no hindrance. Keras
+is asked to open it only for a comparison, in its safe mode, of parts that were looked at before.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manyheads.backbones import registry
+from manyheads.backbones.known import by_numbers
+from manyheads.backbones.weights import cached, resolve
+from manyheads.core.destinations import file_for
+from manyheads.core.places import disk_errors, make_folder
+from manyheads.core.settings import ImageSettings
+from manyheads.errors import ModelError, SettingError, WeightsError
+from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.modelfiles import arrays, keras_files, untrusted
+from manyheads.models.card import ModelCard, card_path, write_card
+from manyheads.models.importing import foreign
+from manyheads.models.importing.import_build import NAME_IT, check_build, check_outputs, prepared
+from manyheads.models.importing.import_check import Check, check_import
+from manyheads.models.templates import write_model
+
+_TAKE = "manyheads.models.importing.foreign:take_head"
+_DEFAULT = "xception"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was found in a file, and the model that was made of it.
+
+    `output` is what the head gives in the file: logits, softmax, or of the second of two classes
+    log-odds or sigmoid. `told` says whether the file describes its layers, or holds arrays alone;
+    `folded` that layers with no activation between them became one; `inside` that it prepares
+    images by layers of its own; `imagenet` that the backbone's weights are the ones in the cache,
+    so that features computed before serve this model too.
+    """
+
+    source: Path
+    model: Path
+    card: ModelCard
+    size_inner: int
+    droprate: float
+    output: str
+    told: bool
+    folded: bool
+    inside: bool
+    imagenet: bool
+    check: Check | None
+
+
+def import_model(
+    file: str | Path,
+    target: str | Path,
+    *,
+    classes: Sequence[str],
+    backbone: str | None = None,
+    image_size: int | None = None,
+    interpolation: str = "nearest",
+    exif: bool = False,
+    depth: int | None = None,
+    preprocessing: str | None = None,
+    check: Sequence[Path] | None = (),
+    note: Callable[[str], None] = lambda _text: None,
+    stop: threading.Event | None = None,
+) -> Imported:
+    """Write the model in `file` (.keras or .h5, of Keras 2 or 3) as the `target` (.keras).
+
+    `classes` are the names in the order of the outputs. `backbone` and `image_size` (pixels) are
+    taken from the file where it tells them. `interpolation`, `exif` and `depth` are how images were
+    prepared; the defaults are those of the lesson's loader. `preprocessing`, as `normalisation`
+    names it, is what was done to pixels, by layers in the file or else as `keras.applications` does
+    for the backbone. The model is compared with what Keras makes of the file: on the images in
+    `check`, on generated ones (empty), or not at all (None).
+    `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
+    with a head of one or two dense layers, or from which the model differs, `WeightsError` if its
+    arrays are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`
+    when `stop` is set. A model that was at `target` stays until the new one is whole and compared.
+    """
+    path, target = Path(file).expanduser(), Path(target).expanduser()
+    _check_files(path, target)
+    names = _names(classes)
+    note(f"reading {path.name}")
+    told, parameters = _taken(path, stop)
+    spec = registry.get(backbone or _recognised(path, told))
+    image = ImageSettings(
+        size=_size(path, told["size"], image_size), interpolation=interpolation, exif=exif,
+        depth=depth,
+    )  # fmt: skip
+    spec.check_size(image.size)
+    check_outputs(path, len(parameters.bias), names)
+    check_build(path, spec, told, parameters.features, image.size, stop)
+    words, inside = prepared(path, spec, told, preprocessing)
+    hyperparameters = Hyperparameters(
+        size_inner=len(parameters.inner_bias), droprate=told["droprate"]
+    )
+    weights = resolve(spec, path, stop=stop)
+    kept = cached(spec)
+    imagenet = kept is not None and kept.digest == weights.digest
+    card = ModelCard(
+        classes=names,
+        backbone=spec.name,
+        weights=weights.digest,
+        weights_source=weights.source,
+        image=image,
+        preprocessing=spec.preprocessing if words == spec.mode else words,
+        data=path.name,
+    )
+    with _draft(target) as draft:
+        note(f"writing {target.name}")
+        try:
+            write_model(spec, weights, image.size, (parameters, hyperparameters), draft, stop)
+        except ValueError as error:  # the template's dense layers have other shapes
+            raise WeightsError(f"a head for {spec.name} in {path}", str(error), NAME_IT) from error
+        write_card(draft, card)
+        checked = None
+        if check is not None and told["told"]:
+            note(f"comparing with what Keras makes of {path.name}")
+            checked = check_import(path, draft, card, (told["output"], inside), check, stop)
+        # No side file ever stands beside another model.
+        with disk_errors(target):
+            card_path(target).unlink(missing_ok=True)
+            draft.replace(target)
+    write_card(target, card)
+    return Imported(
+        source=path,
+        model=target,
+        card=card,
+        size_inner=hyperparameters.size_inner,
+        droprate=hyperparameters.droprate,
+        output=told["output"],
+        told=told["told"],
+        folded=told["folded"],
+        inside=inside,
+        imagenet=imagenet,
+        check=checked,
+    )
+
+
+def _check_files(path: Path, target: Path) -> None:
+    if not path.is_file():
+        raise ModelError("a model file", f"no file at {path}", "check the path")
+    if problem := keras_files.problem(path):
+        raise foreign.refusal(path, problem)
+    if path.suffix.lower() == ".safetensors":
+        raise foreign.refusal(path, "arrays without names")
+    if target.suffix != ".keras":
+        raise SettingError(
+            "a file name that ends with .keras", str(target), f"name it {target.stem}.keras"
+        )
+    file_for(target, "--to")
+    if target.exists() and target.samefile(path):
+        raise SettingError("another file than the model itself", str(target), "choose another name")
+
+
+def _names(classes: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(str(name).strip() for name in classes)
+    if len(names) < 2 or len(set(names)) < len(names) or not all(names):
+        raise SettingError(
+            "two or more class names, all different",
+            ", ".join(map(repr, names))[:120] or "none",
+            "give one name for each class",
+        )
+    return names
+
+
+def _taken(path: Path, stop: threading.Event | None) -> tuple[dict[str, Any], Parameters]:
+    """What the file tells, and its head."""
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
+        target = Path(folder) / "head.safetensors"
+        arguments = {"file": str(path), "target": str(target)}
+        told = untrusted.call(_TAKE, arguments, lambda found: foreign.refusal(path, found), stop)
+        return told, Parameters(*arrays.load(target))
+
+
+def _recognised(path: Path, told: dict[str, Any]) -> str:
+    """The backbone by the numbers in it, or as the nested layer is named.
+
+    `mobilenetv2_1.00_224` → mobilenet_v2. Raises `ModelError` for a network that is unknown.
+    """
+    found = by_numbers(told["numbers"])
+    letters = _letters(told["backbone"] or "")
+    named = [known for known in registry.names() if letters.startswith(_letters(known))]
+    if not found and not named and told["told"]:
+        raise ModelError(
+            f"a backbone of keras.applications in {path}",
+            f"a network of {told['numbers']:,} numbers, which is none of them",
+            "name it with --backbone if it is one; a network of one's own is a backbone of "
+            "`manyheads sweep`",
+        )
+    return found or max(named, key=len, default=_DEFAULT)
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _size(path: Path, told: int | None, given: int | None) -> int:
+    if told is None and given is None:
+        raise SettingError(
+            f"the image size, which {path} does not tell", "none", "give it: --image-size 150"
+        )
+    if told is not None and given is not None and told != given:
+        raise SettingError(
+            f"the image size {told} of {path}", str(given), "leave the image size out"
+        )
+    return told or given or 0
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A name for an unfinished model, in a folder beside `target` that is gone afterwards."""
+    folder = make_folder(target.parent)
+    with disk_errors(folder):
+        scratch = tempfile.TemporaryDirectory(prefix=".import-", dir=folder)
+    with scratch as name:
+        yield Path(name) / target.name

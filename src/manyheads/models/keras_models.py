@@ -1,0 +1,159 @@
+"""Whole networks in Keras, backbone and head; the file functions are called in a child process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.backbones import keras_builds, registry
+from manyheads.backbones.exported import batch_size
+from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.core.places import disk_errors
+from manyheads.errors import ModelError
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.modelfiles.keras_parts import check_file
+from manyheads.models import pixel_layers
+from manyheads.models.export import converters
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(
+    keras: Any,
+    spec: BackboneSpec,
+    weights: list[Any] | None,
+    size: int,
+    classes: int,
+    hyperparameters: Hyperparameters,
+) -> keras.Model:
+    """The lesson's model, compiled: preprocessed `[n, size, size, 3]` → logits `[n, classes]`.
+
+    The frozen backbone is one nested layer, named like the backbone. Without `weights` it keeps
+    Keras's random ones.
+    """
+    # ConvNeXt normalises what it has pooled, so its pooling has to stay inside.
+    inside = not spec.pools_plainly
+    base = keras_builds.network(spec, size, CHANNELS_LAST, pooling="avg" if inside else None)
+    if weights is not None:
+        base.set_weights(weights)
+    base.trainable = False
+    inputs = keras.Input((size, size, 3))
+    vectors = base(inputs, training=False)
+    if len(vectors.shape) == 4:
+        vectors = keras.layers.GlobalAveragePooling2D(data_format=CHANNELS_LAST)(vectors)
+    return with_head(keras, inputs, vectors, classes, hyperparameters)
+
+
+def with_head(
+    keras: Any, inputs: Any, vectors: Any, classes: int, hyperparameters: Hyperparameters
+) -> keras.Model:
+    """A head on the features `vectors` of `inputs`, compiled as the lesson's model is."""
+    hidden = vectors
+    if hyperparameters.size_inner:
+        hidden = keras.layers.Dense(hyperparameters.size_inner, activation="relu")(hidden)
+        hidden = keras.layers.Dropout(hyperparameters.droprate)(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(classes)(hidden))
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=hyperparameters.learning_rate),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    # Without its variables, a saved optimiser makes Keras warn when it opens the file.
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def blank(
+    backbone: str,
+    weights: str,
+    digest: str,
+    size: int,
+    size_inner: int,
+    classes: int,
+    target: str,
+) -> dict[str, Any]:
+    """Write a whole network of this shape; answers with the names of its `dense` layers."""
+    import keras
+
+    spec = registry.get(backbone)
+    arrays = keras_builds.stored(Path(weights), digest)
+    model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
+    with disk_errors(Path(target)):
+        converters.save(model, Path(target))
+    return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}
+
+
+def convert(
+    file: str,
+    format_: str,
+    target: str,
+    about: dict[str, str],
+    backbone: str | None = None,
+    preprocessing: str = "",
+) -> dict[str, Any]:
+    """Write the model in `file` as `target` in another format, with `about` in its metadata.
+
+    With a `backbone` its `preprocessing` goes inside, and a softmax: pixels in, probabilities out.
+    Raises `ModelError` if the format's converter cannot do it.
+    """
+    model = open_model(file)
+    if backbone is not None:
+        model = pixel_layers.with_pixels(registry.told(backbone, preprocessing), model)
+    with disk_errors(Path(target)):
+        converters.write(model, format_, Path(target), about)
+    return {}
+
+
+def to_program(
+    file: str, backbone: str, preprocessing: str, size: int, target: str, plain: bool = True
+) -> dict[str, Any]:
+    """Write `file`, behind its preprocessing, as OpenVINO's `target` (.xml): `uint8` NHWC in.
+
+    One that is not `plain` has its preprocessing inside, and a softmax, which is left out. Raises
+    `ModelError` if it does not take images of `size` pixels.
+    """
+    spec = registry.told(backbone, preprocessing)
+    model = open_model(file)
+    if model.input_shape != (None, size, size, 3):
+        raise ModelError(
+            f"a model of RGB images of {size} pixels in {file}",
+            f"one of inputs {list(model.input_shape)}",
+            "keep the model and its side file together",
+        )
+    if plain:
+        keras_builds.write_program(spec, model, CHANNELS_LAST, Path(target))
+    else:
+        _write_pixel_program(file, model, batch_size(size), target)
+    return {"features": int(model.output_shape[-1])}
+
+
+def _write_pixel_program(file: str, model: Any, batch: int, target: str) -> None:
+    import keras
+
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Softmax) or model.input.dtype != "uint8":
+        raise ModelError(
+            f"a model of uint8 images that ends with a softmax in {file}",
+            f"one of {model.input.dtype} that ends with {type(last).__name__}",
+            "keep the model and its side file together",
+        )
+    logits = keras.Model(model.input, last.input)
+    signature = [keras.InputSpec(dtype="uint8", shape=(batch, *model.input_shape[1:]))]
+    logits.export(target, format="openvino", verbose=False, input_signature=signature)
+
+
+def open_model(file: str) -> Any:
+    """The Keras model in `file`; raises `ModelError` if it is none, or could run its own code."""
+    import keras
+
+    check_file(Path(file))
+    try:
+        return keras.saving.load_model(file, compile=True, safe_mode=True)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise ModelError(
+            f"a model that Keras can open in {file}",
+            reason[:200],
+            "export it again from its run folder",
+        ) from error

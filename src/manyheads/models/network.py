@@ -1,0 +1,95 @@
+"""A model as what predictions need of it: a program for pixels, and a head for its features."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from manyheads.backbones import exported, registry
+from manyheads.backbones.compiled import Key
+from manyheads.backbones.single_images import SparingBackbone
+from manyheads.backbones.weights import Weights
+from manyheads.errors import ModelError
+from manyheads.features.cache import FeatureRecipe
+from manyheads.features.extraction import recipe_of
+from manyheads.heads.head import Parameters, forward
+from manyheads.models.card import ModelCard, file_digest
+from manyheads.models.templates import read_head
+
+_TO_PROGRAM = "manyheads.models.keras_models:to_program"
+_FROM_OPENVINO = "manyheads.models.openvino_models:to_program"
+
+Pixels = UInt8[np.ndarray, "size size 3"]
+Row = Float32[np.ndarray, "numbers"]
+
+
+class Network:
+    """A model's program and, if that yields features, the head to put on them.
+
+    Where the backbone's own program is in the cache, rows are features, as extraction computes
+    them, and `recipe` is what they are kept under. Otherwise the model has a program of its own,
+    rows are logits, and `recipe` and `head` are None. Programs load when the first image needs a
+    pass. For one thread at a time. Raises `ModelError` if file and side file do not fit.
+    """
+
+    def __init__(self, path: Path, card: ModelCard, stop: threading.Event | None = None) -> None:
+        self._path, self._card = path, card
+        self.head: Parameters | None = None
+        self.recipe: FeatureRecipe | None = None
+        self._backbone: SparingBackbone | None = None
+        spec = registry.told(card.backbone, card.preprocessing)
+        # The side file holds the model's digest, so this is its backbone, bit for bit.
+        known = exported.existing(spec, card.weights, card.image.size)
+        if known is not None and path.suffix == ".keras" and card.is_plain:
+            self.head = read_head(path)
+            self._program = known
+            weights = Weights(path, card.weights, card.weights_source)
+            self.recipe = recipe_of(spec, weights, card.image)
+            logits = len(self.head.bias)
+        else:
+            self._program = self._own_program(stop)
+            logits = self._program.features
+        self.batch = self._program.batch_for(card.image.size)
+        if logits != len(card.classes):
+            raise ModelError(
+                f"{len(card.classes)} logits from {path.name}", str(logits),
+                "keep the model and its side file together",
+            )  # fmt: skip
+
+    def rows(
+        self,
+        batches: Iterable[tuple[Key, UInt8[np.ndarray, "n size size 3"]]],
+        images: int,
+        stop: threading.Event | None,
+    ) -> Iterator[tuple[Key, Float32[np.ndarray, "n numbers"]]]:
+        """A row for each image of the batches; `images`, if known, are how many come in all."""
+        waiting = iter(batches)
+        first = next(waiting, None)
+        if first is None:
+            return
+        if self._backbone is None:
+            self._backbone = SparingBackbone(self._program, self._card.image.size, images)
+        yield from self._backbone.run(chain([first], waiting), stop=stop)
+
+    def logits(self, row: Row) -> Float32[np.ndarray, "classes"]:
+        """The logits of one image."""
+        # Alone: the sums of a product depend on its shape, and an image must not on others.
+        return row if self.head is None else forward(self.head, row[np.newaxis])[0]
+
+    def _own_program(self, stop: threading.Event | None) -> exported.Program:
+        card = self._card
+        known: dict[str, Any] = {"size": card.image.size, "preprocessing": card.preprocessing}
+        recipe = {"model": file_digest(self._path), "backbone": card.backbone, **known}
+        arguments = {"file": str(self._path), **known}
+        if self._path.suffix == ".xml":
+            return exported.made(recipe, _FROM_OPENVINO, arguments, stop)
+        arguments["backbone"] = card.backbone
+        if not card.is_plain:
+            recipe["plain"] = arguments["plain"] = False
+        return exported.made(recipe, _TO_PROGRAM, arguments, stop)

@@ -1,0 +1,224 @@
+"""Images → predictions in their order: decoding, cache and inference overlap, in flat memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import length_hint
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from manyheads.core.machine import cores
+from manyheads.core.settings import ImageSettings
+from manyheads.data.image_inputs import Image, Source, named, square_of
+from manyheads.data.images import read_image_file
+from manyheads.data.remarks import Remarks
+from manyheads.errors import ImageError, ImageLimitError, Interrupted
+from manyheads.models.known_features import KnownFeatures
+from manyheads.models.network import Network, Pixels, Row
+from manyheads.models.prediction import Prediction
+
+_MOST = 256  # answers that may wait for those of images before them
+
+Batch = tuple[list["_Asked"], UInt8[np.ndarray, "n size size 3"]]
+
+
+@dataclass
+class _Asked:
+    """An image on its way to its answer: `found` is a row of numbers, or why there is none.
+
+    `data` are the bytes of a file, or the pixels as the model takes them of what was in memory;
+    `content` is their SHA-256. Features of files are kept.
+    """
+
+    name: str
+    content: str = ""
+    data: bytes | Pixels | None = None
+    found: Row | str | None = None
+
+    @property
+    def kept(self) -> bool:
+        return isinstance(self.data, bytes)
+
+
+class PredictionStream(Iterator[Prediction]):
+    """Predictions as they come, in the order of the images; made by `Classifier.stream`.
+
+    `passes` counts the images that went through the network until now, `from_cache` those whose
+    features were known. However many images there are, some hundred are held at a time. `remarks`
+    are lines on what was worth saying of the files that were read until now.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: ImageSettings,
+        images: Iterable[Image],
+        answer: Callable[[str, str, Row], Prediction],
+        *,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.passes = self.from_cache = 0
+        self._network, self._settings, self._answer = network, settings, answer
+        self._images, self._count, self._stop = images, length_hint(images), stop
+        self._recipe = network.recipe if cache else None
+        self._line: deque[_Asked] = deque()
+        self._ready, self._over = 0, False
+        self._remarks = Remarks()
+        self._predictions = self._predicted()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is worth saying of the files that were decoded until now, a line each."""
+        return self._remarks.lines(self._settings)
+
+    def __next__(self) -> Prediction:
+        return next(self._predictions)
+
+    def close(self) -> None:
+        """End before the last image."""
+        self._predictions.close()
+
+    def _predicted(self) -> Generator[Prediction]:
+        pool, known = ThreadPoolExecutor(cores(), "decode"), KnownFeatures(self._recipe)
+        try:
+            incoming = self._looked_up(pool, known)
+            while not self._over:
+                batches = self._batches(pool, known, incoming)
+                for places, rows in self._network.rows(batches, self._count, self._stop):
+                    self.passes += len(rows)
+                    known.add(
+                        {a.content: row for a, row in zip(places, rows, strict=True) if a.kept}
+                    )
+                    for asked, row in zip(places, rows, strict=True):
+                        self._settle(asked, row)
+                    yield from self._settled()
+                self._check_stop()
+                yield from self._settled()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            known.close()
+
+    def _settled(self) -> Iterator[Prediction]:
+        while self._line and (found := self._line[0].found) is not None:
+            asked = self._line.popleft()
+            self._ready -= 1
+            if isinstance(found, str):
+                yield Prediction(asked.name, None, float("nan"), {}, found)
+            else:
+                yield self._answer(asked.name, asked.content, found)
+
+    def _settle(self, asked: _Asked, found: Row | str) -> None:
+        asked.found, asked.data = found, None
+        self._ready += 1
+
+    def _batches(
+        self, pool: ThreadPoolExecutor, known: KnownFeatures, incoming: Iterator[_Asked]
+    ) -> Iterator[Batch]:
+        """Batches of what needs a pass, for as long as not too many others wait for them."""
+        batch: list[tuple[_Asked, Pixels]] = []
+        for asked, pixels in self._decoded(pool, known, incoming):
+            batch.append((asked, pixels))
+            if len(batch) == self._network.batch:
+                yield _stacked(batch)
+                batch = []
+        if batch and not self._stopped():
+            yield _stacked(batch)
+
+    def _decoded(
+        self, pool: ThreadPoolExecutor, known: KnownFeatures, incoming: Iterator[_Asked]
+    ) -> Iterator[tuple[_Asked, Pixels]]:
+        waiting: deque[tuple[_Asked, Future[Pixels]]] = deque()
+        most = self._network.batch + cores()
+        while self._ready < _MOST and not self._stopped():
+            asked = next(incoming, None)
+            if asked is None:
+                self._over = True
+                break
+            self._line.append(asked)
+            if asked.found is not None:
+                self._ready += 1
+                continue
+            waiting.append((asked, pool.submit(self._pixels, asked.data, asked.name)))
+            if len(waiting) == most:
+                yield from self._tried(known, *waiting.popleft())
+        while waiting and not self._stopped():
+            yield from self._tried(known, *waiting.popleft())
+
+    def _tried(
+        self, known: KnownFeatures, asked: _Asked, work: Future[Pixels]
+    ) -> Iterator[tuple[_Asked, Pixels]]:
+        try:
+            yield asked, work.result()
+        except ImageError as error:
+            # With another limit, or with an extra, it can be read.
+            if asked.kept and not isinstance(error, ImageLimitError):
+                known.add_failure(asked.content, error.found)
+            self._settle(asked, error.found)
+
+    def _pixels(self, data: bytes | Pixels | None, name: str) -> Pixels:
+        if isinstance(data, bytes):
+            return square_of(data, self._settings, name, self._remarks)
+        return np.asarray(data)
+
+    def _looked_up(self, pool: ThreadPoolExecutor, known: KnownFeatures) -> Iterator[_Asked]:
+        """Each image with its content, and with its features if they are known."""
+        for part in self._read(pool):
+            contents = {asked.content: None for asked in part if asked.kept}
+            found = known.find(list(contents))
+            for asked in part:
+                if asked.kept and asked.content in found:
+                    asked.found, asked.data = found[asked.content], None
+                    self.from_cache += not isinstance(asked.found, str)
+                yield asked
+
+    def _read(self, pool: ThreadPoolExecutor) -> Iterator[list[_Asked]]:
+        """The images a batch at a time, read on threads, another batch ahead."""
+        size = self._network.batch
+        waiting: deque[Future[_Asked]] = deque()
+        for index, image in enumerate(self._images):
+            try:
+                name, source = named(image, index)
+            except ImageError as error:
+                waiting.append(_done(_Asked(f"image {index}", found=error.found)))
+            else:
+                waiting.append(pool.submit(self._asked, name, source))
+            if len(waiting) == 2 * size:
+                yield [waiting.popleft().result() for _ in range(size)]
+        yield [work.result() for work in waiting]
+
+    def _asked(self, name: str, source: Source) -> _Asked:
+        """The image with its content; what is in memory becomes what the model takes of it."""
+        try:
+            if isinstance(source, Path):
+                source = read_image_file(source)
+            if isinstance(source, bytes):
+                return _Asked(name, hashlib.sha256(source).hexdigest(), source)
+            pixels = square_of(source, self._settings, name)
+        except ImageError as error:
+            return _Asked(name, found=error.found)
+        return _Asked(name, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
+
+    def _stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
+    def _check_stop(self) -> None:
+        if self._stopped():
+            raise Interrupted("predicting", "repeat the same command")
+
+
+def _done(asked: _Asked) -> Future[_Asked]:
+    future: Future[_Asked] = Future()
+    future.set_result(asked)
+    return future
+
+
+def _stacked(batch: list[tuple[_Asked, Pixels]]) -> Batch:
+    return [asked for asked, _ in batch], np.stack([pixels for _, pixels in batch])

@@ -1,0 +1,259 @@
+"""A report's content from a finished study: its findings, its curves, its images.
+
+Nothing is trained. The data set is opened again for its warnings and for pictures; where it has
+changed or is gone, the report says so in their place.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.core.text import counted
+from manyheads.data.dataset import Dataset
+from manyheads.errors import DataError, ImageError
+from manyheads.findings.study_findings import Findings
+from manyheads.findings.test_log import Opening, day_and_time, openings
+from manyheads.heads.hyperparameters import LESSON, NEUTRAL
+from manyheads.report import bounds, compared, parts
+from manyheads.report.augmented_copies import views_section
+from manyheads.report.claim_sections import claim_sections
+from manyheads.report.content import Missing, ReportContent
+from manyheads.report.data_warnings import data_warnings
+from manyheads.report.figures import candidate_curves
+from manyheads.report.study_answers import Answers
+from manyheads.stats import metrics
+from manyheads.study.image_list import kept_images
+from manyheads.study.reopened import require_same_data, test_images_remedy
+from manyheads.study.select import Spread, rule_words
+from manyheads.study.sources import open_data
+from manyheads.study.space import HYPERPARAMETERS, setting_words
+from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings
+
+_NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
+_NO_TEST = (
+    "The data set has no test images, so no number in this report was measured on any. To have "
+    "some, {remedy}."
+)
+_SCORED = 50  # candidates, the best; their scores are computed from all predictions
+
+
+def report_content(findings: Findings, *, stop: threading.Event | None = None) -> ReportContent:
+    """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
+    run, answers = str(findings.folder.path), Answers(findings)
+    missing, dataset = dict[str, Missing](), None
+    expected = compared.expected(findings)
+    wrong, warnings, views = None, None, None
+    try:
+        dataset = _same_dataset(findings, stop)
+        warnings = tuple(data_warnings(findings, dataset))
+        if findings.settings.features is None:
+            wrong = answers.wrong(dataset)
+        else:
+            missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
+        views = views_section(findings.settings, dataset)
+    except (DataError, ImageError) as error:
+        why = f"The images could not be read again: expected {error.expected}, found {error.found}."
+        gone = Missing(why, f"manyheads report {run} --data FOLDER")
+        missing = {"wrong": gone, "warnings": gone}
+    if not _has_test_images(findings, dataset):
+        missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")
+    return ReportContent(
+        title=Path(findings.settings.data).name,
+        run=run,
+        verdict=(*findings.verdict.sentences, *findings.verdict.notes),
+        candidates=tuple(_candidates(findings)),
+        settings=tuple(_settings(findings.document)),
+        versions=tuple(findings.resolved.versions.items()),
+        weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
+        command=command_of(findings.settings, run),
+        best=tuple(compared.best(findings)),
+        expected=expected,
+        comparisons=compared.comparisons(findings),
+        ends=compared.ends(findings),
+        selection=_selection(findings),
+        calibration=answers.calibration(),
+        classes=answers.classes(),
+        wrong=wrong,
+        test=_test(findings, expected),
+        warnings=warnings,
+        sections=(*filter(None, [views]), *claim_sections(findings.folder)),
+        missing=missing,
+    )
+
+
+def command_of(settings: StudySettings, run: str) -> str:
+    """The command that repeats the study, every setting named that a default does not give."""
+    words = ["manyheads", "sweep", shlex.quote(settings.data)]
+
+    def option(name: str, *values: object) -> None:
+        words.extend([f"--{name.replace('_', '-')}", *(shlex.quote(str(each)) for each in values)])
+
+    for name in HYPERPARAMETERS:
+        values = getattr(settings.grid, name)
+        if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
+            option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
+    usual = StudySettings(data="", grid=settings.grid)
+    option("seeds", settings.seeds)
+    with_images = settings.features is None
+    of_backbone = ("backbone", "preprocessing", "weights") if with_images else ()
+    if settings.features is not None:
+        option("features", *settings.features)
+    for name in (
+        "folds", "repeats", "select", "patience", "prune",
+        *of_backbone, "engine", "runtime", "precision",
+    ):  # fmt: skip
+        if (value := getattr(settings, name)) != getattr(usual, name):
+            option(name, value)
+    if settings.augmentation is not None:
+        option("augment", *settings.augmentation.arguments)
+    if settings.grid_storage != usual.grid_storage:
+        option("grid_storage", settings.grid_storage)
+    if with_images:
+        option("image_size", settings.image.size)
+        option("interpolation", settings.image.interpolation)
+        if settings.image.depth is not None:
+            option("depth", settings.image.depth)
+    words += [] if settings.image.exif else ["--no-exif"]
+    for name, field in (
+        ("validation_share", "validation"), ("test_share", "test"), ("split_seed", "seed"),
+    ):  # fmt: skip
+        if (value := getattr(settings.split, field)) != getattr(usual.split, field):
+            option(name, value)
+    words += map(shlex.quote, settings.table.arguments)
+    option("out", run)
+    return " ".join(words)
+
+
+def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
+    """The candidates with a result, best first; curves of those that are drawn."""
+    result, varying = findings.result, findings.settings.grid.varying
+    with Store(findings.folder.store) as store:
+        for place, entry in enumerate(result.ranking):
+            yield parts.Candidate(
+                name=setting_words(result.hyperparameters(entry.candidate), varying),
+                trials=entry.trials,
+                scores=_scores(findings, entry.candidate) if place < _SCORED else {},
+                curves=_curves(store, entry.candidate) if place < bounds.DRAWN else {},
+                selected=place == 0,
+            )
+
+
+def _scores(findings: Findings, candidate: int) -> dict[str, parts.Spread]:
+    """Mean and deviation over seeds, each seed's answers of the first repeat put together."""
+    said = findings.validated.log_probabilities(candidate)[:, 0]
+    said = said[np.isfinite(said).all(axis=(1, 2))]
+    spreads = {}
+    for name in parts.SCORES if len(said) else ():
+        spread = Spread.of(metrics.METRICS[name](said, findings.validated.labels).tolist())
+        deviation = math.nan if spread.deviation is None else spread.deviation
+        spreads[name] = parts.Spread(spread.mean, deviation)
+    return spreads
+
+
+def _curves(store: Store, candidate: int) -> dict[str, parts.Curve]:
+    curves = {}
+    for name in parts.CURVES:
+        trials = candidate_curves(store, candidate, name)
+        curves[name] = parts.Curve(
+            mean=trials.mean(axis=0), low=trials.min(axis=0), high=trials.max(axis=0)
+        )
+    return curves
+
+
+def _selection(findings: Findings) -> parts.Selection:
+    rule, found = findings.settings.select, findings.nested
+    words = f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}."
+    if found.accuracy is None or found.loss is None:
+        return parts.Selection(
+            words=f"{words} What that flatters by was not measured: {found.reason}."
+        )
+    chosen = ", ".join(
+        f"{findings.validated.names[candidate - 1]} in {count}"
+        for candidate, count in sorted(found.chosen.items(), key=lambda pair: -pair[1])
+    )
+    return parts.Selection(
+        words=f"{words} Chosen anew without each of {sum(found.chosen.values())} folds: {chosen}.",
+        optimism=tuple(
+            parts.Optimism(
+                rule=each.rule,
+                metric=metric,
+                value=flattery.optimism,
+                used=each.rule == rule,
+            )
+            for each in findings.optimism
+            for metric, flattery in (("accuracy", each.accuracy), ("log_loss", each.loss))
+            if flattery is not None
+        ),
+        procedure=tuple(
+            parts.Score(metric=metric, estimate=parts.Interval(each.score, each.low, each.high))
+            for metric, each in (("accuracy", found.accuracy), ("log_loss", found.loss))
+        ),
+    )
+
+
+def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every setting of study.toml but what the report shows elsewhere."""
+    for table in ("study", "grid", "image", "split"):
+        for name, value in document[table].items():
+            shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield name if table in ("study", "grid") else f"{table} {name}", shown
+
+
+def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
+    settings = findings.settings
+    dataset = open_data(settings, stop)
+    require_same_data(dataset, findings.resolved, findings.folder, settings.data)
+    return dataset
+
+
+def _has_test_images(findings: Findings, dataset: Dataset | None) -> bool:
+    """Whether there is something to test on; where nobody can tell, as if there were."""
+    if dataset is not None:
+        return bool(len(dataset.rows("test")))
+    kept = kept_images(findings.folder)
+    return kept is None or bool(len(kept.splits.where("test")))
+
+
+def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecord | None:
+    """The latest opening of the test images, and when each was."""
+    entries = openings(findings.folder)
+    if not entries:
+        return None
+    last, scores = entries[-1], entries[-1].scores
+    expected: dict[str, parts.Interval] = {}
+    if last.model.candidate == findings.result.ranking[0].candidate:
+        expected = {each.metric: each.estimate for each in expectation.scores if each.of_model}
+    at_train_shares = {
+        "accuracy": compared.interval(scores.accuracy_at_train_shares),
+        "log_loss": compared.interval(scores.log_loss_at_train_shares),
+    }
+    return parts.TestRecord(
+        measured_on=counted(scores.images, "test image"),
+        model=_model_words(findings, last),
+        when=day_and_time(last),
+        scores=tuple(
+            parts.Score(
+                metric=name,
+                estimate=compared.interval(getattr(scores, name)),
+                reweighted=at_train_shares.get(name),
+                expected=expected.get(name),
+            )
+            for name in parts.SCORES
+        ),
+        openings=tuple(
+            parts.Opening(day_and_time(entry), _model_words(findings, entry)) for entry in entries
+        ),
+    )
+
+
+def _model_words(findings: Findings, entry: Opening) -> str:
+    setting = findings.settings.grid[entry.model.candidate - 1]
+    return setting_words(setting, findings.settings.grid.varying)

@@ -1,0 +1,159 @@
+"""What a fit came to, as it is kept: `fit.json` beside the model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyheads.core.places import write_text
+from manyheads.core.settings import SplitSettings, TableSettings, plain
+from manyheads.errors import RunError
+from manyheads.findings.expected_score import Expected
+from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.study.folder import RunFolder
+
+if TYPE_CHECKING:
+    from manyheads.models.classifier import Classifier
+
+FORMAT = 2
+FILE = "fit.json"
+_OURS = (FILE, "search", ".lock")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """An option that was tried: image size, views and setting, in words too.
+
+    `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images;
+    `folds` counts the outer folds of the nested cross-validation that choose it. `pruned`: options
+    of its size and views were dropped early by their scores on all images.
+    """
+
+    size: int
+    views: int
+    words: str
+    hyperparameters: dict[str, Any]
+    log_loss: float
+    accuracy: float
+    folds: int
+    pruned: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A finished fit: its model in the folder `path`, and what to expect of it.
+
+    `tried` are all options, the best first: it is what the model was made by, of `heads` heads.
+    `settings` are what was asked for; `content` is the data set's digest and `images` counts those
+    that were divided into `folds`. `seconds` and `passes` are what this call of the fit took.
+    """
+
+    path: Path
+    settings: FitSettings
+    data: str
+    content: str
+    images: int
+    folds: int
+    heads: int
+    tried: tuple[Tried, ...]
+    expected: Expected
+    passes: int
+    seconds: float
+    about: dict[str, Any]
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the search dropped options by the images that the expectation comes from."""
+        return any(each.pruned for each in self.tried)
+
+    @property
+    def model(self) -> Path:
+        """The file of the model."""
+        return RunFolder(self.path).best
+
+    def classifier(self) -> Classifier:
+        """The model, ready to classify images."""
+        from manyheads.models.classifier import load
+
+        return load(self.model)
+
+
+def write_record(fitted: Fitted) -> None:
+    """Write `fit.json`, whole or not at all."""
+    kept = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
+    del kept["path"]
+    document = {"format": FORMAT, **plain(kept)}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(fitted.path / FILE, text + "\n")
+
+
+def read_record(path: Path) -> Fitted | None:
+    """What the fit in the folder `path` came to; None if it is not finished.
+
+    Raises `RunError` for a record that cannot be read.
+    """
+    file = path / FILE
+    if not file.is_file():
+        return None
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if document.pop("format") != FORMAT:
+            raise ValueError("another format")
+        asked = dict(document["settings"])
+        asked["split"] = SplitSettings.read(asked["split"])
+        asked["table"] = TableSettings(**asked.get("table", {}))
+        expected = dict(document["expected"])
+        expected["scores"] = HeldOutScores.from_plain(expected["scores"])
+        return Fitted(
+            **{
+                **document,
+                "path": path,
+                "settings": FitSettings(**asked),
+                "tried": tuple(Tried(**each) for each in document["tried"]),
+                "expected": Expected(**expected),
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(
+            f"the record of a fit, format {FORMAT}, in {file}", reason,
+            "use the version of manyheads that wrote it, or begin the fit anew in another --out",
+        ) from error  # fmt: skip
+
+
+def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
+    """The record in `path` if it answers `settings`; None if there is a fit to begin or go on with.
+
+    A fit with another budget goes on. Raises `RunError` for a folder that holds something else.
+    """
+    if not path.exists():
+        return None
+    known = read_record(path) if path.is_dir() else None
+    if known is None:
+        strangers = [path.name] if path.is_file() else _strangers(path)
+        if strangers:
+            raise RunError(
+                f"an empty folder or a fit at {path}", f"other files ({strangers[0]})",
+                "choose another --out",
+            )  # fmt: skip
+        return None
+    before, now = plain(known.settings), plain(settings)
+    changed = [
+        f"{name}: {before.get(name)} → {now.get(name)}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in ("budget", "data") and before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise RunError(
+            f"the settings of the fit that {path} holds", "; ".join(changed),
+            "repeat the former settings, or choose another --out",
+        )  # fmt: skip
+    return known if before["budget"] == now["budget"] and known.model.is_file() else None
+
+
+def _strangers(path: Path) -> list[str]:
+    names = sorted(entry.name for entry in path.iterdir())
+    return [] if set(names) & set(_OURS[:2]) else [name for name in names if name not in _OURS]

@@ -1,0 +1,49 @@
+"""The model of a fit on the test images, once, as a study's: on the record."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from manyheads.errors import RunError
+from manyheads.findings.test_log import OpenedModel
+from manyheads.models.templates import read_head
+from manyheads.run.fit.fit_record import Fitted, read_record
+from manyheads.run.test_evaluation import FinalScore, Scored, parameters_digest, score
+from manyheads.study.folder import RunFolder
+from manyheads.study.listener import Listener
+from manyheads.study.study_settings import read_study
+
+
+def fit_score(
+    run: str | Path,
+    *,
+    again: bool = False,
+    data: str | Path | None = None,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> tuple[Fitted, FinalScore]:
+    """Score the model of the finished fit in `run` on the test images, and record it.
+
+    `again` and `data` as in `final_score`, which raises the same.
+    """
+    folder = RunFolder(run)
+    with folder.held():
+        fitted = read_record(folder.path)
+        if fitted is None:
+            raise RunError(f"a finished fit in {run}", "none", "repeat the fit to finish it")
+        best = fitted.tried[0]
+        study = RunFolder(next(folder.path.glob(f"search/{best.size}px-*")))
+        settings, resolved = read_study(study.document())
+        parameters = read_head(fitted.model)
+        model = OpenedModel(
+            candidate=0,
+            hyperparameters=best.hyperparameters,
+            trial=0,
+            seed=0,
+            epoch=int(best.hyperparameters["epochs"]),
+            parameters=parameters_digest(parameters),
+            selected=True,
+        )
+        scored = Scored(settings, resolved, parameters, model)
+        return fitted, score(folder, scored, again=again, data=data, listener=listener, stop=stop)

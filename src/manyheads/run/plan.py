@@ -1,0 +1,269 @@
+"""What a study will take, known before anything is fetched or computed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from manyheads.backbones.compiled import check_precision
+from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.data.dataset import Dataset
+from manyheads.data.feature_array import read_matrix
+from manyheads.errors import SettingError
+from manyheads.features.cache import FeatureCache
+from manyheads.features.extraction import recipe_of
+from manyheads.heads.bank import rules_kept
+from manyheads.heads.fold import Version
+from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.models.checkpoints import MAX_CHECKPOINTS, check_pattern
+from manyheads.study.division import require_trainable, validation_counts
+from manyheads.study.feature_variants import missing_passes, training_images, version_bytes
+from manyheads.study.folder import RunFolder, split_as_begun
+from manyheads.study.sources import array_weights, open_data
+from manyheads.study.store import Store, TrialRecord
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.table_writing import require_parquet
+from manyheads.study.work import Work
+
+USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
+_USUAL_WEIGHTS = 84_000_000  # bytes
+
+# Bytes, checked by benchmarks/big_study.py: the process itself, what it keeps of a trial, how many
+# times a thread holds its head (with Adam's moments and the best epoch's), and Keras in a child.
+_PROCESS = 240_000_000
+_TRIAL = 3_000
+_COPIES = 6
+_KERAS = 650_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run may do differently without becoming another study.
+
+    `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
+    files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
+    (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without
+    `models` no whole network is written at all.
+    """
+
+    strict: bool = False
+    keep_heads: int = 100
+    checkpoint_pattern: str | None = None
+    parquet: bool = False
+    models: bool = True
+
+    def checkpoints(self, candidates: int) -> int:
+        """How many whole networks are written beside the best, at most."""
+        if self.checkpoint_pattern is None:
+            return 0
+        return min(MAX_CHECKPOINTS, self.keep_heads, candidates)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a run folder will hold, in bytes: a whole network, heads, and what all heads predict.
+
+    `cache` is what the versions of the training images will add to the cache.
+    """
+
+    model: int
+    heads: int
+    predictions: int
+    cache: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes resident while heads train, and while a Keras process beside writes the best model."""
+
+    training: int
+    writing: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a study will take: `plain` counts the images that the backbone has not seen yet.
+
+    `versions` counts the passes for each version of the training images beside. `weights` is None
+    as long as ImageNet's have not been fetched; then all images are missing. `features` is how many
+    an image has, 0 as long as that is unknown. `ended` counts the trials that the run folder has
+    already, and `work` tells what there is to train: at most that, if patience ends trials early.
+    """
+
+    settings: StudySettings
+    options: RunOptions
+    dataset: Dataset
+    weights: Weights | None
+    plain: int
+    versions: Mapping[Version, int]
+    features: int
+    ended: int
+    work: Work
+
+    @property
+    def _kept_epochs(self) -> int:
+        """Of how many epochs of a trial predictions are kept, at most; see `rules_kept`."""
+        return len({*rules_kept(self.settings.select), "last"})
+
+    @property
+    def missing(self) -> int:
+        """The backbone passes that are left, of all versions."""
+        return self.plain + sum(self.versions.values())
+
+    @property
+    def disk(self) -> Disk:
+        """About how much a run folder will take; a network holds its head and Adam's moments."""
+        classes, features = len(self.dataset.classes), self.features or USUAL_WIDTH
+        heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
+        backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
+        if self.settings.features is not None:
+            backbone = 0
+        validated = validation_counts(self.settings, self.dataset)[1]
+        rounds = len(self.settings.trials()) // (self.settings.folds or 1)
+        return Disk(
+            model=backbone + 3 * heads[-1],
+            heads=sum(heads[-self.kept_heads :]),
+            predictions=2 * rounds * validated * classes * self._kept_epochs,
+            cache=sum(
+                passes * version_bytes(self.settings, version, features)
+                for version, passes in self.versions.items()
+            ),
+        )
+
+    @property
+    def kept_heads(self) -> int:
+        """How many candidates' heads have files in the end, at most."""
+        return min(self.options.keep_heads, self.settings.rungs[-1].candidates)
+
+    @property
+    def memory(self) -> Memory:
+        """About how much is resident; it hardly grows with the number of heads."""
+        images, classes = len(self.dataset.contents), len(self.dataset.classes)
+        features = self.features or USUAL_WIDTH
+        training = training_memory(self.settings, images, features, classes)
+        trained = len(training_images(self.settings, self.dataset))
+        training += trained * sum(
+            version_bytes(self.settings, version, features) for version in self.versions
+        )
+        return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
+
+    @property
+    def products(self) -> float:
+        """Training images × inner units, summed over the epochs of all heads still to train."""
+        return validation_counts(self.settings, self.dataset)[0] * self.work.left.units
+
+
+def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
+    """The bytes of a head's parameters."""
+    units = setting.size_inner
+    return 4 * ((features + 1) * units + (units or features) * classes + classes)
+
+
+def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
+    """About how many bytes are resident while a study trains on so many images' features."""
+    largest = max(head_size(setting, features, classes) for setting in settings.grid)
+    threads = os.cpu_count() or 1
+    matrix = 4 * images * features
+    return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
+
+
+def plan_study(
+    settings: StudySettings,
+    options: RunOptions | None = None,
+    out: str | Path | None = None,
+    *,
+    stop: threading.Event | None = None,
+) -> Plan:
+    """What `run_study` would do in `out`; fetches nothing, and computes only the images' digests.
+
+    The plan's settings divide the images as those of a study in `out` did. Weights in a file are
+    read. Raises `DataError` for a data set that cannot be trained on,
+    `WeightsError` for a file that does not hold the backbone's weights.
+    """
+    options = options or RunOptions()
+    if out is not None:
+        settings = replace(settings, split=split_as_begun(settings.split, out))
+    if options.checkpoint_pattern is not None:
+        check_pattern(options.checkpoint_pattern)
+    if options.parquet:
+        require_parquet()
+    spec = settings.spec
+    spec.check_size(settings.image.size)
+    _check_runtime(settings, options)
+    if max(settings.grid.hide_patches):
+        spec.check_grid()
+    settings.trials()
+    dataset = open_data(settings, stop)
+    require_trainable(settings, dataset)
+    weights = _weights(settings, dataset, stop)
+    plain, features = _missing(settings, weights, dataset)
+    work = Work(settings)
+    records = _records(settings, RunFolder(out).store) if out is not None else []
+    if records:
+        work.count(records)
+    return Plan(
+        settings=settings,
+        options=options,
+        dataset=dataset,
+        weights=weights,
+        plain=plain,
+        versions=missing_passes(settings, spec, weights, dataset),
+        features=features,
+        ended=sum(record.state in ("done", "failed", "pruned") for record in records),
+        work=work,
+    )
+
+
+def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
+    """Raise `SettingError` for what the backbone, or its absence, does not allow."""
+    check_precision(settings.precision, settings.runtime)
+    if settings.spec.in_keras:
+        return
+    name = Path(settings.backbone).name
+    if settings.runtime == "keras":
+        raise SettingError(
+            f"the runtime openvino for {name}",
+            "keras",
+            "leave out --runtime, or give a .keras file",
+        )
+    if options.checkpoint_pattern is not None:
+        raise SettingError(
+            "a backbone that Keras builds, for checkpoints of whole networks", name,
+            "leave out --checkpoint-pattern, or give a .keras file",
+        )  # fmt: skip
+
+
+def _weights(
+    settings: StudySettings, dataset: Dataset, stop: threading.Event | None
+) -> Weights | None:
+    """What is here of the weights already; None where ImageNet's have to be fetched."""
+    if settings.features is not None:
+        return array_weights(settings, dataset)
+    given = settings.weights
+    return cached(settings.spec) if given is None else resolve(settings.spec, given, stop=stop)
+
+
+def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
+    """How many plain passes are left, and how many features an image has, 0 if that is unknown."""
+    if settings.features is not None:
+        return 0, read_matrix(dataset.root, settings.features).shape[1]
+    if weights is None:
+        return len(dataset.contents), 0
+    image, how = settings.image, (settings.runtime, settings.precision)
+    with FeatureCache(recipe_of(settings.spec, weights, image, *how)) as cache:
+        return cache.missing(dataset.contents), cache.width
+
+
+def _records(settings: StudySettings, path: Path) -> list[TrialRecord]:
+    """What is recorded of this study's trials; nothing, if `path` records another's."""
+    if not path.is_file():
+        return []
+    with Store(path) as store:
+        records = store.trials()
+    try:  # a study that grows has fewer, under other numbers
+        return [replace(each, trial=settings.trials().same(each.trial)) for each in records]
+    except IndexError:
+        return []

@@ -1,0 +1,246 @@
+"""The test images, opened once: the study's model is scored on them, and that is recorded.
+
+What is recorded stands before anyone has seen a number, and whether a model may be scored is
+decided before an image is touched. See docs/decisions/0014-the-test-set-is-opened-once.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.core.settings import plain
+from manyheads.data.columns import Rows
+from manyheads.data.dataset import Dataset
+from manyheads.errors import DataError, DiskError, Interrupted, RunError
+from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
+from manyheads.findings.test_log import (
+    OpenedModel,
+    Opening,
+    day_and_time,
+    openings,
+    record_openings,
+)
+from manyheads.heads.head import Parameters, forward
+from manyheads.stats.intervals import Units
+from manyheads.study.finished import finished_result, head_of
+from manyheads.study.folder import RunFolder
+from manyheads.study.head_files import BestHead
+from manyheads.study.listener import Listener
+from manyheads.study.reopened import (
+    perhaps_moved,
+    require_same_data,
+    same_weights,
+    test_images_remedy,
+)
+from manyheads.study.results import StudyResult
+from manyheads.study.sources import open_data, plain_features
+from manyheads.study.study_settings import Resolved, StudySettings, lasting, read_study
+
+_ROUNDING = 1e-6  # relative; what another machine's sums may differ by
+
+
+@dataclass(frozen=True)
+class FinalScore:
+    """A recorded opening; `anew` says that it was just now.
+
+    If it was not, the scores were computed once more, and `changed` holds a line for each that
+    came out different, beyond rounding.
+    """
+
+    opening: Opening
+    anew: bool
+    changed: tuple[str, ...] = ()
+
+
+def final_score(
+    run: str | Path,
+    *,
+    candidate: int | None = None,
+    again: bool = False,
+    data: str | Path | None = None,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> FinalScore:
+    """Score the selected model of the finished study in `run` on its test images, and record it.
+
+    `candidate`, counted from 1 as in `results.csv`, is scored by its best head instead. A model
+    that was scored before has its record. Another one than the first is refused, unless `again`
+    says that it is meant. `data` is where the data set lies, if it was moved.
+
+    Raises `RunError` for an unfinished study, a candidate without a head, a model that is
+    refused, or a folder in which another process is at work; `DataError` if the data set has
+    changed or has no test images; `Interrupted` when `stop` is set: then nothing is recorded.
+    """
+    folder = RunFolder(run)
+    settings, resolved = read_study(folder.document())
+    with folder.held():
+        result = finished_result(folder, settings)
+        best = head_of(settings, folder, result, candidate)
+        model = Scored(settings, resolved, best.parameters, _identity(result, best))
+        return score(folder, model, again=again, data=data, listener=listener, stop=stop)
+
+
+class Scored(NamedTuple):
+    """A head to score, which one it is, and the study whose images and backbone it is for."""
+
+    settings: StudySettings
+    resolved: Resolved
+    parameters: Parameters
+    model: OpenedModel
+
+
+def score(
+    folder: RunFolder,
+    scored: Scored,
+    *,
+    again: bool = False,
+    data: str | Path | None = None,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> FinalScore:
+    """Score a head on its test images, and record it in `folder`, which the caller holds.
+
+    As `final_score` says, which raises the same.
+    """
+    settings, resolved, parameters, model = scored
+    entries = openings(folder)
+    known = next((e for e in entries if e.model.parameters == model.parameters), None)
+    if known is None and entries and not again:
+        raise _refusal(entries[0], model)
+    if known is None and folder.is_read_only:
+        raise DiskError(
+            f"to write {folder.openings}", "a read-only folder",
+            "copy the run folder to where you may write, and test there",
+        )  # fmt: skip
+    dataset = _with_test_images(settings, resolved, folder, data, stop)
+    rows, logits = _logits(settings, resolved, dataset, parameters, listener or Listener(), stop)
+    units = dataset.units
+    scores = _scores(dataset, rows, logits, units[rows])
+    if known is not None:
+        return FinalScore(known, False, tuple(_changes(known.scores, scores)))
+    if stop is not None and stop.is_set():
+        raise Interrupted("the test", "repeat the same command; nothing was recorded")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    test = dataset.rows("test")
+    entry = Opening(
+        number=len(entries) + 1,
+        opened=now,
+        model=model,
+        unreadable=len(test) - len(rows),
+        seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
+        scores=scores,
+    )
+    (listener or Listener()).opening()
+    record_openings(folder, [*entries, entry])
+    return FinalScore(entry, True)
+
+
+def _identity(result: StudyResult, best: BestHead) -> OpenedModel:
+    return OpenedModel(
+        candidate=best.candidate,
+        hyperparameters=asdict(result.hyperparameters(best.candidate)),
+        trial=int(best.about.get("trial", 0)),
+        seed=int(best.about["seed"]),
+        epoch=int(best.about["epoch"]),
+        parameters=parameters_digest(best.parameters),
+        selected=best.candidate == result.ranking[0].candidate,
+    )
+
+
+def parameters_digest(parameters: Parameters) -> str:
+    """SHA-256 over a head's arrays, by which it is known, in hexadecimal."""
+    total = hashlib.sha256()
+    for name, array in parameters._asdict().items():
+        total.update(f"{name} {array.shape}\n".encode())
+        total.update(array.astype("<f4").tobytes())
+    return total.hexdigest()
+
+
+def _refusal(first: Opening, model: OpenedModel) -> RunError:
+    return RunError(
+        f"candidate {first.model.candidate}, for which the test images were opened on "
+        f"{day_and_time(first)}",
+        f"candidate {model.candidate}",
+        "choose by validation scores, for test images that choose no longer report; to open them "
+        "all the same, add --again (in Python again=True), and every later report will say so",
+    )
+
+
+def _with_test_images(
+    settings: StudySettings,
+    resolved: Resolved,
+    folder: RunFolder,
+    data: str | Path | None,
+    stop: threading.Event | None,
+) -> Dataset:
+    """The data set of the study, with test images; raises `DataError` otherwise."""
+    source = settings.data if data is None else data
+    with perhaps_moved():
+        dataset = open_data(replace(settings, data=lasting(source)), stop)
+    require_same_data(dataset, resolved, folder, source)
+    if not len(dataset.rows("test")):
+        raise DataError(f"test images in {dataset.name}", "none", test_images_remedy(dataset))
+    return dataset
+
+
+def _logits(
+    settings: StudySettings,
+    resolved: Resolved,
+    dataset: Dataset,
+    parameters: Parameters,
+    listener: Listener,
+    stop: threading.Event | None,
+) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
+    """Which images are readable test images, and what a head says of them."""
+    weights, test = same_weights(settings, resolved, listener, stop), dataset.rows("test")
+    features = plain_features(
+        settings, dataset, weights, only=test, progress=listener.extracting, stop=stop
+    )
+    for index, reason in features.unreadable.items():
+        listener.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
+    for line in features.remarks:
+        listener.note(line)
+    readable = test[features.rows[test] >= 0]
+    if not len(readable):
+        raise DataError("test images that can be read", "none", "mend the files")
+    return readable, forward(parameters, features.matrix[features.rows[readable]])
+
+
+def _scores(
+    dataset: Dataset, rows: Rows, logits: Float32[np.ndarray, "images classes"], units: Units
+) -> HeldOutScores:
+    from scipy.special import log_softmax
+
+    train = np.bincount(dataset.labels[dataset.rows("train")], minlength=len(dataset.classes))
+    return score_held_out(
+        log_softmax(logits, axis=1), dataset.labels[rows], units, dataset.classes, train
+    )
+
+
+def _changes(before: HeldOutScores, now: HeldOutScores) -> Iterator[str]:
+    old, new = dict(_numbers(plain(before))), dict(_numbers(plain(now)))
+    for name in dict.fromkeys([*old, *new]):
+        was, is_ = old.get(name, math.nan), new.get(name, math.nan)
+        if not math.isclose(was, is_, rel_tol=_ROUNDING, abs_tol=_ROUNDING / 1000):
+            yield f"{name}: {was:g} → {is_:g}"
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for place, item in enumerate(value, start=1):
+            yield from _numbers(item, f"{name} {place}")
+    elif isinstance(value, float | int):
+        yield name, value

@@ -1,0 +1,1 @@
+"""Statistics: numbers → numbers; no files, no sentences."""

@@ -1,0 +1,284 @@
+"""Paired differences over images and seeds: how sure each is, and what a family of them amounts to.
+
+Every difference is first minus second: of two accuracies, above zero means that the first is
+better; of two log losses, below zero. See docs/verdict.md for the reasoning in plain words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from manyheads.core.settings import number, store
+from manyheads.stats.behrens_fisher import half_width, p_value
+from manyheads.stats.intervals import Estimate
+from manyheads.stats.variances import (
+    Layout,
+    TwoWay,
+    holm,
+    holm_factors,
+    moderated,
+    of_folds,
+    two_way,
+    with_pseudo_units,
+    with_rounding,
+)
+
+ALPHA = 0.05
+COMPARED = ("log_loss", "accuracy")
+# In folds the variance is multiplied by this: what the disjoint pools of docs/decisions/0013 ask.
+RESERVE = 1.5
+# The training loss varies with the training images, of which there are no losses one by one. They
+# are no fewer than the validation images and fitted better, so what they add is no more than these.
+GAP = 2.0
+MODERATED_SEEDS = 5  # fewer say too little of how alike variances are
+# Below these a mean of losses rests on a few hard images, or on none that happened to be drawn.
+EQUIVALENCE_UNITS = 300
+EQUIVALENCE_WRONG = 10
+
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
+Sums = Float64[np.ndarray, "seeds repeats units"]
+Column = Float64[np.ndarray, "family"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """Differences that make no difference in practice: of shares in accuracy, of nats in log loss.
+
+    Each is above 0 and at most 1. Raises `SettingError`.
+    """
+
+    accuracy: float = 0.01
+    log_loss: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in COMPARED:
+            checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
+            store(self, **{name: checked})
+
+    def of(self, metric: str) -> float:
+        """The margin of a metric; what is measured in nats has that of log loss."""
+        return self.accuracy if metric == "accuracy" else self.log_loss
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A difference in one metric, over `seeds` that both sides have.
+
+    `both` is as measured, and `tested` what the tests use: for accuracy, with two pseudo-units.
+    `of_folds` is the variance that the folds themselves show (None for a given split). Of `units`,
+    `differing` are those on which the two differ at all, and `wrong` counts the images that a
+    candidate gets wrong, the mean of the two; infinite where nobody asked.
+    """
+
+    metric: str
+    seeds: int
+    both: TwoWay
+    tested: TwoWay
+    of_folds: float | None
+    units: int
+    differing: int
+    wrong: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a difference of a family is declared to be, and why.
+
+    `low` to `high` is the 95 % interval of this difference alone, for images and seeds drawn anew
+    together. `adjusted_low` to `adjusted_high` is at the level that Holm's procedure gives the
+    difference in its family: it excludes 0 exactly where the difference is declared. `p_holm` is
+    `p` adjusted for the family, and `p_equivalent` that of a difference outside the margin,
+    adjusted alike. With one seed there is no interval: its ends are infinite.
+    """
+
+    difference: float
+    low: float
+    high: float
+    adjusted_low: float
+    adjusted_high: float
+    p: float
+    p_holm: float
+    p_equivalent: float
+    outcome: Outcome
+
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with its adjusted interval; None for no end."""
+        if not np.isfinite(self.adjusted_low):
+            return Estimate(self.difference, None, None)
+        return Estimate(self.difference, self.adjusted_low, self.adjusted_high)
+
+
+def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> Paired:
+    """The estimates from differences `apart`, added up by unit.
+
+    `wrong` is how many images a candidate gets wrong, the mean of the two.
+    """
+    both, units = two_way(apart, layout), apart.shape[-1]
+    tested = both
+    if metric == "accuracy":
+        tested = with_rounding(with_pseudo_units(both, units), len(apart), layout)
+    return Paired(
+        metric=metric,
+        seeds=len(apart),
+        both=both,
+        tested=tested,
+        of_folds=of_folds(apart, layout, both) if layout.folds > 1 else None,
+        units=units,
+        differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1)))),
+        wrong=wrong,
+    )
+
+
+def decide(
+    family: Sequence[Paired], margins: Margins, *, alpha: float = ALPHA, size: int = 0
+) -> Iterator[Decided]:
+    """The outcome of each difference of a family, adjusted for all of them (Holm 1979).
+
+    The chance of any false difference is at most `alpha`. `size` is how many comparisons the family
+    has, if these are a choice from more.
+    """
+    if not family:
+        return
+    tests = Family(family)
+    p, same = tests.p_different(), tests.p_equivalent(margins)
+    p_holm, p_equivalent = holm(p, size), holm(same, size)
+    # At the level that its step gives a difference, p is below it where the adjusted p is below α.
+    alone, adjusted = tests.half_width(ALPHA), tests.half_width(alpha / holm_factors(p, size))
+    # Where the least p of a sign-flip test decides, the interval must not say more than it does.
+    adjusted = np.where((p_holm > alpha) & (adjusted < tests.size), tests.size, adjusted)
+    alone = np.where((p > ALPHA) & (alone < tests.size), tests.size, alone)
+    for place, found in enumerate(family):
+        centre, width, wide = found.tested.difference, float(alone[place]), float(adjusted[place])
+        yield Decided(
+            difference=found.both.difference,
+            low=centre - width,
+            high=centre + width,
+            adjusted_low=centre - wide,
+            adjusted_high=centre + wide,
+            p=float(p[place]),
+            p_holm=float(p_holm[place]),
+            p_equivalent=float(p_equivalent[place]),
+            outcome=_outcome(found, float(p_holm[place]), float(p_equivalent[place]), alpha),
+        )
+
+
+def mean_score(scores: Sums, layout: Layout) -> Estimate:
+    """The mean over images of scores added up by unit, with the 95 % interval of a difference.
+
+    Of one seed the interval is for images drawn anew alone. There is none where no image differs
+    from another: that says nothing of those that were not drawn.
+    """
+    found = measure("", scores, layout)
+    both = found.both
+    if found.seeds == 1:
+        both = replace(both, df_seeds=1)  # of no weight: the part of seeds is 0
+    if both.variance <= 0 or not found.both.df_units:
+        return Estimate(both.difference, None, None)
+    width = float(Family([replace(found, both=both, tested=both)]).half_width(ALPHA)[0])
+    return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
+
+
+class Parts(NamedTuple):
+    """The variance of each difference, as `behrens_fisher` takes it: two parts, and their df."""
+
+    images: Column
+    heads: Column
+    df_images: Column
+    df_heads: Column
+
+
+class Family:
+    """All differences of a family at once: how improbable each would be, and half widths."""
+
+    def __init__(self, family: Sequence[Paired]) -> None:
+        self.family = family
+        self.difference = self._column(lambda found: found.tested.difference)
+        self.size = np.abs(self.difference)
+        self.unknown = self._column(
+            lambda found: not (found.tested.df_seeds and found.tested.df_units)
+        ).astype(bool)
+        self.parts = self._parts()
+        # No test of so few units can be surer than one that flips their signs: every sign the same.
+        self._least = np.exp2(1 - self._column(lambda found: max(found.differing, 1)))
+        self._least_same = np.exp2(1 - self._column(lambda found: found.units))
+
+    def p_different(self) -> Column:
+        """Two-sided p of no difference; 1 where nothing is known of seeds or images."""
+        p = np.maximum(p_value(self.size, *self.parts), self._least)
+        return np.where(self.unknown, 1.0, p)
+
+    def p_above(self, bound: Sequence[float] | float) -> Column:
+        """One-sided p of a difference of `bound` at most, against a greater one."""
+        p = self._tail(self.difference - np.asarray(bound))
+        return np.where(self.unknown, 1.0, np.maximum(p, self._least / 2))
+
+    def p_below(self, bound: Sequence[float] | float) -> Column:
+        """One-sided p of a difference of `bound` at least, against a smaller one."""
+        p = self._tail(np.asarray(bound) - self.difference)
+        return np.where(self.unknown, 1.0, np.maximum(p, self._least / 2))
+
+    def p_equivalent(self, margins: Margins) -> Column:
+        """p of a difference outside of its margin: the nearer bound decides (Schuirmann 1987)."""
+        margin = self._column(lambda found: margins.of(found.metric))
+        p = p_value(np.maximum(margin - self.size, 0), *self.parts) / 2
+        p = np.where(self.size < margin, np.maximum(p, self._least_same), 1.0)
+        enough = self._column(_can_be_equivalent).astype(bool)
+        return np.where(enough & ~self.unknown, p, 1.0)
+
+    def half_width(self, alpha: Column | float) -> Column:
+        """Half of the interval that leaves `alpha` outside; infinite where nothing is known."""
+        parts = self.parts
+        certain = parts.images + parts.heads <= 0
+        images = np.where(certain, 1.0, parts.images)
+        width = half_width(images, *parts[1:], level=1 - np.asarray(alpha))
+        return np.where(self.unknown, np.inf, np.where(certain, 0.0, width))
+
+    def _tail(self, distance: Column) -> Column:
+        """The probability beyond `distance`, on the side that it points to."""
+        both = p_value(np.abs(distance), *self.parts)
+        return np.where(distance > 0, both / 2, 1 - both / 2)
+
+    def _column(self, value) -> Column:
+        return np.array([value(found) for found in self.family], np.float64)
+
+    def _parts(self) -> Parts:
+        heads = self._column(lambda found: found.tested.of_seeds)
+        images = self._column(lambda found: found.tested.variance) - heads
+        df = self._column(lambda found: max(1, found.tested.df_seeds))
+        df_images = self._column(lambda found: max(1, found.tested.df_units))
+        for metric, count in {(found.metric, found.tested.df_seeds) for found in self.family}:
+            alike = np.array(
+                [
+                    (found.metric, found.tested.df_seeds) == (metric, count)
+                    and found.seeds >= MODERATED_SEEDS
+                    for found in self.family
+                ]
+            )
+            heads[alike], df[alike] = moderated(heads[alike], df[alike])
+        images *= self._column(lambda found: GAP if found.metric == "gap" else 1.0)
+        reserve = self._column(lambda found: 1.0 if found.of_folds is None else RESERVE)
+        shown = self._column(lambda found: found.of_folds or 0.0)
+        images, heads = reserve * images, reserve * heads
+        return Parts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
+
+
+def _can_be_equivalent(found: Paired) -> bool:
+    """Whether a loss rests on enough images, and on enough hard ones, to be shown alike."""
+    if found.metric == "accuracy":
+        return True
+    return found.units >= EQUIVALENCE_UNITS and found.wrong >= EQUIVALENCE_WRONG
+
+
+def _outcome(found: Paired, p_holm: float, p_equivalent: float, alpha: float) -> Outcome:
+    if p_equivalent <= alpha:
+        return "equivalent"
+    if p_holm > alpha:
+        return "undecided"
+    less_is_better = found.metric != "accuracy"
+    return "better" if (found.both.difference < 0) == less_is_better else "worse"

@@ -1,0 +1,15 @@
+"""Fixtures of the unit tests of several packages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manyheads.core import keras_process
+
+
+@pytest.fixture(scope="session")
+def offered() -> dict[str, Any]:
+    """What Keras says that it offers."""
+    return keras_process.call("tests.unit.backbones.child_tasks:offered", {})

@@ -1,0 +1,221 @@
+"""What is expected of a procedure that selects: held to truths that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+from manyheads.findings import held_out_scores
+from manyheads.findings.expected_score import (
+    Expected,
+    expect,
+    loss_moments,
+    predicted_accuracy,
+    predicted_log_loss,
+    rank,
+)
+from manyheads.stats.intervals import Estimate, bootstrap, share_estimate
+
+CLASSES = ("a", "b", "c")
+FOLDS = 5
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of scores, of which none is looked at that is resampled."""
+    monkeypatch.setattr(held_out_scores, "bootstrap", partial(bootstrap, resamples=2))
+
+
+def _folds(images: int) -> np.ndarray:
+    return np.arange(images) % FOLDS
+
+
+def _said(labels: np.ndarray, right: float, random: np.random.Generator) -> np.ndarray:
+    """Log-probabilities whose greatest is the label's with a chance of `right`."""
+    said = random.choice(3, size=len(labels))
+    hit = random.random(len(labels)) < right
+    answer = np.where(hit, labels, said)
+    logits = np.eye(3)[answer] * 2 + random.normal(scale=0.1, size=(len(labels), 3))
+    return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+def test_the_best_option_is_found_with_and_without_each_fold() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 600)
+    options = [_said(labels, right, random) for right in (0.2, 0.8, 0.5)]
+    ranked = rank(options, labels, _folds(600))
+    assert ranked.best == 1
+    assert ranked.without == (1,) * FOLDS
+    assert ranked.chosen == (1,)
+
+
+def test_an_option_with_a_failed_trial_comes_last() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 100)
+    good, failed = _said(labels, 0.1, random), _said(labels, 0.9, random)
+    failed[3] = np.nan
+    ranked = rank([failed, good], labels, _folds(100))
+    assert ranked.best == 1
+    assert np.isinf(ranked.losses[0])
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_choosing_among_guesses_promises_no_more_than_guessing() -> None:
+    """The naive score of the best of many guesses flatters it; what is expected does not."""
+    naive, expected = [], []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 3, 150)
+        options = [_said(labels, 0, random) for _ in range(20)]
+        ranked = rank(options, labels, _folds(150))
+        found = expect(
+            ranked, options.__getitem__, labels, _folds(150), np.arange(150), CLASSES
+        )  # fmt: skip
+        naive.append(ranked.accuracies[ranked.best])
+        expected.append(found.scores.accuracy.value)
+    error = np.std(expected) / np.sqrt(len(expected))
+    assert np.mean(naive) > 1 / 3 + 0.05
+    assert abs(np.mean(expected) - 1 / 3) < 3 * error + 0.005
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
+    """Of many procedures as good as 0.8, some 95 % hold it, and a test of as many new images."""
+    inside, tested, trials = 0, 0, 300
+    for seed in range(trials):
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 3, 200)
+        options = [_said(labels, 0.7, random)]  # right by chance in a third of the others
+        ranked = rank(options, labels, _folds(200))
+        found = expect(ranked, options.__getitem__, labels, _folds(200), np.arange(200), CLASSES)
+        accuracy = found.scores.accuracy
+        assert accuracy.low is not None
+        assert accuracy.high is not None
+        inside += accuracy.low <= 0.8 <= accuracy.high
+        low, high = predicted_accuracy(found, 100)
+        tested += low <= random.binomial(100, 0.8) / 100 <= high
+    assert 0.92 <= inside / trials <= 0.98
+    assert 0.92 <= tested / trials <= 0.985
+
+
+def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
+    """Confidence that is ten times too high is set right for new images too."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 3, 900)
+    said = [(_said(labels, 0.7, random) * 10).astype(np.float32)]
+    ranked = rank(said, labels, _folds(900))
+    found = expect(ranked, said.__getitem__, labels, _folds(900), np.arange(900), CLASSES)
+    assert found.temperature > 5
+    assert found.scores.log_loss.value < found.log_loss_unscaled / 3
+    assert found.scores.ece.value < found.ece_unscaled / 2
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.9, 0.97, 0.99])
+@pytest.mark.parametrize("here", [50, 200, 1000, 3000])
+@pytest.mark.parametrize("new", [50, 400, 3000])
+def test_the_accuracy_of_a_new_test_is_in_its_range(accuracy: float, here: int, new: int) -> None:
+    """Whatever it is here; a count of few images may well be held more often than 95 %."""
+    random = np.random.default_rng(0)
+    known: dict[int, tuple[float, float]] = {}
+    below = above = 0
+    for _ in range(600):
+        hits = int(random.binomial(here, accuracy))
+        if hits not in known:
+            known[hits] = predicted_accuracy(told(hits, here), new)
+        low, high = known[hits]
+        found = random.binomial(new, accuracy) / new
+        below, above = below + (found < low), above + (found > high)
+    assert below + above <= 600 * 0.09
+    assert max(below, above) <= 600 * 0.06
+
+
+@cache
+def an_expectation() -> Expected:
+    labels = np.arange(60) % 3
+    said = [_said(labels, 0.7, np.random.default_rng(0))]
+    return expect(
+        rank(said, labels, _folds(60)), said.__getitem__,
+        labels, _folds(60), np.arange(60), CLASSES,
+    )  # fmt: skip
+
+
+def told(hits: int, images: int) -> Expected:
+    """The expectation after so many right answers on so many images."""
+    known = an_expectation()
+    scores = replace(known.scores, images=images, accuracy=share_estimate(
+        np.arange(images) < hits, np.arange(images)
+    ))  # fmt: skip
+    return replace(known, scores=scores, accuracy_draws=float(images))
+
+
+def expected_of(losses: np.ndarray, units: np.ndarray) -> Expected:
+    """The expectation after these log losses."""
+    known, (variance, skew) = an_expectation(), loss_moments(losses, units)
+    scores = replace(
+        known.scores, images=len(losses), units=int(units.max()) + 1,
+        log_loss=Estimate(float(losses.mean()), None, None),
+    )  # fmt: skip
+    return replace(known, scores=scores, loss_variance=variance, loss_skew=skew)
+
+
+def test_what_chance_draws_is_told_of_units() -> None:
+    """Images three times over are worth as many draws as once, and so is a test of as many."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    said = _said(labels, 0.7, random)
+    ranges = []
+    for times in (1, 3):
+        many, folds = labels.repeat(times), _folds(200).repeat(times)
+        model, units = said.repeat(times, axis=0), np.arange(200).repeat(times)
+        ranked = rank([model], many, folds)
+        found = expect(ranked, [model].__getitem__, many, folds, units, CLASSES)
+        assert found.accuracy_draws == pytest.approx(200)
+        tests = 90 * times
+        ranges.append((*predicted_accuracy(found, tests), *predicted_log_loss(found, tests)))
+    assert ranges[0] == pytest.approx(ranges[1])
+
+
+@pytest.mark.parametrize("skill", [2.5, 4.0])
+@pytest.mark.parametrize(("here", "new"), [(200, 60), (200, 400), (200, 3000), (1500, 400)])
+@pytest.mark.parametrize("unit", [1, 4])
+def test_the_log_loss_of_a_new_test_is_in_its_range(
+    skill: float, here: int, new: int, unit: int
+) -> None:
+    """On either side of it about as often, with one image a unit or four that are alike."""
+    random = np.random.default_rng(0)
+    below = above = 0
+    for _ in range(400):
+        losses = drawn_losses(here // unit, skill, random).repeat(unit)
+        units = np.arange(here) // unit
+        low, high = predicted_log_loss(expected_of(losses, units), new)
+        found = drawn_losses(new // unit, skill, random).mean()
+        below, above = below + (found < low), above + (found > high)
+    assert below + above <= 400 * 0.09
+    assert max(below, above) <= 400 * 0.06
+    assert below + above >= 400 * 0.02
+
+
+def drawn_losses(images: int, skill: float, random: np.random.Generator) -> np.ndarray:
+    """Log losses of answers of ten classes: skewed to the right."""
+    logits = 1.2 * random.normal(size=(images, 10))
+    logits[:, 0] += random.normal(skill, 1.8, images)
+    return np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]
+
+
+@pytest.mark.parametrize("images", [50, 5000])
+def test_a_larger_test_is_told_more_narrowly(images: int) -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 3, 400)
+    said = [_said(labels, 0.7, random)]
+    found = expect(
+        rank(said, labels, _folds(400)), said.__getitem__,
+        labels, _folds(400), np.arange(400), CLASSES,
+    )  # fmt: skip
+    low, high = predicted_accuracy(found, images)
+    accuracy = found.scores.accuracy
+    assert accuracy.low is not None
+    assert low < accuracy.low
+    assert (high - low) > (0.18 if images == 50 else 0.05)

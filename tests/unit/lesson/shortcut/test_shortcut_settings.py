@@ -1,0 +1,62 @@
+"""What a check for shortcuts may be asked, and the arms that it comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manyheads.data.marks import Mark
+from manyheads.errors import SettingError
+from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings, last_layer_of
+from manyheads.study.space import Grid
+from tests.studies import study_settings
+
+
+def settings(**changes: Any) -> ShortcutSettings:
+    given = {"study": study_settings(), "target": "dog", "mark": Mark()}
+    return ShortcutSettings(**(given | changes))
+
+
+def test_control_and_marked_are_always_there() -> None:
+    assert [arm.name for arm in settings().arms] == ["control", "marked"]
+    assert [arm.planted for arm in settings().arms] == ["none", "class"]
+
+
+def test_every_remedy_is_an_arm() -> None:
+    asked = settings(hide_patches=0.5, hide_pixels=0.25, everywhere=True, clean=5)
+    names = ["control", "marked", "hide_patches", "hide_pixels", "everywhere"]
+    assert [arm.name for arm in asked.arms] == names
+    assert list(asked.arm_words) == [*names, "last_layer"]
+    candidate = asked.study.grid[1]
+    patches, pixels, everywhere = (arm.setting(candidate) for arm in asked.arms[2:])
+    assert (patches.hide_patches, patches.droprate) == (0.5, candidate.droprate)
+    assert (pixels.hide_pixels, pixels.views) == (0.25, 4)
+    assert everywhere == candidate
+    assert asked.arms[4].planted == "all"
+
+
+def test_a_last_layer_has_no_inner_layer() -> None:
+    assert last_layer_of(settings().study.grid[0]).size_inner == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"share": 0}, "share to be a number above 0"),
+        ({"share": 1.5}, "share"),
+        ({"hide_patches": 1}, "hide_patches"),
+        ({"hide_pixels": -0.1}, "hide_pixels"),
+        ({"views": 1}, "views to be a whole number from 2"),
+        ({"clean": -1}, "clean"),
+        ({"margin": 0}, "margin"),
+        ({"study": study_settings(folds=3)}, "given validation images"),
+        (
+            {"study": study_settings(grid=Grid((0.01,), (4,), (0.0,), hide_patches=(0.0, 0.5)))},
+            "candidates without what is a remedy here",
+        ),
+    ],
+)
+def test_what_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        settings(**wrong)

@@ -1,0 +1,61 @@
+"""What may be asked of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manyheads.errors import SettingError
+from manyheads.run.fit.fit_settings import FitSettings, budget_words, search_grid, seconds_of
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"),
+    [
+        ("90", 90), ("90s", 90), (" 10M ", 600), ("1.5h", 5400), (45, 45), ("90 s", 90),
+        ("1 hour", 3600), ("2 hours", 7200), ("30 min", 1800), ("1.5 Minutes", 90), ("5 sec", 5),
+    ],
+)  # fmt: skip
+def test_a_budget_is_read_as_people_write_it(budget: Any, seconds: float) -> None:
+    assert seconds_of(budget) == seconds
+
+
+@pytest.mark.parametrize("budget", ["", "m", "ten minutes", "-5m", "10 days", "1e9h", None])
+def test_another_budget_is_refused_with_an_example(budget: Any) -> None:
+    with pytest.raises(SettingError, match="10m"):
+        seconds_of(budget)
+
+
+def test_a_decimal_comma_in_a_budget_has_its_remedy() -> None:
+    with pytest.raises(SettingError, match=r"write 1\.5h, with a decimal point"):
+        seconds_of("1,5h")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1s"), (89.1, "90s"), (119.5, "120s"), (120, "2m"), (121, "2.1m"), (5400, "90m"),
+        (7200, "2h"), (7201, "2.1h"),
+    ],
+)  # fmt: skip
+def test_a_budget_is_told_as_it_is_given_and_never_too_small(seconds: float, words: str) -> None:
+    assert budget_words(seconds) == words
+    assert seconds <= seconds_of(words) <= 1.06 * seconds + 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"budget": 0}, {"heads": 0}, {"heads": 1000}, {"folds": 1}, {"size": 8}, {"size": "big"}],
+)
+def test_a_value_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError):
+        FitSettings(data="none", **wrong)
+
+
+def test_no_epoch_of_the_search_is_chosen_by_validation() -> None:
+    for views in (1, 2):
+        grid = search_grid(views)
+        assert grid.learning_rate_schedule == ("cosine",)
+        assert len(grid.epochs) == 1
+        assert max(grid.views) == views

@@ -1,0 +1,48 @@
+"""Which versions of the training images a study needs, and what they take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from manyheads.core.settings import ImageSettings
+from manyheads.heads.fold import Version
+from manyheads.study.feature_variants import version_bytes, versions_needed
+from manyheads.study.space import Grid
+from tests.studies import study_settings
+
+
+def grid(**lists: Any) -> Grid:
+    return Grid((0.01,), (4,), (0.5,), **lists)
+
+
+@pytest.mark.parametrize(
+    ("lists", "needed"),
+    [
+        ({}, []),
+        ({"l2": (0.0, 0.1)}, []),
+        ({"views": (1, 3)}, [Version(1), Version(2)]),
+        ({"hide_patches": (0.0, 0.5)}, [Version(grid=True)]),
+        (
+            {"views": (2,), "hide_pixels": (0.0, 0.3)},
+            [Version(1, 0.0), Version(1, 0.3)],
+        ),
+        (
+            {"views": (1, 2), "hide_patches": (0.0, 0.5)},
+            [Version(0, 0.0, True), Version(1, 0.0, False), Version(1, 0.0, True)],
+        ),
+    ],
+)
+def test_a_study_needs_what_its_candidates_train_on(
+    lists: dict[str, Any], needed: list[Version]
+) -> None:
+    assert versions_needed(study_settings(grid=grid(**lists))) == needed
+
+
+def test_a_grid_takes_a_features_bytes_for_each_of_its_cells() -> None:
+    settings = study_settings(
+        grid=grid(hide_patches=(0.5,)), image=ImageSettings(size=150), grid_storage="f16"
+    )
+    assert version_bytes(settings, Version(grid=True), 2048) == 5 * 5 * 2048 * 2
+    assert version_bytes(settings, Version(1), 2048) == 2048 * 4
