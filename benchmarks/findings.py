@@ -144,10 +144,21 @@ def section(claim: Claim, runs: Path, data: Path, seeds: int) -> list[str]:
     return [
         f"## {claim.title}", "", f"{claim.says} {claim.precisely}", "",
         "```console", *(f"manyheads {command}" for command in commands), "```", "",
-        *(f"- {sentence.strip()}" for sentence in verdict.splitlines()), "",
+        *(f"- {sentence}" for sentence in sentences(verdict)), "",
         "<details><summary>The evidence</summary>", "",
         "```text", "\n\n".join(["\n".join(costs), *evidence]), "```", "", "</details>", "",
     ]  # fmt: skip
+
+
+def sentences(verdict: str) -> list[str]:
+    """The sentences of a verdict, each of which may fill several lines."""
+    found, begun = [], ""
+    for line in verdict.splitlines():
+        begun = f"{begun} {' '.join(line.split())}".strip()
+        if begun.endswith("."):
+            found.append(begun.replace("Power ", "Power: ", 1))
+            begun = ""
+    return [*found, begun] if begun else found
 
 
 def run(command: str, runs: Path, data: Path) -> tuple[str, str]:
