@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import answer, parser, part, table, write_result
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import FeatureCache, FeatureRecipe
 

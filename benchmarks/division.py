@@ -15,8 +15,8 @@ import time
 import numpy as np
 
 from benchmarks.machine import parser, table, write_result
-from manyheads.core.settings import SPLIT_RULES, SplitSettings
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import SPLIT_RULES, SplitSettings
 from manyheads.data.splits import SPLITS, assign_splits
 
 PHOTOGRAPHS, PEOPLE, CLASSES, LARGEST = 5096, 351, 17, 0.12

@@ -20,7 +20,7 @@ from benchmarks.pointing import SETTING, Photographs, Pointing, logo_cells, trai
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.data.marks import Mark

@@ -19,7 +19,7 @@ from benchmarks.machine import parser, photographs, table, write_result
 from manyheads import Study
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
 

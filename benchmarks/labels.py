@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks.machine import parser, photographs, show, table, write_result
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
-from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import frozen
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
 from manyheads.findings.labels import EPOCHS, UNBELIEVED, doubtful, out_of_fold

@@ -9,8 +9,8 @@ from jaxtyping import Float32
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
-from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Rows
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.marks import Mark
 from manyheads.features.extraction import Features, extract

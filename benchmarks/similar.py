@@ -23,8 +23,8 @@ from benchmarks.machine import answer, gib, parser, part, photographs, show, tab
 from benchmarks.planted import KINDS, plant
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
-from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.paths import Paths
 from manyheads.features.extraction import Features, extract

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.machine import parser, photographs, show, table, write_result
 from manyheads.backbones import registry, weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
 from manyheads.heads.bank import Fold, engine_named

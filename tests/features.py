@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
 from manyheads.features.cache import FeatureRecipe

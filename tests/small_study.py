@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions
 from manyheads.study.space import Grid

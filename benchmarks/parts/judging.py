@@ -190,7 +190,7 @@ def features(folder: Path, backbone: str, size: int = 150) -> tuple[np.ndarray, 
     """
     from manyheads.backbones import registry
     from manyheads.backbones.weights import resolve
-    from manyheads.core.settings import ImageSettings
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import open_dataset
     from manyheads.features.extraction import extract
 

@@ -25,7 +25,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.keras_builds import network, stored
 from manyheads.backbones.weights import resolve
 from manyheads.core import openvino_runtime
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 
 SPEC = registry.get("xception")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from manyheads.api import Study, fit, load, make_model
-    from manyheads.core.settings import TableSettings
+    from manyheads.data.data_settings import TableSettings
     from manyheads.estimator.head_classifier import HeadClassifier
 
 __version__ = "0.1.0"

@@ -13,9 +13,9 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from manyheads.backbones import registry
-from manyheads.core.settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.core.text import counted
 from manyheads.data.augmentation import Augmentation
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.marks import PLAIN_FORMS, Mark
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim

@@ -13,7 +13,7 @@ from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.errors import DownloadError

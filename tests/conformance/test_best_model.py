@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from manyheads.backbones import registry, weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DownloadError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward

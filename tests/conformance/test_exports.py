@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.backbones import registry, weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DownloadError
 from manyheads.models.classifier import load
 from manyheads.models.export.exporter import Exported, export_model

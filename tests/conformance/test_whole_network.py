@@ -11,7 +11,7 @@ import pytest
 
 from manyheads.backbones import registry, weights
 from manyheads.backbones.compiled import compile_backbone
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.errors import DownloadError
 from manyheads.heads.bank import Fold, engine_named

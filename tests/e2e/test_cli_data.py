@@ -11,8 +11,8 @@ import pytest
 
 from manyheads.cli import sweep
 from manyheads.core.places import cache_dir
-from manyheads.core.settings import ImageSettings
 from manyheads.data import file_index
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings

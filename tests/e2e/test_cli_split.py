@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.core.settings import SplitSettings
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.run.fit import image_options
 from manyheads.run.fit.fit_run import run_fit

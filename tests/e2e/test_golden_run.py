@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.core.settings import ImageSettings
 from manyheads.data.alterations import Altered, describe
 from manyheads.data.augmentation import Augmentation, View
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
 from manyheads.features.cache import FeatureRecipe
 from tests.e2e.conftest import Command, Said

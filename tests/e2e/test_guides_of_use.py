@@ -23,7 +23,8 @@ from PIL import Image, ImageOps
 
 from manyheads import load
 from manyheads.cli.main import main
-from manyheads.core.settings import ImageSettings, plain
+from manyheads.core.settings import plain
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from tests.image_files import FILES
 from tests.small_study import CLASSES, finished_study, small_images

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels
 from manyheads.errors import ImageError
 from tests.strategies import mutated_images, valid_images

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ManyheadsError, ModelError
 from manyheads.modelfiles import untrusted
 from manyheads.models.card import ModelCard, card_path, read_card, write_card

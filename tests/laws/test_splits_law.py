@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.core.settings import SplitSettings
 from manyheads.data import splits
 from manyheads.data.columns import Names
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.splits import place
 from tests.strategies import digests, seeds, shares
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.core.settings import SplitSettings
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation, place
 from manyheads.data.stratified import divide, share_out
 from tests.strategies import seeds, shares

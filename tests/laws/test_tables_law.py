@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
 from manyheads.data.table_files import MISSING

@@ -11,7 +11,7 @@ import pytest
 
 import manyheads
 from manyheads.api import Study
-from manyheads.core.settings import SplitSettings
+from manyheads.data.data_settings import SplitSettings
 from manyheads.errors import BackboneError, RunError, SettingError
 from manyheads.study.space import Grid
 from tests.small_study import small_images

@@ -12,8 +12,8 @@ from manyheads.cli import check_tables, options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from manyheads.core.settings import TableSettings
     from manyheads.data.checks import CheckReport
+    from manyheads.data.data_settings import TableSettings
     from manyheads.data.dataset import Dataset
 
 
@@ -39,8 +39,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
     from manyheads.cli.screen import Screen
-    from manyheads.core.settings import ImageSettings, plain
+    from manyheads.core.settings import plain
     from manyheads.data.checks import check_dataset
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import open_dataset
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError

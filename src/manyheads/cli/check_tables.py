@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
     from manyheads.backbones.weights import Weights
     from manyheads.cli.screen import Screen
-    from manyheads.core.settings import ImageSettings
     from manyheads.data.checks import CheckReport
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import Dataset
     from manyheads.features.extraction import Features
     from manyheads.findings.labels import SuspiciousLabels

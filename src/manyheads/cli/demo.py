@@ -31,7 +31,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.core.settings import ImageSettings
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.run.plan import RunOptions
     from manyheads.study.space import Grid
     from manyheads.study.study_settings import StudySettings

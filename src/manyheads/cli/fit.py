@@ -61,7 +61,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli import fit_screen, result_tables
-    from manyheads.core.settings import SplitSettings
+    from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import run_fit
     from manyheads.run.fit.fit_settings import FitSettings, seconds_of

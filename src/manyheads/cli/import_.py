@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from manyheads.backbones.preprocessing_modes import MODES_HELP, is_named
 from manyheads.cli import options
 from manyheads.cli.parser import Names
-from manyheads.core.settings import INTERPOLATIONS
+from manyheads.data.data_settings import INTERPOLATIONS
 
 if TYPE_CHECKING:
     from manyheads.models.importing.import_check import Check

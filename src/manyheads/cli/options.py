@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones.preprocessing_modes import MODES_HELP
-from manyheads.core.settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
+from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
 
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec

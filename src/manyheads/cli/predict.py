@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
     from manyheads.cli.predict_printing import Printer
     from manyheads.cli.predict_summary import Tally
-    from manyheads.core.settings import TableSettings
+    from manyheads.data.data_settings import TableSettings
     from manyheads.models.prediction_files import PredictionFile
     from manyheads.models.prediction_rows import RowForm
 

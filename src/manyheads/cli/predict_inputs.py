@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.image_lists import list_images, list_matches
 from manyheads.data.left_out import LeftOutWriter
 from manyheads.data.listing import Listing

@@ -91,7 +91,8 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.core.settings import ImageSettings, whole
+    from manyheads.core.settings import whole
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.study.folder import RunFolder
 
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)

@@ -2,134 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from manyheads.errors import SettingError
-
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
-SPLIT_RULES = ("stratified", "place")
-FORMER_SPLIT_RULE = "place"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageSettings:
-    """How a file becomes `[size, size, 3]` pixels.
-
-    `size` is in pixels, 32 to 2048; the image is squashed to a square, as the lesson's loader
-    does. `nearest` reproduces that loader; every other interpolation is antialiased. `exif`
-    honours the orientation that the camera recorded, which the lesson's loader ignores.
-    `depth` is of images with more than 8 bits a channel: white is 2^depth - 1, 1 to 32 bits; None:
-    white is 65535, and 1.0 of floating-point numbers.
-    """
-
-    size: int = 150
-    interpolation: str = "bicubic"
-    exif: bool = True
-    # Not told where it is not set, so that digests and files of earlier versions stay valid.
-    depth: int | None = field(default=None, metadata={"told": "if set"})
-
-    def __post_init__(self) -> None:
-        store(self, size=whole("image_size", self.size, 32, 2048))
-        choice("interpolation", self.interpolation, INTERPOLATIONS)
-        if self.depth is not None:
-            store(self, depth=whole("depth", self.depth, 1, 32))
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitSettings:
-    """How images without given splits are divided: the shares of validation and test, and a seed.
-
-    `seed` picks another division of the same images; each share is in [0, 0.5]. `rule` is one of
-    `SPLIT_RULES`: "stratified" divides by class and group, "place" is how studies were divided
-    before there was a choice.
-    """
-
-    validation: float = 0.2
-    test: float = 0.2
-    seed: int = 0
-    rule: str = "stratified"
-
-    def __post_init__(self) -> None:
-        store(
-            self,
-            validation=number("validation share", self.validation, 0.0, 0.5),
-            test=number("test share", self.test, 0.0, 0.5),
-            seed=whole("split seed", self.seed, 0, 2**31 - 1),
-            rule=choice("split rule", self.rule, SPLIT_RULES),
-        )
-
-    @classmethod
-    def read(cls, document: dict[str, Any]) -> SplitSettings:
-        """What `plain` made `document` of; of one without a rule, the rule is the former one."""
-        return cls(**{"rule": FORMER_SPLIT_RULE, **document})
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableSettings:
-    """How a table of images is read, where it does not have the usual columns.
-
-    `path_column`, `label_column`, `split_column` and `group_column` name its columns (None: path,
-    label, split, group). Paths are relative to the folder `images_in`, itself relative to the
-    table's folder (None: that folder), and get the `suffix`, such as ".jpg", if they lack it.
-    `missing_labels` are the texts that mean no label, beside an empty cell (None: those of
-    `tables.MISSING`). `encoding` is that of a CSV (None: UTF-8, or what its first bytes say).
-    Raises `SettingError` for an encoding that Python does not know, or an empty name.
-    """
-
-    path_column: str | None = None
-    label_column: str | None = None
-    split_column: str | None = None
-    group_column: str | None = None
-    images_in: str | None = None
-    suffix: str | None = None
-    missing_labels: tuple[str, ...] | None = None
-    encoding: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("path_column", "label_column", "split_column", "group_column", "images_in"):
-            value = getattr(self, name)
-            if value is not None and not str(value).strip():
-                raise SettingError(f"a name as {name}", repr(value), "give one, or leave it out")
-        if self.images_in is not None:
-            store(self, images_in=str(self.images_in))
-        if self.missing_labels is not None:
-            given = self.missing_labels
-            texts = (given,) if isinstance(given, str) else given
-            store(self, missing_labels=tuple(str(text).strip() for text in texts))
-        if self.encoding is not None:
-            store(self, encoding=_encoding(self.encoding))
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What is not left to its default, by name."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    @property
-    def arguments(self) -> list[str]:
-        """The words that give these settings to a command."""
-        words: list[str] = []
-        for name, value in self.given.items():
-            words += [f"--{name.replace('_', '-')}"]
-            words += value if isinstance(value, tuple) else (value,)
-        return words
-
-
-def _encoding(name: object) -> str:
-    try:
-        "".encode(str(name))  # refuses what encodes no text, such as hex
-        return codecs.lookup(str(name)).name
-    except (LookupError, ValueError, TypeError):
-        raise SettingError(
-            "the name of a text encoding", repr(name), "give for example utf-8, cp1252 or utf-16"
-        ) from None
 
 
 def store(settings: object, **values: object) -> None:

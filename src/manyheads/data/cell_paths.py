@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.name_rules import IMAGE_SUFFIXES
 from manyheads.errors import DataError
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from manyheads.core.settings import ImageSettings
 from manyheads.core.text import counted
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
 from manyheads.data.label_names import alike_numbers

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.settings import ImageSettings
 from manyheads.core.threads import Progress, map_in_threads
 from manyheads.data.check_problems import lesser_problems, spoiling_problems
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.images import ImageFacts, inspect_image

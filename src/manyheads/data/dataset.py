@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.core.settings import SplitSettings, TableSettings
 from manyheads.core.text import counted
 from manyheads.data import catalog
 from manyheads.data.columns import Digests, Names, frozen, kept_rows
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
 from manyheads.data.left_out import LeftOut

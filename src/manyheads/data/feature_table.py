@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.settings import SplitSettings, TableSettings
 from manyheads.core.threads import check_stop
 from manyheads.data.columns import DIGEST_BYTES, Digests
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, dataset_of
 from manyheads.data.feature_array import Matrix, read_matrix
 from manyheads.data.manifest import read_manifest

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image as PillowImage
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import (
     load_pixels,
     load_thumbnail,

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.decoding import Decoded, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
 from manyheads.data.remarks import Remarks

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.parquet_tables import typed_text
 from manyheads.data.table_files import ROLES, Row, columns_of, unreadable
 from manyheads.errors import DataError

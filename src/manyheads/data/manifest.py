@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.settings import TableSettings
 from manyheads.core.text import counted
 from manyheads.data.cell_paths import Finder
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.split_names import split_name
 from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, Row, read_rows

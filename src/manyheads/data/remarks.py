@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from manyheads.core.settings import ImageSettings
 from manyheads.core.text import counted
+from manyheads.data.data_settings import ImageSettings
 
 _DARK = 14  # bits of 16: white would be a quarter as bright as it can be
 

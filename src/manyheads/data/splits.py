@@ -24,8 +24,8 @@ from itertools import repeat
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.core.settings import SplitSettings
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.stratified import divide
 
 SPLITS = ("train", "validation", "test")

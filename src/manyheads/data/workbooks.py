@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.table_files import ROLES, Row, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
 

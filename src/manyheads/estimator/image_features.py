@@ -16,9 +16,9 @@ from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
-from manyheads.core.settings import ImageSettings
 from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.digests import digests_of
 from manyheads.data.image_inputs import Image, named, square_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError
 from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters

@@ -23,7 +23,8 @@ from jaxtyping import Float, Float32, Int64
 
 from manyheads.core.locks import alone
 from manyheads.core.places import cache_dir, disk_errors, is_writable, make_folder, write_text
-from manyheads.core.settings import ImageSettings, digest, plain
+from manyheads.core.settings import digest, plain
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DiskError
 from manyheads.features.index import DamagedIndex, Entry, Index
 from manyheads.features.rows import as_stored, checksum, damaged, type_of, write

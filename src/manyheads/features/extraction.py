@@ -12,9 +12,9 @@ from jaxtyping import Float, Int64
 from manyheads.backbones.compiled import CompiledBackbone, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
-from manyheads.core.settings import ImageSettings
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
 from manyheads.data.remarks import Remarks

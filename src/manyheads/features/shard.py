@@ -16,8 +16,8 @@ from jaxtyping import UInt8
 
 from manyheads.backbones.compiled import CompiledBackbone
 from manyheads.core.machine import cores
-from manyheads.core.settings import ImageSettings
 from manyheads.data.alterations import Alteration
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError, ImageLimitError, Interrupted

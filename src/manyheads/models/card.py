@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core.places import write_text
-from manyheads.core.settings import ImageSettings, choice, plain
+from manyheads.core.settings import choice, plain
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
 from manyheads.modelfiles.damage import damage

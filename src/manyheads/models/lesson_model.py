@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.core.keras_backend import TRAINING_BACKENDS, import_keras
-from manyheads.core.settings import ImageSettings, whole
+from manyheads.core.settings import whole
+from manyheads.data.data_settings import ImageSettings
 from manyheads.heads.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:

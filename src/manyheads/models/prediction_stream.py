@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.core.machine import cores
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Image, Source, named, square_of
 from manyheads.data.images import read_image_file
 from manyheads.data.remarks import Remarks

@@ -30,7 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from manyheads.core.places import disk_errors, is_writable, make_folder, write_text
-from manyheads.core.settings import FORMER_SPLIT_RULE, SplitSettings
+from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.data.manifest import MANIFEST_SUFFIXES
 from manyheads.errors import RunError
 from manyheads.study.study_settings import differences, is_grown, read_toml, renewed, to_toml

@@ -13,17 +13,14 @@ import tomli_w
 from manyheads.backbones import own_files, preprocessing_modes, registry
 from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
 from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
-from manyheads.core.settings import (
+from manyheads.core.settings import choice, plain, store, whole
+from manyheads.data.augmentation import Augmentation
+from manyheads.data.data_settings import (
     FORMER_SPLIT_RULE,
     ImageSettings,
     SplitSettings,
     TableSettings,
-    choice,
-    plain,
-    store,
-    whole,
 )
-from manyheads.data.augmentation import Augmentation
 from manyheads.data.feature_array import is_array
 from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES

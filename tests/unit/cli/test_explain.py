@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.cli.main import main
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.models.classifier import load
 from manyheads.study.folder import RunFolder

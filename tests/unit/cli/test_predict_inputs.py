@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.predict_inputs import Asked, Inputs
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.errors import DataError
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.core.settings import ImageSettings, SplitSettings, digest, number, plain, whole
+from manyheads.core.settings import digest, number, plain, whole
+from manyheads.data.data_settings import ImageSettings, SplitSettings
 from manyheads.errors import SettingError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from manyheads.core.settings import TableSettings
 from manyheads.data.cell_paths import Finder
+from manyheads.data.data_settings import TableSettings
 from manyheads.errors import DataError
 
 

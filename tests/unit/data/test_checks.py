@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings, SplitSettings, TableSettings, plain
+from manyheads.core.settings import plain
 from manyheads.data.checks import Extent, check_dataset
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.shares import share_shifts
 from manyheads.errors import Interrupted

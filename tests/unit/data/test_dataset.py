@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.core.settings import SplitSettings
 from manyheads.data import dataset as dataset_module
 from manyheads.data import file_index
 from manyheads.data.columns import Digests, Names
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.folders import scan_folder
 from manyheads.data.trainable import few_images_words, unvalidated_words

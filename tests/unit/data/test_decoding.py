@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
 from manyheads.data import decoding, image_kinds
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.decoding import decoded
 from manyheads.data.images import inspect_image, load_layer, load_pixels, load_thumbnail
 from manyheads.errors import ImageError, ImageLimitError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels, load_thumbnail
 from manyheads.data.remarks import Remarks, depth_remark
 from manyheads.errors import ImageError, SettingError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import inspect_image, load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError

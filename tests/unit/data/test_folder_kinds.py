@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from manyheads.core.settings import SplitSettings
 from manyheads.data import image_kinds
 from manyheads.data.checks import check_dataset
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.folders import scan_folder
 from manyheads.data.image_lists import list_images

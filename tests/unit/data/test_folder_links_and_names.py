@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from manyheads.core.settings import SplitSettings
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.folders import scan_folder
 from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError

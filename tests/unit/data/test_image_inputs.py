@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import each_of, named, natural_size, square_of
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import INTERPOLATIONS, ImageSettings
+from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings
 from manyheads.data.images import inspect_image, load_layer, load_pixels
 from manyheads.errors import ImageError
 from tests.image_files import chunk, png

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.manifest import NO_LABEL, REPEATED, read_manifest
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError, MissingExtraError

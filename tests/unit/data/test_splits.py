@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from manyheads.core.settings import SplitSettings
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.split_names import split_name
 from manyheads.data.splits import assign_splits, carve_validation, place
 

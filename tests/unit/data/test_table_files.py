@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.table_files import (
     SUGGESTED,
     Row,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.core.settings import TableSettings
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.table_files import read_rows
 from manyheads.errors import DataError
 

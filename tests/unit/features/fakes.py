@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from manyheads.backbones.compiled import Key
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.features.cache import FeatureRecipe
 from tests.strategies import distinct_image
 

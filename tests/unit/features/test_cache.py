@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manyheads.core.settings import ImageSettings
 from manyheads.data.columns import Digests
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DiskError
 from manyheads.features import cache as cache_module
 from manyheads.features.cache import FeatureCache

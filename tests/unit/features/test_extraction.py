@@ -15,7 +15,7 @@ import pytest
 
 from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError, Interrupted
@@ -255,7 +255,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 image = ImageSettings(size={SIZE}, interpolation="nearest")
 weights = Weights(Path("nowhere"), "0" * 64, "a test")
 features = extract(open_dataset({str(folder)!r}), registry.get("mobilenet_v2"), weights, image)

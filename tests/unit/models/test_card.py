@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError
 from manyheads.models.card import ModelCard, card_path, file_digest, read_card, write_card
 

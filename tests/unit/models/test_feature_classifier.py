@@ -11,7 +11,7 @@ import pytest
 
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.backbones.weights import Weights
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DataError, Interrupted, ModelError
 from manyheads.heads.head import Parameters, forward, glorot_parameters, softmax
 from manyheads.heads.hyperparameters import Hyperparameters

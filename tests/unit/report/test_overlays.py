@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DiskError
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.report.contact_sheet import PAGE, write_sheets

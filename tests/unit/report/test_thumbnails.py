@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
 from manyheads.report.thumbnails import LARGEST, thumbnail

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.run.estimate import estimate, remember_extraction, remember_training
 from manyheads.run.plan import Plan, plan_study
 from manyheads.study.space import Grid

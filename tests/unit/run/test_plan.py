@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.cli.plan_lines import plan_lines
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import BackboneError, DataError, SettingError, WeightsError
 from manyheads.run.pipeline import run_study
 from manyheads.run.plan import plan_study, training_memory

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.heads.fold import Version
 from manyheads.study.feature_variants import version_bytes, versions_needed
 from manyheads.study.space import Grid

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manyheads.backbones.registry import NO_BACKBONE
-from manyheads.core.settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import RunError, SettingError
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.study_settings import (

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings, choice
+from manyheads.core.settings import choice
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Source, natural_size, square_of
 from manyheads.errors import ImageError
 from manyheads.models.explain.maps import METHODS, Map

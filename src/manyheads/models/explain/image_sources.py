@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from manyheads.core.settings import ImageSettings
 from manyheads.core.threads import map_in_threads
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Image, Named, each_of, named, square_of
 from manyheads.errors import ImageError
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32, UInt8
 
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.core import keras_process
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError, Interrupted, ManyheadsError, ModelError

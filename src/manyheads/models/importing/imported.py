@@ -20,7 +20,7 @@ from manyheads.backbones.known import by_numbers
 from manyheads.backbones.weights import cached, resolve
 from manyheads.core.destinations import file_for
 from manyheads.core.places import disk_errors, make_folder
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters

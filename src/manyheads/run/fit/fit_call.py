@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manyheads.core.settings import SplitSettings, TableSettings
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import (

@@ -17,9 +17,9 @@ from manyheads.backbones.compiled import Batch, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.machine import cores
-from manyheads.core.settings import ImageSettings
 from manyheads.core.threads import check_stop
 from manyheads.data.columns import Rows
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.folds import most_folds, pool_of, require_divisible
 from manyheads.data.images import load_pixels, read_image_file

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.core.places import write_text
-from manyheads.core.settings import SplitSettings, TableSettings, plain
+from manyheads.core.settings import plain
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
 from manyheads.findings.held_out_scores import HeldOutScores

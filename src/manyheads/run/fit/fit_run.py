@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyheads.core.destinations import folder_for
 from manyheads.core.places import make_folder
-from manyheads.core.settings import FORMER_SPLIT_RULE, SplitSettings
+from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected, expect
 from manyheads.heads.averaged import averaged

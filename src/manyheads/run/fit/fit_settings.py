@@ -6,14 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from manyheads.core.settings import (
-    ImageSettings,
-    SplitSettings,
-    TableSettings,
-    number,
-    store,
-    whole,
-)
+from manyheads.core.settings import number, store, whole
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.study.space import Grid
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.core.settings import ImageSettings
 from manyheads.data.augmentation import Augmentation
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import SettingError
 from manyheads.run.fit.fit_settings import FitSettings, budget_words, search_grid
 from manyheads.study.space import counted

@@ -15,7 +15,7 @@ from PIL import Image
 
 from manyheads.api import Study
 from manyheads.core.places import make_folder
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
 from manyheads.errors import Interrupted, RunError
 from manyheads.lesson.shortcut.shortcut_check import ShortcutListener, run_shortcut

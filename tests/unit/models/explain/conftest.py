@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.models.classifier import Classifier, load
 from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ImageError, SettingError
 from manyheads.models.explain.explanation import Explanation
 from manyheads.models.explain.overlay import overlay, shared_limit

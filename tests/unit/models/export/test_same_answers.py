@@ -14,7 +14,7 @@ import pytest
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.core import keras_process
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import Interrupted, ModelError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import softmax

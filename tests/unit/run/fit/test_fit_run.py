@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from manyheads.cli.fit_screen import plan_lines, show
-from manyheads.core.settings import ImageSettings
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
 from manyheads.features.extraction import extract
