@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
+from tests.inputs import changed
 from tests.small_study import finished_study
 from tests.strategies import distinct_image
 from tests.warm_keras import warm_keras
@@ -20,11 +22,32 @@ settings.register_profile("manyheads", deadline=None)
 settings.load_profile("manyheads")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of groups whose files are those with which they passed."""
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        groups = [mark.args[0] for mark in item.iter_markers("when_changed")]
+        (kept if all(map(changed, groups)) else left_out).append(item)
+    items[:] = kept
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cache(shared: Path) -> Iterator[Path]:
     """A cache that no test shares with the user: of this session, or `MANYHEADS_TEST_CACHE`."""
     given = os.environ.get("MANYHEADS_TEST_CACHE")
-    folder = Path(given) if given else tmp_path_factory.mktemp("cache")
+    folder = Path(given) if given else shared / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MANYHEADS_CACHE", str(folder))
         yield folder
@@ -83,9 +106,10 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def small_study(shared: Path) -> Finished:
     """A finished study of generated images through MobileNet with random weights; read only."""
-    return finished_study(tmp_path_factory.mktemp("small"))
+    with FileLock(shared / "small.lock"):  # the next process only opens it
+        return finished_study(shared / "small")
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ def small_images(root: Path, train: int = 7, validation: int = 4, test: int = 0)
     for split, count in (("train", train), ("validation", validation), ("test", test)):
         for name in CLASSES if count else ():
             folder = root / split / name
+            if folder.is_dir():
+                continue
             folder.mkdir(parents=True)
             for number in range(count):
                 image = distinct_image(f"{split} {name} {number}", 40)

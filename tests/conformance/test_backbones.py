@@ -23,7 +23,11 @@ from manyheads.core import keras_process
 TOLERANCE = 1e-4
 # MobileNet is compared in test_best_model.py, with a preprocessing that these have not.
 LIGHT = ("mobilenet_v3_small",)
-HEAVY = tuple(name for name in registry.names() if name not in LIGHT)
+HEAVY = (
+    "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_b0", "inception_v3",
+    "nasnet_mobile", "resnet50", "resnet50_v2", "vgg16", "xception",
+)  # fmt: skip
+OTHERS = tuple(name for name in registry.names() if name not in LIGHT + HEAVY)
 IMAGES = 12
 SIZE = 64  # several positions are left at the end, to pool over
 
@@ -90,11 +94,20 @@ def test_a_light_backbone_agrees_with_keras(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", HEAVY)
-def test_a_backbone_agrees_with_keras(name: str, tmp_path: Path) -> None:
+def test_one_of_each_family_agrees_with_keras(name: str, tmp_path: Path) -> None:
     check([name], tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.when_changed("backbones")
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_other_of_its_family_agrees_too(name: str, tmp_path: Path) -> None:
+    check([name], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.when_changed("backbones")
 @pytest.mark.timeout(1800)
 def test_the_table_tells_what_keras_builds() -> None:
     names = registry.names()

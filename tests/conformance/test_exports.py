@@ -20,6 +20,7 @@ from manyheads.study.space import Grid
 from tests.runtimes import RUNTIMES, probabilities, require
 from tests.small_study import small_settings
 
+SELDOM = pytest.mark.when_changed("exports")
 INSIDE = pytest.mark.parametrize("inside", [False, True], ids=["plain", "with preprocessing"])
 
 
@@ -51,7 +52,12 @@ def lesson(clothing: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "inside"),
-    [*((name, True) for name in FORMATS), ("keras", False), ("onnx", False)],
+    [
+        ("keras", False),
+        ("onnx", True),
+        pytest.param("onnx", False, marks=SELDOM),
+        *(pytest.param(name, True, marks=SELDOM) for name in FORMATS if name != "onnx"),
+    ],
 )
 def test_xception_on_real_photographs(
     lesson: RunFolder, format_: str, inside: bool, tmp_path: Path

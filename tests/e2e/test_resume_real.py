@@ -53,21 +53,22 @@ def arrays_of(model: Path) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_twenty_kills_with_a_real_backbone(real: Runner) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.when_changed("resuming"))])
+def test_kills_with_a_real_backbone(real: Runner, kills: int) -> None:
     code, errors = real.finish(real.start("whole"))
     assert code == 0, errors
     started = time.monotonic()
     assert real.finish(real.start("timed"))[0] == 0
     took = time.monotonic() - started
     whole, killed, studies = real.folder / "whole" / "run", 0, 0
-    while killed < 20:
+    while killed < kills:
         # A start that is quicker than its kill finishes its study; the next study goes on.
         name = f"killed-{studies}"
         killed += real.kill_until_done(
-            name, kills=20 - killed, seed=studies, span=(0.3, 0.7 * took)
+            name, kills=kills - killed, seed=studies, span=(0.3, 0.7 * took)
         )
         studies += 1
-        assert studies < 20
+        assert studies < kills
         other = real.folder / name / "run"
         same_outcome(whole, other)
         arrays = zip(arrays_of(whole / "best.keras"), arrays_of(other / "best.keras"), strict=True)

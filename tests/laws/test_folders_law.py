@@ -155,6 +155,7 @@ def test_layouts_end_in_many_ways(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.when_changed("layouts")
 def test_ten_thousand_layouts(tmp_path: Path) -> None:
     for seed in range(10_000):
         (root := tmp_path / str(seed)).mkdir()

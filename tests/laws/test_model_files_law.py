@@ -56,6 +56,7 @@ def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.when_changed("model files")
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
 @pytest.mark.parametrize("kind", ["h5", "keras"])
 def test_many_damaged_files(tmp_path: Path, kind: str) -> None:

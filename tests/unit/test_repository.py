@@ -71,6 +71,11 @@ def test_decision_notes_are_numbered_without_doubles() -> None:
     assert len(set(numbers)) == len(numbers)
 
 
+def test_no_two_modules_have_one_name() -> None:
+    names = [path.stem for path in (ROOT / "src").rglob("*.py") if not path.stem.startswith("__")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_only_text_is_committed(tracked: list[Path]) -> None:
     # Images, weights, archives and compiled files all hold a zero byte; text never does. A study of
     # an earlier version is kept as it was written.

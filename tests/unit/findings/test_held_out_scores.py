@@ -143,6 +143,7 @@ def test_images_of_one_unit_make_nothing_surer() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.when_changed("statistics")
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     """Of 350 images, in 100 draws; the calibration error's interval is known to be too narrow."""
     truth = scored(200_000)

@@ -99,6 +99,7 @@ def test_the_table_is_whole() -> None:
     assert set(TRIED) | set(ALONE) == set(model_forms.FORMS)
 
 
+SELDOM = (pytest.mark.slow, pytest.mark.when_changed("imports"))
 QUICK = (
     "sequential", "layer_by_layer", "normalised_inside", "without_bias", "binary", "augmented",
     "colours_turned", "compiled_with_ones_own", "maximum", "several_labels", "convolved",
@@ -113,7 +114,7 @@ Said = Callable[[str], tuple[dict[str, Any], dict[str, Any]]]
 
 
 def _forms(names: Iterable[str]) -> list[Any]:
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+    return [pytest.param(name, marks=() if name in QUICK else SELDOM) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +228,7 @@ def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_models_equal_keras(tmp_path: Path, name: str, suffix: str) -> None:

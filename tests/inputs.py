@@ -1,0 +1,92 @@
+"""Tests that are run when what they depend on has changed, and not on every change.
+
+A test marked `when_changed("backbones")` runs if the files of that group differ from those with
+which the whole group has passed last, whose digest is in `inputs.json`; and with
+`MANYHEADS_ALL_TESTS=1` in any case. After all tests of changed groups have passed,
+
+    python -m tests.inputs --record
+
+writes the digests anew. What decides is content alone, so a clean checkout needs no history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RECORD = ROOT / "tests" / "inputs.json"
+LIBRARIES = "requirements/dev.txt"
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    # All backbones that Keras builds; else one of each family.
+    "backbones": (
+        LIBRARIES, "src/manyheads/backbones/*.py", "src/manyheads/modelfiles/*.py",
+        "src/manyheads/core/keras_process.py", "tests/conformance/*backbones.py",
+        "tests/conformance/keras_forward.py",
+    ),
+    # All formats of the lesson's Xception; else two, and all on a small backbone.
+    "exports": (
+        LIBRARIES, "src/manyheads/models/*.py", "src/manyheads/models/export/*.py",
+        "src/manyheads/backbones/keras_builds.py", "tests/conformance/test_exports.py",
+    ),
+    # All forms of Keras models, whole and on the small network; else the usual ones on the small.
+    "imports": (
+        LIBRARIES, "src/manyheads/models/*.py", "src/manyheads/models/importing/*.py",
+        "src/manyheads/modelfiles/*.py", "tests/model_form*.py",
+        "tests/unit/models/test_import_forms.py",
+    ),
+    # 10,000 made-up layouts of folders; else 200.
+    "layouts": ("src/manyheads/data/*.py", "tests/laws/test_folders_law.py", "tests/folders.py"),
+    # 800 damaged model files; else 80.
+    "model files": (
+        LIBRARIES, "src/manyheads/modelfiles/*.py", "tests/laws/test_model_files_law.py",
+        "tests/fuzz.py",
+    ),
+    # Twenty kills of a study with a real backbone; else five.
+    "resuming": (
+        LIBRARIES, "src/manyheads/study/*.py", "src/manyheads/features/*.py",
+        "src/manyheads/run/pipeline.py", "src/manyheads/core/places.py",
+        "tests/e2e/test_resume_real.py",
+    ),
+    # Intervals of a hundred drawn data sets; else of their formulas.
+    "statistics": (LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py"),
+}  # fmt: skip
+
+
+def digest(group: str) -> str:
+    """SHA-256 over the names and contents of the files that a group of tests depends on."""
+    whole = hashlib.sha256()
+    for pattern in GROUPS[group]:
+        for file in sorted(ROOT.glob(pattern)):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            whole.update(f"{file.relative_to(ROOT).as_posix()} {content}\n".encode())
+    return whole.hexdigest()
+
+
+@cache
+def changed(group: str) -> bool:
+    """Whether the tests of a group are to be run."""
+    if os.environ.get("MANYHEADS_ALL_TESTS") == "1":
+        return True
+    recorded = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+    return recorded.get(group) != digest(group)
+
+
+def main() -> None:
+    """Say which groups have changed, or record that they passed."""
+    parser = argparse.ArgumentParser(description="Which groups of tests have changed inputs.")
+    parser.add_argument("--record", action="store_true", help="they have passed as they are now")
+    if parser.parse_args().record:
+        digests = {group: digest(group) for group in GROUPS}
+        RECORD.write_text(json.dumps(digests, indent=2) + "\n")
+    for group in GROUPS:
+        print(f"{group:<11}  {'changed' if changed(group) else 'as they passed'}")
+
+
+if __name__ == "__main__":
+    main()
