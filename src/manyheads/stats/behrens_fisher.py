@@ -32,6 +32,8 @@ def p_value(difference: Array, images: Array, heads: Array, df_images: Array, df
     size, images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
     size, certain = np.abs(size), images + heads <= 0
     variance = np.where(certain, 1.0, images + heads)
+    # Given χ² the difference is normal: the heads' true variance would be heads · df / χ². So p is
+    # a mean of normal tails over what χ² may have been, here a weighted sum over a grid of it.
     weights, chi2 = _chi(df)
     spread = np.sqrt(
         np.where(certain, 1.0, images)[..., None] + heads[..., None] * df[..., None] / chi2
@@ -76,6 +78,9 @@ def half_width(
 def _chi(df: Array) -> tuple[Array, Array]:
     """Weights that sum to 1, and values of χ²: the trapezoid rule over log χ, which is smooth."""
     known, place = np.unique(df, return_inverse=True)  # most comparisons share theirs
+    # log χ has a standard deviation of about 1 / √(2 df): nine of them on either side. With few
+    # degrees of freedom the left tail is long (density ~ χ^df), and it is what makes p large:
+    # e^(−35) of the density is cut off there.
     width = 9 / np.sqrt(2 * known)
     low, high = -35 / known - width, 0.5 * np.log1p(100 / known) + width
     log_chi = np.linspace(low, high, _NODES, axis=-1)  # of χ / √df

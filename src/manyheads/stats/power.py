@@ -147,6 +147,8 @@ class _Study:
         self.seeds = np.array([each.found.seeds for each in undecided])
         self.shown = np.array([each.found.of_folds or 0.0 for each in undecided])
         self.interaction = np.minimum([each.of_both for each in tested], heads)
+        # Three parts that fall differently: what units bring (with more images), what seeds bring
+        # (with more heads), and the interaction of both (with either).
         self.heads = heads - self.interaction
         self.images = np.array([each.variance for each in tested]) - heads
         self.size = np.abs([each.difference for each in tested])
@@ -155,6 +157,8 @@ class _Study:
         kept = np.where(larger, 1 - variance / np.where(larger, self.size, 1) ** 2, 0)
         kept = np.minimum(kept, [each.kept for each in undecided])
         self.possible = kept > 0
+        # The true difference is normal around the shrunk one. Gauss–Hermite quadrature averages
+        # the power over it: 21 values of the true difference, with their weights.
         points, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
         self._weights = weights / weights.sum()
         spread = np.sqrt(kept * variance)
@@ -179,6 +183,8 @@ class _Study:
         def width(level: float) -> Float64[np.ndarray, "comparisons one"]:
             return half_width(images, heads, df_images, df, 1 - level)[:, None]
 
+        # A study declares a difference beyond `declared`, and equivalence within ± `alike`. Where
+        # the two overlap, every outcome settles it.
         declared, alike = width(self.levels[0]), self.margin[:, None] - width(2 * self.levels[1])
         power = ndtr((self._true - declared) / error) + ndtr((-self._true - declared) / error)
         within = ndtr((alike - self._true) / error) - ndtr((-alike - self._true) / error)

@@ -115,15 +115,23 @@ def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) ->
     """
     seeds, repeats, units = sums.shape
     difference = sums.sum() / (seeds * repeats * layout.images)
+    # The mean is a ratio of two sums over units, of differences and of sizes. Its linear part
+    # measures each unit by what it adds beyond the mean: a large unit whose images differ as all
+    # do adds nothing, however large it is.
     y = (sums - layout.sizes * difference) * (units / layout.images)
     by_unit = y.mean(axis=(0, 1))
+    # One unit of half the images leaves as little to average as a few equal ones would.
     worth = layout.images**2 / float((layout.sizes**2).sum())
     of_units = (by_unit**2).sum() / units**2 * (worth / (worth - 1) if units > 1 else 1)
     if seeds == 1:
         return TwoWay(float(difference), float(of_units), 0.0, 0.0, worth - 1, 0)
     apart = y - y.mean(axis=0)  # from the mean over seeds
+    # A head moves all units of its cell together, so what seeds bring is seen in the cell's sums:
+    # between[s, c] is by how much seed s moves cell c from its mean.
     between = layout.by_cell(apart)
     squares = (between**2).sum(axis=0)
+    # What is left within a cell once its head's common movement is taken out is the interaction:
+    # a seed that is better on some units and worse on others.
     counts = np.bincount(layout.cells.ravel(), minlength=layout.heads)
     rest = layout.by_cell((apart**2).sum(axis=0)) - squares / counts
     of_rest = counts * np.maximum(rest, 0) / np.maximum(counts - 1, 1)
@@ -148,6 +156,8 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     images have a variance of zero, as if it were certain that they are right on the same images of
     every kind.
     """
+    # The sum of squares is won back from the variance, gets the two units' squares (1 each, of
+    # opposite signs, so that the sum of differences stays), and is made a variance again.
     more = units + 2
     difference = found.difference * units / more
     squares = found.of_units * max(units - 1, 1) * units + units * found.difference**2 + 2
