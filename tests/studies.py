@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Whatever builds, fetches or writes a network is imported here, so that `everywhere` finds it.
+from manyheads import api  # noqa: F401
+from manyheads.backbones import compiled, weights
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.places import cache_dir, make_folder
+from manyheads.heads import bank
 from manyheads.heads.bank import Fold, engine_named
+from manyheads.models import templates
+from manyheads.models.export import exporter
+from manyheads.run.fit import fit_run  # noqa: F401
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult
 from manyheads.study.space import Grid
@@ -155,23 +163,25 @@ def free_backbone(
             target.write_bytes(b"".join(array.tobytes() for array in best.parameters))
         return [target for _, target in wanted]
 
-    patch.setattr("manyheads.features.extraction.compile_backbone", compile_backbone)
-    patch.setattr("manyheads.run.fit.fit_plan.compile_backbone", compile_backbone)
-    patch.setattr("manyheads.run.pipeline.resolve", resolve)
-    patch.setattr("manyheads.run.plan.resolve", resolve)
-    patch.setattr("manyheads.study.reopened.resolve", resolve)
-    patch.setattr("manyheads.lesson.shortcut.shortcut_check.resolve", resolve)
-    patch.setattr("manyheads.run.fit.fit_plan.resolve", resolve)
-    patch.setattr("manyheads.run.fit.fit_run.write_models", write_models)
-    patch.setattr("manyheads.lesson.shortcut.shortcut_plan.resolve", resolve)
-    patch.setattr("manyheads.lesson.shortcut.shortcut_plan.cached", lambda spec: resolve(spec))
-    patch.setattr("manyheads.backbones.weights.resolve", resolve)
-    patch.setattr("manyheads.run.plan.cached", lambda spec: resolve(spec))
-    patch.setattr("manyheads.run.pipeline.prepare_template", lambda *_: None)
-    patch.setattr("manyheads.run.pipeline.write_models", write_models)
+    everywhere(patch, compiled.compile_backbone, compile_backbone)
+    everywhere(patch, weights.resolve, resolve)
+    everywhere(patch, weights.cached, lambda spec: resolve(spec))
+    everywhere(patch, exporter.write_models, write_models)
+    everywhere(patch, templates.prepare_template, lambda *_: None)
     if training:
-        patch.setattr("manyheads.run.pipeline.engine_named", lambda name: _Slow(name, training))
+        everywhere(patch, bank.engine_named, lambda name: _Slow(name, training))
     yield
+
+
+def everywhere(
+    patch: pytest.MonkeyPatch, function: Callable[..., Any], other: Callable[..., Any]
+) -> None:
+    """Put `other` in the place of a function in every module of the package that imported it."""
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("manyheads"):
+            for attribute, value in [*vars(module).items()]:
+                if value is function:
+                    patch.setattr(module, attribute, other)
 
 
 class _Slow:
