@@ -71,6 +71,27 @@ def test_decision_notes_are_numbered_without_doubles() -> None:
     assert len(set(numbers)) == len(numbers)
 
 
+def test_the_glossary_has_forty_words_each_once() -> None:
+    rows = (
+        (ROOT / "docs" / "glossary.md")
+        .read_text(encoding="utf-8")
+        .split("| --- | --- | --- |\n")[1]
+    )
+    words = [row.split("|")[1].strip() for row in rows.splitlines()]
+    assert len(words) == len(set(words)) <= 40
+
+
+def test_links_between_documents_lead_somewhere(tracked: list[Path]) -> None:
+    broken = [
+        (path.name, target)
+        for path in tracked
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
 def test_no_two_modules_have_one_name() -> None:
     names = [path.stem for path in (ROOT / "src").rglob("*.py") if not path.stem.startswith("__")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
