@@ -21,7 +21,7 @@ from manyheads.core.text import counted
 from manyheads.errors import Interrupted, ModelError, RunError
 from manyheads.heads.bank import Engine, Fold, train_bank
 from manyheads.heads.files import load_head, save_head
-from manyheads.heads.fold import Version
+from manyheads.heads.fold import Variant
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, best_heads
 from manyheads.study.results import StudyResult
@@ -122,7 +122,7 @@ def undivided(folds: Sequence[Fold]) -> Fold:
     )
 
 
-def _rows_of(version: Version, folds: Sequence[Fold]) -> Int64[np.ndarray, "stored"]:
+def _rows_of(version: Variant, folds: Sequence[Fold]) -> Int64[np.ndarray, "stored"]:
     """By an image's row of plain features, its row in `version`: each trains in some fold."""
     rows = np.full(len(folds[0].matrix), -1)
     for fold in folds:
