@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
@@ -27,6 +27,7 @@ from manyheads.errors import EstimatorError, ImageError, SettingError
 from manyheads.estimator.array_inputs import Images
 from manyheads.features.cache import FeatureRecipe
 from manyheads.features.extraction import Features, recipe_of
+from manyheads.features.image_batches import image_batches
 from manyheads.features.variants import Extractor, Wanted
 from manyheads.heads.fold import PLAIN, Source, Variant, variants_of
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -125,8 +126,15 @@ class FrozenBackbone:
         ) as backbone:
             matrix = np.empty((len(images), backbone.features), np.float32)
             remarks = Remarks()
-            for part, found in backbone.run(_batches(images, settings, backbone.batch, remarks)):
-                matrix[part] = found
+            sources = (named(image, place) for place, image in enumerate(images))
+            batches = image_batches(
+                enumerate(sources),
+                lambda item: square_of(item[1].source, settings, item[1].name, remarks),
+                backbone.batch,
+                refused=_raise,
+            )
+            for items, found in backbone.run(batches):
+                matrix[[place for place, _ in items]] = found
         _warn(remarks.lines(settings))
         return all_rows(matrix)
 
@@ -152,16 +160,8 @@ def _unlabelled(paths: Sequence[str]) -> Dataset:
     )  # fmt: skip
 
 
-def _batches(
-    images: Sequence[Image], settings: ImageSettings, size: int, remarks: Remarks
-) -> Iterator[tuple[slice, UInt8[np.ndarray, "n size size 3"]]]:
-    for start in range(0, len(images), size):
-        part = slice(start, min(start + size, len(images)))
-        batch = []
-        for at in range(part.start, part.stop):
-            name, source = named(images[at], at)
-            batch.append(square_of(source, settings, name, remarks))
-        yield part, np.stack(batch)
+def _raise(_: object, error: ImageError) -> None:
+    raise error
 
 
 def _warn(remarks: Sequence[str]) -> None:
