@@ -37,7 +37,7 @@ from manyheads.study.sources import plain_features
 from manyheads.study.space import counted
 from manyheads.study.store import Division, Store
 from manyheads.study.study_settings import Resolved, StudySettings, study_document
-from manyheads.study.table_writing import write_parquet
+from manyheads.study.table_writing import csv_as_parquet
 from manyheads.study.training import Listener, best_heads, train_study
 from manyheads.study.work import Work
 
@@ -293,4 +293,4 @@ def _write_outcome(
     if options.parquet:
         for table in (folder.history, folder.results, folder.comparisons):
             if table.is_file():
-                write_parquet(table)
+                csv_as_parquet(table)
