@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.machine import middle, parser, table, write_result
 from benchmarks.parts.shapes import BATCH, CLASSES, DROPRATE, FEATURES, TRAIN, UNITS, samples
 from manyheads.heads.bank import HeadSettings
-from manyheads.heads.fold import Fold, Source, Version
+from manyheads.heads.fold import Fold, Source, Variant
 from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.work import epoch_cost
@@ -71,14 +71,14 @@ def made_up(name: str) -> Fold:
     """Features of the lesson's size, with the versions that the regulariser `name` needs."""
     x, y, val_x, val_y = samples()
     rows = np.arange(len(x) + len(val_x))
-    sources: dict[Version, Source] = {}
+    sources: dict[Variant, Source] = {}
     train = rows[: len(x)]
     if "hide_patches" in name:
         kind = np.float16 if "float16" in name else np.float32
         grids = np.repeat(x[:, None].astype(kind), CELLS[0] * CELLS[1], axis=1)
-        sources[Version(grid=True)] = Source(grids, train)
+        sources[Variant(grid=True)] = Source(grids, train)
     if "views" in name:
-        sources = {Version(view): Source(x + np.float32(view), train) for view in range(1, VIEWS)}
+        sources = {Variant(view): Source(x + np.float32(view), train) for view in range(1, VIEWS)}
     return Fold(
         np.concatenate([x, val_x]), train, y, rows[len(x) :], val_y, CLASSES, sources, CELLS
     )

@@ -15,7 +15,7 @@ import pytest
 
 from manyheads.core.keras_backend import TRAINING_BACKENDS
 from manyheads.heads.bank import Engine, EpochEnd, HeadEnd, HeadSettings
-from manyheads.heads.fold import PLAIN, Fold, Source, Version
+from manyheads.heads.fold import PLAIN, Fold, Source, Variant
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import Purpose, SeededStreams
@@ -54,7 +54,7 @@ def with_versions(fold: Fold, cells: tuple[int, int] = (3, 4), views: int = 3) -
         for hidden in (0.0, 0.3) if view else (0.0,):
             for grid in (True, False):
                 array = grids if grid else grids.mean(axis=1) + np.float32(hidden)
-                sources[Version(view, hidden, grid)] = Source(array[np.argsort(rows)], rows)
+                sources[Variant(view, hidden, grid)] = Source(array[np.argsort(rows)], rows)
     del sources[PLAIN]
     return dataclasses.replace(fold, sources=sources, cells=cells)
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from manyheads.heads.bank import HeadSettings
-from manyheads.heads.fold import Fold, versions_of
+from manyheads.heads.fold import Fold, variants_of
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import Purpose, SeededStreams, Streams
 
@@ -74,7 +74,7 @@ def _shown(
     given: Hyperparameters, fold: Fold, streams: Streams, epoch: int, order: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The inputs, the targets and the weights of an epoch, sample by sample."""
-    sources = [fold.source(version) for version in versions_of(given)]
+    sources = [fold.source(version) for version in variants_of(given)]
     views = np.zeros(len(order), np.int64)
     if len(sources) > 1:
         views = streams.draws(Purpose.VIEWS, epoch).integers(0, len(sources), len(order))

@@ -83,7 +83,7 @@ def save_openvino(file: Path) -> Path:
 
 def save_keras(file: Path, *, pooled: bool = False) -> Path:
     """The same network as a `.keras` file, for images of any size."""
-    keras_process.call("tests.networks:write_keras", {"file": str(file), "pooled": pooled})
+    keras_process.call(write_keras, {"file": str(file), "pooled": pooled})
     return file
 
 

@@ -19,6 +19,7 @@ from manyheads.backbones import keras_server, registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
+from tests.conformance import keras_forward
 
 TOLERANCE = 1e-4
 # MobileNet is compared in test_best_model.py, with a preprocessing that these have not.
@@ -34,9 +35,7 @@ SIZE = 64  # several positions are left at the end, to pool over
 
 def check(names: Sequence[str], folder: Path) -> None:
     jobs = [job(registry.get(name), folder) for name in names]
-    answer = keras_process.call(
-        "tests.conformance.keras_forward:forward", {"jobs": jobs}, backend="tensorflow"
-    )
+    answer = keras_process.call(keras_forward.forward, {"jobs": jobs}, backend="tensorflow")
     for one, digest in zip(jobs, answer["digests"], strict=True):
         weights = Weights(Path(one["weights"]), digest, "drawn for a test")
         pixels = np.load(one["pixels"])
@@ -111,7 +110,7 @@ def test_each_other_of_its_family_agrees_too(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_the_table_tells_what_keras_builds() -> None:
     names = registry.names()
-    found = keras_process.call("tests.conformance.keras_forward:descriptions", {"names": names})
+    found = keras_process.call(keras_forward.descriptions, {"names": names})
     for name in names:
         spec, told = registry.get(name), found[name]
         assert told["size"] in (spec.default_size, None), name  # None: any size, by default

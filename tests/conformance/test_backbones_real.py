@@ -18,6 +18,7 @@ from manyheads.data.dataset import open_dataset
 from manyheads.data.images import load_pixels
 from manyheads.errors import DownloadError
 from manyheads.features.extraction import extract
+from tests.conformance import keras_forward
 
 pytestmark = pytest.mark.slow
 
@@ -77,9 +78,7 @@ def test_features_equal_those_of_keras_on_tensorflow(
         "pixels": str(tmp_path / "pixels.npy"),
         "output": str(tmp_path / "output.npz"),
     }
-    keras_process.call(
-        "tests.conformance.keras_forward:forward", {"jobs": [job]}, backend="tensorflow"
-    )
+    keras_process.call(keras_forward.forward, {"jobs": [job]}, backend="tensorflow")
     with compile_backbone(SPEC, real, size) as backbone:
         ((_, found),) = backbone.run([(None, loaded[: backbone.batch])])
     expected = np.load(tmp_path / "output.npz")["features"][: len(found)]
@@ -95,7 +94,7 @@ def test_the_keras_runtime_gives_the_same(
         "pixels": str(tmp_path / "pixels.npy"),
         "output": str(tmp_path / "output.npy"),
     }
-    keras_process.call("tests.conformance.keras_forward:runtime", arguments, backend="tensorflow")
+    keras_process.call(keras_forward.runtime, arguments, backend="tensorflow")
     with compile_backbone(SPEC, real, IMAGE.size) as backbone:
         ((_, found),) = backbone.run([(None, pixels(photographs))])
     assert np.abs(found - np.load(tmp_path / "output.npy")).max() <= 1e-4

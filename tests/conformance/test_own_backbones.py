@@ -22,7 +22,7 @@ from manyheads.models.classifier import load
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.folder import RunFolder
-from tests.networks import features_of, save_keras, save_onnx, save_openvino
+from tests.networks import export_mobilenet, features_of, save_keras, save_onnx, save_openvino
 from tests.small_study import small_images, small_settings
 from tests.studies import outcome_of, rows_of
 
@@ -179,9 +179,7 @@ def test_a_network_that_keras_exports_as_onnx(tmp_path: Path) -> None:
     """MobileNet V2, as other programs write it: transposes inside, a batch that is open."""
     pytest.importorskip("tensorflow")
     pytest.importorskip("tf2onnx")
-    keras_process.call(
-        "tests.networks:export_mobilenet", {"folder": str(tmp_path)}, backend="tensorflow"
-    )
+    keras_process.call(export_mobilenet, {"folder": str(tmp_path)}, backend="tensorflow")
     pixels = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
     found = []
     for name in ("net.onnx", "net.keras"):

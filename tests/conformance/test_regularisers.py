@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.heads.bank import Engine, HeadSettings, engine_named
-from manyheads.heads.fold import PLAIN, Version, versions_of
+from manyheads.heads.fold import PLAIN, Variant, variants_of
 from manyheads.heads.hyperparameters import NAMES
 from tests import keras_reference
 from tests.banks import generated_fold, same, settings, train, training_keras, with_versions
@@ -164,9 +164,9 @@ def check_against_keras(changes: dict[str, Any], *, has_penalty: bool = False) -
 
 
 def test_a_neutral_setting_asks_for_plain_features_alone() -> None:
-    assert versions_of(settings().hyperparameters) == (PLAIN,)
+    assert variants_of(settings().hyperparameters) == (PLAIN,)
     both = settings(views=2, hide_pixels=0.2, hide_patches=0.5).hyperparameters
-    assert versions_of(both) == (Version(0, 0.0, True), Version(1, 0.2, True))
+    assert variants_of(both) == (Variant(0, 0.0, True), Variant(1, 0.2, True))
 
 
 def early(changes: dict[str, Any]) -> HeadSettings:

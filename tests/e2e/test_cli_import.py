@@ -17,6 +17,7 @@ from tests.e2e.conftest import Command
 from tests.keras2 import as_keras2
 from tests.small_study import small_images
 from tests.strategies import distinct_image
+from tests.unit.models import keras_tasks
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "lesson-model.md"
 FILE = "xception_v4_large_22_0.870.h5"
@@ -29,7 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = resolve(registry.get("mobilenet_v2"), "random:0")
     arguments = {"backbone": "mobilenet_v2", "weights": str(weights.path), "digest": weights.digest}
     keras_process.call(
-        "tests.unit.models.keras_tasks:write_lesson",
+        keras_tasks.write_lesson,
         {**arguments, "size": 32, "target": str(folder / "lesson.h5")},
     )
     as_keras2(folder / "lesson.h5", folder / FILE)

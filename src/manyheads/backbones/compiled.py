@@ -16,9 +16,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported
-from manyheads.backbones.exported import batch_size
 from manyheads.backbones.inference_streams import Measured, best_streams, timed
-from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import openvino_runtime
 from manyheads.core.machine import cores

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones import keras_builds, own_programs
+from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import artifacts
-from manyheads.core.artifacts import Product
+from manyheads.core.artifacts import Artifact
 
 _AREA = "compiled"
-_EXPORT = "manyheads.backbones.keras_builds:export"
-_EXPORT_OWN = "manyheads.backbones.own_programs:export"
 _FILE = "backbone.xml"
-
-# Measured: more images at a time gain less than a tenth; fewer keep large images in memory.
-_BATCH = 16
-_PIXELS = 16 * 224 * 224
 
 
 @dataclass(frozen=True)
@@ -48,31 +44,27 @@ def program(
 ) -> Program:
     """The program for images of `size` pixels, from the cache or made now; `uint8` NHWC in.
 
-    `pooling` is avg or grid. Raises what `products.made` raises.
+    `pooling` is avg or grid. Raises what `artifacts.made` raises.
     """
     arguments = {"weights": str(weights.path), "digest": weights.digest, "size": size}
     recipe = _recipe(spec, weights.digest, size, pooling)
     if pooling != "avg":
         arguments |= {"pooling": pooling}
     if spec.normalisation is not None:
-        return made(recipe, _EXPORT_OWN, arguments | {"preprocessing": spec.preprocessing}, stop)
-    return made(recipe, _EXPORT, arguments | {"backbone": spec.name}, stop)
+        arguments["preprocessing"] = spec.preprocessing
+        return made(recipe, own_programs.export, arguments, stop)
+    return made(recipe, keras_builds.export, arguments | {"backbone": spec.name}, stop)
 
 
 def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -> Program | None:
     """The program for the weights of `digest`, if it has been made before."""
-    product = artifacts.existing(_AREA, _recipe(spec, digest, size, pooling))
-    return None if product is None else _program(product)
-
-
-def batch_size(size: int) -> int:
-    """Images in a batch: 16, fewer for large images, so that memory stays bounded."""
-    return max(1, min(_BATCH, _PIXELS // size**2))
+    artifact = artifacts.existing(_AREA, _recipe(spec, digest, size, pooling))
+    return None if artifact is None else _program(artifact)
 
 
 def made(
     recipe: dict[str, Any],
-    function: str,
+    function: Callable[..., dict[str, Any]],
     arguments: dict[str, Any],
     stop: threading.Event | None = None,
 ) -> Program:
@@ -97,6 +89,6 @@ def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[st
     return recipe if pooling == "avg" else {**recipe, "pooling": pooling}
 
 
-def _program(product: Product) -> Program:
-    answer = product.answer
-    return Program(product.folder / _FILE, int(answer["features"]), answer.get("batch"))
+def _program(artifact: Artifact) -> Program:
+    answer = artifact.answer
+    return Program(artifact.folder / _FILE, int(answer["features"]), answer.get("batch"))

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manyheads.backbones import own_files, registry
-from manyheads.backbones.exported import batch_size
 from manyheads.backbones.preprocessing_modes import Normalisation
-from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec
+from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec, batch_size
 from manyheads.core import openvino_runtime
 from manyheads.errors import BackboneError, WeightsError
 from manyheads.modelfiles import arrays

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from manyheads.backbones import keras_builds
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import download, keras_process
 from manyheads.errors import DownloadError
 
 _SERVER = "https://storage.googleapis.com"
-_ORIGIN = "manyheads.backbones.keras_builds:origin"
 _PATIENCE = 4.0  # seconds for the server's first sign of life
 
 
@@ -39,7 +39,7 @@ def fetched(
     own = _own_folder()
     if not any(own.glob("*.h5")):
         _knock(_server())  # before a child process is started in vain
-    asked = keras_process.call(_ORIGIN, {"backbone": spec.name}, stop=stop)
+    asked = keras_process.call(keras_builds.origin, {"backbone": spec.name}, stop=stop)
     present = own / asked["file"]
     if present.is_file() and _is(present, asked["hash"]):
         yield present

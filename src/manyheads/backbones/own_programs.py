@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from manyheads.backbones import keras_builds, own_files, registry
-from manyheads.backbones.exported import batch_size
 from manyheads.backbones.preprocessing_modes import Normalisation
-from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec, batch_size
 from manyheads.core import openvino_runtime
 from manyheads.errors import BackboneError
 

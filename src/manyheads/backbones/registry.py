@@ -18,6 +18,10 @@ CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 # Keras refuses channels_first for these; everywhere else it spares OpenVINO the transposes.
 _ONLY_CHANNELS_LAST = ("convnext", "densenet", "nasnet")
 
+# Measured: more images at a time gain less than a tenth; fewer keep large images in memory.
+_BATCH = 16
+_PIXELS = 16 * 224 * 224
+
 # What each module's `preprocess_input` does to pixels, in the words of `normalisation`; none where
 # the network's own first layers do it.
 _MODES = {
@@ -155,6 +159,11 @@ class BackboneSpec:
                 str(size),
                 f"give a larger one; {self.name} was trained at {self.default_size}",
             )
+
+
+def batch_size(size: int) -> int:
+    """Images of `size` pixels in a batch: 16, fewer of large ones, so that memory is bounded."""
+    return max(1, min(_BATCH, _PIXELS // size**2))
 
 
 def names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads.backbones import keras_server, own_files, wheel
+from manyheads.backbones import keras_server, keras_weights, own_files, wheel
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import keras_process
 from manyheads.core.locks import alone
@@ -18,9 +18,7 @@ from manyheads.errors import DownloadError, WeightsError
 from manyheads.modelfiles import arrays, keras_files, untrusted
 
 _log = logging.getLogger(__name__)
-_CONVERT = "manyheads.backbones.keras_weights:convert"
 _IMAGENET = "imagenet"
-_RANDOMISE = "manyheads.backbones.keras_weights:randomise"
 
 Progress = Callable[[int, int], None]
 
@@ -164,13 +162,13 @@ def _convert(
         remedy = f"give a file that Keras saved from {spec.function}"
         return WeightsError(f"the weights of {spec.name} in {file}", found, remedy)
 
-    untrusted.call(_CONVERT, {**arguments, "metadata": metadata}, refusal, stop)
+    untrusted.call(keras_weights.convert, {**arguments, "metadata": metadata}, refusal, stop)
 
 
 def _random(spec: BackboneSpec, seed: int, path: Path, stop: threading.Event | None) -> None:
     metadata = {"backbone": spec.name, "source": f"random numbers, seed {seed}"}
     arguments = {"backbone": spec.name, "seed": seed, "target": str(path)}
-    keras_process.call(_RANDOMISE, {**arguments, "metadata": metadata}, stop=stop)
+    keras_process.call(keras_weights.randomise, {**arguments, "metadata": metadata}, stop=stop)
 
 
 def _seed(given: str) -> int:

@@ -62,7 +62,7 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
 
 def _cost_lines(plan: ShortcutPlan) -> list[str]:
     extraction, training, measured = plan.seconds
-    passes = sum(plan.missing)
+    passes = sum(plan.missing.values())
     time = f", about {clock(extraction)}" if passes else ""
     layers = f" and {counted(plan.last_layers, 'last layer')}" if plan.last_layers else ""
     lines = [
@@ -71,7 +71,7 @@ def _cost_lines(plan: ShortcutPlan) -> list[str]:
     ]
     lines += [
         f"           {missing:,} of {len(wanted.images):,} images {wanted.words}"
-        for wanted, missing in zip(plan.wanted, plan.missing, strict=True)
+        for wanted, missing in zip(plan.wanted.values(), plan.missing.values(), strict=True)
     ]
     return lines
 

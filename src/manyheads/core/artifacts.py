@@ -27,7 +27,7 @@ _FORMAT = 3  # of these folders; raise it when a function makes something else o
 
 
 @dataclass(frozen=True)
-class Product:
+class Artifact:
     """A folder of files that a function made, and its answer."""
 
     folder: Path
@@ -37,56 +37,56 @@ class Product:
 def made(
     area: str,
     recipe: dict[str, Any],
-    function: str,
+    function: Callable[..., dict[str, Any]],
     arguments: dict[str, Any],
     file: str,
     *,
     keep: int | None = None,
     stop: threading.Event | None = None,
-) -> Product:
-    """The product of `recipe` in an `area` of the cache, from there or made now by `function`.
+) -> Artifact:
+    """The artifact of `recipe` in an `area` of the cache, from there or made now by `function`.
 
     The function is called in a Keras child with `arguments` and the `target` to write, a path
-    that ends with `file`. With `keep`, only so many products stay in the area, those used last.
+    that ends with `file`. With `keep`, only so many artifacts stay in the area, those used last.
     Where the cache cannot be written, it is made in a temporary folder. Raises `DiskError` if that
     cannot be written either, and what `keras_process.call` raises.
     """
 
     def make(folder: Path) -> dict[str, Any]:
-        _log.info("%s makes %s of %s", function, file, recipe)
+        _log.info("%s makes %s of %s", function.__qualname__, file, recipe)
         target = str(folder / file)
         return keras_process.call(function, {**arguments, "target": target}, stop=stop)
 
-    product = existing(area, recipe)
-    if product is None:
+    artifact = existing(area, recipe)
+    if artifact is None:
         folder = scratch_dir(area) / _name(recipe)
         with alone(folder.with_suffix(".lock"), "preparing the backbone", stop):
-            product = existing(area, recipe) or _sealed(folder, recipe, make)
+            artifact = existing(area, recipe) or _sealed(folder, recipe, make)
     with suppress(OSError):  # then it only looks older than it is
-        os.utime(product.folder / _SEAL)
+        os.utime(artifact.folder / _SEAL)
     if keep is not None:
-        _remove_oldest(product.folder.parent, keep)
-    return product
+        _remove_oldest(artifact.folder.parent, keep)
+    return artifact
 
 
-def existing(area: str, recipe: dict[str, Any]) -> Product | None:
-    """The product of `recipe` if it is in the cache, whole and unchanged."""
+def existing(area: str, recipe: dict[str, Any]) -> Artifact | None:
+    """The artifact of `recipe` if it is in the cache, whole and unchanged."""
     areas = [cache_dir() / area]
     with suppress(DiskError):  # which making it then shows
         areas.append(scratch_dir(area))
     for folder in dict.fromkeys(place / _name(recipe) for place in areas):
-        if (found := _whole_product(folder)) is not None:
+        if (found := _whole_artifact(folder)) is not None:
             return found
     return None
 
 
-def _whole_product(folder: Path) -> Product | None:
+def _whole_artifact(folder: Path) -> Artifact | None:
     if not folder.exists():
         return None
     try:
         seal = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
         if all(_checksum(folder / name) == crc for name, crc in seal["crc32"].items()):
-            return Product(folder, dict(seal["answer"]))
+            return Artifact(folder, dict(seal["answer"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     _log.warning("what is kept in %s is damaged; it is made again", folder)
@@ -95,7 +95,7 @@ def _whole_product(folder: Path) -> Product | None:
 
 def _sealed(
     folder: Path, recipe: dict[str, Any], make: Callable[[Path], dict[str, Any]]
-) -> Product:
+) -> Artifact:
     # The lock is held, so what stands here is left over from a process that was killed.
     building = folder.with_name(f".{folder.name}")
     with disk_errors(building):
@@ -112,7 +112,7 @@ def _sealed(
             building.replace(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return Product(folder, answer)
+    return Artifact(folder, answer)
 
 
 def _remove_oldest(area: Path, keep: int) -> None:

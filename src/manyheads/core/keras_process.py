@@ -13,8 +13,9 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from manyheads import errors
 from manyheads.core import children, openvino_runtime
@@ -22,6 +23,8 @@ from manyheads.core.places import full_disk, lacks_room
 from manyheads.errors import ManyheadsError
 
 _log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 # The child takes over the parent's import path, so that a notebook, a checkout and an
 # installation all behave alike, and files in the current folder cannot shadow a library.
@@ -39,21 +42,24 @@ answers.close()
 
 
 def call(
-    function: str,
+    function: Callable[..., Answer],
     arguments: dict[str, Any],
     *,
     backend: str = "openvino",
     what: str = "preparing the backbone",
     stop: threading.Event | None = None,
-) -> dict[str, Any]:
-    """Call `"package.module:function"` with JSON `arguments` in a child where Keras has `backend`.
+) -> Answer:
+    """Call `function` with JSON `arguments` in a child where Keras has `backend`.
 
-    `what` says for whoever stops it what is being done. Returns the function's JSON answer. A
+    The child imports the module of `function` and finds it there by its name. That module is
+    imported here as well, so it imports Keras inside its functions only. `what` says for whoever
+    stops it what is being done. Returns the function's answer, as JSON keeps it. A
     `ManyheadsError` raised there is raised here; whatever else goes wrong is a `ManyheadsError`
     with the last lines that the child wrote. Raises `Interrupted` when `stop` is set.
     """
+    name = f"{function.__module__}:{function.__qualname__}"
     request = {
-        "function": function,
+        "function": name,
         "arguments": arguments,
         "import_path": [entry for entry in sys.path if entry],
     }
@@ -64,13 +70,13 @@ def call(
         environment=_environment(backend),
         stop=stop,
     )
-    _log.debug("%s in a child process wrote:\n%s", function, done.complaints)
+    _log.debug("%s in a child process wrote:\n%s", name, done.complaints)
     if done.code != 0 or not done.output:
         target = Path(str(arguments.get("target", tempfile.gettempdir())))
         if lacks_room(done.complaints, target.parent):
             raise full_disk(target)
         raise ManyheadsError(
-            f"Keras on {backend} to run {function}",
+            f"Keras on {backend} to run {name}",
             f"exit code {done.code} and: {_last_lines(done.complaints)}",
             "check the memory that is free, and that keras and openvino are installed whole",
         )

@@ -132,8 +132,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         images what `features` raises.
         """
         require_labelled(y)
-        plan, eye, images = self._plan(), self._eye(), images_in(X)
-        sources = sources_of(eye, plan.setting, images, self.augmentation)
+        plan, backbone, images = self._plan(), self._backbone(), images_in(X)
+        sources = sources_of(backbone, plan.setting, images, self.augmentation)
         if images is None:
             matrix, y = validate_data(self, X, y, dtype=np.float32, order="C")
             targets, recipe = self._targets(y, sample_weight), None
@@ -142,8 +142,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
             y = validate_data(self, y=y)
             check_consistent_length(images, y)
             # Bad targets are told before the backbone has seen a thousand images.
-            targets, recipe = self._targets(y, sample_weight), eye.recipe().described
-            seen = eye.see(images)
+            targets, recipe = self._targets(y, sample_weight), backbone.recipe().described
+            seen = backbone.transform(images)
             self.n_features_in_ = seen.matrix.shape[1]
         random = check_random_state(self.random_state)
         trained = train(plan, seen, targets, random, sources)
@@ -161,7 +161,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         images = images_in(X)
         if images is None:
             raise EstimatorError("paths of images, or images", type(X).__name__, "give such")
-        matrix, rows = self._eye().see(images)
+        matrix, rows = self._backbone().transform(images)
         return np.asarray(matrix[rows])
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from manyheads.errors import EstimatorError, SettingError
 from manyheads.estimator.image_features import Samples, Sources, Vectors
 from manyheads.estimator.targets import Targets
 from manyheads.heads.averaged import averaged
-from manyheads.heads.bank import EpochEnd, HeadSettings, check_rule, engine_named
+from manyheads.heads.bank import HeadSettings, check_rule, engine_named, train_bank
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, forward
 from manyheads.heads.hyperparameters import ADAMW, Hyperparameters
@@ -85,20 +85,18 @@ def train(
         for seed in seeds
     ]  # fmt: skip
     names = ("accuracy", "loss", "val_accuracy", "val_loss")[: 2 if plan.held_out is None else 4]
-    heads: dict[int, Parameters] = {}
-    history: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in bank]
-    for event in engine_named(plan.engine, plan.threads).train(bank, [fold], rule=plan.select):
-        if isinstance(event, EpochEnd):
-            for name, curve in history[event.head].items():
-                curve.append(getattr(event.metrics, name))
-        elif event.status == "failed" or event.parameters is None:
+    engine = engine_named(plan.engine, plan.threads)
+    trained: dict[int, tuple[Parameters, dict[str, list[float]]]] = {}
+    for end, curve in train_bank(engine, bank, [fold], rule=plan.select):
+        if end.status == "failed" or end.parameters is None:
             raise EstimatorError(
-                "every head to train to its end", f"one that {event.note}",
+                "every head to train to its end", f"one that {end.note}",
                 "give a lower learning_rate, or scale the features",
             )  # fmt: skip
-        else:
-            heads[event.head] = event.parameters
-    return Trained([heads[index] for index in range(len(bank))], history)
+        history = {name: [getattr(metrics, name) for metrics in curve] for name in names}
+        trained[end.head] = end.parameters, history
+    heads, histories = zip(*(trained[index] for index in range(len(bank))), strict=True)
+    return Trained(list(heads), list(histories))
 
 
 def _fold(

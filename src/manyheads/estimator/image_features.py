@@ -1,22 +1,21 @@
-"""What sees for an estimator: a frozen backbone with its weights and its preparation of images."""
+"""Images → features for an estimator, by a frozen backbone and its preparation of images."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
-from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.weights import Weights, resolve
-from manyheads.data.augmentation import Augmentation, View
+from manyheads.backbones.weights import resolve
+from manyheads.data.augmentation import Augmentation
 from manyheads.data.columns import Digests, Names
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
@@ -27,12 +26,14 @@ from manyheads.data.remarks import Remarks
 from manyheads.errors import EstimatorError, ImageError, SettingError
 from manyheads.estimator.array_inputs import Images
 from manyheads.features.cache import FeatureRecipe
-from manyheads.features.extraction import Features, extract, recipe_of
-from manyheads.heads.fold import PLAIN, Source, Version, versions_of
+from manyheads.features.extraction import Features, recipe_of
+from manyheads.features.image_batches import image_batches
+from manyheads.features.variants import Extractor, Wanted
+from manyheads.heads.fold import PLAIN, Source, Variant, variants_of
 from manyheads.heads.hyperparameters import Hyperparameters
 
 Samples = Int64[np.ndarray, "samples"]
-Sources = tuple[Mapping[Version, Source], tuple[int, int] | None]
+Sources = tuple[Mapping[Variant, Source], tuple[int, int] | None]
 """What heads train on instead of plain features, and the rows and columns of grids in it."""
 
 
@@ -49,7 +50,7 @@ def all_rows(matrix: Any) -> Vectors:
 
 
 @dataclass(frozen=True)
-class Eye:
+class FrozenBackbone:
     """A frozen backbone, its weights and its preparation of images: what turns images to features.
 
     Raises what the registry and the sources of weights raise, once it is used.
@@ -64,10 +65,11 @@ class Eye:
     depth: int | None = None
 
     def recipe(self) -> FeatureRecipe:
-        """All that shapes its features."""
-        return recipe_of(*self.parts())
+        """All that shapes its plain features."""
+        extractor = self.extractor()
+        return recipe_of(extractor.spec, extractor.weights, extractor.image)
 
-    def see(self, images: Images) -> Vectors:
+    def transform(self, images: Images) -> Vectors:
         """The features of images.
 
         Those of files are kept in the cache: each content costs one pass, ever. What is in memory
@@ -76,67 +78,75 @@ class Eye:
         worth saying of the files that were read.
         """
         if isinstance(images[0], str):
-            return self._see_files(cast(Sequence[str], images))
-        return self._see_in_memory(cast(Sequence[Image], images))
+            return self._of_files(cast(Sequence[str], images))
+        return self._in_memory(cast(Sequence[Image], images))
 
     def sources(
         self,
         paths: Sequence[str],
-        versions: Sequence[Version],
+        variants: Sequence[Variant],
         augmentation: Augmentation,
         samples: Samples,
     ) -> Sources:
-        """The features of the `samples` among files in other `versions`, kept in the cache.
+        """The features of the `samples` among files in other `variants`, kept in the cache.
 
-        Raises what `see` raises.
+        Raises what `transform` raises.
         """
-        sources, cells = {}, None
-        for version in versions:
-            how: dict[str, Any] = {"pooling": "grid"} if version.grid else {}
-            if version.view:
-                how["alteration"] = View(
-                    number=version.view, augmentation=augmentation, hide_pixels=version.hide_pixels
-                )
-            features = self._files(paths, only=np.sort(samples), **how)
-            sources[version] = Source(features.matrix, features.rows[samples])
+        dataset, images, sources, cells = _unlabelled(paths), np.sort(samples), {}, None
+        for variant in variants:
+            wanted = Wanted(variant=variant, images=images, augmentation=augmentation)
+            features = self._extracted(dataset, wanted)
+            sources[variant] = Source(features.matrix, features.rows[samples])
             cells = cells or features.grid
         return sources, cells
 
-    def _see_files(self, paths: Sequence[str]) -> Vectors:
-        features = self._files(paths)
+    def _of_files(self, paths: Sequence[str]) -> Vectors:
+        dataset, images = _unlabelled(paths), np.arange(len(paths))
+        features = self._extracted(dataset, Wanted(variant=PLAIN, images=images))
         return Vectors(features.matrix, features.rows)
 
-    def _files(self, paths: Sequence[str], **how: Any) -> Features:
-        features = extract(_unlabelled(paths), *self.parts(), **how)
+    def _extracted(self, dataset: Dataset, wanted: Wanted) -> Features:
+        features = self.extractor().extract(dataset, wanted)
         if features.unreadable:
             sample, reason = next(iter(features.unreadable.items()))
             more = len(features.unreadable) - 1
             raise ImageError(
-                f"{paths[sample]} to be an image", reason + (f", and {more} more" if more else ""),
+                f"{dataset.paths[sample]} to be an image",
+                f"{reason}, and {more} more" if more else reason,
                 "replace the file, or leave it out",
-            )  # fmt: skip
+            )
         _warn(features.remarks)
         return features
 
-    def _see_in_memory(self, images: Sequence[Image]) -> Vectors:
-        spec, weights, settings = self.parts()
-        with compile_backbone(spec, weights, settings.size, images=len(images)) as backbone:
+    def _in_memory(self, images: Sequence[Image]) -> Vectors:
+        extractor = self.extractor()
+        settings = extractor.image
+        with compile_backbone(
+            extractor.spec, extractor.weights, settings.size, images=len(images)
+        ) as backbone:
             matrix = np.empty((len(images), backbone.features), np.float32)
             remarks = Remarks()
-            for part, found in backbone.run(_batches(images, settings, backbone.batch, remarks)):
-                matrix[part] = found
+            sources = (named(image, place) for place, image in enumerate(images))
+            batches = image_batches(
+                enumerate(sources),
+                lambda item: square_of(item[1].source, settings, item[1].name, remarks),
+                backbone.batch,
+                refused=_raise,
+            )
+            for items, found in backbone.run(batches):
+                matrix[[place for place, _ in items]] = found
         _warn(remarks.lines(settings))
         return all_rows(matrix)
 
-    def parts(self) -> tuple[BackboneSpec, Weights, ImageSettings]:
-        """The backbone, its arrays, and how images are prepared for it."""
+    def extractor(self) -> Extractor:
+        """The backbone with its arrays, and how images are prepared for it."""
         spec = registry.get(self.backbone, self.preprocessing)
         size = spec.default_size if self.image_size is None else self.image_size
         image = ImageSettings(
             size=size, interpolation=self.interpolation, exif=self.exif, depth=self.depth
         )
         spec.check_size(image.size)
-        return spec, resolve(spec, self.weights), image
+        return Extractor(spec, resolve(spec, self.weights), image)
 
 
 def _unlabelled(paths: Sequence[str]) -> Dataset:
@@ -150,16 +160,8 @@ def _unlabelled(paths: Sequence[str]) -> Dataset:
     )  # fmt: skip
 
 
-def _batches(
-    images: Sequence[Image], settings: ImageSettings, size: int, remarks: Remarks
-) -> Iterator[tuple[slice, UInt8[np.ndarray, "n size size 3"]]]:
-    for start in range(0, len(images), size):
-        part = slice(start, min(start + size, len(images)))
-        batch = []
-        for at in range(part.start, part.stop):
-            name, source = named(images[at], at)
-            batch.append(square_of(source, settings, name, remarks))
-        yield part, np.stack(batch)
+def _raise(_: object, error: ImageError) -> None:
+    raise error
 
 
 def _warn(remarks: Sequence[str]) -> None:
@@ -168,7 +170,10 @@ def _warn(remarks: Sequence[str]) -> None:
 
 
 def sources_of(
-    eye: Eye, setting: Hyperparameters, images: Images | None, augmentation: Augmentation | None
+    backbone: FrozenBackbone,
+    setting: Hyperparameters,
+    images: Images | None,
+    augmentation: Augmentation | None,
 ) -> Callable[[Samples], Sources] | None:
     """What makes the sources of training samples; None for a head that trains on plain features.
 
@@ -179,12 +184,12 @@ def sources_of(
         raise SettingError(
             "views of 2 or more for an augmentation", "1", "give views, or no augmentation"
         )
-    versions = [version for version in versions_of(setting) if version != PLAIN]
-    if not versions:
+    variants = [variant for variant in variants_of(setting) if variant != PLAIN]
+    if not variants:
         return None
     if images is None or not isinstance(images[0], str):
         raise EstimatorError(
             "paths of images for views and for hide_patches", "features or pixels", "give paths"
         )
     paths = cast(Sequence[str], images)
-    return partial(eye.sources, paths, versions, augmentation or Augmentation())
+    return partial(backbone.sources, paths, variants, augmentation or Augmentation())

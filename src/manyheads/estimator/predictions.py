@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from manyheads.errors import EstimatorError
 from manyheads.estimator.array_inputs import images_in
 from manyheads.estimator.head_training import mean_logits
-from manyheads.estimator.image_features import Eye, all_rows
+from manyheads.estimator.image_features import FrozenBackbone, all_rows
 from manyheads.estimator.saving import save_model
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import NAMES, Hyperparameters
@@ -75,8 +75,8 @@ class Answers:
                 "fit it to paths, or pickle it",
             )  # fmt: skip
         classes = [str(name) for name in self.classes_]
-        parts = self._fitted_eye().parts()
-        save_model(Path(path).expanduser(), parts, self.heads_, self._setting(), classes)
+        extractor = self._fitted_backbone().extractor()
+        save_model(Path(path).expanduser(), extractor, self.heads_, self._setting(), classes)
 
     def _logits(self, X: Any) -> Float64[np.ndarray, "samples classes"]:
         check_is_fitted(self)
@@ -87,22 +87,22 @@ class Answers:
         if images is None:
             matrix = validate_data(self, X, reset=False, dtype=np.float32, order="C")
             return mean_logits(self.heads_, all_rows(matrix))
-        return mean_logits(self.heads_, self._fitted_eye().see(images))
+        return mean_logits(self.heads_, self._fitted_backbone().transform(images))
 
-    def _fitted_eye(self) -> Eye:
-        eye = self._eye()
-        if eye.recipe().described != self.recipe_:
+    def _fitted_backbone(self) -> FrozenBackbone:
+        backbone = self._backbone()
+        if backbone.recipe().described != self.recipe_:
             raise EstimatorError(
                 "the backbone, weights and image settings that the estimator was fitted with",
                 "others", "fit it again",
             )  # fmt: skip
-        return eye
+        return backbone
 
     def _setting(self) -> Hyperparameters:
         return Hyperparameters(**{name: getattr(self, name) for name in NAMES})
 
-    def _eye(self) -> Eye:
-        return Eye(
+    def _backbone(self) -> FrozenBackbone:
+        return FrozenBackbone(
             self.backbone, self.preprocessing, self.weights,
             self.image_size, self.interpolation, self.exif, self.depth,
         )  # fmt: skip

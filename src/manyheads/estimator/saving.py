@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.weights import Weights
-from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError
+from manyheads.features.variants import Extractor
 from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -20,7 +18,7 @@ from manyheads.models.templates import write_model
 
 def save_model(
     target: Path,
-    parts: tuple[BackboneSpec, Weights, ImageSettings],
+    extractor: Extractor,
     heads: Sequence[Parameters],
     setting: Hyperparameters,
     classes: Sequence[str],
@@ -30,7 +28,7 @@ def save_model(
     Raises `ModelError` for a name that does not end as such a network's file, or two classes that
     are written alike; `DiskError` if the disk refuses.
     """
-    spec, weights, image = parts
+    spec, weights, image = extractor.spec, extractor.weights, extractor.image
     suffixes = MODEL_SUFFIXES if spec.in_keras else (".xml",)
     if target.suffix not in suffixes:
         raise ModelError(

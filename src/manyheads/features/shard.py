@@ -6,25 +6,19 @@ import hashlib
 import os
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
 from manyheads.backbones.compiled import CompiledBackbone
-from manyheads.core.machine import cores
 from manyheads.data.alterations import Alteration
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError, ImageLimitError, Interrupted
 from manyheads.features.cache import FeatureCache
+from manyheads.features.image_batches import Pixels, image_batches
 
 Progress = Callable[[int, int], None]
-Pixels = UInt8[np.ndarray, "size size 3"]
 
 
 def fill(
@@ -44,9 +38,14 @@ def fill(
     What is worth saying of those that were read is added to the `remarks`. Raises `Interrupted`
     once `stop` is set.
     """
-    shard = _Shard(cache, images, backbone.batch, settings, alteration, progress, stop, remarks)
+    shard = _Shard(cache, images, backbone.batch, progress, stop)
+
+    def load(content: str) -> Pixels:
+        return _load(images[content], content, settings, alteration, remarks)
+
+    batches = image_batches(shard.absent(), load, backbone.batch, refused=shard.refuse, stop=stop)
     passes = 0
-    for contents, features in backbone.run(shard.batches(), stop=stop):
+    for contents, features in backbone.run(batches, stop=stop):
         cache.add(contents, features)
         passes += len(features)
         shard.count(len(features))
@@ -55,67 +54,23 @@ def fill(
 
 
 class _Shard:
-    """The decoding side of `fill`: images in, batches out, with a bounded number in between."""
+    """What of a shard's images is absent, and how far the work on them is."""
 
     def __init__(
         self,
         cache: FeatureCache,
         images: Mapping[str, Path],
         batch: int,
-        settings: ImageSettings,
-        alteration: Alteration | None,
         progress: Progress | None,
         stop: threading.Event | None,
-        remarks: Remarks | None,
     ) -> None:
-        self._remarks = remarks
         self._cache, self._images, self._batch = cache, images, batch
-        self._settings, self._alteration = settings, alteration
         self._progress, self._stop = progress, stop
         self._done = 0
         self.unread: dict[str, str] = {}
 
-    def batches(self) -> Iterator[tuple[list[str], UInt8[np.ndarray, "n size size 3"]]]:
-        batch: list[tuple[str, Pixels]] = []
-        for content, pixels in self._decoded():
-            batch.append((content, pixels))
-            if len(batch) == self._batch:
-                yield [content for content, _ in batch], np.stack([image for _, image in batch])
-                batch = []
-        if batch and not self._stopped():
-            yield [content for content, _ in batch], np.stack([image for _, image in batch])
-
-    def count(self, images: int) -> None:
-        self._done += images
-        if self._progress is not None and images:
-            self._progress(self._done, len(self._images))
-
-    def check_stop(self) -> None:
-        if self._stopped():
-            raise Interrupted("extracting the features", "the same command goes on from there")
-
-    def _stopped(self) -> bool:
-        return self._stop is not None and self._stop.is_set()
-
-    def _decoded(self) -> Iterator[tuple[str, Pixels]]:
-        waiting: deque[tuple[str, Future[Pixels]]] = deque()
-        threads = cores()
-        pool = ThreadPoolExecutor(threads, "decode")
-        try:
-            for content in self._absent():
-                path = self._images[content]
-                work = pool.submit(
-                    _load, path, content, self._settings, self._alteration, self._remarks
-                )
-                waiting.append((content, work))
-                if len(waiting) >= self._batch + threads:
-                    yield from self._settled(*waiting.popleft())
-            while waiting and not self._stopped():
-                yield from self._settled(*waiting.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _absent(self) -> Iterator[str]:
+    def absent(self) -> Iterator[str]:
+        """The contents that the cache lacks, looked up as they are drawn."""
         # In random order, so that processes that fill one cache rarely meet at one image.
         contents = list(self._images)
         starts = list(range(0, len(contents), self._batch))
@@ -128,24 +83,28 @@ class _Shard:
             self.count(len(known))
             yield from (content for content in chunk if content not in known)
 
-    def _settled(self, content: str, work: Future[Pixels]) -> Iterator[tuple[str, Pixels]]:
-        if self._stopped():
-            return
-        try:
-            yield content, work.result()
-        except ImageLimitError as error:  # another limit, or an extra, lets it be read
+    def refuse(self, content: str, error: ImageError) -> None:
+        """Keep why there is no image in the file of `content`."""
+        # With another limit, with an extra or at another time, it can be read.
+        if isinstance(error, ImageLimitError):
             self.unread[content] = error.found
-            self.count(1)
-        except ImageError as error:
+        else:
             self._cache.add_failure(content, error.found)
-            self.count(1)
-        except _NotRead as error:
-            self.unread[content] = str(error)
-            self.count(1)
+        self.count(1)
 
+    def count(self, images: int) -> None:
+        """So many images more are done."""
+        self._done += images
+        if self._progress is not None and images:
+            self._progress(self._done, len(self._images))
 
-class _NotRead(Exception):
-    """A file could not be read this time; its content may be sound."""
+    def check_stop(self) -> None:
+        """Raise `Interrupted` if `stop` is set."""
+        if self._stopped():
+            raise Interrupted("extracting the features", "the same command goes on from there")
+
+    def _stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
 
 
 def _load(
@@ -158,9 +117,11 @@ def _load(
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _NotRead((error.strerror or str(error)).lower()) from error
+        reason = (error.strerror or str(error)).lower()
+        raise ImageLimitError(f"to read {path}", reason, "try again") from error
     # Otherwise other pixels would be kept under this content's name.
     if hashlib.sha256(data).hexdigest() != content:
-        raise _NotRead("the file has changed since the data set was opened")
+        found = "the file has changed since the data set was opened"
+        raise ImageLimitError(f"{path} as it was", found, "repeat the command")
     pixels = load_pixels(data, settings, str(path), remarks)
     return pixels if alteration is None else alteration(pixels, content)

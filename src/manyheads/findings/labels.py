@@ -24,7 +24,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.folds import divide, pool_of
 from manyheads.errors import DataError, MissingExtraError
 from manyheads.features.extraction import Features
-from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named
+from manyheads.heads.bank import Fold, HeadSettings, engine_named, train_bank
 from manyheads.heads.hyperparameters import Hyperparameters
 
 FOLDS = 5
@@ -152,15 +152,13 @@ def out_of_fold(
                 )
             )  # fmt: skip
             members.append(inside)
-    total, ended = np.zeros((len(rows), len(dataset.classes))), 0
-    for event in engine_named("fused").train(heads, folds, rule="last", stop=stop):
-        if not isinstance(event, HeadEnd):
-            continue
-        if event.status == "failed" or event.chosen is None:
+    total = np.zeros((len(rows), len(dataset.classes)))
+    ends = train_bank(engine_named("fused"), heads, folds, rule="last", stop=stop)
+    for ended, (end, _) in enumerate(ends, start=1):
+        if end.status == "failed" or end.chosen is None:
             remedy = "look at the features of this backbone, or choose another"
-            raise DataError("heads that train on the features", f"one that {event.note}", remedy)
-        total[members[event.head]] += np.exp(event.chosen.astype(np.float64))
-        ended += 1
+            raise DataError("heads that train on the features", f"one that {end.note}", remedy)
+        total[members[end.head]] += np.exp(end.chosen.astype(np.float64))
         if progress is not None:
             progress(ended, len(heads))
     check_stop("judging the labels", stop)

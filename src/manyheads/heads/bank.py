@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -115,6 +115,31 @@ class Engine(Protocol):
     ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens."""
         ...
+
+
+def train_bank(
+    engine: Engine,
+    heads: Sequence[HeadSettings],
+    folds: Sequence[Fold],
+    *,
+    rule: str,
+    on_epoch: Callable[[EpochEnd], None] = lambda _: None,
+    streams: StreamsOf = SeededStreams,
+    stop: threading.Event | None = None,
+) -> Generator[tuple[HeadEnd, list[Metrics]]]:
+    """Train `heads`, and yield the end of each as it comes, with the metrics of its epochs.
+
+    Heads end in an order of chance, and those that `stop` cut off do not. An end holds arrays, so
+    none is kept here: whoever wants the list makes it. `on_epoch` hears of each epoch as it ends.
+    """
+    curves: dict[int, list[Metrics]] = {}
+    with closing(engine.train(heads, folds, rule=rule, streams=streams, stop=stop)) as events:
+        for event in events:
+            if isinstance(event, EpochEnd):
+                curves.setdefault(event.head, []).append(event.metrics)
+                on_epoch(event)
+            else:
+                yield event, curves.pop(event.head, [])
 
 
 class BestEpoch:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int64
 from manyheads.heads.hyperparameters import Hyperparameters
 
 
-class Version(NamedTuple):
+class Variant(NamedTuple):
     """Which features of an image: of which view, how much of it hidden, pooled or as a grid."""
 
     view: int = 0
@@ -20,7 +20,7 @@ class Version(NamedTuple):
     grid: bool = False
 
 
-PLAIN = Version()
+PLAIN = Variant()
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Fold:
     validation: Int64[np.ndarray, "validation"]
     validation_labels: Int64[np.ndarray, "validation"]
     classes: int
-    sources: Mapping[Version, Source] = field(default_factory=dict[Version, Source])
+    sources: Mapping[Variant, Source] = field(default_factory=dict[Variant, Source])
     cells: tuple[int, int] | None = None
     weights: Float32[np.ndarray, "train"] | None = None
 
-    def source(self, version: Version) -> Source:
+    def source(self, version: Variant) -> Source:
         """The features of the training samples in `version`."""
         given = self.sources.get(version)
         if given is None and version == PLAIN:
@@ -65,8 +65,8 @@ class Fold:
         return given
 
 
-def versions_of(setting: Hyperparameters) -> tuple[Version, ...]:
+def variants_of(setting: Hyperparameters) -> tuple[Variant, ...]:
     """The versions that a head of this `setting` trains on, the plain view first."""
     grid = setting.hide_patches > 0
     views = range(setting.views)
-    return tuple(Version(view, setting.hide_pixels if view else 0.0, grid) for view in views)
+    return tuple(Variant(view, setting.hide_pixels if view else 0.0, grid) for view in views)

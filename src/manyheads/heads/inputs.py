@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from manyheads.heads.cells import mean_cells, mean_half_cells
-from manyheads.heads.fold import PLAIN, Fold, Source, versions_of
+from manyheads.heads.fold import PLAIN, Fold, Source, variants_of
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import Purpose, Streams
 
@@ -42,9 +42,9 @@ class Inputs:
 
     def __init__(self, setting: Hyperparameters, fold: Fold, streams: Streams) -> None:
         self.setting, self.fold, self.streams = setting, fold, streams
-        self.sources = [fold.source(version) for version in versions_of(setting)]
+        self.sources = [fold.source(version) for version in variants_of(setting)]
         self.plain = (
-            versions_of(setting) == (PLAIN,) and not setting.feature_droprate and not setting.mixup
+            variants_of(setting) == (PLAIN,) and not setting.feature_droprate and not setting.mixup
         )
 
     def epoch(self, number: int) -> EpochInputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from manyheads.findings.claim_words import ensemble_sentences
 from manyheads.findings.ensembles import ensemble_evidence
 from manyheads.findings.mc_dropout import MASKS, Part
 from manyheads.findings.reading import read_images
-from manyheads.heads.bank import EpochEnd, Fold, engine_named
+from manyheads.heads.bank import Fold, engine_named
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.subnetworks import random_masks
@@ -117,15 +118,13 @@ def _parameters(
     ground: Ground, outcomes: Sequence[Outcome], folds: Sequence[Fold]
 ) -> dict[int, Parameters]:
     """The parameters of each trial, by its number."""
-    settings, total, done = ground.settings, sum(each.epoch for each in outcomes), 0
-    found: dict[int, Parameters] = {}
-    engine = engine_named(settings.engine)
-    for event in train_again(settings, outcomes, folds, engine, ground.stop):
-        if isinstance(event, EpochEnd):
-            done += 1
-            ground.listener.retraining(done, total)
-        elif event.parameters is not None:
-            found[outcomes[event.head].trial.number] = event.parameters
+    total, done = sum(each.epoch for each in outcomes), count(1)
+    engine = engine_named(ground.settings.engine)
+    trained = train_again(
+        ground.settings, outcomes, folds, engine, ground.stop,
+        lambda _: ground.listener.retraining(next(done), total),
+    )  # fmt: skip
+    found = {outcome.trial.number: parameters for outcome, parameters in trained}
     ground.check_stop()
     return found
 

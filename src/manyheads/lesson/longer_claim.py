@@ -13,7 +13,7 @@ from manyheads.findings.claim_record import LongerClaim, write_longer
 from manyheads.findings.claim_words import longer_sentences
 from manyheads.findings.training_length import Place, Turn, epoch_contrasts, longer_of
 from manyheads.findings.wording import Names
-from manyheads.heads.bank import EpochEnd, Metrics, engine_named
+from manyheads.heads.bank import Metrics, engine_named, train_bank
 from manyheads.run.opened_study import ClaimListener, Ground, reopened
 from manyheads.stats.comparisons import MAX_ALL_PAIRS
 from manyheads.study.folder import RunFolder
@@ -110,21 +110,25 @@ def _train(
     total, done = len(heads) * bounds.limit, 0
     curves: dict[Place, list[Metrics]] = {}
     failed: list[Place] = []
-    for event in engine.train(heads, folds, rule="best_loss", stop=ground.stop):
-        trial = trials[event.head]
-        place = trial.candidate, trial.seed, trial.fold
-        curve = curves.setdefault(place, [])
-        if isinstance(event, EpochEnd):
-            curve.append(event.metrics)
-            done += 1
-        else:
-            done += bounds.limit - len(curve)
-            if event.status == "failed":
-                failed.append(place)
-                del curves[place]
+
+    def progress(epochs: int) -> None:
+        nonlocal done
+        done += epochs
         ground.listener.retraining(done, total)
+
+    for end, curve in train_bank(
+        engine, heads, folds, rule="best_loss", on_epoch=lambda _: progress(1), stop=ground.stop
+    ):
+        trial = trials[end.head]
+        place = trial.candidate, trial.seed, trial.fold
+        if end.status == "failed":
+            failed.append(place)
+        else:
+            curves[place] = curve
+        progress(bounds.limit - len(curve))
     ground.check_stop()
-    return curves, failed
+    # Heads end in an order of chance, and a mean's last digits depend on the order.
+    return dict(sorted(curves.items())), failed
 
 
 def _claim(

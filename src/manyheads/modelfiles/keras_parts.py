@@ -35,7 +35,6 @@ _SIZES = frozenset(
 )  # fmt: skip
 _REMEDY = "use models of manyheads, or leave it out where the model is made"
 _LARGEST = 1_000_000  # pixels, units or steps
-_H5_CONFIG = "manyheads.modelfiles.keras_parts:h5_config"
 
 
 def check_parts(file: Path, remedy: str = _REMEDY) -> None:
@@ -85,7 +84,7 @@ def _config(file: Path) -> dict[str, Any]:
 
 
 def _h5_config(file: Path) -> dict[str, Any]:
-    return untrusted.call(_H5_CONFIG, {"file": str(file)}, lambda found: _damaged(file, found))
+    return untrusted.call(h5_config, {"file": str(file)}, lambda found: _damaged(file, found))
 
 
 def _check_class(entry: dict[str, Any], file: Path, remedy: str) -> None:

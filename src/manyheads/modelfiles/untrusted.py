@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core import keras_process
+from manyheads.core.keras_process import Answer
 from manyheads.errors import InputError, ManyheadsError
 
 Refusal = Callable[[str], InputError]
@@ -20,11 +21,11 @@ _ROOM = 1 << 30  # bytes beyond what a file itself can fill
 
 
 def call(
-    function: str,
+    function: Callable[..., Answer],
     arguments: dict[str, Any],
     refusal: Refusal,
     stop: threading.Event | None = None,
-) -> dict[str, Any]:
+) -> Answer:
     """What `keras_process.call` does, for a function that opens a file of others.
 
     If the child dies, of a file that makes a library crash, fill the memory or run for ever, then

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.backbones import keras_builds, registry
-from manyheads.backbones.exported import batch_size
-from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.backbones import keras_builds, own_files, registry
+from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec, batch_size
 from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -65,20 +64,41 @@ def with_head(
 
 
 def blank(
-    backbone: str,
     weights: str,
     digest: str,
     size: int,
     size_inner: int,
     classes: int,
     target: str,
+    backbone: str | None = None,
+    preprocessing: str | None = None,
 ) -> dict[str, Any]:
-    """Write a whole network of this shape; answers with the names of its `dense` layers."""
+    """Write a whole network of this shape; answers with the names of its `dense` layers.
+
+    `weights` holds the arrays of a `backbone` of Keras, or, without one, is the `.keras` file of a
+    network of the user's own, with its `preprocessing`.
+    """
     import keras
 
-    spec = registry.get(backbone)
-    arrays = keras_builds.stored(Path(weights), digest)
+    if backbone is not None:
+        spec, arrays = registry.get(backbone), keras_builds.stored(Path(weights), digest)
+    else:
+        own_files.require(Path(weights), digest)
+        spec, arrays = registry.get(weights, preprocessing), None
     model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
+    return _saved(model, target)
+
+
+def blank_head(size: int, size_inner: int, classes: int, target: str) -> dict[str, Any]:
+    """Write a head of `size` features; answers with the names of its `dense` layers."""
+    import keras
+
+    features = keras.Input((size,), name="features")
+    model = with_head(keras, features, features, classes, Hyperparameters(size_inner=size_inner))
+    return _saved(model, target)
+
+
+def _saved(model: Any, target: str) -> dict[str, Any]:
     with disk_errors(Path(target)):
         converters.save(model, Path(target))
     return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}

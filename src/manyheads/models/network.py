@@ -19,11 +19,9 @@ from manyheads.errors import ModelError
 from manyheads.features.cache import FeatureRecipe
 from manyheads.features.extraction import recipe_of
 from manyheads.heads.head import Parameters, forward
+from manyheads.models import keras_models, openvino_models
 from manyheads.models.card import ModelCard, file_digest
 from manyheads.models.templates import read_head
-
-_TO_PROGRAM = "manyheads.models.keras_models:to_program"
-_FROM_OPENVINO = "manyheads.models.openvino_models:to_program"
 
 Pixels = UInt8[np.ndarray, "size size 3"]
 Row = Float32[np.ndarray, "numbers"]
@@ -88,8 +86,8 @@ class Network:
         recipe = {"model": file_digest(self._path), "backbone": card.backbone, **known}
         arguments = {"file": str(self._path), **known}
         if self._path.suffix == ".xml":
-            return exported.made(recipe, _FROM_OPENVINO, arguments, stop)
+            return exported.made(recipe, openvino_models.to_program, arguments, stop)
         arguments["backbone"] = card.backbone
         if not card.is_plain:
             recipe["plain"] = arguments["plain"] = False
-        return exported.made(recipe, _TO_PROGRAM, arguments, stop)
+        return exported.made(recipe, keras_models.to_program, arguments, stop)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from manyheads.backbones import own_files, preprocessing_modes
-from manyheads.backbones.exported import batch_size
 from manyheads.backbones.own_programs import features_out, pixels_in, read_network
+from manyheads.backbones.registry import batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process, openvino_runtime
 from manyheads.core.places import disk_errors
@@ -19,8 +19,6 @@ from manyheads.errors import ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.models.export.converters import INPUT, OUTPUT
-
-_APPEND = "manyheads.models.openvino_models:append"
 
 
 def write_openvino(
@@ -40,7 +38,7 @@ def write_openvino(
         kept = Path(folder) / "head.safetensors"
         save_head(kept, head, {})
         arguments = {**known, "head": str(kept), "target": str(target)}
-        keras_process.call(_APPEND, arguments, stop=stop)
+        keras_process.call(append, arguments, stop=stop)
 
 
 def append(weights: str, digest: str, size: int, head: str, target: str) -> dict[str, Any]:

@@ -13,22 +13,27 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from manyheads.core.places import disk_errors, make_folder, scratch_dir, write_text
 from manyheads.errors import DataError, SettingError
-from manyheads.models import prediction_parquet
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm
 from manyheads.models.row_lines import LINES, Lines, whole_records
-from manyheads.study.table_writing import require_parquet
+from manyheads.study.table_writing import require_parquet, write_parquet
+
+if TYPE_CHECKING:
+    import pyarrow
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 _FORMAT = 1
+_GROUP = 10_000  # rows of Parquet that are in memory at a time
+_TEXTS = ("image", "label", "given", "error")
 _ANOTHER = "repeat the former command, remove the file, or choose another --out"
 
 
@@ -45,7 +50,7 @@ class PredictionFile:
         be of this output.
         """
         if self._file is None:
-            yield from prediction_parquet.rows_of(self._path)
+            yield from _parquet_rows(self._path)
             return
         self._file.seek(0)
         header, end = self._lines.header(self._form), 0
@@ -86,7 +91,9 @@ class PredictionFile:
         """Say that the last row is there."""
         if self._file is not None and self._path.suffix == ".parquet":
             part = _rows_path(self._path)
-            prediction_parquet.write(self._path, self._form, part)
+            with part.open(encoding="utf-8") as lines:
+                schema = _schema(self._form)
+                write_parquet(self._path, schema, _tables(schema, lines))
             part.unlink()
 
 
@@ -118,6 +125,46 @@ def opened(path: Path, form: RowForm, asked: dict[str, Any]) -> Iterator[Predict
             file = rows.open("r+b", buffering=0)
         with file:
             yield PredictionFile(path, form, file, lines)
+
+
+def _schema(form: RowForm) -> pyarrow.Schema:
+    import pyarrow
+
+    def kind(name: str) -> Any:
+        if name in _TEXTS or (form.top is not None and name.startswith("class_")):
+            return pyarrow.string()
+        return pyarrow.bool_() if name == "abstained" else pyarrow.float64()
+
+    return pyarrow.schema([(name, kind(name)) for name in form.columns])
+
+
+def _tables(schema: pyarrow.Schema, lines: Iterator[str]) -> Iterator[pyarrow.Table]:
+    """The rows in `lines`, each a list of cells, some thousand at a time."""
+    import pyarrow
+
+    while rows := [[_text(cell) for cell in json.loads(line)] for line in islice(lines, _GROUP)]:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        yield pyarrow.table(columns, schema=schema)
+
+
+def _text(cell: Any) -> Any:
+    # A name of a file that is no text has bytes that Parquet's text cannot hold.
+    if isinstance(cell, str):
+        return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return cell
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file by column; raises `DataError` if it is none."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
+    except (ArrowException, OSError) as error:
+        found = " ".join(str(error).split())[:120]
+        raise DataError(f"{path} to be a Parquet file", found, "remove it") from error
 
 
 def _rows_path(path: Path) -> Path:

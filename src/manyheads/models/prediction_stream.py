@@ -12,7 +12,6 @@ from operator import length_hint
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from manyheads.core.machine import cores
 from manyheads.data.data_settings import ImageSettings
@@ -20,13 +19,12 @@ from manyheads.data.image_inputs import Image, Source, named, square_of
 from manyheads.data.images import read_image_file
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError, ImageLimitError, Interrupted
+from manyheads.features.image_batches import Batch, Pixels, image_batches
 from manyheads.models.known_features import KnownFeatures
-from manyheads.models.network import Network, Pixels, Row
+from manyheads.models.network import Network, Row
 from manyheads.models.prediction import Prediction
 
 _MOST = 256  # answers that may wait for those of images before them
-
-Batch = tuple[list["_Asked"], UInt8[np.ndarray, "n size size 3"]]
 
 
 @dataclass
@@ -121,52 +119,37 @@ class PredictionStream(Iterator[Prediction]):
 
     def _batches(
         self, pool: ThreadPoolExecutor, known: KnownFeatures, incoming: Iterator[_Asked]
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Batch[_Asked]]:
         """Batches of what needs a pass, for as long as not too many others wait for them."""
-        batch: list[tuple[_Asked, Pixels]] = []
-        for asked, pixels in self._decoded(pool, known, incoming):
-            batch.append((asked, pixels))
-            if len(batch) == self._network.batch:
-                yield _stacked(batch)
-                batch = []
-        if batch and not self._stopped():
-            yield _stacked(batch)
 
-    def _decoded(
-        self, pool: ThreadPoolExecutor, known: KnownFeatures, incoming: Iterator[_Asked]
-    ) -> Iterator[tuple[_Asked, Pixels]]:
-        waiting: deque[tuple[_Asked, Future[Pixels]]] = deque()
-        most = self._network.batch + cores()
-        while self._ready < _MOST and not self._stopped():
-            asked = next(incoming, None)
-            if asked is None:
-                self._over = True
-                break
-            self._line.append(asked)
-            if asked.found is not None:
-                self._ready += 1
-                continue
-            waiting.append((asked, pool.submit(self._pixels, asked.data, asked.name)))
-            if len(waiting) == most:
-                yield from self._tried(known, *waiting.popleft())
-        while waiting and not self._stopped():
-            yield from self._tried(known, *waiting.popleft())
+        def load(asked: _Asked) -> Pixels:
+            if isinstance(asked.data, bytes):
+                return square_of(asked.data, self._settings, asked.name, self._remarks)
+            return np.asarray(asked.data)
 
-    def _tried(
-        self, known: KnownFeatures, asked: _Asked, work: Future[Pixels]
-    ) -> Iterator[tuple[_Asked, Pixels]]:
-        try:
-            yield asked, work.result()
-        except ImageError as error:
+        def refused(asked: _Asked, error: ImageError) -> None:
             # With another limit, or with an extra, it can be read.
             if asked.kept and not isinstance(error, ImageLimitError):
                 known.add_failure(asked.content, error.found)
             self._settle(asked, error.found)
 
-    def _pixels(self, data: bytes | Pixels | None, name: str) -> Pixels:
-        if isinstance(data, bytes):
-            return square_of(data, self._settings, name, self._remarks)
-        return np.asarray(data)
+        return image_batches(
+            self._unknown(incoming), load, self._network.batch,
+            refused=refused, stop=self._stop, pool=pool,
+        )  # fmt: skip
+
+    def _unknown(self, incoming: Iterator[_Asked]) -> Iterator[_Asked]:
+        """Put images in the line; those that need a pass are yielded."""
+        while self._ready < _MOST:
+            asked = next(incoming, None)
+            if asked is None:
+                self._over = True
+                return
+            self._line.append(asked)
+            if asked.found is None:
+                yield asked
+            else:
+                self._ready += 1
 
     def _looked_up(self, pool: ThreadPoolExecutor, known: KnownFeatures) -> Iterator[_Asked]:
         """Each image with its content, and with its features if they are known."""
@@ -218,7 +201,3 @@ def _done(asked: _Asked) -> Future[_Asked]:
     future: Future[_Asked] = Future()
     future.set_result(asked)
     return future
-
-
-def _stacked(batch: list[tuple[_Asked, Pixels]]) -> Batch:
-    return [asked for asked, _ in batch], np.stack([pixels for _, pixels in batch])

@@ -28,14 +28,11 @@ from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.modelfiles import arrays, untrusted
 from manyheads.modelfiles.members import StoredMember
+from manyheads.models import keras_models
 from manyheads.models.card import file_digest
-from manyheads.models.importing.foreign import no_head
+from manyheads.models.importing.foreign import no_head, stored_head
 from manyheads.models.openvino_models import write_openvino
 
-_BLANK = "manyheads.models.keras_models:blank"
-_BLANK_OWN = "manyheads.models.own_networks:blank"
-_BLANK_HEAD = "manyheads.models.own_networks:blank_head"
-_HEAD = "manyheads.models.importing.foreign:stored_head"
 _HEADS = 50  # heads in the cache
 _KEPT = 6  # templates in the cache; Xception's has 86 MB
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -53,7 +50,7 @@ def write_model(
     """Write the whole network of `head` as `target` (.keras or .h5), compiled as for training.
 
     On `NO_BACKBONE` that is the head alone; on a backbone that Keras does not build `target` is an
-    .xml. Raises `DiskError`, and what `products.made` raises where there is no template yet.
+    .xml. Raises `DiskError`, and what `artifacts.made` raises where there is no template yet.
     """
     parameters, hyperparameters = head
     if not spec.in_keras:
@@ -90,10 +87,11 @@ def read_head(file: Path) -> Parameters:
     """The arrays of the head in a .keras file that `write_model` wrote; raises `ModelError`."""
     name = "head.safetensors"
     with untrusted.refused(lambda found: no_head(file, found)):
-        product = artifacts.made(
-            "heads", {"model": file_digest(file)}, _HEAD, {"file": str(file)}, name, keep=_HEADS
-        )
-    return Parameters(*arrays.load(product.folder / name))
+        artifact = artifacts.made(
+            "heads", {"model": file_digest(file)}, stored_head, {"file": str(file)}, name,
+            keep=_HEADS,
+        )  # fmt: skip
+    return Parameters(*arrays.load(artifact.folder / name))
 
 
 def _template(
@@ -106,28 +104,19 @@ def _template(
     stop: threading.Event | None,
 ) -> tuple[Path, list[str]]:
     """A template's file and the names of its dense layers."""
-    shape = {"backbone": spec.name, "size": size, "size_inner": size_inner, "classes": classes}
-    function, arguments, digest = _made_by(spec, weights, shape)
-    file = f"template{suffix}"
-    product = artifacts.made(
-        "templates", {**shape, "weights": digest, "suffix": suffix}, function, arguments, file,
-        keep=_KEPT, stop=stop,
-    )  # fmt: skip
-    return product.folder / file, product.answer["dense"]
-
-
-def _made_by(
-    spec: BackboneSpec, weights: Weights, shape: dict[str, Any]
-) -> tuple[str, dict[str, Any], str]:
-    """The function that makes a template, its arguments, and the digest of the weights in it."""
+    arguments = {"size": size, "size_inner": size_inner, "classes": classes}
+    recipe = {**arguments, "backbone": spec.name, "weights": "", "suffix": suffix}
     if spec == NO_BACKBONE:
-        return _BLANK_HEAD, {name: shape[name] for name in shape if name != "backbone"}, ""
-    known = {**shape, "weights": str(weights.path), "digest": weights.digest}
-    if spec.file is None:
-        return _BLANK, known, weights.digest
-    preprocessing = {"preprocessing": spec.preprocessing}
-    del known["backbone"]
-    return _BLANK_OWN, known | preprocessing, weights.digest
+        blank = keras_models.blank_head
+    else:
+        blank = keras_models.blank
+        recipe["weights"] = weights.digest
+        arguments |= {"weights": str(weights.path), "digest": weights.digest}
+        own = {"preprocessing": spec.preprocessing}
+        arguments |= {"backbone": spec.name} if spec.file is None else own
+    file = f"template{suffix}"
+    artifact = artifacts.made("templates", recipe, blank, arguments, file, keep=_KEPT, stop=stop)
+    return artifact.folder / file, artifact.answer["dense"]
 
 
 def _fill_keras(

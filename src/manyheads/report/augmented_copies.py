@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from manyheads.data.dataset import Dataset
 from manyheads.report.content import Section, Table
-from manyheads.study.feature_variants import training_images, versions_needed
+from manyheads.study.feature_variants import training_images, variants_needed
 from manyheads.study.space import counted
 from manyheads.study.study_settings import StudySettings
 
@@ -16,7 +16,7 @@ def views_section(settings: StudySettings, dataset: Dataset) -> Section | None:
     images, views = len(training_images(settings, dataset)), max(settings.grid.views)
     seen = [setting.epochs for setting in settings.grid if setting.views > 1]
     rounds = len(settings.trials()) // len(settings.grid)
-    made = images * sum(version.view > 0 for version in versions_needed(settings))
+    made = images * sum(version.view > 0 for version in variants_needed(settings))
     live = images * max(seen)
     rows = (
         ("views, computed once for all heads", made),

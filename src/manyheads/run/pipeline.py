@@ -28,7 +28,7 @@ from manyheads.report.figures import draw_curves, prepare_figures
 from manyheads.run.estimate import remember_extraction, remember_training
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.study.division import divisions, folds_of, recorded, trained_on
-from manyheads.study.feature_variants import Versions, extract_versions
+from manyheads.study.feature_variants import VariantFeatures, extract_variants
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import keep_images, resumed_words
 from manyheads.study.refit import selected_head
@@ -37,7 +37,7 @@ from manyheads.study.sources import plain_features
 from manyheads.study.space import counted
 from manyheads.study.store import Division, Store
 from manyheads.study.study_settings import Resolved, StudySettings, study_document
-from manyheads.study.table_writing import write_parquet
+from manyheads.study.table_writing import csv_as_parquet
 from manyheads.study.training import Listener, best_heads, train_study
 from manyheads.study.work import Work
 
@@ -48,7 +48,7 @@ class StudyFeatures(NamedTuple):
     """The plain features of all images, and other versions of those that heads train on."""
 
     plain: Features
-    versions: Versions
+    versions: VariantFeatures
 
     @property
     def passes(self) -> int:
@@ -182,11 +182,11 @@ def study_features(
     plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
 ) -> StudyFeatures:
     """The features that the heads of a study need, from the cache or computed now."""
-    settings, spec = plan.settings, plan.settings.spec
+    settings = plan.settings
     plain = plain_features(settings, plan.dataset, weights, progress=listener.extracting, stop=stop)
     remember_extraction(settings, plain.passes, plain.seconds)
-    versions = extract_versions(
-        settings, plan.dataset, spec, weights, progress=listener.extracting, stop=stop
+    versions = extract_variants(
+        settings, plan.dataset, weights, plan.versions, progress=listener.extracting, stop=stop
     )
     remember_extraction(settings, versions.passes, versions.seconds)
     return StudyFeatures(plain, versions)
@@ -293,4 +293,4 @@ def _write_outcome(
     if options.parquet:
         for table in (folder.history, folder.results, folder.comparisons):
             if table.is_file():
-                write_parquet(table)
+                csv_as_parquet(table)

@@ -16,11 +16,11 @@ from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import recipe_of
 from manyheads.heads.bank import rules_kept
-from manyheads.heads.fold import Version
+from manyheads.heads.fold import Variant
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.models.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
-from manyheads.study.feature_variants import missing_passes, training_images, version_bytes
+from manyheads.study.feature_variants import missing_passes, training_images, variant_bytes
 from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.sources import array_weights, open_data
 from manyheads.study.store import Store, TrialRecord
@@ -98,7 +98,7 @@ class Plan:
     dataset: Dataset
     weights: Weights | None
     plain: int
-    versions: Mapping[Version, int]
+    versions: Mapping[Variant, int]
     features: int
     ended: int
     work: Work
@@ -128,7 +128,7 @@ class Plan:
             heads=sum(heads[-self.kept_heads :]),
             predictions=2 * rounds * validated * classes * self._kept_epochs,
             cache=sum(
-                passes * version_bytes(self.settings, version, features)
+                passes * variant_bytes(self.settings, version, features)
                 for version, passes in self.versions.items()
             ),
         )
@@ -146,7 +146,7 @@ class Plan:
         training = training_memory(self.settings, images, features, classes)
         trained = len(training_images(self.settings, self.dataset))
         training += trained * sum(
-            version_bytes(self.settings, version, features) for version in self.versions
+            variant_bytes(self.settings, version, features) for version in self.versions
         )
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
 
@@ -210,7 +210,7 @@ def plan_study(
         dataset=dataset,
         weights=weights,
         plain=plain,
-        versions=missing_passes(settings, spec, weights, dataset),
+        versions=missing_passes(settings, weights, dataset),
         features=features,
         ended=sum(record.state in ("done", "failed", "pruned") for record in records),
         work=work,

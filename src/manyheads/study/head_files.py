@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from manyheads.errors import ModelError
-from manyheads.heads.bank import Engine, Fold, HeadEnd, rank_epoch
+from manyheads.heads.bank import Engine, Fold, rank_epoch
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.study.folder import RunFolder
@@ -123,7 +123,8 @@ class HeadFiles:
         missing = [entry.best for entry in kept if entry.best and not self._has_file(entry)]
         if missing:
             note(f"Training {counted(len(missing), 'best head')} again to make the missing files …")
-            self._train_again(missing, folds, engine, stop)
+            for outcome, parameters in train_again(self.settings, missing, folds, engine, stop):
+                self._save(outcome, parameters)
 
     def _has_file(self, entry: CandidateResult) -> bool:
         path = self.folder.head(entry.candidate)
@@ -133,17 +134,6 @@ class HeadFiles:
             return load_head(path)[1] == self._about(entry.best)
         except ModelError:  # damaged: it is made again
             return False
-
-    def _train_again(
-        self,
-        outcomes: Sequence[Outcome],
-        folds: Sequence[Fold],
-        engine: Engine,
-        stop: threading.Event | None,
-    ) -> None:
-        for event in train_again(self.settings, outcomes, folds, engine, stop):
-            if isinstance(event, HeadEnd) and event.parameters is not None:
-                self._save(outcomes[event.head], event.parameters)
 
     def _save(self, outcome: Outcome, parameters: Parameters) -> None:
         path = self.folder.head(outcome.trial.candidate)

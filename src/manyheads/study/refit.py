@@ -19,9 +19,9 @@ from jaxtyping import Int64
 
 from manyheads.core.text import counted
 from manyheads.errors import Interrupted, ModelError, RunError
-from manyheads.heads.bank import Engine, Fold, HeadEnd
+from manyheads.heads.bank import Engine, Fold, train_bank
 from manyheads.heads.files import load_head, save_head
-from manyheads.heads.fold import Version
+from manyheads.heads.fold import Variant
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, best_heads
 from manyheads.study.results import StudyResult
@@ -83,16 +83,15 @@ def refit(
     )
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
     head = replace(head_settings(settings, trial, epoch), patience=None)
-    for event in engine.train([head], [whole], rule="last", stop=stop):
-        if isinstance(event, HeadEnd):
-            if event.status != "done" or event.parameters is None:
-                raise RunError(
-                    "the selected setting to train on all images", event.note,
-                    "list a lower learning_rate, with another --out",
-                )  # fmt: skip
-            save_head(folder.selected, event.parameters, about)
-            return
-    raise Interrupted("the study", "repeat the same command to resume")
+    ends = [end for end, _ in train_bank(engine, [head], [whole], rule="last", stop=stop)]
+    if not ends:
+        raise Interrupted("the study", "repeat the same command to resume")
+    if ends[0].status != "done" or ends[0].parameters is None:
+        raise RunError(
+            "the selected setting to train on all images", ends[0].note,
+            "list a lower learning_rate, with another --out",
+        )  # fmt: skip
+    save_head(folder.selected, ends[0].parameters, about)
 
 
 def _is(folder: RunFolder, about: dict[str, Any], once: dict[str, Any]) -> bool:
@@ -123,7 +122,7 @@ def undivided(folds: Sequence[Fold]) -> Fold:
     )
 
 
-def _rows_of(version: Version, folds: Sequence[Fold]) -> Int64[np.ndarray, "stored"]:
+def _rows_of(version: Variant, folds: Sequence[Fold]) -> Int64[np.ndarray, "stored"]:
     """By an image's row of plain features, its row in `version`: each trains in some fold."""
     rows = np.full(len(folds[0].matrix), -1)
     for fold in folds:

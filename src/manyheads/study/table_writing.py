@@ -1,15 +1,19 @@
-"""Tidy tables as CSV files, whole or not at all."""
+"""Tidy tables as CSV and Parquet files, whole or not at all."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from manyheads.core.places import atomic_path
 from manyheads.errors import MissingExtraError
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.space import HYPERPARAMETERS
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -34,11 +38,22 @@ def require_parquet(otherwise: str = "leave out --parquet") -> None:
         raise MissingExtraError("pyarrow to write Parquet", "none installed", remedy) from error
 
 
-def write_parquet(table: Path) -> Path:
-    """Write the CSV file `table` once more beside it, as Parquet; returns the new file."""
-    from pyarrow import csv, parquet
+def write_parquet(target: Path, schema: pyarrow.Schema, parts: Iterable[pyarrow.Table]) -> None:
+    """Write tables of `schema`, one below the other, as the Parquet file `target`, or nothing."""
+    from pyarrow import parquet
 
-    target = table.with_suffix(".parquet")
-    with atomic_path(target) as temporary:
-        parquet.write_table(csv.read_csv(table), temporary)
+    with (
+        atomic_path(target) as temporary,
+        parquet.ParquetWriter(temporary, schema) as writer,
+    ):
+        for part in parts:
+            writer.write_table(part)
+
+
+def csv_as_parquet(table: Path) -> Path:
+    """Write the CSV file `table` once more beside it, as Parquet; returns the new file."""
+    from pyarrow import csv
+
+    target, whole = table.with_suffix(".parquet"), csv.read_csv(table)
+    write_parquet(target, whole.schema, [whole])
     return target

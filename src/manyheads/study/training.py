@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from manyheads.errors import Interrupted
-from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, Metrics
+from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, Metrics, train_bank
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, HeadFiles, best_heads
 from manyheads.study.history import HistoryFile
@@ -142,25 +142,32 @@ class _Training:
 
     def _train(self, target: int, waiting: Sequence[TrialRecord], files: HeadFiles | None) -> None:
         heads = [head_settings(self.settings, record.trial, target) for record in waiting]
-        curves: dict[int, list[Metrics]] = {}
         known: dict[int, list[Metrics]] = {}
-        events = self.engine.train(heads, self.folds, rule=self.settings.select, stop=self.stop)
-        for event in events:
-            trial = waiting[event.head].trial
-            if event.head not in curves:
+
+        def recorded(head: int) -> list[Metrics]:
+            """The curve that the store has of a head's trial, which has started by now."""
+            if head not in known:
+                trial = waiting[head].trial
                 self.store.start(trial.number)
-                curves[event.head], known[event.head] = [], self.store.curve(trial.number)
-            if isinstance(event, EpochEnd):
-                check_same(trial, known[event.head], event.epoch, event.metrics)
-                curves[event.head].append(event.metrics)
-                self.work.epoch(trial)
-                self.listener.epoch(trial, event.epoch, event.metrics)
-                continue
-            curve = curves.pop(event.head)
-            check_same(trial, known.pop(event.head), len(curve) + 1, None)
+                known[head] = self.store.curve(trial.number)
+            return known[head]
+
+        def on_epoch(event: EpochEnd) -> None:
+            trial = waiting[event.head].trial
+            check_same(trial, recorded(event.head), event.epoch, event.metrics)
+            self.work.epoch(trial)
+            self.listener.epoch(trial, event.epoch, event.metrics)
+
+        for end, curve in train_bank(
+            self.engine, heads, self.folds,
+            rule=self.settings.select, on_epoch=on_epoch, stop=self.stop,
+        ):  # fmt: skip
+            trial = waiting[end.head].trial
+            check_same(trial, recorded(end.head), len(curve) + 1, None)
+            del known[end.head]
             # Who ran out of patience before the rung is done, and so is all at the last.
-            waits = event.status == "done" and files is None and len(curve) == target
-            self._end(trial, "pending" if waits else event.status, event, curve, files)
+            waits = end.status == "done" and files is None and len(curve) == target
+            self._end(trial, "pending" if waits else end.status, end, curve, files)
 
     def _end(
         self,

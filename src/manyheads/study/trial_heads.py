@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from manyheads.errors import RunError
-from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, HeadSettings, Metrics
+from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadSettings, Metrics, train_bank
+from manyheads.heads.head import Parameters
 from manyheads.study.select import Outcome
 from manyheads.study.space import Trial
 from manyheads.study.study_settings import StudySettings
@@ -30,17 +31,23 @@ def train_again(
     folds: Sequence[Fold],
     engine: Engine,
     stop: threading.Event | None = None,
-) -> Iterator[EpochEnd | HeadEnd]:
+    on_epoch: Callable[[EpochEnd], None] = lambda _: None,
+) -> Iterator[tuple[Outcome, Parameters]]:
     """Train the heads of finished trials again, to their chosen epochs, for their parameters.
 
-    Yields what the engine does, each epoch held to what was recorded: see `check_same`.
+    Yields these as heads end. Each epoch is held to what was recorded: see `check_same`.
     """
     heads = [head_settings(settings, each.trial, epochs=each.epoch) for each in outcomes]
-    for event in engine.train(heads, folds, rule=settings.select, stop=stop):
-        if isinstance(event, EpochEnd):
-            outcome = outcomes[event.head]
-            check_same(outcome.trial, outcome.curve, event.epoch, event.metrics)
-        yield event
+
+    def check(event: EpochEnd) -> None:
+        outcome = outcomes[event.head]
+        check_same(outcome.trial, outcome.curve, event.epoch, event.metrics)
+        on_epoch(event)
+
+    rule = settings.select
+    for end, _ in train_bank(engine, heads, folds, rule=rule, on_epoch=check, stop=stop):
+        if end.parameters is not None:
+            yield outcomes[end.head], end.parameters
 
 
 def check_same(trial: Trial, curve: Sequence[Metrics], epoch: int, metrics: Metrics | None) -> None:

@@ -19,19 +19,19 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import (
     CompiledBackbone,
     OpenVinoBackbone,
-    batch_size,
     check_precision,
     compile_backbone,
 )
 from manyheads.backbones.exported import Program, made
 from manyheads.backbones.inference_streams import timed
-from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
-from manyheads.core.artifacts import Product
+from manyheads.core.artifacts import Artifact
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
+from tests.unit.backbones import child_tasks
 
-TINY = "tests.unit.backbones.child_tasks:tiny_program"
+TINY = child_tasks.tiny_program
 SIZE = 32
 
 
@@ -101,7 +101,7 @@ def test_what_a_killed_process_left_is_cleared_away(own_cache: Path) -> None:
 
 def test_a_failure_leaves_no_program(own_cache: Path) -> None:
     with pytest.raises(Exception, match="RuntimeError"):
-        made({"backbone": "none"}, "tests.unit.backbones.child_tasks:crash", {})
+        made({"backbone": "none"}, child_tasks.crash, {})
     assert not [entry for entry in (own_cache / "compiled").iterdir() if entry.is_dir()]
 
 
@@ -110,7 +110,7 @@ def test_a_request_to_stop_is_heard_while_keras_builds(own_cache: Path, tmp_path
     stop.set()
     hanging = {"witness": str(tmp_path / "pid")}
     with pytest.raises(Interrupted):
-        made({"backbone": "x"}, "tests.unit.backbones.child_tasks:hang", hanging, stop)
+        made({"backbone": "x"}, child_tasks.hang, hanging, stop)
     assert not [entry for entry in (own_cache / "compiled").iterdir() if entry.is_dir()]
 
 
@@ -131,9 +131,9 @@ def test_a_grid_is_a_program_of_its_own_and_the_pooled_one_keeps_its_key(
     """Programs of earlier versions stay valid."""
     asked: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
-    def made(*given: Any, **_: Any) -> Product:
+    def made(*given: Any, **_: Any) -> Artifact:
         asked.append((given[1], given[3]))
-        return Product(Path("nowhere"), {"features": 1})
+        return Artifact(Path("nowhere"), {"features": 1})
 
     monkeypatch.setattr(exported.artifacts, "made", made)
     for pooling in ("avg", "grid"):

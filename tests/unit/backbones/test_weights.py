@@ -3,22 +3,22 @@ from __future__ import annotations
 import hashlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from manyheads.backbones import keras_server, registry, weights, wheel
+from manyheads.backbones import keras_builds, keras_server, registry, weights, wheel
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core import keras_process
 from manyheads.errors import DownloadError, Interrupted, WeightsError
 from manyheads.modelfiles import arrays
+from tests.unit.backbones import child_tasks
 from tests.unit.servers import Site, serving
 
-TASKS = "tests.unit.backbones.child_tasks"
 FORMATS = ("whole.keras", "lesson.keras", "arrays.weights.h5", "lesson.weights.h5")
 FORMATS += ("top.weights.h5", "older.h5", "older_top.h5")
 
@@ -34,7 +34,7 @@ def files(
     """The small backbone's weights in every format of Keras."""
     folder = str(tmp_path_factory.mktemp("formats"))
     arguments = {"backbone": small.name, "weights": str(small_weights.path), "folder": folder}
-    return keras_process.call(f"{TASKS}:save_weights", arguments)
+    return keras_process.call(child_tasks.save_weights, arguments)
 
 
 def test_random_weights_follow_their_seed(small: BackboneSpec, small_weights: Weights) -> None:
@@ -163,7 +163,7 @@ def test_a_missing_file_is_refused(small: BackboneSpec, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def origin(small: BackboneSpec) -> dict[str, str]:
     """Where Keras itself would fetch the small backbone's weights."""
-    return keras_process.call("manyheads.backbones.keras_builds:origin", {"backbone": small.name})
+    return keras_process.call(keras_builds.origin, {"backbone": small.name})
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def older(small: BackboneSpec, small_weights: Weights, tmp_path_factory) -> byte
     """The small backbone's weights as Keras's server has them."""
     target = str(tmp_path_factory.mktemp("older") / "older.h5")
     arguments = {"backbone": small.name, "weights": str(small_weights.path), "target": target}
-    keras_process.call(f"{TASKS}:save_network", arguments)
+    keras_process.call(child_tasks.save_network, arguments)
     return Path(target).read_bytes()
 
 
@@ -187,8 +187,8 @@ def mirror(
     known = {**origin, "hash": hashlib.md5(older).hexdigest()}
     called = keras_process.call
 
-    def call(function: str, *rest: Any, **options: Any) -> dict[str, Any]:
-        return known if function.endswith(":origin") else called(function, *rest, **options)
+    def call(function: Callable[..., Any], *rest: Any, **options: Any) -> Any:
+        return known if function.__name__ == "origin" else called(function, *rest, **options)
 
     monkeypatch.setattr(keras_process, "call", call)
     monkeypatch.setenv("MANYHEADS_CACHE", str(tmp_path / "cache"))

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from manyheads.core import artifacts
+from tests.unit.backbones import child_tasks
 
-TINY = "tests.unit.backbones.child_tasks:tiny_program"
+TINY = child_tasks.tiny_program
 
 
 def test_only_what_was_used_last_is_kept(own_cache: Path) -> None:

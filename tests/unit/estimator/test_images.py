@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from manyheads import HeadClassifier
 from manyheads.data.augmentation import Augmentation
 from manyheads.errors import BackboneError, DataError, EstimatorError, ImageError, SettingError
-from manyheads.estimator import image_features
 from manyheads.estimator.array_inputs import images_in
+from manyheads.features import variants
 from tests.small_study import CLASSES, small_images
 from tests.strategies import distinct_image
 
@@ -48,8 +48,8 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(features.passes)
         return features
 
-    extract = image_features.extract
-    monkeypatch.setattr(image_features, "extract", counting)
+    extract = variants.extract
+    monkeypatch.setattr(variants, "extract", counting)
     return counted
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.heads.fold import PLAIN, Version
+from manyheads.heads.fold import PLAIN, Variant
 from manyheads.heads.inputs import Inputs, block_rate, dropped, kept_cells
 from manyheads.heads.random import SeededStreams
 from tests.banks import generated_fold, settings, with_versions
@@ -71,7 +71,7 @@ def test_a_plain_head_is_shown_its_matrix_and_no_copy() -> None:
 def test_views_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
     given = settings(views=3).hyperparameters
     inputs = Inputs(given, FOLD, SeededStreams(0))
-    sources, drawn = [FOLD.source(v) for v in (PLAIN, Version(1), Version(2))], []
+    sources, drawn = [FOLD.source(v) for v in (PLAIN, Variant(1), Variant(2))], []
     for number in range(1, 41):
         epoch = inputs.epoch(number)
         part = epoch.part(slice(0, 70))

@@ -14,6 +14,7 @@ from manyheads.core import keras_process
 from manyheads.errors import ModelError
 from manyheads.modelfiles.keras_parts import check_config, check_file, check_parts
 from manyheads.models.importing.head_configs import read_config
+from tests.unit.models import keras_tasks
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
 
@@ -45,9 +46,7 @@ def test_other_plain_parts_pass(tmp_path: Path, module: str, name: str) -> None:
     "backbone", ["convnext_tiny", "mobilenet_v3_small", "efficientnet_v2_b0", "nasnet_mobile"]
 )
 def test_backbones_of_unusual_parts_pass(backbone: str) -> None:
-    config = keras_process.call(
-        "tests.unit.models.keras_tasks:configuration", {"backbone": backbone}
-    )
+    config = keras_process.call(keras_tasks.configuration, {"backbone": backbone})
     check_config(config, Path("model.keras"))
     found = read_config(config)
     assert (found.size, len(found.dense), found.relu) == (96, 2, True)

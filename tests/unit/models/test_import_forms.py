@@ -127,10 +127,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
         folder = str(tmp_path_factory.mktemp("forms"))
         names = [name for name in TRIED if (name in QUICK) == quick]
         arguments = {"folder": folder, "names": names, "tiny": True}
-        wanted = keras_process.call("tests.model_forms:write", arguments, backend="tensorflow")
+        wanted = keras_process.call(model_forms.write, arguments, backend="tensorflow")
         files = [f"{name}.{suffix}" for name in names for suffix in ("keras", "h5")]
         arguments = {"folder": folder, "names": files}
-        found = keras_process.call("tests.model_forms:answers", arguments, backend="tensorflow")
+        found = keras_process.call(model_forms.answers, arguments, backend="tensorflow")
         return wanted, found
 
     return lambda name: written(name in QUICK)
@@ -201,7 +201,7 @@ def test_networks_that_prepare_pixels_themselves() -> None:
 def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
     """Its `.h5` is of Keras 2, with labels that begin with their numbers."""
     arguments = {"folder": str(tmp_path), "names": ["teachable_machine"]}
-    said = keras_process.call("tests.model_forms:write", arguments)["teachable_machine"]
+    said = keras_process.call(model_forms.write, arguments)["teachable_machine"]
     file = tmp_path / "teachable_machine.h5"
     if older:
         file = as_keras2(file, tmp_path / "keras_model.h5")
@@ -234,7 +234,7 @@ def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
 def test_whole_models_equal_keras(tmp_path: Path, name: str, suffix: str) -> None:
     pytest.importorskip("tensorflow")
     arguments = {"folder": str(tmp_path), "names": [name]}
-    keras_process.call("tests.model_forms:write", arguments, backend="tensorflow")
+    keras_process.call(model_forms.write, arguments, backend="tensorflow")
     classes = "abc"[: 2 if name.startswith("binary") else 3]
     found = import_model(tmp_path / f"{name}.{suffix}", tmp_path / "in.keras", classes=classes)
     assert found.card.backbone == SPEC.name
@@ -255,6 +255,6 @@ def test_whole_models_equal_keras(tmp_path: Path, name: str, suffix: str) -> Non
 def test_other_networks(tmp_path: Path, name: str, reason: str) -> None:
     pytest.importorskip("tensorflow")
     arguments = {"folder": str(tmp_path), "names": [name]}
-    keras_process.call("tests.model_forms:write", arguments, backend="tensorflow")
+    keras_process.call(model_forms.write, arguments, backend="tensorflow")
     with pytest.raises(ManyheadsError, match=reason):
         import_model(tmp_path / f"{name}.keras", tmp_path / "in.keras", classes="abc")

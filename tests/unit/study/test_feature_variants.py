@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from manyheads.data.data_settings import ImageSettings
-from manyheads.heads.fold import Version
-from manyheads.study.feature_variants import version_bytes, versions_needed
+from manyheads.heads.fold import Variant
+from manyheads.study.feature_variants import variant_bytes, variants_needed
 from manyheads.study.space import Grid
 from tests.studies import study_settings
 
@@ -22,27 +22,27 @@ def grid(**lists: Any) -> Grid:
     [
         ({}, []),
         ({"l2": (0.0, 0.1)}, []),
-        ({"views": (1, 3)}, [Version(1), Version(2)]),
-        ({"hide_patches": (0.0, 0.5)}, [Version(grid=True)]),
+        ({"views": (1, 3)}, [Variant(1), Variant(2)]),
+        ({"hide_patches": (0.0, 0.5)}, [Variant(grid=True)]),
         (
             {"views": (2,), "hide_pixels": (0.0, 0.3)},
-            [Version(1, 0.0), Version(1, 0.3)],
+            [Variant(1, 0.0), Variant(1, 0.3)],
         ),
         (
             {"views": (1, 2), "hide_patches": (0.0, 0.5)},
-            [Version(0, 0.0, True), Version(1, 0.0, False), Version(1, 0.0, True)],
+            [Variant(0, 0.0, True), Variant(1, 0.0, False), Variant(1, 0.0, True)],
         ),
     ],
 )
 def test_a_study_needs_what_its_candidates_train_on(
-    lists: dict[str, Any], needed: list[Version]
+    lists: dict[str, Any], needed: list[Variant]
 ) -> None:
-    assert versions_needed(study_settings(grid=grid(**lists))) == needed
+    assert variants_needed(study_settings(grid=grid(**lists))) == needed
 
 
 def test_a_grid_takes_a_features_bytes_for_each_of_its_cells() -> None:
     settings = study_settings(
         grid=grid(hide_patches=(0.5,)), image=ImageSettings(size=150), grid_storage="f16"
     )
-    assert version_bytes(settings, Version(grid=True), 2048) == 5 * 5 * 2048 * 2
-    assert version_bytes(settings, Version(1), 2048) == 2048 * 4
+    assert variant_bytes(settings, Variant(grid=True), 2048) == 5 * 5 * 2048 * 2
+    assert variant_bytes(settings, Variant(1), 2048) == 2048 * 4

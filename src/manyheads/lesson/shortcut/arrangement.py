@@ -1,17 +1,21 @@
-"""Which images train, which carry the mark, and which are asked about."""
+"""Which images train, carry the mark and are asked about, and in which variants."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from manyheads.data.augmentation import Augmentation
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.name_rules import class_name
 from manyheads.data.planting import held_out, planted
 from manyheads.errors import DataError
+from manyheads.features.variants import Wanted
+from manyheads.heads.fold import PLAIN, Variant, variants_of
 from manyheads.lesson.shortcut.shortcut_settings import Arm, ShortcutSettings
 from manyheads.stats.shortcut_effects import Question
 
@@ -81,6 +85,35 @@ def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
             "give a greater share",
         )
     return Arrangement(dataset, target, train, clean, in_class, everywhere, validation, into)
+
+
+class Key(NamedTuple):
+    """A variant of an image, with the mark or without."""
+
+    marked: bool
+    variant: Variant = PLAIN
+
+
+def wanted_variants(settings: ShortcutSettings, arrangement: Arrangement) -> dict[Key, Wanted]:
+    """Every variant of every image that some arm trains on or is asked about, the plain first."""
+    everyone = [arrangement.train, arrangement.clean, arrangement.validation]
+    images: dict[Key, list[Rows]] = {Key(False): everyone, Key(True): [arrangement.into]}
+    for arm in settings.arms:
+        planted = arrangement.planted(arm)
+        others = np.setdiff1d(arrangement.train, planted)
+        images[Key(True)].append(planted)
+        for variant in variants_of(arm.setting(settings.study.grid[0])):
+            if variant != PLAIN:
+                images.setdefault(Key(False, variant), []).append(others)
+                images.setdefault(Key(True, variant), []).append(planted)
+    return {
+        key: Wanted(
+            variant=key.variant, images=np.unique(np.concatenate(rows)),
+            augmentation=Augmentation.none(), mark=settings.mark if key.marked else None,
+            storage=settings.study.grid_storage,
+        )
+        for key, rows in images.items()
+    }  # fmt: skip
 
 
 def _number_of(dataset: Dataset, name: str, option: str) -> int:

@@ -10,9 +10,8 @@ from jaxtyping import Float32, Int64
 
 from manyheads.data.columns import Rows
 from manyheads.features.extraction import Features
-from manyheads.heads.fold import PLAIN, Fold, Source, Version, versions_of
-from manyheads.lesson.shortcut.arrangement import Arrangement
-from manyheads.lesson.shortcut.mark_variants import Key
+from manyheads.heads.fold import PLAIN, Fold, Source, Variant, variants_of
+from manyheads.lesson.shortcut.arrangement import Arrangement, Key
 from manyheads.lesson.shortcut.shortcut_settings import Arm, ShortcutSettings
 
 Everything = Mapping[Key, Features]
@@ -39,7 +38,7 @@ class Learnt:
 
 
 def gathered(features: Everything) -> Learnt:
-    """The pooled features in memory; engines read one matrix, the cache has one a version."""
+    """The pooled features in memory; engines read one matrix, the cache has one per variant."""
     matrices, places, stored = [], [], 0
     for marked in (False, True):
         each = features[Key(marked)]
@@ -59,13 +58,13 @@ def folds_of(
     labels, train = arrangement.dataset.labels, arrangement.train
     folds = []
     for arm in settings.arms:
-        versions = versions_of(arm.setting(settings.study.grid[0]))
+        variants = variants_of(arm.setting(settings.study.grid[0]))
         sources = {
-            version: _source(arrangement, arm, features, version)
-            for version in versions
-            if version != PLAIN
+            variant: _source(arrangement, arm, features, variant)
+            for variant in variants
+            if variant != PLAIN
         }
-        grids = [features[Key(False, version)].grid for version in versions if version.grid]
+        grids = [features[Key(False, variant)].grid for variant in variants if variant.grid]
         folds.append(
             Fold(
                 matrix=learnt.matrix,
@@ -81,14 +80,14 @@ def folds_of(
     return folds
 
 
-def _source(arrangement: Arrangement, arm: Arm, features: Everything, version: Version) -> Source:
-    """A version of an arm's training images, in their order."""
+def _source(arrangement: Arrangement, arm: Arm, features: Everything, variant: Variant) -> Source:
+    """A variant of an arm's training images, in their order."""
     train = arrangement.train
     carries = np.isin(train, arrangement.planted(arm))
-    like = features[Key(True, version)].matrix
+    like = features[Key(True, variant)].matrix
     array = np.empty((len(train), *like.shape[1:]), like.dtype)
     for marked in (False, True):
-        each = features[Key(marked, version)]
+        each = features[Key(marked, variant)]
         if len(places := np.flatnonzero(carries == marked)):
             array[places] = each.matrix[each.rows[train[places]]]
     return Source(array, np.arange(len(train)))

@@ -1,4 +1,4 @@
-"""All features of a check for shortcuts: the plain images first, then each version of them."""
+"""All features of a check for shortcuts: the plain images first, then each variant of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights
 from manyheads.data.dataset import Dataset
-from manyheads.features.extraction import Features, extract
+from manyheads.features.extraction import Features
+from manyheads.features.shard import Progress
+from manyheads.features.variants import Wanted
 from manyheads.heads.fold import PLAIN
-from manyheads.lesson.shortcut.arrangement import Arrangement, arranged
-from manyheads.lesson.shortcut.mark_variants import Key, Wanted, wanted_versions
+from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
 from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 from manyheads.run.estimate import remember_extraction
+from manyheads.study.feature_variants import extractor_of
 from manyheads.study.space import counted
 
 _PLAIN = Key(False)
-Progress = Callable[[int, int], None]
 
 
 class Extraction:
@@ -38,35 +39,33 @@ class Extraction:
         note: Callable[[str], None],
         stop: threading.Event | None,
     ) -> None:
-        self.settings, self.weights = plan.settings, weights
+        self._study = plan.settings.study
+        self._extractor = extractor_of(self._study, weights)
         self._progress, self._stop = progress, stop
-        self._total = sum(plan.missing)
+        self._total = sum(plan.missing.values())
         self.passes = 0
-        plain = self._extracted(plan.arrangement.dataset, plan.wanted[0])
+        dataset = plan.arrangement.dataset
+        plain = self._extracted(dataset, {_PLAIN: plan.wanted[_PLAIN]})[_PLAIN]
         self.arrangement = _readable(plan.settings, plan.arrangement, plain, note)
-        self.features = {_PLAIN: _kept(plain, plan.arrangement.dataset, self.arrangement.dataset)}
+        self._plain = _kept(plain, dataset, self.arrangement.dataset)
+        self._rest = wanted_variants(plan.settings, self.arrangement)
+        del self._rest[_PLAIN]
 
     def rest(self) -> dict[Key, Features]:
-        """The features of every version."""
-        for wanted in wanted_versions(self.settings, self.arrangement):
-            if wanted.key != _PLAIN:
-                self.features[wanted.key] = self._extracted(self.arrangement.dataset, wanted)
-        return self.features
+        """The features of every variant."""
+        return {_PLAIN: self._plain} | self._extracted(self.arrangement.dataset, self._rest)
 
-    def _extracted(self, dataset: Dataset, wanted: Wanted) -> Features:
-        study, before = self.settings.study, self.passes
-        features = extract(
-            dataset, study.spec, self.weights, study.image,
-            runtime=study.runtime, precision=study.precision, only=wanted.images, **wanted.how,
-            progress=lambda done, total: self._progress(
-                before + done, max(self._total, before + total)
-            ),
+    def _extracted(self, dataset: Dataset, wanted: dict[Key, Wanted]) -> dict[Key, Features]:
+        found = {}
+        for key, features in self._extractor.extract_all(
+            dataset, wanted, progress=self._progress, total=self._total, before=self.passes,
             stop=self._stop,
-        )  # fmt: skip
-        self.passes += features.passes
-        if wanted.key.version == PLAIN:
-            remember_extraction(study, features.passes, features.seconds)
-        return features
+        ):  # fmt: skip
+            found[key] = features
+            self.passes += features.passes
+            if key.variant == PLAIN:
+                remember_extraction(self._study, features.passes, features.seconds)
+        return found
 
 
 def _readable(

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import partial
 
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import FeatureCache
+from manyheads.features.variants import Wanted, missing_passes
 from manyheads.heads.fold import PLAIN
-from manyheads.lesson.shortcut.arrangement import Arrangement, arranged
-from manyheads.lesson.shortcut.mark_variants import Wanted, missing_passes, recipe, wanted_versions
+from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings, last_layer_of
 from manyheads.run.estimate import estimate_extraction, estimate_training
 from manyheads.run.plan import USUAL_WIDTH, training_memory
-from manyheads.study.feature_variants import version_bytes
+from manyheads.study.feature_variants import extractor_of, variant_bytes
 from manyheads.study.work import epoch_cost
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShortcutPlan:
-    """What a check will take: `missing` passes of each version in `wanted`, and the heads.
+    """What a check will take: `missing` passes of each variant in `wanted`, and the heads.
 
     `weights` is None as long as ImageNet's have not been fetched; then all passes are missing.
     `features` is how many an image has, as far as that is known. `heads` are those trained on
@@ -32,8 +31,8 @@ class ShortcutPlan:
     settings: ShortcutSettings
     arrangement: Arrangement
     weights: Weights | None
-    wanted: list[Wanted]
-    missing: list[int]
+    wanted: dict[Key, Wanted]
+    missing: dict[Key, int]
     features: int
     heads: int
     last_layers: int
@@ -51,7 +50,7 @@ class ShortcutPlan:
     @property
     def seconds(self) -> tuple[float, float, bool]:
         """Of the passes and of the training, and whether this machine has shown such rates."""
-        extraction, known = estimate_extraction(self.settings.study, sum(self.missing))
+        extraction, known = estimate_extraction(self.settings.study, sum(self.missing.values()))
         training, shown = estimate_training(self.settings.study, self.products)
         return extraction, training, known and shown
 
@@ -59,8 +58,8 @@ class ShortcutPlan:
     def cache(self) -> int:
         """About how many bytes the cache grows by."""
         return sum(
-            count * version_bytes(self.settings.study, each.key.version, self.features)
-            for each, count in zip(self.wanted, self.missing, strict=True)
+            count * variant_bytes(self.settings.study, key.variant, self.features)
+            for key, count in self.missing.items()
         )
 
     @property
@@ -68,11 +67,12 @@ class ShortcutPlan:
         """About how many bytes are resident while heads train: all that they learn from is."""
         study = self.settings.study
         classes = len(self.arrangement.dataset.classes)
-        pooled = sum(len(each.images) for each in self.wanted if each.key.version == PLAIN)
+        wanted = self.wanted.values()
+        pooled = sum(len(each.images) for each in wanted if each.variant == PLAIN)
         others = sum(
-            len(each.images) * version_bytes(study, each.key.version, self.features)
-            for each in self.wanted
-            if each.key.version != PLAIN
+            len(each.images) * variant_bytes(study, each.variant, self.features)
+            for each in wanted
+            if each.variant != PLAIN
         )
         return training_memory(study, pooled, self.features, classes) + others
 
@@ -95,11 +95,11 @@ def plan_shortcut(
     arrangement = arranged(settings, dataset)
     given = study.weights
     weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
-    wanted = wanted_versions(settings, arrangement)
-    recipe_for = None if weights is None else partial(recipe, settings, spec, weights)
+    wanted = wanted_variants(settings, arrangement)
+    extractor = None if weights is None else extractor_of(study, weights)
     features = 0
-    if recipe_for is not None:
-        with FeatureCache(recipe_for(wanted[0])) as cache:
+    if extractor is not None:
+        with FeatureCache(extractor.recipe(wanted[Key(False)])) as cache:
             features = cache.width
     heads = len(study.grid) * study.seeds
     return ShortcutPlan(
@@ -107,7 +107,7 @@ def plan_shortcut(
         arrangement=arrangement,
         weights=weights,
         wanted=wanted,
-        missing=list(missing_passes(arrangement, wanted, recipe_for)),
+        missing={key: missing_passes(dataset, each, extractor) for key, each in wanted.items()},
         features=features or USUAL_WIDTH,
         heads=heads * len(settings.arms),
         last_layers=heads if settings.clean else 0,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from manyheads.core.threads import check_stop
-from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
+from manyheads.heads.bank import Fold, HeadSettings, engine_named, train_bank
 from manyheads.heads.head import Parameters, forward, inner_output
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import SeededStreams
@@ -47,7 +48,7 @@ class Training:
         settings = [arm.setting(each) for arm in self.settings.arms for each in study.grid]
         settings += [last_layer_of(each) for each in study.grid] if self.settings.clean else []
         self._total = study.seeds * sum(each.epochs for each in settings)
-        self._done = 0
+        self._epochs = count(1)
 
     def arms(self, folds: Sequence[Fold]) -> None:
         """Train every candidate with every seed in the fold of every arm."""
@@ -104,30 +105,18 @@ class Training:
         heard: Callable[[tuple[str, int, int], Parameters], None],
     ) -> None:
         study = self.settings.study
-        events = engine_named(study.engine).train(
-            heads, folds, rule=study.select, streams=lambda seed, _: SeededStreams(seed),
-            stop=self.stop,
-        )  # fmt: skip
-        for event in events:
-            if isinstance(event, EpochEnd):
-                self._done += 1
-                self.progress(self._done, self._total)
+        for end, _ in train_bank(
+            engine_named(study.engine), heads, folds, rule=study.select,
+            on_epoch=lambda _: self.progress(next(self._epochs), self._total),
+            streams=lambda seed, _: SeededStreams(seed), stop=self.stop,
+        ):  # fmt: skip
+            if end.status == "done" and end.parameters is not None:
+                heard(owners[end.head], end.parameters)
             else:
-                self._ended(event, owners[event.head], heard)
+                name, number, seed = owners[end.head]
+                setting = setting_words(study.grid[number], study.grid.varying)
+                self.note(f"{name}, {setting}, seed {seed}: {end.note}")
         check_stop("the check for shortcuts", self.stop)
-
-    def _ended(
-        self,
-        end: HeadEnd,
-        owner: tuple[str, int, int],
-        heard: Callable[[tuple[str, int, int], Parameters], None],
-    ) -> None:
-        if end.status == "done" and end.parameters is not None:
-            heard(owner, end.parameters)
-            return
-        name, number, seed = owner
-        grid = self.settings.study.grid
-        self.note(f"{name}, {setting_words(grid[number], grid.varying)}, seed {seed}: {end.note}")
 
     def _answer(
         self, owner: tuple[str, int, int], logits: Float32[np.ndarray, "asked classes"]

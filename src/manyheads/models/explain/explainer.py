@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from manyheads.core.threads import check_stop
-from manyheads.data.image_inputs import Named
+from manyheads.data.image_inputs import Named, each_of, named, square_of
 from manyheads.data.name_rules import class_name
-from manyheads.errors import BackboneError, ModelError, SettingError
+from manyheads.errors import BackboneError, ImageError, ModelError, SettingError
+from manyheads.features.image_batches import Pixels, image_batches
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.models.explain.grids import Parts, parts_of
-from manyheads.models.explain.image_sources import WORK, Decoded, batches, listed
 from manyheads.models.explain.maps import Grid, activation_map, occlusion_map, pooled
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
 
 Progress = Callable[[int, int], None]
+Batch = UInt8[np.ndarray, "n size size 3"]
 Grids = Float32[np.ndarray, "n rows columns features"]
 
 
@@ -44,27 +45,40 @@ class Explainer:
         stop: threading.Event | None = None,
     ) -> Explanations:
         """The maps of each image, as `Classifier.explain` says."""
-        sources, wanted = listed(images), self._index(target)
+        wanted = self._index(target)
+        sources = [named(each, place) for place, each in enumerate(each_of(images))]
         entries: dict[int, Explanation] = {}
         cells = (0, 0)
         if sources:
             if self._parts is None:
                 self._parts = parts_of(self._classifier.path, self._classifier.card, stop)
             program, head = self._parts
-            unreadable: dict[int, str] = {}
-            decoded = batches(sources, self._classifier.card.image, program.batch, unreadable, stop)
-            found = program.run(((part, part.pixels) for part in decoded), stop=stop)
-            for part, grids in found:
-                if not entries:
+            settings = self._classifier.card.image
+
+            def load(place: int) -> Pixels:
+                name, source = sources[place]
+                return square_of(source, settings, name)
+
+            def refused(place: int, error: ImageError) -> None:
+                image, source = sources[place]
+                unread = Explanation(
+                    image=image, source=source, settings=settings, error=error.found
+                )
+                entries[place] = unread
+
+            decoded = image_batches(
+                range(len(sources)), load, program.batch, refused=refused, stop=stop
+            )
+            batches = (((places, pixels), pixels) for places, pixels in decoded)
+            for (places, pixels), grids in program.run(batches, stop=stop):
+                if cells == (0, 0):
                     cells = self._cells(grids)
-                    self._check(part, head, grids, stop)
-                for place, grid in zip(part.places, grids, strict=True):
+                    self._check(pixels, head, grids, stop)
+                for place, grid in zip(places, grids, strict=True):
                     entries[place] = self._entry(sources[place], head, grid, wanted)
                 if progress is not None:
-                    progress(len(entries) + len(unreadable), len(sources))
-            check_stop(WORK, stop)
-            for place, reason in unreadable.items():
-                entries[place] = self._unread(sources[place], reason)
+                    progress(len(entries), len(sources))
+            check_stop("explaining", stop)
         return Explanations(cells, [entries[place] for place in range(len(sources))])
 
     def _index(self, target: str | None) -> int | None:
@@ -91,7 +105,7 @@ class Explainer:
         return rows, columns
 
     def _check(
-        self, part: Decoded, head: Parameters, grids: Grids, stop: threading.Event | None
+        self, pixels: Batch, head: Parameters, grids: Grids, stop: threading.Event | None
     ) -> None:
         """Raise `ModelError` if the parts answer otherwise than the model itself.
 
@@ -99,7 +113,7 @@ class Explainer:
         of one batch tell.
         """
         answers = np.stack([_answer(head, grid) for grid in grids])
-        whole = self._classifier.predict(part.pixels, stop=stop).probabilities
+        whole = self._classifier.predict(pixels, stop=stop).probabilities
         apart = float(np.abs(answers - whole).max())
         if not apart <= AGREE:
             raise ModelError(
@@ -123,10 +137,6 @@ class Explainer:
             occlusion=occlusion_map(head, grid, target),
             cam=activation_map(head, grid, target),
         )
-
-    def _unread(self, image: Named, reason: str) -> Explanation:
-        settings = self._classifier.card.image
-        return Explanation(image=image.name, source=image.source, settings=settings, error=reason)
 
 
 def _answer(head: Parameters, grid: Grid) -> Float32[np.ndarray, "classes"]:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manyheads.backbones import exported, registry, weights
-from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
+from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program
+from manyheads.backbones.registry import batch_size
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import Parameters
 from manyheads.models.card import ModelCard, file_digest
-from manyheads.models.explain.keras_grids import HEAD
+from manyheads.models.explain.keras_grids import HEAD, to_grid_program
 from manyheads.models.templates import read_head
-
-_TO_GRIDS = "manyheads.models.explain.keras_grids:to_grid_program"
 
 
 class Parts(NamedTuple):
@@ -72,4 +71,4 @@ def _of_file(path: Path, card: ModelCard, stop: threading.Event | None) -> Progr
         "size": card.image.size,
     }
     recipe = {"model": file_digest(path), "pooling": "grid", **known}
-    return exported.made(recipe, _TO_GRIDS, {"file": str(path), **known}, stop)
+    return exported.made(recipe, to_grid_program, {"file": str(path), **known}, stop)

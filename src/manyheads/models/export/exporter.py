@@ -15,6 +15,7 @@ from manyheads.core import keras_process
 from manyheads.core.destinations import folder_for, require_room
 from manyheads.core.settings import plain
 from manyheads.errors import Interrupted, ModelError, RunError, SettingError
+from manyheads.models import keras_models
 from manyheads.models.card import (
     PIXELS,
     PROBABILITIES,
@@ -32,8 +33,6 @@ from manyheads.models.templates import write_model
 from manyheads.study.folder import RunFolder
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.training import BestHead
-
-_CONVERT = "manyheads.models.keras_models:convert"
 
 
 def write_models(
@@ -172,7 +171,7 @@ def _convert(
         "preprocessing": card.preprocessing,
     }
     what = "converting the model"
-    keras_process.call(_CONVERT, arguments, backend=kind.backend, what=what, stop=stop)
+    keras_process.call(keras_models.convert, arguments, backend=kind.backend, what=what, stop=stop)
 
 
 def _card(

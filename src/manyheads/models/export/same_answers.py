@@ -18,6 +18,7 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError, Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.models.card import LOGITS, PIXELS, ModelCard
+from manyheads.models.export import runtimes
 from manyheads.models.export.formats import Format
 from manyheads.study.folder import RunFolder
 from manyheads.study.reopened import require_same_data
@@ -26,7 +27,6 @@ from manyheads.study.study_settings import read_study
 
 TOLERANCE = 1e-4  # of a probability
 
-_ANSWER = "manyheads.models.export.runtimes:answer"
 _ABSENT = ", for the study's own are not where they were"
 _IMAGES = 32
 _PIXELS = 32 * 400 * 400  # more in all, of large images, would take memory and minutes
@@ -123,7 +123,7 @@ def check_answers(
         "backbone": None if as_they_are else card.backbone,
         "preprocessing": card.preprocessing,
     }  # fmt: skip
-    answer = keras_process.call(_ANSWER, arguments, what="checking the export", stop=stop)
+    answer = keras_process.call(runtimes.answer, arguments, what="checking the export", stop=stop)
     found = np.load(target)
     if card.output == LOGITS and found.shape == expected.shape:
         found = softmax(found)

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from manyheads.backbones import preprocessing_modes
+from manyheads.backbones import keras_builds, preprocessing_modes
 from manyheads.backbones.known import known
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import keras_process
@@ -15,7 +15,6 @@ from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.models.importing.foreign import refusal
 
 NAME_IT = "name the backbone that it was trained on: --backbone NAME"
-_GRID = "manyheads.backbones.keras_builds:grid_side"
 _SLACK = 16  # numbers: means of pixels that one version of Keras keeps as arrays and another not
 
 
@@ -84,7 +83,7 @@ def _check_pooling(
         )  # fmt: skip
     for window in (layer for layer in layers if layer["class"] == "AveragePooling2D"):
         arguments = {"backbone": spec.name, "size": size}
-        side = int(keras_process.call(_GRID, arguments, stop=stop)["side"])
+        side = keras_process.call(keras_builds.grid_side, arguments, stop=stop)["side"]
         if not _covers(window, side):
             raise refusal(
                 path, f"{window['name']} with windows of {window['pool_size']} on a feature grid "

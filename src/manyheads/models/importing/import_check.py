@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import keras_builds, registry
-from manyheads.backbones.compiled import OpenVinoBackbone, batch_size
+from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program
-from manyheads.backbones.registry import CHANNELS_LAST
+from manyheads.backbones.registry import CHANNELS_LAST, batch_size
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
@@ -27,7 +27,6 @@ from manyheads.models.importing.foreign import plain_copy
 from manyheads.models.importing.head_configs import LOG_ODDS, LOGITS, SIGMOID
 
 TOLERANCE = 1e-3
-_TO_PROGRAM = "manyheads.models.importing.import_check:to_program"
 _GENERATED = 4
 
 
@@ -130,7 +129,7 @@ def _as_keras(
             "preprocessing": "none" if inside else card.preprocessing,
         }  # fmt: skip
         answer = untrusted.call(
-            _TO_PROGRAM, arguments, lambda found: ModelError("a model", found, "import it"), stop
+            to_program, arguments, lambda found: ModelError("a model", found, "import it"), stop
         )
         program = Program(target, answer["features"])
         with OpenVinoBackbone(program, size, batch_size(size)) as network:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ from manyheads.models.importing.import_build import NAME_IT, check_build, check_
 from manyheads.models.importing.import_check import Check, check_import
 from manyheads.models.templates import write_model
 
-_TAKE = "manyheads.models.importing.foreign:take_head"
 _DEFAULT = "xception"
 
 
@@ -179,7 +179,8 @@ def _taken(path: Path, stop: threading.Event | None) -> tuple[dict[str, Any], Pa
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
         target = Path(folder) / "head.safetensors"
         arguments = {"file": str(path), "target": str(target)}
-        told = untrusted.call(_TAKE, arguments, lambda found: foreign.refusal(path, found), stop)
+        refusal = partial(foreign.refusal, path)
+        told = untrusted.call(foreign.take_head, arguments, refusal, stop)
         return told, Parameters(*arrays.load(target))
 
 

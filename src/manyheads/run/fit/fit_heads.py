@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from jaxtyping import Float32
 
 from manyheads.core.threads import check_stop
 from manyheads.errors import RunError
-from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings, engine_named
+from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named, train_bank
 from manyheads.heads.head import Parameters
 from manyheads.run.fit.fit_search import Found, Option
 from manyheads.run.pipeline import divided_features
@@ -74,13 +75,14 @@ class Averaging:
             for fold in range(len(folds))
             for seed in range(self.heads)
         ]
+        done = count(before + 1)
         ends: list[list[HeadEnd]] = [[] for _ in folds]
-        for event in engine_named(self.engine).train(heads, folds, rule="last", stop=self.stop):
-            if isinstance(event, EpochEnd):
-                before += 1
-                self.progress(before, total)
-            elif event.status == "done":
-                ends[heads[event.head].fold].append(event)
+        for end, _ in train_bank(
+            engine_named(self.engine), heads, folds, rule="last",
+            on_epoch=lambda _: self.progress(next(done), total), stop=self.stop,
+        ):  # fmt: skip
+            if end.status == "done":
+                ends[heads[end.head].fold].append(end)
         check_stop("the fit", self.stop)
         if not all(ends):
             raise RunError(

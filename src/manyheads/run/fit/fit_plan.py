@@ -199,7 +199,7 @@ def _arm(
     recipe = recipe_of(spec, weights, study.image, study.runtime, study.precision)
     with FeatureCache(recipe) as cache:
         plain = cache.missing(dataset.contents)
-    passes = plain + sum(missing_passes(study, spec, weights, dataset).values())
+    passes = plain + sum(missing_passes(study, weights, dataset).values())
     training, pruned = _training(study, dataset), False
     if training > _MOST * settings.budget:
         study = study_of(settings, folds, pair, prune=True)

@@ -11,8 +11,7 @@ from manyheads.data.columns import Names
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError
 from manyheads.heads.fold import PLAIN
-from manyheads.lesson.shortcut.arrangement import arranged
-from manyheads.lesson.shortcut.mark_variants import wanted_versions
+from manyheads.lesson.shortcut.arrangement import arranged, wanted_variants
 from tests.laws.test_folds_law import made
 from tests.unit.lesson.shortcut.test_shortcut_settings import settings
 
@@ -58,15 +57,15 @@ def test_only_what_an_arm_needs_is_made_and_none_of_it_for_testing() -> None:
         target="b", share=0.5, hide_patches=0.5, hide_pixels=0.2, views=3, everywhere=True
     )
     images = arranged(asked, dataset())
-    wanted = {each.key: each for each in wanted_versions(asked, images)}
+    wanted = wanted_variants(asked, images)
     assert len(wanted) == 2 + 2 + 2 * 2
     for key, each in wanted.items():
         assert not np.isin(each.images, images.dataset.rows("test")).any()
-        if key.version != PLAIN:
+        if key.variant != PLAIN:
             assert not np.isin(each.images, images.validation).any()
             assert np.isin(each.images, images.in_class).all() == key.marked
-        assert (each.how["alteration"] is None) == (not key.marked and not key.version.view)
-        assert each.how.get("pooling", "avg") == ("grid" if key.version.grid else "avg")
+        assert (each.how["alteration"] is None) == (not key.marked and not key.variant.view)
+        assert each.how.get("pooling", "avg") == ("grid" if key.variant.grid else "avg")
     assert len({each.words for each in wanted.values()}) == len(wanted)
 
 

@@ -185,7 +185,7 @@ def test_an_unfinished_run(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half_written(_function: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+    def half_written(_function: object, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
         Path(arguments["target"]).write_bytes(b"half")
         raise ManyheadsError("Keras", "no memory", "buy some")
 

@@ -40,7 +40,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answering:
     """Check an export whose runtime gives certain probabilities."""
 
     def check(found: np.ndarray, output: str = PROBABILITIES) -> Check:
-        def call(_function: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+        def call(_function: object, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
             np.testing.assert_array_equal(np.load(arguments["pixels"]), IMAGES.given)
             assert arguments["backbone"] == (None if output == PROBABILITIES else "xception")
             np.save(arguments["target"], found)
@@ -145,8 +145,8 @@ def test_a_converter_that_changes_the_answers_is_refused(
 ) -> None:
     call = keras_process.call
 
-    def sabotaged(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
-        if function.endswith(":convert"):
+    def sabotaged(function: Callable[..., Any], arguments: dict[str, Any], **options: Any) -> Any:
+        if function.__name__ == "convert":
             arguments |= {"file": str(other_head)}
         return call(function, arguments, **options)
 
@@ -175,8 +175,10 @@ def test_a_file_that_its_runtime_cannot_open_is_refused(
 ) -> None:
     call = keras_process.call
 
-    def half_written(function: str, arguments: dict[str, Any], **options: Any) -> dict[str, Any]:
-        if not function.endswith(":convert"):
+    def half_written(
+        function: Callable[..., Any], arguments: dict[str, Any], **options: Any
+    ) -> Any:
+        if function.__name__ != "convert":
             return call(function, arguments, **options)
         Path(arguments["target"]).write_text("<net")
         return {}

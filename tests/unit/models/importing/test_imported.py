@@ -28,6 +28,7 @@ from manyheads.models.importing.imported import import_model
 from manyheads.models.templates import read_head
 from tests.keras2 import as_keras2
 from tests.strategies import distinct_image
+from tests.unit.models import keras_tasks
 
 SPEC = registry.get("mobilenet_v2")
 CLASSES = ["dress", "hat", "longsleeve"]
@@ -44,9 +45,7 @@ def files(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Models as Keras 3 writes them, the lesson's also as Keras 2 did; and their heads."""
     folder = tmp_path_factory.mktemp("models")
     arguments = {"weights": str(weights.path), "digest": weights.digest, "folder": str(folder)}
-    heads = keras_process.call(
-        "tests.unit.models.keras_tasks:write", {**arguments, "backbone": SPEC.name, "size": 32}
-    )
+    heads = keras_process.call(keras_tasks.write, {**arguments, "backbone": SPEC.name, "size": 32})
     as_keras2(folder / "lesson.h5", folder / "xception_v4_large_22_0.870.h5")
     as_keras2(folder / "flat.h5", folder / "flat2.h5")
     as_keras2(folder / "lesson.h5", folder / "weights2.h5", weights_only=True)
@@ -231,7 +230,7 @@ def test_xception_of_keras_2(tmp_path: Path) -> None:
     kept = resolve(spec, "random:0")
     arguments = {"backbone": spec.name, "weights": str(kept.path), "digest": kept.digest}
     keras_process.call(
-        "tests.unit.models.keras_tasks:write_lesson",
+        keras_tasks.write_lesson,
         {**arguments, "size": 71, "target": str(tmp_path / "lesson.h5")},
     )
     file = as_keras2(tmp_path / "lesson.h5", tmp_path / "xception_v4_large_22_0.870.h5")

@@ -1,0 +1,127 @@
+"""Features of images in several variants: plain, of augmented copies, marked, pooled or as maps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
+from manyheads.data.alterations import Alteration, Altered
+from manyheads.data.augmentation import Augmentation, View
+from manyheads.data.columns import Rows
+from manyheads.data.data_settings import ImageSettings
+from manyheads.data.dataset import Dataset
+from manyheads.data.marks import Mark
+from manyheads.features.cache import FeatureCache, FeatureRecipe
+from manyheads.features.extraction import Features, extract, recipe_of
+from manyheads.features.shard import Progress
+from manyheads.heads.fold import Variant
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Images that are needed in one `variant`, with the `mark` planted on them if there is one.
+
+    `augmentation` makes the views beside the plain one, and `storage` is how feature maps are kept.
+    """
+
+    variant: Variant
+    images: Rows
+    augmentation: Augmentation | None = None
+    mark: Mark | None = None
+    storage: str = "f32"
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The arguments of `extract` and `recipe_of` that make it."""
+        view, hide_pixels, grid = self.variant
+        steps: list[Alteration] = [] if self.mark is None else [self.mark]
+        if view:
+            assert self.augmentation is not None
+            steps.append(View(number=view, augmentation=self.augmentation, hide_pixels=hide_pixels))
+        alteration = Altered(tuple(steps)) if len(steps) > 1 else next(iter(steps), None)
+        return {
+            "alteration": alteration,
+            **({"pooling": "grid", "storage": self.storage} if grid else {}),
+        }
+
+    @property
+    def words(self) -> str:
+        """Such as `with the mark, augmented copy 2, 25 % erased`."""
+        view, hide_pixels, grid = self.variant
+        parts = ["as they are" if self.mark is None else "with the mark"]
+        parts += [f"augmented copy {view}"] if view else []
+        parts += [f"{100 * hide_pixels:g} % erased"] if hide_pixels else []
+        parts += ["feature grid"] if grid else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """What turns images into features: a backbone, its weights, and how both are used."""
+
+    spec: BackboneSpec
+    weights: Weights
+    image: ImageSettings
+    runtime: str = "openvino"
+    precision: str = "f32"
+
+    def recipe(self, wanted: Wanted) -> FeatureRecipe:
+        """The recipe under which the features of a variant are kept."""
+        return recipe_of(
+            self.spec, self.weights, self.image, self.runtime, self.precision, **wanted.how
+        )
+
+    def extract(
+        self,
+        dataset: Dataset,
+        wanted: Wanted,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> Features:
+        """The features of a variant, from the cache or computed now; raises what `extract` does."""
+        return extract(
+            dataset, self.spec, self.weights, self.image,
+            runtime=self.runtime, precision=self.precision, only=wanted.images,
+            progress=progress, stop=stop, **wanted.how,
+        )  # fmt: skip
+
+    def extract_all(
+        self,
+        dataset: Dataset,
+        wanted: Mapping[Key, Wanted],
+        *,
+        progress: Progress,
+        total: int,
+        before: int = 0,
+        stop: threading.Event | None = None,
+    ) -> Iterator[tuple[Key, Features]]:
+        """The features of each variant in turn.
+
+        `progress` counts the passes of all together, `before` of them made and about `total` in
+        all.
+        """
+        for key, each in wanted.items():
+            made = before
+
+            def counted(done: int, of_these: int, made: int = made) -> None:
+                progress(made + done, max(total, made + of_these))
+
+            features = self.extract(dataset, each, counted, stop)
+            before += features.passes
+            yield key, features
+
+
+def missing_passes(dataset: Dataset, wanted: Wanted, extractor: Extractor | None) -> int:
+    """The backbone passes that a variant still needs: all of them where nothing extracts yet."""
+    contents = dataset.digests.take(wanted.images)
+    contents = contents.take(contents.distinct()[0])
+    if extractor is None:
+        return len(contents)
+    with FeatureCache(extractor.recipe(wanted)) as cache:
+        return cache.missing(contents)
