@@ -29,7 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
         "model", metavar="MODEL", help="run folder of a finished study or fit, or a model's file"
     )
     parser.add_argument(
-        "--format", default="keras", metavar="NAME", dest="format_",
+        "--format", default="keras", metavar="NAME",
         help="keras, h5, openvino, onnx, litert or saved_model (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     source = Path(args.model)
     exported = export_model(
         source if source.is_file() else RunFolder(source),
-        args.format_, Path(args.to) if args.to else None, stop,
+        args.format, Path(args.to) if args.to else None, stop,
         with_preprocessing=args.with_preprocessing,
         note=lambda text: print(f"{text} …", file=sys.stderr),
     )  # fmt: skip

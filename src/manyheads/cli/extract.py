@@ -26,7 +26,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.backbones.weights import resolve
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.plan_lines import left_out_lines
     from manyheads.cli.screen import Screen
     from manyheads.core.text import counted
@@ -60,17 +60,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             }
         )
     else:
-        print(
+        narrow.print_lines([
             f"{dataset.name}: {counted(len(dataset), 'image')}, "
             f"{counted(features.matrix.shape[1], 'feature')} each; "
-            f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s"
-        )
-        for line in left_out_lines(dataset):
-            print(line)
-        for name, reason in unreadable.items():
-            print(f"unreadable: {name}: {reason}")
-        for line in features.remarks:
-            print(line)
+            f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s",
+            *left_out_lines(dataset),
+            *(f"unreadable: {name}: {reason}" for name, reason in unreadable.items()),
+            *features.remarks,
+        ])  # fmt: skip
     if unreadable and args.strict:
         raise DataError(
             "every image to be readable", f"{len(unreadable)} that are not",

@@ -63,7 +63,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
     from manyheads.cli.plan_lines import announced
     from manyheads.lesson.stages import LessonSettings, run_lesson
@@ -97,8 +97,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])
         return
     _print(stages)
-    for line in closing_lines(stages[-1].finished):
-        print(line)
+    narrow.print_lines(closing_lines(stages[-1].finished))
 
 
 def stage_rows(stage: Stage) -> list[dict[str, object]]:

@@ -39,7 +39,7 @@ from manyheads.cli import (
     sweep,
     test,
 )
-from manyheads.cli.parser import Parser
+from manyheads.cli.parser import Parser, with_flags
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 COMMANDS = (
@@ -75,10 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.make_printable(sys.stdout, sys.stderr)
     with output.guarded_streams():
         try:
-            args = build_parser().parse_args(arguments)
+            parser = build_parser()
+            args = parser.parse_args(arguments)
         except SystemExit as end:  # after --help, or a wrong usage
             raise SystemExit(_flushed(end.code)) from None
-        return _flushed(_answer(args))
+        Parser.running = parser.commands[args.command]
+        try:
+            return _flushed(_answer(args))
+        finally:
+            Parser.running = None
 
 
 def _answer(args: argparse.Namespace) -> int:
@@ -110,8 +115,7 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
     except OSError as error:
         return _say(_problem_of(error), 1, args.debug)
     except MemoryError:
-        print(f"manyheads: expected enough memory, found none left; {_less(args)}", file=sys.stderr)
-        return 1
+        return _say(ManyheadsError("enough memory", "none left", _less(args)), 1, debug=False)
     return 0
 
 
@@ -138,7 +142,7 @@ def _problem_of(error: OSError) -> DiskError:
 
 def _less(args: argparse.Namespace) -> str:
     """What takes less memory, of what the command lets one choose."""
-    smaller = [f"--{name.replace('_', '-')}" for name in ("image_size", "batch_size", "keep_heads")
+    smaller = [f"`{name}`" for name in ("image_size", "batch_size", "keep_heads")
                if hasattr(args, name)]  # fmt: skip
     ways = [f"a smaller {' or '.join(smaller)}"] if smaller else []
     ways += ["fewer candidates"] if hasattr(args, "droprate") else []
@@ -149,7 +153,7 @@ def _say(error: ManyheadsError, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     line = " ".join(str(error).split())
-    print(f"manyheads: {line}", file=sys.stderr)
+    print(f"manyheads: {with_flags(line)}", file=sys.stderr)
     return code
 
 

@@ -7,10 +7,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
+_SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
 _BETWEEN = re.compile(r"[,;\s\[\]()]+")
 _DECIMAL_COMMA = re.compile(r"0?,\d+")
 _NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
@@ -19,10 +20,12 @@ _NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that knows close matches and what other tools call a thing.
 
-    `commands` are all commands by name, of which this is one or the parent.
+    `commands` are all commands by name, of which this is one or the parent; `running` is the one
+    that is at work, if any.
     """
 
     commands: Mapping[str, Parser]
+    running: ClassVar[Parser | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,6 +53,31 @@ class Parser(argparse.ArgumentParser):
     def options(self) -> list[str]:
         """All options of the command, as they are written."""
         return [option for action in self._actions for option in action.option_strings]
+
+    def flag(self, setting: str) -> str | None:
+        """How the command line of this command writes a setting, or None if it has none."""
+        for action in self._actions:
+            if action.dest == setting:
+                long = [each for each in action.option_strings if each.startswith("--")]
+                return long[0] if long else str(action.metavar)
+        return None
+
+    def with_flags(self, text: str) -> str:
+        """`text` with each setting in backquotes as this command, or another one, writes it."""
+
+        def written(found: re.Match[str]) -> str:
+            value = found[2] or ""
+            if flag := self.flag(found[1]):
+                return flag + value
+            others = {name: flag for name, each in self.commands.items()
+                      if (flag := each.flag(found[1]))}  # fmt: skip
+            if not others:
+                return found[0]
+            # Of a setting that many have, the command that has all of a study's.
+            name = "sweep" if "sweep" in others else next(iter(others))
+            return f"{others[name]}{value} of `manyheads {name}`"
+
+        return _SETTING.sub(written, text)
 
     @property
     def _has_commands(self) -> bool:
@@ -153,6 +181,13 @@ class Names(Values):
         if len(values) == 1 and "," in values[0]:
             super().__call__(parser, namespace, values, option_string)
         setattr(namespace, self.dest, list(values))
+
+
+def with_flags(text: str) -> str:
+    """`text`, whose settings stand in backquotes as Python knows them, with the running command's
+    flags in their place. All that is printed of errors, notes and findings passes here.
+    """
+    return text if Parser.running is None else Parser.running.with_flags(text)
 
 
 def _is_option(word: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
+from manyheads.cli.parser import with_flags
 
 if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
@@ -122,10 +123,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 raise
             raise Interrupted(error.what, "the same command goes on from there") from None
         sink.finish()
-    for line in tally.lines(found.passes, found.from_cache, asked_for["min_confidence"]):
-        print(line, file=sys.stderr)
-    for line in found.remarks:
-        print(line, file=sys.stderr)
+    told = tally.lines(found.passes, found.from_cache, asked_for["min_confidence"])
+    for line in (*told, *found.remarks):
+        print(with_flags(line), file=sys.stderr)
     _require_an_answer(tally)
 
 

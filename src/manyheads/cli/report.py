@@ -41,6 +41,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.closing import verdict_lines
+    from manyheads.cli.narrow import print_lines
     from manyheads.core.text import counted, size_words
     from manyheads.findings.study_findings import read_findings
     from manyheads.report.figure_files import write_figures
@@ -59,8 +60,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with folder.held():
         write_report(target, content)
         figures = write_figures(target.parent / "figures", content) if args.figures else []
-    for line in verdict_lines(findings):
-        print(line)
+    print_lines(verdict_lines(findings))
     print(f"\nReport   {target} ({size_words(target.stat().st_size)})")
     if figures:
         print(f"Figures  {target.parent / 'figures'} ({counted(len(figures), 'file')})")

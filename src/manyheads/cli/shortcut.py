@@ -108,6 +108,7 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
+    from manyheads.cli.narrow import print_lines
     from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
     from manyheads.lesson.shortcut.shortcut_check import run_shortcut
     from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
@@ -116,8 +117,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = args.out or RunFolder.named_after(args.data).path
     settings = _settings(args, out)
     if args.dry_run:
-        for line in plan_lines(plan_shortcut(settings, stop=stop)):
-            print(line)
+        print_lines(plan_lines(plan_shortcut(settings, stop=stop)))
         return
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)

@@ -38,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
@@ -61,10 +61,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     print()
     result_tables.print_table(_table(dataset, counts))
     print()
-    for line in _remarks(dataset, out):
-        print(line)
-    print(f"Manifest {out}")
-    print(f"Next     {shlex.join(['manyheads', 'sweep', str(out)])}")
+    command = shlex.join(["manyheads", "sweep", str(out)])
+    narrow.print_lines([*_remarks(dataset, out), f"Manifest {out}", f"Next     {command}"])
 
 
 def _how(dataset: Dataset) -> str:

@@ -29,7 +29,7 @@ from manyheads.study.table_writing import require_parquet
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 _FORMAT = 1
-_ANOTHER = "repeat the former command, remove the file, or choose another --out"
+_ANOTHER = "repeat the former command, remove the file, or choose another `out`"
 
 
 class PredictionFile:
@@ -162,7 +162,7 @@ def _alone(path: Path) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             found = "another manyheads at work on it"
-            remedy = "wait until it has finished, or choose another --out"
+            remedy = "wait until it has finished, or choose another `out`"
             raise DataError(f"{path} to be free", found, remedy) from None
     try:
         yield

@@ -88,7 +88,7 @@ def refit(
             if event.status != "done" or event.parameters is None:
                 raise RunError(
                     "the selected setting to train on all images", event.note,
-                    "list a lower learning_rate, with another --out",
+                    "list a lower `learning_rate`, with another `out`",
                 )  # fmt: skip
             save_head(folder.selected, event.parameters, about)
             return
