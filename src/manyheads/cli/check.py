@@ -30,7 +30,9 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     check_tables.add(parser)
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if there is a problem"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -73,10 +75,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         if found.groups:
             print(f"\nGroups   {found.groups}")
             print(f"Next     manyheads sweep {shlex.quote(str(args.write_groups))}{found.folds}")
-    if report.problems and args.strict:
+    if report.problems and args.exit_code:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
-            "mend them, or leave out --strict",
+            "mend them, or leave out --exit-code",
         )  # fmt: skip
 
 

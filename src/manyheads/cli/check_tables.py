@@ -73,13 +73,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "measure what has not been tuned to them",
     )  # fmt: skip
     group.add_argument(
-        "--gallery", metavar="FILE.html", type=Path,
-        help="write what --similar and --labels find as one page to look at, outside of DATA",
+        "--gallery", metavar="FILE", type=Path,
+        help="write a page (.html) of what --similar and --labels find, outside of DATA",
     )  # fmt: skip
     group.add_argument(
-        "--write-groups", metavar="FILE.csv", type=Path,
-        help="write DATA as a new manifest in which each set that --similar finds is a group, so "
-        "that folds, and splits that are not given, keep it together: `manyheads sweep FILE.csv`",
+        "--write-groups", metavar="FILE", type=Path,
+        help="write DATA as a new table (.csv) in which each set that --similar finds is a group, "
+        "so that folds, and splits that are not given, keep it together: `manyheads sweep FILE`",
     )  # fmt: skip
     options.add_images(parser, "the backbone's own")
 
@@ -147,9 +147,10 @@ def find(
 
         labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
     if args.gallery is not None:
+        image = options.image_settings(args)
         write_gallery(
             args.gallery, dataset, similar, labels,
-            exif=not args.no_exif, depth=options.image_settings(args).depth, stop=stop,
+            exif=image.exif, depth=image.depth, stop=stop,
         )  # fmt: skip
     groups = folds = ""
     if args.write_groups is not None and similar is not None:

@@ -38,7 +38,9 @@ def add(commands) -> argparse.ArgumentParser:
         "(default: preprocessed float32 in, logits out)",
     )  # fmt: skip
     parser.add_argument(
-        "--to", metavar="FILE", help="the file or folder to write (default: RUN/export/best…)"
+        "--out",
+        metavar="FILE",
+        help="the file to write, of saved_model a folder (default: RUN/export/best…)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     source = Path(args.model)
     exported = export_model(
         source if source.is_file() else RunFolder(source),
-        args.format, Path(args.to) if args.to else None, stop,
+        args.format, Path(args.out) if args.out else None, stop,
         with_preprocessing=args.with_preprocessing,
         note=lambda text: print(f"{text} …", file=sys.stderr),
     )  # fmt: skip

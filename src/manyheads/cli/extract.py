@@ -18,7 +18,7 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     options.add_images(parser, "the backbone's own")
-    parser.add_argument("--strict", action="store_true", help="fail if an image is unreadable")
+    options.add_strict(parser)
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     return parser
 

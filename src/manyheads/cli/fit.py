@@ -52,7 +52,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="keep this share of images without splits for `manyheads test` (default: none)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", metavar="DIR", help="run folder (default: runs/ and the data set's name, -fit)"
+        "--out", metavar="FOLDER", help="run folder (default: runs/ and the data set's name, -fit)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

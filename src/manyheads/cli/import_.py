@@ -39,7 +39,7 @@ def add(commands) -> argparse.ArgumentParser:
         "line, a .csv of numbers and names, or JSON: a list, class_indices, numbers to names, or a "
         "model's side file",
     )  # fmt: skip
-    parser.add_argument("--to", required=True, metavar="MODEL", help="the .keras file to write")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .keras file to write")
     parser.add_argument(
         "--backbone", metavar="NAME",
         help="what it was trained on (default: as its layers are named, else xception)",
@@ -53,8 +53,8 @@ def add(commands) -> argparse.ArgumentParser:
         "the lesson's loader does)",
     )  # fmt: skip
     parser.add_argument(
-        "--exif", action="store_true",
-        help="turn images as the camera recorded, which the lesson's loader does not",
+        "--exif", action=argparse.BooleanOptionalAction, default=False,
+        help="apply the EXIF orientation of its images (default: no, as the lesson's loader)",
     )  # fmt: skip
     parser.add_argument(
         "--preprocessing", metavar="MODE",
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     size = args.image_size
     imported = import_model(
         args.file,
-        args.to,
+        args.out,
         classes=args.classes or read_names(args.classes_from),
         backbone=args.backbone,
         image_size=None if size is None else whole("image_size", size, 32, 2048),

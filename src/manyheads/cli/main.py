@@ -42,10 +42,13 @@ from manyheads.cli import (
 from manyheads.cli.parser import Parser, with_flags
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
-COMMANDS = (
-    demo, fit, check, split, extract, sweep, lesson, compare, claims, shortcut, report, test,
-    export, predict, explain, import_,
-)  # fmt: skip
+GROUPS = {
+    "data": (check, split, extract),
+    "train": (demo, fit, sweep, lesson),
+    "judge": (compare, claims, shortcut, report, test),
+    "use": (predict, explain, export, import_),
+}
+COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 
@@ -61,10 +64,14 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        command = module.add(commands)
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        command.set_defaults(run=module.run)
+    for title, modules in GROUPS.items():
+        for module in modules:
+            command = module.add(commands)
+            command.add_argument(
+                "--debug", action="store_true", help="show the traceback of an error"
+            )
+            command.set_defaults(run=module.run)
+            parser.groups.setdefault(title, []).append(command.prog.split()[-1])
     for each in (parser, *commands.choices.values()):
         each.commands = commands.choices
     return parser

@@ -26,7 +26,15 @@ DATA_HELP = (
 )
 LESSON_SIZE = 150
 _BACKBONE = "xception"
-_OF_IMAGES = ("backbone", "preprocessing", "weights", "image_size", "interpolation", "depth")
+_OF_IMAGES = (
+    "backbone",
+    "preprocessing",
+    "weights",
+    "image_size",
+    "interpolation",
+    "exif",
+    "depth",
+)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -96,8 +104,9 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
         "(default: %(default)s)".replace("%(default)s", ImageSettings().interpolation),
     )  # fmt: skip
     group.add_argument(
-        "--no-exif", action="store_true",
-        help="ignore the orientation that a camera recorded, as the lesson's loader does",
+        "--exif", action=argparse.BooleanOptionalAction,
+        help="apply the EXIF orientation that the camera recorded; the lesson's loader ignores it "
+        "(default: apply it)",
     )  # fmt: skip
     add_depth(group)
     group.add_argument(
@@ -169,10 +178,16 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> None:
         "--out", metavar="FOLDER",
         help=f"run folder; one that holds this study already is resumed (default: {out})",
     )  # fmt: skip
-    group.add_argument(
-        "--strict", action="store_true", help="stop at an unreadable image, not leave it out"
-    )
+    add_strict(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def add_strict(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """What an image that cannot be read is."""
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="make an image that cannot be read an error (default: it is left out, and named)",
+    )  # fmt: skip
 
 
 def add_comparison(parser: argparse.ArgumentParser) -> None:
@@ -215,7 +230,7 @@ def image_settings(args: argparse.Namespace, default_size: int | None = None) ->
     return ImageSettings(
         size=size,
         interpolation=args.interpolation or ImageSettings().interpolation,
-        exif=not args.no_exif,
+        exif=ImageSettings().exif if args.exif is None else args.exif,
         depth=args.depth,
     )
 
@@ -235,10 +250,9 @@ def features(args: argparse.Namespace) -> tuple[str, ...] | None:
     if given is None:
         return None
     surplus = [name for name in _OF_IMAGES if getattr(args, name) is not None]
-    if surplus or args.no_exif:
-        name = (surplus or ["no_exif"])[0].replace("_", "-")
+    if surplus:
         raise SettingError(
-            "features alone, which need no backbone and no images", f"--{name} as well",
+            "features alone, which need no backbone and no images", f"`{surplus[0]}` as well",
             "leave it out, or leave out --features",
         )  # fmt: skip
     return tuple(given)

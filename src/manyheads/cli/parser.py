@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NoReturn
 from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
+_Commands = argparse._SubParsersAction
 _BETWEEN = re.compile(r"[,;\s\[\]()]+")
 _DECIMAL_COMMA = re.compile(r"0?,\d+")
 _NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
@@ -21,15 +22,17 @@ class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that knows close matches and what other tools call a thing.
 
     `commands` are all commands by name, of which this is one or the parent; `running` is the one
-    that is at work, if any.
+    that is at work, if any. `groups` are the names of the parent's commands, as its help lists
+    them.
     """
 
     commands: Mapping[str, Parser]
+    groups: dict[str, list[str]]
     running: ClassVar[Parser | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.commands, self._given = {}, []
+        self.commands, self.groups, self._given = {}, {}, []
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -39,6 +42,25 @@ class Parser(argparse.ArgumentParser):
         if self.commands:
             self._check_command(given) if self._has_commands else self._check_options(given)
         return super().parse_known_args(given, namespace)
+
+    def format_help(self) -> str:
+        """The help; that of the parent lists the commands in their groups."""
+        if not self.groups:
+            return super().format_help()
+        (commands,) = (each for each in self._actions if isinstance(each, _Commands))
+        lines = {each.dest: each for each in commands._get_subactions()}
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for title, names in self.groups.items():
+            formatter.start_section(title)
+            formatter.add_arguments([lines[name] for name in names])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([each for each in self._actions if each is not commands])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
 
     def error(self, message: str) -> NoReturn:
         message = _NO_NUMBER.sub(r"\1'\2,\3'; write \2.\3, with a decimal point", message)
@@ -81,7 +103,7 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def _has_commands(self) -> bool:
-        return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        return any(isinstance(action, _Commands) for action in self._actions)
 
     def _check_command(self, given: Sequence[str]) -> None:
         first = given[0] if given else ""

@@ -65,7 +65,6 @@ def add(commands) -> argparse.ArgumentParser:
         help="write FILE (.jsonl, .csv or .parquet); if the work ends early, the same command "
         "goes on from there",
     )  # fmt: skip
-    form.add_argument("--parquet", metavar="FILE", help="the same as --out, for a Parquet FILE")
     return parser
 
 
@@ -96,7 +95,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         given=inputs.labelled,
     )
     asked, givens = iter(inputs), deque()
-    file = _file(args)
+    file = None if args.out is None else Path(args.out).expanduser()
     with ExitStack() as stack:
         tally_of = Tally(progress=file is not None, classes=classifier.classes)
         tally = stack.enter_context(closing(tally_of))
@@ -165,17 +164,6 @@ def _top(args: argparse.Namespace) -> int | None:
     from manyheads.core.settings import whole
 
     return None if args.top is None else whole("top", args.top, 1, 1_000_000)
-
-
-def _file(args: argparse.Namespace) -> Path | None:
-    from manyheads.errors import SettingError
-
-    if args.parquet is not None and Path(args.parquet).suffix != ".parquet":
-        raise SettingError(
-            "a file name that ends with .parquet", args.parquet, "rename it, or use --out"
-        )
-    out = args.out or args.parquet
-    return None if out is None else Path(out).expanduser()
 
 
 def _pass_over(file: PredictionFile, path: Path, asked: Iterator[Asked], tally: Tally) -> None:

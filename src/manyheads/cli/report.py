@@ -27,9 +27,9 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_comparison(parser)
     parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
     parser.add_argument(
-        "--out", metavar="FILE.html",
-        help="write this file (default: RUN/report.html, or NAME-report.html in this folder where "
-        "RUN is read-only)",
+        "--out", metavar="FILE",
+        help="the page to write, .html (default: RUN/report.html, or NAME-report.html in this "
+        "folder where RUN is read-only)",
     )  # fmt: skip
     parser.add_argument(
         "--figures", action="store_true",

@@ -30,7 +30,10 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     parser.add_argument(
-        "--out", metavar="FILE.csv", required=True, help="the manifest; it must not be there yet"
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="the table to write (.csv); it must not be there yet",
     )
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     return parser

@@ -34,10 +34,10 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     parser.add_argument(
-        "--features", metavar="FILE.npy", nargs="+",
+        "--features", metavar="FILE", nargs="+",
         help="train on features that were computed elsewhere, no backbone and no images: an array "
-        "[rows, features], row i for row i of the table DATA; or columns of numbers, or one of "
-        "lists, in DATA itself (.parquet)",
+        "(.npy) [rows, features], row i for row i of the table DATA; or columns of numbers, or one "
+        "of lists, in DATA itself (.parquet)",
     )  # fmt: skip
     add_grid(parser)
     options.add_images(parser, "the backbone's own")
