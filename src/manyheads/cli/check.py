@@ -21,12 +21,11 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "check",
-        help="look at every image and say what may spoil a study; changes nothing",
+        help="check every image of a data set for what may spoil a study",
         description="Decode every image and report classes, counts and shares by split, sizes, "
         "unreadable files, identical images within and across splits, and identical images with "
-        "different labels. With --similar and --labels it also looks for what only a backbone "
-        "sees: nearly identical images, and labels that are probably wrong. Every file is read, "
-        "and nothing in the data set is changed.",
+        "different labels. --similar and --labels also find near-duplicates and probable label "
+        "errors, from a backbone's features. Every file is read, and nothing is changed.",
     )
     options.add_data(parser)
     check_tables.add(parser)

@@ -59,18 +59,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("near-duplicates and labels, from a backbone's features")
     group.add_argument(
         "--similar", action="store_true",
-        help="find nearly identical images within and across splits",
+        help="find near-duplicates within and across splits",
     )  # fmt: skip
     group.add_argument(
         "--nearer", metavar="SHARE",
-        help="how much closer two images must be to each other than to the tenth-nearest of each "
-        "to count as nearly identical (default: 0.333)",
+        help="how close near-duplicates are, as a fraction of the distance to the tenth-nearest "
+        "neighbour of each (default: 0.333)",
     )  # fmt: skip
     group.add_argument(
         "--labels", action="store_true",
-        help="find labels that heads trained on all other images do not believe; training and "
-        "validation images only: those of the test split stay closed, so that they can still "
-        "measure what has not been tuned to them",
+        help="find probable label errors, by heads trained on all other images (confident "
+        "learning); in training and validation images only, so that the test images stay unseen",
     )  # fmt: skip
     group.add_argument(
         "--gallery", metavar="FILE", type=Path,

@@ -12,14 +12,14 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "extract",
-        help="run the backbone once per image and keep the features",
-        description="Run the backbone over every image that the cache does not know yet, and keep "
-        "its features. Later commands with the same backbone and image settings find them there.",
+        help="compute the backbone's features of all images, and cache them",
+        description="Run the backbone on every image whose features are not in the cache yet. "
+        "Later commands with the same backbone and image settings find them there.",
     )
     options.add_data(parser)
     options.add_images(parser, "the backbone's own")
     options.add_strict(parser)
-    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 

@@ -27,7 +27,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "lesson",
-        help="the whole lesson in stages: learning rate, inner layer, dropout rate",
+        help="run the lesson in stages: learning rate, inner layer, dropout rate",
         description="Run the lesson in three stages: learning rates without an inner layer (10 "
         "epochs), sizes of the inner layer (10 epochs), dropout rates (30 epochs). Each stage "
         "takes over the winner of the one before, chosen on validation images.",
@@ -54,7 +54,7 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
     training = options.add_training(parser, seeds=10)
     training.add_argument(
-        "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
+        "--batch-size", default=32, metavar="N", help="images per step (default: %(default)s)"
     )
     options.add_run(parser, "runs/lesson")
     parser.set_defaults(interpolation="nearest")

@@ -13,9 +13,23 @@ from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
 _Commands = argparse._SubParsersAction
+_FEW = 6  # options that a usage names
 _BETWEEN = re.compile(r"[,;\s\[\]()]+")
 _DECIMAL_COMMA = re.compile(r"0?,\d+")
 _NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose usage names what must be given, and of more than a few options none by name."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
+        one_of = [group for group in groups if group.required]
+        needed = [each for each in actions if each.required or
+                  any(each in group._group_actions for group in one_of)]  # fmt: skip
+        if len(actions) - len(needed) > _FEW:
+            options = argparse.Action([], "options", metavar="[options]", required=True)
+            actions, groups = [options, *needed], one_of
+        super().add_usage(usage, actions, groups, prefix)
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +45,7 @@ class Parser(argparse.ArgumentParser):
     running: ClassVar[Parser | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"formatter_class": _Help} | kwargs)
         self.commands, self.groups, self._given = {}, {}, []
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded

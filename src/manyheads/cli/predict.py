@@ -27,7 +27,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "predict",
-        help="classify images with the best model of a study",
+        help="classify images with a trained model",
         description="Classify images with a finished study's best model, or with a .keras or .h5 "
         "file and its side file. The side file says how images are prepared. An image that cannot "
         "be read is reported in its place; only if none can, the command fails.",
@@ -36,34 +36,34 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+",
         help="files, folders, globs; a table (.csv, .tsv, .xlsx, .jsonl, .parquet) with the column "
-        "path and, if wanted, label; - for a list on stdin, a path a line; for a study of "
+        "path and, if wanted, label; - for a list on stdin, one path per line; for a study of "
         "features, a .npy file of them",
     )  # fmt: skip
-    parser.add_argument("-0", "--null", action="store_true", help="the list on stdin has NULs "
-                        "behind its paths, as `find -print0` writes them")  # fmt: skip
+    parser.add_argument("-0", "--null", action="store_true", help="paths on stdin end with NUL, "
+                        "as `find -print0` writes them")  # fmt: skip
     options.add_table(parser)
-    answers = parser.add_argument_group("answers")
-    answers.add_argument("--top", metavar="K", help="tell the K most probable classes")
+    answers = parser.add_argument_group("predictions")
+    answers.add_argument("--top", metavar="K", help="name the K most probable classes")
     answers.add_argument(
         "--min-confidence", default=0.0, metavar="P",
-        help="answer only where the greatest probability is P or more; others are `unsure`",
+        help="abstain where the highest probability is below P; such images are `unsure`",
     )  # fmt: skip
     answers.add_argument(
         "--uncertainty", nargs="?", const=100, metavar="N",
-        help="ask N subnetworks of the head (100) as well: the interval that holds 95 %% of their "
-        "probabilities for the answer, and how many answer otherwise",
+        help="MC dropout with N random subnetworks of the head (N: 100): the interval of 95 %% of "
+        "their probabilities for the predicted class, and how many predict another",
     )  # fmt: skip
     answers.add_argument(
         "--no-cache", action="store_true", help="neither use the feature cache nor add to it"
     )
     form = parser.add_argument_group("output").add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON array")
-    form.add_argument("--jsonl", action="store_true", help="print JSON lines, one an image")
-    form.add_argument("--csv", action="store_true", help="print CSV, a column a class")
+    form.add_argument("--jsonl", action="store_true", help="print JSON lines, one per image")
+    form.add_argument("--csv", action="store_true", help="print CSV, one column per class")
     form.add_argument(
         "--out", metavar="FILE",
-        help="write FILE (.jsonl, .csv or .parquet); if the work ends early, the same command "
-        "goes on from there",
+        help="write FILE (.jsonl, .csv or .parquet); after an interruption the same command "
+        "resumes it",
     )  # fmt: skip
     return parser
 

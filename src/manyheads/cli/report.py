@@ -18,10 +18,10 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "report",
-        help="write a finished study as one page: verdict, comparisons, curves, mistakes",
+        help="write a finished study as one HTML page",
         description="Write RUN/report.html: one file that needs no network, with the verdict, the "
-        "comparisons, curves, calibration, classes, the images that the model gets wrong, data "
-        "warnings, and how to repeat it all. Nothing is trained.",
+        "comparisons, learning curves, calibration, scores by class, misclassified images, data "
+        "warnings, and how to reproduce the study. Nothing is trained.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)

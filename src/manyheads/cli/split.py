@@ -21,11 +21,11 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "split",
-        help="write down which images train, validate and test, as a manifest",
-        description="Divide the images as every command does, by class and group, and write the "
-        "division to a manifest with the columns path, label, split and group. Whatever is added "
-        "to the images later, the manifest keeps the division. Splits that the data set gives stay "
-        "as they are; nothing is overwritten, and nothing in the data set is changed.",
+        help="write the split into train, validation and test to a table",
+        description="Split the images as every command does, stratified by class and by group, and "
+        "write the split to a table with the columns path, label, split and group. The table keeps "
+        "the split, whatever images are added later. Splits that the data set gives stay as they "
+        "are; nothing is overwritten, and nothing in the data set is changed.",
         epilog="Example: manyheads split photos/ --out photos.csv, then manyheads sweep photos.csv",
     )
     options.add_data(parser)

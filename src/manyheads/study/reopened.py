@@ -59,7 +59,7 @@ def test_images_remedy(dataset: Dataset | None) -> str:
     if dataset is None:
         return remedy
     if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
-        return "begin a study anew in another run folder, with a `test_share` above 0"
+        return "begin a study anew in another run folder, with test images (`test_share`)"
     where = "in a folder test/ beside train/"
     if dataset.layout in ("manifest", "features"):
         where = f"in {dataset.root.name} with the split test"

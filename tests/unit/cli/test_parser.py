@@ -93,7 +93,7 @@ def test_data_without_a_command_is_taken_for_what_it_is(
 ) -> None:
     meant = f"did you mean manyheads fit {tmp_path} or manyheads sweep {tmp_path}?"
     assert said(str(tmp_path), capsys).endswith(meant)
-    assert "choose from demo, fit, " in said("nothing-like-it", capsys)
+    assert "choose from check, split, " in said("nothing-like-it", capsys)
 
 
 @pytest.mark.parametrize(
