@@ -5,9 +5,11 @@ A section is a heading and what makes its text; a new one is a line in `SECTIONS
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from manyheads.cli.main import build_parser
 from manyheads.data import (
     cell_paths,
     decoding,
@@ -153,8 +155,8 @@ A folder counts as one, whatever it holds; shares are of files.
 
 def _tables() -> str:
     formats = [f"| `{suffix}` | {words} |" for suffix, words in table_files.TABLE_FORMATS.items()]
-    encodings = [f"| {name} | {words} |" for name, words in table_files.ENCODINGS.items()]
-    places = [f"| `{text}` | {words} |" for text, words in cell_paths.PATH_RULES.items()]
+    encodings = [f"| {name} | {_flags(words)} |" for name, words in table_files.ENCODINGS.items()]
+    places = [f"| `{text}` | {_flags(words)} |" for text, words in cell_paths.PATH_RULES.items()]
     suggested = [f"| {role} | {_names(names)} |" for role, names in table_files.SUGGESTED.items()]
     return f"""\
 A table names one image in each row: the columns `path` and `label`, and if wanted `split` and
@@ -256,6 +258,12 @@ def _divisions() -> str:
   does not train is refused.
 - Images that train and validate at once are counted before training, and by `check`.
 """
+
+
+def _flags(words: str) -> str:
+    """`words` with settings in backquotes as `manyheads check` writes them."""
+    check = build_parser().commands["check"]
+    return re.sub(r"`(\w+)`", lambda found: f"`{check.flag(found[1]) or found[1]}`", words)
 
 
 def _lines(rows: Iterable[str]) -> str:

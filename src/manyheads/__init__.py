@@ -18,7 +18,7 @@ __all__ = ["HeadClassifier", "Study", "TableSettings", "__version__", "fit", "lo
 
 
 def __getattr__(name: str) -> Any:
-    # Lazily, so that `manyheads --help` does not import what it does not need.
+    # Lazily, so that the help of the command line does not import what it does not need.
     if name == "HeadClassifier":
         from manyheads.estimator import head_classifier
 

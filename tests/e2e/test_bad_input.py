@@ -115,7 +115,7 @@ def test_an_unreadable_image_is_named_and_left_out_or_fatal(
     assert list(json.loads(listed.out)["unreadable"]) == ["train/cat/bad one.jpg"]
     assert command("extract", photos, "--image-size", 71, "--strict").code == 1
     assert command("check", photos).out.count("bad one.jpg") >= 1
-    assert command("check", photos, "--strict").code == 1
+    assert command("check", photos, "--exit-code").code == 1
 
 
 def test_a_class_of_unreadable_images_is_an_error(sweep, photos: Path) -> None:

@@ -60,7 +60,7 @@ def test_what_a_backbone_sees_is_reported_and_nothing_is_changed(
     assert pair["labels"] == ["cat", "dog"]
     assert report["labels"]["judged"] == 34
     assert any("different labels" in line for line in report["problems"])
-    strict = command(*options, "--strict")
+    strict = command(*options, "--exit-code")
     assert strict.code == 1
     assert spoiling in strict.complaint
     assert state(photos) == before

@@ -92,7 +92,7 @@ def test_a_check_reports_and_changes_nothing(command: Command, photos: Path) -> 
     report = json.loads(command("check", photos, "--json").out)
     assert report["counts"]["train"] == {"cat": 8, "dog": 7, "red panda": 7}
     assert len(report["problems"]) == said.out.count("\n- ")
-    strict = command("check", photos, "--strict")
+    strict = command("check", photos, "--exit-code")
     assert strict.code == 1
     assert strict.complaint.startswith("manyheads: expected a data set without problems, found ")
     assert {path: path.stat().st_mtime_ns for path in photos.rglob("*")} == before

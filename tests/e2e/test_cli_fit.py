@@ -55,7 +55,7 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert main(["predict", "runs/photos-fit", str(photo), "--json"]) == 0
     (said,) = json.loads(capsys.readouterr().out)
     assert set(said["probabilities"]) == set(CLASSES)
-    assert main(["export", "runs/photos-fit", "--to", "mine.keras"]) == 0
+    assert main(["export", "runs/photos-fit", "--out", "mine.keras"]) == 0
     assert Path("mine.keras").is_file()
 
     for opening in ("opened now", "opened before"):

@@ -76,7 +76,7 @@ def test_the_guides_code_runs(
 def test_a_file_of_keras_3_is_compared(models: Path, command: Command, folder: Path) -> None:
     (folder / "names.txt").write_text("cat\ndog\nred panda\n", encoding="utf-8")
     said = command(
-        "import", models / "lesson.h5", "--classes-from", "names.txt", "--to", "new.keras",
+        "import", models / "lesson.h5", "--classes-from", "names.txt", "--out", "new.keras",
         "--check", "photograph.jpg", "--json",
     )  # fmt: skip
     assert said.code == 0, said.err
@@ -88,11 +88,11 @@ def test_a_file_of_keras_3_is_compared(models: Path, command: Command, folder: P
 
 
 def test_what_is_wrong_is_one_line(folder: Path, command: Command) -> None:
-    said = command("import", FILE, "--classes", "cat", "dog", "--to", "lesson.keras")
+    said = command("import", FILE, "--classes", "cat", "dog", "--out", "lesson.keras")
     assert said.code == 1
     assert "expected the names of the 3 classes in" in said.complaint
     assert not (folder / "lesson.keras").exists()
-    said = command("import", FILE, "--classes-from", "absent.txt", "--to", "lesson.keras")
+    said = command("import", FILE, "--classes-from", "absent.txt", "--out", "lesson.keras")
     assert said.complaint.startswith("manyheads: expected the names of classes in absent.txt")
 
 

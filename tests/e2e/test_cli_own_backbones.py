@@ -106,7 +106,7 @@ def test_features_of_a_parquet_table(command: Command, tmp_path: Path) -> None:
         (("--hide-pixels", "0.3", "--views", 2), "images for"),
         (("--backbone", "xception"), "--backbone as well"),
         (("--image-size", 64), "--image-size as well"),
-        (("--no-exif",), "--no-exif as well"),
+        (("--no-exif",), "--exif as well"),
         (("--weights", "random:0"), "--weights as well"),
     ],
 )

@@ -139,7 +139,7 @@ def test_another_model_is_refused_unless_it_is_meant(
     refused(
         said, f"expected candidate {selected}, for which", f"found candidate {other}; choose by"
     )
-    assert "add --again" in said.complaint
+    assert "set --again" in said.complaint
     assert RECORD.read_bytes() == written
     said = command("test", "run", "--candidate", other, "--again")
     assert said.code == 0, said.err

@@ -148,7 +148,7 @@ def test_the_notebook_runs(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_phone_says_what_the_model_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    options = ["--format", "litert", "--with-preprocessing", "--to", "photos.tflite"]
+    options = ["--format", "litert", "--with-preprocessing", "--out", "photos.tflite"]
     assert main(["export", "runs/photos", *options]) == 0
     done = subprocess.run(
         [sys.executable, "-c", python_of("phone.md")],

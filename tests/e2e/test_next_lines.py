@@ -60,4 +60,7 @@ def test_every_command_advised_after_a_sweep_of_features_works(
     for each in commands:
         assert main(shlex.split(each)[1:]) == 0, each
     assert main(["test", "run"]) == 1
-    assert "in another --out, with a --test-share above 0" in capsys.readouterr().err
+    assert (
+        "in another run folder, with test images (--test-share of `manyheads sweep`)"
+        in capsys.readouterr().err
+    )

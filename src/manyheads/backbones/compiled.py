@@ -102,14 +102,14 @@ def check_precision(precision: str, runtime: str = "openvino") -> None:
         return
     if runtime != "openvino":
         raise SettingError(
-            f"precision f32 on the runtime {runtime}", precision, "leave out --precision"
+            f"precision f32 on the runtime {runtime}", precision, "leave out `precision`"
         )
     offered = openvino_runtime.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision.upper() not in offered:
         raise SettingError(
             f"a processor that computes in {precision}",
             f"one that computes in {', '.join(sorted(offered))}",
-            "leave out --precision; a study that was begun so needs such a processor",
+            "leave out `precision`; a study that was begun so needs such a processor",
         )
 
 

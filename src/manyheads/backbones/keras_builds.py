@@ -117,7 +117,7 @@ def own_network(file: Path, size: int, pooling: str | None = "avg") -> keras.Mod
     except (ValueError, TypeError) as error:
         raise BackboneError(
             f"a network of images [n, {size}, {size}, 3] in {file}",
-            " ".join(str(error).split())[:160], "name its size with --image-size, or save it anew",
+            " ".join(str(error).split())[:160], "name its `image_size`, or save it anew",
         ) from error  # fmt: skip
     if not hasattr(found, "shape") or len(found.shape) not in (2, 4):
         shape = list(found.shape) if hasattr(found, "shape") else f"{len(found)} outputs"

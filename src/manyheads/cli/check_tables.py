@@ -59,27 +59,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("near-duplicates and labels, from a backbone's features")
     group.add_argument(
         "--similar", action="store_true",
-        help="find nearly identical images within and across splits",
+        help="find near-duplicates within and across splits",
     )  # fmt: skip
     group.add_argument(
         "--nearer", metavar="SHARE",
-        help="how much closer two images must be to each other than to the tenth-nearest of each "
-        "to count as nearly identical (default: 0.333)",
+        help="how close near-duplicates are, as a fraction of the distance to the tenth-nearest "
+        "neighbour of each (default: 0.333)",
     )  # fmt: skip
     group.add_argument(
         "--labels", action="store_true",
-        help="find labels that heads trained on all other images do not believe; training and "
-        "validation images only: those of the test split stay closed, so that they can still "
-        "measure what has not been tuned to them",
+        help="find probable label errors, by heads trained on all other images (confident "
+        "learning); in training and validation images only, so that the test images stay unseen",
     )  # fmt: skip
     group.add_argument(
-        "--gallery", metavar="FILE.html", type=Path,
-        help="write what --similar and --labels find as one page to look at, outside of DATA",
+        "--gallery", metavar="FILE", type=Path,
+        help="write a page (.html) of what --similar and --labels find, outside of DATA",
     )  # fmt: skip
     group.add_argument(
-        "--write-groups", metavar="FILE.csv", type=Path,
-        help="write DATA as a new manifest in which each set that --similar finds is a group, so "
-        "that folds, and splits that are not given, keep it together: `manyheads sweep FILE.csv`",
+        "--write-groups", metavar="FILE", type=Path,
+        help="write DATA as a new table (.csv) in which each set that --similar finds is a group, "
+        "so that folds, and splits that are not given, keep it together: `manyheads sweep FILE`",
     )  # fmt: skip
     options.add_images(parser, "the backbone's own")
 
@@ -147,9 +146,10 @@ def find(
 
         labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
     if args.gallery is not None:
+        image = options.image_settings(args)
         write_gallery(
             args.gallery, dataset, similar, labels,
-            exif=not args.no_exif, depth=options.image_settings(args).depth, stop=stop,
+            exif=image.exif, depth=image.depth, stop=stop,
         )  # fmt: skip
     groups = folds = ""
     if args.write_groups is not None and similar is not None:

@@ -17,18 +17,19 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "claims",
-        help="check on a finished study that dropout is an ensemble, and needs longer training",
-        description="Check the lesson's claims on dropout on a finished study's own images, from "
-        "its features in the cache: its heads train again, or longer, and the backbone does not "
-        "run. Writes what is found to RUN/claims, and reports show it from then on.",
+        help="test on a study that dropout is an ensemble, and needs longer training",
+        description="Test the lesson's claims about dropout on a finished study's own images. Its "
+        "heads are trained again, or longer, on cached features; the backbone does not run. "
+        "Results go to RUN/claims, and later reports show them.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     ensemble = parser.add_argument_group("dropout as an ensemble of networks")
     ensemble.add_argument(
         "--ensemble", action="store_true",
-        help="ask a candidate's random subnetworks, averages of them, and ensembles of its seeds",
+        help="score a candidate's random dropout subnetworks, averages of them (MC dropout), and "
+        "ensembles of its seeds",
     )  # fmt: skip
     ensemble.add_argument(
         "--candidate", metavar="N",
@@ -38,15 +39,15 @@ def add(commands) -> argparse.ArgumentParser:
     longer = parser.add_argument_group("longer training")
     longer.add_argument(
         "--longer", action="store_true",
-        help="train every candidate, of many the best 20, until it has turned",
+        help="train every candidate (of many, the best 20) until it has passed its best epoch",
     )  # fmt: skip
     longer.add_argument(
-        "--epochs", metavar="N", help="epochs at most (default: 10 times the study's)"
+        "--epochs", metavar="N", help="maximum number of epochs (default: 10 times the study's)"
     )
     longer.add_argument(
         "--patience", metavar="N",
-        help="end a head after so many epochs without a lower val_loss (default: the study's "
-        "epochs, at least 10)",
+        help="early stopping: end a head after N epochs without a lower val_loss (default: the "
+        "study's epochs, at least 10)",
     )  # fmt: skip
     return parser
 

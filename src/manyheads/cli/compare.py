@@ -12,17 +12,18 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "compare",
-        help="say which differences between the candidates of a study are real",
+        help="test which differences between a study's candidates are significant",
         description="Compare every pair of a finished study's candidates, or all with one of them, "
-        "image by image and seed by seed, and say which differences are real, which make none in "
-        "practice, and what would settle the others. Nothing is trained. Writes comparisons.csv.",
+        "image by image and seed by seed, and say which differences are significant, which are "
+        "equivalent in practice, and what would settle the others. Nothing is trained. Writes "
+        "comparisons.csv.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)
     parser.add_argument(
         "--bayes", action="store_true",
-        help="also show how probable it is that each candidate is better, equivalent or worse than "
-        "another, beside the verdict, which these probabilities do not decide",
+        help="also show the posterior probabilities that a candidate is better than another, "
+        "equivalent or worse; they have no part in the verdict",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the comparisons as JSON")
     return parser

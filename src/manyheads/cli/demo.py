@@ -18,8 +18,8 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "demo",
-        help="the whole job on embedded images of handwritten digits",
-        description="Run the whole job on scikit-learn's 1,797 images of handwritten digits: "
+        help="run the whole workflow on built-in images of handwritten digits",
+        description="Run the whole workflow on scikit-learn's 1,797 images of handwritten digits: "
         "features by Xception, heads for four dropout rates, a table, curves and the best model.",
     )
     parser.add_argument(

@@ -24,12 +24,12 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "explain",
-        help="show where a model looked in images",
-        description="Show where a model looked: maps over the feature grid, one backbone pass an "
-        "image. occlusion: how far the log-odds of the class fall when a cell is left out; cam: "
-        "what each cell gives to its logit (a class-activation map). Each map is drawn over its "
-        "image as a PNG; several images also come on a contact sheet. Colours mean the same on "
-        "all images of a command.",
+        help="draw saliency maps: where a model looked in images",
+        description="Draw saliency maps over the feature map, with one forward pass per image. "
+        "occlusion: how far the log-odds of the class fall when a cell is left out; cam: what each "
+        "cell adds to its logit (a class activation map). Each map is drawn over its image as a "
+        "PNG; several images also come on a contact sheet. All images of a command share one "
+        "colour scale.",
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
     parser.add_argument(
@@ -38,19 +38,23 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_table(parser)
     parser.add_argument(
         "--out", metavar="FOLDER",
-        help=f"new folder of the PNGs, which is passed over as data (default: {_FOLDER}; with "
-        "--json none is written without it)",
+        help=f"new folder for the PNGs, never read as data (default: {_FOLDER}; with --json, none)",
     )  # fmt: skip
     parser.add_argument(
         "--class", metavar="NAME", dest="target",
-        help="the class to explain (default: the one that the model answers with)",
+        help="the class to explain (default: the predicted one)",
     )  # fmt: skip
-    parser.add_argument("--method", choices=_METHODS, help="draw only this map (default: both)")
+    parser.add_argument(
+        "--method",
+        choices=_METHODS,
+        metavar="NAME",
+        help="draw only this map, occlusion or cam (default: both)",
+    )
     parser.add_argument(
         "--alpha", type=float, default=0.5, metavar="A",
-        help="how opaque a map lies on its image, 0 to 1 (default: %(default)s)",
+        help="opacity of the map over its image, 0 to 1 (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print JSON, with all values of maps")
+    parser.add_argument("--json", action="store_true", help="print the maps' values as JSON")
     return parser
 
 

@@ -16,31 +16,33 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "export",
-        help="write a model in another format, checked in its own runtime",
+        help="convert a model to another format, and verify it in its own runtime",
         description="Write the best model of a finished study or fit, backbone and head in one, "
         "for another program: keras (.keras), h5 (.h5), openvino (.xml with its .bin), onnx "
         "(.onnx), litert (.tflite) or saved_model (a folder). The file is then opened by the "
-        "format's own runtime and compared with the model on validation images; one that answers "
+        "format's own runtime and compared with the model on validation images; one that predicts "
         "differently is not kept. The classes are in the file where it has a place for them, and "
         "in its side file (.json).",
-        epilog="onnx, litert and saved_model take: pip install 'manyheads[export]'",
+        epilog="onnx, litert and saved_model need: pip install 'manyheads[export]'",
     )
     parser.add_argument(
         "model", metavar="MODEL", help="run folder of a finished study or fit, or a model's file"
     )
     parser.add_argument(
-        "--format", default="keras", metavar="NAME", dest="format_",
+        "--format", default="keras", metavar="NAME",
         help="keras, h5, openvino, onnx, litert or saved_model (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--with-preprocessing", action="store_true",
-        help="put the preprocessing and a softmax inside: uint8 RGB pixels in, probabilities out "
-        "(default: preprocessed float32 in, logits out)",
+        help="include preprocessing and softmax: uint8 RGB pixels in, probabilities out (default: "
+        "preprocessed float32 in, logits out)",
     )  # fmt: skip
     parser.add_argument(
-        "--to", metavar="FILE", help="the file or folder to write (default: RUN/export/best…)"
+        "--out",
+        metavar="FILE",
+        help="the file to write, of saved_model a folder (default: RUN/export/best…)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     source = Path(args.model)
     exported = export_model(
         source if source.is_file() else RunFolder(source),
-        args.format_, Path(args.to) if args.to else None, stop,
+        args.format, Path(args.out) if args.out else None, stop,
         with_preprocessing=args.with_preprocessing,
         note=lambda text: print(f"{text} …", file=sys.stderr),
     )  # fmt: skip

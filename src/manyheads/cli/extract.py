@@ -12,21 +12,21 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "extract",
-        help="run the backbone once per image and keep the features",
-        description="Run the backbone over every image that the cache does not know yet, and keep "
-        "its features. Later commands with the same backbone and image settings find them there.",
+        help="compute the backbone's features of all images, and cache them",
+        description="Run the backbone on every image whose features are not in the cache yet. "
+        "Later commands with the same backbone and image settings find them there.",
     )
     options.add_data(parser)
     options.add_images(parser, "the backbone's own")
-    parser.add_argument("--strict", action="store_true", help="fail if an image is unreadable")
-    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    options.add_strict(parser)
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.backbones.weights import resolve
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.plan_lines import left_out_lines
     from manyheads.cli.screen import Screen
     from manyheads.core.text import counted
@@ -60,17 +60,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             }
         )
     else:
-        print(
+        narrow.print_lines([
             f"{dataset.name}: {counted(len(dataset), 'image')}, "
             f"{counted(features.matrix.shape[1], 'feature')} each; "
-            f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s"
-        )
-        for line in left_out_lines(dataset):
-            print(line)
-        for name, reason in unreadable.items():
-            print(f"unreadable: {name}: {reason}")
-        for line in features.remarks:
-            print(line)
+            f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s",
+            *left_out_lines(dataset),
+            *(f"unreadable: {name}: {reason}" for name, reason in unreadable.items()),
+            *features.remarks,
+        ])  # fmt: skip
     if unreadable and args.strict:
         raise DataError(
             "every image to be readable", f"{len(unreadable)} that are not",

@@ -8,11 +8,11 @@ import threading
 from manyheads.cli import options
 
 _HELP = (
-    "Look for the best classifier for these images, without asking anything: among image sizes and "
-    "views as far as the budget allows, and among settings of the head, all in folds. The best is "
-    "trained on all images for training and validation with several seeds, and their heads become "
-    "one, with the temperature inside. What to expect on new images comes from held-out images of "
-    "a nested cross-validation. Test images are not opened."
+    "Find the best classifier for these images within a time budget. Image sizes and augmentation, "
+    "as far as the budget allows, and hyperparameters of the head are compared by "
+    "cross-validation. The best are trained on all training and validation images with several "
+    "seeds, and the heads averaged into one, with temperature scaling inside. The scores to expect "
+    "on new images come from nested cross-validation. Test images are not used."
 )
 
 
@@ -20,7 +20,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "fit",
-        help="find the best classifier for these images within a time, and what to expect of it",
+        help="find the best classifier within a time budget, and the scores to expect of it",
         description=_HELP,
         epilog="Example: manyheads fit photos/ --budget 30m. The same command goes on after an "
         "interruption, and with a larger budget.",
@@ -32,29 +32,34 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--budget", default="10m", metavar="TIME",
-        help="the time that all may take, such as 90s, 30m or 1.5h (default: %(default)s)",
+        help="time budget, such as 90s, 30m or 1.5h (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--heads", default=8, metavar="N",
-        help="the model averages N heads, trained from different seeds; 1: no average "
+        help="average N heads, trained with different seeds; 1 for a single head "
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--folds", default=5, metavar="K",
-        help="divide the images into K folds (default: %(default)s)",
+        help="folds of the cross-validation (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--image-size", metavar="PIXELS", help="use this size, and look for none")
-    options.add_depth(parser)
-    options.add_backbone(parser)
+    images = options.add_backbone(parser)
+    images.add_argument(
+        "--image-size", metavar="PIXELS",
+        help="side of the square input image (default: search among sizes)",
+    )  # fmt: skip
+    options.add_depth(images)
     options.add_table(parser)
     parser.add_argument(
         "--test-share", default=0.0, metavar="SHARE",
-        help="keep this share of images without splits for `manyheads test` (default: none)",
+        help="share of images without a given split that is kept for `manyheads test` (default: 0)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", metavar="DIR", help="run folder (default: runs/ and the data set's name, -fit)"
+        "--out",
+        metavar="FOLDER",
+        help="run folder (default: runs/ and the data set's name with -fit)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 

@@ -21,11 +21,11 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "import",
-        help="bring a model that was trained with Keras, 2 or 3",
-        description="Make a model of manyheads out of one that Keras has saved: a frozen backbone, "
-        "pooling, and a head of one or two dense layers, however it was put together. Only "
-        "arrays and layer names are read, nothing in the file runs; so a .h5 of Keras 2 that "
-        "Keras 3 cannot open comes in too. predict, explain and export then work on it.",
+        help="import a model saved by Keras 2 or 3",
+        description="Import a model saved by Keras 2 or 3: a frozen backbone, pooling, and a head "
+        "of one or two dense layers, in whatever way it was built. Only arrays and layer names are "
+        "read and nothing in the file is run, so a .h5 of Keras 2 that Keras 3 cannot open is read "
+        "too. predict, explain and export then work with it.",
     )
     parser.add_argument("file", metavar="FILE", help=".keras or .h5, of Keras 2 or 3")
     names = parser.add_mutually_exclusive_group(required=True)
@@ -35,17 +35,19 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     names.add_argument(
         "--classes-from", metavar="WHERE",
-        help="the folder of class folders that it was trained on, text of a name or of `0 name` a "
+        help="the folder of class folders that it was trained on, text with a name or `0 name` per "
         "line, a .csv of numbers and names, or JSON: a list, class_indices, numbers to names, or a "
         "model's side file",
     )  # fmt: skip
-    parser.add_argument("--to", required=True, metavar="MODEL", help="the .keras file to write")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .keras file to write")
     parser.add_argument(
         "--backbone", metavar="NAME",
-        help="what it was trained on (default: as its layers are named, else xception)",
+        help="backbone of the model (default: as its layers are named, else xception)",
     )  # fmt: skip
     parser.add_argument(
-        "--image-size", metavar="PIXELS", help="side of its images (default: as the file tells)"
+        "--image-size",
+        metavar="PIXELS",
+        help="side of its input images (default: as the file says)",
     )
     parser.add_argument(
         "--interpolation", default="nearest", metavar="NAME",
@@ -53,22 +55,22 @@ def add(commands) -> argparse.ArgumentParser:
         "the lesson's loader does)",
     )  # fmt: skip
     parser.add_argument(
-        "--exif", action="store_true",
-        help="turn images as the camera recorded, which the lesson's loader does not",
+        "--exif", action=argparse.BooleanOptionalAction, default=False,
+        help="apply the EXIF orientation (default: --no-exif, as the lesson's loader)",
     )  # fmt: skip
     parser.add_argument(
         "--preprocessing", metavar="MODE",
-        help="what was done to pixels before the model saw them, where its own layers do not: "
-        f"{MODES_HELP} (default: as keras.applications does for the backbone)",
+        help="preprocessing of its input, where its own layers do none: "
+        f"{MODES_HELP} (default: that of keras.applications for the backbone)",
     )  # fmt: skip
     parser.add_argument(
         "--check", nargs="+", metavar="IMAGE", default=(),
-        help="files, folders or globs to compare predictions on with Keras's own reading of FILE "
-        "(default: generated images)",
+        help="images (files, folders, globs) on which predictions are compared with Keras's own of "
+        "FILE (default: generated images)",
     )  # fmt: skip
     options.add_depth(parser)
     options.add_table(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     size = args.image_size
     imported = import_model(
         args.file,
-        args.to,
+        args.out,
         classes=args.classes or read_names(args.classes_from),
         backbone=args.backbone,
         image_size=None if size is None else whole("image_size", size, 32, 2048),

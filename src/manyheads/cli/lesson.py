@@ -27,7 +27,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "lesson",
-        help="the whole lesson in stages: learning rate, inner layer, dropout rate",
+        help="run the lesson in stages: learning rate, inner layer, dropout rate",
         description="Run the lesson in three stages: learning rates without an inner layer (10 "
         "epochs), sizes of the inner layer (10 epochs), dropout rates (30 epochs). Each stage "
         "takes over the winner of the one before, chosen on validation images.",
@@ -54,7 +54,7 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
     training = options.add_training(parser, seeds=10)
     training.add_argument(
-        "--batch-size", default=32, metavar="N", help="images a step (default: %(default)s)"
+        "--batch-size", default=32, metavar="N", help="images per step (default: %(default)s)"
     )
     options.add_run(parser, "runs/lesson")
     parser.set_defaults(interpolation="nearest")
@@ -63,7 +63,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
     from manyheads.cli.plan_lines import announced
     from manyheads.lesson.stages import LessonSettings, run_lesson
@@ -97,8 +97,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])
         return
     _print(stages)
-    for line in closing_lines(stages[-1].finished):
-        print(line)
+    narrow.print_lines(closing_lines(stages[-1].finished))
 
 
 def stage_rows(stage: Stage) -> list[dict[str, object]]:

@@ -39,13 +39,16 @@ from manyheads.cli import (
     sweep,
     test,
 )
-from manyheads.cli.parser import Parser
+from manyheads.cli.parser import Parser, with_flags
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
-COMMANDS = (
-    demo, fit, check, split, extract, sweep, lesson, compare, claims, shortcut, report, test,
-    export, predict, explain, import_,
-)  # fmt: skip
+GROUPS = {
+    "data": (check, split, extract),
+    "train": (demo, fit, sweep, lesson),
+    "judge": (compare, claims, shortcut, report, test),
+    "use": (predict, explain, export, import_),
+}
+COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
 
 
@@ -61,10 +64,14 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        command = module.add(commands)
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        command.set_defaults(run=module.run)
+    for title, modules in GROUPS.items():
+        for module in modules:
+            command = module.add(commands)
+            command.add_argument(
+                "--debug", action="store_true", help="show the traceback of an error"
+            )
+            command.set_defaults(run=module.run)
+            parser.groups.setdefault(title, []).append(command.prog.split()[-1])
     for each in (parser, *commands.choices.values()):
         each.commands = commands.choices
     return parser
@@ -75,10 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.make_printable(sys.stdout, sys.stderr)
     with output.guarded_streams():
         try:
-            args = build_parser().parse_args(arguments)
+            parser = build_parser()
+            args = parser.parse_args(arguments)
         except SystemExit as end:  # after --help, or a wrong usage
             raise SystemExit(_flushed(end.code)) from None
-        return _flushed(_answer(args))
+        Parser.running = parser.commands[args.command]
+        try:
+            return _flushed(_answer(args))
+        finally:
+            Parser.running = None
 
 
 def _answer(args: argparse.Namespace) -> int:
@@ -110,8 +122,7 @@ def _run(args: argparse.Namespace, stop: threading.Event) -> int:
     except OSError as error:
         return _say(_problem_of(error), 1, args.debug)
     except MemoryError:
-        print(f"manyheads: expected enough memory, found none left; {_less(args)}", file=sys.stderr)
-        return 1
+        return _say(ManyheadsError("enough memory", "none left", _less(args)), 1, debug=False)
     return 0
 
 
@@ -138,7 +149,7 @@ def _problem_of(error: OSError) -> DiskError:
 
 def _less(args: argparse.Namespace) -> str:
     """What takes less memory, of what the command lets one choose."""
-    smaller = [f"--{name.replace('_', '-')}" for name in ("image_size", "batch_size", "keep_heads")
+    smaller = [f"`{name}`" for name in ("image_size", "batch_size", "keep_heads")
                if hasattr(args, name)]  # fmt: skip
     ways = [f"a smaller {' or '.join(smaller)}"] if smaller else []
     ways += ["fewer candidates"] if hasattr(args, "droprate") else []
@@ -149,7 +160,7 @@ def _say(error: ManyheadsError, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     line = " ".join(str(error).split())
-    print(f"manyheads: {line}", file=sys.stderr)
+    print(f"manyheads: {with_flags(line)}", file=sys.stderr)
     return code
 
 

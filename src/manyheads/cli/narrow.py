@@ -13,6 +13,8 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from manyheads.cli.parser import with_flags
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
@@ -79,9 +81,9 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def print_lines(lines: Sequence[str]) -> None:
-    """Print lines, in a terminal broken between words."""
+    """Print lines with the flags of the running command, in a terminal broken between words."""
     console = console_of()
-    for line in lines:
+    for line in map(with_flags, lines):
         print("\n".join(wrapped(line, console.width)) if console.is_terminal and line else line)
 
 

@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "folder of class folders (with or without train/, validation/, test/ above them), a table with "
-    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a name: clothing, digits"
+    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a data set by name: clothing, digits"
 )
 LESSON_SIZE = 150
 _BACKBONE = "xception"
-_OF_IMAGES = ("backbone", "preprocessing", "weights", "image_size", "interpolation", "depth")
+_OF_IMAGES = (
+    "backbone",
+    "preprocessing",
+    "weights",
+    "image_size",
+    "interpolation",
+    "exif",
+    "depth",
+)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """DATA and how it is divided."""
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    group = parser.add_argument_group("images without given splits")
+    group = parser.add_argument_group("splitting images that have no given split")
     default = SplitSettings()
     group.add_argument(
         "--validation-share", default=default.validation, metavar="SHARE",
@@ -44,33 +52,34 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--split-seed", default=default.seed, metavar="N",
-        help="another division of the same images (default: %(default)s)",
+        help="seed of the split (default: %(default)s)",
     )  # fmt: skip
     add_table(parser)
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
     """How a table is read that names images."""
-    group = parser.add_argument_group("a table of images")
+    group = parser.add_argument_group("reading a table of images")
     for role, what in (
-        ("path", "the images' files"), ("label", "their classes"),
-        ("split", "train, validation or test"), ("group", "what belongs together"),
+        ("path", "image files"), ("label", "class labels"),
+        ("split", "train, validation or test"),
+        ("group", "groups, whose images stay in one split"),
     ):  # fmt: skip
         group.add_argument(
-            f"--{role}-column", metavar="NAME", help=f"the column of {what} (default: {role})"
+            f"--{role}-column", metavar="NAME", help=f"column of {what} (default: {role})"
         )
     group.add_argument(
         "--images-in", metavar="FOLDER",
-        help="folder that the paths are relative to, itself relative to the table's folder "
-        "(default: that folder)",
+        help="folder that relative paths start from, itself relative to the table's folder "
+        "(default: the table's folder)",
     )  # fmt: skip
     group.add_argument(
-        "--suffix", metavar="TEXT", help="what paths lack at their end, such as .jpg for ids"
+        "--suffix", metavar="TEXT", help="ending to append to paths that lack it, such as .jpg"
     )
     group.add_argument(
         "--missing-labels", metavar="TEXT", nargs="+",
-        help="the texts that mean no label, beside an empty cell (default: nan, None, null, N/A, "
-        "#N/A, <NA>, NaT and kin, but not NA)",
+        help="texts that mean a missing label, besides an empty cell (default: nan, None, null, "
+        "N/A, #N/A, <NA>, NaT and kin, but not NA)",
     )  # fmt: skip
     group.add_argument(
         "--encoding", metavar="NAME",
@@ -88,26 +97,26 @@ def add_images(parser: argparse.ArgumentParser, size: str) -> None:
     """How images are prepared and which backbone sees them; `size` is the default in words."""
     group = add_backbone(parser)
     group.add_argument(
-        "--image-size", metavar="PIXELS", help=f"side of the image (default: {size})"
+        "--image-size", metavar="PIXELS", help=f"side of the square input image (default: {size})"
     )
     group.add_argument(
-        "--interpolation", default=None, metavar="NAME",
-        help=f"{', '.join(INTERPOLATIONS)}; nearest is the lesson's, the others are antialiased "
-        "(default: %(default)s)".replace("%(default)s", ImageSettings().interpolation),
+        "--interpolation", metavar="NAME",
+        help=f"resampling: {', '.join(INTERPOLATIONS)}; nearest is the lesson's, the others are "
+        f"antialiased (default: {ImageSettings().interpolation})",
     )  # fmt: skip
     group.add_argument(
-        "--no-exif", action="store_true",
-        help="ignore the orientation that a camera recorded, as the lesson's loader does",
+        "--exif", action=argparse.BooleanOptionalAction,
+        help="apply the EXIF orientation, which the lesson's loader ignores (default: --exif)",
     )  # fmt: skip
     add_depth(group)
     group.add_argument(
         "--runtime", default="openvino", metavar="NAME",
-        help="openvino, or keras for the backend and accelerator that Keras has here "
+        help="inference runtime: openvino, or keras with the backend and accelerator it has here "
         "(default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--precision", default="f32", metavar="NAME",
-        help="what the backbone computes in: f32, or bf16 where the processor has it, quicker and "
+        help="precision of the backbone: f32, or bf16 where the processor supports it: faster, "
         "with features that differ by some hundredths (default: %(default)s)",
     )  # fmt: skip
 
@@ -116,8 +125,8 @@ def add_depth(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
     """Which value is white in images with more than 8 bits a channel."""
     parser.add_argument(
         "--depth", metavar="BITS",
-        help="of images with more than 8 bits a channel: white is 2^BITS - 1, such as 12 for a "
-        "12-bit sensor (default: 65535, and 1.0 of floating-point numbers)",
+        help="bit depth of images with more than 8 bits per channel: white is 2^BITS - 1, such as "
+        "12 for a 12-bit sensor (default: white is 65535, or 1.0 in floating point)",
     )  # fmt: skip
 
 
@@ -132,12 +141,13 @@ def add_backbone(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )  # fmt: skip
     group.add_argument(
         "--preprocessing", metavar="MODE",
-        help=f"what a network in a file expects of pixels: {MODES_HELP}; there is no default",
+        help=f"preprocessing that a network in a file was trained with: {MODES_HELP}; required "
+        "for a file",
     )  # fmt: skip
     group.add_argument(
         "--weights", metavar="FILE",
         help="weights of the backbone (.h5, .keras, .safetensors) instead of ImageNet's, or "
-        "random:SEED",
+        "random:SEED for random ones",
     )  # fmt: skip
     return group
 
@@ -147,40 +157,48 @@ def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._Ar
     group = parser.add_argument_group("training and selection")
     group.add_argument(
         "--seeds", default=seeds, metavar="N",
-        help="trials of every candidate, each with its own first weights, batch orders and masks "
-        "(default: %(default)s)",
+        help="seeds (trials) per candidate, each with its own initial weights, batch order and "
+        "dropout masks (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--select", default="best_accuracy", metavar="RULE",
-        help="what chooses epoch and candidate, on validation images: best_accuracy, best_loss, "
-        "last or fixed:N, epoch N (default: %(default)s)",
+        help="rule that selects epoch and candidate on validation images: best_accuracy, "
+        "best_loss, last, or fixed:N for epoch N (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--engine", default="fused", metavar="NAME",
-        help="fused (this processor) or keras (the reference) (default: %(default)s)",
+        help="training engine: fused (this processor) or keras, the reference "
+        "(default: %(default)s)",
     )  # fmt: skip
     return group
 
 
-def add_run(parser: argparse.ArgumentParser, out: str) -> None:
-    """Where results go and how strict the run is."""
+def add_run(parser: argparse.ArgumentParser, out: str) -> argparse._ArgumentGroup:
+    """Where results go and how strict the run is; returns the group, for a command with more."""
     group = parser.add_argument_group("run")
     group.add_argument(
         "--out", metavar="FOLDER",
-        help=f"run folder; one that holds this study already is resumed (default: {out})",
+        help=f"run folder; a study that it holds already is resumed (default: {out})",
     )  # fmt: skip
-    group.add_argument(
-        "--strict", action="store_true", help="stop at an unreadable image, not leave it out"
-    )
+    add_strict(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
+    return group
+
+
+def add_strict(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """What an image that cannot be read is."""
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="fail if an image cannot be read (default: leave it out, and name it)",
+    )  # fmt: skip
 
 
 def add_comparison(parser: argparse.ArgumentParser) -> None:
     """What is compared with what, and which differences make none."""
     parser.add_argument(
         "--baseline", metavar="N",
-        help="compare all with the candidate of this number in results.csv (default: every pair, "
-        "of the best 20 candidates)",
+        help="compare all candidates with this one, numbered as in results.csv (default: all pairs "
+        "of the best 20)",
     )  # fmt: skip
     add_margins(parser)
 
@@ -189,12 +207,12 @@ def add_margins(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     """Which differences make none."""
     parser.add_argument(
         "--margin-accuracy", default=1.0, metavar="POINTS",
-        help="differences in accuracy up to so many points make none in practice "
+        help="margin of practical equivalence in accuracy, in percentage points "
         "(default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--margin-log-loss", default=0.02, metavar="NATS",
-        help="the same for log loss (default: %(default)g)",
+        help="the same in log loss (default: %(default)g)",
     )  # fmt: skip
 
 
@@ -215,7 +233,7 @@ def image_settings(args: argparse.Namespace, default_size: int | None = None) ->
     return ImageSettings(
         size=size,
         interpolation=args.interpolation or ImageSettings().interpolation,
-        exif=not args.no_exif,
+        exif=ImageSettings().exif if args.exif is None else args.exif,
         depth=args.depth,
     )
 
@@ -235,10 +253,9 @@ def features(args: argparse.Namespace) -> tuple[str, ...] | None:
     if given is None:
         return None
     surplus = [name for name in _OF_IMAGES if getattr(args, name) is not None]
-    if surplus or args.no_exif:
-        name = (surplus or ["no_exif"])[0].replace("_", "-")
+    if surplus:
         raise SettingError(
-            "features alone, which need no backbone and no images", f"--{name} as well",
+            "features alone, which need no backbone and no images", f"`{surplus[0]}` as well",
             "leave it out, or leave out --features",
         )  # fmt: skip
     return tuple(given)

@@ -7,26 +7,46 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
+_SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
+_Commands = argparse._SubParsersAction
+_FEW = 6  # options that a usage names
 _BETWEEN = re.compile(r"[,;\s\[\]()]+")
 _DECIMAL_COMMA = re.compile(r"0?,\d+")
 _NO_NUMBER = re.compile(r"(invalid (?:float|int) value: )'(\d*),(\d+)'")
 
 
+class _Help(argparse.HelpFormatter):
+    """Help whose usage names what must be given, and of more than a few options none by name."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
+        one_of = [group for group in groups if group.required]
+        needed = [each for each in actions if each.required or
+                  any(each in group._group_actions for group in one_of)]  # fmt: skip
+        if len(actions) - len(needed) > _FEW:
+            options = argparse.Action([], "options", metavar="[options]", required=True)
+            actions, groups = [options, *needed], one_of
+        super().add_usage(usage, actions, groups, prefix)
+
+
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that knows close matches and what other tools call a thing.
 
-    `commands` are all commands by name, of which this is one or the parent.
+    `commands` are all commands by name, of which this is one or the parent; `running` is the one
+    that is at work, if any. `groups` are the names of the parent's commands, as its help lists
+    them.
     """
 
     commands: Mapping[str, Parser]
+    groups: dict[str, list[str]]
+    running: ClassVar[Parser | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.commands, self._given = {}, []
+        super().__init__(*args, **{"formatter_class": _Help} | kwargs)
+        self.commands, self.groups, self._given = {}, {}, []
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -36,6 +56,25 @@ class Parser(argparse.ArgumentParser):
         if self.commands:
             self._check_command(given) if self._has_commands else self._check_options(given)
         return super().parse_known_args(given, namespace)
+
+    def format_help(self) -> str:
+        """The help; that of the parent lists the commands in their groups."""
+        if not self.groups:
+            return super().format_help()
+        (commands,) = (each for each in self._actions if isinstance(each, _Commands))
+        lines = {each.dest: each for each in commands._get_subactions()}
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for title, names in self.groups.items():
+            formatter.start_section(title)
+            formatter.add_arguments([lines[name] for name in names])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([each for each in self._actions if each is not commands])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
 
     def error(self, message: str) -> NoReturn:
         message = _NO_NUMBER.sub(r"\1'\2,\3'; write \2.\3, with a decimal point", message)
@@ -51,9 +90,34 @@ class Parser(argparse.ArgumentParser):
         """All options of the command, as they are written."""
         return [option for action in self._actions for option in action.option_strings]
 
+    def flag(self, setting: str) -> str | None:
+        """How the command line of this command writes a setting, or None if it has none."""
+        for action in self._actions:
+            if action.dest == setting:
+                long = [each for each in action.option_strings if each.startswith("--")]
+                return long[0] if long else str(action.metavar)
+        return None
+
+    def with_flags(self, text: str) -> str:
+        """`text` with each setting in backquotes as this command, or another one, writes it."""
+
+        def written(found: re.Match[str]) -> str:
+            value = found[2] or ""
+            if flag := self.flag(found[1]):
+                return flag + value
+            others = {name: flag for name, each in self.commands.items()
+                      if (flag := each.flag(found[1]))}  # fmt: skip
+            if not others:
+                return found[0]
+            # Of a setting that many have, the command that has all of a study's.
+            name = "sweep" if "sweep" in others else next(iter(others))
+            return f"{others[name]}{value} of `manyheads {name}`"
+
+        return _SETTING.sub(written, text)
+
     @property
     def _has_commands(self) -> bool:
-        return any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        return any(isinstance(action, _Commands) for action in self._actions)
 
     def _check_command(self, given: Sequence[str]) -> None:
         first = given[0] if given else ""
@@ -153,6 +217,13 @@ class Names(Values):
         if len(values) == 1 and "," in values[0]:
             super().__call__(parser, namespace, values, option_string)
         setattr(namespace, self.dest, list(values))
+
+
+def with_flags(text: str) -> str:
+    """`text`, whose settings stand in backquotes as Python knows them, with the running command's
+    flags in their place. All that is printed of errors, notes and findings passes here.
+    """
+    return text if Parser.running is None else Parser.running.with_flags(text)
 
 
 def _is_option(word: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
+from manyheads.cli.parser import with_flags
 
 if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
@@ -26,7 +27,7 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "predict",
-        help="classify images with the best model of a study",
+        help="classify images with a trained model",
         description="Classify images with a finished study's best model, or with a .keras or .h5 "
         "file and its side file. The side file says how images are prepared. An image that cannot "
         "be read is reported in its place; only if none can, the command fails.",
@@ -35,36 +36,35 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+",
         help="files, folders, globs; a table (.csv, .tsv, .xlsx, .jsonl, .parquet) with the column "
-        "path and, if wanted, label; - for a list on stdin, a path a line; for a study of "
+        "path and, if wanted, label; - for a list on stdin, one path per line; for a study of "
         "features, a .npy file of them",
     )  # fmt: skip
-    parser.add_argument("-0", "--null", action="store_true", help="the list on stdin has NULs "
-                        "behind its paths, as `find -print0` writes them")  # fmt: skip
+    parser.add_argument("-0", "--null", action="store_true", help="paths on stdin end with NUL, "
+                        "as `find -print0` writes them")  # fmt: skip
     options.add_table(parser)
-    answers = parser.add_argument_group("answers")
-    answers.add_argument("--top", metavar="K", help="tell the K most probable classes")
+    answers = parser.add_argument_group("predictions")
+    answers.add_argument("--top", metavar="K", help="name the K most probable classes")
     answers.add_argument(
         "--min-confidence", default=0.0, metavar="P",
-        help="answer only where the greatest probability is P or more; others are `unsure`",
+        help="abstain where the highest probability is below P; such images are `unsure`",
     )  # fmt: skip
     answers.add_argument(
         "--uncertainty", nargs="?", const=100, metavar="N",
-        help="ask N subnetworks of the head (100) as well: the interval that holds 95 %% of their "
-        "probabilities for the answer, and how many answer otherwise",
+        help="MC dropout with N random subnetworks of the head (N: 100): the interval of 95 %% of "
+        "their probabilities for the predicted class, and how many predict another",
     )  # fmt: skip
     answers.add_argument(
         "--no-cache", action="store_true", help="neither use the feature cache nor add to it"
     )
     form = parser.add_argument_group("output").add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON array")
-    form.add_argument("--jsonl", action="store_true", help="print JSON lines, one an image")
-    form.add_argument("--csv", action="store_true", help="print CSV, a column a class")
+    form.add_argument("--jsonl", action="store_true", help="print JSON lines, one per image")
+    form.add_argument("--csv", action="store_true", help="print CSV, one column per class")
     form.add_argument(
         "--out", metavar="FILE",
-        help="write FILE (.jsonl, .csv or .parquet); if the work ends early, the same command "
-        "goes on from there",
+        help="write FILE (.jsonl, .csv or .parquet); after an interruption the same command "
+        "resumes it",
     )  # fmt: skip
-    form.add_argument("--parquet", metavar="FILE", help="the same as --out, for a Parquet FILE")
     return parser
 
 
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         given=inputs.labelled,
     )
     asked, givens = iter(inputs), deque()
-    file = _file(args)
+    file = None if args.out is None else Path(args.out).expanduser()
     with ExitStack() as stack:
         tally_of = Tally(progress=file is not None, classes=classifier.classes)
         tally = stack.enter_context(closing(tally_of))
@@ -122,10 +122,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
                 raise
             raise Interrupted(error.what, "the same command goes on from there") from None
         sink.finish()
-    for line in tally.lines(found.passes, found.from_cache, asked_for["min_confidence"]):
-        print(line, file=sys.stderr)
-    for line in found.remarks:
-        print(line, file=sys.stderr)
+    told = tally.lines(found.passes, found.from_cache, asked_for["min_confidence"])
+    for line in (*told, *found.remarks):
+        print(with_flags(line), file=sys.stderr)
     _require_an_answer(tally)
 
 
@@ -165,17 +164,6 @@ def _top(args: argparse.Namespace) -> int | None:
     from manyheads.core.settings import whole
 
     return None if args.top is None else whole("top", args.top, 1, 1_000_000)
-
-
-def _file(args: argparse.Namespace) -> Path | None:
-    from manyheads.errors import SettingError
-
-    if args.parquet is not None and Path(args.parquet).suffix != ".parquet":
-        raise SettingError(
-            "a file name that ends with .parquet", args.parquet, "rename it, or use --out"
-        )
-    out = args.out or args.parquet
-    return None if out is None else Path(out).expanduser()
 
 
 def _pass_over(file: PredictionFile, path: Path, asked: Iterator[Asked], tally: Tally) -> None:

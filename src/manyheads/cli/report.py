@@ -18,18 +18,18 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "report",
-        help="write a finished study as one page: verdict, comparisons, curves, mistakes",
+        help="write a finished study as one HTML page",
         description="Write RUN/report.html: one file that needs no network, with the verdict, the "
-        "comparisons, curves, calibration, classes, the images that the model gets wrong, data "
-        "warnings, and how to repeat it all. Nothing is trained.",
+        "comparisons, learning curves, calibration, scores by class, misclassified images, data "
+        "warnings, and how to reproduce the study. Nothing is trained.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)
     parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
     parser.add_argument(
-        "--out", metavar="FILE.html",
-        help="write this file (default: RUN/report.html, or NAME-report.html in this folder where "
-        "RUN is read-only)",
+        "--out", metavar="FILE",
+        help="the page to write, .html (default: RUN/report.html, or NAME-report.html in this "
+        "folder where RUN is read-only)",
     )  # fmt: skip
     parser.add_argument(
         "--figures", action="store_true",
@@ -41,6 +41,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli.closing import verdict_lines
+    from manyheads.cli.narrow import print_lines
     from manyheads.core.text import counted, size_words
     from manyheads.findings.study_findings import read_findings
     from manyheads.report.figure_files import write_figures
@@ -59,8 +60,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with folder.held():
         write_report(target, content)
         figures = write_figures(target.parent / "figures", content) if args.figures else []
-    for line in verdict_lines(findings):
-        print(line)
+    print_lines(verdict_lines(findings))
     print(f"\nReport   {target} ({size_words(target.stat().st_size)})")
     if figures:
         print(f"Figures  {target.parent / 'figures'} ({counted(len(figures), 'file')})")

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from manyheads.cli.narrow import wrapped
+from manyheads.cli.parser import with_flags
 from manyheads.run.pipeline import PlanListener
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Screen(PlanListener):
             self._live = None
 
     def note(self, text: str) -> None:
-        """Print a line between or above what is live, in a terminal broken between words."""
+        """Print a line between or above what is live, as `narrow.print_lines` prints it."""
+        text = with_flags(text)
         if self._console.is_terminal:
             text = "\n".join(
                 "\n".join(wrapped(line, self._console.width)) for line in text.split("\n")

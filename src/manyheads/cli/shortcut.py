@@ -28,11 +28,11 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "shortcut",
-        help="plant a mark on one class, and see whether heads learn it instead of the class",
+        help="plant a mark on one class, and test whether heads learn it (a shortcut)",
         description="Plant a mark on most training images of one class, in memory and never in "
-        "your files, train heads on these and on the plain images, and say what it did on "
-        "validation images: to accuracy, to recognising the class without its mark, and to images "
-        "of other classes that carry it. Remedies stand beside it in the same table.",
+        "your files, train heads on these and on the plain images, and measure the effect on "
+        "validation images: on accuracy, on recall of the class without its mark, and on images of "
+        "other classes with the mark. Remedies are compared in the same table.",
         epilog=_EXAMPLE,
     )
     options.add_data(parser)
@@ -50,10 +50,10 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--margin", default=1.0, metavar="POINTS",
-        help="differences of up to so many points make none in practice (default: %(default)g)",
+        help="margin of practical equivalence, in percentage points (default: %(default)g)",
     )  # fmt: skip
     group.add_argument("--json", action="store_true", help="print the results as JSON")
-    group.add_argument("--dry-run", action="store_true", help="print what it takes, do nothing")
+    group.add_argument("--dry-run", action="store_true", help="print what it takes, and do nothing")
     return parser
 
 
@@ -64,11 +64,11 @@ def _add_mark(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--share", default=0.95, metavar="SHARE",
-        help="share of its training images that do (default: %(default)s)",
+        help="share of its training images with the mark (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--into", nargs="+", default=[], metavar="NAME",
-        help="classes whose validation images are asked about with the mark (default: all others)",
+        help="classes whose validation images are also tested with the mark (default: all others)",
     )  # fmt: skip
     group.add_argument(
         "--logo", metavar="FILE", help=f"a picture, transparent or not, or {_BUILTIN} (default)"
@@ -77,7 +77,7 @@ def _add_mark(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("position", "top-left, top-right, bottom-left, bottom-right, centre or random"),
         ("size", "width of the mark as a share of the image's side"),
-        ("opacity", "how much it hides, up to 1"),
+        ("opacity", "opacity of the mark, up to 1"),
         ("colour", "such as #d81b60 or red"),
         ("text", "the letters of --mark text"),
     ):
@@ -108,6 +108,7 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
+    from manyheads.cli.narrow import print_lines
     from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
     from manyheads.lesson.shortcut.shortcut_check import run_shortcut
     from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
@@ -116,8 +117,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = args.out or RunFolder.named_after(args.data).path
     settings = _settings(args, out)
     if args.dry_run:
-        for line in plan_lines(plan_shortcut(settings, stop=stop)):
-            print(line)
+        print_lines(plan_lines(plan_shortcut(settings, stop=stop)))
         return
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)

@@ -21,16 +21,19 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "split",
-        help="write down which images train, validate and test, as a manifest",
-        description="Divide the images as every command does, by class and group, and write the "
-        "division to a manifest with the columns path, label, split and group. Whatever is added "
-        "to the images later, the manifest keeps the division. Splits that the data set gives stay "
-        "as they are; nothing is overwritten, and nothing in the data set is changed.",
+        help="write the split into train, validation and test to a table",
+        description="Split the images as every command does, stratified by class and by group, and "
+        "write the split to a table with the columns path, label, split and group. The table keeps "
+        "the split, whatever images are added later. Splits that the data set gives stay as they "
+        "are; nothing is overwritten, and nothing in the data set is changed.",
         epilog="Example: manyheads split photos/ --out photos.csv, then manyheads sweep photos.csv",
     )
     options.add_data(parser)
     parser.add_argument(
-        "--out", metavar="FILE.csv", required=True, help="the manifest; it must not be there yet"
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="the table to write (.csv); it must not be there yet",
     )
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     return parser
@@ -38,7 +41,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
@@ -61,10 +64,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     print()
     result_tables.print_table(_table(dataset, counts))
     print()
-    for line in _remarks(dataset, out):
-        print(line)
-    print(f"Manifest {out}")
-    print(f"Next     {shlex.join(['manyheads', 'sweep', str(out)])}")
+    command = shlex.join(["manyheads", "sweep", str(out)])
+    narrow.print_lines([*_remarks(dataset, out), f"Manifest {out}", f"Next     {command}"])
 
 
 def _how(dataset: Dataset) -> str:

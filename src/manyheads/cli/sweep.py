@@ -34,57 +34,57 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     parser.add_argument(
-        "--features", metavar="FILE.npy", nargs="+",
+        "--features", metavar="FILE", nargs="+",
         help="train on features that were computed elsewhere, no backbone and no images: an array "
-        "[rows, features], row i for row i of the table DATA; or columns of numbers, or one of "
-        "lists, in DATA itself (.parquet)",
+        "(.npy) [rows, features], row i for row i of the table DATA; or columns of numbers, or one "
+        "of lists, in DATA itself (.parquet)",
     )  # fmt: skip
     add_grid(parser)
     options.add_images(parser, "the backbone's own")
     training = options.add_training(parser, seeds=10)
     training.add_argument(
         "--folds", metavar="K",
-        help="divide the images for training and validation into K folds, each validated by heads "
-        "that train on the others (default: the given validation images)",
+        help="K-fold cross-validation over the training and validation images (default: validate "
+        "on the validation images)",
     )  # fmt: skip
     training.add_argument(
-        "--repeats", metavar="R", help="divide into folds R times anew (default: 1)"
+        "--repeats", metavar="R", help="repeat the cross-validation R times (default: 1)"
     )
     training.add_argument(
         "--patience", metavar="N",
-        help="end a trial once --select has found no better epoch for N epochs (default: all "
-        "epochs)",
+        help="early stopping: end a trial after N epochs without a better one by --select "
+        "(default: no early stopping)",
     )  # fmt: skip
     training.add_argument(
         "--prune", nargs="?", const=USUAL_ETA, metavar="ETA",
         help="successive halving: train all candidates for a few epochs, the best 1/ETA of them "
         "for ETA times as many, and so on to the last epoch; what is trained to the end has the "
-        f"numbers that it has without --prune (ETA: {USUAL_ETA}; default: prune none)",
+        f"numbers that it has without --prune (ETA: {USUAL_ETA}; default: no pruning)",
     )  # fmt: skip
     training.add_argument(
         "--until-decided", action="store_true",
         help="add seeds, then repeats of the folds, until the best candidate is known or cannot be "
-        "with what is left; --seeds are those to begin with. When to look, and at what level, is "
-        "fixed beforehand, so that the family-wise error rate stays at most 5 %%",
+        "with what is left, beginning with --seeds; interim looks and their levels are fixed in "
+        "advance (a group-sequential test), so the family-wise error rate stays at most 5 %%",
     )  # fmt: skip
     training.add_argument(
         "--budget", metavar="TIME",
-        help="with --until-decided: begin no look that would end later, such as 90s, 30m or 2h, "
-        "counted over all runs of the same command (default: no limit)",
+        help="with --until-decided: time budget, such as 90s, 30m or 2h, over all runs of the same "
+        "command; no look begins that would end later (default: no limit)",
     )  # fmt: skip
-    options.add_run(parser, "runs/ and the data set's name")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print the grid and an estimate, and do nothing"
+    run = options.add_run(parser, "runs/ and the data set's name")
+    run.add_argument(
+        "--dry-run", action="store_true", help="print the grid and its cost, and do nothing"
     )
-    parser.add_argument(
+    run.add_argument(
         "--keep-heads", default=100, metavar="N",
-        help="keep files of the best heads of at most N candidates (default: %(default)s)",
+        help="save the best heads of at most N candidates (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet too")
-    parser.add_argument(
+    run.add_argument("--parquet", action="store_true", help="write the tables as Parquet too")
+    run.add_argument(
         "--checkpoint-pattern", metavar="PATTERN",
-        help="also write a whole network for each of the best candidates (at most 20), named like "
-        "the lesson's: 'xception_v3_{epoch:02d}_{val_accuracy:.3f}'",
+        help="also save a whole network for each of the best candidates (at most 20), under names "
+        "such as the lesson's: 'xception_v3_{epoch:02d}_{val_accuracy:.3f}'",
     )  # fmt: skip
     return parser
 

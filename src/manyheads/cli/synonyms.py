@@ -19,8 +19,8 @@ OPTIONS = {
         ("trials n-trials runs repetitions", "seeds repeats"),
         (
             "output output-dir output-folder outdir out-dir outfile save save-to save-dir dest "
-            "destination target-dir folder o project name",
-            "out to",
+            "destination target-dir folder o project name to",
+            "out",
         ),
         ("model network net arch architecture base-model encoder extractor", "backbone"),
         ("imgsz img-size image-width input-size input-shape resolution pixels res", "image-size"),
@@ -48,6 +48,9 @@ OPTIONS = {
         ("labels-from class-names names", "classes-from classes"),
         ("export-format f", "format"),
         ("dry plan n", "dry-run"),
+        ("parquet csv", "out"),
+        ("strict", "exit-code"),
+        ("no-orientation ignore-exif", "no-exif"),
         ("verbose v trace traceback", "debug"),
     )
     for name in names.split()

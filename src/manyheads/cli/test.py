@@ -29,11 +29,11 @@ def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
     parser = commands.add_parser(
         "test",
-        help="score the selected model of a study on its test images, once",
-        description="Score the selected model of a finished study on the test images, which "
-        "nothing has seen before, and record when and for which model in RUN/test.json. The same "
-        "command again shows the record. Another model of the same study is refused without "
-        "--again, for a test that chooses no longer reports.",
+        help="evaluate the selected model of a study on its test images, once",
+        description="Evaluate the selected model of a finished study on the test images, which "
+        "neither trained nor selected anything, and record when and for which model in "
+        "RUN/test.json. The same command again shows the record. Another model of the same study "
+        "takes --again, for test images that are used for selection give optimistic scores.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     parser.add_argument(
@@ -42,7 +42,7 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--again", action="store_true",
-        help="open the test images for another model too; every later report will say so",
+        help="evaluate another model on the test images too; every later report will say so",
     )  # fmt: skip
     parser.add_argument("--data", metavar="DATA", help="where the data set lies, if it was moved")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")

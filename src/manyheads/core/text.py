@@ -1,4 +1,4 @@
-"""Numbers of things in words: the one place that knows singular and plural, and sizes of files."""
+"""Text: the one place that knows singular and plural, sizes of files, and words of a command."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def counted(number: int, noun: str, ending: str | None = None) -> str:
     if ending is None:
         ending = "es" if noun.endswith(("s", "x", "sh")) else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def option(name: str, *values: object) -> list[str]:
+    """A setting as the words of a command, for one that is there to be copied."""
+    return [f"--{name.replace('_', '-')}", *map(str, values)]
 
 
 def size_words(size: float, whole: Callable[[float], int] = round) -> str:

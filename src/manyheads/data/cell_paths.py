@@ -15,9 +15,9 @@ from manyheads.data.name_rules import IMAGE_SUFFIXES
 from manyheads.errors import DataError
 
 PATH_RULES = {
-    "a/b.jpg": "relative to the table's folder, or to --images-in",
+    "a/b.jpg": "relative to the table's folder, or to `images_in`",
     "/a/b.jpg": "as it is",
-    "12345": "with --suffix .jpg: 12345.jpg",
+    "12345": "with `suffix` .jpg: 12345.jpg",
     " a.jpg ": "without the spaces, if there is no file with them",
     "a\\b.jpg": "a/b.jpg, if there is no file of that name",
     "~/a.jpg": "below the home folder, if there is no file of that name",
@@ -48,7 +48,7 @@ class Finder:
         """Raise `DataError` if the folder of the images is none."""
         if self._given and not os.path.isdir(self.folder):  # noqa: PTH112
             raise DataError(
-                "the folder that --images-in names", f"none at {self.folder}",
+                "the folder that `images_in` names", f"none at {self.folder}",
                 f"give it relative to {self._table.parent}, or in full",
             )  # fmt: skip
 
@@ -104,13 +104,13 @@ class Finder:
         for name, folder in folders:
             for ending in endings:
                 if ending != self._suffix and (folder / f"{text}{ending}").is_file():
-                    place = [f"--images-in {_quoted(name)}"] if name else []
-                    suffix = [f"--suffix {ending}"] if ending else []
+                    place = [f"`images_in` {_quoted(name)}"] if name else []
+                    suffix = [f"`suffix` {ending}"] if ending else []
                     if self._suffix and not ending:
-                        suffix = ["no --suffix"]
+                        suffix = ["no `suffix`"]
                     return f"did you mean {' '.join([*place, *suffix])}?"
                 if ending == self._suffix and name and (folder / f"{text}{ending}").is_file():
-                    return f"did you mean --images-in {_quoted(name)}?"
+                    return f"did you mean `images_in` {_quoted(name)}?"
         return None
 
     def _elsewhere(self, text: str) -> str | None:

@@ -142,7 +142,7 @@ def _doubtful_classes(report: CheckReport, dataset: Dataset) -> Iterator[str]:
             f"{' and '.join(map(repr, doubtful))} taken as a class ({counted(images, 'image')}); "
             f"if {'it means' if len(doubtful) == 1 else 'they mean'} no label, leave these out "
             # The option makes the list another one, so what is left out already is named too.
-            f"with --missing-labels {shlex.join([*doubtful, *dataset.missing])}"
+            f"with `missing_labels` {shlex.join([*doubtful, *dataset.missing])}"
         )
 
 

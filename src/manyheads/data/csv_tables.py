@@ -129,7 +129,7 @@ def _rows(
 def _other_encoding(path: Path, encoding: str, settings: TableSettings) -> DataError:
     if settings.encoding is not None:
         return DataError(
-            f"{path} to be text in {encoding}", "other bytes", "give its own --encoding"
+            f"{path} to be text in {encoding}", "other bytes", "give its own `encoding`"
         )
     if not encoding.startswith("utf-8"):
         return DataError(
@@ -140,7 +140,7 @@ def _other_encoding(path: Path, encoding: str, settings: TableSettings) -> DataE
     shown = " ".join(line.decode("cp1252", "replace").split())[:80]
     return DataError(
         f"{path} to be UTF-8 text", f"other bytes in line {number}",
-        f"if that line should read {shown!r}, add --encoding cp1252; else give its encoding, or "
+        f"if that line should read {shown!r}, give `encoding` cp1252; else give its encoding, or "
         "save it as CSV in UTF-8",
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyheads.core.settings import choice, number, store, whole
+from manyheads.core.text import option
 from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
@@ -114,8 +115,7 @@ class TableSettings:
         """The words that give these settings to a command."""
         words: list[str] = []
         for name, value in self.given.items():
-            words += [f"--{name.replace('_', '-')}"]
-            words += value if isinstance(value, tuple) else (value,)
+            words += option(name, *(value if isinstance(value, tuple) else (value,)))
         return words
 
 

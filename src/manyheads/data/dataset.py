@@ -166,10 +166,10 @@ def open_dataset(
 
 def _scanned(root: Path, table: TableSettings) -> Listing:
     if table.given:
-        option = next(iter(table.given)).replace("_", "-")
+        setting = next(iter(table.given))
         raise DataError(
-            f"a {TABLE_WORDS} for --{option}", f"the folder {root}",
-            "name the table as DATA, or leave the option out",
+            f"a {TABLE_WORDS} for `{setting}`", f"the folder {root}",
+            "name the table as `data`, or leave it out",
         )  # fmt: skip
     return scan_folder(root)
 

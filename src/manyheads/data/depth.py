@@ -99,7 +99,7 @@ def _check(found: Decoded, white: float | None, name: str) -> None:
 def _untold(name: str, found: str) -> ImageError:
     return ImageError(
         f"to know which value in {name} is white", f"{found}, and no depth",
-        "give a --depth N where heads are trained: white is 2^N - 1",
+        "give a `depth` N where heads are trained: white is 2^N - 1",
     )  # fmt: skip
 
 

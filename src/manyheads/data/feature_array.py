@@ -76,9 +76,9 @@ def _from_columns(table: Path, features: Sequence[str]) -> Matrix:
         columns = None if missing else parquet.read_table(table, columns=list(features))
     if columns is None:
         parts = [part.strip() for part in missing[0].split(",")]
-        remedy = "name the columns of numbers, or one column of lists, with --features"
+        remedy = "name the columns of numbers, or one column of lists, with `features`"
         if len(parts) > 1 and set(parts) <= set(known):
-            remedy = f"separate columns by spaces: --features {' '.join(parts)}"
+            remedy = f"separate columns by spaces: `features` {' '.join(parts)}"
         raise DataError(
             f"one column {missing[0]} of features in {table}", f"{known.count(missing[0])}", remedy
         )
@@ -89,7 +89,7 @@ def _from_columns(table: Path, features: Sequence[str]) -> Matrix:
 def _numbers(table: Path, name: str, column: Any) -> np.ndarray[Any, Any]:
     """A column of numbers or of equally long lists of them, `[rows, features]`."""
     expected = f"numbers, or equally long lists of them, in every row of {name} in {table}"
-    remedy = "fill it in, or name other columns with --features"
+    remedy = "fill it in, or name other columns with `features`"
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         raise DataError(expected, f"an empty cell in row {row + 1}", remedy)

@@ -92,8 +92,8 @@ class _Reader:
                 raise DataError(
                     f"labels in {self.path}",
                     f"none in all its {counted(self.unlabelled.count, 'row')}",
-                    "fill in the column, or name the one that has them with --label-column; what "
-                    "means no label can be said with --missing-labels",
+                    "fill in the column, or name the one that has them with `label_column`; what "
+                    "means no label can be said with `missing_labels`",
                 )  # fmt: skip
             raise DataError(f"{what} in {self.path}", "no rows", "add a row for each image")
         some, none = self._with_split, self._without_split

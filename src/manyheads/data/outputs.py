@@ -19,7 +19,7 @@ def check_output(folder: Path) -> None:
     Of an output without a mark, as earlier versions wrote them, all files have such names.
     """
     if folder.is_file():
-        raise RunError(f"a folder at {folder}", "a file", "choose another --out")
+        raise RunError(f"a folder at {folder}", "a file", "choose another `out`")
     with disk_errors(folder):
         names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set[str]()
     if names & set(OUTPUT_FILES):
@@ -28,7 +28,7 @@ def check_output(folder: Path) -> None:
     if strangers:
         raise RunError(
             f"an empty folder or one that this command has written at {folder}",
-            f"other files ({strangers[0]})", "choose another --out",
+            f"other files ({strangers[0]})", "choose another `out`",
         )  # fmt: skip
 
 

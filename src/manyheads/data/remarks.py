@@ -43,8 +43,8 @@ def depth_remark(deep: int, bits: int, settings: ImageSettings) -> tuple[str, ..
         use, are, them, them_use = one if deep == 1 else ("use", "are", "them", "they use")
         return (
             f"{images} {use} {bits} of {white} bits at most, and {are} nearly black; "
-            # Also said by commands that take a model as it is, and so have no --depth.
-            f"train with --depth {bits} to scale {them} by what {them_use}",
+            # Also said by commands that take a model as it is, and so have no `depth`.
+            f"train with `depth` {bits} to scale {them} by what {them_use}",
         )
     return ()
 

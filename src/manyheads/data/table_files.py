@@ -35,7 +35,7 @@ NEAR_FORMATS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".json", ".txt", "
 ENCODINGS = {
     "UTF-8": "with or without a byte order mark: read",
     "UTF-16, UTF-32": "read by their byte order mark, or by the zeros that ASCII has in them",
-    "others": "refused with the line that is no UTF-8, as cp1252 would read it; --encoding cp1252",
+    "others": "refused with the line that is no UTF-8, as cp1252 would read it; `encoding` cp1252",
 }
 
 MISSING = (
@@ -90,7 +90,7 @@ def read_rows(
     """
     suffix = path.suffix.lower()
     if settings.encoding is not None and suffix not in (".csv", ".tsv"):
-        raise DataError("a CSV to have an --encoding", f"{path}, which has its own", "leave it out")
+        raise DataError("a CSV to have an `encoding`", f"{path}, which has its own", "leave it out")
     if suffix == ".parquet":
         from manyheads.data.parquet_tables import parquet_rows as rows
     elif suffix == ".xlsx":
@@ -192,7 +192,7 @@ def _missing_columns(
                     "rename the others",
                 )  # fmt: skip
             return DataError(
-                f"the column {name!r}, which --{role}-column names, in {path}", shown,
+                f"the column {name!r}, which `{role}_column` names, in {path}", shown,
                 "give the name of one of these",
             )  # fmt: skip
     columns = "path and label, once each," if "path" in required else "label, once,"
@@ -207,7 +207,7 @@ def _missing_columns(
             f"put a first row above it: {','.join(required)}",
         )  # fmt: skip
     asked = [
-        f"--{role}-column {_quoted(near)}"
+        f"`{role}_column` {_quoted(near)}"
         for role in required
         if not found[role] and (near := _suggestion(role, names, found)) is not None
     ]
@@ -216,7 +216,7 @@ def _missing_columns(
     first = "path, label and, if you like, split and group"
     if "path" not in required:
         first = "label and, if you like, split, group and path"
-    named = " ".join(f"--{role}-column NAME" for role in required)
+    named = " ".join(f"`{role}_column` NAME" for role in required)
     return DataError(
         columns, shown, f"give the first row these names: {first}; or name the columns: {named}"
     )

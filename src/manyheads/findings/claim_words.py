@@ -149,8 +149,8 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
 
 def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterator[str]:
     for metric, remedy in (
-        ("log_loss", f"--epochs of `manyheads claims` (so far {limit:,}) would tell"),
-        ("accuracy", "--patience of `manyheads claims` would tell, unless accuracy stays level"),
+        ("log_loss", f"`epochs` of this check (so far {limit:,}) would tell"),
+        ("accuracy", "`patience` of this check would tell, unless accuracy stays level"),
     ):
         cut = [each for each in candidates if getattr(each, metric).turned < 1]
         if not cut:

@@ -158,5 +158,5 @@ def _nothing_kept(path: Path) -> RunError:
         f"what the heads of a study said, in {path}",
         "none of it",
         "an earlier version of manyheads trained them, or none trained to its end; begin the "
-        "study anew in another --out",
+        "study anew in another run folder",
     )

@@ -92,7 +92,7 @@ def read_record(path: Path) -> ShortcutRecord:
             }
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "repeat `manyheads shortcut` with the same --out"
+        remedy = "repeat the check for shortcuts in this folder"
         raise RunError(f"a check for shortcuts in {path}", str(error), remedy) from error
 
 

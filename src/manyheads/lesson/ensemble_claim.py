@@ -82,9 +82,9 @@ def _qualified(ground: Ground, candidate: int | None) -> int:
     if _has_subnetworks(ground.result.hyperparameters(number)):
         return number
     others = [each for each in ranking if _has_subnetworks(ground.result.hyperparameters(each))]
-    remedy = "begin a study with an inner layer and a droprate above 0, in another --out"
+    remedy = "begin a study with an inner layer and a droprate above 0, in another run folder"
     if others:
-        remedy = f"choose such as --candidate {others[0]} ({ground.name(others[0])})"
+        remedy = f"choose such as `candidate` {others[0]} ({ground.name(others[0])})"
     raise SettingError(
         "a candidate with an inner layer and a droprate above 0, whose units dropout hides",
         f"candidate {number} ({ground.name(number)})", remedy,

@@ -60,7 +60,7 @@ def _require_constant(settings: StudySettings) -> None:
             raise SettingError(
                 "constant learning rates, for training on to be the same training",
                 f"the schedule {schedule}, which ends at epoch {settings.epochs}",
-                "begin a study with learning_rate_schedule constant, in another --out",
+                "begin a study with learning_rate_schedule constant, in another run folder",
             )
 
 

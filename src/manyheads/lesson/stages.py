@@ -93,7 +93,7 @@ def run_lesson(
             raise RunError(
                 "at least one head with an inner layer that trains",
                 "every one diverged",
-                "list a lower learning_rate, with another --out",
+                "list a lower `learning_rate`, with another `out`",
             )
         return Stage(name, finished, eligible[0], rule)
 

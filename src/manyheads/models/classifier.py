@@ -120,7 +120,7 @@ class Classifier:
     def export(
         self,
         format_: str,
-        target: str | Path | None = None,
+        out: str | Path | None = None,
         *,
         with_preprocessing: bool = False,
         stop: threading.Event | None = None,
@@ -131,7 +131,7 @@ class Classifier:
         """
         from manyheads.models.export.exporter import export_model
 
-        place = None if target is None else Path(target).expanduser()
+        place = None if out is None else Path(out).expanduser()
         return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
 
     @cached_property

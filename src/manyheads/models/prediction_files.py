@@ -34,7 +34,7 @@ SUFFIXES = (".jsonl", ".csv", ".parquet")
 _FORMAT = 1
 _GROUP = 10_000  # rows of Parquet that are in memory at a time
 _TEXTS = ("image", "label", "given", "error")
-_ANOTHER = "repeat the former command, remove the file, or choose another --out"
+_ANOTHER = "repeat the former command, remove the file, or choose another `out`"
 
 
 class PredictionFile:
@@ -209,7 +209,7 @@ def _alone(path: Path) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             found = "another manyheads at work on it"
-            remedy = "wait until it has finished, or choose another --out"
+            remedy = "wait until it has finished, or choose another `out`"
             raise DataError(f"{path} to be free", found, remedy) from None
     try:
         yield

@@ -56,14 +56,14 @@ def subnetworks_of(file: Path, head: Parameters | None, masks: int) -> Subnetwor
         raise ModelError(
             f"{file.name} to run as a head on its backbone's features", "one program for all of it",
             "give the run folder, on a machine whose cache has the backbone, or leave out "
-            "--uncertainty",
+            "`uncertainty`",
         )  # fmt: skip
     droprate = trained_droprate(file) if head.has_inner else 0.0
     if not 0 < droprate < 1:
         found = "a droprate of 0" if head.has_inner else "no inner layer"
         raise ModelError(
             f"a head with dropout in {file.name}, which has subnetworks to ask", found,
-            "train a candidate with a droprate above 0, or leave out --uncertainty",
+            "train a candidate with a droprate above 0, or leave out `uncertainty`",
         )  # fmt: skip
     return Subnetworks(head, droprate, masks)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.core.text import counted
+from manyheads.core.text import counted, option
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.findings.study_findings import Findings
@@ -61,7 +61,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         views = views_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
-        gone = Missing(why, f"manyheads report {run} --data FOLDER")
+        gone = Missing(why, " ".join(["manyheads report {run}", *option("data", "FOLDER")]))
         missing = {"wrong": gone, "warnings": gone}
     if not _has_test_images(findings, dataset):
         missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")
@@ -91,45 +91,42 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
 
 def command_of(settings: StudySettings, run: str) -> str:
     """The command that repeats the study, every setting named that a default does not give."""
-    words = ["manyheads", "sweep", shlex.quote(settings.data)]
-
-    def option(name: str, *values: object) -> None:
-        words.extend([f"--{name.replace('_', '-')}", *(shlex.quote(str(each)) for each in values)])
-
+    words = ["manyheads", "sweep", settings.data]
     for name in HYPERPARAMETERS:
         values = getattr(settings.grid, name)
         if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
-            option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
+            words += option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
     usual = StudySettings(data="", grid=settings.grid)
-    option("seeds", settings.seeds)
+    words += option("seeds", settings.seeds)
     with_images = settings.features is None
     of_backbone = ("backbone", "preprocessing", "weights") if with_images else ()
     if settings.features is not None:
-        option("features", *settings.features)
+        words += option("features", *settings.features)
     for name in (
         "folds", "repeats", "select", "patience", "prune",
         *of_backbone, "engine", "runtime", "precision",
     ):  # fmt: skip
         if (value := getattr(settings, name)) != getattr(usual, name):
-            option(name, value)
+            words += option(name, value)
     if settings.augmentation is not None:
-        option("augment", *settings.augmentation.arguments)
+        words += option("augment", *settings.augmentation.arguments)
     if settings.grid_storage != usual.grid_storage:
-        option("grid_storage", settings.grid_storage)
+        words += option("grid_storage", settings.grid_storage)
     if with_images:
-        option("image_size", settings.image.size)
-        option("interpolation", settings.image.interpolation)
+        words += option("image_size", settings.image.size)
+        words += option("interpolation", settings.image.interpolation)
         if settings.image.depth is not None:
-            option("depth", settings.image.depth)
-    words += [] if settings.image.exif else ["--no-exif"]
+            words += option("depth", settings.image.depth)
+    if not settings.image.exif:
+        words += option("no_exif")
     for name, field in (
         ("validation_share", "validation"), ("test_share", "test"), ("split_seed", "seed"),
     ):  # fmt: skip
         if (value := getattr(settings.split, field)) != getattr(usual.split, field):
-            option(name, value)
-    words += map(shlex.quote, settings.table.arguments)
-    option("out", run)
-    return " ".join(words)
+            words += option(name, value)
+    words += settings.table.arguments
+    words += option("out", run)
+    return shlex.join(words)
 
 
 def _candidates(findings: Findings) -> Iterator[parts.Candidate]:

@@ -37,7 +37,7 @@ _MISSING = {
     ),
     "comparisons": Missing(
         "No candidates were compared: it takes two or more, trained on the same seeds and folds. "
-        "`manyheads sweep` makes a candidate of each value that is listed, as in --droprate 0 0.5.",
+        "A study makes a candidate of each value that is listed, such as `droprate` 0 0.5.",
         "",
     ),
     "selection": Missing(

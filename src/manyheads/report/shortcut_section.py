@@ -47,7 +47,7 @@ def _other_images(folder: RunFolder, record: ShortcutRecord) -> Iterator[str]:
         yield (
             f"This check was not made on the study's images: its data set ({images.train:,} images "
             f"that train, {images.validation:,} that validate) was another or has changed; "
-            "repeat `manyheads shortcut` with the same --out."
+            "repeat the check for shortcuts in this folder."
         )
 
 

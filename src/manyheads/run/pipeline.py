@@ -208,7 +208,7 @@ def readable_folds(
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise DataError(
             "every image to be readable", f"{name}: {reason}{more}",
-            "mend or remove it, or leave out --strict",
+            "mend or remove it, or leave out `strict`",
         )  # fmt: skip
     if bad:
         note(f"{counted(len(bad), 'unreadable image')} left out:")
@@ -228,7 +228,7 @@ def _require_same_folds(store: Store, divided: Sequence[Division]) -> None:
     if known and not all(map(np.array_equal, known, (division.images for division in divided))):
         raise RunError(
             f"the images to be divided as they were for {store.path}", "other folds",
-            "give the images the groups that they had then, or choose another --out",
+            "give the images the groups that they had then, or choose another `out`",
         )  # fmt: skip
 
 
@@ -272,7 +272,7 @@ def _write_outcome(
         raise RunError(
             "at least one head that trains", "every one that was not pruned diverged"
             if result.pruned else "every one diverged",
-            "list a lower learning_rate, with another --out",
+            "list a lower `learning_rate`, with another `out`",
         )  # fmt: skip
     best = folder.best_for(in_keras=settings.spec.in_keras)
     wanted = [(selected_head(settings, folder, result), best)] if options.models else []

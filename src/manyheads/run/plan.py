@@ -227,12 +227,12 @@ def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
         raise SettingError(
             f"the runtime openvino for {name}",
             "keras",
-            "leave out --runtime, or give a .keras file",
+            "leave out `runtime`, or give a .keras file",
         )
     if options.checkpoint_pattern is not None:
         raise SettingError(
             "a backbone that Keras builds, for checkpoints of whole networks", name,
-            "leave out --checkpoint-pattern, or give a .keras file",
+            "leave out `checkpoint_pattern`, or give a .keras file",
         )  # fmt: skip
 
 

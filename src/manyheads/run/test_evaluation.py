@@ -172,7 +172,7 @@ def _refusal(first: Opening, model: OpenedModel) -> RunError:
         f"{day_and_time(first)}",
         f"candidate {model.candidate}",
         "choose by validation scores, for test images that choose no longer report; to open them "
-        "all the same, add --again (in Python again=True), and every later report will say so",
+        "all the same, set `again`, and every later report will say so",
     )
 
 

@@ -53,7 +53,7 @@ def head_of(
             f"a trained head of candidate {number} in {folder.path}",
             "a candidate that was pruned or diverged" if outcome is None else "no file of it",
             "choose another candidate" if outcome is None
-            else "repeat the sweep, with a larger --keep-heads if it has many candidates",
+            else "repeat the sweep, with a larger `keep_heads` if it has many candidates",
         )  # fmt: skip
     parameters, about = load_head(path)
     if (about.get("number"), about.get("epoch")) != (outcome.trial.number, outcome.epoch):

@@ -95,7 +95,7 @@ class RunFolder:
             raise RunError(
                 f"a run folder at {self.path}",
                 "no study.toml in it" if self.path.is_dir() else "no such folder",
-                "name a folder that `manyheads sweep` has made",
+                "name the run folder of a study",
             )
         return read_toml(self.settings)
 
@@ -115,7 +115,7 @@ class RunFolder:
         the error shows the settings that differ.
         """
         if self.path.is_file():
-            raise RunError(f"a folder at {self.path}", "a file", "choose another --out")
+            raise RunError(f"a folder at {self.path}", "a file", "choose another `out`")
         make_folder(self.path)
         with self.held():
             self._claim(document, grows, changed_data)
@@ -153,7 +153,7 @@ class RunFolder:
             raise RunError(
                 f"an empty folder or a study at {self.path}",
                 f"other files ({strangers[0]})",
-                "choose another --out",
+                "choose another `out`",
             )
 
     def _claim(
@@ -181,7 +181,7 @@ class RunFolder:
             raise RunError(
                 f"the {' and '.join(what)} of the study that {self.path} holds",
                 "; ".join(words),
-                f"{' and '.join(back)} to resume it, or choose another --out",
+                f"{' and '.join(back)} to resume it, or choose another `out`",
             )
 
 

@@ -89,7 +89,7 @@ def refit(
     if ends[0].status != "done" or ends[0].parameters is None:
         raise RunError(
             "the selected setting to train on all images", ends[0].note,
-            "list a lower learning_rate, with another --out",
+            "list a lower `learning_rate`, with another `out`",
         )  # fmt: skip
     save_head(folder.selected, ends[0].parameters, about)
 

@@ -16,7 +16,7 @@ from manyheads.study.image_list import change_words
 from manyheads.study.listener import Listener
 from manyheads.study.study_settings import Resolved, StudySettings
 
-_REMEDY = "restore them, name where they lie with --data, or begin a study anew in another --out"
+_REMEDY = "restore them, name where they lie with `data`, or begin anew in another run folder"
 
 
 def require_same_data(
@@ -32,7 +32,7 @@ def require_same_data(
     ):
         raise DataError(
             f"the classes of the study in {folder.path} at {source}", why,
-            "restore the data set, or name where it lies with --data",
+            "restore the data set, or name where it lies with `data`",
         )  # fmt: skip
     if dataset.content != resolved.content:
         words = change_words(folder, resolved.classes, dataset)
@@ -49,17 +49,17 @@ def perhaps_moved() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        remedy = f"{error.remedy}; if the data set was moved, name where it lies with --data"
+        remedy = f"{error.remedy}; if the data set was moved, name where it lies with `data`"
         raise DataError(error.expected, error.found, remedy) from error
 
 
 def test_images_remedy(dataset: Dataset | None) -> str:
     """What to do where a data set has no test images; None: one that cannot be read."""
-    remedy = "begin a study anew in another --out"
+    remedy = "begin a study anew in another run folder"
     if dataset is None:
         return remedy
     if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
-        return "begin a study anew in another --out, with a --test-share above 0"
+        return "begin a study anew in another run folder, with test images (`test_share`)"
     where = "in a folder test/ beside train/"
     if dataset.layout in ("manifest", "features"):
         where = f"in {dataset.root.name} with the split test"

@@ -248,7 +248,7 @@ class Store:
             raise RunError(
                 f"a study of format {SCHEMA_VERSION} in {self.path}",
                 f"format {version}",
-                "use the version of manyheads that began it, or begin anew in another --out",
+                "use the version of manyheads that began it, or begin anew in another run folder",
             )
         if missing:
             with self._transaction():
@@ -282,7 +282,7 @@ class Store:
             raise RunError(
                 f"the record of a study in {self.path}",
                 str(error),
-                "restore the file, or begin the study anew in another --out",
+                "restore the file, or begin the study anew in another run folder",
             ) from error
 
 

@@ -305,7 +305,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RunError(
             f"the settings of a study in {path}",
             str(error),
-            "restore the file, or begin the study anew in another --out",
+            "restore the file, or begin the study anew in another run folder",
         ) from error
 
 

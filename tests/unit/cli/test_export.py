@@ -16,7 +16,7 @@ def test_an_export_says_what_it_wrote(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "copy.keras"
-    assert main(["export", str(small_run.path), "--to", str(target)]) == 0
+    assert main(["export", str(small_run.path), "--out", str(target)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" (")[0] for line in lines[:2]] == [str(target), f"{target}.json"]
     assert lines[0].endswith(" MB)")
@@ -37,7 +37,7 @@ def test_an_export_for_programs(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "best.xml"
-    options = ["--format", "openvino", "--with-preprocessing", "--json", "--to", str(target)]
+    options = ["--format", "openvino", "--with-preprocessing", "--json", "--out", str(target)]
     assert main(["export", str(small_run.path), *options]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)

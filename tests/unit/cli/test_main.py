@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,11 +59,23 @@ def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main.main(["--help"])
     shown = capsys.readouterr().out
-    for name in commands():
-        assert f"\n    {name} " in shown
+    groups = ("check split extract", "demo fit sweep lesson",
+              "compare claims shortcut report test", "predict explain export import")  # fmt: skip
+    for title, names in zip(("data", "train", "judge", "use"), groups, strict=True):
+        section = shown.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
+        assert re.findall(r"^  ([a-z]+) ", section, re.MULTILINE) == names.split()
+    assert set(" ".join(groups).split()) == set(commands())
     with pytest.raises(SystemExit):
         main.main(["--version"])
     assert capsys.readouterr().out == f"manyheads {__version__}\n"
+
+
+def test_the_usage_names_what_must_be_given_and_options_if_they_are_few() -> None:
+    usages = {name: " ".join(each.format_usage().split()) for name, each in commands().items()}
+    assert usages["sweep"] == "usage: manyheads sweep [options] DATA"
+    assert usages["split"] == "usage: manyheads split --out FILE [options] DATA"
+    assert "(--classes NAME [NAME ...] | --classes-from WHERE)" in usages["import"]
+    assert usages["demo"] == "usage: manyheads demo [-h] [--out FOLDER] [--json] [--debug]"
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:

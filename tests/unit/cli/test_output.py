@@ -82,7 +82,7 @@ def test_every_command_prints_in_every_encoding(
         ["compare", run, "--bayes"], ["compare", run, "--json"], ["report", run],
         ["predict", run, odd], ["predict", run, odd, "--json"], ["predict", run, odd, "--csv"],
         ["predict", run, str(tmp_path / "ł missing.png")], ["predict", "ł…", "x"],
-        ["test", run], ["export", run, "--to", str(tmp_path / "ń.keras")],
+        ["test", run], ["export", run, "--out", str(tmp_path / "ń.keras")],
     ]  # fmt: skip
     program = (
         "import sys\n"

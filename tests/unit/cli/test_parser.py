@@ -36,7 +36,7 @@ def said(line: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("sweep x --size 224", "did you mean --image-size or --size-inner?"),
         ("sweep x --output y", "did you mean --out?"),
         ("sweep x -o y", "did you mean --out?"),
-        ("export x --output y", "did you mean --to?"),
+        ("export x --output y", "did you mean --out?"),
         ("fit x --timeout 60", "did you mean --budget?"),
         ("fit x --imgsz 60", "did you mean --image-size?"),
         ("predict x y --topk 3", "did you mean --top?"),
@@ -93,7 +93,7 @@ def test_data_without_a_command_is_taken_for_what_it_is(
 ) -> None:
     meant = f"did you mean manyheads fit {tmp_path} or manyheads sweep {tmp_path}?"
     assert said(str(tmp_path), capsys).endswith(meant)
-    assert "choose from demo, fit, " in said("nothing-like-it", capsys)
+    assert "choose from check, split, " in said("nothing-like-it", capsys)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_data_without_a_command_is_taken_for_what_it_is(
         ("sweep x --droprate-schedule early:3,late:3", "--droprate-schedule early:3 late:3"),
         ("sweep x --augment flip,shift=0.1", "--augment flip shift=0.1"),
         ("lesson x --learning-rate 0.1,0.01", "--learning-rate 0.1 0.01"),
-        ("import x.h5 --to y.keras --classes cat,dog", "--classes cat dog"),
+        ("import x.h5 --out y.keras --classes cat,dog", "--classes cat dog"),
         ("sweep x --droprate 0,2", "--droprate 0 2; a decimal point is written .: 0.2"),
     ],
 )
@@ -121,7 +121,7 @@ def test_values_that_commas_hold_together_are_to_be_separated(
 
 
 def test_class_names_may_hold_commas_where_there_are_several() -> None:
-    line = ["import", "x.h5", "--to", "y", "--classes", "cat, small", "dog"]
+    line = ["import", "x.h5", "--out", "y", "--classes", "cat, small", "dog"]
     assert build_parser().parse_args(line).classes == ["cat, small", "dog"]
 
 

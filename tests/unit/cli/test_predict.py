@@ -152,7 +152,6 @@ def test_only_if_no_image_can_be_read_it_fails(
         (["--top", "0"], "top to be a whole number"),
         (["--uncertainty", "photos"], "name the images before it"),
         (["--uncertainty"], "found a droprate of 0"),
-        (["--parquet", "out.csv"], r"ends with .parquet"),
         (["--out", "out.txt"], r"ends with .jsonl, .csv, .parquet"),
         (["-", "-"], "one list on stdin"),
     ],

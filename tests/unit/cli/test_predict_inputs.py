@@ -164,7 +164,7 @@ def test_a_parquet_manifest(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("file\nb.png\n", "the column path, once, .* did you mean --path-column file"),
+        ("file\nb.png\n", "the column path, once, .* did you mean `path_column` file"),
         ("path,path\nb.png,b.png\n", "the column path, once, "),
         ("path,x\n\nb.png\n ,1\n", "row 4"),
         ("path,label\n,cat\n", "a path in row 2"),
@@ -192,9 +192,9 @@ def test_a_list_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_options_of_a_table(photos: Path) -> None:
     (photos.parent / "ids.csv").write_text("id,kind\nb,cat\nb,NA\nabsent,None\n")
-    with pytest.raises(DataError, match="did you mean --path-column id"):
+    with pytest.raises(DataError, match="did you mean `path_column` id"):
         Inputs(["ids.csv"])
-    with pytest.raises(DataError, match=r"did you mean --images-in photos --suffix \.png"):
+    with pytest.raises(DataError, match=r"did you mean `images_in` photos `suffix` \.png"):
         Inputs(["ids.csv"], table=TableSettings(path_column="id"))
     table = TableSettings(path_column="id", label_column="kind", images_in="photos", suffix=".png")
     inputs = Inputs(["ids.csv"], table=table)

@@ -1,118 +1,136 @@
-"""Options that messages name exist, in the very commands that say so."""
+"""Texts below the command line name settings in backquotes, and the command line their flags."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import manyheads
+from manyheads.cli import narrow
 from manyheads.cli.main import COMMANDS, build_parser
+from manyheads.cli.parser import Parser, with_flags
+from manyheads.run.plan import RunOptions
 
 ROOT = Path(manyheads.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+PUT_TOGETHER = re.compile(r"(?<![\w-])--[a-z{]")
 NAMED = re.compile(r"manyheads ([a-z]+)((?:(?!manyheads)[^`;:])*)")
-# Which commands say what a module outside of `cli` says.
-TABLE_READERS = "check split extract sweep fit lesson shortcut predict explain import"
-IMAGE_READERS = "check extract sweep fit lesson shortcut import"
-SAID_BY = {
-    "backbones/compiled.py": "check extract sweep lesson shortcut",
-    "backbones/keras_builds.py": "check extract sweep fit lesson shortcut",
-    "backbones/keras_runtime.py": "check extract sweep lesson shortcut",
-    "backbones/preprocessing_modes.py": "check extract sweep fit lesson shortcut",
-    "backbones/own_files.py": "check extract sweep fit lesson shortcut test claims",
-    "backbones/weights.py": "check extract sweep fit lesson shortcut",
-    "lesson/ensemble_claim.py": "claims",
-    "lesson/longer_claim.py": "claims",
-    "data/cell_paths.py": TABLE_READERS,
-    "data/csv_tables.py": TABLE_READERS,
-    "data/depth.py": IMAGE_READERS,
-    "data/feature_array.py": "sweep",
-    "data/manifest.py": TABLE_READERS,
-    "data/outputs.py": "split sweep fit lesson shortcut explain",
-    "data/check_problems.py": TABLE_READERS,
-    "data/remarks.py": IMAGE_READERS,
-    "data/table_files.py": TABLE_READERS,
-    "core/destinations.py": "split sweep fit lesson shortcut",
-    "findings/reading.py": "compare report claims",
-    "run/test_evaluation.py": "test",
-    "run/fit/image_options.py": "fit",
-    "run/fit/near_duplicates.py": "fit",
-    "run/fit/fit_record.py": "fit",
-    "run/fit/fit_run.py": "fit",
-    "run/fit/fit_search.py": "fit",
-    "lesson/stages.py": "lesson",
-    "models/importing/class_names.py": "import",
-    "models/export/exporter.py": "export",
-    "models/export/formats.py": "export",
-    "models/importing/import_build.py": "import",
-    "models/importing/import_check.py": "import",
-    "models/importing/imported.py": "import",
-    "models/prediction_files.py": "predict",
-    "models/subnetwork_answers.py": "predict",
-    "run/pipeline.py": "sweep lesson",
-    "run/plan.py": "sweep",
-    "report/from_study.py": "sweep",
-    "lesson/shortcut/arrangement.py": "shortcut",
-    "study/finished.py": "sweep",
-    "study/folder.py": "sweep lesson demo fit",
-    "study/refit.py": "sweep fit",
-    "study/reopened.py": "test claims",
-    "study/study_settings.py": "",
-    "study/store.py": "",
-    "study/table_writing.py": "sweep",
-    "study/trial_heads.py": "sweep lesson demo claims",
-}
-# Of pip, of style sheets.
-NO_OPTIONS = ("backbones/wheel.py", "data/image_kinds.py", "report/page.py", "cli/synonyms.py")
+QUOTED = re.compile(r"`([a-z][a-z0-9_]*)`")
+# Of pip and of style sheets, in modules that name no option of manyheads.
+OTHERS = ("backbones/wheel.py", "data/image_kinds.py", "report/page.py")
+# What is no setting: names of files, classes and extras.
+NO_SETTINGS = {"name", "xlsx", "sweep", "export"}
 
 
 def texts(file: Path) -> Iterator[str]:
-    """The strings of a module that name options, but for docstrings."""
+    """The strings of a module but docstrings; in an f-string `{}` stands for what is put in."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    skipped = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             skipped |= {id(part) for part in node.values}
     for node in ast.walk(tree):
-        text = ""
+        if id(node) in skipped:
+            continue
         if isinstance(node, ast.JoinedStr):
-            text = "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
-            )
+            parts = [p.value if isinstance(p, ast.Constant) else "{}" for p in node.values]
+            yield "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            text = node.value
-        if id(node) not in skipped and OPTION.search(text):
-            yield text
+            yield node.value
 
 
-def naming() -> list[tuple[str, str]]:
-    """Modules and their strings that name options."""
-    return [
-        (str(file.relative_to(ROOT).as_posix()), text)
-        for file in sorted(ROOT.rglob("*.py"))
-        if file.relative_to(ROOT).as_posix() not in NO_OPTIONS
-        for text in texts(file)
-    ]
+def modules(*, of_cli: bool) -> Iterator[tuple[str, Path]]:
+    for file in sorted(ROOT.rglob("*.py")):
+        name = file.relative_to(ROOT).as_posix()
+        if name.startswith("cli/") == of_cli and name not in OTHERS:
+            yield name, file
+
+
+def of_cli() -> list[tuple[str, str]]:
+    """Modules of the command line and their strings that name options."""
+    return [(name, text) for name, file in modules(of_cli=True)
+            if name != "cli/synonyms.py"
+            for text in texts(file) if OPTION.search(text)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def options() -> dict[str, set[str]]:
-    return {name: set(parser.options) for name, parser in build_parser().commands.items()}
+def parser() -> Parser:
+    return build_parser()
 
 
-def test_every_option_that_is_named_exists(options: dict[str, set[str]]) -> None:
+@pytest.fixture(scope="module")
+def options(parser: Parser) -> dict[str, set[str]]:
+    return {name: set(each.options) for name, each in parser.commands.items()}
+
+
+def test_no_text_below_the_command_line_names_a_flag() -> None:
+    """Nor a docstring, nor a comment; commands to be copied are put together by `text.option`."""
+    lines = [
+        (name, line)
+        for name, file in modules(of_cli=False)
+        if name != "core/text.py"
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(lines) > 10_000
+    assert [each for each in lines if PUT_TOGETHER.search(each[1])] == []
+
+
+def test_every_setting_that_a_text_names_is_one(parser: Parser) -> None:
+    """An option of a command, or a parameter of what Python users call."""
+    public = [getattr(manyheads, name) for name in manyheads.__all__ if not name.startswith("_")]
+    called = [each for thing in public for each in (thing, *vars(thing).values())
+              if inspect.isfunction(each) or inspect.isclass(each)]  # fmt: skip
+    known = {action.dest for each in parser.commands.values() for action in each._actions}
+    known |= {name for each in called for name in inspect.signature(each).parameters}
+    known |= {each.name for thing in (*public, RunOptions) if is_dataclass(thing)
+              for each in fields(thing)}  # fmt: skip
+    named = [
+        (module, name)
+        for module, file in modules(of_cli=False)
+        for text in texts(file)
+        for name in QUOTED.findall(text)
+    ]
+    assert ("study/finished.py", "keep_heads") in named
+    assert [each for each in named if each[1] not in known | NO_SETTINGS] == []
+
+
+def test_a_setting_is_written_as_the_running_command_writes_it(parser: Parser) -> None:
+    def said(command: str, text: str) -> str:
+        return parser.commands[command].with_flags(text)
+
+    assert said("sweep", "give `image_size`, such as 150") == "give --image-size, such as 150"
+    assert said("shortcut", "separate: `target` a b") == "separate: --class a b"
+    assert said("sweep", "restore `data`") == "restore DATA"
+    assert said("test", "name it with `data`") == "name it with --data"
+    # Of another command, with the number behind it; what no command has stays.
+    assert said("predict", "use `depth` 12.") == "use --depth 12 of `manyheads sweep`."
+    assert said("test", "a larger `keep_heads`") == "a larger --keep-heads of `manyheads sweep`"
+    assert said("check", "see `foo` and `manyheads check`") == "see `foo` and `manyheads check`"
+
+
+def test_all_lines_and_notes_pass_there(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from manyheads.cli.screen import Screen
+
+    assert with_flags("`depth` 12") == "`depth` 12"  # no command is running
+    monkeypatch.setattr(Parser, "running", parser.commands["check"])
+    narrow.print_lines(["train with `depth` 12"])
+    with Screen() as screen:
+        screen.note("train with `depth` 12")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("train with --depth 12\n", "train with --depth 12\n")
+
+
+def test_every_option_that_the_command_line_names_exists(options: dict[str, set[str]]) -> None:
     known = set.union(*options.values()) | {"--help", "--version"}
-    wrong = [(module, each) for module, text in naming()
+    wrong = [(module, each) for module, text in of_cli()
              for each in OPTION.findall(text) if each.rstrip("-") not in known]  # fmt: skip
     assert wrong == []
 
@@ -120,36 +138,22 @@ def test_every_option_that_is_named_exists(options: dict[str, set[str]]) -> None
 def test_a_command_that_is_named_has_the_options_behind_it(options: dict[str, set[str]]) -> None:
     found = [
         (command, option)
-        for _, text in naming()
+        for _, text in of_cli()
         for command, rest in NAMED.findall(text)
         if command in options
         for option in OPTION.findall(rest)
     ]
-    assert ("sweep", "--folds") in found
+    assert ("sweep", "--droprate") in found
     assert [pair for pair in found if pair[1] not in options[pair[0]]] == []
 
 
 def test_what_a_command_says_of_itself_it_has(options: dict[str, set[str]]) -> None:
-    modules = {f"cli/{module.__name__.rpartition('.')[2]}.py": module for module in COMMANDS}
+    own = {f"cli/{module.__name__.rpartition('.')[2]}.py" for module in COMMANDS}
     wrong = []
-    for module, text in naming():
+    for module, text in of_cli():
         # An option alone is declared, or part of a command that is put together.
-        if module not in modules or "manyheads " in text or OPTION.fullmatch(text):
+        if module not in own or "manyheads " in text or OPTION.fullmatch(text):
             continue
         command = module.removeprefix("cli/").removesuffix(".py").rstrip("_")
         wrong += [(command, each) for each in OPTION.findall(text) if each not in options[command]]
-    assert wrong == []
-
-
-def test_remedies_name_options_that_all_who_say_them_have(options: dict[str, set[str]]) -> None:
-    """Not of another study that is to be begun, nor behind the name of a command."""
-    found = [(module, text) for module, text in naming() if not module.startswith("cli/")]
-    wrong = []
-    for module, text in found:
-        named = [options[name] for name, _ in NAMED.findall(text) if name in options]
-        speakers = [options[name] for name in SAID_BY.get(module, "").split()]
-        for each in OPTION.findall(re.split(r"\bbegin\b", text)[0]):
-            said = speakers and all(each in own for own in speakers)
-            if not said and not any(each in own for own in named):
-                wrong.append((module, each, text))
     assert wrong == []

@@ -27,8 +27,8 @@ def test_what_can_be_written_is_returned_and_not_made(tmp_path: Path) -> None:
 def test_what_stands_in_the_way_is_named(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(SettingError, match=r"a folder at .*(file|lost), found a .*another --x"):
-        folder_for(tmp_path / place, "--x")
+    with pytest.raises(SettingError, match=r"a folder at .*(file|lost), found a .*another `x`"):
+        folder_for(tmp_path / place, "x")
 
 
 def test_a_file_is_no_folder_and_has_its_ending(tmp_path: Path) -> None:
@@ -43,9 +43,9 @@ def test_what_may_not_be_written_names_the_option(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(
-        DiskError, match="permission denied; name a place that you may write with --x"
+        DiskError, match="permission denied; name a place that you may write with `x`"
     ):
-        folder_for(tmp_path / "new", "--x")
+        folder_for(tmp_path / "new", "x")
 
 
 def test_too_small_a_disk_is_known_beforehand(
@@ -69,8 +69,8 @@ class Worked(Exception):
     [
         "sweep DATA --out PLACE", "fit DATA --out PLACE", "lesson DATA --out PLACE",
         "demo --out PLACE", "shortcut DATA --class cat --out PLACE",
-        "explain RUN DATA --out PLACE", "export RUN --to PLACE/m.keras",
-        "import RUN/best.keras --classes a b c --to PLACE/m.keras",
+        "explain RUN DATA --out PLACE", "export RUN --out PLACE/m.keras",
+        "import RUN/best.keras --classes a b c --out PLACE/m.keras",
         "check DATA --similar --gallery PLACE/g.html", "report RUN --out PLACE/r.html",
         "check DATA --similar --write-groups PLACE/g.csv", "predict RUN DATA --out PLACE/p.csv",
     ],

@@ -68,7 +68,7 @@ def test_a_folder_and_a_suffix(photos: Path) -> None:
     in_full = Finder(Path("elsewhere/t.csv"), TableSettings(images_in=str(photos)))
     assert in_full.find("1.jpg", 2) is not None
     for name in ("image", "~nobody-of-that-name", "x" * 5000, "a\0b"):
-        with pytest.raises(DataError, match=r"the folder that --images-in names"):
+        with pytest.raises(DataError, match=r"the folder that `images_in` names"):
             Finder(table, TableSettings(images_in=name)).check()
 
 
@@ -86,13 +86,13 @@ def advised(folder: Path, cell: str, **table: Any) -> str | None:
 
 def test_advice_names_the_options(photos: Path) -> None:
     above = photos.parent
-    assert advised(photos, "1") == "did you mean --suffix .jpg?"
-    assert advised(above, "1") == "did you mean --images-in images --suffix .jpg?"
-    assert advised(above, "1.jpg") == "did you mean --images-in images?"
-    assert advised(above, "1", suffix=".jpg") == "did you mean --images-in images?"
-    assert advised(above.parent, "images/1.jpg") == 'did you mean --images-in "a folder"?'
-    assert advised(photos, "2", suffix=".jpg") == "did you mean --suffix .JPG?"
-    assert advised(above, "1", images_in="images") == "did you mean --suffix .jpg?"
+    assert advised(photos, "1") == "did you mean `suffix` .jpg?"
+    assert advised(above, "1") == "did you mean `images_in` images `suffix` .jpg?"
+    assert advised(above, "1.jpg") == "did you mean `images_in` images?"
+    assert advised(above, "1", suffix=".jpg") == "did you mean `images_in` images?"
+    assert advised(above.parent, "images/1.jpg") == 'did you mean `images_in` "a folder"?'
+    assert advised(photos, "2", suffix=".jpg") == "did you mean `suffix` .JPG?"
+    assert advised(above, "1", images_in="images") == "did you mean `suffix` .jpg?"
     assert advised(photos, "nothing") is None
     assert advised(photos, "n\0") is None
 

@@ -159,7 +159,7 @@ def test_images_of_few_of_their_bits_are_told(image_folder):
     assert (report.deep, report.bits) == (2, 12)
     assert report.problems == (
         "2 images with more than 8 bits a channel use 12 of 16 bits at most, and are nearly black; "
-        "train with --depth 12 to scale them by what they use",
+        "train with `depth` 12 to scale them by what they use",
     )
     assert check(root, depth=12).problems == ()
     (line,) = check(root, depth=8).problems
@@ -299,7 +299,7 @@ def test_a_class_that_may_mean_no_label_is_said(image_folder):
     problems = in_a_table(image_folder, ["NA", "cat"])
     assert (
         "'NA' taken as a class (20 images); if it means no label, leave these out with "
-        "--missing-labels NA"
+        "`missing_labels` NA"
     ) in problems
 
 
@@ -312,7 +312,7 @@ def test_the_way_to_leave_out_a_class_keeps_out_what_is_left_out_already(image_f
     path = a_table(image_folder, labels)
     problems = check_dataset(open_dataset(path)).problems
     (line,) = (line for line in problems if "taken as a class" in line)
-    given = shlex.split(line.partition("--missing-labels ")[2])
+    given = shlex.split(line.partition("`missing_labels` ")[2])
     assert given == ["NA", "#N/A", "nan"]
     table = TableSettings(missing_labels=tuple(given))
     assert open_dataset(path, table=table).classes == ("cat", "dog")

@@ -75,7 +75,7 @@ def test_another_encoding_is_named_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(path)
     assert "line 3" in caught.value.found
-    assert "'b.png,Kätzchen', add --encoding cp1252" in caught.value.remedy
+    assert "'b.png,Kätzchen', give `encoding` cp1252" in caught.value.remedy
     assert read(path, encoding="cp1252")[1][1] == "Kätzchen"
     with pytest.raises(DataError, match=r"to be text in ascii"):
         read(path, encoding="ascii")

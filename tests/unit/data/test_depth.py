@@ -149,7 +149,7 @@ def test_a_depth_does_not_depend_on_how_many_rows_are_scaled_at_once(monkeypatch
 
 def test_what_uses_few_bits_is_told():
     for depth, bits, line in [
-        (None, 12, "--depth 12"), (12, 12, None), (8, 12, "beyond the white of depth 8"),
+        (None, 12, "`depth` 12"), (12, 12, None), (8, 12, "beyond the white of depth 8"),
         (None, 16, None), (None, 15, None),
     ]:  # fmt: skip
         settings, remarks = ImageSettings(size=32, depth=depth), Remarks()
@@ -178,7 +178,7 @@ def test_the_remark_on_dark_images_names_no_option_of_the_command() -> None:
     settings = ImageSettings()
     assert depth_remark(1, 12, settings) == (
         "1 image with more than 8 bits a channel uses 12 of 16 bits at most, and is nearly black; "
-        "train with --depth 12 to scale it by what it uses",
+        "train with `depth` 12 to scale it by what it uses",
     )
     (line,) = depth_remark(2, 12, settings)
-    assert line.endswith("train with --depth 12 to scale them by what they use")
+    assert line.endswith("train with `depth` 12 to scale them by what they use")

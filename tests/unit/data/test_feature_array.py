@@ -147,7 +147,7 @@ class TestColumns:
             read_matrix(table(own=column), ["own"])
 
     def test_columns_that_a_comma_holds_together(self, table) -> None:
-        with pytest.raises(DataError, match="separate columns by spaces: --features own other"):
+        with pytest.raises(DataError, match="separate columns by spaces: `features` own other"):
             read_matrix(table(own=[1.0, 2.0], other=[1.0, 2.0]), ["own,other"])
 
     def test_a_missing_column(self, table) -> None:

@@ -146,7 +146,7 @@ def test_spellings_of_an_accent_are_one_class(manifest):
         ("path,label\n", "found no rows"),
         ("file,label\na.png,cat\n", "found file, label"),
         ("path,label,label\na.png,cat,dog\n", "path and label, once each"),
-        ("path,label\na.png, \nb.png\n", "labels in .* none in all its 2 rows; .*--label-column"),
+        ("path,label\na.png, \nb.png\n", "labels in .* none in all its 2 rows; .*`label_column`"),
         ("path,label\n,cat\n", "a path in row 2 of"),
         ("path,label\na.png,cat\n\nc.png,cat\n", r"row 4 of .* no file 'c\.png'"),
         (f"path,label\n{'x' * 5000},cat\n", "row 2 of .* no file 'xxx"),

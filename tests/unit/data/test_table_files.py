@@ -41,13 +41,13 @@ def test_columns_are_found_by_name_or_by_option() -> None:
 def test_the_lessons_table_is_asked_about() -> None:
     error = refused(["image", "sender_id", "label", "kids"])
     assert error.found == "image, sender_id, label, kids"
-    assert error.remedy == "did you mean --path-column image?"
+    assert error.remedy == "did you mean `path_column` image?"
     error = refused(["", "File Name", "Class"])
-    assert error.remedy == "did you mean --label-column Class?"
+    assert error.remedy == "did you mean `label_column` Class?"
     error = refused(["id", "Species"])
-    assert error.remedy == "did you mean --path-column id --label-column Species?"
+    assert error.remedy == "did you mean `path_column` id `label_column` Species?"
     assert refused(["data set", "x"], BOTH).remedy.endswith(
-        "--path-column NAME --label-column NAME"
+        "`path_column` NAME `label_column` NAME"
     )
 
 
@@ -55,7 +55,7 @@ def test_the_lessons_table_is_asked_about() -> None:
 def test_every_usual_name_is_suggested(role: str) -> None:
     other = {"path": "label", "label": "path"}[role]
     for name in SUGGESTED[role]:
-        assert f"--{role}-column" in refused([other, name]).remedy, name
+        assert f"`{role}_column`" in refused([other, name]).remedy, name
 
 
 def test_a_table_without_names_is_said_to_be_one() -> None:
@@ -66,7 +66,7 @@ def test_a_table_without_names_is_said_to_be_one() -> None:
 
 def test_columns_that_are_named_must_be_there_once() -> None:
     header = ["path", "label", "a", "a", "Set"]
-    assert "--group-column names" in refused(header, group_column="b").expected
+    assert "`group_column` names" in refused(header, group_column="b").expected
     assert refused(header, split_column="a").found == "2 of that name"
     assert columns_of(Path(), header, TableSettings(split_column="set"), BOTH)["split"] == 4
 
@@ -126,7 +126,7 @@ class TestJsonLines:
             ('{"path": "a", "label": ["b"]}\n', "row 1, column 'label', .* found a list"),
             ("[" * 100_000, "a JSON object in line 1"),
             ("", "found no columns"),
-            ('{"file": "a", "label": "b"}\n', "--path-column file"),
+            ('{"file": "a", "label": "b"}\n', "`path_column` file"),
         ],
     )
     def test_what_is_none(self, tmp_path: Path, text: str, told: str) -> None:
@@ -160,7 +160,7 @@ class TestParquet:
 
 
 def test_only_a_csv_has_an_encoding(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a CSV to have an --encoding"):
+    with pytest.raises(DataError, match=r"a CSV to have an `encoding`"):
         list(read_rows(tmp_path / "t.jsonl", TableSettings(encoding="cp1252"), BOTH))
 
 

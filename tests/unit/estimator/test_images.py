@@ -179,7 +179,7 @@ def test_images_in_memory_are_seen_as_files_are(paths: list[Path], tmp_path: Pat
     ]
     for images in in_memory:
         np.testing.assert_array_equal(classifier(depth=11).features(images), of_files)
-    with pytest.warns(UserWarning, match="--depth 11"):
+    with pytest.warns(UserWarning, match="`depth` 11"):
         classifier().features([deep.read_bytes()])
 
 

@@ -66,7 +66,7 @@ def test_who_has_not_turned_needs_at_least_so_many_and_the_remedy_is_named() -> 
     words = said(contrast("fewer", None, -36.4, -41), turned=0.6)
     assert "droprate 0.8 needs at least 41 [36, ∞] epochs more than 0." in words
     assert "droprate 0.8 (in 40 % of heads; at least 10 epochs) has not turned" in words
-    assert "a larger --epochs of `manyheads claims` (so far 300) would tell." in words
+    assert "a larger `epochs` of this check (so far 300) would tell." in words
 
 
 def test_what_is_undecided_is_not_said_to_be_alike() -> None:

@@ -50,7 +50,7 @@ def test_a_folder_of_other_files_is_left_alone(folder: RunFolder) -> None:
     folder.path.mkdir(parents=True)
     (folder.path / "thesis.tex").write_text("years of work")
     with (
-        pytest.raises(RunError, match=r"found other files \(thesis.tex\); choose another --out"),
+        pytest.raises(RunError, match=r"found other files \(thesis.tex\); choose another `out`"),
         folder.opened(DOCUMENT),
     ):
         pass
@@ -70,7 +70,7 @@ def test_a_folder_that_holds_only_claims_takes_a_study(folder: RunFolder) -> Non
 def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with (
-        pytest.raises(RunError, match="found a file; choose another --out"),
+        pytest.raises(RunError, match="found a file; choose another `out`"),
         RunFolder(tmp_path / "file").opened(DOCUMENT),
     ):
         pass
@@ -85,7 +85,7 @@ def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
 def test_settings_that_are_no_toml_are_a_run_error(folder: RunFolder) -> None:
     folder.path.mkdir(parents=True)
     folder.settings.write_text("= = =")
-    with pytest.raises(RunError, match="in another --out"), folder.opened(DOCUMENT):
+    with pytest.raises(RunError, match="in another run folder"), folder.opened(DOCUMENT):
         pass
 
 
@@ -132,7 +132,7 @@ def test_a_folder_without_a_study_has_no_document(folder: RunFolder, make: bool)
     if make:
         folder.path.mkdir(parents=True)
     found = "no study.toml in it" if make else "no such folder"
-    with pytest.raises(RunError, match=f"{found}; name a folder that"):
+    with pytest.raises(RunError, match=f"{found}; name the run folder of a study"):
         folder.document()
 
 

@@ -89,14 +89,14 @@ def test_a_resumed_study_says_which_images_have_changed(tmp_path: Path) -> None:
         run_study(small_settings(images), run)
     assert str(error.value) == (
         f"expected the images of the study that {run} holds, found 1 image added "
-        "(train/dog/new.png); restore the images to resume it, or choose another --out"
+        "(train/dog/new.png); restore the images to resume it, or choose another `out`"
     )
     with pytest.raises(RunError) as error:
         run_study(small_settings(images, seeds=3), run)
     assert str(error.value) == (
         f"expected the settings and images of the study that {run} holds, found study.seeds: 1 → "
         "3; 1 image added (train/dog/new.png); repeat the former settings and restore the images "
-        "to resume it, or choose another --out"
+        "to resume it, or choose another `out`"
     )
 
 

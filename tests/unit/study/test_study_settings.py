@@ -77,7 +77,7 @@ def test_the_document_is_toml_and_whole(tmp_path: Path, weights: str | None) -> 
 def test_a_damaged_document_is_a_run_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "study.toml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(RunError, match="begin the study anew in another --out"):
+    with pytest.raises(RunError, match="begin the study anew in another run folder"):
         read_toml(path)
 
 

@@ -57,12 +57,12 @@ def arranged(settings: ShortcutSettings, dataset: Dataset) -> Arrangement:
     Raises `DataError` if it cannot be trained on, or has no class of such a name.
     """
     dataset.require_trainable()
-    target = _number_of(dataset, settings.target, "--class")
-    others = [_number_of(dataset, name, "--into") for name in settings.into]
+    target = _number_of(dataset, settings.target, "target")
+    others = [_number_of(dataset, name, "into") for name in settings.into]
     validation = dataset.rows("validation")
     if target in others:
         raise DataError(
-            "other classes to plant the mark on", repr(settings.target), "leave it out of --into"
+            "other classes to plant the mark on", repr(settings.target), "leave it out of `into`"
         )
     if not others:
         validated = np.unique(dataset.labels[validation]).tolist()
@@ -116,14 +116,14 @@ def wanted_variants(settings: ShortcutSettings, arrangement: Arrangement) -> dic
     }  # fmt: skip
 
 
-def _number_of(dataset: Dataset, name: str, option: str) -> int:
+def _number_of(dataset: Dataset, name: str, setting: str) -> int:
     name = name if name in dataset.classes else class_name(name)
     if name not in dataset.classes:
         parts = [part.strip() for part in name.split(",")]
-        together = option == "--into" and set(parts) <= set(dataset.classes)
-        remedy = f"separate them by spaces: {option} {shlex.join(parts)}"
+        together = setting == "into" and set(parts) <= set(dataset.classes)
+        remedy = f"separate them by spaces: `{setting}` {shlex.join(parts)}"
         raise DataError(
-            f"{option} to be one of {', '.join(dataset.classes)}", repr(name),
+            f"`{setting}` to be one of {', '.join(dataset.classes)}", repr(name),
             remedy if together else "choose one of these",
         )  # fmt: skip
     return dataset.classes.index(name)

@@ -80,7 +80,7 @@ class Exported:
 def export_model(
     source: RunFolder | Path,
     format_: str,
-    target: Path | None = None,
+    out: Path | None = None,
     stop: threading.Event | None = None,
     *,
     with_preprocessing: bool = False,
@@ -88,7 +88,7 @@ def export_model(
 ) -> Exported:
     """Write the best model of a run folder, or one in a file, in another format, and check it.
 
-    The formats are those of `formats.FORMATS`. Without `target`, a file or, for saved_model, a
+    The formats are those of `formats.FORMATS`. Without `out`, a file or, for saved_model, a
     folder, it lies in the run folder as `export/best…`, or in the folder of the file. The check is
     in the format's own runtime. `with_preprocessing` puts that and a softmax inside: uint8 RGB in,
     probabilities out. `note` hears what is being done.
@@ -103,23 +103,23 @@ def export_model(
     if best.suffix == ".xml" and kind.name != "openvino":
         raise SettingError(
             "the format openvino, the only one for a backbone that Keras does not build", format_,
-            "give --format openvino, or run the study on a .keras file",
+            "give `format` openvino, or run the study on a .keras file",
         )  # fmt: skip
-    target = target or kind.target(folder.path / "export")
+    target = out or kind.target(folder.path / "export")
     kind.check_target(target)
-    folder_for(target.parent, "--to")
+    folder_for(target.parent)
     if target.absolute() == best.absolute():
         raise SettingError("another file than the model itself", str(target), "choose another name")
     kind.require_installed()
     if best.is_file():
-        require_room(target.parent, best.stat().st_size * 9 // 10, "--to")
+        require_room(target.parent, best.stat().st_size * 9 // 10)
     model = load(best)
     card = model.card
     if with_preprocessing and (isinstance(model, FeatureClassifier) or not card.is_plain):
         has = "one of features" if card.is_plain else "one that has it inside"
         raise SettingError(
             "a model of preprocessed images, to put the preprocessing inside", has,
-            "leave out --with-preprocessing",
+            "leave out `with_preprocessing`",
         )  # fmt: skip
     if with_preprocessing:
         card = replace(card, input=PIXELS, output=PROBABILITIES)

@@ -44,7 +44,7 @@ class Format:
                 raise SettingError(
                     f"a new folder, or an earlier {self.name} export, at {target}",
                     "a file" if target.is_file() else "a folder of other files",
-                    "name another folder with --to",
+                    "name another folder with `out`",
                 )
         elif target.suffix != self.suffix:
             raise SettingError(
@@ -52,7 +52,7 @@ class Format:
                 f"name it {target.stem}{self.suffix}",
             )  # fmt: skip
         elif target.is_dir():
-            raise SettingError(f"a file at {target}", "a folder", "name another file with --to")
+            raise SettingError(f"a file at {target}", "a folder", "name another file with `out`")
 
     def require_installed(self) -> None:
         """Raise `MissingExtraError` if a package that this format needs is not installed."""

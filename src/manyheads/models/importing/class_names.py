@@ -169,5 +169,5 @@ def _refused(path: Path, found: str) -> DataError:
         f"the names of classes in {path}",
         found,
         "give a folder of class folders, text of a name (or `0 name`) a line, .csv or JSON; or "
-        "list them after --classes",
+        "list them as `classes`",
     )

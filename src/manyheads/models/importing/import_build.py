@@ -14,7 +14,7 @@ from manyheads.core.text import counted
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.models.importing.foreign import refusal
 
-NAME_IT = "name the backbone that it was trained on: --backbone NAME"
+NAME_IT = "name the backbone that it was trained on with `backbone`"
 _SLACK = 16  # numbers: means of pixels that one version of Keras keeps as arrays and another not
 
 

@@ -71,7 +71,7 @@ def check_import(
         raise ModelError(
             f"the probabilities that Keras finds with {source}, within {TOLERANCE:g}",
             f"a difference of {difference:.3g}",
-            "name the backbone that it was trained on (--backbone NAME); if that is right, its "
+            "name the backbone that it was trained on (`backbone`); if that is right, its "
             "layers are not those of keras.applications",
         )
     return Check(count, given, difference)

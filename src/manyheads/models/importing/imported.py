@@ -61,7 +61,7 @@ class Imported:
 
 def import_model(
     file: str | Path,
-    target: str | Path,
+    out: str | Path,
     *,
     classes: Sequence[str],
     backbone: str | None = None,
@@ -74,7 +74,7 @@ def import_model(
     note: Callable[[str], None] = lambda _text: None,
     stop: threading.Event | None = None,
 ) -> Imported:
-    """Write the model in `file` (.keras or .h5, of Keras 2 or 3) as the `target` (.keras).
+    """Write the model in `file` (.keras or .h5, of Keras 2 or 3) to `out` (.keras).
 
     `classes` are the names in the order of the outputs. `backbone` and `image_size` (pixels) are
     taken from the file where it tells them. `interpolation`, `exif` and `depth` are how images were
@@ -85,9 +85,9 @@ def import_model(
     `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
     with a head of one or two dense layers, or from which the model differs, `WeightsError` if its
     arrays are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`
-    when `stop` is set. A model that was at `target` stays until the new one is whole and compared.
+    when `stop` is set. A model that was at `out` stays until the new one is whole and compared.
     """
-    path, target = Path(file).expanduser(), Path(target).expanduser()
+    path, target = Path(file).expanduser(), Path(out).expanduser()
     _check_files(path, target)
     names = _names(classes)
     note(f"reading {path.name}")
@@ -158,7 +158,7 @@ def _check_files(path: Path, target: Path) -> None:
         raise SettingError(
             "a file name that ends with .keras", str(target), f"name it {target.stem}.keras"
         )
-    file_for(target, "--to")
+    file_for(target)
     if target.exists() and target.samefile(path):
         raise SettingError("another file than the model itself", str(target), "choose another name")
 
@@ -196,8 +196,7 @@ def _recognised(path: Path, told: dict[str, Any]) -> str:
         raise ModelError(
             f"a backbone of keras.applications in {path}",
             f"a network of {told['numbers']:,} numbers, which is none of them",
-            "name it with --backbone if it is one; a network of one's own is a backbone of "
-            "`manyheads sweep`",
+            "name it with `backbone` if it is one; a network of one's own is a backbone of studies",
         )
     return found or max(named, key=len, default=_DEFAULT)
 
@@ -209,7 +208,7 @@ def _letters(name: str) -> str:
 def _size(path: Path, told: int | None, given: int | None) -> int:
     if told is None and given is None:
         raise SettingError(
-            f"the image size, which {path} does not tell", "none", "give it: --image-size 150"
+            f"the image size, which {path} does not tell", "none", "give `image_size`, such as 150"
         )
     if told is not None and given is not None and told != given:
         raise SettingError(

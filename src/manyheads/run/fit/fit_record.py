@@ -121,7 +121,7 @@ def read_record(path: Path) -> Fitted | None:
         reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(
             f"the record of a fit, format {FORMAT}, in {file}", reason,
-            "use the version of manyheads that wrote it, or begin the fit anew in another --out",
+            "use the version of manyheads that wrote it, or begin anew in another run folder",
         ) from error  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
         if strangers:
             raise RunError(
                 f"an empty folder or a fit at {path}", f"other files ({strangers[0]})",
-                "choose another --out",
+                "choose another `out`",
             )  # fmt: skip
         return None
     before, now = plain(known.settings), plain(settings)
@@ -150,7 +150,7 @@ def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
     if changed:
         raise RunError(
             f"the settings of the fit that {path} holds", "; ".join(changed),
-            "repeat the former settings, or choose another --out",
+            "repeat the former settings, or choose another `out`",
         )  # fmt: skip
     return known if before["budget"] == now["budget"] and known.model.is_file() else None
 

@@ -107,7 +107,7 @@ def _require_same_data(known: Fitted, plan: FitPlan) -> None:
         raise RunError(
             f"the images and labels that {known.path} was fitted to",
             f"that the data set has changed since: {words}",
-            "restore them, or choose another --out",
+            "restore them, or choose another `out`",
         )
 
 

@@ -125,5 +125,5 @@ def _require_same(records: Sequence[Validated]) -> None:
         if not same:
             raise RunError(
                 "the same readable images at every size", "some that one size could not read",
-                "check the files with `manyheads check`, and begin in another --out",
+                "check the files with `manyheads check`, and begin in another run folder",
             )  # fmt: skip

@@ -84,7 +84,7 @@ def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
         raise SettingError(
             f"a budget of at least {needed} for "
             f"{counted(least.passes, 'backbone pass', 'es')} at {least.size} pixels",
-            budget_words(budget), f"give --budget {needed} or more; what was computed is kept",
+            budget_words(budget), f"give a `budget` of {needed} or more; what was computed is kept",
         )  # fmt: skip
     return chosen
 

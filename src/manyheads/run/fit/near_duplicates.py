@@ -72,7 +72,7 @@ class NearDuplicates:
         if images > MOST:
             return [], (
                 f"Near-duplicates: not looked for among more than {MOST:,} images; "
-                "`manyheads check --similar --write-groups` does"
+                "`manyheads check` writes a table with such groups"
             )
         if images > _AT_ONCE:
             self.listener.note(f"Looking for near-duplicates among {images:,} images …")
@@ -144,5 +144,5 @@ def _read(file: Path, dataset: Dataset) -> tuple[list[list[int]], str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"a record of the near-duplicates of these images in {file}", str(error),
-            "choose another --out",
+            "choose another `out`",
         ) from error  # fmt: skip

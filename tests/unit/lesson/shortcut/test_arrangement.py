@@ -72,9 +72,9 @@ def test_only_what_an_arm_needs_is_made_and_none_of_it_for_testing() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"target": "x"}, "--class to be one of a, b, c"),
-        ({"target": "b", "into": ("x",)}, "--into to be one of a, b, c"),
-        ({"target": "b", "into": ("a,c",)}, "separate them by spaces: --into a c"),
+        ({"target": "x"}, "`target` to be one of a, b, c"),
+        ({"target": "b", "into": ("x",)}, "`into` to be one of a, b, c"),
+        ({"target": "b", "into": ("a,c",)}, "separate them by spaces: `into` a c"),
         ({"target": "b", "into": ("b",)}, "other classes"),
         ({"target": "b", "share": 0.01}, "0.01 of 40 images"),
         ({"target": "b", "clean": 40}, "40 of 'a'"),

@@ -41,7 +41,7 @@ def test_a_folder_of_the_users_is_not_taken(tmp_path: Path) -> None:
     (target / "a.jpg").write_bytes(b"a")
     with pytest.raises(SettingError, match="found a folder of other files; name another"):
         kind.check_target(target)
-    with pytest.raises(SettingError, match="found a file; name another folder with --to"):
+    with pytest.raises(SettingError, match="found a file; name another folder with `out`"):
         kind.check_target(target / "a.jpg")
 
 

@@ -44,6 +44,6 @@ def test_what_is_worth_most_comes_first_and_fills_the_budget() -> None:
 def test_a_budget_for_nothing_is_refused_with_the_least_that_does() -> None:
     with pytest.raises(
         SettingError,
-        match="at least 2m for 100 backbone passes at 150 pixels, found 60s; give --budget 2m",
+        match="at least 2m for 100 backbone passes at 150 pixels, found 60s; give a `budget` of 2m",
     ):
         affordable([_arm(299, 2, 600), _arm(150, 1, 96)], 60)

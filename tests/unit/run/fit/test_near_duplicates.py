@@ -49,5 +49,5 @@ def test_images_for_testing_are_not_compared(tmp_path: Path) -> None:
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("{")
     grouped = NearDuplicates(tmp_path, 5, FitListener(), None)
-    with pytest.raises(RunError, match="another --out"):
+    with pytest.raises(RunError, match="another `out`"):
         grouped(dataset_of(LABELS), features_of(planted([])[:44]))
