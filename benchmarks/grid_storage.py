@@ -17,6 +17,8 @@ import numpy as np
 
 from benchmarks.machine import parser, photographs, table, write_result
 from manyheads import Study
+from manyheads.study.finished import finished_result
+from manyheads.study.folder import RunFolder
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.data.data_settings import ImageSettings
@@ -93,7 +95,7 @@ def report(
     """How far features move, and what that does to scores, also seed by seed."""
     rows = [("storage", "hide_patches", "peak val_accuracy", "minimum val_loss")]
     for storage, study in studies.items():
-        result = study.finished.result
+        result = finished_result(RunFolder(study.path), study.settings)
         for entry in result.in_order:
             peak, loss = (entry.measures[name] for name in ("peak_val_accuracy", "min_val_loss"))
             rows.append(
