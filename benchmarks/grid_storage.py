@@ -17,13 +17,13 @@ import numpy as np
 
 from benchmarks.machine import parser, photographs, table, write_result
 from manyheads import Study
-from manyheads.study.finished import finished_result
-from manyheads.study.folder import RunFolder
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
+from manyheads.study.finished import finished_result
+from manyheads.study.folder import RunFolder
 
 IMAGE = ImageSettings(size=150, interpolation="nearest", exif=False)
 STORAGES = ("f32", "f16")

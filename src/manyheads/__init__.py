@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from manyheads.data.augmentation import Augmentation as Augmentation
     from manyheads.data.data_settings import SplitSettings as SplitSettings
     from manyheads.data.data_settings import TableSettings as TableSettings
+    from manyheads.estimator.backbone_features import BackboneFeatures as BackboneFeatures
     from manyheads.estimator.head_classifier import HeadClassifier as HeadClassifier
     from manyheads.findings.finding import Finding as Finding
     from manyheads.models.classifier import Classifier as Classifier
@@ -43,6 +44,7 @@ _PLACES = {
     "api.verbs": ("fit", "import_model", "run_lesson", "write_report"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
+    "estimator.backbone_features": ("BackboneFeatures",),
     "estimator.head_classifier": ("HeadClassifier",),
     "findings.finding": ("Finding",),
     "models.classifier": ("Classifier", "load"),

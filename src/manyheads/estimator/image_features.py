@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -62,6 +62,11 @@ class Eye:
     interpolation: str
     exif: bool
     depth: int | None = None
+
+    @classmethod
+    def of(cls, estimator: object) -> Eye:
+        """The one that the parameters of an estimator describe."""
+        return cls(*(getattr(estimator, field.name) for field in fields(cls)))
 
     def recipe(self) -> FeatureRecipe:
         """All that shapes its features."""
