@@ -91,6 +91,7 @@ def one_image(run: str) -> dict[str, float]:
     model.predict(pixels[0])
     first = time.perf_counter() - started
     later = _median([lambda image=image: model.predict(image) for image in pixels[1:]])
+    assert isinstance(model, ImageClassifier)
     network = model._network
     assert network is not None
     assert network._backbone is not None
