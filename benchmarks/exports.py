@@ -36,7 +36,7 @@ def main() -> None:
             out=Path(folder, "run"),
         ).run()
         for name in ("keras", "openvino") if args.quick else FORMATS:
-            row = exported(study.folder.path, name)
+            row = exported(study.path, name)
             show(*row)
             rows.append(row)
     write_result(args.results, "exports", table(rows))

@@ -22,6 +22,8 @@ from manyheads.backbones.weights import resolve
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.features.extraction import extract
+from manyheads.study.finished import finished_result
+from manyheads.study.folder import RunFolder
 
 IMAGE = ImageSettings(size=150, interpolation="nearest", exif=False)
 STORAGES = ("f32", "f16")
@@ -93,7 +95,7 @@ def report(
     """How far features move, and what that does to scores, also seed by seed."""
     rows = [("storage", "hide_patches", "peak val_accuracy", "minimum val_loss")]
     for storage, study in studies.items():
-        result = study.finished.result
+        result = finished_result(RunFolder(study.path), study.settings)
         for entry in result.in_order:
             peak, loss = (entry.measures[name] for name in ("peak_val_accuracy", "min_val_loss"))
             rows.append(

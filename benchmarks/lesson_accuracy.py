@@ -14,6 +14,8 @@ from pathlib import Path
 
 from benchmarks.machine import parser, photographs, table, write_result
 from manyheads import Study
+from manyheads.study.finished import finished_result
+from manyheads.study.folder import RunFolder
 
 # Peak val_accuracy by dropout rate: what honest runs of the lesson give, and how near to be.
 EXPECTED = {0.0: 0.838, 0.2: 0.841, 0.5: 0.846, 0.8: 0.827}
@@ -50,7 +52,7 @@ def report(study: Study, published: dict[str, dict[str, dict[str, list[float]]]]
     head = ["droprate", "peak val_accuracy", "expected", "difference", "within"]
     head += ["mean of the last ten", "minimum val_loss", "final val_loss"]
     rows: list[list[str]] = [[*head, *(f"peak of {name}" for name in runs)]]
-    result = study.finished.result
+    result = finished_result(RunFolder(study.path), study.settings)
     for entry in result.in_order:
         rate = result.hyperparameters(entry.candidate).droprate
         peak = entry.measures["peak_val_accuracy"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import answer, fresh_cache, parser, part, photographs, table, write_result
-from manyheads import Study
+from manyheads import Study, extract
 
 RATES = (0.0, 0.2, 0.5, 0.8)
 
@@ -64,25 +64,24 @@ def report(runs: dict[str, Any], exact: np.ndarray, rounded: np.ndarray) -> list
 def study(data: str, precision: str, seeds: int, epochs: int, features: str) -> dict[str, Any]:
     """The lesson's sweep on features of one precision."""
     with tempfile.TemporaryDirectory() as folder:
-        done = Study(
+        how: dict[str, Any] = {
+            "image_size": 150, "interpolation": "nearest", "exif": False, "precision": precision,
+        }  # fmt: skip
+        found = extract(data, **how)
+        np.save(features, found.features)
+        results = Study(
             data,
             droprate=RATES,
             learning_rate=0.001,
             size_inner=100,
             epochs=epochs,
             seeds=seeds,
-            image_size=150,
-            interpolation="nearest",
-            exif=False,
-            precision=precision,
             out=Path(folder, "run"),
-        ).run()
-        found = done.finished.features.plain
-        np.save(features, found.matrix[found.rows])
-        measures = [entry.measures for entry in done.finished.result.in_order]
+            **how,
+        ).run().results  # fmt: skip
 
         def pairs(name: str) -> list[tuple[float, float]]:
-            return [(entry[name].mean, entry[name].deviation or 0.0) for entry in measures]
+            return [(row[f"{name}_mean"], row[f"{name}_std"] or 0.0) for row in results]
 
         return {
             "rate": found.passes / found.seconds,

@@ -46,7 +46,7 @@ def prediction(data: str, run: str) -> dict[str, float]:
 
     `known` is what the second time takes, when no image needs a pass.
     """
-    from manyheads.models.classifier import load
+    from manyheads.models.classifier import ImageClassifier, load
 
     paths = list(open_dataset(data).paths)
     _forget()
@@ -82,7 +82,7 @@ def one_image(run: str) -> dict[str, float]:
     import numpy as np
 
     from manyheads.backbones.compiled import loaded
-    from manyheads.models.classifier import load
+    from manyheads.models.classifier import ImageClassifier, load
 
     started = time.perf_counter()
     model = load(run)
@@ -91,6 +91,7 @@ def one_image(run: str) -> dict[str, float]:
     model.predict(pixels[0])
     first = time.perf_counter() - started
     later = _median([lambda image=image: model.predict(image) for image in pixels[1:]])
+    assert isinstance(model, ImageClassifier)
     network = model._network
     assert network is not None
     assert network._backbone is not None

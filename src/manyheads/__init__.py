@@ -8,25 +8,60 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from manyheads.api import Study, fit, load, make_model
-    from manyheads.data.data_settings import TableSettings
-    from manyheads.estimator.head_classifier import HeadClassifier
+    from manyheads import errors as errors
+    from manyheads.api.data_verbs import DataCheck as DataCheck
+    from manyheads.api.data_verbs import ExtractedFeatures as ExtractedFeatures
+    from manyheads.api.data_verbs import check as check
+    from manyheads.api.data_verbs import extract as extract
+    from manyheads.api.data_verbs import split as split
+    from manyheads.api.opened_studies import OpenedStudy as OpenedStudy
+    from manyheads.api.opened_studies import open_study as open_study
+    from manyheads.api.studies import Study as Study
+    from manyheads.api.study_display import StudyState as StudyState
+    from manyheads.api.verbs import fit as fit
+    from manyheads.api.verbs import import_model as import_model
+    from manyheads.api.verbs import run_lesson as run_lesson
+    from manyheads.api.verbs import write_report as write_report
+    from manyheads.data.augmentation import Augmentation as Augmentation
+    from manyheads.data.data_settings import SplitSettings as SplitSettings
+    from manyheads.data.data_settings import TableSettings as TableSettings
+    from manyheads.estimator.backbone_features import BackboneFeatures as BackboneFeatures
+    from manyheads.estimator.head_classifier import HeadClassifier as HeadClassifier
+    from manyheads.findings.finding import Finding as Finding
+    from manyheads.models.classifier import Classifier as Classifier
+    from manyheads.models.classifier import load as load
+    from manyheads.models.lesson_model import make_model as make_model
 
 __version__ = "0.1.0"
 
-__all__ = ["HeadClassifier", "Study", "TableSettings", "__version__", "fit", "load", "make_model"]
+# Where each public name is; a module is imported when the first of its names is asked for, so that
+# `manyheads --help` imports none.
+_PLACES = {
+    "api.data_verbs": ("DataCheck", "ExtractedFeatures", "check", "extract", "split"),
+    "api.opened_studies": ("OpenedStudy", "open_study"),
+    "api.studies": ("Study",),
+    "api.study_display": ("StudyState",),
+    "api.verbs": ("fit", "import_model", "run_lesson", "write_report"),
+    "data.augmentation": ("Augmentation",),
+    "data.data_settings": ("SplitSettings", "TableSettings"),
+    "estimator.backbone_features": ("BackboneFeatures",),
+    "estimator.head_classifier": ("HeadClassifier",),
+    "findings.finding": ("Finding",),
+    "models.classifier": ("Classifier", "load"),
+    "models.lesson_model": ("make_model",),
+}  # fmt: skip
+
+__all__ = ["__version__", "errors", *sorted(name for names in _PLACES.values() for name in names)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazily, so that the help of the command line does not import what it does not need.
-    if name == "HeadClassifier":
-        from manyheads.estimator import head_classifier
+    import importlib
 
-        return head_classifier.HeadClassifier
-    if name in __all__:
-        from manyheads import api
-
-        return getattr(api, name)
+    if name == "errors":
+        return importlib.import_module("manyheads.errors")
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"manyheads.{place}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

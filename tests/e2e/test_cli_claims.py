@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.api import Study
+from manyheads import Study
 from manyheads.cli.main import main
 from manyheads.errors import Interrupted, RunError
 from manyheads.findings.claim_record import read_ensemble, read_longer

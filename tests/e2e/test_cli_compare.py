@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.api import Study
+from manyheads import Study
 from manyheads.cli.main import main
 from manyheads.findings.study_findings import read_findings
 from manyheads.lesson.ensemble_claim import ensemble_claim
@@ -240,8 +240,8 @@ def test_python_gives_the_same_verdict(folded) -> None:
     study = Study(folded.dataset.root, droprate=[0.0, 0.5], out=folded.folder.path)
     study._finished = folded
     assert study.verdict().sentences == read_findings(folded.folder).verdict.sentences
-    assert study.posteriors() == read_findings(folded.folder).posteriors
-    (loss, accuracy) = study.posteriors(baseline=2, accuracy=1.0, log_loss=0.001)
+    assert study.posteriors().entries == read_findings(folded.folder).posteriors
+    (loss, accuracy) = study.posteriors(baseline=2, margin_accuracy=100, margin_log_loss=0.001)
     assert (accuracy.metric, accuracy.first, accuracy.second) == ("accuracy", 1, 2)
     assert accuracy.equivalent > loss.equivalent
 

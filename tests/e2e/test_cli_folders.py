@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.api import Study
+from manyheads import Study
 from manyheads.cli.predict_inputs import Inputs
 from manyheads.study.folder import RunFolder
 from tests.e2e.conftest import SMALL, Command

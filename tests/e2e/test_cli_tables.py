@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads import TableSettings
-from manyheads.api import Study
+from manyheads import Study, TableSettings
 from manyheads.data.dataset import open_dataset
 from tests.e2e.conftest import SMALL, Command, Said, refused
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.api import Study, load
+from manyheads import Study, load
 from manyheads.backbones.weights import Weights
 from manyheads.cli.main import main
 from manyheads.errors import Interrupted
@@ -343,9 +343,9 @@ def test_from_python_the_record_is_returned(
         photos, droprate=[0.0, 0.5], size_inner=4, epochs=2, seeds=1, image_size=71, out="run"
     ).run()
     found = study.test()
-    assert [found] == openings(study.folder)
+    assert [found] == openings(RunFolder(study.path))
     assert study.test() == found
     assert found.opened == json.loads(RECORD.read_text())["openings"][0]["opened"]
     assert record.day_and_time(found).endswith(" UTC")
-    other = ranked(study.folder)[1]
+    other = ranked(RunFolder(study.path))[1]
     assert study.test(candidate=other, again=True).number == 2

@@ -89,18 +89,22 @@ def test_features_from_anywhere(tmp_path: Path) -> None:
 
 def test_the_scikit_learn_code_runs(folder: Path) -> None:
     text = (GUIDES / "scikit-learn.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    program = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     for written, exchanged in (
         ('backbone="xception"', 'backbone="mobilenet", weights="random:0"'),
+        ('BackboneFeatures("xception"', 'BackboneFeatures("mobilenet", weights="random:0"'),
         ("image_size=150", "image_size=32"),
         ("cv=5", "cv=2"),
     ):
         assert written in program
         program = program.replace(written, exchanged)
     printed = run(program, folder).splitlines()
-    assert len(printed) == 3
+    assert len(printed) == 6
     assert "droprate" in printed[1]
     assert re.match(r"\['(cat|dog|red panda)'\] [01]\.\d+$", printed[2])
+    assert 0 <= float(printed[3]) <= 1
+    assert re.match(r"\['(cat|dog|red panda)'\]$", printed[4])
+    assert printed[5] == "1024"
 
 
 @pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda guide: guide.stem)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import manyheads
-from manyheads.api import Study
+from manyheads import Study
 from manyheads.data.data_settings import SplitSettings
 from manyheads.errors import BackboneError, RunError, SettingError
 from manyheads.study.space import Grid
@@ -38,9 +38,9 @@ def test_the_defaults_are_the_lessons_dropout_rates() -> None:
     study = Study("photos")
     assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
     assert (study.settings.epochs, study.settings.seeds, study.settings.image.size) == (30, 10, 299)
-    assert study.folder.path == Path("runs/photos")
+    assert study.path == Path("runs/photos")
     assert Study("photos", backbone="mobilenet_v2").settings.image.size == 224
-    assert Study("photos", out="here").folder.path == Path("here")
+    assert Study("photos", out="here").path == Path("here")
 
 
 def test_values_and_lists_of_any_kind_make_the_grid() -> None:
@@ -62,7 +62,7 @@ def test_a_bad_value_is_refused_at_once(options) -> None:
 
 def test_before_it_is_run_there_are_no_results() -> None:
     study = Study("photos")
-    for name in ("scores", "results", "best", "finished"):
+    for name in ("scores", "results", "history", "best", "claims", "test_log", "left_out"):
         with pytest.raises(RunError, match=r"call run\(\) first"):
             getattr(study, name)
     assert repr(study) == (
@@ -77,7 +77,7 @@ def test_scores_are_the_lessons_dictionary(photos: Path) -> None:
     scores = study.scores
     assert list(scores) == [0.0, 0.5]
     means = defaultdict(list)
-    for row in rows_of(study.folder.history):
+    for row in rows_of(study.path / "history.csv"):
         means[float(row["droprate"]), int(row["epoch"])].append(float(row["val_accuracy"]))
     for rate in (0.0, 0.5):
         assert list(scores[rate]) == ["accuracy", "loss", "val_accuracy", "val_loss"]
@@ -96,13 +96,13 @@ def test_of_several_hyperparameters_the_keys_are_tuples_of_one_they_are_values(p
 def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
     rates = [0.0, 0.3, 0.6]
     study = Study(photos, droprate=rates, prune=3, patience=9, **small(epochs=9)).run()
-    (best,) = study.finished.result.ranking
+    (best,) = [row["candidate"] for row in study.results if row["rank"] == 1]
     lengths = {rate: len(curves["val_loss"]) for rate, curves in study.scores.items()}
-    assert lengths == {rate: 9 if rates[best.candidate - 1] == rate else 3 for rate in rates}
+    assert lengths == {rate: 9 if rates[best - 1] == rate else 3 for rate in rates}
     assert [row["pruned_after"] for row in study.results].count(3) == 2
     lines = repr(study).splitlines()[2:]
     assert [line.endswith("  pruned after epoch 3") for line in lines].count(True) == 2
-    assert lines[best.candidate - 1].startswith("→")
+    assert lines[best - 1].startswith("→")
 
 
 def test_of_very_many_candidates_a_notebook_shows_the_best(photos: Path) -> None:
@@ -119,7 +119,7 @@ def test_results_are_rows_of_numbers(photos: Path) -> None:
     assert [row["candidate"] for row in rows] == [1, 2]
     assert sorted(row["rank"] for row in rows) == [1, 2]
     assert [row["droprate"] for row in rows] == [0.0, 0.5]
-    for row, text in zip(rows, rows_of(study.folder.results), strict=True):
+    for row, text in zip(rows, rows_of(study.path / "results.csv"), strict=True):
         assert row["min_val_loss_mean"] == float(text["min_val_loss_mean"])
         assert row["min_val_loss_std"] is None
         assert isinstance(row["trials"], int)
@@ -128,8 +128,9 @@ def test_results_are_rows_of_numbers(photos: Path) -> None:
 def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
     first = Study(photos, **SMALL).run()
     again = Study(photos, **SMALL).run()
-    assert again.finished.trained == 0
-    assert again.finished.features.passes == 0
+    assert again._finished is not None
+    assert again._finished.trained == 0
+    assert again._finished.features.passes == 0
     assert again.scores == first.scores
     with pytest.raises(RunError, match=r"grid\.epochs: 3 → 4"):
         Study(photos, **small(epochs=4)).run()
@@ -150,7 +151,8 @@ def test_it_shows_itself_in_a_notebook(photos: Path) -> None:
 def test_the_split_may_be_chosen(photos: Path) -> None:
     split = SplitSettings(validation=0.3, seed=4)
     study = Study(photos / "train", split=split, **SMALL).run()
-    assert study.finished.dataset.divided == split
+    assert study._finished is not None
+    assert study._finished.dataset.divided == split
 
 
 def test_studies_of_a_folder_and_of_its_full_path_are_one(photos: Path) -> None:

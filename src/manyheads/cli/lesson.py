@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from manyheads.cli.screen import Screen
     from manyheads.lesson.stages import Stage
     from manyheads.study.study_settings import StudySettings
-
-COLUMNS: tuple[str, ...] = (
-    "stage", "learning_rate", "size_inner", "droprate", "epochs", "trials",
-    "peak_val_accuracy", "min_val_loss", "final_val_loss", "goes_on",
-)  # fmt: skip
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -66,7 +60,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
     from manyheads.cli.plan_lines import announced
-    from manyheads.lesson.stages import LessonSettings, run_lesson
+    from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
     from manyheads.study.space import Grid
 
     lesson = LessonSettings(
@@ -87,48 +81,16 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             return screens.enter_context(announced(heading=f"── {name} ──"))
 
         stages = list(
-            run_lesson(
+            run_stages(
                 base, lesson, out, options=options.run_options(args), listener_of=screen, stop=stop
             )
         )
-    rows = [row for stage in stages for row in stage_rows(stage)]
-    _write(out / "lesson.csv", rows)
+    write_stages(out, stages)
     if args.json:
         result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])
         return
     _print(stages)
     narrow.print_lines(closing_lines(stages[-1].finished))
-
-
-def stage_rows(stage: Stage) -> list[dict[str, object]]:
-    """A stage's candidates as rows with the columns `COLUMNS`."""
-    result, settings = stage.finished.result, stage.finished.settings
-    rows = []
-    for entry in result.in_order:
-        setting = result.hyperparameters(entry.candidate)
-        means = {name: spread.mean for name, spread in entry.measures.items()}
-        rows.append(
-            {
-                "stage": stage.name,
-                "learning_rate": setting.learning_rate,
-                "size_inner": setting.size_inner,
-                "droprate": setting.droprate,
-                "epochs": settings.epochs,
-                "trials": entry.trials,
-                **{name: means.get(name, "") for name in COLUMNS[6:9]},
-                "goes_on": int(setting == stage.winner),
-            }
-        )
-    return rows
-
-
-def _write(path: Path, rows: list[dict[str, object]]) -> None:
-    from manyheads.core.places import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _print(stages: list[Stage]) -> None:

@@ -218,11 +218,9 @@ def add_margins(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
 
 def margins(args: argparse.Namespace) -> Margins:
     """The margins that `args` ask for."""
-    from manyheads.core.settings import number
     from manyheads.stats.comparisons import Margins
 
-    points = number("the margin of accuracy in points", args.margin_accuracy, 0, 100, open_low=True)
-    return Margins(accuracy=points / 100, log_loss=args.margin_log_loss)
+    return Margins.in_points(args.margin_accuracy, args.margin_log_loss)
 
 
 def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.errors import Interrupted
     from manyheads.models.card import file_digest
     from manyheads.models.classifier import load
-    from manyheads.models.feature_classifier import FeatureClassifier, RowStream
+    from manyheads.models.feature_classifier import FeatureClassifier
     from manyheads.models.prediction_files import opened
     from manyheads.models.prediction_rows import RowForm
 
@@ -105,8 +105,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             sink = stack.enter_context(opened(file, form, model | {"top": top} | asked_for))
             _pass_over(sink, file, asked, tally)
         paths = _paths(asked, givens)
-        if isinstance(classifier, FeatureClassifier):
-            found = RowStream(classifier.predict(matrix, **asked_for, stop=stop), paths)
+        if isinstance(classifier, FeatureClassifier) and matrix is not None:
+            first = len(matrix) - len(list(paths))
+            found = classifier.stream(matrix[first:], **asked_for, stop=stop, first=first)
         else:
             found = classifier.stream(paths, **asked_for, cache=not args.no_cache, stop=stop)
         stack.enter_context(closing(found))

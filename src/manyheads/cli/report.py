@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import argparse
 import threading
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from manyheads.cli import options
-
-if TYPE_CHECKING:
-    from manyheads.study.folder import RunFolder
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -43,36 +37,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli.closing import verdict_lines
     from manyheads.cli.narrow import print_lines
     from manyheads.core.text import counted, size_words
-    from manyheads.findings.study_findings import read_findings
-    from manyheads.report.figure_files import write_figures
-    from manyheads.report.from_study import report_content
-    from manyheads.report.page import write_report
+    from manyheads.report.written_report import written_report
     from manyheads.study.folder import RunFolder
-    from manyheads.study.study_settings import lasting
 
-    folder = RunFolder(args.run_folder)
-    folder.document()
-    target = _target(args.out, folder)
-    findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
-    if args.data is not None:
-        findings = replace(findings, settings=replace(findings.settings, data=lasting(args.data)))
-    content = report_content(findings, stop=stop)
-    with folder.held():
-        write_report(target, content)
-        figures = write_figures(target.parent / "figures", content) if args.figures else []
-    print_lines(verdict_lines(findings))
-    print(f"\nReport   {target} ({size_words(target.stat().st_size)})")
-    if figures:
-        print(f"Figures  {target.parent / 'figures'} ({counted(len(figures), 'file')})")
-
-
-def _target(out: str | None, folder: RunFolder) -> Path:
-    """Where the report goes; raises what says that it cannot be written there."""
-    from manyheads.core.destinations import file_for
-
-    target = folder.report
-    if out is not None:
-        target = Path(out).expanduser()
-    elif folder.is_read_only:
-        target = Path(f"{folder.path.absolute().name}-report.html")
-    return file_for(target, suffixes=(".html", ".htm"))
+    found = written_report(
+        RunFolder(args.run_folder), args.out, figures=args.figures, baseline=args.baseline,
+        margins=options.margins(args), data=args.data, stop=stop,
+    )  # fmt: skip
+    print_lines(verdict_lines(found.findings))
+    print(f"\nReport   {found.page} ({size_words(found.page.stat().st_size)})")
+    if found.figures:
+        print(f"Figures  {found.page.parent / 'figures'} ({counted(len(found.figures), 'file')})")

@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from manyheads.core.machine import cores
 from manyheads.data.augmentation import Augmentation
-from manyheads.errors import EstimatorError
 from manyheads.estimator.array_inputs import images_in
+from manyheads.estimator.backbone_features import features_of
 from manyheads.estimator.head_training import Plan, train
-from manyheads.estimator.image_features import all_rows, sources_of
+from manyheads.estimator.image_features import FrozenBackbone, all_rows, sources_of
 from manyheads.estimator.predictions import Answers
 from manyheads.estimator.targets import Targets, require_labelled, targets_of
 
@@ -132,7 +132,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         images what `features` raises.
         """
         require_labelled(y)
-        plan, backbone, images = self._plan(), self._backbone(), images_in(X)
+        plan, backbone, images = self._plan(), FrozenBackbone.of(self), images_in(X)
         sources = sources_of(backbone, plan.setting, images, self.augmentation)
         if images is None:
             matrix, y = validate_data(self, X, y, dtype=np.float32, order="C")
@@ -158,11 +158,7 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         Raises `EstimatorError` if X is no images, `ImageError` with the name of one that is
         unreadable, `BackboneError` and `WeightsError` for a backbone that cannot be had.
         """
-        images = images_in(X)
-        if images is None:
-            raise EstimatorError("paths of images, or images", type(X).__name__, "give such")
-        matrix, rows = self._backbone().transform(images)
-        return np.asarray(matrix[rows])
+        return features_of(FrozenBackbone.of(self), X)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A pickle of an earlier version lacks the parameters that came since.

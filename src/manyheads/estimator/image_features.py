@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -63,6 +63,11 @@ class FrozenBackbone:
     interpolation: str
     exif: bool
     depth: int | None = None
+
+    @classmethod
+    def of(cls, estimator: object) -> FrozenBackbone:
+        """The one that the parameters of an estimator describe."""
+        return cls(*(getattr(estimator, field.name) for field in fields(cls)))
 
     def recipe(self) -> FeatureRecipe:
         """All that shapes its plain features."""

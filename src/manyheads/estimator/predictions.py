@@ -28,13 +28,6 @@ class Answers:
     kind, or if the backbone is no longer the one of the fit, and what `fit` raises for images.
     """
 
-    backbone: str
-    preprocessing: str | None
-    weights: Any
-    image_size: int | None
-    interpolation: str
-    exif: bool
-    depth: int | None
     classes_: Shaped[np.ndarray, "classes"]
     n_features_in_: int
     feature_names_in_: Shaped[np.ndarray, "features"]
@@ -90,7 +83,7 @@ class Answers:
         return mean_logits(self.heads_, self._fitted_backbone().transform(images))
 
     def _fitted_backbone(self) -> FrozenBackbone:
-        backbone = self._backbone()
+        backbone = FrozenBackbone.of(self)
         if backbone.recipe().described != self.recipe_:
             raise EstimatorError(
                 "the backbone, weights and image settings that the estimator was fitted with",
@@ -100,9 +93,3 @@ class Answers:
 
     def _setting(self) -> Hyperparameters:
         return Hyperparameters(**{name: getattr(self, name) for name in NAMES})
-
-    def _backbone(self) -> FrozenBackbone:
-        return FrozenBackbone(
-            self.backbone, self.preprocessing, self.weights,
-            self.image_size, self.interpolation, self.exif, self.depth,
-        )  # fmt: skip

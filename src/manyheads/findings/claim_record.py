@@ -13,6 +13,7 @@ from manyheads.core.places import write_text
 from manyheads.core.settings import plain
 from manyheads.errors import RunError
 from manyheads.findings.ensembles import SCORES, Contrast, Spread, Way
+from manyheads.findings.finding import Finding
 from manyheads.findings.training_length import EpochContrast, Longer, Place, Turn
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
@@ -30,7 +31,7 @@ Claim = TypeVar("Claim")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnsembleClaim:
+class EnsembleClaim(Finding):
     """What was found of a candidate on the claim that dropout works as an ensemble.
 
     `masks` subnetworks of each head; `accuracy` and `log_loss` are those of single ones, each on
@@ -50,11 +51,16 @@ class EnsembleClaim:
     log_loss: Spread
     ways: tuple[Way, ...]
     contrasts: tuple[Contrast, ...]
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    @property
+    def entries(self) -> tuple[Way, ...]:
+        """The ways to answer, with their scores."""
+        return self.ways
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongerClaim:
+class LongerClaim(Finding):
     """What was found on the claim that dropout needs longer training.
 
     Heads trained to epoch `limit` at most, and ended once they had found no lower log loss for
@@ -68,7 +74,12 @@ class LongerClaim:
     images: int
     candidates: tuple[Longer, ...]
     contrasts: tuple[EpochContrast, ...]
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    @property
+    def entries(self) -> tuple[Longer, ...]:
+        """The candidates, with when they turned."""
+        return self.candidates
 
 
 def write_ensemble(folder: RunFolder, claim: EnsembleClaim) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from manyheads.core.settings import plain
 from manyheads.errors import RunError
+from manyheads.findings.finding import Finding
 from manyheads.stats.paired import Decided
 from manyheads.stats.shortcut_effects import Entry
 from manyheads.study.folder import RunFolder
@@ -44,7 +45,7 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShortcutRecord:
+class ShortcutRecord(Finding):
     """A check for shortcuts and what it found.
 
     `target` is the class, `mark` the mark in words and `noun` in one; `into` are the classes whose
@@ -63,8 +64,15 @@ class ShortcutRecord:
     candidates: tuple[str, ...]
     hyperparameters: tuple[dict[str, Any], ...]
     margin: float
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
     about: dict[str, Any]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The verdict in words, the headline first."""
+        from manyheads.findings.shortcut_words import sentences
+
+        return sentences(self)
 
     def of(self, arm: str, measure: str) -> list[Entry]:
         """The entries of an arm in a measure, by candidate."""

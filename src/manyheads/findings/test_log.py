@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from manyheads.core.places import write_text
 from manyheads.core.settings import plain
+from manyheads.core.text import counted
 from manyheads.errors import RunError
+from manyheads.findings.finding import Finding
 from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder
 
 FORMAT = 1
@@ -41,7 +44,23 @@ class OpenedModel:
 
 
 @dataclass(frozen=True)
-class Opening:
+class TestScore:
+    """A score by its name, with its 95 % interval; its ends are None where nothing can be said."""
+
+    score: str
+    value: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        ends = (
+            "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
+        )
+        return f"{self.score.replace('_', ' ')} {self.value:.3f}{ends}"
+
+
+@dataclass(frozen=True)
+class Opening(Finding):
     """One opening of the test images, counted from 1; `opened` is the time in UTC (ISO 8601).
 
     `unreadable` counts the images that were left out, `seen` those scored whose content or group
@@ -54,6 +73,43 @@ class Opening:
     unreadable: int
     seen: int
     scores: HeldOutScores
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was scored and how well, with 95 % intervals; then what limits that."""
+        scores, model = self.scores, self.model
+        accuracy, log_loss = (
+            next(each for each in self.entries if each.score == name)
+            for name in ("accuracy", "log_loss")
+        )
+        limits = []
+        if self.number > 1:
+            limits.append(
+                f"This is test evaluation {self.number} of the study: its score is not unbiased."
+            )
+        if self.unreadable:
+            limits.append(f"{counted(self.unreadable, 'unreadable image')} left out.")
+        if self.seen:
+            limits.append(
+                f"{counted(self.seen, 'image')} of a content or group that is also among the "
+                "training or validation images: on these, scores are too good."
+            )
+        return (
+            f"On {counted(scores.images, 'test image')}: {accuracy}, {log_loss}.",
+            f"Candidate {model.candidate}, seed {model.seed}, epoch {model.epoch}; evaluated on "
+            f"{day_and_time(self)}.",
+            *limits,
+        )
+
+    @property
+    def entries(self) -> tuple[TestScore, ...]:
+        """Every score of the whole test split."""
+        named = ((each.name, getattr(self.scores, each.name)) for each in fields(self.scores))
+        return tuple(
+            TestScore(name, score.value, score.low, score.high)
+            for name, score in named
+            if isinstance(score, Estimate)
+        )
 
 
 def openings(folder: RunFolder) -> list[Opening]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from manyheads.findings.finding import Finding
 from manyheads.findings.wording import (
     METRIC_WORDS,
     Names,
@@ -26,7 +27,7 @@ LINE = 71  # columns that a line of 80 has beside `Verdict  `
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Finding):
     """Plain `sentences`, the headline first, and what they sum up.
 
     `notes` are what limits them, such as failed trials, and `hints` what would settle what is
@@ -34,15 +35,20 @@ class Verdict:
     the comparisons of the end of training, None where an earlier version kept nothing of it.
     """
 
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
     notes: tuple[str, ...]
     hints: tuple[str, ...]
     comparisons: Comparisons
     ends: Comparisons | None
     best: tuple[BestSet, ...]
 
-    def __str__(self) -> str:
-        return " ".join((*self.sentences, *self.notes))
+    @property
+    def entries(self) -> tuple[Comparison, ...]:
+        """All comparisons, those of the end of training last."""
+        return (*self.comparisons.entries, *(self.ends.entries if self.ends else ()))
+
+    def _lines(self) -> tuple[str, ...]:
+        return (*self.sentences, *self.notes)
 
 
 def verdict_of(

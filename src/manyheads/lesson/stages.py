@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from manyheads.run.pipeline import Finished, PlanListener, run_study
 from manyheads.run.plan import RunOptions
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
+from manyheads.study.table_writing import write_table
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,16 @@ class Stage:
     rule: str
 
 
+_MEANS = ("peak_val_accuracy", "min_val_loss", "final_val_loss")
+COLUMNS = (
+    "stage", "learning_rate", "size_inner", "droprate", "epochs", "trials", *_MEANS, "goes_on",
+)  # fmt: skip
+
+
 ListenerOf = Callable[[str, StudySettings], PlanListener]
 
 
-def run_lesson(
+def run_stages(
     base: StudySettings,
     lesson: LessonSettings,
     out: str | Path,
@@ -115,3 +122,20 @@ def run_lesson(
         lesson.droprate_epochs,
         "the lesson's answer",
     )
+
+
+def write_stages(out: str | Path, stages: Iterable[Stage]) -> None:
+    """Write `lesson.csv` in the folder `out`: a row for each candidate of each stage."""
+    write_table(Path(out) / "lesson.csv", COLUMNS, (row for each in stages for row in _rows(each)))
+
+
+def _rows(stage: Stage) -> Iterator[tuple[object, ...]]:
+    result, settings = stage.finished.result, stage.finished.settings
+    for entry in result.in_order:
+        setting = result.hyperparameters(entry.candidate)
+        means = [entry.measures.get(name) for name in _MEANS]
+        yield (
+            stage.name, setting.learning_rate, setting.size_inner, setting.droprate,
+            settings.epochs, entry.trials, *(spread and spread.mean for spread in means),
+            int(setting == stage.winner),
+        )  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -29,9 +30,104 @@ if TYPE_CHECKING:
     from manyheads.models.explain.explainer import Explainer
     from manyheads.models.explain.explanation import Explanations
     from manyheads.models.export.exporter import Exported
+    from manyheads.models.feature_classifier import RowStream
 
 
-class Classifier:
+class Classifier(ABC):
+    """A model with its class names, opened by `load`; of images, or of features.
+
+    Which of the two it takes, its card says. Both answer `predict` and `stream` alike.
+    """
+
+    def __init__(self, path: Path, card: ModelCard) -> None:
+        self.path, self.card = path, card
+        self.classes = card.classes
+
+    @abstractmethod
+    def predict(
+        self,
+        images: Any,
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Predictions:
+        """The class and the probabilities of each image, or row of features, all at once.
+
+        What the parameters mean, `stream` says.
+        """
+
+    @abstractmethod
+    def stream(
+        self,
+        images: Any,
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+    ) -> PredictionStream | RowStream:
+        """The class and the probabilities of each image, or row of features, one after the other.
+
+        An answer less sure than `min_confidence` is withheld. With `uncertainty`, so many
+        subnetworks of the head say what they think of each (100 are usual). Raises `SettingError`,
+        `ModelError` for a head without subnetworks, and `Interrupted` within about a second once
+        `stop` is set.
+        """
+
+    @abstractmethod
+    def explain(
+        self,
+        images: Image | Iterable[Image],
+        *,
+        target: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Explanations:
+        """Where the model looked in each image; raises `ModelError` for a model of features."""
+
+    def export(
+        self,
+        format_: str,
+        out: str | Path | None = None,
+        *,
+        with_preprocessing: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Exported:
+        """Write the model for another program, and check that it answers the same there.
+
+        As `export.export_model`, which says what the formats are and what is raised.
+        """
+        from manyheads.models.export.exporter import export_model
+
+        place = None if out is None else Path(out).expanduser()
+        return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
+
+    def _prediction(
+        self,
+        name: str,
+        content: str,
+        row: Row,
+        logits: Float32[np.ndarray, "classes"],
+        least: float,
+        subnetworks: Subnetworks | None,
+    ) -> Prediction:
+        chances = softmax(logits[np.newaxis])[0]
+        best = int(chances.argmax())
+        confidence = float(chances[best])
+        abstained = confidence < least
+        return Prediction(
+            name,
+            None if abstained else self.classes[best],
+            confidence,
+            dict(zip(self.classes, map(float, chances), strict=True)),
+            abstained=abstained,
+            uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
+        )
+
+
+class ImageClassifier(Classifier):
     """A whole model with its preparation of images and its class names.
 
     Made by `load`. It runs on its backbone's cached program where there is one, or else on a
@@ -40,8 +136,7 @@ class Classifier:
     """
 
     def __init__(self, path: Path, card: ModelCard) -> None:
-        self.path, self.card = path, card
-        self.classes = card.classes
+        super().__init__(path, card)
         self._network: Network | None = None
         self._turn = threading.Lock()
 
@@ -117,23 +212,6 @@ class Classifier:
         """
         return self._explainer.explain(images, target, progress, stop)
 
-    def export(
-        self,
-        format_: str,
-        out: str | Path | None = None,
-        *,
-        with_preprocessing: bool = False,
-        stop: threading.Event | None = None,
-    ) -> Exported:
-        """Write the model for another program, and check that it answers the same there.
-
-        As `export.export_model`, which says what the formats are and what is raised.
-        """
-        from manyheads.models.export.exporter import export_model
-
-        place = None if out is None else Path(out).expanduser()
-        return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
-
     @cached_property
     def _explainer(self) -> Explainer:
         from manyheads.models.explain.explainer import Explainer
@@ -149,29 +227,7 @@ class Classifier:
         content: str,
         row: Row,
     ) -> Prediction:
-        return self._said(name, content, row, network.logits(row), least, subnetworks)
-
-    def _said(
-        self,
-        name: str,
-        content: str,
-        row: Row,
-        logits: Float32[np.ndarray, "classes"],
-        least: float,
-        subnetworks: Subnetworks | None,
-    ) -> Prediction:
-        chances = softmax(logits[np.newaxis])[0]
-        best = int(chances.argmax())
-        confidence = float(chances[best])
-        abstained = confidence < least
-        return Prediction(
-            name,
-            None if abstained else self.classes[best],
-            confidence,
-            dict(zip(self.classes, map(float, chances), strict=True)),
-            abstained=abstained,
-            uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
-        )
+        return self._prediction(name, content, row, network.logits(row), least, subnetworks)
 
 
 def load(path: str | Path) -> Classifier:
@@ -216,4 +272,4 @@ def load(path: str | Path) -> Classifier:
 
     if card.backbone == registry.NO_BACKBONE.name:
         return FeatureClassifier(path, card)
-    return Classifier(path, card)
+    return ImageClassifier(path, card)

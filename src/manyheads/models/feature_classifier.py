@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,10 +14,13 @@ from jaxtyping import Float
 from manyheads.core.settings import number
 from manyheads.data.feature_array import is_array, read_matrix
 from manyheads.errors import DataError, Interrupted, ModelError
-from manyheads.heads.head import forward
+from manyheads.heads.head import Parameters, forward
 from manyheads.models.classifier import Classifier, Prediction, Predictions
-from manyheads.models.subnetwork_answers import subnetworks_of
+from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
 from manyheads.models.templates import read_head
+
+if TYPE_CHECKING:
+    from manyheads.models.explain.explanation import Explanations
 
 
 class FeatureClassifier(Classifier):
@@ -45,7 +48,23 @@ class FeatureClassifier(Classifier):
         Rows are named "row 0" and so on; of the rest, see `Classifier.stream`. There is no pass
         and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
         """
-        del cache
+        found = self.stream(
+            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache, stop=stop
+        )
+        return Predictions(self.classes, list(found))
+
+    def stream(
+        self,
+        images: Any,
+        *,
+        min_confidence: float = 0.0,
+        uncertainty: int = 0,
+        cache: bool = True,
+        stop: threading.Event | None = None,
+        first: int = 0,
+    ) -> RowStream:
+        """The same one after the other; the first row's number is `first`."""
+        del cache  # there is no pass to spare
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         head = read_head(self.path)
         if len(head.bias) != len(self.classes):
@@ -54,15 +73,31 @@ class FeatureClassifier(Classifier):
                 "keep the model and its side file together",
             )  # fmt: skip
         asked = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
-        entries = []
-        for place, row in enumerate(_matrix(images, head.features)):
+        rows = enumerate(_matrix(images, head.features), first)
+        return RowStream(self._answers(rows, head, least, asked, stop))
+
+    def explain(self, *_: object, **__: object) -> Explanations:
+        """Raises `ModelError`: features show no image."""
+        raise ModelError(
+            "a model of images, to explain", f"{self.path.name}, which takes features",
+            "explain a model that was trained on images",
+        )  # fmt: skip
+
+    def _answers(
+        self,
+        rows: Iterator[tuple[int, Float[np.ndarray, "features"]]],
+        head: Parameters,
+        least: float,
+        asked: Subnetworks | None,
+        stop: threading.Event | None,
+    ) -> Iterator[Prediction]:
+        for place, row in rows:
             if stop is not None and stop.is_set():
                 raise Interrupted("the predictions", "repeat the same command")
             content = hashlib.sha256(row.tobytes()).hexdigest()
             # Alone: the sums of a product depend on its shape, and a row must not on others.
             logits = forward(head, row[np.newaxis])[0]
-            entries.append(self._said(f"row {place}", content, row, logits, least, asked))
-        return Predictions(self.classes, entries)
+            yield self._prediction(f"row {place}", content, row, logits, least, asked)
 
     @staticmethod
     def read(files: Sequence[str]) -> Float[np.ndarray, "rows features"]:
@@ -77,17 +112,16 @@ class FeatureClassifier(Classifier):
 
 
 class RowStream(Iterator[Prediction]):
-    """Predictions of rows by their `names`, with the interface of a `PredictionStream`."""
+    """Predictions of rows as they come, with the interface of a `PredictionStream`."""
 
     passes = from_cache = 0
     remarks: tuple[str, ...] = ()
 
-    def __init__(self, predictions: Predictions, names: Iterable[str]) -> None:
-        self._said = {each.image: each for each in predictions}
-        self._names = iter(names)
+    def __init__(self, predictions: Iterator[Prediction]) -> None:
+        self._predictions = predictions
 
     def __next__(self) -> Prediction:
-        return self._said[next(self._names)]
+        return next(self._predictions)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -45,6 +45,11 @@ Sums = Float64[np.ndarray, "seeds repeats units"]
 Column = Float64[np.ndarray, "family"]
 
 
+def share_of(points: object) -> float:
+    """A margin in points, above 0 and at most 100, as a share; raises `SettingError`."""
+    return number("the margin of accuracy in points", points, 0, 100, open_low=True) / 100
+
+
 @dataclass(frozen=True, kw_only=True)
 class Margins:
     """Differences that make no difference in practice: of shares in accuracy, of nats in log loss.
@@ -59,6 +64,11 @@ class Margins:
         for name in COMPARED:
             checked = number(f"the margin of {name}", getattr(self, name), 0, 1, open_low=True)
             store(self, **{name: checked})
+
+    @classmethod
+    def in_points(cls, accuracy: object, log_loss: Any) -> Margins:
+        """Margins as people give them: accuracy in points (hundredths), log loss in nats."""
+        return cls(accuracy=share_of(accuracy), log_loss=log_loss)
 
     def of(self, metric: str) -> float:
         """The margin of a metric; what is measured in nats has that of log loss."""

@@ -50,11 +50,14 @@ class HistoryFile:
         self._ready.add(trial.number)
         self._write()
 
+    def rows(self) -> Iterator[Sequence[object]]:
+        """The rows of all trials that have ended, in the order of trials and epochs."""
+        for record in self._store.trials("done", "failed", "pruned"):
+            yield from self._rows(record.trial, slice(None))
+
     def complete(self) -> None:
-        """Write the whole file, in the order of trials and epochs."""
-        records = self._store.trials("done", "failed", "pruned")
-        rows = (row for record in records for row in self._rows(record.trial, slice(None)))
-        write_table(self.path, HISTORY_COLUMNS, rows)
+        """Write the whole file."""
+        write_table(self.path, HISTORY_COLUMNS, self.rows())
 
     def _write(self) -> None:
         """Append the trials whose turn it is: ready, like all before them."""

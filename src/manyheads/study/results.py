@@ -108,29 +108,30 @@ def best_at_rung(
 
 
 def write_results(path: Path, result: StudyResult) -> None:
-    """Write `results.csv`.
+    """Write `results.csv`; cells of what there is none of are empty."""
+    write_table(path, RESULTS_COLUMNS, result_rows(result))
 
-    Only candidates that trained to the end have a rank; cells of what there is none of are empty.
+
+def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
+    """A row for each candidate under `RESULTS_COLUMNS`; what there is none of is None.
+
+    Only candidates that trained to the end have a rank.
     """
     rank = {entry.candidate: place for place, entry in enumerate(result.ranking, start=1)}
-
-    def rows() -> Iterator[Sequence[object]]:
-        for entry in result.in_order:
-            spreads = [entry.measures.get(name) for name in MEASURES]
-            numbers = [
-                number for s in spreads for number in ((s.mean, s.deviation) if s else ("", ""))
-            ]
-            yield (
-                rank.get(entry.candidate, ""),
-                entry.candidate,
-                *values_of(result.hyperparameters(entry.candidate)),
-                entry.trials,
-                entry.failed,
-                entry.pruned_after,
-                *numbers,
-            )
-
-    write_table(path, RESULTS_COLUMNS, rows())
+    for entry in result.in_order:
+        spreads = [entry.measures.get(name) for name in MEASURES]
+        numbers = [
+            number for s in spreads for number in ((s.mean, s.deviation) if s else (None, None))
+        ]
+        yield (
+            rank.get(entry.candidate),
+            entry.candidate,
+            *values_of(result.hyperparameters(entry.candidate)),
+            entry.trials,
+            entry.failed,
+            entry.pruned_after,
+            *numbers,
+        )
 
 
 def _summary(

@@ -11,7 +11,7 @@ import pytest
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.lesson import stages as module
-from manyheads.lesson.stages import LessonSettings, run_lesson
+from manyheads.lesson.stages import LessonSettings, run_stages
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 from tests.studies import study_settings
@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StudySettings, Path]]:
 
 
 def test_the_lessons_own_values(asked) -> None:
-    stages = list(run_lesson(study_settings(), LessonSettings(), "out"))
+    stages = list(run_stages(study_settings(), LessonSettings(), "out"))
     assert [settings.grid for settings, _ in asked] == [
         Grid((0.0001, 0.001, 0.01, 0.1), (0,), (0.0,), epochs=(10,)),
         Grid((0.1,), (0, 10, 100, 1000), (0.0,), epochs=(10,)),
@@ -52,7 +52,7 @@ def test_the_lessons_own_values(asked) -> None:
 
 def test_the_best_with_an_inner_layer_goes_on_to_the_dropout_rates(asked) -> None:
     lesson = LessonSettings(size_inner=(10, 100, 0))
-    stages = list(run_lesson(study_settings(), lesson, "out"))
+    stages = list(run_stages(study_settings(), lesson, "out"))
     assert stages[1].winner.size_inner == 100
     assert asked[2][0].grid.size_inner == (100,)
     assert "dropout needs units to hide" in stages[1].rule
@@ -60,19 +60,19 @@ def test_the_best_with_an_inner_layer_goes_on_to_the_dropout_rates(asked) -> Non
 
 def test_without_a_head_that_has_an_inner_layer_there_is_no_third_stage(asked) -> None:
     with pytest.raises(RunError, match="at least one head with an inner layer that trains"):
-        list(run_lesson(study_settings(seeds=7), LessonSettings(), "out"))
+        list(run_stages(study_settings(seeds=7), LessonSettings(), "out"))
     assert len(asked) == 2
 
 
 def test_stages_are_yielded_as_they_are_finished(asked) -> None:
-    stages = run_lesson(study_settings(), LessonSettings(), "out")
+    stages = run_stages(study_settings(), LessonSettings(), "out")
     next(stages)
     assert len(asked) == 1
 
 
 def test_everything_else_is_as_asked(asked) -> None:
     base = study_settings(seeds=4, batch_size=8, select="best_loss", backbone="vgg16")
-    list(run_lesson(base, LessonSettings(epochs=2, droprate_epochs=3), "out"))
+    list(run_stages(base, LessonSettings(epochs=2, droprate_epochs=3), "out"))
     for settings, _ in asked:
         assert (settings.seeds, settings.grid.batch_size) == (4, (8,))
         assert (settings.select, settings.backbone) == ("best_loss", "vgg16")

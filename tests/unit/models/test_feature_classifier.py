@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from manyheads.errors import DataError, Interrupted, ModelError
 from manyheads.heads.head import Parameters, forward, glorot_parameters, softmax
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.models.card import ModelCard, write_card
-from manyheads.models.classifier import load
+from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.templates import read_head, write_model
 
@@ -102,3 +104,27 @@ def test_a_side_file_of_other_classes_is_refused(tmp_path: Path) -> None:
     model = load(write(tmp_path, 0, classes=("a", "b")))
     with pytest.raises(ModelError, match="2 logits"):
         model.predict(VALUES)
+
+
+def test_rows_come_one_after_the_other_and_may_begin_anywhere(model: FeatureClassifier) -> None:
+    whole = list(model.predict(VALUES))
+    with closing(model.stream(VALUES)) as found:
+        assert list(found) == whole
+        assert (found.passes, found.from_cache, found.remarks) == (0, 0, ())
+    assert list(model.stream(VALUES[2:], first=2)) == whole[2:]
+
+
+def test_both_kinds_of_model_are_asked_alike(model: FeatureClassifier) -> None:
+    assert isinstance(model, Classifier)
+    assert not isinstance(model, ImageClassifier)
+    for name in ("predict", "stream", "explain"):
+        base = list(signature(getattr(Classifier, name)).parameters)
+        assert list(signature(getattr(ImageClassifier, name)).parameters) == base
+    for name in ("predict", "stream"):
+        base = list(signature(getattr(Classifier, name)).parameters)
+        assert list(signature(getattr(FeatureClassifier, name)).parameters)[: len(base)] == base
+
+
+def test_features_show_nothing_to_explain(model: FeatureClassifier) -> None:
+    with pytest.raises(ModelError, match=r"a model of images, to explain, found best\.keras"):
+        model.explain(VALUES)

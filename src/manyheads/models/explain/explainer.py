@@ -21,7 +21,7 @@ from manyheads.models.explain.maps import Grid, activation_map, occlusion_map, p
 
 if TYPE_CHECKING:
     from manyheads.data.image_inputs import Image
-    from manyheads.models.classifier import Classifier
+    from manyheads.models.classifier import ImageClassifier
 
 AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
 
@@ -33,7 +33,7 @@ Grids = Float32[np.ndarray, "n rows columns features"]
 class Explainer:
     """Explains what a `Classifier` says; it keeps the model's parts once they are made."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: ImageClassifier) -> None:
         self._classifier = classifier
         self._parts: Parts | None = None
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.api import Study
+from manyheads import Study
 from manyheads.core.places import make_folder
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
@@ -80,12 +80,12 @@ def test_a_study_checks_its_own_candidates(data: Path, tmp_path: Path) -> None:
     found = study.shortcut_claim("dog", mark="patch", share=1.0, into=["cat"])
     asked = replace(settings(data), share=1.0, into=("cat",))
     alone = run_shortcut(asked, tmp_path / "other")
-    assert found.record.entries == alone.record.entries
-    assert found.verdict == alone.verdict
-    assert found.files.picture == tmp_path / "run/claims/shortcut.png"
+    assert found.entries == alone.record.entries
+    assert found.sentences == alone.verdict
+    assert (tmp_path / "run/claims/shortcut.png").is_file()
     Image.new("RGBA", (9, 9), (255, 0, 0, 128)).save(tmp_path / "badge.png")
     badge = study.shortcut_claim("dog", mark=tmp_path / "badge.png")
-    assert badge.record.noun == "picture"
+    assert badge.noun == "picture"
 
 
 def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path) -> None:

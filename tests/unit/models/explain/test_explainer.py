@@ -19,7 +19,7 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError, Interrupted, ModelError, SettingError
 from manyheads.heads.files import load_head
 from manyheads.models.card import card_path
-from manyheads.models.classifier import Classifier, load
+from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.explain.explanation import Explanations
 from manyheads.models.explain.grids import Parts, parts_of
 from manyheads.models.explain.maps import activation_map, occlusion_map
@@ -149,6 +149,7 @@ def test_a_request_to_stop(grid_model: Classifier, grid_files: list[Path]) -> No
 
 def test_parts_that_are_not_the_model(grid_run: RunFolder, grid_files: list[Path]) -> None:
     model = load(grid_run.path)
+    assert isinstance(model, ImageClassifier)
     parts = parts_of(model.path, model.card)
     moved = parts.head._replace(bias=parts.head.bias + np.array([0.01, 0, 0], np.float32))
     model._explainer._parts = parts._replace(head=moved)
@@ -160,6 +161,7 @@ def test_a_grid_of_one_cell_tells_nothing(
     grid_run: RunFolder, grid_files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load(grid_run.path)
+    assert isinstance(model, ImageClassifier)
     program, head = parts_of(model.path, model.card)
 
     def run(batches: Iterable, *, stop: threading.Event | None = None) -> Iterator:
@@ -177,4 +179,4 @@ def test_a_backbone_without_a_grid(grid_model: Classifier, grid_files: list[Path
     preprocessing = registry.get("convnext_tiny").preprocessing
     card = replace(grid_model.card, backbone="convnext_tiny", preprocessing=preprocessing)
     with pytest.raises(BackboneError, match="found convnext_tiny; explain a model on another"):
-        Classifier(grid_model.path, card).explain(grid_files[0])
+        ImageClassifier(grid_model.path, card).explain(grid_files[0])

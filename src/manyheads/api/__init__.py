@@ -1,0 +1,1 @@
+"""What Python users call; `manyheads` itself has all of it, imported when it is asked for."""

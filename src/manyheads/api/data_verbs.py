@@ -1,0 +1,255 @@
+"""The verbs on data, as functions with the command line's defaults.
+
+`progress`: True shows a bar in a notebook or a terminal and nothing elsewhere, False nothing; a
+function is called with (step, done, total), often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from manyheads.api.progress_bars import Progress, Reporter, reported
+from manyheads.backbones import registry
+from manyheads.backbones.compiled import check_precision
+from manyheads.backbones.weights import resolve
+from manyheads.core.text import counted
+from manyheads.data.checks import CheckReport, check_dataset
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.manifest_writer import check_manifest_path, write_manifest
+from manyheads.data.shares import count_classes
+from manyheads.errors import DataError
+from manyheads.features.extraction import Features
+from manyheads.features.extraction import extract as extract_features
+from manyheads.findings import suspect_lines
+from manyheads.findings.finding import Finding
+from manyheads.findings.labels import SuspiciousLabels, find_suspicious, require_cleanlab
+from manyheads.findings.similar import NEARER, SimilarImages, check_nearer, find_similar
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How many images of a class a split has, and which share of the split, in [0, 1], that is."""
+
+    split: str
+    label: str
+    images: int
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCheck(Finding):
+    """What `check` found: the `report` on every image, and what a backbone saw, where asked for.
+
+    `.report.problems` are what may spoil a study, the most serious first.
+    """
+
+    report: CheckReport
+    similar: SimilarImages | None
+    labels: SuspiciousLabels | None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """How many images and problems there are, then the problems."""
+        report = self.report
+        problems = counted(len(report.problems), "problem") if report.problems else "no problems"
+        classes = counted(len(report.classes), "class")
+        head = f"{report.name}: {counted(report.images, 'image')}, {classes}; {problems}."
+        return (head, *report.problems)
+
+    @property
+    def entries(self) -> tuple[ClassCount, ...]:
+        """A row for each class of each split."""
+        return tuple(
+            ClassCount(split, name, count, self.report.shares[split].get(name, 0.0))
+            for split, counts in self.report.counts.items()
+            for name, count in counts.items()
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractedFeatures:
+    """The features of the readable images of a data set, in its order.
+
+    `features` is float32 `[images, features]`; `names`, `labels` (classes) and `splits` are of the
+    same images. `unreadable` has the reason by name. This call took `passes` and `seconds`.
+    """
+
+    features: Float32[np.ndarray, "images features"]
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[str, ...]
+    unreadable: dict[str, str]
+    passes: int
+    seconds: float
+
+
+def check(
+    data: str | Path,
+    *,
+    similar: bool = False,
+    nearer: float = NEARER,
+    labels: bool = False,
+    split: SplitSettings | None = None,
+    table: TableSettings | None = None,
+    backbone: str | Path = "xception",
+    preprocessing: str | None = None,
+    weights: str | Path | None = None,
+    image_size: int | None = None,
+    interpolation: str = ImageSettings.interpolation,
+    exif: bool = True,
+    depth: int | None = None,
+    runtime: str = "openvino",
+    precision: str = "f32",
+    progress: Progress = True,
+) -> DataCheck:
+    """Decode every image and say what may spoil a study; nothing is changed.
+
+    With a backbone's features, `similar` finds nearly identical images, at most `nearer` times as
+    far from each other as from the tenth-nearest image, and `labels` finds labels that heads
+    trained on all other images do not believe, among training and validation images. The other
+    parameters are `Study`'s. Raises `DataError` for data that cannot be used, `MissingExtraError`
+    for `labels` without cleanlab.
+    """
+    nearer = check_nearer(nearer)
+    if labels:
+        require_cleanlab()
+    with reported(progress) as listener:
+        dataset = _opened(data, split, table, reread=True)
+        report = check_dataset(dataset, ImageSettings(depth=depth), progress=listener.checking)
+        alike = doubtful = None
+        if similar or labels:
+            image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
+            seen = dataset if similar else dataset.without(dataset.rows("test").tolist())
+            with_features = _features(
+                seen, (backbone, preprocessing, weights), image, (runtime, precision), listener
+            )
+            if similar:
+                alike = find_similar(
+                    seen, with_features, nearer=nearer, progress=listener.comparing
+                )
+            if labels:
+                doubtful = find_suspicious(seen, with_features, progress=listener.judging)
+    report = report.with_problems(
+        suspect_lines.spoiling_problems(alike) if alike else (),
+        suspect_lines.lesser_problems(alike, doubtful),
+    )
+    return DataCheck(report=report, similar=alike, labels=doubtful)
+
+
+def extract(
+    data: str | Path,
+    *,
+    split: SplitSettings | None = None,
+    table: TableSettings | None = None,
+    backbone: str | Path = "xception",
+    preprocessing: str | None = None,
+    weights: str | Path | None = None,
+    image_size: int | None = None,
+    interpolation: str = ImageSettings.interpolation,
+    exif: bool = True,
+    depth: int | None = None,
+    runtime: str = "openvino",
+    precision: str = "f32",
+    strict: bool = False,
+    progress: Progress = True,
+) -> ExtractedFeatures:
+    """Run the backbone once per image, keep the features in the cache, and return them.
+
+    They are a copy in memory: 8 kB an image with Xception. Unreadable images are left out, or, if
+    `strict`, a `DataError`. The other parameters are `Study`'s.
+    """
+    image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
+    with reported(progress) as listener:
+        dataset = _opened(data, split, table)
+        found = _features(
+            dataset, (backbone, preprocessing, weights), image, (runtime, precision), listener
+        )
+    unreadable = {dataset.name_of(index): reason for index, reason in found.unreadable.items()}
+    if unreadable and strict:
+        raise DataError(
+            "every image to be readable", "; ".join(map(": ".join, unreadable.items())),
+            "mend or remove them, or leave out strict",
+        )  # fmt: skip
+    readable = np.flatnonzero(found.rows >= 0).tolist()
+    return ExtractedFeatures(
+        features=found.matrix[found.rows[readable]],
+        names=tuple(dataset.name_of(index) for index in readable),
+        labels=tuple(dataset.classes[dataset.labels[index]] for index in readable),
+        splits=tuple(dataset.splits[index] for index in readable),
+        unreadable=unreadable,
+        passes=found.passes,
+        seconds=found.seconds,
+    )
+
+
+def split(
+    data: str | Path,
+    out: str | Path,
+    *,
+    split: SplitSettings | None = None,
+    table: TableSettings | None = None,
+) -> dict[str, dict[str, int]]:
+    """Write which images train, validate and test to the manifest `out` (.csv), a new file.
+
+    Splits that the data set gives stay as they are; others are divided by class and group, as
+    every verb does it. Returns the images of each class in each split. Raises `DataError` for data
+    that cannot be used, `RunError` or `DiskError` for a file that is there or cannot be written.
+    """
+    target = Path(out).expanduser()
+    check_manifest_path(target)
+    dataset = _opened(data, split, table)
+    write_manifest(target, dataset, divided=True)
+    return {name: dict(counts) for name, counts in count_classes(dataset).items()}
+
+
+def _opened(
+    data: str | Path,
+    split: SplitSettings | None,
+    table: TableSettings | None,
+    *,
+    reread: bool = False,
+) -> Dataset:
+    return open_dataset(
+        data, split=split or SplitSettings(), table=table or TableSettings(), reread=reread
+    )
+
+
+def _image(
+    backbone: str | Path,
+    preprocessing: str | None,
+    size: int | None,
+    interpolation: str,
+    exif: bool,
+    depth: int | None,
+) -> ImageSettings:
+    """How images are prepared for a backbone; raises `BackboneError` for its size."""
+    spec = registry.get(backbone, preprocessing)
+    image = ImageSettings(
+        size=size or spec.default_size, interpolation=interpolation, exif=exif, depth=depth
+    )
+    spec.check_size(image.size)
+    return image
+
+
+def _features(
+    dataset: Dataset,
+    backbone: tuple[str | Path, str | None, str | Path | None],
+    image: ImageSettings,
+    how: tuple[str, str],
+    listener: Reporter,
+) -> Features:
+    """The features by a `backbone` (with preprocessing and weights), in a runtime and precision."""
+    name, preprocessing, weights = backbone
+    runtime, precision = how
+    check_precision(precision, runtime)
+    spec = registry.get(name, preprocessing)
+    found = resolve(spec, weights, listener.downloading)
+    return extract_features(
+        dataset, spec, found, image,
+        runtime=runtime, precision=precision, progress=listener.extracting,
+    )  # fmt: skip

@@ -1,0 +1,409 @@
+"""A study in its run folder: all that it can answer, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from manyheads.api.progress_bars import Progress, reported
+from manyheads.api.study_display import StudyState, asked_words, results_table
+from manyheads.data.marks import PLAIN_FORMS, Mark
+from manyheads.errors import RunError
+from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
+from manyheads.findings.finding import Finding
+from manyheads.findings.posteriors import Posteriors
+from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
+from manyheads.findings.study_findings import read_findings
+from manyheads.findings.test_log import Opening, openings
+from manyheads.findings.verdict import Verdict
+from manyheads.findings.wording import Names
+from manyheads.lesson.ensemble_claim import ensemble_claim
+from manyheads.lesson.longer_claim import longer_claim
+from manyheads.lesson.shortcut.shortcut_check import run_shortcut
+from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
+from manyheads.models.classifier import Classifier, load
+from manyheads.report.written_report import written_report
+from manyheads.run.pipeline import Finished, run_study
+from manyheads.run.plan import RunOptions
+from manyheads.run.test_evaluation import final_score
+from manyheads.run.until_decided import run_until_decided
+from manyheads.stats.comparisons import Margins
+from manyheads.stats.paired import share_of
+from manyheads.study.finished import finished_result, head_of
+from manyheads.study.folder import RunFolder
+from manyheads.study.head_files import BestHead
+from manyheads.study.history import HISTORY_COLUMNS, METRICS, HistoryFile
+from manyheads.study.results import RESULTS_COLUMNS, read_result, result_rows
+from manyheads.study.store import Store
+from manyheads.study.study_settings import StudySettings, lasting, read_study
+
+Scores = dict[str, list[float]]
+
+
+class OpenedStudy:
+    """A study in its run folder, as `open_study` opens it: ask it anything.
+
+    `run()` trains what is left of it; everything else is answered from the run folder, also while
+    another process trains. `margin_…` are differences up to which two candidates are equivalent in
+    practice: of accuracy in points (hundredths), of log loss in nats, as on the command line. Long
+    calls show a bar in a notebook or a terminal; `progress=False` shows none, and a function is
+    called with (step, done, total).
+    """
+
+    def __init__(self, settings: StudySettings, folder: RunFolder, *, opened: bool = True) -> None:
+        self._settings, self._folder, self._opened = settings, folder, opened
+        self._finished: Finished | None = None
+        self._best: tuple[object, Classifier] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self._folder.path
+
+    @property
+    def settings(self) -> StudySettings:
+        """What the study asks, all of it, as `study.toml` keeps it."""
+        return self._settings
+
+    def run(
+        self,
+        *,
+        strict: bool = False,
+        keep_heads: int = RunOptions.keep_heads,
+        checkpoint_pattern: str | None = None,
+        parquet: bool = False,
+        progress: Progress = True,
+    ) -> Self:
+        """Run the study or go on with it, and return it; what was done before is kept.
+
+        `strict` makes an unreadable image an error; otherwise it is left out. `keep_heads` bounds
+        the files of heads. `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks
+        for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
+        """
+        options = RunOptions(
+            strict=strict,
+            keep_heads=keep_heads,
+            checkpoint_pattern=checkpoint_pattern,
+            parquet=parquet,
+        )
+        with reported(progress) as listener:
+            self._finished = run_study(
+                self._settings, self.path, options=options, listener=listener
+            )
+        return self
+
+    def run_until_decided(
+        self, *, budget: float | None = None, strict: bool = False, progress: Progress = True
+    ) -> Self:
+        """Run the study with more and more seeds until the best candidate is known; return it.
+
+        It begins with the study's `seeds`, doubles them and, with folds, repeats these, at looks
+        that are planned beforehand, so that the family-wise error rate stays at most 5 %. `budget`
+        is in seconds over all runs; None: no limit.
+        """
+        options = RunOptions(strict=strict)
+        with reported(progress) as listener:
+            self._finished = run_until_decided(
+                self._settings, self.path, budget=budget, options=options, listener=listener
+            )
+        return self
+
+    @property
+    def state(self) -> StudyState:
+        """How far the study is, also while it runs in another process."""
+        names = []
+        if self._folder.store.is_file():
+            with Store(self._folder.store) as store:
+                names = [record.state for record in store.trials()]
+        counts = {name: names.count(name) for name in ("done", "failed", "pruned")}
+        return StudyState(trials=len(self._settings.trials()), **counts)
+
+    @property
+    def scores(self) -> dict[Any, Scores]:
+        """The lesson's dictionary: `scores[droprate]["val_accuracy"]` is a list over epochs.
+
+        The keys are the values of the hyperparameter that varies (of several, tuples of them in
+        the order of `Hyperparameters`), the lists means over seeds. A list is as
+        long as all trials of its candidate were trained: short, for one that was pruned.
+        """
+        grid = self._settings.grid
+        names = grid.varying or ("droprate",)
+        scores = {}
+        with self._store() as store:
+            for candidate, group in groupby(
+                store.trials("done", "pruned"), lambda record: record.trial.candidate
+            ):
+                curves = [store.curve(record.trial.number) for record in group]
+                shared = min(len(curve) for curve in curves)
+                means = np.mean(np.array([curve[:shared] for curve in curves]), axis=0)
+                setting = grid[candidate - 1]
+                key = tuple(getattr(setting, name) for name in names)
+                scores[key[0] if len(key) == 1 else key] = {
+                    metric: means[:, place].tolist() for place, metric in enumerate(METRICS)
+                }
+        return scores
+
+    @property
+    def left_out(self) -> str:
+        """What the data hold without its being used, in one line with its share; "" if nothing.
+
+        Known after `run`, which opens the data.
+        """
+        if self._finished is None:
+            raise RunError("a study that has been run", "one that has not", "call run() first")
+        return self._finished.dataset.left_out
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """A dictionary for each candidate, with the columns of `results.csv`; None for no value.
+
+        While the study runs, of the trials that have ended until now.
+        """
+        with self._store() as store:
+            result = read_result(store, self._settings)
+        return [dict(zip(RESULTS_COLUMNS, row, strict=True)) for row in result_rows(result)]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A dictionary for each trial and epoch, with the columns of `history.csv`.
+
+        Of the trials that have ended. Of millions of epochs read the file instead.
+        """
+        with self._store() as store:
+            rows = HistoryFile(self._folder.history, store, self._settings).rows()
+            return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows]
+
+    def verdict(
+        self,
+        *,
+        baseline: int | None = None,
+        margin_accuracy: float = 1.0,
+        margin_log_loss: float = 0.02,
+    ) -> Verdict:
+        """Which differences between candidates are real: `print(study.verdict())`.
+
+        Each pair, or each candidate with the `baseline` (its number in `results`).
+        `.comparisons.entries` are what it rests on, `.hints` what would settle the rest.
+        """
+        margins = Margins.in_points(margin_accuracy, margin_log_loss)
+        return read_findings(self._answering, baseline=baseline, margins=margins).verdict
+
+    def posteriors(
+        self,
+        *,
+        baseline: int | None = None,
+        margin_accuracy: float = 1.0,
+        margin_log_loss: float = 0.02,
+    ) -> Posteriors:
+        """How probable it is that a candidate is better, equivalent or worse, beside the verdict.
+
+        For each comparison of `verdict`: probabilities in [0, 1] that the true difference lies
+        beyond, within or beyond the margin, given these images and seeds and no opinion beforehand.
+        They are of one pair each, not adjusted for many, and decide nothing. None with one seed.
+        """
+        margins = Margins.in_points(margin_accuracy, margin_log_loss)
+        found = read_findings(self._answering, baseline=baseline, margins=margins)
+        return Posteriors.of(found.posteriors, Names(found.validated))
+
+    @property
+    def best(self) -> Classifier:
+        """The best model, ready to predict; opened once, and again if its file has changed."""
+        path = self._answering.best
+        known = path.stat() if path.is_file() else None
+        key = known and (path, known.st_ino, known.st_size, known.st_mtime_ns)
+        if self._best is None or self._best[0] != key:
+            self._best = key, load(path)
+        return self._best[1]
+
+    def head(self, candidate: int | None = None) -> BestHead:
+        """The arrays of the selected head, or of the best head of another `candidate`.
+
+        `.parameters` are float32 arrays: `inner_kernel` [features, size_inner], `inner_bias`
+        [size_inner], `kernel` [size_inner or features, classes], `bias` [classes]. Raises
+        `RunError` for a candidate without a head.
+        """
+        result = finished_result(self._answering, self._settings)
+        return head_of(self._settings, self._answering, result, candidate)
+
+    def test(
+        self, *, candidate: int | None = None, again: bool = False, progress: Progress = True
+    ) -> Opening:
+        """Score the selected model, or the best of `candidate`, on the test images, on the record.
+
+        They are opened for one model; for another one only `again`, and every report says so.
+        """
+        run, data = self._answering.path, self._settings.data
+        with reported(progress) as listener:
+            return final_score(
+                run, candidate=candidate, again=again, data=data, listener=listener
+            ).opening
+
+    @property
+    def test_log(self) -> list[Opening]:
+        """Every test evaluation that is on record, in order; it evaluates nothing."""
+        return openings(self._answering)
+
+    @property
+    def claims(self) -> dict[str, Finding]:
+        """What was found on the claims that were checked: "ensemble", "longer", "shortcut"."""
+        folder = self._answering
+        record = ShortcutFiles.of(folder.path).record
+        found = {
+            "ensemble": read_ensemble(folder),
+            "longer": read_longer(folder),
+            "shortcut": read_record(record) if record.is_file() else None,
+        }
+        return {name: each for name, each in found.items() if each is not None}
+
+    def report(
+        self,
+        out: str | Path | None = None,
+        *,
+        figures: bool = False,
+        baseline: int | None = None,
+        margin_accuracy: float = 1.0,
+        margin_log_loss: float = 0.02,
+    ) -> Path:
+        """Write the study as one page, and return its file: `report.html` in the run folder.
+
+        In a read-only run folder, `NAME-report.html` in the working folder. `figures` as PNG and
+        SVG go to a folder beside it.
+        """
+        margins = Margins.in_points(margin_accuracy, margin_log_loss)
+        return written_report(
+            self._answering, out, figures=figures, baseline=baseline, margins=margins,
+            data=self._settings.data,
+        ).page  # fmt: skip
+
+    def ensemble_claim(
+        self,
+        *,
+        candidate: int | None = None,
+        margin_accuracy: float = 1.0,
+        margin_log_loss: float = 0.02,
+        progress: Progress = True,
+    ) -> EnsembleClaim:
+        """Check that dropout works as an ensemble, on the selected candidate or on `candidate`.
+
+        Random subnetworks, averages of them and ensembles of seeds, against ordinary inference.
+        `print(claim)` is the answer; every later report has it.
+        """
+        margins = Margins.in_points(margin_accuracy, margin_log_loss)
+        run, data = self._answering.path, self._settings.data
+        with reported(progress) as listener:
+            return ensemble_claim(
+                run, candidate=candidate, margins=margins, data=data, listener=listener
+            )
+
+    def longer_claim(
+        self,
+        *,
+        epochs: int | None = None,
+        patience: int | None = None,
+        progress: Progress = True,
+    ) -> LongerClaim:
+        """Check that dropout needs longer training: train every candidate until it has turned.
+
+        To `epochs` at most (default: 10 times the study's), ending after `patience` epochs without
+        a lower log loss. `print(claim)` is the answer; every later report has it.
+        """
+        run, data = self._answering.path, self._settings.data
+        with reported(progress) as listener:
+            return longer_claim(run, epochs=epochs, patience=patience, data=data, listener=listener)
+
+    def shortcut_claim(
+        self,
+        target: str,
+        *,
+        mark: str | Path = "logo",
+        share: float = 0.95,
+        into: Iterable[str] = (),
+        hide_patches: float = 0.0,
+        hide_pixels: float = 0.0,
+        views: int = 4,
+        everywhere: bool = False,
+        clean: int = 0,
+        margin: float = 1.0,
+        progress: Progress = True,
+    ) -> ShortcutRecord:
+        """Check whether heads learn a mark instead of the class `target`, as `manyheads shortcut`.
+
+        The study's candidates are trained with its seeds on given validation images, each head to
+        its last epoch. `mark` is a form (logo, patch, text, border, tint) or a picture's file,
+        planted on the `share` of the class's training images, in memory. `into` are the classes
+        asked about with it (none: all others). The remedies: a share of the feature grid's cells
+        hidden, a share of the image hidden in all of `views` but the plain one, the mark on every
+        class, and a last layer trained anew on so many `clean` images of each. Differences up to
+        `margin` points make none in practice. `print(found)` is the answer; marked images are in
+        `claims/shortcut.png`.
+        """
+        settings = ShortcutSettings(
+            study=replace(self._settings, select="last", patience=None, prune=None),
+            target=target,
+            mark=Mark.usual(str(mark)) if mark in PLAIN_FORMS else Mark.of_file(Path(mark)),
+            share=share,
+            into=tuple(dict.fromkeys(into)),
+            hide_patches=hide_patches,
+            hide_pixels=hide_pixels,
+            views=views,
+            everywhere=everywhere,
+            clean=clean,
+            margin=share_of(margin),
+        )
+        with reported(progress) as listener:
+            return run_shortcut(settings, self.path, listener=listener).record
+
+    @property
+    def _answering(self) -> RunFolder:
+        """The run folder; raises `RunError` if it may hold another study, or none."""
+        if self._finished is None and not self._opened:
+            raise RunError(
+                "a study that has been run", "one that has not",
+                "call run() first, or open_study() on the run folder of another",
+            )  # fmt: skip
+        return self._folder
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        if not self._answering.store.is_file():
+            raise RunError(
+                f"trained heads in {self.path}", "a study that has not trained any yet",
+                "call run(), or wait for its other run",
+            )  # fmt: skip
+        with Store(self._folder.store) as store:
+            yield store
+
+    def __repr__(self) -> str:
+        name = Path(self._settings.data).name
+        head = f"<Study of {name} in {self.path}: {asked_words(self._settings)}>"
+        if self._finished is None and not self._opened:
+            return head
+        state, folder = self.state, self._folder
+        if not state.finished:
+            return f"{head}\n{state}"
+        with Store(folder.store) as store:
+            result = read_result(store, self._settings)
+        return f"{head}\n{results_table(result) if result.ranking else state}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def open_study(path: str | Path, *, data: str | Path | None = None) -> OpenedStudy:
+    """The study in the run folder `path`, finished or not, with its settings: ask it anything.
+
+    `run()` goes on with it. `data` is where the data set lies, if it was moved. Raises `RunError`
+    for a folder without a study.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    settings, _ = read_study(folder.document())
+    if data is not None:
+        settings = replace(settings, data=lasting(data))
+    return OpenedStudy(settings, folder)

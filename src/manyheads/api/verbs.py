@@ -1,0 +1,185 @@
+"""The verbs that train, judge and import, as functions with the command line's defaults.
+
+`progress`: True shows a bar in a notebook or a terminal and nothing elsewhere, False nothing; a
+function is called with (step, done, total), often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from manyheads.api.opened_studies import OpenedStudy, open_study
+from manyheads.api.progress_bars import Progress, reported
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
+from manyheads.models.importing.class_names import read_names
+from manyheads.models.importing.imported import Imported
+from manyheads.models.importing.imported import import_model as import_file
+from manyheads.run.fit.fit_call import fit_folder
+from manyheads.run.fit.fit_record import Fitted
+from manyheads.run.fit.fit_run import run_fit
+from manyheads.run.fit.fit_settings import (
+    USUAL_BUDGET,
+    USUAL_FOLDS,
+    USUAL_HEADS,
+    FitSettings,
+    seconds_of,
+)
+from manyheads.run.plan import RunOptions
+from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings, lasting
+
+
+def fit(
+    data: str | Path,
+    *,
+    budget: float | str = USUAL_BUDGET,
+    heads: int = USUAL_HEADS,
+    folds: int = USUAL_FOLDS,
+    image_size: int | None = None,
+    depth: int | None = None,
+    backbone: str = "xception",
+    preprocessing: str | None = None,
+    weights: str | None = None,
+    test_share: float = 0.0,
+    table: TableSettings | None = None,
+    out: str | Path | None = None,
+    progress: Progress = True,
+) -> Fitted:
+    """Find the best classifier for these images within a budget, as `manyheads fit`.
+
+    `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
+    training and validation are divided into `folds`. Test images are not opened; of images
+    without splits, `test_share` are kept for a test. `table` says how data in a table are read. A
+    `backbone` in a file needs its `preprocessing`; `depth` is of images with more than 8 bits a
+    channel. `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried`
+    what else was tried. Called again, a finished
+    fit is only read.
+    """
+    settings = FitSettings(
+        data=lasting(data),
+        backbone=backbone,
+        preprocessing=preprocessing,
+        weights=weights,
+        budget=seconds_of(budget),
+        heads=heads,
+        folds=folds,
+        size=image_size,
+        depth=depth,
+        split=SplitSettings(test=test_share),
+        table=table or TableSettings(),
+    )
+    with reported(progress) as listener:
+        return run_fit(settings, fit_folder(data) if out is None else out, listener=listener)
+
+
+def run_lesson(
+    data: str | Path,
+    *,
+    learning_rate: Iterable[float] = LessonSettings.learning_rate,
+    size_inner: Iterable[int] = LessonSettings.size_inner,
+    droprate: Iterable[float] = LessonSettings.droprate,
+    epochs: int = LessonSettings.epochs,
+    droprate_epochs: int = LessonSettings.droprate_epochs,
+    batch_size: int = 32,
+    seeds: int = 10,
+    select: str = StudySettings.select,
+    engine: str = StudySettings.engine,
+    split: SplitSettings | None = None,
+    table: TableSettings | None = None,
+    backbone: str | Path = "xception",
+    preprocessing: str | None = None,
+    weights: str | Path | None = None,
+    image_size: int = 150,
+    interpolation: str = "nearest",
+    exif: bool = True,
+    depth: int | None = None,
+    runtime: str = "openvino",
+    precision: str = "f32",
+    strict: bool = False,
+    out: str | Path = "runs/lesson",
+    progress: Progress = True,
+) -> list[OpenedStudy]:
+    """Run the lesson in stages (learning rate, inner layer, droprate); return their studies.
+
+    Each takes over the winner of the one before, chosen on validation images; the first two train
+    for `epochs`. `lesson.csv` in `out` has all candidates. The other parameters are `Study`'s.
+    """
+    lesson = LessonSettings(
+        tuple(learning_rate), tuple(size_inner), tuple(droprate), epochs, droprate_epochs
+    )
+    base = StudySettings(
+        data=lasting(data),
+        grid=Grid((0.001,), (0,), (0.0,), batch_size=(batch_size,)),
+        backbone=str(backbone),
+        preprocessing=preprocessing,
+        weights=None if weights is None else str(weights),
+        image=ImageSettings(size=image_size, interpolation=interpolation, exif=exif, depth=depth),
+        split=split or SplitSettings(),
+        table=table or TableSettings(),
+        seeds=seeds,
+        select=select,
+        engine=engine,
+        runtime=runtime,
+        precision=precision,
+    )
+    options = RunOptions(strict=strict)
+    with reported(progress) as listener:
+        found = list(
+            run_stages(base, lesson, out, options=options, listener_of=lambda *_: listener)
+        )
+    write_stages(out, found)
+    return [open_study(Path(out) / stage.name) for stage in found]
+
+
+def write_report(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    figures: bool = False,
+    baseline: int | None = None,
+    margin_accuracy: float = 1.0,
+    margin_log_loss: float = 0.02,
+    data: str | Path | None = None,
+) -> Path:
+    """Write the report of the study in the run folder `run`, as `OpenedStudy.report` does.
+
+    `data` is where the data set lies, if it was moved.
+    """
+    return open_study(run, data=data).report(
+        out, figures=figures, baseline=baseline,
+        margin_accuracy=margin_accuracy, margin_log_loss=margin_log_loss,
+    )  # fmt: skip
+
+
+def import_model(
+    file: str | Path,
+    out: str | Path,
+    *,
+    classes: Sequence[str] | str | Path,
+    backbone: str | None = None,
+    image_size: int | None = None,
+    interpolation: str = "nearest",
+    exif: bool = False,
+    depth: int | None = None,
+    preprocessing: str | None = None,
+    check: Sequence[str | Path] = (),
+) -> Imported:
+    """Import a model saved by Keras 2 or 3, `file` (.keras or .h5), as the model `out` (.keras).
+
+    `classes` are the names in the order of the outputs, or where they stand: the folder of class
+    folders that it was trained on, or a text, CSV or JSON file. `backbone` and `image_size`
+    (pixels) are taken from the file where it tells them. `interpolation`, `exif` and `depth` are
+    how images were prepared; the defaults are those of the lesson's loader. `preprocessing` is what
+    was done to pixels, where layers in the file do not do it. The model is compared with what Keras
+    makes of the file, on the images `check` or on generated ones. Raises `ModelError` for a file
+    that holds no frozen backbone with a head of one or two dense layers, `WeightsError` if its
+    arrays are not this backbone's, `SettingError` for what does not fit the file.
+    """
+    names = read_names(classes) if isinstance(classes, str | Path) else classes
+    return import_file(
+        file, out, classes=names, backbone=backbone, image_size=image_size,
+        interpolation=interpolation, exif=exif, depth=depth, preprocessing=preprocessing,
+        check=[Path(each) for each in check],
+    )  # fmt: skip
