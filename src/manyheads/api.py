@@ -55,11 +55,11 @@ class Regularisers(TypedDict, total=False):
     """The hyperparameters that a study may list beside the lesson's; see `Hyperparameters`."""
 
     droprate_schedule: Words
-    feature_droprate: Values
-    hide_patches: Values
-    hide_block: int | Iterable[int]
-    hide_pixels: Values
-    views: int | Iterable[int]
+    input_droprate: Values
+    dropblock: Values
+    dropblock_size: int | Iterable[int]
+    random_erasing: Values
+    augmented_copies: int | Iterable[int]
     mixup: Values
     label_smoothing: Values
     l2: Values
@@ -81,8 +81,8 @@ class Study:
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
-    is what makes the views that `views` counts, and `grid_storage` (f32 or f16) how the feature
-    grids of `hide_patches` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
+    is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature grids of
+    `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
     with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
     or columns of the Parquet table `data`, take its place. `table` says how a manifest
     is read. A bad value raises `SettingError` at once.
@@ -290,9 +290,9 @@ class Study:
         mark: str | Path = "logo",
         share: float = 0.95,
         into: Iterable[str] = (),
-        hide_patches: float = 0.0,
-        hide_pixels: float = 0.0,
-        views: int = 4,
+        dropblock: float = 0.0,
+        random_erasing: float = 0.0,
+        augmented_copies: int = 3,
         everywhere: bool = False,
         clean: int = 0,
         margin: float = 0.01,
@@ -302,9 +302,9 @@ class Study:
         The study's candidates are trained with its seeds on given validation images, each head to
         its last epoch. `mark` is a form (logo, patch, text, border, tint) or a picture's file,
         planted on the `share` of the class's training images, in memory. `into` are the classes
-        asked about with it (none: all others). The remedies: a share of the feature grid's cells
-        hidden, a share of the image hidden in all of `views` but the plain one, the mark on every
-        class, and a last layer trained anew on so many `clean` images of each.
+        asked about with it (none: all others). The remedies: `dropblock`, a share of the feature
+        map's cells hidden; `random_erasing`, a share of all `augmented_copies` covered; the mark on
+        every class; and a last layer trained anew on so many `clean` images of each.
         `print(*found.verdict)` is the answer; every later report has it.
         """
         settings = ShortcutSettings(
@@ -313,9 +313,9 @@ class Study:
             mark=Mark.usual(str(mark)) if mark in PLAIN_FORMS else Mark.of_file(Path(mark)),
             share=share,
             into=tuple(dict.fromkeys(into)),
-            hide_patches=hide_patches,
-            hide_pixels=hide_pixels,
-            views=views,
+            dropblock=dropblock,
+            random_erasing=random_erasing,
+            augmented_copies=augmented_copies,
             everywhere=everywhere,
             clean=clean,
             margin=margin,

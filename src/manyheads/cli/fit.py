@@ -9,10 +9,10 @@ from manyheads.cli import options
 
 _HELP = (
     "Look for the best classifier for these images, without asking anything: among image sizes and "
-    "views as far as the budget allows, and among settings of the head, all in folds. The best is "
-    "trained on all images for training and validation with several seeds, and their heads become "
-    "one, with the temperature inside. What to expect on new images comes from held-out images of "
-    "a nested cross-validation. Test images are not opened."
+    "augmented copies as far as the budget allows, and among settings of the head, all in folds. "
+    "The best is trained on all images for training and validation with several seeds, and their "
+    "heads become one, with the temperature inside. What to expect on new images comes from "
+    "held-out images of a nested cross-validation. Test images are not opened."
 )
 
 

@@ -278,7 +278,7 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
 
 
 def augmentation(args: argparse.Namespace) -> Augmentation | None:
-    """The augmentation of views that `args` ask for, if they do."""
+    """The augmentation of copies that `args` ask for, if they do."""
     from manyheads.data.augmentation import parse_augmentation
 
     words = getattr(args, "augment", None)

@@ -66,7 +66,7 @@ class Fold:
 
 
 def versions_of(setting: Hyperparameters) -> tuple[Version, ...]:
-    """The versions that a head of this `setting` trains on, the plain view first."""
-    grid = setting.hide_patches > 0
-    views = range(setting.views)
-    return tuple(Version(view, setting.hide_pixels if view else 0.0, grid) for view in views)
+    """The versions that a head of this `setting` trains on, the plain image first."""
+    grid = setting.dropblock > 0
+    copies = range(setting.augmented_copies + 1)
+    return tuple(Version(copy, setting.random_erasing if copy else 0.0, grid) for copy in copies)

@@ -22,7 +22,7 @@ from manyheads.findings.study_findings import Findings
 from manyheads.findings.test_log import Opening, day_and_time, openings
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
-from manyheads.report.augmented_copies import views_section
+from manyheads.report.augmented_copies import copies_section
 from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
@@ -35,7 +35,7 @@ from manyheads.study.select import Spread, rule_words
 from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings
+from manyheads.study.study_settings import StudySettings, renewed
 
 _NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
 _NO_TEST = (
@@ -50,7 +50,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     run, answers = str(findings.folder.path), Answers(findings)
     missing, dataset = dict[str, Missing](), None
     expected = compared.expected(findings)
-    wrong, warnings, views = None, None, None
+    wrong, warnings, copies = None, None, None
     try:
         dataset = _same_dataset(findings, stop)
         warnings = tuple(data_warnings(findings, dataset))
@@ -58,7 +58,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
             wrong = answers.wrong(dataset)
         else:
             missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
-        views = views_section(findings.settings, dataset)
+        copies = copies_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
         gone = Missing(why, f"manyheads report {run} --data FOLDER")
@@ -70,7 +70,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         run=run,
         verdict=(*findings.verdict.sentences, *findings.verdict.notes),
         candidates=tuple(_candidates(findings)),
-        settings=tuple(_settings(findings.document)),
+        settings=tuple(_settings(renewed(findings.document))),
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
@@ -84,7 +84,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         wrong=wrong,
         test=_test(findings, expected),
         warnings=warnings,
-        sections=(*filter(None, [views]), *claim_sections(findings.folder)),
+        sections=(*filter(None, [copies]), *claim_sections(findings.folder)),
         missing=missing,
     )
 
@@ -200,7 +200,7 @@ def _selection(findings: Findings) -> parts.Selection:
 
 
 def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every setting of study.toml but what the report shows elsewhere."""
+    """Every setting of a study.toml but what the report shows elsewhere."""
     for table in ("study", "grid", "image", "split"):
         for name, value in document[table].items():
             shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)

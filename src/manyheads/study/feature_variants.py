@@ -32,8 +32,7 @@ _STRIDE = 32  # pixels of the image to a cell of the grid, in nearly all backbon
 def versions_needed(settings: StudySettings) -> list[Version]:
     """The versions that the candidates of a study train on beside the plain features, in order."""
     grid = settings.grid
-    pairs = {(view, hidden) for view in range(max(grid.views)) for hidden in grid.hide_pixels}
-    if len(pairs) == 1 and grid.hide_patches == (0.0,):
+    if (grid.augmented_copies, grid.dropblock) == ((0,), (0.0,)):
         return []
     needed = {version for setting in grid for version in versions_of(setting)}
     return sorted(needed - {PLAIN})
@@ -166,9 +165,9 @@ def _after(
 
 
 def _check_blocks(settings: StudySettings, cells: tuple[int, int] | None) -> None:
-    largest = max(settings.grid.hide_block)
+    largest = max(settings.grid.dropblock_size)
     if cells is not None and largest > min(cells):
         raise SettingError(
-            f"a hide_block within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",
             f"{largest}", "list smaller ones, or larger images",
         )  # fmt: skip

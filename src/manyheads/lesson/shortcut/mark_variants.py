@@ -38,11 +38,11 @@ class Wanted:
 
     @property
     def words(self) -> str:
-        """Such as `marked, view 2 with 25 % hidden`."""
+        """Such as `with the mark, augmented copy 2, 25 % erased`."""
         version = self.key.version
         parts = ["with the mark" if self.key.marked else "as they are"]
-        parts += [f"view {version.view}"] if version.view else []
-        parts += [f"{100 * version.hide_pixels:g} % hidden"] if version.hide_pixels else []
+        parts += [f"augmented copy {version.view}"] if version.view else []
+        parts += [f"{100 * version.hide_pixels:g} % erased"] if version.hide_pixels else []
         parts += ["feature grid"] if version.grid else []
         return ", ".join(parts)
 

@@ -38,9 +38,9 @@ from tests.studies import free_backbone
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four settings of twenty epochs in the place of forty."""
 
-    def grid(views: int) -> Grid:
+    def grid(copies: int) -> Grid:
         return Grid(
-            (0.01, 0.05), (0, 6), (0.2,), views=search_grid(views).views,
+            (0.01, 0.05), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
             learning_rate_schedule=("cosine",), epochs=(20,),
         )  # fmt: skip
 
@@ -147,7 +147,7 @@ class TestFree:
                 )  # fmt: skip
             plan = fit_plan.plan_fit(asked, Told(), threading.Event())
         assert plan.probed == 96
-        plain = next(arm for arm in plan.considered if arm.views == 1)
+        plain = next(arm for arm in plan.considered if arm.copies == 0)
         assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
         rate = plain.passes / (plain.extraction - fit_plan._BUILDING)
         assert 10 < rate <= 80  # 4 in 50 ms at most; from the cache it would be thousands
