@@ -1,10 +1,11 @@
-"""A hyperparameter is declared once, and everything that lists hyperparameters agrees."""
+"""Hyperparameters and settings of a study are declared once, and all that lists them agrees."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -12,8 +13,11 @@ import pytest
 
 from manyheads import Study
 from manyheads.api import Regularisers
+from manyheads.cli import options
 from manyheads.cli.grid import grid_of
 from manyheads.cli.main import build_parser
+from manyheads.data.augmentation import Augmentation
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.estimator.head_classifier import HeadClassifier
 from manyheads.heads.hyperparameters import (
@@ -80,6 +84,51 @@ def _needed(name: str) -> tuple[str, ...]:
         "augmented_copies": ("random_erasing",),
         "optimizer": ("weight_decay", "momentum"),
     }.get(name, ())
+
+
+SETTINGS = {each.name: each.default for each in fields(StudySettings)}
+MADE = {"data", "grid", "image", "split", "table"}  # of several parameters and flags, or a word
+
+
+def said(*words: str) -> StudySettings:
+    """The study that a command line asks for."""
+    args = build_parser().parse_args(["sweep", *words])
+    return options.study_settings(args, options.image_settings(args), grid=grid_of(args))
+
+
+def test_python_and_the_command_line_take_every_setting_of_a_study() -> None:
+    study = inspect.signature(Study).parameters
+    assert SETTINGS.keys() - {"grid", "image"} <= study.keys()
+    usual = {name: study[name].default for name in SETTINGS.keys() - MADE}
+    assert usual == {name: SETTINGS[name] for name in usual} | {"seeds": 10}
+    assert said("photos") == Study("photos", out="run").settings
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"weights": "random:1"}, {"backbone": "mobilenet_v2"},
+    {"backbone": "net.onnx", "preprocessing": "tf"}, {"features": ("a", "b")},
+    {"seeds": 3}, {"folds": 4, "repeats": 2}, {"select": "last"}, {"patience": 4},
+    {"prune": 2}, {"engine": "keras"}, {"runtime": "keras"}, {"precision": "bf16"},
+    {"grid_storage": "f16"}, {"augmentation": Augmentation(flip=False, shift=0.2)},
+    {"image": ImageSettings(size=96, interpolation="nearest", exif=False, depth=12)},
+    {"split": SplitSettings(validation=0.1, test=0.3, seed=7)},
+    {"table": TableSettings(label_column="species", suffix=".jpg", missing_labels=("?", "-"))},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=" ".join)
+def test_the_command_that_repeats_a_study_gives_its_settings(changes: Any) -> None:
+    copies = (2,) if "augmentation" in changes else (0,)
+    grid = Grid((0.1,), (4, 5, 6, 7), (0.5,), augmented_copies=copies, epochs=(9,))
+    image = ImageSettings() if "features" in changes else ImageSettings(size=64)
+    settings = StudySettings(**{"data": "photos", "grid": grid, "image": image} | changes)
+    repeated = shlex.split(command_of(settings, "run"))
+    assert repeated[:2] == ["manyheads", "sweep"]
+    assert said(*repeated[2:]) == settings
+
+
+def test_no_setting_is_left_out_of_that_test() -> None:
+    assert SETTINGS.keys() - set().union(*CHANGES) == {"data", "grid"}
 
 
 def test_every_other_value_is_checked_and_kept() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from manyheads.core.settings import choice, number, store, whole
 from manyheads.errors import SettingError
@@ -48,23 +48,18 @@ class Declaration(NamedTuple):
     neutral: Any
     kind: Kind
     words: str
-    group: Literal["head", "regulariser", "training"]
+    group: str
     usual: tuple[Any, ...]
-    idle: Idle | None
-    of_images: bool
-    cost: int
-    stored: str | None
-    offset: int
+    idle: Idle | None = None
+    of_images: bool = False
+    cost: int = 0
+    stored: str | None = None
+    offset: int = 0
 
 
-def _declared(
-    neutral: Any, kind: Kind, words: str, group: Literal["head", "regulariser", "training"],
-    *, usual: tuple[Any, ...] = (), idle: Idle | None = None, of_images: bool = False,
-    cost: int = 0, stored: str | None = None, offset: int = 0,
-) -> Any:  # fmt: skip
-    declaration = Declaration(
-        neutral, kind, words, group, usual or (neutral,), idle, of_images, cost, stored, offset
-    )
+def _declared(neutral: Any, kind: Kind, words: str, group: str, **more: Any) -> Any:
+    more = {"usual": (neutral,)} | more
+    declaration = Declaration(neutral, kind, words, group, **more)
     return field(default=neutral, metadata={"declaration": declaration})
 
 

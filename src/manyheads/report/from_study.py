@@ -10,6 +10,7 @@ import math
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -101,21 +102,15 @@ def command_of(settings: StudySettings, run: str) -> str:
         if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
             option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
     usual = StudySettings(data="", grid=settings.grid)
-    option("seeds", settings.seeds)
     with_images = settings.features is None
-    of_backbone = ("backbone", "preprocessing", "weights") if with_images else ()
-    if settings.features is not None:
-        option("features", *settings.features)
-    for name in (
-        "folds", "repeats", "select", "patience", "prune",
-        *of_backbone, "engine", "runtime", "precision",
-    ):  # fmt: skip
-        if (value := getattr(settings, name)) != getattr(usual, name):
-            option(name, value)
+    elsewhere = {"data", "grid", "image", "split", "table", "augmentation"}
+    elsewhere |= set() if with_images else {"backbone"}
+    for name in [each.name for each in fields(settings) if each.name not in elsewhere]:
+        value = getattr(settings, name)
+        if name == "seeds" or value != getattr(usual, name):
+            option(name, *(value if isinstance(value, tuple) else (value,)))
     if settings.augmentation is not None:
         option("augment", *settings.augmentation.arguments)
-    if settings.grid_storage != usual.grid_storage:
-        option("grid_storage", settings.grid_storage)
     if with_images:
         option("image_size", settings.image.size)
         option("interpolation", settings.image.interpolation)

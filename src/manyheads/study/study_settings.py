@@ -73,11 +73,7 @@ class StudySettings:
     grid_storage: str = "f32"
 
     def __post_init__(self) -> None:
-        store(
-            self,
-            seeds=whole("seeds", self.seeds, 1, 100_000),
-        )
-        store(self, select=check_rule(self.select))
+        store(self, seeds=whole("seeds", self.seeds, 1, 100_000), select=check_rule(self.select))
         self._check_backbone()
         self._check_epochs()
         self._check_folds()
