@@ -27,15 +27,14 @@ from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
 from manyheads.features.cache import FeatureRecipe
+from manyheads.heads.files import load_head
+from manyheads.models.card import read_card
 from tests.e2e.conftest import Command, Said
+from tests.former_names import RENAMED
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run"
-# What has another name since, or another value for the same.
-RENAMED = {
-    "feature_droprate": "input_droprate", "hide_patches": "dropblock",
-    "hide_block": "dropblock_size", "hide_pixels": "random_erasing", "views": "augmented_copies",
-}  # fmt: skip
 COPIES_OF_VIEWS = {"1": "0"}
+HEAD = GOLDEN / "heads" / "candidate-001.safetensors"
 OPTIONS = (
     "--features", "features.npy", "--droprate", 0, 0.5, "--mixup", 0, 0.2, "--size-inner", 8,
     "--learning-rate", 0.01, "--seeds", 3, "--epochs", 12, "--out", "run",
@@ -128,6 +127,13 @@ def test_it_answers_every_command(resume, command: Command) -> None:
     predicted = command("predict", "run", "some.npy")
     assert predicted.code == 0, predicted.err
     assert predicted.out.count("\n") >= 5
+
+
+def test_its_side_files_are_read_under_the_names_of_today() -> None:
+    for about in (read_card(GOLDEN / "best.keras").selected, load_head(HEAD)[1]):
+        assert set(RENAMED.values()) <= about.keys()
+        assert not set(RENAMED) & about.keys()
+        assert (about["augmented_copies"], about["dropblock_size"], about["droprate"]) == (0, 1, 0)
 
 
 IMAGE = ImageSettings(size=150)

@@ -29,6 +29,7 @@ from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from tests.former_names import formerly
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_images
 from tests.studies import free_backbone
@@ -236,6 +237,9 @@ class TestFree:
         of_class = {each.name: each for each in fitted.expected.scores.classes}
         assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
         assert of_class["red panda"].recall is None
+        assert read_record(tmp_path / "fit") == fitted
+        file = tmp_path / "fit/fit.json"
+        file.write_text(formerly(file.read_text(encoding="utf-8")), encoding="utf-8")
         assert read_record(tmp_path / "fit") == fitted
         assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
 
