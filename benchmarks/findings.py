@@ -72,15 +72,15 @@ CLAIMS = (
         "The lesson explains dropout by hiding parts of the image, so that a network cannot rely "
         "on any one of them.",
         (
-            "sweep clothing --droprate 0 0.5 --hide-patches 0 0.5 --views 1 4 --hide-pixels 0.25 "
-            f"--augment none {_LESSON} --seeds {{seeds}} --out hidden",
+            "sweep clothing --droprate 0 0.5 --dropblock 0 0.5 --augmented-copies 0 3 "
+            f"--random-erasing 0.25 --augment none {_LESSON} --seeds {{seeds}} --out hidden",
             "compare hidden --baseline 5",
         ),
         "Dropout hides *units* of the inner layer, not parts of the image: the whole image has "
         "passed the backbone before. Hiding parts of the image is another regulariser, and it is "
         "here in two forms beside dropout: half of the cells of the feature grid in every step "
-        "(`hide_patches`), and a rectangle of a quarter of the image in three of four views "
-        "(`hide_pixels`, with 4 views). `views 1` is the plain image. Each is compared with "
+        "(`dropblock`), and a rectangle of a quarter of each of three augmented copies "
+        "(`random_erasing`). `augmented_copies 0` is the plain image alone. Each is compared with "
         "candidate 5, the lesson's head at droprate 0.5, which hides no part of the image.",
     ),
     Claim(
@@ -90,7 +90,7 @@ CLAIMS = (
         (
             "shortcut clothing --class t-shirt --logo builtin --share 0.95 "
             "--droprate 0 0.2 0.5 0.8 "
-            f"--hide-patches --hide-pixels --everywhere --clean --seeds {{seeds}} {_IMAGES} "
+            f"--dropblock --random-erasing --everywhere --clean --seeds {{seeds}} {_IMAGES} "
             "--out logo",
         ),
         "Whether it does is a question of the data: here a logo is planted on 95 % of the t-shirts "

@@ -83,7 +83,7 @@ def found(fitted: Fitted, seconds: float) -> list[str]:
 def averages(settings: FitSettings, fitted: Fitted, out: Path) -> list[str]:
     """One head, and the means of logits and of probabilities, scaled, on images left out."""
     best = fitted.tried[0]
-    study = study_of(settings, fitted.folds, (best.size, best.views), prune=False)
+    study = study_of(settings, fitted.folds, (best.size, best.augmented_copies), prune=False)
     finished = run_study(study, out, options=RunOptions(models=False, keep_heads=1))
     divided = divided_features(study, finished.dataset, finished.features)
     setting = Hyperparameters(**best.hyperparameters)
@@ -120,7 +120,7 @@ def pruning(settings: FitSettings, fitted: Fitted, folder: Path) -> list[str]:
     best = fitted.tried[0]
     rows = [("search", "options", "naive accuracy", "expected accuracy", "expected log loss")]
     for prune in (False, True):
-        study = study_of(settings, fitted.folds, (best.size, best.views), prune)
+        study = study_of(settings, fitted.folds, (best.size, best.augmented_copies), prune)
         name = "pruned" if prune else "whole"
         finished = run_study(
             study, folder / name, options=RunOptions(models=False, keep_heads=1)

@@ -40,7 +40,7 @@ def main() -> None:
             storage: Study(
                 data,
                 droprate=0.5,
-                hide_patches=[0, 0.5],
+                dropblock=[0, 0.5],
                 image_size=IMAGE.size,
                 interpolation=IMAGE.interpolation,
                 exif=IMAGE.exif,
@@ -77,7 +77,7 @@ def differences(runs: Path) -> dict[str, np.ndarray]:
         curves: dict[str, list[tuple[float, float]]] = {}
         with (runs / storage / "history.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                if float(row["hide_patches"]):
+                if float(row["dropblock"]):
                     numbers = float(row["val_accuracy"]), float(row["val_loss"])
                     curves.setdefault(row["seed"], []).append(numbers)
         scores = np.array([curves[seed] for seed in sorted(curves)])  # [seeds, epochs, 2]
@@ -93,7 +93,7 @@ def report(
     apart: dict[str, np.ndarray], studies: dict[str, Study], paired: dict[str, np.ndarray]
 ) -> list[str]:
     """How far features move, and what that does to scores, also seed by seed."""
-    rows = [("storage", "hide_patches", "peak val_accuracy", "minimum val_loss")]
+    rows = [("storage", "dropblock", "peak val_accuracy", "minimum val_loss")]
     for storage, study in studies.items():
         result = finished_result(RunFolder(study.path), study.settings)
         for entry in result.in_order:
@@ -101,7 +101,7 @@ def report(
             rows.append(
                 (
                     storage,
-                    f"{result.hyperparameters(entry.candidate).hide_patches:g}",
+                    f"{result.hyperparameters(entry.candidate).dropblock:g}",
                     f"{peak.mean:.4f} ± {peak.deviation or 0:.4f}",
                     f"{loss.mean:.4f} ± {loss.deviation or 0:.4f}",
                 )

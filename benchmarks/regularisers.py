@@ -23,13 +23,13 @@ from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.work import epoch_cost
 
 CELLS = (5, 5)
-VIEWS = 4
+COPIES = 3
 REGULARISERS: dict[str, dict[str, Any]] = {
-    "feature_droprate 0.2": {"feature_droprate": 0.2},
-    "hide_patches 0.5, grids in float32": {"hide_patches": 0.5},
-    "hide_patches 0.5, grids in float16": {"hide_patches": 0.5},
-    "hide_patches 0.5 in blocks of 2": {"hide_patches": 0.5, "hide_block": 2},
-    f"views {VIEWS}": {"views": VIEWS},
+    "input_droprate 0.2": {"input_droprate": 0.2},
+    "dropblock 0.5, grids in float32": {"dropblock": 0.5},
+    "dropblock 0.5, grids in float16": {"dropblock": 0.5},
+    "dropblock 0.5 in blocks of 2": {"dropblock": 0.5, "dropblock_size": 2},
+    f"augmented_copies {COPIES}": {"augmented_copies": COPIES},
     "mixup 0.4": {"mixup": 0.4},
     "label_smoothing 0.1": {"label_smoothing": 0.1},
     "l2 0.001": {"l2": 0.001},
@@ -73,12 +73,14 @@ def made_up(name: str) -> Fold:
     rows = np.arange(len(x) + len(val_x))
     sources: dict[Variant, Source] = {}
     train = rows[: len(x)]
-    if "hide_patches" in name:
+    if "dropblock" in name:
         kind = np.float16 if "float16" in name else np.float32
         grids = np.repeat(x[:, None].astype(kind), CELLS[0] * CELLS[1], axis=1)
         sources[Variant(grid=True)] = Source(grids, train)
-    if "views" in name:
-        sources = {Variant(view): Source(x + np.float32(view), train) for view in range(1, VIEWS)}
+    if "copies" in name:
+        sources = {
+            Variant(view): Source(x + np.float32(view), train) for view in range(1, COPIES + 1)
+        }
     return Fold(
         np.concatenate([x, val_x]), train, y, rows[len(x) :], val_y, CLASSES, sources, CELLS
     )

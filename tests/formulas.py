@@ -83,7 +83,7 @@ def _shown(
     for place, (sample, view) in enumerate(zip(order, views, strict=True)):
         source = sources[view]
         seen = source.array[source.rows[sample]].astype(np.float64)
-        if given.hide_patches:
+        if given.dropblock:
             assert fold.cells is not None
             draws = cells.random(len(seen), dtype=np.float32)
             seen = seen[_kept(given, draws, fold.cells)].mean(axis=0)
@@ -99,7 +99,7 @@ def _shown(
         vectors = share * vectors + (1 - share) * vectors[partner]
         targets = share * targets + (1 - share) * targets[partner]
         counts = share[:, 0] * counts + (1 - share[:, 0]) * counts[partner]
-    if rate := given.feature_droprate:
+    if rate := given.input_droprate:
         draws = streams.draws(Purpose.FEATURES, epoch).random(vectors.shape, dtype=np.float32)
         vectors = vectors * (draws >= np.float32(rate)) / (1 - rate)
     smoothed = (1 - given.label_smoothing) * targets + given.label_smoothing / fold.classes
@@ -108,14 +108,14 @@ def _shown(
 
 def _kept(given: Hyperparameters, draws: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     """Which cells stay: every block whose first cell draws below γ is hidden."""
-    (rows, columns), block = cells, given.hide_block
+    (rows, columns), block = cells, given.dropblock_size
     blocks = [
         [(r + i) * columns + c + j for i in range(block) for j in range(block)]
         for r in range(rows - block + 1)
         for c in range(columns - block + 1)
     ]
     covers = np.bincount(np.concatenate(blocks), minlength=len(draws))
-    chance: Any = brentq(lambda g: (1 - (1 - g) ** covers).mean() - given.hide_patches, 0, 1)
+    chance: Any = brentq(lambda g: (1 - (1 - g) ** covers).mean() - given.dropblock, 0, 1)
     keep = np.ones(len(draws), np.bool_)
     for block_cells in blocks:
         if draws[block_cells[0]] < chance:

@@ -39,7 +39,7 @@ def fit(
     """
     given = head.hyperparameters
     dropout = keras.layers.Dropout(given.droprate, seed=head.seed + 7)
-    hide = keras.layers.Dropout(given.feature_droprate, seed=head.seed + 8)
+    hide = keras.layers.Dropout(given.input_droprate, seed=head.seed + 8)
     penalty = keras.regularizers.L2(given.l2) if given.l2 else None
     dense = [
         keras.layers.Dense(

@@ -46,7 +46,7 @@ def prediction(data: str, run: str) -> dict[str, float]:
 
     `known` is what the second time takes, when no image needs a pass.
     """
-    from manyheads.models.classifier import ImageClassifier, load
+    from manyheads.models.classifier import load
 
     paths = list(open_dataset(data).paths)
     _forget()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Where each public name is; a module is imported when the first of its names is asked for, so that
-# `manyheads --help` imports none.
+# the help of the command line imports none.
 _PLACES = {
     "api.data_verbs": ("DataCheck", "ExtractedFeatures", "check", "extract", "split"),
     "api.opened_studies": ("OpenedStudy", "open_study"),

@@ -60,7 +60,7 @@ def test_so_it_is_on_the_runtime_keras() -> None:
 
 def test_a_backbone_that_normalises_what_it_pooled_has_no_grid() -> None:
     kept = weights.Weights(Path("nowhere"), "0" * 64, "none")
-    with pytest.raises(BackboneError, match="leave out hide_patches"):
+    with pytest.raises(BackboneError, match="leave out dropblock"):
         compile_backbone(registry.get("convnext_tiny"), kept, 64, pooling="grid")
 
 

@@ -19,11 +19,11 @@ FOLD = with_versions(generated_fold())
 OPTIONS: dict[str, dict[str, Any]] = {
     "droprate_schedule early": {"droprate_schedule": "early:1", "epochs": 3},
     "droprate_schedule late": {"droprate_schedule": "late:1", "epochs": 3},
-    "feature_droprate": {"feature_droprate": 0.3},
-    "hide_patches": {"hide_patches": 0.4},
-    "hide_block": {"hide_patches": 0.5, "hide_block": 2},
-    "hide_pixels": {"hide_pixels": 0.3, "views": 3},
-    "views": {"views": 3},
+    "input_droprate": {"input_droprate": 0.3},
+    "dropblock": {"dropblock": 0.4},
+    "dropblock_size": {"dropblock": 0.5, "dropblock_size": 2},
+    "random_erasing": {"random_erasing": 0.3, "augmented_copies": 2},
+    "augmented_copies": {"augmented_copies": 2},
     "mixup": {"mixup": 0.4},
     "label_smoothing": {"label_smoothing": 0.1},
     "l2": {"l2": 0.01},
@@ -35,13 +35,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "learning_rate_schedule": {"learning_rate_schedule": "cosine", "epochs": 3},
     "batch_size": {"batch_size": 23},
     "without an inner layer": {
-        "size_inner": 0, "l2": 0.01, "mixup": 1.0, "feature_droprate": 0.2, "optimizer": "adamw",
+        "size_inner": 0, "l2": 0.01, "mixup": 1.0, "input_droprate": 0.2, "optimizer": "adamw",
         "weight_decay": 0.01,
     },
     "all together": {
-        "feature_droprate": 0.1, "hide_patches": 0.3, "hide_pixels": 0.3, "views": 2, "mixup": 0.4,
-        "label_smoothing": 0.1, "l2": 0.001, "weight_decay": 0.01, "optimizer": "adamw",
-        "max_norm": 1.5, "learning_rate_schedule": "cosine", "droprate_schedule": "late:1",
+        "input_droprate": 0.1, "dropblock": 0.3, "random_erasing": 0.3, "augmented_copies": 1,
+        "mixup": 0.4, "label_smoothing": 0.1, "l2": 0.001, "weight_decay": 0.01,
+        "optimizer": "adamw", "max_norm": 1.5, "learning_rate_schedule": "cosine",
+        "droprate_schedule": "late:1",
     },
 }  # fmt: skip
 
@@ -97,7 +98,7 @@ def same_weights(left: Any, right: Any) -> bool:
 def test_a_regularised_head_does_not_depend_on_its_bank_nor_on_cut_calls(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads = [settings(**OPTIONS[name]) for name in ("all together", "momentum", "hide_block")]
+    heads = [settings(**OPTIONS[name]) for name in ("all together", "momentum", "dropblock_size")]
     bank = train(engine, heads, [FOLD])
     monkeypatch.setattr("manyheads.heads.fused.fused_head._CALL", 1)
     alone = [train(engine, [head], [FOLD])[0] for head in heads]
@@ -127,15 +128,15 @@ def test_nobody_is_validated_on_altered_features(engine: Engine) -> None:
 
 def test_a_fold_without_what_a_head_trains_on_is_refused(engine: Engine) -> None:
     with pytest.raises(KeyError, match="grid=True"):
-        train(engine, [settings(hide_patches=0.5)], [generated_fold()])
+        train(engine, [settings(dropblock=0.5)], [generated_fold()])
 
 
 KERAS_OWN = (
-    "feature_droprate", "label_smoothing", "l2", "weight_decay", "max_norm", "optimizer",
+    "input_droprate", "label_smoothing", "l2", "weight_decay", "max_norm", "optimizer",
     "momentum", "sgd with weight_decay", "learning_rate_schedule",
 )  # fmt: skip
 TOGETHER = {
-    "feature_droprate": 0.2, "label_smoothing": 0.1, "weight_decay": 0.05, "optimizer": "adamw",
+    "input_droprate": 0.2, "label_smoothing": 0.1, "weight_decay": 0.05, "optimizer": "adamw",
     "max_norm": 0.8, "learning_rate_schedule": "cosine", "learning_rate": 0.003,
 }  # fmt: skip
 
@@ -165,7 +166,7 @@ def check_against_keras(changes: dict[str, Any], *, has_penalty: bool = False) -
 
 def test_a_neutral_setting_asks_for_plain_features_alone() -> None:
     assert variants_of(settings().hyperparameters) == (PLAIN,)
-    both = settings(views=2, hide_pixels=0.2, hide_patches=0.5).hyperparameters
+    both = settings(augmented_copies=1, random_erasing=0.2, dropblock=0.5).hyperparameters
     assert variants_of(both) == (Variant(0, 0.0, True), Variant(1, 0.2, True))
 
 

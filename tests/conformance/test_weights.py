@@ -18,7 +18,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "mixup": {"mixup": 0.4},
     "label smoothing and L2": {"label_smoothing": 0.1, "l2": 0.01},
-    "without an inner layer": {"size_inner": 0, "feature_droprate": 0.2},
+    "without an inner layer": {"size_inner": 0, "input_droprate": 0.2},
     "sgd": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.02},
 }
 

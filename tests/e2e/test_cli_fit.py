@@ -18,10 +18,10 @@ from tests.small_study import CLASSES, small_images
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A small fit of generated images, in a folder of its own."""
 
-    def grid(views: int) -> Grid:
+    def grid(copies: int) -> Grid:
         return Grid(
-            (0.01,), (4,), (0.0, 0.5), views=(1, 2)[:views], learning_rate_schedule=("cosine",),
-            epochs=(3,),
+            (0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1],
+            learning_rate_schedule=("cosine",), epochs=(3,),
         )  # fmt: skip
 
     monkeypatch.setattr(image_options, "search_grid", grid)

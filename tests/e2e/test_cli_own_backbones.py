@@ -101,9 +101,9 @@ def test_features_of_a_parquet_table(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--views", 2), "images for views"),
-        (("--hide-patches", "0.3"), "images for hide_patches"),
-        (("--hide-pixels", "0.3", "--views", 2), "images for"),
+        (("--augmented-copies", 1), "images for augmented_copies"),
+        (("--dropblock", "0.3"), "images for dropblock"),
+        (("--random-erasing", "0.3", "--augmented-copies", 1), "images for"),
         (("--backbone", "xception"), "--backbone as well"),
         (("--image-size", 64), "--image-size as well"),
         (("--no-exif",), "--exif as well"),

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Command, refused
 from tests.studies import outcome_of, rows_of
 
 OPTIONS = (
-    "--droprate", "0.5", "--hide-patches", "0", "0.5", "--views", "1", "3", "--epochs", "2",
+    "--droprate", "0.5", "--dropblock", "0", "0.5", "--augmented-copies", "0", "2", "--epochs", "2",
     "--seeds", "2", "--size-inner", "4", "--image-size", "71", "--out", "run",
 )  # fmt: skip
 
@@ -29,11 +29,12 @@ def test_views_and_grids_are_announced_made_once_and_of_training_images_alone(
     said = command("sweep", photos, *OPTIONS)
     assert said.code == 0, said.err
     for line in (
-        "droprate 0.5; hide_patches 0 0.5; views 1 3 → 4 candidates × 2 seeds = 8 heads\n",
-        "Views      3 of each training image, none of any other (flip, shift 0.1, zoom 0.1, "
+        "droprate 0.5; dropblock 0 0.5; augmented_copies 0 2 → 4 candidates × 2 seeds = 8 heads\n",
+        "Augmented  2 copies of each training image, none of any other (flip, shift 0.1, zoom 0.1, "
         "rotation 10, brightness 0.1, colour 0.1): 32 passes once for all heads, where augmenting "
         "anew in every epoch would take 16 for each head\n",
-        "Cost       52 backbone passes for 12 images (plain 12, views 16, feature grids 24), about",
+        "Cost       52 backbone passes for 12 images (plain 12, augmented copies 16, feature grids "
+        "24), about",
         "in the cache about ",
     ):
         assert line in said.err
@@ -90,8 +91,8 @@ def test_every_regulariser_is_an_option(command: Command, photos: Path) -> None:
     said = command(
         "sweep", photos, "--out", "run", "--seeds", 1, "--size-inner", 4, "--image-size", 71,
         "--epochs", 2, 3, "--batch-size", 4, 8, "--droprate", 0.5,
-        "--droprate-schedule", "constant", "early:1", "late:1", "--feature-droprate", 0.1,
-        "--hide-patches", 0.3, "--hide-block", 2, "--hide-pixels", 0.2, "--views", 2,
+        "--droprate-schedule", "constant", "early:1", "late:1", "--input-droprate", 0.1,
+        "--dropblock", 0.3, "--dropblock-size", 2, "--random-erasing", 0.2, "--augmented-copies", 1,
         "--augment", "none", "--mixup", 0.2, "--label-smoothing", 0.1, "--l2", 0.001,
         "--weight-decay", 0.01, "--max-norm", 2, "--optimizer", "sgd", "--momentum", 0.9,
         "--learning-rate-schedule", "cosine", "--json",
@@ -111,15 +112,18 @@ def test_every_regulariser_is_an_option(command: Command, photos: Path) -> None:
     ("options", "words"),
     [
         (["--augment", "flip"], "leave out the augmentation"),
-        (["--views", 2, "--augment", "none"], "augment, or list hide_pixels above 0 alone"),
-        (["--hide-pixels", 0.3], "give 2 views"),
+        (
+            ["--augmented-copies", 1, "--augment", "none"],
+            "augment, or list random_erasing above 0 alone",
+        ),
+        (["--random-erasing", 0.3], "give augmented_copies"),
         (["--weight-decay", 0.1], "choose adamw or sgd"),
         (["--optimizer", "adamw"], "give a weight_decay, such as 0.004"),
         (["--droprate-schedule", "sometimes"], "constant, early:N, late:N"),
-        (["--views", 2, "--augment", "blur"], "flip, shift, zoom"),
+        (["--augmented-copies", 1, "--augment", "blur"], "flip, shift, zoom"),
         (["--epochs", 9, 12, "--prune"], "one number of epochs to prune by"),
         (["--select", "fixed:3", "--epochs", 2, 9], "the 2 that are trained"),
-        (["--hide-patches", 0.5, "--backbone", "convnext_tiny"], "leave out hide_patches"),
+        (["--dropblock", 0.5, "--backbone", "convnext_tiny"], "leave out dropblock"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
@@ -131,6 +135,6 @@ def test_what_makes_no_sense_is_refused_in_one_line(
 def test_blocks_larger_than_the_grid_are_refused_once_it_is_known(
     command: Command, photos: Path
 ) -> None:
-    said = command("sweep", photos, *OPTIONS, "--hide-block", 3)
+    said = command("sweep", photos, *OPTIONS, "--dropblock-size", 3)
     assert said.code == 1
-    assert "a hide_block within the feature grid of 2×2 cells, found 3" in said.complaint
+    assert "a dropblock_size within the feature grid of 2×2 cells, found 3" in said.complaint

@@ -22,7 +22,8 @@ HEADS = (
     "--epochs", 40, "--seeds", 6,
 )  # fmt: skip
 REMEDIES = (
-    "--everywhere", "--clean", 8, "--hide-patches", 0.5, "--hide-pixels", 0.2, "--views", 2,
+    "--everywhere", "--clean", 8, "--dropblock", 0.5, "--random-erasing", 0.2,
+    "--augmented-copies", 1,
 )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
     told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
     entries = {(e["arm"], e["candidate"], e["measure"]): e for e in told["entries"]}
     assert {arm for arm, _, _ in entries} == {
-        "control", "marked", "hide_patches", "hide_pixels", "everywhere", "last_layer"
+        "control", "marked", "dropblock", "random_erasing", "everywhere", "last_layer"
     }  # fmt: skip
     for candidate in (1, 2):
         assert entries["control", candidate, "called"]["value"] < 0.4
@@ -145,7 +146,7 @@ def test_a_picture_of_the_users_own(command: Command, data: Path) -> None:
         (("--mark", "smudge"), ("the mark to be one of",)),
         (("--logo", "builtin"), ("one mark", "--logo and --mark")),
         (("--position", "left"), ("the position of the mark to be one of",)),
-        (("--hide-patches", "1"), ("hide_patches to be a number",)),
+        (("--dropblock", "1"), ("dropblock to be a number",)),
         (("--margin", "0"), ("the margin in points",)),
     ],
 )

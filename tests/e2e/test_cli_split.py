@@ -157,9 +157,9 @@ def test_a_study_with_given_splits_goes_on_too(sweep: Sweep, photos: Path, monke
     assert "0 of 1 heads to train" in again.err
 
 
-def small_grid(views: int) -> Grid:
-    """One head for plain images, two for views."""
-    return Grid((0.01,), (4,), (0.5,), views=(1, 2)[:views], epochs=(2,))
+def small_grid(copies: int) -> Grid:
+    """One head for plain images, two with a copy."""
+    return Grid((0.01,), (4,), (0.5,), augmented_copies=(0, 1)[: copies + 1], epochs=(2,))
 
 
 def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(

@@ -27,9 +27,14 @@ from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
 from manyheads.features.cache import FeatureRecipe
+from manyheads.heads.files import load_head
+from manyheads.models.card import read_card
 from tests.e2e.conftest import Command, Said
+from tests.former_names import RENAMED
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run"
+COPIES_OF_VIEWS = {"1": "0"}
+HEAD = GOLDEN / "heads" / "candidate-001.safetensors"
 OPTIONS = (
     "--features", "features.npy", "--droprate", 0, 0.5, "--mixup", 0, 0.2, "--size-inner", 8,
     "--learning-rate", 0.01, "--seeds", 3, "--epochs", 12, "--out", "run",
@@ -53,6 +58,17 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def renamed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows of the earlier version under the names of this one."""
+    return [
+        {
+            RENAMED.get(name, name): COPIES_OF_VIEWS[value] if name == "views" else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
 def settings_alone(path: Path) -> str:
     """The text of a study.toml, less what tells where files are and which versions ran."""
     text = path.read_text().partition("[resolved.versions]")[0]
@@ -65,7 +81,7 @@ def test_a_finished_one_is_only_read(resume, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert "24 epochs" not in said.err
     assert (tmp_path / "run" / "study.sqlite").read_bytes() == before
-    assert table(tmp_path / "run" / "results.csv") == table(GOLDEN / "results.csv")
+    assert table(tmp_path / "run" / "results.csv") == renamed(table(GOLDEN / "results.csv"))
 
 
 def test_an_interrupted_one_goes_on_to_the_same_results(resume, tmp_path: Path) -> None:
@@ -77,7 +93,7 @@ def test_an_interrupted_one_goes_on_to_the_same_results(resume, tmp_path: Path) 
     said = resume()
     assert said.code == 0, said.err
     for row, known in zip(
-        table(tmp_path / "run" / "results.csv"), table(GOLDEN / "results.csv"), strict=True
+        table(tmp_path / "run" / "results.csv"), renamed(table(GOLDEN / "results.csv")), strict=True
     ):
         assert row.keys() == known.keys()
         for column, value in known.items():
@@ -94,7 +110,9 @@ def test_the_same_settings_are_written_in_the_same_words(resume, tmp_path: Path)
     known = settings_alone(GOLDEN / "study.toml")
     assert settings_alone(tmp_path / "new" / "study.toml") == known
     card = json.loads((GOLDEN / "best.keras.json").read_text())
-    assert json.loads((tmp_path / "new" / "best.keras.json").read_text()).keys() == card.keys()
+    new = json.loads((tmp_path / "new" / "best.keras.json").read_text())
+    assert new.keys() == card.keys()
+    assert list(new["selected"]) == [RENAMED.get(name, name) for name in card["selected"]]
 
 
 def test_it_answers_every_command(resume, command: Command) -> None:
@@ -109,6 +127,13 @@ def test_it_answers_every_command(resume, command: Command) -> None:
     predicted = command("predict", "run", "some.npy")
     assert predicted.code == 0, predicted.err
     assert predicted.out.count("\n") >= 5
+
+
+def test_its_side_files_are_read_under_the_names_of_today() -> None:
+    for about in (read_card(GOLDEN / "best.keras").selected, load_head(HEAD)[1]):
+        assert set(RENAMED.values()) <= about.keys()
+        assert not set(RENAMED) & about.keys()
+        assert (about["augmented_copies"], about["dropblock_size"], about["droprate"]) == (0, 1, 0)
 
 
 IMAGE = ImageSettings(size=150)

@@ -30,7 +30,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [
         "sweep", str(photos), *BACKBONE, "--droprate", "0", "0.5", "--size-inner", "6",
-        "--views", "2", "--epochs", "3", "--seeds", "2", "--folds", "5", "--repeats", "2",
+        "--augmented-copies", "1", "--epochs", "3", "--seeds", "2", "--folds", "5",
+        "--repeats", "2",
     ]  # fmt: skip
     assert main([*asked, "--dry-run"]) == 0
     assert f"Classes    with few images: {FEW}" in capsys.readouterr().out
@@ -54,8 +55,8 @@ def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixtu
 def test_a_fit(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def grid(views: int) -> Grid:
-        return Grid((0.01,), (4,), (0.0, 0.5), views=(1, 2)[:views], epochs=(3,))
+    def grid(copies: int) -> Grid:
+        return Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1], epochs=(3,))
 
     monkeypatch.setattr(image_options, "search_grid", grid)
     assert main(["fit", str(photos), *BACKBONE, "--heads", "2", "--json"]) == 0

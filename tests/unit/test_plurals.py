@@ -21,7 +21,7 @@ NEVER_ONE = {
     "findings/collapsed.py", "findings/labels.py", "findings/verdict.py",
     "lesson/longer_claim.py", "lesson/shortcut/arrangement.py", "modelfiles/keras_archive.py",
     "models/classifier.py", "models/feature_classifier.py", "models/importing/class_names.py",
-    "report/augmented_copies.py", "report/figures.py", "report/from_study.py",
+    "report/figures.py", "report/from_study.py",
     "report/page_tables.py", "report/shortcut_section.py", "run/fit/fit_plan.py",
     "run/fit/near_duplicates.py", "stats/comparisons.py", "stats/validation_predictions.py",
     "study/image_list.py", "study/rungs.py", "study/space.py",

@@ -325,9 +325,9 @@ class OpenedStudy:
         mark: str | Path = "logo",
         share: float = 0.95,
         into: Iterable[str] = (),
-        hide_patches: float = 0.0,
-        hide_pixels: float = 0.0,
-        views: int = 4,
+        dropblock: float = 0.0,
+        random_erasing: float = 0.0,
+        augmented_copies: int = 3,
         everywhere: bool = False,
         clean: int = 0,
         margin: float = 1.0,
@@ -338,10 +338,10 @@ class OpenedStudy:
         The study's candidates are trained with its seeds on given validation images, each head to
         its last epoch. `mark` is a form (logo, patch, text, border, tint) or a picture's file,
         planted on the `share` of the class's training images, in memory. `into` are the classes
-        asked about with it (none: all others). The remedies: a share of the feature grid's cells
-        hidden, a share of the image hidden in all of `views` but the plain one, the mark on every
-        class, and a last layer trained anew on so many `clean` images of each. Differences up to
-        `margin` points make none in practice. `print(found)` is the answer; marked images are in
+        asked about with it (none: all others). The remedies: `dropblock`, a share of the feature
+        map's cells hidden; `random_erasing`, a share of all `augmented_copies` covered; the mark on
+        every class; and a last layer trained anew on so many `clean` images of each. Differences up
+        to `margin` points make none in practice. `print(found)` is the answer; marked images are in
         `claims/shortcut.png`.
         """
         settings = ShortcutSettings(
@@ -350,9 +350,9 @@ class OpenedStudy:
             mark=Mark.usual(str(mark)) if mark in PLAIN_FORMS else Mark.of_file(Path(mark)),
             share=share,
             into=tuple(dict.fromkeys(into)),
-            hide_patches=hide_patches,
-            hide_pixels=hide_pixels,
-            views=views,
+            dropblock=dropblock,
+            random_erasing=random_erasing,
+            augmented_copies=augmented_copies,
             everywhere=everywhere,
             clean=clean,
             margin=share_of(margin),

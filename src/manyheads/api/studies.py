@@ -24,11 +24,11 @@ class Regularisers(TypedDict, total=False):
     """The hyperparameters that a study may list beside the lesson's; see `Hyperparameters`."""
 
     droprate_schedule: Words
-    feature_droprate: Values
-    hide_patches: Values
-    hide_block: int | Iterable[int]
-    hide_pixels: Values
-    views: int | Iterable[int]
+    input_droprate: Values
+    dropblock: Values
+    dropblock_size: int | Iterable[int]
+    random_erasing: Values
+    augmented_copies: int | Iterable[int]
     mixup: Values
     label_smoothing: Values
     l2: Values
@@ -50,8 +50,8 @@ class Study(OpenedStudy):
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
-    is what makes the views that `views` counts, and `grid_storage` (f32 or f16) how the feature
-    grids of `hide_patches` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
+    is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature grids of
+    `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
     with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
     or columns of the Parquet table `data`, take its place. `table` says how a manifest
     is read. A bad value raises `SettingError` at once.

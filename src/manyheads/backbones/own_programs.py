@@ -164,5 +164,5 @@ def _product(shape: Any) -> int:
 def _no_grid(file: Path, shape: list[Any]) -> BackboneError:
     return BackboneError(
         f"a feature grid as the output of {file}", str(shape),
-        "leave out hide_patches, or export the network without its pooling",
+        "leave out dropblock, or export the network without its pooling",
     )  # fmt: skip

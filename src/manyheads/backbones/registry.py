@@ -143,7 +143,7 @@ class BackboneSpec:
         if not self.pools_plainly:
             raise BackboneError(
                 "a backbone whose features are the mean of its feature grid", self.name,
-                "leave out hide_patches, or take another backbone",
+                "leave out dropblock, or take another backbone",
             )  # fmt: skip
 
     def check_size(self, size: int) -> None:

@@ -8,8 +8,8 @@ import threading
 from manyheads.cli import options
 
 _HELP = (
-    "Find the best classifier for these images within a time budget. Image sizes and augmentation, "
-    "as far as the budget allows, and hyperparameters of the head are compared by "
+    "Find the best classifier for these images within a time budget. Image sizes and augmented "
+    "copies, as far as the budget allows, and hyperparameters of the head are compared by "
     "cross-validation. The best are trained on all training and validation images with several "
     "seeds, and the heads averaged into one, with temperature scaling inside. The scores to expect "
     "on new images come from nested cross-validation. Test images are not used."

@@ -224,7 +224,9 @@ def margins(args: argparse.Namespace) -> Margins:
 
 
 def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:
-    """The preparation of images that `args` ask for."""
+    """The preparation of images that `args` ask for; the usual one for features without images."""
+    if features(args):
+        return ImageSettings()
     size = args.image_size
     if size is None:
         size = default_size or backbone(args).default_size
@@ -270,30 +272,22 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
     from manyheads.study.study_settings import StudySettings, lasting
 
-    return StudySettings(
-        data=lasting(args.data),
-        backbone=args.backbone or _BACKBONE,
-        preprocessing=args.preprocessing,
-        features=features(args),
-        weights=args.weights,
-        image=image,
-        split=split_settings(args),
-        table=table_settings(args),
-        seeds=args.seeds,
-        folds=getattr(args, "folds", None),
-        repeats=getattr(args, "repeats", None),
-        select=args.select,
-        engine=args.engine,
-        runtime=args.runtime,
-        precision=args.precision,
-        augmentation=augmentation(args),
-        grid_storage=getattr(args, "grid_storage", "f32"),
-        **given,
-    )
+    names = {each.name for each in fields(StudySettings)}
+    asked = {name: value for name, value in vars(args).items() if name in names}
+    made = {
+        "data": lasting(args.data),
+        "backbone": args.backbone or _BACKBONE,
+        "features": features(args),
+        "image": image,
+        "split": split_settings(args),
+        "table": table_settings(args),
+        "augmentation": augmentation(args),
+    }
+    return StudySettings(**asked | made | given)
 
 
 def augmentation(args: argparse.Namespace) -> Augmentation | None:
-    """The augmentation of views that `args` ask for, if they do."""
+    """The augmentation of copies that `args` ask for, if they do."""
     from manyheads.data.augmentation import parse_augmentation
 
     words = getattr(args, "augment", None)

@@ -53,7 +53,7 @@ def plan_lines(plan: Plan) -> list[str]:
         backbone_line(settings, plan.weights, plan.features),
         f"Grid       {_grid_words(plan)}",
         *(f"           {remark}" for remark in settings.grid.remarks),
-        *([f"Views      {_views_words(plan)}"] if max(settings.grid.views) > 1 else []),
+        *([f"Augmented  {_copies_words(plan)}"] if max(settings.grid.augmented_copies) else []),
         f"Training   {training_words(settings)}",
         *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
         f"Selection  {settings.select}: {rule_words(settings.select)}",
@@ -171,16 +171,17 @@ def training_words(settings: StudySettings) -> str:
     return f"{epochs}, batches of {_listed(grid.batch_size)}, engine {settings.engine}"
 
 
-def _views_words(plan: Plan) -> str:
-    """What views are, and what they cost beside augmenting anew in every epoch."""
+def _copies_words(plan: Plan) -> str:
+    """What augmented copies are, and what they cost beside augmenting anew in every epoch."""
     settings = plan.settings
     assert settings.augmentation is not None
-    views, epochs = max(settings.grid.views), settings.epochs
+    copies, epochs = max(settings.grid.augmented_copies), settings.epochs
     images = len(training_images(settings, plan.dataset))
     made = sum(version.view > 0 for version in plan.versions) * images
     return (
-        f"{views} of each training image, none of any other ({settings.augmentation.words}): "
-        f"{made:,} passes once for all heads, where augmenting anew in every epoch would take "
+        f"{counted(copies, 'copy')} of each training image, none of any "
+        f"other ({settings.augmentation.words}): {made:,} passes once for all heads, where "
+        "augmenting anew in every epoch would take "
         f"{epochs * images:,} for each head"
     )
 
@@ -200,7 +201,7 @@ def _cost_words(plan: Plan) -> str:
     if plan.settings.features is not None:
         passes = "no backbone passes"
     if plan.versions and plan.missing:
-        kinds = {"views": (False, 1), "feature grids": (True, 0)}
+        kinds = {"augmented copies": (False, 1), "feature grids": (True, 0)}
         parts = [f"plain {plan.plain:,}"]
         for name, (grid, first) in kinds.items():
             passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.cli.grid import add_grid, grid_of
+from manyheads.heads.hyperparameters import OF_IMAGES
 
 if TYPE_CHECKING:
     from manyheads.data.marks import Mark
     from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 
 _BUILTIN = "builtin"
-_REMEDIES = ("hide_patches", "hide_block", "hide_pixels", "views")
 _EXAMPLE = (
     "Example: manyheads shortcut photos/ --class t-shirt --logo builtin --into shirt "
-    "--hide-patches --everywhere --clean. --dry-run tells beforehand what that takes."
+    "--dropblock --everywhere --clean. --dry-run tells beforehand what that takes."
 )
 
 
@@ -38,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_data(parser)
     _add_mark(parser)
     _add_remedies(parser)
-    add_grid(parser, without=_REMEDIES)
+    add_grid(parser, without=OF_IMAGES)
     options.add_images(parser, "the backbone's own")
     options.add_training(parser, seeds=5)
     # Validation images without marks, which nobody has who needs this check, must not choose.
@@ -87,8 +87,9 @@ def _add_mark(parser: argparse.ArgumentParser) -> None:
 def _add_remedies(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("remedies (beside those among the hyperparameters)")
     for name, usual, unit, text in (
-        ("--hide-patches", 0.5, "RATE", "hide this share of the feature grid's cells in each step"),
-        ("--hide-pixels", 0.25, "SHARE", "hide this share of the image in all views but the plain"),
+        ("--dropblock", 0.5, "SHARE", "DropBlock: hide this share of the feature grid's cells in "
+         "each step"),
+        ("--random-erasing", 0.25, "SHARE", "cover this share of every augmented copy with noise"),
         ("--clean", 20, "N", "keep N images of each class clean, out of all training, and train "
          "the last layer anew on them"),
     ):  # fmt: skip
@@ -96,8 +97,8 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
             name, nargs="?", const=usual, default=0, metavar=unit, help=f"{text} ({unit}: {usual})"
         )
     group.add_argument(
-        "--views", default=4, metavar="K",
-        help="views of an image for --hide-pixels; each but the plain one costs its passes "
+        "--augmented-copies", default=3, metavar="N",
+        help="copies of an image for --random-erasing; each costs its passes "
         "(default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
@@ -133,16 +134,16 @@ def _settings(args: argparse.Namespace, out: str | Path) -> ShortcutSettings:
     from manyheads.study.folder import split_as_begun
 
     image = options.image_settings(args)
-    study = options.study_settings(args, image, grid=grid_of(args, without=_REMEDIES))
+    study = options.study_settings(args, image, grid=grid_of(args, without=OF_IMAGES))
     return ShortcutSettings(
         study=replace(study, split=split_as_begun(study.split, out)),
         target=args.target,
         mark=_mark(args),
         share=args.share,
         into=tuple(dict.fromkeys(args.into)),
-        hide_patches=args.hide_patches,
-        hide_pixels=args.hide_pixels,
-        views=args.views,
+        dropblock=args.dropblock,
+        random_erasing=args.random_erasing,
+        augmented_copies=args.augmented_copies,
         everywhere=args.everywhere,
         clean=args.clean,
         margin=number("the margin in points", args.margin, 0, 100, open_low=True) / 100,

@@ -92,16 +92,11 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
     from manyheads.core.settings import whole
-    from manyheads.data.data_settings import ImageSettings
     from manyheads.study.folder import RunFolder
 
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     budget = _budget(args)
-    image = ImageSettings() if args.features else options.image_settings(args)
-    settings = options.study_settings(
-        args, image,
-        grid=grid_of(args), patience=args.patience, prune=args.prune,
-    )  # fmt: skip
+    settings = options.study_settings(args, options.image_settings(args), grid=grid_of(args))
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:
         _print_plan(settings, options.run_options(args), out, stop)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 def counted(number: int, noun: str, ending: str | None = None) -> str:
     """A number of things, such as `1 head`, `2,000 heads` or `3 classes`.
 
-    `ending` is what the plural adds; None: "es" after s, x and sh, else "s".
+    `ending` is what the plural adds; None: "es" after s, x and sh, "ies" for a y after a
+    consonant, else "s".
     """
     if number == 1:
         return f"1 {noun}"
+    if ending is None and noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{number:,} {noun[:-1]}ies"
     if ending is None:
         ending = "es" if noun.endswith(("s", "x", "sh")) else "s"
     return f"{number:,} {noun}{ending}"

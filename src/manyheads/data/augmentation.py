@@ -1,7 +1,7 @@
-"""Views: augmented copies of an image, drawn by its content, each computed once and kept.
+"""Augmented copies of an image, drawn by its content, each computed once and kept.
 
-A view is augmented (mirrored, moved, turned, coloured), and then a part of it is hidden. The two
-draw from streams of their own: a view with a hidden part is the view without it, but for that part.
+A copy is augmented (mirrored, moved, turned, coloured), and then a part of it is erased. The two
+draw from streams of their own: a copy with an erased part is the copy without it, but for that.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _MOST = {"shift": 0.5, "zoom": 0.5, "rotation": 180.0, "brightness": 1.0, "colou
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """By how much a view may differ from its image; each amount is drawn uniformly within ±.
+    """By how much a copy may differ from its image; each amount is drawn uniformly within ±.
 
-    `flip` mirrors every other view; `shift` and `zoom` are shares of the side, up to 0.5,
+    `flip` mirrors every other copy; `shift` and `zoom` are shares of the side, up to 0.5,
     `rotation` is in degrees, up to 180, `brightness` and `colour` (saturation) are shares, up to
     1. What comes into sight at the edges is the image's own mirror image. Raises `SettingError`.
     """
@@ -84,7 +84,9 @@ def parse_augmentation(words: Sequence[str]) -> Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """View `number`, from 1, of an image: augmented, then a share `hide_pixels` of it hidden.
+    """Copy `number`, from 1, of an image: augmented, then a share `hide_pixels` of it erased.
+
+    The names of the class and its fields are part of the recipes under which features are kept.
 
     What is hidden is a rectangle of noise whose aspect ratio is drawn log-uniformly between 0.3
     and its inverse, and which lies wholly inside (random erasing: Zhong et al. 2020, algorithm 1,

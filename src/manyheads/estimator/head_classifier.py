@@ -20,6 +20,7 @@ from manyheads.estimator.head_training import Plan, train
 from manyheads.estimator.image_features import FrozenBackbone, all_rows, sources_of
 from manyheads.estimator.predictions import Answers
 from manyheads.estimator.targets import Targets, require_labelled, targets_of
+from manyheads.heads.hyperparameters import as_named
 
 
 class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
@@ -40,9 +41,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
     (None: one, -1: one a core); keras uses the installed Keras backend. `backbone` (a name, or a
     network's file with its `preprocessing`), `weights`, `image_size` (pixels; None: the backbone's
     own), `interpolation`, `exif` and `depth` (of images with more than 8 bits a channel, white is
-    2^depth - 1; None: 65535) shape the features of images, and `augmentation` the views that
-    `views` counts, as in a study; what views and `hide_patches` show of images can be had of paths
-    alone.
+    2^depth - 1; None: 65535) shape the features of images, and `augmentation` the
+    `augmented_copies`, as in a study; copies and `dropblock` need paths of images.
 
     Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
     features), `n_iter_` (the epochs of the head that trained longest), `heads_` (each head's
@@ -57,11 +57,11 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         size_inner: int = 100,
         droprate: float = 0.5,
         droprate_schedule: str = "constant",
-        feature_droprate: float = 0.0,
-        hide_patches: float = 0.0,
-        hide_block: int = 1,
-        hide_pixels: float = 0.0,
-        views: int = 1,
+        input_droprate: float = 0.0,
+        dropblock: float = 0.0,
+        dropblock_size: int = 1,
+        random_erasing: float = 0.0,
+        augmented_copies: int = 0,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
         l2: float = 0.0,
@@ -92,11 +92,11 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         self.size_inner = size_inner
         self.droprate = droprate
         self.droprate_schedule = droprate_schedule
-        self.feature_droprate = feature_droprate
-        self.hide_patches = hide_patches
-        self.hide_block = hide_block
-        self.hide_pixels = hide_pixels
-        self.views = views
+        self.input_droprate = input_droprate
+        self.dropblock = dropblock
+        self.dropblock_size = dropblock_size
+        self.random_erasing = random_erasing
+        self.augmented_copies = augmented_copies
         self.mixup = mixup
         self.label_smoothing = label_smoothing
         self.l2 = l2
@@ -161,8 +161,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         return features_of(FrozenBackbone.of(self), X)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # A pickle of an earlier version lacks the parameters that came since.
-        super().__setstate__({**type(self)().get_params(), **state})
+        # A pickle of an earlier version lacks the parameters that came since, or has former names.
+        super().__setstate__({**type(self)().get_params(), **as_named(state)})
 
     @staticmethod
     def _targets(y: Any, sample_weight: Any) -> Targets:

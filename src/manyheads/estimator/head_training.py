@@ -42,7 +42,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         whole("heads", self.heads, 1, 10_000)
-        if ADAMW.idle(self.setting):
+        if ADAMW.when(self.setting):
             raise SettingError(f"optimizer adam {ADAMW.where}", "adamw", ADAMW.remedy)
         if self.held_out is not None:
             number("validation_fraction", self.held_out, 0, 1, open_low=True, open_high=True)
@@ -116,10 +116,10 @@ def _fold(
     if plan.held_out is not None:
         train, held_out = _divided(samples, labels[samples], plan.held_out, random)
     sources, cells = ({}, None) if sources_of is None else sources_of(train)
-    if cells is not None and plan.setting.hide_block > min(cells):
+    if cells is not None and plan.setting.dropblock_size > min(cells):
         raise SettingError(
-            f"a hide_block within the feature grid of {cells[0]}×{cells[1]} cells",
-            f"{plan.setting.hide_block}", "give a smaller one, or larger images",
+            f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"{plan.setting.dropblock_size}", "give a smaller one, or larger images",
         )  # fmt: skip
     return Fold(
         matrix=seen.matrix,

@@ -183,18 +183,20 @@ def sources_of(
     """What makes the sources of training samples; None for a head that trains on plain features.
 
     Raises `EstimatorError` where they are needed and X is no paths, and `SettingError` for an
-    `augmentation` without views.
+    `augmentation` without augmented copies.
     """
-    if augmentation is not None and setting.views == 1:
+    if augmentation is not None and setting.augmented_copies == 0:
         raise SettingError(
-            "views of 2 or more for an augmentation", "1", "give views, or no augmentation"
+            "augmented_copies for an augmentation", "0", "give augmented_copies, or no augmentation"
         )
     variants = [variant for variant in variants_of(setting) if variant != PLAIN]
     if not variants:
         return None
     if images is None or not isinstance(images[0], str):
         raise EstimatorError(
-            "paths of images for views and for hide_patches", "features or pixels", "give paths"
+            "paths of images for augmented_copies and for dropblock",
+            "features or pixels",
+            "give paths",
         )
     paths = cast(Sequence[str], images)
     return partial(backbone.sources, paths, variants, augmentation or Augmentation())

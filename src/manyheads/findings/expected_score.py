@@ -1,9 +1,10 @@
 """What a procedure that selects among options achieves, by nested cross-validation.
 
-Options (an image size with its views, and a setting of the head) are compared by what their heads
-said of each image while it was held out of training. Which option answers for an image is decided
-by the scores of the other folds, and so is the temperature that its answer is scaled by: the score
-is that of the whole procedure, not of its luckiest outcome (Varma and Simon 2006).
+Options (an image size, with or without augmented copies, and a setting of the head) are compared by
+what their heads said of each image while it was held out of training. Which option answers for an
+image is decided by the scores of the other folds, and so is the temperature that its answer is
+scaled by: the score is that of the whole procedure, not of its luckiest outcome (Varma and Simon
+2006).
 
 Two things are less strict than there. The heads whose scores decide trained on all folds but their
 own, hence on the image too, for the inner folds are the outer ones: heads are trained once, not

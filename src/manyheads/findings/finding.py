@@ -43,7 +43,7 @@ class Finding:
         except ImportError as error:
             raise MissingExtraError(
                 "pandas for a data frame", "none installed",
-                "run pip install pandas, or read `entries`, which are plain values",
+                "run pip install pandas, or read its entries, which are plain values",
             ) from error  # fmt: skip
         return pandas.DataFrame([dict(_flat(entry)) for entry in self.entries])
 

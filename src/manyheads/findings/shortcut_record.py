@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from manyheads.core.settings import plain
 from manyheads.errors import RunError
 from manyheads.findings.finding import Finding
+from manyheads.heads.hyperparameters import as_named
 from manyheads.stats.paired import Decided
 from manyheads.stats.shortcut_effects import Entry
 from manyheads.study.folder import RunFolder
@@ -95,7 +96,7 @@ def read_record(path: Path) -> ShortcutRecord:
                 "into": tuple(document["into"]),
                 "images": Counts(**document["images"]),
                 "candidates": tuple(document["candidates"]),
-                "hyperparameters": tuple(document["hyperparameters"]),
+                "hyperparameters": tuple(map(as_named, document["hyperparameters"])),
                 "entries": tuple(map(_entry, document["entries"])),
             }
         )

@@ -18,6 +18,7 @@ from manyheads.core.text import counted
 from manyheads.errors import RunError
 from manyheads.findings.finding import Finding
 from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.heads.hyperparameters import as_named
 from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder
 
@@ -131,9 +132,10 @@ def openings(folder: RunFolder) -> list[Opening]:
 
 
 def _opening(document: dict[str, Any]) -> Opening:
-    model = OpenedModel(**document["model"])
+    model = dict(document["model"])
+    model["hyperparameters"] = as_named(model["hyperparameters"])
     scores = HeldOutScores.from_plain(document["scores"])
-    return Opening(**{**document, "model": model, "scores": scores})
+    return Opening(**{**document, "model": OpenedModel(**model), "scores": scores})
 
 
 def record_openings(folder: RunFolder, entries: Sequence[Opening]) -> None:

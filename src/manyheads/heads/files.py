@@ -12,6 +12,7 @@ import numpy as np
 from manyheads.core.places import atomic_path
 from manyheads.errors import ModelError
 from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import as_named
 
 
 def save_head(path: Path, parameters: Parameters, about: Mapping[str, float | str]) -> None:
@@ -35,7 +36,7 @@ def load_head(path: Path) -> tuple[Parameters, dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = [file.get_tensor(name) for name in Parameters._fields]
-            return Parameters(*arrays), json.loads((file.metadata() or {})["about"])
+            return Parameters(*arrays), as_named(json.loads((file.metadata() or {})["about"]))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(
             f"a head in {path}", str(error), "repeat the command that made it"

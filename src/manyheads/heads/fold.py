@@ -66,7 +66,7 @@ class Fold:
 
 
 def variants_of(setting: Hyperparameters) -> tuple[Variant, ...]:
-    """The versions that a head of this `setting` trains on, the plain view first."""
-    grid = setting.hide_patches > 0
-    views = range(setting.views)
-    return tuple(Variant(view, setting.hide_pixels if view else 0.0, grid) for view in views)
+    """The variants that a head of this `setting` trains on, the plain image first."""
+    grid = setting.dropblock > 0
+    copies = range(setting.augmented_copies + 1)
+    return tuple(Variant(copy, setting.random_erasing if copy else 0.0, grid) for copy in copies)

@@ -1,10 +1,14 @@
-"""One setting of a head: what it is, how it is regularised, and how it is trained."""
+"""One setting of a head: what it is, how it is regularised, and how it is trained.
+
+Each hyperparameter is declared once, in `Hyperparameters`. The grid of a study, the options of the
+command line, the columns of tables, their description and the study.toml follow from that.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from manyheads.core.settings import choice, number, store, whole
@@ -12,9 +16,76 @@ from manyheads.errors import SettingError
 
 MAX_SIZE_INNER = 65_536
 MAX_EPOCHS = 100_000
-MAX_VIEWS = 1000
-OPTIMIZERS = ("adam", "adamw", "sgd")
+MAX_COPIES = 999
 _EARLY, _LATE = "early:", "late:"
+
+
+class Kind(NamedTuple):
+    """What values a hyperparameter has: `check` gives one as it is kept, or raises SettingError."""
+
+    metavar: str
+    check: Callable[[str, Any], Any]
+
+
+class Idle(NamedTuple):
+    """A hyperparameter has no effect `where` this is true of a setting, or of many in arrays."""
+
+    when: Callable[[Any], Any]
+    where: str
+    remedy: str
+
+
+class Declaration(NamedTuple):
+    """What is known of a hyperparameter.
+
+    `neutral` is its default, and of a regulariser the value that does nothing; `usual` are the
+    values that a study lists if nobody does. In `words` a name in backquotes is a hyperparameter or
+    a value. `of_images`: it needs images, and features that were computed elsewhere have none.
+    `cost` is what an epoch costs more with it, in units of the inner layer, whatever its value.
+    study.toml has it as `stored`, with values greater by `offset`: a name, once written, stays.
+    """
+
+    neutral: Any
+    kind: Kind
+    words: str
+    group: str
+    usual: tuple[Any, ...]
+    idle: Idle | None = None
+    of_images: bool = False
+    cost: int = 0
+    stored: str | None = None
+    offset: int = 0
+
+
+def _declared(neutral: Any, kind: Kind, words: str, group: str, **more: Any) -> Any:
+    more = {"usual": (neutral,)} | more
+    declaration = Declaration(neutral, kind, words, group, **more)
+    return field(default=neutral, metadata={"declaration": declaration})
+
+
+def _up_to(high: float, *, open_low: bool = False) -> Kind:
+    return Kind("X", lambda name, value: number(name, value, 0, high, open_low=open_low))
+
+
+def _count(low: int, high: int) -> Kind:
+    return Kind("N", lambda name, value: whole(name, value, low, high))
+
+
+def _one_of(*options: str) -> Kind:
+    return Kind("NAME", lambda name, value: choice(name, value, options))
+
+
+def _schedule(name: str, value: Any) -> str:
+    for kind in (_EARLY, _LATE):
+        if isinstance(value, str) and value.startswith(kind):
+            epochs = whole(f"the epochs of {kind}N", value.removeprefix(kind), 1, MAX_EPOCHS)
+            return f"{kind}{epochs}"
+    return choice(name, value, ("constant", f"{_EARLY}N", f"{_LATE}N"))
+
+
+_SHARE = Kind("SHARE", lambda name, value: number(name, value, 0, 1, open_high=True))
+_HEAD, _REGULARISER, _TRAINING = "head", "regulariser", "training"
+_NO_INNER_LAYER = Idle(lambda s: s.size_inner == 0, "without an inner layer", "give a size_inner")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +96,11 @@ class Hyperparameters:
 
     What is hidden in a training step, each a probability in [0, 1): `droprate` of the inner units
     (Srivastava et al. 2014), in the epochs that `droprate_schedule` names: `constant`, `early:N`
-    (the first N epochs) or `late:N` (all after the first N; Liu et al. 2023); `feature_droprate` of
-    the head's inputs; `hide_patches` of the cells of the feature grid, in blocks of `hide_block` by
-    `hide_block` cells (DropBlock, Ghiasi et al. 2018); `hide_pixels`, the share of the image that
-    random erasing hides in a view other than the plain one (Zhong et al. 2020). `views` is how many
-    views of an image a step chooses from, the plain one among them.
+    (the first N epochs) or `late:N` (all after the first N; Liu et al. 2023); `input_droprate` of
+    the head's inputs; `dropblock` of the cells of the feature grid, in blocks of `dropblock_size`
+    by `dropblock_size` cells (DropBlock, Ghiasi et al. 2018); `random_erasing`, the share of each
+    augmented copy of an image that noise covers (Zhong et al. 2020). `augmented_copies` is from how
+    many copies of an image a step chooses, beside the image itself.
 
     What else regularises: `mixup` mixes pairs of inputs and labels in shares drawn from
     Beta(mixup, mixup) (Zhang et al. 2018), 0 for none; `label_smoothing` in [0, 1); `l2` times the
@@ -46,34 +117,92 @@ class Hyperparameters:
     and adamw without weight_decay, which is adam.
     """
 
-    learning_rate: float = 0.01
-    size_inner: int = 100
-    droprate: float = 0.5
-    droprate_schedule: str = "constant"
-    feature_droprate: float = 0.0
-    hide_patches: float = 0.0
-    hide_block: int = 1
-    hide_pixels: float = 0.0
-    views: int = 1
-    mixup: float = 0.0
-    label_smoothing: float = 0.0
-    l2: float = 0.0
-    weight_decay: float = 0.0
-    max_norm: float = 0.0
-    optimizer: str = "adam"
-    momentum: float = 0.0
-    learning_rate_schedule: str = "constant"
-    epochs: int = 30
-    batch_size: int = 32
+    learning_rate: float = _declared(
+        0.01, _up_to(10, open_low=True), "the optimiser's step size", _HEAD, usual=(0.001,)
+    )
+    size_inner: int = _declared(
+        100, _count(0, MAX_SIZE_INNER), "units of the inner layer; 0 for none", _HEAD
+    )
+    droprate: float = _declared(
+        0.5, _SHARE, "share of inner units hidden in a training step", _HEAD,
+        usual=(0.0, 0.2, 0.5, 0.8), idle=_NO_INNER_LAYER,
+    )  # fmt: skip
+    droprate_schedule: str = _declared(
+        "constant", Kind("WHEN", _schedule),
+        "`constant`; `early:N`: units are hidden in the first N epochs only; `late:N`: only after "
+        "them", _REGULARISER,
+        idle=Idle(
+            lambda s: (s.size_inner == 0) | (s.droprate == 0),
+            "without a droprate", "give a droprate above 0 and a size_inner",
+        ),
+    )  # fmt: skip
+    input_droprate: float = _declared(
+        0.0, _SHARE, "share of the head's inputs hidden in a training step", _REGULARISER,
+        cost=110, stored="feature_droprate",
+    )  # fmt: skip
+    dropblock: float = _declared(
+        0.0, _SHARE,
+        "DropBlock: share of the cells of the feature map hidden in a training step", _REGULARISER,
+        of_images=True, cost=100, stored="hide_patches",
+    )  # fmt: skip
+    dropblock_size: int = _declared(
+        1, _count(1, 64), "side, in cells, of the blocks that `dropblock` hides", _REGULARISER,
+        of_images=True, stored="hide_block",
+        idle=Idle(lambda s: s.dropblock == 0, "without dropblock", "give dropblock"),
+    )  # fmt: skip
+    random_erasing: float = _declared(
+        0.0, _SHARE, "share of every augmented copy that a rectangle of noise covers", _REGULARISER,
+        of_images=True, stored="hide_pixels",
+        idle=Idle(
+            lambda s: s.augmented_copies == 0,
+            "without augmented copies", "give augmented_copies, such as 3",
+        ),
+    )  # fmt: skip
+    augmented_copies: int = _declared(
+        0, _count(0, MAX_COPIES),
+        "copies of each training image that a step chooses from, beside the image itself",
+        _REGULARISER, of_images=True, cost=25, stored="views", offset=1,
+    )  # fmt: skip
+    mixup: float = _declared(
+        0.0, _up_to(100),
+        "mix pairs of inputs and labels in shares drawn from Beta(X, X); 0 for none", _REGULARISER,
+        cost=45,
+    )  # fmt: skip
+    label_smoothing: float = _declared(
+        0.0, _SHARE, "share of a label that is spread over all classes", _REGULARISER
+    )
+    l2: float = _declared(0.0, _up_to(100), "penalty on the squares of the kernels", _REGULARISER)
+    weight_decay: float = _declared(
+        0.0, _up_to(100),
+        "decoupled decay of all weights by this share of them times the learning rate, a step; "
+        "needs `optimizer` `adamw` or `sgd`", _REGULARISER,
+        idle=Idle(lambda s: s.optimizer == "adam", "with adam", "choose adamw or sgd"),
+    )  # fmt: skip
+    max_norm: float = _declared(
+        0.0, _up_to(1e6), "bound on the norm of each inner unit's incoming weights; 0 for none",
+        _REGULARISER, idle=_NO_INNER_LAYER,
+    )  # fmt: skip
+    optimizer: str = _declared(
+        "adam", _one_of("adam", "adamw", "sgd"),
+        "`adam`, `adamw` (with `weight_decay`; Keras's own is 0.004) or `sgd`", _TRAINING,
+    )  # fmt: skip
+    momentum: float = _declared(
+        0.0, _SHARE, "momentum of the optimizer `sgd`", _TRAINING,
+        idle=Idle(lambda s: s.optimizer != "sgd", "with another optimizer", "choose sgd"),
+    )  # fmt: skip
+    learning_rate_schedule: str = _declared(
+        "constant", _one_of("constant", "cosine"),
+        "`constant`, or `cosine`: falls to 0 over the epochs", _TRAINING,
+    )  # fmt: skip
+    epochs: int = _declared(30, _count(1, MAX_EPOCHS), "passes over the training images", _TRAINING)
+    batch_size: int = _declared(32, _count(1, 65_536), "images per step", _TRAINING)
 
     def __post_init__(self) -> None:
         store(self, **{name: check(name, getattr(self, name)) for name in NAMES})
-        for rule in IDLE:
-            value = getattr(self, rule.name)
-            if rule.name != "droprate" and value != NEUTRAL[rule.name] and rule.idle(self):
-                raise SettingError(
-                    f"{rule.name} {NEUTRAL[rule.name]} {rule.where}", f"{value}", rule.remedy
-                )
+        for name, rule in IDLE.items():
+            value = getattr(self, name)
+            if name != "droprate" and value != NEUTRAL[name] and rule.when(self):
+                raise SettingError(f"{name} {NEUTRAL[name]} {rule.where}", f"{value}", rule.remedy)
 
     def droprate_in(self, epoch: int) -> float:
         """The share of inner units hidden in a step of `epoch`, from 1, by the schedule."""
@@ -98,37 +227,21 @@ class Hyperparameters:
         ]
 
 
-class Idle(NamedTuple):
-    """`name` has no effect where `idle` is true of a setting, or of many in arrays."""
-
-    name: str
-    idle: Callable[[Any], Any]
-    where: str
-    remedy: str
-
-
-NAMES = tuple(field.name for field in fields(Hyperparameters))
+DECLARED: dict[str, Declaration] = {
+    each.name: each.metadata["declaration"] for each in fields(Hyperparameters)
+}
+NAMES = tuple(DECLARED)
 LESSON = ("learning_rate", "size_inner", "droprate")
 """The hyperparameters that the lesson varies; the others keep their defaults there."""
-NEUTRAL: dict[str, Any] = {field.name: field.default for field in fields(Hyperparameters)}
-IDLE = (
-    Idle("droprate", lambda s: s.size_inner == 0, "without an inner layer", "give a size_inner"),
-    Idle(
-        "droprate_schedule", lambda s: (s.size_inner == 0) | (s.droprate == 0),
-        "without a droprate", "give a droprate above 0 and a size_inner",
-    ),
-    Idle("max_norm", lambda s: s.size_inner == 0, "without an inner layer", "give a size_inner"),
-    Idle("hide_block", lambda s: s.hide_patches == 0, "without hide_patches", "give hide_patches"),
-    Idle("hide_pixels", lambda s: s.views == 1, "with the plain view alone", "give 2 views"),
-    Idle("weight_decay", lambda s: s.optimizer == "adam", "with adam", "choose adamw or sgd"),
-    Idle("momentum", lambda s: s.optimizer != "sgd", "with another optimizer", "choose sgd"),
-)  # fmt: skip
+NEUTRAL: dict[str, Any] = {name: each.neutral for name, each in DECLARED.items()}
+OF_IMAGES = tuple(name for name, each in DECLARED.items() if each.of_images)
+IDLE = {name: each.idle for name, each in DECLARED.items() if each.idle}
 # Not among them: it is idle by its own value, and as adam it may stand beside adam.
 ADAMW = Idle(
-    "optimizer", lambda s: (s.optimizer == "adamw") & (s.weight_decay == 0),
+    lambda s: (s.optimizer == "adamw") & (s.weight_decay == 0),
     "without weight_decay",
     "give a weight_decay, such as 0.004, Keras's own for AdamW, or choose adam",
-)  # fmt: skip
+)
 
 
 def unchanging(schedule: str, epochs: int) -> str | None:
@@ -144,51 +257,32 @@ def unchanging(schedule: str, epochs: int) -> str | None:
 
 def check(name: str, value: Any) -> Any:
     """`value` as the hyperparameter `name` has it; raises `SettingError` if it is none."""
-    return _CHECKS[name](name, value)
+    return DECLARED[name].kind.check(name, value)
 
 
-def _share(name: str, value: Any) -> float:
-    return number(name, value, 0, 1, open_high=True)
+def as_stored(listed: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Values by hyperparameter as study.toml keeps them: its digest decides which study it is."""
+    stored = {}
+    for name, values in listed.items():
+        known = DECLARED[name]
+        values = [value + known.offset for value in values] if known.offset else values
+        stored[known.stored or name] = values
+    return stored
 
 
-def _up_to(high: float, *, open_low: bool = False) -> Callable[[str, Any], float]:
-    return lambda name, value: number(name, value, 0, high, open_low=open_low)
+def as_named(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Values, or lists of them, under the present names, whatever names they were stored under.
 
-
-def _count(low: int, high: int) -> Callable[[str, Any], int]:
-    return lambda name, value: whole(name, value, low, high)
-
-
-def _one_of(*options: str) -> Callable[[str, Any], str]:
-    return lambda name, value: choice(name, value, options)
-
-
-def _droprate_schedule(name: str, value: Any) -> str:
-    for kind in (_EARLY, _LATE):
-        if isinstance(value, str) and value.startswith(kind):
-            epochs = whole(f"the epochs of {kind}N", value.removeprefix(kind), 1, MAX_EPOCHS)
-            return f"{kind}{epochs}"
-    return choice(name, value, ("constant", f"{_EARLY}N", f"{_LATE}N"))
-
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "learning_rate": _up_to(10, open_low=True),
-    "size_inner": _count(0, MAX_SIZE_INNER),
-    "droprate": _share,
-    "droprate_schedule": _droprate_schedule,
-    "feature_droprate": _share,
-    "hide_patches": _share,
-    "hide_block": _count(1, 64),
-    "hide_pixels": _share,
-    "views": _count(1, MAX_VIEWS),
-    "mixup": _up_to(100),
-    "label_smoothing": _share,
-    "l2": _up_to(100),
-    "weight_decay": _up_to(100),
-    "max_norm": _up_to(1e6),
-    "optimizer": _one_of(*OPTIMIZERS),
-    "momentum": _share,
-    "learning_rate_schedule": _one_of("constant", "cosine"),
-    "epochs": _count(1, MAX_EPOCHS),
-    "batch_size": _count(1, 65_536),
-}
+    The inverse of `as_stored`; what is no hyperparameter stays as it is. Side files of earlier
+    versions are read by it too.
+    """
+    present = {
+        known.stored: (name, known.offset) for name, known in DECLARED.items() if known.stored
+    }
+    named = {}
+    for former, values in stored.items():
+        name, offset = present.get(former, (former, 0))
+        if offset:
+            values = [v - offset for v in values] if isinstance(values, list) else values - offset
+        named[name] = values
+    return named

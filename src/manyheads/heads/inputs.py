@@ -1,8 +1,8 @@
-"""What a head is shown in an epoch: views, hidden cells, mixed pairs, hidden features.
+"""What a head is shown in an epoch: augmented copies, hidden cells, mixed pairs, hidden features.
 
-Both engines train on what is made here, in this order: a view of each image is drawn; cells of its
-feature grid are hidden, and the others averaged; pairs are mixed; features are hidden. A head that
-asks for none of it is shown the rows of its matrix as they are.
+Both engines train on what is made here, in this order: of each image it or a copy of it is drawn;
+cells of its feature grid are hidden, and the others averaged; pairs are mixed; features are hidden.
+A head that asks for none of it is shown the rows of its matrix as they are.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Inputs:
         self.setting, self.fold, self.streams = setting, fold, streams
         self.sources = [fold.source(version) for version in variants_of(setting)]
         self.plain = (
-            variants_of(setting) == (PLAIN,) and not setting.feature_droprate and not setting.mixup
+            variants_of(setting) == (PLAIN,) and not setting.input_droprate and not setting.mixup
         )
 
     def epoch(self, number: int) -> EpochInputs:
@@ -65,7 +65,7 @@ class EpochInputs:
             self.weights = fold.weights[self.order]
         self._cells = streams.draws(Purpose.CELLS, number)
         self._features = streams.draws(Purpose.FEATURES, number)
-        self._views = streams.draws(Purpose.VIEWS, number)
+        self._copies = streams.draws(Purpose.VIEWS, number)
         self._mixing = streams.draws(Purpose.MIXING, number)
 
     def part(self, part: slice) -> Shown:
@@ -82,37 +82,37 @@ class EpochInputs:
             weights = shares * weights + (1 - shares) * self.weights[pairs[part]]
             share = shares[:, None]
             vectors = share * vectors + (1 - share) * vectors[pairs[part] - part.start]
-        if rate := self._setting.feature_droprate:
+        if rate := self._setting.input_droprate:
             draws = self._features.random(vectors.shape, dtype=np.float32)
             vectors = dropped(vectors, draws, rate)
         return Shown(vectors, rows, labels, partners, shares, weights)
 
     def _looked_at(self, part: slice) -> Vectors:
-        """The features of a view of each sample, averaged over the cells that are not hidden."""
+        """The features of each sample or of a copy, averaged over the cells that are not hidden."""
         order, sources = self.order[part], self._inputs.sources
         keep = self._kept(len(order))
         vectors = np.empty((len(order), self._fold.matrix.shape[1]), np.float32)
-        for view, source in enumerate(sources):
+        for copy, source in enumerate(sources):
             places = np.arange(len(order))
             if len(sources) > 1:
-                places = np.flatnonzero(self._chosen[part] == view)
+                places = np.flatnonzero(self._chosen[part] == copy)
             vectors[places] = _read(source, order[places], None if keep is None else keep[places])
         return vectors
 
     def _kept(self, samples: int) -> Bool[np.ndarray, "samples cells"] | None:
-        if not self._setting.hide_patches:
+        if not self._setting.dropblock:
             return None
         assert self._fold.cells is not None
         rows, columns = self._fold.cells
         draws = self._cells.random((samples, rows * columns), dtype=np.float32)
         return kept_cells(
-            draws, self._setting.hide_patches, self._setting.hide_block, (rows, columns)
+            draws, self._setting.dropblock, self._setting.dropblock_size, (rows, columns)
         )
 
     @cached_property
     def _chosen(self) -> Int64[np.ndarray, "train"]:
-        """The view of each sample."""
-        return self._views.integers(0, len(self._inputs.sources), len(self.order))
+        """The copy of each sample, 0 for itself."""
+        return self._copies.integers(0, len(self._inputs.sources), len(self.order))
 
     @cached_property
     def _mixed(self) -> tuple[Int64[np.ndarray, "train"], Float32[np.ndarray, "train"]]:

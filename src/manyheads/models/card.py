@@ -18,6 +18,7 @@ from manyheads.core.settings import choice, plain
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
+from manyheads.heads.hyperparameters import as_named
 from manyheads.modelfiles.damage import damage
 
 FORMAT = 1
@@ -132,7 +133,10 @@ def _card(document: dict[str, Any]) -> ModelCard:
     if not all(isinstance(document[name], str) for name in _WORDS):
         raise ValueError(f"{', '.join(_WORDS)} that are not all text")
     image = ImageSettings(**document["image"])
-    return ModelCard(**{**document, "classes": tuple(classes), "image": image})
+    selected = as_named(document.get("selected", {}))
+    return ModelCard(
+        **{**document, "classes": tuple(classes), "image": image, "selected": selected}
+    )
 
 
 def model_files(model: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What views cost a study, beside augmenting live; said in its report."""
+"""What augmented copies cost a study, beside augmenting live; said in its report."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from manyheads.study.space import counted
 from manyheads.study.study_settings import StudySettings
 
 
-def views_section(settings: StudySettings, dataset: Dataset) -> Section | None:
-    """The section of a study with views; None for one that shows heads plain images alone."""
+def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
+    """The section of a study with augmented copies; None for one without."""
     if settings.augmentation is None:
         return None
-    images, views = len(training_images(settings, dataset)), max(settings.grid.views)
-    seen = [setting.epochs for setting in settings.grid if setting.views > 1]
+    images, copies = len(training_images(settings, dataset)), max(settings.grid.augmented_copies)
+    seen = [setting.epochs for setting in settings.grid if setting.augmented_copies]
     rounds = len(settings.trials()) // len(settings.grid)
     made = images * sum(version.view > 0 for version in variants_needed(settings))
     live = images * max(seen)
     rows = (
-        ("views, computed once for all heads", made),
+        ("augmented copies, computed once for all heads", made),
         ("augmenting anew in every epoch, one head", live),
         ("augmenting anew in every epoch, each head by itself", images * sum(seen) * rounds),
     )
     return Section(
-        title="Views",
+        title="Augmented copies",
         paragraphs=(
-            f"Heads drew one of up to {views} views of each of {counted(images, 'training image')} "
-            f"in every epoch: the plain image, and copies with {settings.augmentation.words}. No "
-            "other image was altered: what validates and what tests has the plain view alone.",
+            f"For each of {counted(images, 'training image')}, heads drew in every epoch the image "
+            f"itself or one of up to {counted(copies, 'augmented copy')} "
+            f"({settings.augmentation.words}). Images that validate or test were never altered.",
             "The copies were drawn once, for all seeds and folds. What other copies would have "
             "given is in no interval of this report.",
         ),

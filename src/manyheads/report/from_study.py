@@ -10,6 +10,7 @@ import math
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from manyheads.findings.study_findings import Findings
 from manyheads.findings.test_log import Opening, day_and_time, openings
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
-from manyheads.report.augmented_copies import views_section
+from manyheads.report.augmented_copies import copies_section
 from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
@@ -35,7 +36,7 @@ from manyheads.study.select import Spread, rule_words
 from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings
+from manyheads.study.study_settings import StudySettings, renewed
 
 _NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
 _NO_TEST = (
@@ -50,7 +51,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
     run, answers = str(findings.folder.path), Answers(findings)
     missing, dataset = dict[str, Missing](), None
     expected = compared.expected(findings)
-    wrong, warnings, views = None, None, None
+    wrong, warnings, copies = None, None, None
     try:
         dataset = _same_dataset(findings, stop)
         warnings = tuple(data_warnings(findings, dataset))
@@ -58,7 +59,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
             wrong = answers.wrong(dataset)
         else:
             missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
-        views = views_section(findings.settings, dataset)
+        copies = copies_section(findings.settings, dataset)
     except (DataError, ImageError) as error:
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
         gone = Missing(why, " ".join(["manyheads report {run}", *option("data", "FOLDER")]))
@@ -70,7 +71,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         run=run,
         verdict=(*findings.verdict.sentences, *findings.verdict.notes),
         candidates=tuple(_candidates(findings)),
-        settings=tuple(_settings(findings.document)),
+        settings=tuple(_settings(renewed(findings.document))),
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
@@ -84,7 +85,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         wrong=wrong,
         test=_test(findings, expected),
         warnings=warnings,
-        sections=(*filter(None, [views]), *claim_sections(findings.folder)),
+        sections=(*filter(None, [copies]), *claim_sections(findings.folder)),
         missing=missing,
     )
 
@@ -97,21 +98,15 @@ def command_of(settings: StudySettings, run: str) -> str:
         if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
             words += option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
     usual = StudySettings(data="", grid=settings.grid)
-    words += option("seeds", settings.seeds)
     with_images = settings.features is None
-    of_backbone = ("backbone", "preprocessing", "weights") if with_images else ()
-    if settings.features is not None:
-        words += option("features", *settings.features)
-    for name in (
-        "folds", "repeats", "select", "patience", "prune",
-        *of_backbone, "engine", "runtime", "precision",
-    ):  # fmt: skip
-        if (value := getattr(settings, name)) != getattr(usual, name):
-            words += option(name, value)
+    elsewhere = {"data", "grid", "image", "split", "table", "augmentation"}
+    elsewhere |= set() if with_images else {"backbone"}
+    for name in [each.name for each in fields(settings) if each.name not in elsewhere]:
+        value = getattr(settings, name)
+        if name == "seeds" or value != getattr(usual, name):
+            words += option(name, *(value if isinstance(value, tuple) else (value,)))
     if settings.augmentation is not None:
         words += option("augment", *settings.augmentation.arguments)
-    if settings.grid_storage != usual.grid_storage:
-        words += option("grid_storage", settings.grid_storage)
     if with_images:
         words += option("image_size", settings.image.size)
         words += option("interpolation", settings.image.interpolation)
@@ -197,7 +192,7 @@ def _selection(findings: Findings) -> parts.Selection:
 
 
 def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every setting of study.toml but what the report shows elsewhere."""
+    """Every setting of a study.toml but what the report shows elsewhere."""
     for table in ("study", "grid", "image", "split"):
         for name, value in document[table].items():
             shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -193,7 +193,7 @@ def plan_study(
     spec = settings.spec
     spec.check_size(settings.image.size)
     _check_runtime(settings, options)
-    if max(settings.grid.hide_patches):
+    if max(settings.grid.dropblock):
         spec.check_grid()
     settings.trials()
     dataset = open_data(settings, stop)

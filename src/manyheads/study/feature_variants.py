@@ -1,4 +1,4 @@
-"""The variants of the training images that a study's heads learn from: views, and feature maps.
+"""The variants of training images that a study's heads learn from: augmented copies, feature maps.
 
 They are of training images alone: what validates a head is never altered, and has no variants.
 """
@@ -31,8 +31,7 @@ _STRIDE = 32  # pixels of the image to a cell of the grid, in nearly all backbon
 def variants_needed(settings: StudySettings) -> list[Variant]:
     """The variants that the candidates of a study train on beside the plain features, in order."""
     grid = settings.grid
-    pairs = {(view, hidden) for view in range(max(grid.views)) for hidden in grid.hide_pixels}
-    if len(pairs) == 1 and grid.hide_patches == (0.0,):
+    if (grid.augmented_copies, grid.dropblock) == ((0,), (0.0,)):
         return []
     needed = {variant for setting in grid for variant in variants_of(setting)}
     return sorted(needed - {PLAIN})
@@ -143,9 +142,9 @@ def _wanted(
 
 
 def _check_blocks(settings: StudySettings, cells: tuple[int, int] | None) -> None:
-    largest = max(settings.grid.hide_block)
+    largest = max(settings.grid.dropblock_size)
     if cells is not None and largest > min(cells):
         raise SettingError(
-            f"a hide_block within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",
             f"{largest}", "list smaller ones, or larger images",
         )  # fmt: skip

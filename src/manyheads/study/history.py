@@ -12,6 +12,7 @@ import errno
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from manyheads.core.places import disk_errors
 from manyheads.study.space import HYPERPARAMETERS, Trial
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.table_writing import values_of, write_table
+from manyheads.study.table_writing import write_table
 
 METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
 HISTORY_COLUMNS = ("trial", "candidate", *HYPERPARAMETERS, "seed", "fold", "epoch", *METRICS)
@@ -77,7 +78,7 @@ class HistoryFile:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _rows(self, trial: Trial, part: slice) -> Iterator[Sequence[object]]:
-        setting = values_of(self._settings.grid[trial.candidate - 1])
+        setting = astuple(self._settings.grid[trial.candidate - 1])
         numbered = list(enumerate(self._store.curve(trial.number), start=1))
         for epoch, metrics in numbered[part]:
             fixed = trial.number, trial.candidate, *setting, trial.seed, trial.fold

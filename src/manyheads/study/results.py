@@ -6,7 +6,7 @@ Numbers are written in full, so that equal studies give equal files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from manyheads.study.select import (
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.table_writing import values_of, write_table
+from manyheads.study.table_writing import write_table
 
 RESULTS_COLUMNS = (
     "rank",
@@ -126,7 +126,7 @@ def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
         yield (
             rank.get(entry.candidate),
             entry.candidate,
-            *values_of(result.hyperparameters(entry.candidate)),
+            *astuple(result.hyperparameters(entry.candidate)),
             entry.trials,
             entry.failed,
             entry.pruned_after,

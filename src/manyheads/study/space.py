@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, make_dataclass
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,6 +17,7 @@ from manyheads.core.text import counted as counted
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import (
     ADAMW,
+    DECLARED,
     IDLE,
     LESSON,
     NAMES,
@@ -72,36 +73,36 @@ class Trial:
     fold: int
 
 
-@dataclass(frozen=True)
-class Grid:
+if TYPE_CHECKING:
+
+    @dataclass(frozen=True, init=False)
+    class _Lists:
+        def __init__(self, *values: Iterable[Any], **named: Iterable[Any]) -> None: ...
+        def __getattr__(self, name: str, /) -> tuple[Any, ...]: ...
+
+else:
+    # A list of values for each hyperparameter, in their order; those of the lesson must be given.
+    _Lists = make_dataclass(
+        "_Lists",
+        [
+            (name, tuple) if name in LESSON else (name, tuple, (known.neutral,))
+            for name, known in DECLARED.items()
+        ],
+        frozen=True,
+        namespace={"__post_init__": lambda _: None},  # without one, the grid's is not called
+    )
+
+
+class Grid(_Lists):
     """Every combination of the listed values, indexed from 0; the last one varies fastest.
 
-    Where a hyperparameter has no effect (a droprate without an inner layer, weight_decay with
-    adam) its values would be the same head again: only the first of them makes a candidate. So
-    does adamw without weight_decay beside adam. Raises `SettingError` for values out of range or
-    listed twice, and for one that has no effect in any candidate, such as adamw where no
-    weight_decay is listed.
+    `Grid(learning_rate, size_inner, droprate)`, and any other of the `Hyperparameters` by its name:
+    a tuple of values each. Where a hyperparameter has no effect (a droprate without an inner layer,
+    weight_decay with adam) its values would be the same head again: only the first of them makes a
+    candidate. So does adamw without weight_decay beside adam. Raises `SettingError` for values out
+    of range or listed twice, and for one that has no effect in any candidate, such as adamw where
+    no weight_decay is listed.
     """
-
-    learning_rate: tuple[float, ...]
-    size_inner: tuple[int, ...]
-    droprate: tuple[float, ...]
-    droprate_schedule: tuple[str, ...] = ("constant",)
-    feature_droprate: tuple[float, ...] = (0.0,)
-    hide_patches: tuple[float, ...] = (0.0,)
-    hide_block: tuple[int, ...] = (1,)
-    hide_pixels: tuple[float, ...] = (0.0,)
-    views: tuple[int, ...] = (1,)
-    mixup: tuple[float, ...] = (0.0,)
-    label_smoothing: tuple[float, ...] = (0.0,)
-    l2: tuple[float, ...] = (0.0,)
-    weight_decay: tuple[float, ...] = (0.0,)
-    max_norm: tuple[float, ...] = (0.0,)
-    optimizer: tuple[str, ...] = ("adam",)
-    momentum: tuple[float, ...] = (0.0,)
-    learning_rate_schedule: tuple[str, ...] = ("constant",)
-    epochs: tuple[int, ...] = (30,)
-    batch_size: tuple[int, ...] = (32,)
 
     def __post_init__(self) -> None:
         for name in HYPERPARAMETERS:
@@ -131,7 +132,7 @@ class Grid:
         for name, place in zip(HYPERPARAMETERS, places, strict=True):
             values[name] = getattr(self, name)[int(place)]
         whole = SimpleNamespace(**values)
-        idle = {rule.name: NEUTRAL[rule.name] for rule in IDLE if rule.idle(whole)}
+        idle = {name: NEUTRAL[name] for name, rule in IDLE.items() if rule.when(whole)}
         idle.pop("droprate", None)  # it stays as it was given
         return Hyperparameters(**values | idle)
 
@@ -152,9 +153,9 @@ class Grid:
     def merging(self) -> list[str]:
         """Why combinations are left out: `without an inner layer, droprate has no effect`."""
         words = [
-            f"{rule.where}, {rule.name} has no effect"
-            for rule in IDLE
-            if len(getattr(self, rule.name)) > 1 and self._idle(rule).any()
+            f"{rule.where}, {name} has no effect"
+            for name, rule in IDLE.items()
+            if len(getattr(self, name)) > 1 and self._idle(rule).any()
         ]
         if {"adam", "adamw"} <= set(self.optimizer) and 0 in self.weight_decay:
             words.append(f"{ADAMW.where}, adamw is adam")
@@ -185,11 +186,10 @@ class Grid:
     def _kept(self) -> Int64[np.ndarray, "candidates"]:
         """The combinations that are candidates, by their number."""
         keep = np.ones(self._shape, np.bool_)
-        for rule in IDLE:
-            keep &= ~self._idle(rule) | self._first(rule.name)
+        for name, rule in IDLE.items():
+            keep &= ~self._idle(rule) | self._first(name)
         if "adam" in self.optimizer:
-            columns = self._columns
-            keep &= ~ADAMW.idle(columns)
+            keep &= ~self._idle(ADAMW)
         return np.flatnonzero(keep)
 
     @property
@@ -206,7 +206,7 @@ class Grid:
         )
 
     def _idle(self, rule: Idle) -> Any:
-        return np.broadcast_to(rule.idle(self._columns), self._shape)
+        return np.broadcast_to(rule.when(self._columns), self._shape)
 
     def _first(self, name: str) -> Any:
         """Whether a combination has the first value of `name`."""
@@ -215,12 +215,12 @@ class Grid:
         return (np.arange(len(getattr(self, name))) == 0).reshape(axes)
 
     def _check_effects(self) -> None:
-        for rule in IDLE:
-            given = [value for value in getattr(self, rule.name) if value != NEUTRAL[rule.name]]
-            if rule.name != "droprate" and given and self._idle(rule).all():
+        for name, rule in IDLE.items():
+            given = [value for value in getattr(self, name) if value != NEUTRAL[name]]
+            if name != "droprate" and given and self._idle(rule).all():
                 raise SettingError(
-                    f"no {rule.name} {rule.where}, where it has no effect",
-                    " ".join(value_words(rule.name, value) for value in given),
+                    f"no {name} {rule.where}, where it has no effect",
+                    " ".join(value_words(name, value) for value in given),
                     rule.remedy,
                 )
         if "adamw" in self.optimizer and not any(self.weight_decay):

@@ -25,7 +25,7 @@ from manyheads.data.feature_array import is_array
 from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch
-from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL
+from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL, OF_IMAGES, as_named, as_stored
 from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Grid, Trials
 
@@ -47,7 +47,7 @@ class StudySettings:
     times anew, and every head is trained on all parts but one, which validates it; None: the given
     validation images do. A trial ends early once its rule has found no better epoch in `patience`
     epochs; `prune` trains only the best `1 / prune` of the candidates on from each rung to the
-    next. None: neither. `augmentation` says what views are (None: as they usually are), and
+    next. None: neither. `augmentation` says how copies differ (None: as they usually do), and
     `grid_storage`, f32 or f16, how feature grids are kept.
     """
 
@@ -73,11 +73,7 @@ class StudySettings:
     grid_storage: str = "f32"
 
     def __post_init__(self) -> None:
-        store(
-            self,
-            seeds=whole("seeds", self.seeds, 1, 100_000),
-        )
-        store(self, select=check_rule(self.select))
+        store(self, seeds=whole("seeds", self.seeds, 1, 100_000), select=check_rule(self.select))
         self._check_backbone()
         self._check_epochs()
         self._check_folds()
@@ -85,7 +81,7 @@ class StudySettings:
         choice("runtime", self.runtime, RUNTIMES)
         choice("precision", self.precision, PRECISIONS)
         choice("grid_storage", self.grid_storage, STORAGES)
-        self._check_views()
+        self._check_copies()
         if self.prune is not None:
             if len(self.grid.epochs) > 1:
                 raise SettingError(
@@ -112,7 +108,7 @@ class StudySettings:
 
     def _check_without_images(self) -> None:
         grid = self.grid
-        for name in ("hide_patches", "hide_pixels", "views"):
+        for name in OF_IMAGES:
             if getattr(grid, name) != (NEUTRAL[name],):
                 raise SettingError(
                     f"images for {name}", "features that were computed elsewhere, and no images",
@@ -137,18 +133,19 @@ class StudySettings:
                 "leave out patience, or select best_accuracy or best_loss",
             )
 
-    def _check_views(self) -> None:
-        if max(self.grid.views) > 1:
+    def _check_copies(self) -> None:
+        if max(self.grid.augmented_copies):
             store(self, augmentation=self.augmentation or Augmentation())
         elif self.augmentation is not None:
             raise SettingError(
-                "views of an image to augment", "the plain view alone",
-                "list views of 2 or more, or leave out the augmentation",
+                "augmented_copies for an augmentation", "none",
+                "list augmented_copies above 0, or leave out the augmentation",
             )  # fmt: skip
-        if self.augmentation and not self.augmentation.changes and 0 in self.grid.hide_pixels:
+        if self.augmentation and not self.augmentation.changes and 0 in self.grid.random_erasing:
             raise SettingError(
-                "views that differ from the plain image", "no augmentation, and hide_pixels 0",
-                "augment, or list hide_pixels above 0 alone",
+                "augmented copies that differ from the image",
+                "no augmentation, and random_erasing 0",
+                "augment, or list random_erasing above 0 alone",
             )  # fmt: skip
 
     def _check_folds(self) -> None:
@@ -237,6 +234,7 @@ def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any
     """The contents of `study.toml`."""
     asked = {key: value for key, value in plain(settings).items() if value is not None}
     tables = {name: asked.pop(name) for name in ("grid", "image", "split")}
+    tables["grid"] = as_stored(tables["grid"])
     # Without options a study is what it was before there were any.
     table = {name: value for name, value in asked.pop("table").items() if value is not None}
     tables |= {"table": table} if table else {}
@@ -269,13 +267,14 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
 
 
 def renewed(document: dict[str, Any]) -> dict[str, Any]:
-    """A document of an earlier version as this one would have written it."""
+    """A document, of this version or an earlier one, under the names of today."""
     try:
         study, grid = dict(document["study"]), dict(document["grid"])
         for name in ("epochs", "batch_size"):  # once settings of the whole study
             if name in study:
                 grid[name] = [study.pop(name)]
-        grid = {name: [value] for name, value in NEUTRAL.items() if name not in grid} | grid
+        usual = {name: [value] for name, value in NEUTRAL.items()}
+        grid = usual | as_named(grid)
         if not any(grid["weight_decay"]):  # then adamw, which could once be listed, is adam
             names = grid["optimizer"]
             if "adam" in names:
@@ -283,10 +282,8 @@ def renewed(document: dict[str, Any]) -> dict[str, Any]:
             else:
                 grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
         new = {**document, "study": study, "grid": grid}
-        new = {**document, "study": study, "grid": grid}
         if "split" in document:
             new["split"] = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
-        return new
         return new
     except (KeyError, TypeError):  # damaged, as reading it will say
         return document

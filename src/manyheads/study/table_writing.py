@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from manyheads.core.places import atomic_path
 from manyheads.errors import MissingExtraError
-from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.study.space import HYPERPARAMETERS
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,11 +20,6 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-
-
-def values_of(setting: Hyperparameters) -> tuple[float | str, ...]:
-    """The values of a setting, in the order of the columns."""
-    return tuple(getattr(setting, name) for name in HYPERPARAMETERS)
 
 
 def require_parquet(otherwise: str = "leave out `parquet`") -> None:

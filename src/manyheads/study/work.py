@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from manyheads.heads.bank import Metrics, rank_epoch
-from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
+from manyheads.heads.hyperparameters import DECLARED, Hyperparameters
 from manyheads.study.rungs import rungs_climbed
 from manyheads.study.space import Trial
 from manyheads.study.store import TrialRecord
@@ -23,8 +23,6 @@ from manyheads.study.study_settings import StudySettings
 # What an epoch costs beside its units, as if it had so many more: gathering batches, validation.
 # Checked by benchmarks/big_study.py, whose last table should be all about 1.
 _FIXED_UNITS = 30
-# What making other inputs costs more, checked by benchmarks/regularisers.py in the same way.
-_INPUT_UNITS = {"feature_droprate": 110, "hide_patches": 100, "views": 25, "mixup": 45}
 _SETTLED = 0.5  # seconds before a rate means something
 _ENOUGH_BEST = 5  # heads, before what they cost means something
 _ANEW = 1.02  # times as many heads have come to a rung: what the next will cost is expected anew
@@ -33,10 +31,11 @@ _CLIMBING = ("pending", "running")
 
 def epoch_cost(setting: Hyperparameters) -> float:
     """What an epoch of a head costs, in units of the inner layer."""
-    inputs = (
-        units for name, units in _INPUT_UNITS.items() if getattr(setting, name) != NEUTRAL[name]
+    # What making other inputs costs more is checked by benchmarks/regularisers.py in the same way.
+    inputs = sum(
+        each.cost for name, each in DECLARED.items() if getattr(setting, name) != each.neutral
     )
-    return float(setting.size_inner + _FIXED_UNITS + sum(inputs))
+    return float(setting.size_inner + _FIXED_UNITS + inputs)
 
 
 @dataclass

@@ -48,7 +48,7 @@ LONGEST = "learning_rate {}e-05, size_inner 1{}, droprate_schedule constant, dro
     [
         ("droprate 0.{}", SHAPE),
         ("learning_rate_schedule cosine{}", SHAPE),
-        ("feature_droprate 0.12{}", Shape(candidates=3, seeds=4, images=120, folds=4)),
+        ("input_droprate 0.12{}", Shape(candidates=3, seeds=4, images=120, folds=4)),
         (LONGEST.replace("{}", "{0}"), SHAPE),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_head_is_the_one_that_the_engine_trains_from_its_seed() -> None:
     "change",
     [
         {"size_inner": 0}, {"droprate": 0.0}, {"droprate_schedule": "early:3"},
-        {"feature_droprate": 0.2}, {"mixup": 0.4}, {"label_smoothing": 0.1}, {"l2": 0.01},
+        {"input_droprate": 0.2}, {"mixup": 0.4}, {"label_smoothing": 0.1}, {"l2": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.1}, {"max_norm": 0.5},
         {"optimizer": "sgd", "momentum": 0.9}, {"learning_rate_schedule": "cosine"},
         {"epochs": 3}, {"batch_size": 7}, {"learning_rate": 0.02},

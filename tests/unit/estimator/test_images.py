@@ -247,7 +247,7 @@ def test_a_number_among_paths_is_named() -> None:
 def test_a_head_learns_from_views_and_hidden_patches_of_its_training_files(
     paths: list[Path], labels: list[str]
 ) -> None:
-    options = {"views": 2, "hide_pixels": 0.3}, {"hide_patches": 0.3, "image_size": 64}
+    options = {"augmented_copies": 1, "random_erasing": 0.3}, {"dropblock": 0.3, "image_size": 64}
     for option in options:
         plain = classifier(image_size=option.get("image_size", 32)).fit(paths, labels)
         altered = classifier(**option, validation_fraction=0.3).fit(paths, labels)
@@ -258,11 +258,11 @@ def test_a_head_learns_from_views_and_hidden_patches_of_its_training_files(
 
 def test_versions_of_what_is_no_file_are_refused(paths: list[Path], labels: list[str]) -> None:
     for given in (classifier().features(paths), pixels(paths)):
-        with pytest.raises(EstimatorError, match="paths of images for views"):
-            classifier(views=2).fit(given, labels)
-    with pytest.raises(SettingError, match="hide_block within the feature grid of 2×2 cells"):
-        classifier(hide_patches=0.3, hide_block=3, image_size=64).fit(paths, labels)
-    with pytest.raises(SettingError, match="views of 2 or more for an augmentation"):
+        with pytest.raises(EstimatorError, match="paths of images for augmented_copies"):
+            classifier(augmented_copies=1).fit(given, labels)
+    with pytest.raises(SettingError, match="dropblock_size within the feature grid of 2×2 cells"):
+        classifier(dropblock=0.3, dropblock_size=3, image_size=64).fit(paths, labels)
+    with pytest.raises(SettingError, match="augmented_copies for an augmentation"):
         classifier(augmentation=Augmentation()).fit(paths, labels)
 
 

@@ -170,11 +170,13 @@ def test_clones_and_pickles_are_the_same() -> None:
     np.testing.assert_array_equal(copied.fit(X, SPECIES).predict_proba(X), fitted.predict_proba(X))
 
 
-def test_a_pickle_from_before_a_parameter_has_its_default() -> None:
+def test_a_pickle_from_before_a_parameter_has_its_default_and_todays_names() -> None:
     fitted = quick().fit(X, Y)
-    state: Any = fitted.__getstate__()
+    state: dict[str, Any] = dict(vars(fitted))
     del state["patience"]
+    state["views"] = state.pop("augmented_copies") + 1
     old = HeadClassifier.__new__(HeadClassifier)
     old.__setstate__(state)
     assert old.patience is None
+    assert old.get_params() == fitted.get_params()
     np.testing.assert_array_equal(old.predict(X), fitted.predict(X))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from manyheads.errors import RunError
 from manyheads.findings.shortcut_record import ShortcutFiles, read_record
 from manyheads.findings.shortcut_words import sentences
+from manyheads.heads.hyperparameters import Hyperparameters
+from tests.former_names import formerly
 from tests.shortcuts import record
 
 SAME = (0.1, 0.8)
@@ -57,6 +60,13 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path, seeds: int) -> None:
     path.write_text(kept.to_json(sentences(kept)), encoding="utf-8")
     assert read_record(path) == kept
     assert sentences(read_record(path)) == sentences(kept)
+
+
+def test_a_record_of_the_first_version_is_read_under_the_names_of_today(tmp_path: Path) -> None:
+    kept = replace(record(), hyperparameters=(asdict(Hyperparameters()),))
+    path = tmp_path / "shortcut.json"
+    path.write_text(formerly(kept.to_json(sentences(kept))), encoding="utf-8")
+    assert read_record(path) == kept
 
 
 def test_what_is_no_record_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a head is shown: how much is hidden, which views are drawn, which pairs are mixed."""
+"""What a head is shown: how much is hidden, which copies are drawn, which pairs are mixed."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ def test_a_plain_head_is_shown_its_matrix_and_no_copy() -> None:
     assert (part.shares == 1).all()
 
 
-def test_views_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
-    given = settings(views=3).hyperparameters
+def test_versions_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
+    given = settings(augmented_copies=2).hyperparameters
     inputs = Inputs(given, FOLD, SeededStreams(0))
     sources, drawn = [FOLD.source(v) for v in (PLAIN, Variant(1), Variant(2))], []
     for number in range(1, 41):
         epoch = inputs.epoch(number)
         part = epoch.part(slice(0, 70))
-        views = [
+        versions = [
             [np.array_equal(vector, each.array[each.rows[sample]]) for each in sources]
             for vector, sample in zip(part.vectors, epoch.order, strict=True)
         ]
-        assert (np.sum(views, axis=1) == 1).all()
-        drawn.append(np.argmax(views, axis=1))
+        assert (np.sum(versions, axis=1) == 1).all()
+        drawn.append(np.argmax(versions, axis=1))
     counts = np.bincount(np.concatenate(drawn))
     assert np.abs(counts / counts.sum() - 1 / 3).max() < 0.04
     assert not np.array_equal(drawn[0], drawn[1])
@@ -108,7 +108,7 @@ def test_half_precision_grids_are_read_as_the_numbers_that_they_hold() -> None:
         sources={v: dataclasses.replace(s, array=s.array.astype(np.float32))
                  for v, s in halves.items()},
     )  # fmt: skip
-    given = settings(hide_patches=0.5).hyperparameters
+    given = settings(dropblock=0.5).hyperparameters
     parts = [
         Inputs(given, each, SeededStreams(0)).epoch(1).part(slice(0, 70))
         for each in (fold, rounded)

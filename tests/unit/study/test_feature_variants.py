@@ -22,14 +22,14 @@ def grid(**lists: Any) -> Grid:
     [
         ({}, []),
         ({"l2": (0.0, 0.1)}, []),
-        ({"views": (1, 3)}, [Variant(1), Variant(2)]),
-        ({"hide_patches": (0.0, 0.5)}, [Variant(grid=True)]),
+        ({"augmented_copies": (0, 2)}, [Variant(1), Variant(2)]),
+        ({"dropblock": (0.0, 0.5)}, [Variant(grid=True)]),
         (
-            {"views": (2,), "hide_pixels": (0.0, 0.3)},
+            {"augmented_copies": (1,), "random_erasing": (0.0, 0.3)},
             [Variant(1, 0.0), Variant(1, 0.3)],
         ),
         (
-            {"views": (1, 2), "hide_patches": (0.0, 0.5)},
+            {"augmented_copies": (0, 1), "dropblock": (0.0, 0.5)},
             [Variant(0, 0.0, True), Variant(1, 0.0, False), Variant(1, 0.0, True)],
         ),
     ],
@@ -42,7 +42,7 @@ def test_a_study_needs_what_its_candidates_train_on(
 
 def test_a_grid_takes_a_features_bytes_for_each_of_its_cells() -> None:
     settings = study_settings(
-        grid=grid(hide_patches=(0.5,)), image=ImageSettings(size=150), grid_storage="f16"
+        grid=grid(dropblock=(0.5,)), image=ImageSettings(size=150), grid_storage="f16"
     )
     assert variant_bytes(settings, Variant(grid=True), 2048) == 5 * 5 * 2048 * 2
     assert variant_bytes(settings, Variant(1), 2048) == 2048 * 4

@@ -15,9 +15,11 @@ from manyheads.study.store import Store
 from tests.studies import rows_of, study_settings, train
 
 GRID = Grid((0.01, 0.1), (0, 5), (0.0, 0.5))
-SETTING = "learning_rate,size_inner,droprate,droprate_schedule,feature_droprate,hide_patches,"
-SETTING += "hide_block,hide_pixels,views,mixup,label_smoothing,l2,weight_decay,max_norm,optimizer,"
-SETTING += "momentum,learning_rate_schedule,epochs,batch_size"
+SETTING = "learning_rate,size_inner,droprate,droprate_schedule,input_droprate,dropblock,"
+SETTING += (
+    "dropblock_size,random_erasing,augmented_copies,mixup,label_smoothing,l2,weight_decay,max_norm,"
+)
+SETTING += "optimizer,momentum,learning_rate_schedule,epochs,batch_size"
 HISTORY = f"trial,candidate,{SETTING},seed,fold,epoch,accuracy,loss,val_accuracy,val_loss"
 RESULTS = f"rank,candidate,{SETTING},trials,failed,pruned_after"
 for measure in (

@@ -147,8 +147,8 @@ def test_values_without_effect_are_one_candidate() -> None:
     [
         ({"weight_decay": (0.0, 0.1)}, "choose adamw or sgd"),
         ({"momentum": (0.9,)}, "choose sgd"),
-        ({"hide_pixels": (0.3,)}, "give 2 views"),
-        ({"hide_block": (2,)}, "give hide_patches"),
+        ({"random_erasing": (0.3,)}, "give augmented_copies"),
+        ({"dropblock_size": (2,)}, "give dropblock"),
         ({"size_inner": (0,), "max_norm": (1.0,)}, "give a size_inner"),
         ({"droprate": (0.0,), "droprate_schedule": ("early:3",)}, "give a droprate above 0"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import RunError, SettingError
+from manyheads.heads.hyperparameters import as_named
 from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.study_settings import (
     Resolved,
@@ -64,7 +65,7 @@ def test_the_document_is_toml_and_whole(tmp_path: Path, weights: str | None) -> 
     path = tmp_path / "study.toml"
     path.write_text(to_toml(document), encoding="utf-8")
     assert read_toml(path) == document
-    assert set(document["grid"]) == set(HYPERPARAMETERS)
+    assert set(as_named(document["grid"])) == set(HYPERPARAMETERS)
     named = {name: document["grid"][name] for name in ("size_inner", "droprate", "optimizer")}
     assert named == {"size_inner": [4], "droprate": [0.0, 0.5], "optimizer": ["adam"]}
     assert document["image"] == {"size": 64, "interpolation": "nearest", "exif": False}
@@ -120,6 +121,26 @@ def test_adamw_without_weight_decay_of_an_earlier_version_is_adam(listed, meant)
     old = {**document, "grid": {**document["grid"], "optimizer": list(listed)}}
     assert read_study(old) == (settings, RESOLVED)
     assert differences(old, document) == []
+
+
+def test_regularisers_keep_the_names_and_values_that_they_were_stored_with() -> None:
+    lists: dict[str, Any] = {
+        "input_droprate": (0.0, 0.1), "dropblock": (0.5,), "dropblock_size": (2,),
+        "random_erasing": (0.25,), "augmented_copies": (1, 3),
+    }  # fmt: skip
+    settings = study_settings(grid=Grid((0.1,), (4,), (0.0,), **lists))
+    document = study_document(settings, RESOLVED)
+    stored = {
+        "feature_droprate": [0.0, 0.1], "hide_patches": [0.5], "hide_block": [2],
+        "hide_pixels": [0.25], "views": [2, 4],
+    }  # fmt: skip
+    assert {name: document["grid"][name] for name in stored} == stored
+    assert not set(lists) & set(document["grid"])
+    assert read_study(document) == (settings, RESOLVED)
+    fewer = study_settings(grid=replace(settings.grid, augmented_copies=(1,)))
+    assert differences(document, study_document(fewer, RESOLVED)) == [
+        "grid.augmented_copies: 1 3 → 1"
+    ]
 
 
 def test_digests_are_shown_short() -> None:
@@ -200,7 +221,10 @@ def test_where_an_own_network_lies_does_not_matter_its_preprocessing_does() -> N
         ({"features": ()}, "at least one"),
         ({"features": ("f.npy",), "weights": "w.h5"}, "features alone"),
         ({"features": ("f.npy",), "preprocessing": "tf"}, "features alone"),
-        ({"features": ("f.npy",), "grid": Grid((0.1,), (4,), (0.0,), views=(2,))}, "for views"),
+        (
+            {"features": ("f.npy",), "grid": Grid((0.1,), (4,), (0.0,), augmented_copies=(1,))},
+            "for augmented_copies",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_said(changes: dict[str, Any], words: str) -> None:

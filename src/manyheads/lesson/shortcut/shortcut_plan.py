@@ -88,7 +88,7 @@ def plan_shortcut(
     study = settings.study
     spec = study.spec
     spec.check_size(study.image.size)
-    if settings.hide_patches:
+    if settings.dropblock:
         spec.check_grid()
     check_precision(study.precision, study.runtime)
     dataset = open_dataset(study.data, split=study.split, table=study.table, stop=stop)

@@ -11,12 +11,16 @@ from manyheads.core.settings import number, store, whole
 from manyheads.core.text import counted
 from manyheads.data.marks import Mark
 from manyheads.errors import SettingError
-from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
+from manyheads.heads.hyperparameters import (
+    MAX_COPIES,
+    NEUTRAL,
+    OF_IMAGES,
+    Hyperparameters,
+    check,
+)
 from manyheads.stats.shortcut_effects import CONTROL, MARKED
 from manyheads.study.study_settings import StudySettings
 
-HIDING = ("hide_patches", "hide_block", "hide_pixels", "views")
-"""The hyperparameters that are remedies here, so no candidate may have them."""
 LAST_LAYER = "last_layer"
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -45,9 +49,9 @@ class ShortcutSettings:
 
     The `mark` is planted on the `share`, in (0, 1], of the training images of the class `target`;
     validation images of the classes `into` (none: all others) are asked about with it. Remedies:
-    `hide_patches`, a share of the feature grid's cells, and `hide_pixels`, a share of the image in
-    all of `views` views but the plain one, each 0 for not at all; `everywhere`: the mark on the
-    same share of every class; `clean` images of every class that no arm trains on, which the last
+    `dropblock`, a share of the feature grid's cells, and `random_erasing`, a share of each of
+    `augmented_copies` copies, each 0 for not at all; `everywhere`: the mark on the same share of
+    every class; `clean` images of every class that no arm trains on, which the last
     layer is trained on anew. `margin` is the difference, in (0, 1], that makes none in practice.
     Raises `SettingError`.
     """
@@ -57,9 +61,9 @@ class ShortcutSettings:
     mark: Mark
     share: float = 0.95
     into: tuple[str, ...] = ()
-    hide_patches: float = 0.0
-    hide_pixels: float = 0.0
-    views: int = 4
+    dropblock: float = 0.0
+    random_erasing: float = 0.0
+    augmented_copies: int = 3
     everywhere: bool = False
     clean: int = 0
     margin: float = 0.01
@@ -73,16 +77,17 @@ class ShortcutSettings:
         store(
             self,
             share=number("share", self.share, 0, 1, open_low=True),
-            hide_patches=number("hide_patches", self.hide_patches, 0, 1, open_high=True),
-            hide_pixels=number("hide_pixels", self.hide_pixels, 0, 1, open_high=True),
-            views=whole("views", self.views, 2, 1000),
+            dropblock=check("dropblock", self.dropblock),
+            random_erasing=check("random_erasing", self.random_erasing),
+            augmented_copies=whole("augmented_copies", self.augmented_copies, 1, MAX_COPIES),
             clean=whole("clean", self.clean, 0, 1_000_000),
             margin=number("the margin", self.margin, 0, 1, open_low=True),
         )
         if self.study.folds is not None:
             raise SettingError("given validation images", "folds", "leave them out")
         grid = self.study.grid
-        given = [name for name in HIDING if getattr(grid, name) != (NEUTRAL[name],)]
+        # The hyperparameters of images are the remedies here, so no candidate may have them.
+        given = [name for name in OF_IMAGES if getattr(grid, name) != (NEUTRAL[name],)]
         if given:
             raise SettingError(
                 "candidates without what is a remedy here", ", ".join(given),
@@ -96,14 +101,18 @@ class ShortcutSettings:
             Arm(CONTROL, "no image marked", "none"),
             Arm(MARKED, f"{100 * self.share:g} % of {self.target} marked"),
         ]
-        if self.hide_patches:
-            hidden = {"hide_patches": self.hide_patches}
-            words = f"{100 * self.hide_patches:g} % of the feature grid hidden"
-            arms.append(Arm("hide_patches", words, changes=hidden))
-        if self.hide_pixels:
-            hidden = {"hide_pixels": self.hide_pixels, "views": self.views}
-            words = f"{100 * self.hide_pixels:g} % of the image hidden in {self.views - 1} of "
-            arms.append(Arm("hide_pixels", f"{words}{counted(self.views, 'view')}", changes=hidden))
+        if self.dropblock:
+            hidden = {"dropblock": self.dropblock}
+            words = f"{100 * self.dropblock:g} % of the feature grid hidden"
+            arms.append(Arm("dropblock", words, changes=hidden))
+        if self.random_erasing:
+            hidden = {
+                "random_erasing": self.random_erasing,
+                "augmented_copies": self.augmented_copies,
+            }
+            copies = counted(self.augmented_copies, "augmented copy")
+            words = f"{100 * self.random_erasing:g} % of the image erased in {copies}"
+            arms.append(Arm("random_erasing", words, changes=hidden))
         if self.everywhere:
             words = f"{100 * self.share:g} % of every class marked"
             arms.append(Arm("everywhere", words, "all"))

@@ -204,10 +204,10 @@ def _arm(
     if training > _MOST * settings.budget:
         study = study_of(settings, folds, pair, prune=True)
         training, pruned = _training(study, dataset), True
-    size, views = pair
+    size, copies = pair
     return Arm(
         size=size,
-        views=views,
+        copies=copies,
         passes=passes,
         extraction=rate.seconds(study, passes),
         training=training,

@@ -13,6 +13,7 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
 from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.heads.hyperparameters import as_named
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.study.folder import RunFolder
 
@@ -26,15 +27,15 @@ _OURS = (FILE, "search", ".lock")
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """An option that was tried: image size, views and setting, in words too.
+    """An option that was tried: image size, augmented copies and setting, in words too.
 
     `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images;
     `folds` counts the outer folds of the nested cross-validation that choose it. `pruned`: options
-    of its size and views were dropped early by their scores on all images.
+    of its size and copies were dropped early by their scores on all images.
     """
 
     size: int
-    views: int
+    augmented_copies: int
     words: str
     hyperparameters: dict[str, Any]
     log_loss: float
@@ -113,7 +114,7 @@ def read_record(path: Path) -> Fitted | None:
                 **document,
                 "path": path,
                 "settings": FitSettings(**asked),
-                "tried": tuple(Tried(**each) for each in document["tried"]),
+                "tried": tuple(map(_tried, document["tried"])),
                 "expected": Expected(**expected),
             }
         )
@@ -123,6 +124,11 @@ def read_record(path: Path) -> Fitted | None:
             f"the record of a fit, format {FORMAT}, in {file}", reason,
             "use the version of manyheads that wrote it, or begin anew in another run folder",
         ) from error  # fmt: skip
+
+
+def _tried(document: dict[str, Any]) -> Tried:
+    values = as_named(document)
+    return Tried(**{**values, "hyperparameters": as_named(values["hyperparameters"])})
 
 
 def require_ours(path: Path, settings: FitSettings) -> Fitted | None:

@@ -38,7 +38,7 @@ def run_fit(
 ) -> Fitted:
     """Look for the best classifier within the budget, and write it to the run folder `out`.
 
-    Sizes and views are tried as far as the budget allows, each with every setting of
+    Sizes and augmented copies are tried as far as the budget allows, each with every setting of
     `search_grid`, in folds; the best is trained on all images with several seeds, whose heads make
     one. What is expected of it comes from held-out images of a nested cross-validation (see
     `evidence.expected`). A fit that was interrupted goes on; a finished one is only read.
@@ -117,7 +117,7 @@ def _tried(found: Found) -> tuple[Tried, ...]:
     return tuple(
         Tried(
             size=option.arm.size,
-            views=option.setting.views,
+            augmented_copies=option.setting.augmented_copies,
             words=option.words,
             hyperparameters=asdict(option.setting),
             log_loss=float(ranked.losses[place]),
@@ -157,7 +157,7 @@ def _write_model(
         best.finished.settings,
         grid=Grid(**{name: (value,) for name, value in asdict(shape).items()}),
         prune=None,
-        augmentation=best.finished.settings.augmentation if setting.views > 1 else None,
+        augmentation=best.finished.settings.augmentation if setting.augmented_copies else None,
     )
     write_models(
         written, plan.weights, plan.dataset.classes, folder,

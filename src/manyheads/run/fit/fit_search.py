@@ -90,8 +90,8 @@ def search(
             continue
         listener.arm(place + 1, len(plan.arms), arm)
         finished = run_study(
-            study_of(plan.settings, plan.folds, (arm.size, arm.views), arm.pruned),
-            out / f"{arm.size}px-{arm.views}",
+            study_of(plan.settings, plan.folds, (arm.size, arm.copies), arm.pruned),
+            out / f"{arm.size}px-{arm.copies + 1}",
             options=RunOptions(models=False, keep_heads=1), listener=listener, grouped=grouped,
             stop=stop,
         )  # fmt: skip

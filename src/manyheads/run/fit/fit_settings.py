@@ -78,8 +78,8 @@ def budget_words(seconds: float) -> str:
     return f"{math.ceil(round(10 * seconds / size, 6)) / 10:g}{unit}"
 
 
-def search_grid(views: int) -> Grid:
-    """The settings of a head among which a fit looks: 20, or 40 with a mirrored view.
+def search_grid(copies: int) -> Grid:
+    """The settings of a head among which a fit looks: 20, or 40 with a mirrored copy.
 
     All train to the end of a cosine schedule, so that no epoch is chosen by validation.
     """
@@ -87,7 +87,7 @@ def search_grid(views: int) -> Grid:
         learning_rate=(0.0003, 0.001),
         size_inner=(0, 100, 256),
         droprate=(0.0, 0.5),
-        views=(1, 2) if views > 1 else (1,),
+        augmented_copies=(0, 1) if copies else (0,),
         label_smoothing=(0.0, 0.1),
         learning_rate_schedule=("cosine",),
         epochs=(30,),

@@ -1,4 +1,4 @@
-"""The image sizes and views that a fit tries: what they cost, and which there is time for."""
+"""The sizes and augmented copies that a fit tries: what they cost, and what there is time for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from manyheads.study.study_settings import StudySettings
 
 MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, colour=0)
 
-# Shares of the size that the backbone was trained at, and views, from the one worth most. Pixels
-# are worth more than a mirrored view: docs/decisions/0016-an-average-of-heads-is-one-head.md.
+# Shares of the size that the backbone was trained at, and augmented copies, from the one worth
+# most. Pixels are worth more than a mirrored copy:
+# docs/decisions/0016-an-average-of-heads-is-one-head.md.
 _WORTH = (
-    (1.5, 2), (1.5, 1), (1.25, 2), (1.25, 1), (1.0, 2), (1.0, 1), (0.75, 1), (0.5, 1)
+    (1.5, 1), (1.5, 0), (1.25, 1), (1.25, 0), (1.0, 1), (1.0, 0), (0.75, 0), (0.5, 0)
 )  # fmt: skip
 _KEPT_FREE = 0.2  # of the budget, for heads, for the model's file and for what was misjudged
 ETA = 3
@@ -26,13 +27,13 @@ ETA = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """Images of `size` pixels in so many `views`: what it costs in passes and in seconds.
+    """Images of `size` pixels with so many augmented `copies`: what it costs in passes and seconds.
 
     `training` are the seconds of its heads, which `pruned` says are pruned.
     """
 
     size: int
-    views: int
+    copies: int
     passes: int
     extraction: float
     training: float
@@ -46,11 +47,11 @@ class Arm:
     @property
     def words(self) -> str:
         """Such as `299×299, plain and mirrored`."""
-        return f"{self.size}×{self.size}, {'plain and mirrored' if self.views > 1 else 'plain'}"
+        return f"{self.size}×{self.size}, {'plain and mirrored' if self.copies else 'plain'}"
 
 
 def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
-    """Sizes and views for a backbone, the one worth most first.
+    """Sizes and augmented copies for a backbone, the one worth most first.
 
     A given `size` is the only one, and so is that of a backbone which takes no other. Raises
     `BackboneError` for a size that it does not take.
@@ -58,9 +59,9 @@ def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]
     only = spec.default_size if spec.fixed and size is None else size
     if only is not None:
         spec.check_size(only)
-        return [(only, 2), (only, 1)]
+        return [(only, 1), (only, 0)]
     default, least = spec.default_size, spec.min_size
-    pairs = ((max(least, round(default * share)), views) for share, views in _WORTH)
+    pairs = ((max(least, round(default * share)), copies) for share, copies in _WORTH)
     return list(dict.fromkeys(pairs))
 
 
@@ -91,10 +92,10 @@ def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
 
 def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: bool) -> StudySettings:
     """The study that looks for the best head of an arm: every setting, once in every fold."""
-    size, views = arm
+    size, copies = arm
     return StudySettings(
         data=settings.data,
-        grid=search_grid(views),
+        grid=search_grid(copies),
         backbone=settings.backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
@@ -106,5 +107,5 @@ def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: boo
         select="last",
         prune=ETA if prune else None,
         engine=settings.engine,
-        augmentation=MIRRORED if views > 1 else None,
+        augmentation=MIRRORED if copies else None,
     )

@@ -54,7 +54,12 @@ def test_others_are_asked_about_with_it() -> None:
 
 def test_only_what_an_arm_needs_is_made_and_none_of_it_for_testing() -> None:
     asked = settings(
-        target="b", share=0.5, hide_patches=0.5, hide_pixels=0.2, views=3, everywhere=True
+        target="b",
+        share=0.5,
+        dropblock=0.5,
+        random_erasing=0.2,
+        augmented_copies=2,
+        everywhere=True,
     )
     images = arranged(asked, dataset())
     wanted = wanted_variants(asked, images)

@@ -97,7 +97,7 @@ def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path
 
 
 def test_all_images_may_carry_the_mark(data: Path, tmp_path: Path) -> None:
-    asked = settings(data, share=1.0, everywhere=True, hide_patches=0.5)
+    asked = settings(data, share=1.0, everywhere=True, dropblock=0.5)
     record = run_shortcut(asked, tmp_path / "run").record
     assert (record.images.marked, record.images.train) == (12, 36)
 

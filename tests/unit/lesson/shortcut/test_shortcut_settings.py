@@ -24,14 +24,14 @@ def test_control_and_marked_are_always_there() -> None:
 
 
 def test_every_remedy_is_an_arm() -> None:
-    asked = settings(hide_patches=0.5, hide_pixels=0.25, everywhere=True, clean=5)
-    names = ["control", "marked", "hide_patches", "hide_pixels", "everywhere"]
+    asked = settings(dropblock=0.5, random_erasing=0.25, everywhere=True, clean=5)
+    names = ["control", "marked", "dropblock", "random_erasing", "everywhere"]
     assert [arm.name for arm in asked.arms] == names
     assert list(asked.arm_words) == [*names, "last_layer"]
     candidate = asked.study.grid[1]
     patches, pixels, everywhere = (arm.setting(candidate) for arm in asked.arms[2:])
-    assert (patches.hide_patches, patches.droprate) == (0.5, candidate.droprate)
-    assert (pixels.hide_pixels, pixels.views) == (0.25, 4)
+    assert (patches.dropblock, patches.droprate) == (0.5, candidate.droprate)
+    assert (pixels.random_erasing, pixels.augmented_copies) == (0.25, 3)
     assert everywhere == candidate
     assert asked.arms[4].planted == "all"
 
@@ -45,14 +45,14 @@ def test_a_last_layer_has_no_inner_layer() -> None:
     [
         ({"share": 0}, "share to be a number above 0"),
         ({"share": 1.5}, "share"),
-        ({"hide_patches": 1}, "hide_patches"),
-        ({"hide_pixels": -0.1}, "hide_pixels"),
-        ({"views": 1}, "views to be a whole number from 2"),
+        ({"dropblock": 1}, "dropblock"),
+        ({"random_erasing": -0.1}, "random_erasing"),
+        ({"augmented_copies": 0}, "augmented_copies to be a whole number from 1"),
         ({"clean": -1}, "clean"),
         ({"margin": 0}, "margin"),
         ({"study": study_settings(folds=3)}, "given validation images"),
         (
-            {"study": study_settings(grid=Grid((0.01,), (4,), (0.0,), hide_patches=(0.0, 0.5)))},
+            {"study": study_settings(grid=Grid((0.01,), (4,), (0.0,), dropblock=(0.0, 0.5)))},
             "candidates without what is a remedy here",
         ),
     ],

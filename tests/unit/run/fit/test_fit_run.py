@@ -29,6 +29,7 @@ from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from tests.former_names import formerly
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_images
 from tests.studies import free_backbone
@@ -38,9 +39,9 @@ from tests.studies import free_backbone
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four settings of twenty epochs in the place of forty."""
 
-    def grid(views: int) -> Grid:
+    def grid(copies: int) -> Grid:
         return Grid(
-            (0.01, 0.05), (0, 6), (0.2,), views=search_grid(views).views,
+            (0.01, 0.05), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
             learning_rate_schedule=("cosine",), epochs=(20,),
         )  # fmt: skip
 
@@ -147,7 +148,7 @@ class TestFree:
                 )  # fmt: skip
             plan = fit_plan.plan_fit(asked, Told(), threading.Event())
         assert plan.probed == 96
-        plain = next(arm for arm in plan.considered if arm.views == 1)
+        plain = next(arm for arm in plan.considered if arm.copies == 0)
         assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
         rate = plain.passes / (plain.extraction - fit_plan._BUILDING)
         assert 10 < rate <= 80  # 4 in 50 ms at most; from the cache it would be thousands
@@ -236,6 +237,9 @@ class TestFree:
         of_class = {each.name: each for each in fitted.expected.scores.classes}
         assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
         assert of_class["red panda"].recall is None
+        assert read_record(tmp_path / "fit") == fitted
+        file = tmp_path / "fit/fit.json"
+        file.write_text(formerly(file.read_text(encoding="utf-8")), encoding="utf-8")
         assert read_record(tmp_path / "fit") == fitted
         assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
 

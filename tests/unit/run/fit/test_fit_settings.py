@@ -54,8 +54,8 @@ def test_a_value_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_no_epoch_of_the_search_is_chosen_by_validation() -> None:
-    for views in (1, 2):
-        grid = search_grid(views)
+    for copies in (0, 1):
+        grid = search_grid(copies)
         assert grid.learning_rate_schedule == ("cosine",)
         assert len(grid.epochs) == 1
-        assert max(grid.views) == views
+        assert max(grid.augmented_copies) == copies

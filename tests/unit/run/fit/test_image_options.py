@@ -1,4 +1,4 @@
-"""Which sizes and views a budget has room for."""
+"""Which sizes and augmented copies a budget has room for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from manyheads.errors import BackboneError, SettingError
 from manyheads.run.fit.image_options import Arm, affordable, candidate_arms
 
 
-def _arm(size: int, views: int, seconds: float) -> Arm:
-    return Arm(size=size, views=views, passes=100, extraction=seconds, training=0.0)
+def _arm(size: int, copies: int, seconds: float) -> Arm:
+    return Arm(size=size, copies=copies, passes=100, extraction=seconds, training=0.0)
 
 
 def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
     pairs = candidate_arms(None, registry.get("xception"))
-    assert pairs[0] == (448, 2)
-    assert [size for size, views in pairs if views == 1] == [448, 374, 299, 224, 150]
+    assert pairs[0] == (448, 1)
+    assert [size for size, copies in pairs if not copies] == [448, 374, 299, 224, 150]
     assert len(set(pairs)) == len(pairs)
     small = replace(registry.get("xception"), default_size=100)
     assert min(size for size, _ in candidate_arms(None, small)) == 71
@@ -26,15 +26,15 @@ def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
 
 def test_a_given_size_is_the_only_one() -> None:
     xception = registry.get("xception")
-    assert candidate_arms(96, xception) == [(96, 2), (96, 1)]
+    assert candidate_arms(96, xception) == [(96, 1), (96, 0)]
     fixed = replace(xception, default_size=128, fixed=True)
-    assert candidate_arms(None, fixed) == [(128, 2), (128, 1)]
+    assert candidate_arms(None, fixed) == [(128, 1), (128, 0)]
     with pytest.raises(BackboneError, match="the only one"):
         candidate_arms(96, fixed)
 
 
 def test_what_is_worth_most_comes_first_and_fills_the_budget() -> None:
-    arms = [_arm(299, 2, 600), _arm(299, 1, 300), _arm(224, 2, 340), _arm(150, 1, 80)]
+    arms = [_arm(299, 1, 600), _arm(299, 0, 300), _arm(224, 1, 340), _arm(150, 0, 80)]
     assert affordable(arms, 1000) == [arms[0], arms[3]]
     assert affordable(arms, 500) == [arms[1], arms[3]]
     assert affordable(arms, 2000) == [arms[0], arms[2], arms[3]]
@@ -46,4 +46,4 @@ def test_a_budget_for_nothing_is_refused_with_the_least_that_does() -> None:
         SettingError,
         match="at least 2m for 100 backbone passes at 150 pixels, found 60s; give a `budget` of 2m",
     ):
-        affordable([_arm(299, 2, 600), _arm(150, 1, 96)], 60)
+        affordable([_arm(299, 1, 600), _arm(150, 0, 96)], 60)

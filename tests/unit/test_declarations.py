@@ -1,0 +1,170 @@
+"""Hyperparameters and settings of a study are declared once, and all that lists them agrees."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from manyheads import Study
+from manyheads.api.studies import Regularisers
+from manyheads.cli import options
+from manyheads.cli.grid import grid_of
+from manyheads.cli.main import build_parser
+from manyheads.data.augmentation import Augmentation
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.errors import SettingError
+from manyheads.estimator.head_classifier import HeadClassifier
+from manyheads.heads.hyperparameters import (
+    DECLARED,
+    IDLE,
+    NAMES,
+    NEUTRAL,
+    Hyperparameters,
+    as_named,
+    as_stored,
+    check,
+)
+from manyheads.report.from_study import command_of
+from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings
+from tests.columns_page import PAGE, with_declarations
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "run"
+OTHERS: dict[str, Any] = {
+    "learning_rate": 0.5, "size_inner": 7, "droprate": 0.3, "droprate_schedule": "early:2",
+    "input_droprate": 0.3, "dropblock": 0.3, "dropblock_size": 2, "random_erasing": 0.3,
+    "augmented_copies": 2, "mixup": 0.3, "label_smoothing": 0.3, "l2": 0.3, "weight_decay": 0.3,
+    "max_norm": 0.3, "optimizer": "sgd", "momentum": 0.3, "learning_rate_schedule": "cosine",
+    "epochs": 7, "batch_size": 7,
+}  # fmt: skip
+"""A value of each that is not its neutral one."""
+
+
+def test_python_takes_every_hyperparameter_by_its_name() -> None:
+    study = inspect.signature(Study).parameters
+    assert set(get_type_hints(Regularisers)) | (set(study) & set(NAMES)) == set(NAMES)
+    assert not set(get_type_hints(Regularisers)) & set(study)
+    for name in set(study) & set(NAMES):
+        default = study[name].default
+        assert (default if isinstance(default, tuple) else (default,)) == DECLARED[name].usual
+    head = inspect.signature(HeadClassifier).parameters
+    assert [name for name in head if name in NAMES] == list(NAMES)
+    # One head of the estimator has one droprate, the one that Hyperparameters have.
+    usual = {name: DECLARED[name].usual[0] for name in NAMES} | {"droprate": NEUTRAL["droprate"]}
+    assert {name: head[name].default for name in NAMES} == usual
+
+
+def test_the_command_line_lists_what_python_does() -> None:
+    listed = grid_of(build_parser().parse_args(["sweep", "photos"]))
+    assert listed == Grid(*(DECLARED[name].usual for name in NAMES))
+    assert listed == Study("photos", out="run").settings.grid
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_that_repeats_a_study_names_it(name: str) -> None:
+    values = {
+        each: (value,) for each, value in OTHERS.items() if each == name or name in _needed(each)
+    }
+    grid = Grid(**{"learning_rate": (0.1,), "size_inner": (4,), "droprate": (0.5,)} | values)
+    words = shlex.split(command_of(StudySettings(data="photos", grid=grid), "run"))
+    assert grid_of(build_parser().parse_args(words[1:])) == grid
+    assert f"--{name.replace('_', '-')}" in words
+
+
+def _needed(name: str) -> tuple[str, ...]:
+    """Which hyperparameters have an effect only beside `name`."""
+    return {
+        "dropblock": ("dropblock_size",),
+        "augmented_copies": ("random_erasing",),
+        "optimizer": ("weight_decay", "momentum"),
+    }.get(name, ())
+
+
+SETTINGS = {each.name: each.default for each in fields(StudySettings)}
+MADE = {"data", "grid", "image", "split", "table"}  # of several parameters and flags, or a word
+
+
+def said(*words: str) -> StudySettings:
+    """The study that a command line asks for."""
+    args = build_parser().parse_args(["sweep", *words])
+    return options.study_settings(args, options.image_settings(args), grid=grid_of(args))
+
+
+def test_python_and_the_command_line_take_every_setting_of_a_study() -> None:
+    study = inspect.signature(Study).parameters
+    assert SETTINGS.keys() - {"grid", "image"} <= study.keys()
+    usual = {name: study[name].default for name in SETTINGS.keys() - MADE}
+    assert usual == {name: SETTINGS[name] for name in usual} | {"seeds": 10}
+    assert said("photos") == Study("photos", out="run").settings
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"weights": "random:1"}, {"backbone": "mobilenet_v2"},
+    {"backbone": "net.onnx", "preprocessing": "tf"}, {"features": ("a", "b")},
+    {"seeds": 3}, {"folds": 4, "repeats": 2}, {"select": "last"}, {"patience": 4},
+    {"prune": 2}, {"engine": "keras"}, {"runtime": "keras"}, {"precision": "bf16"},
+    {"grid_storage": "f16"}, {"augmentation": Augmentation(flip=False, shift=0.2)},
+    {"image": ImageSettings(size=96, interpolation="nearest", exif=False, depth=12)},
+    {"split": SplitSettings(validation=0.1, test=0.3, seed=7)},
+    {"table": TableSettings(label_column="species", suffix=".jpg", missing_labels=("?", "-"))},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=" ".join)
+def test_the_command_that_repeats_a_study_gives_its_settings(changes: Any) -> None:
+    copies = (2,) if "augmentation" in changes else (0,)
+    grid = Grid((0.1,), (4, 5, 6, 7), (0.5,), augmented_copies=copies, epochs=(9,))
+    image = ImageSettings() if "features" in changes else ImageSettings(size=64)
+    settings = StudySettings(**{"data": "photos", "grid": grid, "image": image} | changes)
+    repeated = shlex.split(command_of(settings, "run"))
+    assert repeated[:2] == ["manyheads", "sweep"]
+    assert said(*repeated[2:]) == settings
+
+
+def test_no_setting_is_left_out_of_that_test() -> None:
+    assert SETTINGS.keys() - set().union(*CHANGES) == {"data", "grid"}
+
+
+def test_every_other_value_is_checked_and_kept() -> None:
+    assert OTHERS.keys() == set(NAMES)
+    whole = Hyperparameters(**OTHERS)
+    assert all(getattr(whole, name) == value != NEUTRAL[name] for name, value in OTHERS.items())
+    for name in NAMES:
+        with pytest.raises(SettingError, match=name):
+            check(name, "nonsense")
+
+
+@pytest.mark.parametrize("name", sorted(set(IDLE) - {"droprate"}))
+def test_what_has_no_effect_is_refused_with_a_remedy(name: str) -> None:
+    alone: dict[str, Any] = {"size_inner": 0} if name == "max_norm" else {"droprate": 0.0}
+    with pytest.raises(SettingError) as caught:
+        Hyperparameters(**alone | {name: OTHERS[name]})
+    assert str(caught.value) == (
+        f"expected {name} {NEUTRAL[name]} {IDLE[name].where}, found {OTHERS[name]}; "
+        f"{IDLE[name].remedy}"
+    )
+
+
+def test_names_on_disk_are_those_of_the_first_version() -> None:
+    stored = as_stored({name: [value] for name, value in OTHERS.items()})
+    card = json.loads((GOLDEN / "best.keras.json").read_text())["selected"]
+    assert list(stored) == [name for name in card if name in stored]
+    assert set(stored) <= set(card)
+    assert stored["views"] == [OTHERS["augmented_copies"] + 1]
+    assert as_named(stored) == {name: [value] for name, value in OTHERS.items()}
+    named = as_named(card)
+    assert Hyperparameters(**{name: named[name] for name in NAMES}).augmented_copies == 0
+    assert as_named(named) == named
+    assert named.keys() - set(NAMES) == card.keys() - set(stored)
+
+
+def test_the_page_of_columns_says_what_the_declarations_say() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert with_declarations(text) == text, "write it anew: python -m tests.columns_page"
+    assert all(f"| `{name}` | {known.words} |\n" in text for name, known in DECLARED.items())
