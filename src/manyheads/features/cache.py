@@ -26,12 +26,12 @@ from manyheads.core.places import cache_dir, disk_errors, is_writable, make_fold
 from manyheads.core.settings import digest, plain
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DiskError
-from manyheads.features.index import DamagedIndex, Entry, Index
+from manyheads.features.index import DamagedIndex, Index, IndexEntry
 from manyheads.features.rows import as_stored, checksum, damaged, type_of, write
 
 _log = logging.getLogger(__name__)
 _PART = 9000  # contents whose entries are in memory at once
-_ABSENT = Entry(-1, 0)
+_ABSENT = IndexEntry(-1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class FeatureCache:
             if lost:
                 _log.warning("%d damaged rows of %s are made again", len(lost), self._path)
                 self._index.forget(
-                    {contents[i]: Entry(int(rows[i]), int(checksums[i])) for i in lost}
+                    {contents[i]: IndexEntry(int(rows[i]), int(checksums[i])) for i in lost}
                 )
                 rows[lost] = -1
         return rows
@@ -160,7 +160,9 @@ class FeatureCache:
             named = zip(fresh, rows, strict=True)
             self._index.add(
                 {
-                    contents[index]: Entry(first + offset, checksum(contents[index], row.tobytes()))
+                    contents[index]: IndexEntry(
+                        first + offset, checksum(contents[index], row.tobytes())
+                    )
                     for offset, (index, row) in enumerate(named)
                 }
             )

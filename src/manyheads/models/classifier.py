@@ -160,15 +160,15 @@ class Classifier:
         least: float,
         subnetworks: Subnetworks | None,
     ) -> Prediction:
-        chances = softmax(logits[np.newaxis])[0]
-        best = int(chances.argmax())
-        confidence = float(chances[best])
+        probabilities = softmax(logits[np.newaxis])[0]
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
         abstained = confidence < least
         return Prediction(
             name,
             None if abstained else self.classes[best],
             confidence,
-            dict(zip(self.classes, map(float, chances), strict=True)),
+            dict(zip(self.classes, map(float, probabilities), strict=True)),
             abstained=abstained,
             uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
         )
@@ -198,7 +198,7 @@ def load(path: str | Path) -> Classifier:
         )  # fmt: skip
     card = read_card(path)
     try:
-        spec = registry.told(card.backbone, card.preprocessing)
+        spec = registry.from_card(card.backbone, card.preprocessing)
     except BackboneError as error:
         raise ModelError(
             f"{error.expected} in {card_path(path)}", error.found,

@@ -25,7 +25,7 @@ from manyheads.heads.fused.vector_code import (
     LANES,
     REGISTERS,
     Block,
-    Step,
+    StepSizes,
     VectorCode,
     emitted,
 )
@@ -40,7 +40,7 @@ GRADIENT = _BACKWARD * PANEL
 """Numbers in the buffer that `descend_panels` works with."""
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
-Rule = Callable[[VectorCode, Block, Step], Callable[[Any], None]]
+Rule = Callable[[VectorCode, Block, StepSizes], Callable[[Any], None]]
 
 
 class Descent(NamedTuple):
@@ -222,7 +222,7 @@ def _backward(units: int, rule: Rule) -> Any:
         builder = code.builder
         sums = code.zeros(units * _VECTORS)
         block = Block(gradient, weights, means, squares, before)
-        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
+        descend = rule(code, block, StepSizes(size, rate, momentum, twice_l2, decay))
 
         def product(sample: Any) -> None:
             row = builder.add(source, builder.mul(sample, INT(PANEL)))
@@ -255,7 +255,7 @@ def _alone(rule: Rule) -> Any:
         vectors: Any, size: Any, rate: Any, momentum: Any, twice_l2: Any, decay: Any,
     ) -> None:  # fmt: skip
         block = Block(gradient, weights, means, squares, before)
-        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
+        descend = rule(code, block, StepSizes(size, rate, momentum, twice_l2, decay))
         with cgutils.for_range(code.builder, vectors) as loop:
             descend(loop.index)
 

@@ -18,21 +18,21 @@ from manyheads.models.explain.keras_grids import HEAD, to_grid_program
 from manyheads.models.templates import read_head
 
 
-class Parts(NamedTuple):
+class ModelParts(NamedTuple):
     """The parts of a model: `program` gives `[n, rows, columns, features]`, `head` takes means."""
 
     program: OpenVinoBackbone
     head: Parameters
 
 
-def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -> Parts:
+def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -> ModelParts:
     """The parts of the model at `path`, which `card` describes; made once, and cached.
 
     The backbone's own program serves where its weights are at hand, or else one of the model's
     file. Raises `BackboneError` for a backbone whose features are no mean of a feature grid,
     `ModelError` for a model that cannot be parted, and what `exported.made` raises.
     """
-    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
+    spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     if not spec.pools_plainly:
         raise BackboneError(
             "a model on a backbone whose features are the mean of a feature grid", spec.name,
@@ -51,11 +51,11 @@ def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -
     else:
         program = _of_file(path, card, stop)
         head, _ = load_head(program.path.with_name(HEAD))
-    return Parts(OpenVinoBackbone(program, size, batch_size(size)), head)
+    return ModelParts(OpenVinoBackbone(program, size, batch_size(size)), head)
 
 
 def _of_backbone(card: ModelCard, stop: threading.Event | None) -> Program | None:
-    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
+    spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     program = exported.existing(spec, card.weights, size, "grid")
     if program is None:
         kept = weights.cached(spec)

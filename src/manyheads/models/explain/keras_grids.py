@@ -25,7 +25,7 @@ def to_grid_program(
     """
     import keras
 
-    spec = registry.told(backbone, preprocessing)
+    spec = registry.from_card(backbone, preprocessing)
     model = open_model(file)
     inputs = list(model.input_shape)
     pooling = [each for each in model.layers if type(each).__name__ == "GlobalAveragePooling2D"]
