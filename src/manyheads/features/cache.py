@@ -56,12 +56,12 @@ class FeatureRecipe:
     def described(self) -> dict[str, Any]:
         """The recipe as plain values, so that those of earlier versions keep their digests.
 
-        What came to be part of it later is told where it matters, and `view`, which alterations
+        What came to be part of it later is stated where it matters, and `view`, which alterations
         have replaced, was always 0.
         """
         usual = {"storage": "f32", "alteration": None}
-        told = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
-        return told | {"view": 0}
+        stated = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
+        return stated | {"view": 0}
 
     @property
     def digest(self) -> str:
@@ -153,10 +153,16 @@ class FeatureCache:
             fresh = [index for index, content in enumerate(contents) if content not in stored]
             if not fresh:
                 return
+            # Rows are appended behind the last that is named, not at the end of the file: what a
+            # killed process had written there has no name, and is written over. The transaction
+            # is exclusive, so no other process appends meanwhile; and rows that readers have
+            # mapped lie before, and do not change.
             first = self._index.next_row()
             rows = as_stored(features[fresh], self._storage)
             with disk_errors(self._path):
                 write(self._file, first * width * self._type.itemsize, rows.tobytes())
+            # `write` has flushed them to the disk: from here on the index may name them, whatever
+            # happens to this process or to the machine.
             named = zip(fresh, rows, strict=True)
             self._index.add(
                 {

@@ -32,7 +32,11 @@ from manyheads.heads.fused.vector_code import (
 
 _VECTORS = 4  # in a row of a panel
 PANEL = LANES * _VECTORS
-# Sizes of blocks: as many units (or inputs) as leave registers for what they are multiplied by.
+# Sizes of blocks: as many units (or inputs) as leave registers for what they are multiplied by. Of
+# 32 vector registers a forward block takes 10 units · 2 vectors of samples for its sums, 2 for the
+# inputs and 1 for a weight; a backward block 5 units · 4 vectors of a panel, 4 for a row and 1 for
+# a delta, and the rest serve the descent along the block before. A sum that has no register left
+# would be stored and loaded at every term.
 _UNITS = 10 if REGISTERS == 32 else 5
 _INPUTS = 8 if REGISTERS == 32 else 4
 _BACKWARD = 5 if REGISTERS == 32 else 2
@@ -70,6 +74,7 @@ def forward_panels(kernel, columns, count, out):
     for panel in range(panels):
         source, here = panel * PANEL * padded, panel * units * PANEL
         for start in range(0, count, 2 * LANES):
+            # Two vectors of samples at a time: each weight that is loaded serves both.
             two = count - start > LANES
             unit = 0
             while unit < units:
@@ -232,6 +237,11 @@ def _backward(units: int, rule: Rule) -> Any:
                 delta = code.spread(deltas, builder.add(at, sample))
                 code.multiply_add(delta, rows, sums[n * _VECTORS :])
 
+        # A turn of the first loop adds one sample to this block's gradient, and descends along one
+        # vector of the gradient before, which `gradient` still holds. Neither needs the other, so
+        # the processor runs the slow divisions and roots of the one beside the products of the
+        # other. There are seldom as many samples as vectors: who has more goes on alone. Only then
+        # is this block's gradient stored, over the one that has been consumed.
         fewer = builder.icmp_signed("<", count, vectors)
         both = builder.select(fewer, count, vectors)
         with cgutils.for_range(builder, both) as loop:
