@@ -12,7 +12,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.cli.import_ import _check_words
 from manyheads.core import keras_process
-from manyheads.models.importing.import_check import Check
+from manyheads.models.importing.import_check import ImportCheck
 from tests.e2e.conftest import Command
 from tests.keras2 import as_keras2
 from tests.small_study import small_images
@@ -100,10 +100,16 @@ def test_what_is_wrong_is_one_line(folder: Path, command: Command) -> None:
     ("check", "words"),
     [
         (None, "only arrays: the file does not describe its layers"),
-        (Check(4, False, 0.0), "equal to Keras's own probabilities on 4 generated images, exactly"),
-        (Check(1, True, 2e-6), "equal to Keras's own probabilities on 1 given image, to 2e-06"),
-        (Check(4, False, None, "why"), "only arrays: Keras cannot open the file (why)"),
+        (
+            ImportCheck(4, False, 0.0),
+            "equal to Keras's own probabilities on 4 generated images, exactly",
+        ),
+        (
+            ImportCheck(1, True, 2e-6),
+            "equal to Keras's own probabilities on 1 given image, to 2e-06",
+        ),
+        (ImportCheck(4, False, None, "why"), "only arrays: Keras cannot open the file (why)"),
     ],
 )
-def test_what_the_check_found(check: Check | None, words: str) -> None:
+def test_what_the_check_found(check: ImportCheck | None, words: str) -> None:
     assert _check_words(check) == words

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from manyheads.heads.head import Parameters, forward, glorot_parameters
-from manyheads.heads.subnetworks import disagreement, group_means, subnetwork_chances
+from manyheads.heads.subnetworks import disagreement, group_means, subnetwork_probabilities
 
 UNITS, FEATURES, CLASSES = 10, 7, 4
 # All 1,024 masks of ten units: the binary digits of 0 to 1,023.
@@ -41,8 +41,8 @@ def test_weight_scaling_is_the_normalised_geometric_mean_of_all_subnetworks(
     scaling = log_softmax(forward(head, images), axis=-1)
     size = np.abs(logits).max()
     np.testing.assert_allclose(geometric, scaling, rtol=0, atol=1e-13 * (1 + size) * 10)
-    chances = subnetwork_chances(head, images, EVERY_MASK, droprate)
-    np.testing.assert_allclose(chances, np.exp(of_masks), rtol=1e-9, atol=1e-12 * (1 + size))
+    probabilities = subnetwork_probabilities(head, images, EVERY_MASK, droprate)
+    np.testing.assert_allclose(probabilities, np.exp(of_masks), rtol=1e-9, atol=1e-12 * (1 + size))
 
 
 @given(st.integers(0, 10**6), st.floats(0, 0.9))
@@ -50,11 +50,11 @@ def test_in_single_precision_it_is_so_to_single_precision(seed: int, droprate: f
     random = np.random.default_rng(seed)
     head = glorot_parameters(FEATURES, UNITS, CLASSES, random)
     images = random.normal(size=(5, FEATURES)).astype(np.float32)
-    chances = subnetwork_chances(head, images, EVERY_MASK, droprate)
-    assert chances.dtype == np.float32
+    probabilities = subnetwork_probabilities(head, images, EVERY_MASK, droprate)
+    assert probabilities.dtype == np.float32
     kept = EVERY_MASK.sum(axis=1)
     weights = (1 - droprate) ** kept * droprate ** (UNITS - kept)
-    mean = np.einsum("m,mic->ic", weights, np.log(chances.astype(np.float64)))
+    mean = np.einsum("m,mic->ic", weights, np.log(probabilities.astype(np.float64)))
     geometric = log_softmax(mean, axis=-1)
     np.testing.assert_allclose(geometric, log_softmax(forward(head, images), axis=-1), atol=1e-5)
 
@@ -62,12 +62,12 @@ def test_in_single_precision_it_is_so_to_single_precision(seed: int, droprate: f
 @given(st.integers(0, 10**6), st.integers(2, 9), st.integers(1, 5))
 def test_an_average_of_networks_has_a_log_loss_of_at_most_their_mean(seed, networks, size) -> None:
     random = np.random.default_rng(seed)
-    chances = random.dirichlet(np.ones(CLASSES), (networks, 6)).astype(np.float32)
+    probabilities = random.dirichlet(np.ones(CLASSES), (networks, 6)).astype(np.float32)
     size = min(size, networks)
-    means = group_means(chances, size)
+    means = group_means(probabilities, size)
     assert means.shape == (networks // size, 6, CLASSES)
     np.testing.assert_allclose(means.sum(axis=-1), 1, atol=1e-5)
-    used = chances[: len(means) * size]
+    used = probabilities[: len(means) * size]
     assert (-np.log(means)).mean() <= (-np.log(used)).mean() + 1e-6  # Jensen
 
 

@@ -15,7 +15,7 @@ from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.errors import WeightsError
 from manyheads.modelfiles import arrays, keras_files, untrusted
-from manyheads.modelfiles.keras_files import Arrays, Network
+from manyheads.modelfiles.keras_files import Arrays, StoredNetwork
 
 if TYPE_CHECKING:
     import keras
@@ -99,7 +99,7 @@ def _candidates(file: Path, spec: BackboneSpec, model: Any) -> Iterator[Arrays]:
             outer: Any = group["layers"]
             nested = [outer[key]["layers"] for key in outer if "layers" in outer[key]]
             networks = [
-                Network("", list(keras_files.leaves(layers, at))) for at in (outer, *nested)
+                StoredNetwork("", list(keras_files.leaves(layers, at))) for at in (outer, *nested)
             ]
         older = config is None and "layers" not in group
         yield from filter(None, (_by_name(model, network) for network in networks))
@@ -108,7 +108,7 @@ def _candidates(file: Path, spec: BackboneSpec, model: Any) -> Iterator[Arrays]:
         yield from _as_keras_loads(file, spec, model)
 
 
-def _by_name(model: keras.Model, network: Network) -> Arrays:
+def _by_name(model: keras.Model, network: StoredNetwork) -> Arrays:
     """The model's arrays, each layer's found by its name, or [] if one is missing.
 
     The order in a file depends on which layers could be trained. Layers that Keras named by a

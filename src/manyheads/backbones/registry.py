@@ -192,7 +192,7 @@ def get(name: str | Path, preprocessing: str | None = None) -> BackboneSpec:
     return spec
 
 
-def told(name: str, preprocessing: str) -> BackboneSpec:
+def from_card(name: str, preprocessing: str) -> BackboneSpec:
     """The backbone that a side file tells of; of a network in a file, the file is not needed.
 
     Raises `BackboneError` if there is none of this name with this preprocessing.
@@ -240,5 +240,5 @@ _SPECS |= {
     for width in widths
 }
 
-NO_BACKBONE = told("none", "none")
+NO_BACKBONE = from_card("none", "none")
 """In the place of a backbone where features were computed elsewhere."""

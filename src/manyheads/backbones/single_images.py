@@ -26,7 +26,7 @@ _FILE = "single.json"
 _PROBED = 16  # images, at least one batch
 
 
-class SparingBackbone:
+class SingleImageBackbone:
     """A program that runs whole batches, and what is left over one by one where that is the same.
 
     About so many `images` are to pass. It compiles what it needs when it needs it, and is a

@@ -13,7 +13,7 @@ from manyheads.cli.parser import Names
 from manyheads.data.data_settings import INTERPOLATIONS
 
 if TYPE_CHECKING:
-    from manyheads.models.importing.import_check import Check
+    from manyheads.models.importing.import_check import ImportCheck
     from manyheads.models.importing.imported import Imported
 
 
@@ -150,12 +150,12 @@ def _head_words(imported: Imported) -> str:
         words += f" (of one output, taken for the log-odds of {second}; the first class has 0)"
     if imported.folded:
         words += " (layers without an activation between them, made one)"
-    if not imported.told and imported.size_inner:
+    if not imported.described and imported.size_inner:
         words += " (arrays alone: relu and no dropout are taken for granted)"
     return words
 
 
-def _check_words(check: Check | None) -> str:
+def _check_words(check: ImportCheck | None) -> str:
     if check is None:
         return "only arrays: the file does not describe its layers"
     if check.difference is None:

@@ -16,14 +16,14 @@ from manyheads.core.machine import cores
 from manyheads.data.augmentation import Augmentation
 from manyheads.estimator.array_inputs import images_in
 from manyheads.estimator.backbone_features import features_of
-from manyheads.estimator.head_training import Plan, train
+from manyheads.estimator.head_training import TrainingPlan, train
 from manyheads.estimator.image_features import FrozenBackbone, all_rows, sources_of
-from manyheads.estimator.predictions import Answers
+from manyheads.estimator.predictions import FittedHeads
 from manyheads.estimator.targets import Targets, require_labelled, targets_of
 from manyheads.heads.hyperparameters import as_named
 
 
-class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
+class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
     """Classify images, or their features, by heads on a frozen backbone.
 
     X is one of: features, a matrix or data frame of numbers `[samples, features]`, which are taken
@@ -169,8 +169,8 @@ class HeadClassifier(Answers, ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         return targets_of(y, sample_weight)
 
-    def _plan(self) -> Plan:
-        return Plan(
+    def _plan(self) -> TrainingPlan:
+        return TrainingPlan(
             setting=self._setting(),
             heads=self.heads,
             held_out=self.validation_fraction,

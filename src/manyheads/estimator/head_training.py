@@ -23,7 +23,7 @@ _AT_ONCE = 256  # samples whose features are in memory in float64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """How an estimator trains: `heads` heads of one `setting`, and what chooses their epoch.
 
     A share `held_out` of the samples, if any, is kept from training and chooses each head's epoch
@@ -64,7 +64,7 @@ class Trained(NamedTuple):
 
 
 def train(
-    plan: Plan,
+    plan: TrainingPlan,
     seen: Vectors,
     targets: Targets,
     random: np.random.RandomState,
@@ -100,7 +100,7 @@ def train(
 
 
 def _fold(
-    plan: Plan,
+    plan: TrainingPlan,
     seen: Vectors,
     targets: Targets,
     random: np.random.RandomState,

@@ -20,7 +20,7 @@ from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import NAMES, Hyperparameters
 
 
-class Answers:
+class FittedHeads:
     """The part of `HeadClassifier` that needs it to be fitted; its attributes are described there.
 
     X is what `fit` was given, of any number of samples: images in any form, if it was given images,

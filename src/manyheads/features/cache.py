@@ -26,12 +26,12 @@ from manyheads.core.places import cache_dir, disk_errors, is_writable, make_fold
 from manyheads.core.settings import digest, plain
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DiskError
-from manyheads.features.index import DamagedIndex, Entry, Index
+from manyheads.features.index import DamagedIndex, Index, IndexEntry
 from manyheads.features.rows import as_stored, checksum, damaged, type_of, write
 
 _log = logging.getLogger(__name__)
 _PART = 9000  # contents whose entries are in memory at once
-_ABSENT = Entry(-1, 0)
+_ABSENT = IndexEntry(-1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,12 @@ class FeatureRecipe:
     def described(self) -> dict[str, Any]:
         """The recipe as plain values, so that those of earlier versions keep their digests.
 
-        What came to be part of it later is told where it matters, and `view`, which alterations
+        What came to be part of it later is stated where it matters, and `view`, which alterations
         have replaced, was always 0.
         """
         usual = {"storage": "f32", "alteration": None}
-        told = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
-        return told | {"view": 0}
+        stated = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
+        return stated | {"view": 0}
 
     @property
     def digest(self) -> str:
@@ -118,7 +118,7 @@ class FeatureCache:
             if lost:
                 _log.warning("%d damaged rows of %s are made again", len(lost), self._path)
                 self._index.forget(
-                    {contents[i]: Entry(int(rows[i]), int(checksums[i])) for i in lost}
+                    {contents[i]: IndexEntry(int(rows[i]), int(checksums[i])) for i in lost}
                 )
                 rows[lost] = -1
         return rows
@@ -153,14 +153,22 @@ class FeatureCache:
             fresh = [index for index, content in enumerate(contents) if content not in stored]
             if not fresh:
                 return
+            # Rows are appended behind the last that is named, not at the end of the file: what a
+            # killed process had written there has no name, and is written over. The transaction
+            # is exclusive, so no other process appends meanwhile; and rows that readers have
+            # mapped lie before, and do not change.
             first = self._index.next_row()
             rows = as_stored(features[fresh], self._storage)
             with disk_errors(self._path):
                 write(self._file, first * width * self._type.itemsize, rows.tobytes())
+            # `write` has flushed them to the disk: from here on the index may name them, whatever
+            # happens to this process or to the machine.
             named = zip(fresh, rows, strict=True)
             self._index.add(
                 {
-                    contents[index]: Entry(first + offset, checksum(contents[index], row.tobytes()))
+                    contents[index]: IndexEntry(
+                        first + offset, checksum(contents[index], row.tobytes())
+                    )
                     for offset, (index, row) in enumerate(named)
                 }
             )

@@ -34,7 +34,7 @@ _ERRNO = {
 }
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """Where a content's features are, and the checksum that they should have."""
 
     row: int
@@ -73,10 +73,10 @@ class Index:
             self._database.close()
             raise
 
-    def find(self, contents: Sequence[str]) -> dict[str, Entry]:
+    def find(self, contents: Sequence[str]) -> dict[str, IndexEntry]:
         """The entries of those contents that have one."""
         found = self._select("content, position, checksum FROM features", contents)
-        return {content: Entry(row, checksum) for content, row, checksum in found}
+        return {content: IndexEntry(row, checksum) for content, row, checksum in found}
 
     def failures(self, contents: Sequence[str]) -> dict[str, str]:
         """The reasons why some of these contents are no images."""
@@ -109,7 +109,7 @@ class Index:
                 self._database.execute("ROLLBACK")
             raise
 
-    def add(self, entries: Mapping[str, Entry]) -> None:
+    def add(self, entries: Mapping[str, IndexEntry]) -> None:
         """Name rows that have been written."""
         rows = [(content, *entry) for content, entry in entries.items()]
         self._change("INSERT INTO features VALUES (?, ?, ?)", rows)
@@ -122,7 +122,7 @@ class Index:
         """Set a number that belongs to the whole folder."""
         self._change("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
-    def forget(self, entries: Mapping[str, Entry]) -> None:
+    def forget(self, entries: Mapping[str, IndexEntry]) -> None:
         """Drop these entries, unless another process has replaced them meanwhile."""
         with self.transaction():
             rows = [(content, *entry) for content, entry in entries.items()]

@@ -16,8 +16,8 @@ from manyheads.heads.subnetworks import (
     Masks,
     disagreement,
     group_means,
-    log_chances,
-    subnetwork_chances,
+    log_probabilities,
+    subnetwork_probabilities,
 )
 from manyheads.stats import metrics
 
@@ -50,7 +50,7 @@ class Said:
     @classmethod
     def of(cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels) -> Said:
         of_label = chances[:, np.arange(len(labels)), labels]
-        return cls(-log_chances(of_label), chances.argmax(-1) == labels, chances.max(-1))
+        return cls(-log_probabilities(of_label), chances.argmax(-1) == labels, chances.max(-1))
 
     @classmethod
     def room(cls, networks: int, images: int) -> Said:
@@ -121,7 +121,9 @@ def _chances(part: Part, features: np.ndarray, droprate: float) -> np.ndarray:
     step = max(1, _AT_ONCE // part.parameters.kernel.size)
     return np.concatenate(
         [
-            subnetwork_chances(part.parameters, features, part.keep[start : start + step], droprate)
+            subnetwork_probabilities(
+                part.parameters, features, part.keep[start : start + step], droprate
+            )
             for start in range(0, MASKS, step)
         ]
     )

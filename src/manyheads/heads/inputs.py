@@ -37,7 +37,7 @@ class Shown:
     weights: Float32[np.ndarray, "samples"]
 
 
-class Inputs:
+class TrainingInputs:
     """What the head of a setting is shown, epoch by epoch."""
 
     def __init__(self, setting: Hyperparameters, fold: Fold, streams: Streams) -> None:
@@ -55,7 +55,7 @@ class Inputs:
 class EpochInputs:
     """What is shown in one epoch; parts are asked for in their order, each a run of batches."""
 
-    def __init__(self, inputs: Inputs, number: int) -> None:
+    def __init__(self, inputs: TrainingInputs, number: int) -> None:
         setting, fold, streams = inputs.setting, inputs.fold, inputs.streams
         self._inputs, self._setting, self._fold = inputs, setting, fold
         self.order = streams.order(number, len(fold.train))

@@ -27,7 +27,7 @@ from manyheads.heads.bank import (
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, compact_predictions
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.inputs import EpochInputs, Inputs
+from manyheads.heads.inputs import EpochInputs, TrainingInputs
 from manyheads.heads.random import SeededStreams, Streams, StreamsOf, UniformSource
 
 # What of a setting is built into a model; the rest arrives with each head or each step.
@@ -77,7 +77,7 @@ def _epochs(
     stop: threading.Event | None,
 ) -> Iterator[tuple[Metrics, Float64[np.ndarray, "steps"]]]:
     setting = head.hyperparameters
-    recorder, inputs = _recorder(keras, stop), Inputs(setting, fold, streams)
+    recorder, inputs = _recorder(keras, stop), TrainingInputs(setting, fold, streams)
     steps = _steps(setting, len(fold.train))
     for epoch in range(1, head.epochs + 1):
         recorder.learning_rates = setting.learning_rates((epoch - 1) * steps, steps, steps)

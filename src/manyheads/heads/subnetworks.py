@@ -24,7 +24,7 @@ _LEAST = np.float32(1.4e-45)
 _PURPOSE = int.from_bytes(b"subnetworks")
 
 Masks = Bool[np.ndarray, "masks units"]
-Chances = Float32[np.ndarray, "networks images classes"]
+Probabilities = Float32[np.ndarray, "networks images classes"]
 
 
 def random_masks(seed: int, fold: int, count: int, units: int, droprate: float) -> Masks:
@@ -38,7 +38,7 @@ def random_masks(seed: int, fold: int, count: int, units: int, droprate: float) 
     return random.random((count, units), np.float32) >= droprate
 
 
-def subnetwork_chances(
+def subnetwork_probabilities(
     parameters: Parameters,
     features: Float32[np.ndarray, "images features"],
     keep: Masks,
@@ -56,16 +56,18 @@ def subnetwork_chances(
     return softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)
 
 
-def group_means(chances: Chances, size: int) -> Float32[np.ndarray, "groups images classes"]:
+def group_means(
+    probabilities: Probabilities, size: int
+) -> Float32[np.ndarray, "groups images classes"]:
     """Means of the probabilities of disjoint groups of `size` networks; the rest is left out."""
-    groups = len(chances) // size
-    parts = chances[: groups * size].reshape(groups, size, *chances.shape[1:])
+    groups = len(probabilities) // size
+    parts = probabilities[: groups * size].reshape(groups, size, *probabilities.shape[1:])
     return parts.mean(axis=1)
 
 
-def log_chances(chances: Chances) -> Chances:
+def log_probabilities(probabilities: Probabilities) -> Probabilities:
     """Logarithms of probabilities; one of 0 counts as the least positive number."""
-    return np.log(np.maximum(chances, _LEAST))
+    return np.log(np.maximum(probabilities, _LEAST))
 
 
 def disagreement(

@@ -28,7 +28,7 @@ from manyheads.modelfiles.members import StoredMember
 Arrays = list[np.ndarray[Any, Any]]
 
 
-class Network(NamedTuple):
+class StoredNetwork(NamedTuple):
     """A network by its name, and the layers in it that hold arrays, in Keras's order.
 
     Layers of a network inside it are among them, under their own names.
@@ -88,7 +88,7 @@ def opened(file: Path) -> Iterator[tuple[dict[str, Any] | None, Any]]:
         yield config, group.get("model_weights", group)
 
 
-def found(config: dict[str, Any] | None, group: Any) -> list[Network]:
+def found(config: dict[str, Any] | None, group: Any) -> list[StoredNetwork]:
     """The networks in what `opened` yields, the outermost first.
 
     None in a file of the newer kind without its configuration: there the order of the layers is
@@ -161,12 +161,12 @@ def _archive(file: Path | IO[bytes]) -> Iterator[tuple[dict[str, Any], Any]]:
         yield config, group
 
 
-def _networks(config: dict[str, Any], group: Any) -> Iterator[Network]:
+def _networks(config: dict[str, Any], group: Any) -> Iterator[StoredNetwork]:
     layers = config["config"].get("layers")
     if layers is None or "layers" not in group:
         return
     name = config["config"].get("name", "")
-    yield Network(name, list(leaves(layers, group["layers"])))
+    yield StoredNetwork(name, list(leaves(layers, group["layers"])))
     for layer, key in _keyed(layers):
         if key in group["layers"]:
             yield from _networks(layer, group["layers"][key])
@@ -180,12 +180,12 @@ def _keyed(layers: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]
         seen[name] += 1
 
 
-def _older(config: dict[str, Any] | None, group: Any) -> list[Network]:
+def _older(config: dict[str, Any] | None, group: Any) -> list[StoredNetwork]:
     outer = [(name, _grouped(name, group[name])) for name in _listed(group.attrs, "layer_names")]
     whole = [layer for _, layers in outer for layer in layers]
     name = layer_name(config) if config else ""
-    return [Network(name, whole)] + [
-        Network(name, layers) for name, layers in outer if len(layers) > 1
+    return [StoredNetwork(name, whole)] + [
+        StoredNetwork(name, layers) for name, layers in outer if len(layers) > 1
     ]
 
 

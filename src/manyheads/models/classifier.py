@@ -254,7 +254,7 @@ def load(path: str | Path) -> Classifier:
         )  # fmt: skip
     card = read_card(path)
     try:
-        spec = registry.told(card.backbone, card.preprocessing)
+        spec = registry.from_card(card.backbone, card.preprocessing)
     except BackboneError as error:
         raise ModelError(
             f"{error.expected} in {card_path(path)}", error.found,

@@ -119,7 +119,7 @@ def convert(
     """
     model = open_model(file)
     if backbone is not None:
-        model = pixel_layers.with_pixels(registry.told(backbone, preprocessing), model)
+        model = pixel_layers.with_pixels(registry.from_card(backbone, preprocessing), model)
     with disk_errors(Path(target)):
         converters.write(model, format_, Path(target), about)
     return {}
@@ -133,7 +133,7 @@ def to_program(
     One that is not `plain` has its preprocessing inside, and a softmax, which is left out. Raises
     `ModelError` if it does not take images of `size` pixels.
     """
-    spec = registry.told(backbone, preprocessing)
+    spec = registry.from_card(backbone, preprocessing)
     model = open_model(file)
     if model.input_shape != (None, size, size, 3):
         raise ModelError(

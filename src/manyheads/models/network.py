@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import Key
-from manyheads.backbones.single_images import SparingBackbone
+from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import Weights
 from manyheads.errors import ModelError
 from manyheads.features.cache import FeatureRecipe
@@ -40,8 +40,8 @@ class Network:
         self._path, self._card = path, card
         self.head: Parameters | None = None
         self.recipe: FeatureRecipe | None = None
-        self._backbone: SparingBackbone | None = None
-        spec = registry.told(card.backbone, card.preprocessing)
+        self._backbone: SingleImageBackbone | None = None
+        spec = registry.from_card(card.backbone, card.preprocessing)
         # The side file holds the model's digest, so this is its backbone, bit for bit.
         known = exported.existing(spec, card.weights, card.image.size)
         if known is not None and path.suffix == ".keras" and card.is_plain:
@@ -72,7 +72,7 @@ class Network:
         if first is None:
             return
         if self._backbone is None:
-            self._backbone = SparingBackbone(self._program, self._card.image.size, images)
+            self._backbone = SingleImageBackbone(self._program, self._card.image.size, images)
         yield from self._backbone.run(chain([first], waiting), stop=stop)
 
     def logits(self, row: Row) -> Float32[np.ndarray, "classes"]:

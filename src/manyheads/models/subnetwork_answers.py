@@ -16,7 +16,7 @@ import numpy as np
 from manyheads.core.settings import whole
 from manyheads.errors import ModelError
 from manyheads.heads.head import Parameters
-from manyheads.heads.subnetworks import random_masks, subnetwork_chances
+from manyheads.heads.subnetworks import random_masks, subnetwork_probabilities
 from manyheads.models.network import Row
 from manyheads.models.prediction import Uncertainty
 
@@ -40,9 +40,10 @@ class Subnetworks:
         """What they say of class `best` for the image of a content with these features."""
         seed, units = int(content[:32], 16), len(self._head.inner_bias)
         keep = random_masks(seed, _FOLD, self._masks, units, self._droprate)
-        chances = subnetwork_chances(self._head, row[np.newaxis], keep, self._droprate)[:, 0]
-        low, high = np.percentile(chances[:, best].astype(np.float64), _TAILS)
-        others = np.count_nonzero(chances.argmax(axis=1) != best) / self._masks
+        found = subnetwork_probabilities(self._head, row[np.newaxis], keep, self._droprate)
+        probabilities = found[:, 0]
+        low, high = np.percentile(probabilities[:, best].astype(np.float64), _TAILS)
+        others = np.count_nonzero(probabilities.argmax(axis=1) != best) / self._masks
         return Uncertainty(float(low), float(high), float(others))
 
 

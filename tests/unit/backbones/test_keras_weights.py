@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.backbones.keras_weights import _by_name
-from manyheads.modelfiles.keras_files import Network
+from manyheads.modelfiles.keras_files import StoredNetwork
 
 
 def layer(kind: str, name: str) -> Any:
@@ -29,7 +29,7 @@ MODEL: Any = SimpleNamespace(
 
 
 def found(*layers: tuple[str, int]) -> list[int]:
-    network = Network("any", [(name, [np.array([value])]) for name, value in layers])
+    network = StoredNetwork("any", [(name, [np.array([value])]) for name, value in layers])
     return [int(array[0]) for array in _by_name(MODEL, network)]
 
 

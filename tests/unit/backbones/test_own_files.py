@@ -137,10 +137,10 @@ def test_its_weights_are_here_and_no_others(tmp_path: Path) -> None:
 
 
 def test_what_a_side_file_tells_needs_no_file() -> None:
-    spec = registry.told("gone", "torch")
+    spec = registry.from_card("gone", "torch")
     assert (spec.name, spec.preprocessing) == ("gone", "torch")
-    assert registry.told("none", "none") == registry.NO_BACKBONE
+    assert registry.from_card("none", "none") == registry.NO_BACKBONE
     usual = registry.get("xception")
-    assert registry.told("xception", usual.preprocessing) == usual
+    assert registry.from_card("xception", usual.preprocessing) == usual
     with pytest.raises(BackboneError, match="as the preprocessing of xception"):
-        registry.told("xception", "keras.applications.vgg16.preprocess_input")
+        registry.from_card("xception", "keras.applications.vgg16.preprocess_input")

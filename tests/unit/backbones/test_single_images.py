@@ -15,7 +15,7 @@ from manyheads.backbones import exported, single_images
 from manyheads.backbones.compiled import OpenVinoBackbone, loaded
 from manyheads.backbones.exported import Program
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.single_images import SparingBackbone
+from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import Weights
 
 SIZE = 32
@@ -51,7 +51,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_few_images_get_the_bits_of_a_batch(program: Program) -> None:
     pixels = images(37)
-    with loaded(program, SIZE) as whole, SparingBackbone(program, SIZE) as found:
+    with loaded(program, SIZE) as whole, SingleImageBackbone(program, SIZE) as found:
         assert found.same_alone
         for cuts in ([0, 1], [0, 5], [0, 16], [0, 16, 32, 37], [0, 3, 19, 20, 36]):
             parts = [pixels[a:b] for a, b in itertools.pairwise(cuts)]
@@ -67,7 +67,7 @@ def test_measuring_disturbs_no_batch_under_way(
     """The first images that a program ever sees: whole batches, and some that are left over."""
     monkeypatch.setattr(single_images, "remembered", lambda _: {})
     parts = [images(16), images(5)]
-    with loaded(program, SIZE) as whole, SparingBackbone(program, SIZE) as found:
+    with loaded(program, SIZE) as whole, SingleImageBackbone(program, SIZE) as found:
         wanted, got = (dict(each.run(enumerate(parts))) for each in (whole, found))
     for key, rows in wanted.items():
         np.testing.assert_array_equal(rows, got[key])
@@ -78,7 +78,7 @@ def test_what_was_measured_once_is_known(
 ) -> None:
     for expected in ([1, 16], [1]):
         sizes.clear()
-        list(SparingBackbone(program, SIZE).run([(0, images(1))]))
+        list(SingleImageBackbone(program, SIZE).run([(0, images(1))]))
         assert sorted(sizes) == expected
     assert set(json.loads((own_cache / "single.json").read_text()).values()) == {True}
 
@@ -92,7 +92,7 @@ def test_where_bits_differ_the_batch_is_padded(
 
     monkeypatch.setattr(single_images, "OpenVinoBackbone", Other)
     pixels = images(3)
-    ((_, rows),) = SparingBackbone(program, SIZE).run([(0, pixels)])
+    ((_, rows),) = SingleImageBackbone(program, SIZE).run([(0, pixels)])
     ((_, wanted),) = loaded(program, SIZE).run([(0, pixels)])
     np.testing.assert_array_equal(rows, wanted)
     assert set(json.loads((own_cache / "single.json").read_text()).values()) == {False}
@@ -106,7 +106,7 @@ def test_a_network_of_a_fixed_batch_is_padded(
             raise RuntimeError("incompatible with input shape")
 
     monkeypatch.setattr(single_images, "OpenVinoBackbone", Fixed)
-    found = SparingBackbone(program, SIZE)
+    found = SingleImageBackbone(program, SIZE)
     found._known_as = lambda: "another"  # type: ignore[method-assign]
     ((_, rows),) = found.run([(0, images(3))])
     assert rows.shape == (3, program.features)
@@ -116,4 +116,4 @@ def test_a_network_of_a_fixed_batch_is_padded(
 def test_a_stop_ends_it(program: Program) -> None:
     stop = threading.Event()
     stop.set()
-    assert list(SparingBackbone(program, SIZE).run([(0, images(3))], stop=stop)) == []
+    assert list(SingleImageBackbone(program, SIZE).run([(0, images(3))], stop=stop)) == []

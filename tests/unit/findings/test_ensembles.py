@@ -18,7 +18,7 @@ from manyheads.findings.ensembles import (
 )
 from manyheads.findings.mc_dropout import AVERAGES, MASKS, Part
 from manyheads.heads.head import forward, glorot_parameters, softmax
-from manyheads.heads.subnetworks import group_means, random_masks, subnetwork_chances
+from manyheads.heads.subnetworks import group_means, random_masks, subnetwork_probabilities
 from manyheads.stats import metrics
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
@@ -63,7 +63,9 @@ def test_averages_of_subnetworks_have_the_mean_score_of_disjoint_groups(size: in
     found = way(evidence(made), "subnetworks", size)
     scores = []
     for (part,) in made:
-        means = group_means(subnetwork_chances(part.parameters, MATRIX, part.keep, RATE), size)
+        means = group_means(
+            subnetwork_probabilities(part.parameters, MATRIX, part.keep, RATE), size
+        )
         assert len(means) == MASKS // size
         scores += [[metrics.METRICS[n](np.log(m), LABELS) for n in metrics.METRICS] for m in means]
     expected = dict(zip(metrics.METRICS, np.mean(scores, axis=0), strict=True))

@@ -13,9 +13,10 @@ from manyheads.heads.bank import (
     Metrics,
     engine_named,
     head_events,
+    train_bank,
 )
 from manyheads.heads.head import Parameters, glorot_parameters
-from tests.banks import settings
+from tests.banks import generated_fold, settings, told
 
 
 def epochs_of(*validation: tuple[float, float]) -> list[Metrics]:
@@ -131,3 +132,15 @@ def test_numbers_that_are_not_finite_fail_the_head(
     assert (end.status, end.epoch) == ("failed", 1)
     assert "epoch 2" in end.note
     assert end.parameters is not None
+
+
+def test_each_end_comes_with_the_metrics_of_its_epochs() -> None:
+    heads = [settings(epochs=epochs, seed=epochs) for epochs in (3, 1, 2)]
+    engine, folds, heard = engine_named("fused"), [generated_fold()], []
+    stories = told(engine.train(heads, folds, rule="last"))
+    ends = list(train_bank(engine, heads, folds, rule="last", on_epoch=heard.append))
+    assert sorted(end.head for end, _ in ends) == [0, 1, 2]
+    for end, curve in ends:
+        assert curve == [each.metrics for each in stories[end.head].epochs]
+        assert end.epoch == len(curve) == heads[end.head].epochs
+    assert len(heard) == 3 + 1 + 2

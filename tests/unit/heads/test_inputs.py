@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.heads.fold import PLAIN, Variant
-from manyheads.heads.inputs import Inputs, block_rate, dropped, kept_cells
+from manyheads.heads.inputs import TrainingInputs, block_rate, dropped, kept_cells
 from manyheads.heads.random import SeededStreams
 from tests.banks import generated_fold, settings, with_versions
 
@@ -21,7 +21,7 @@ FOLD = with_versions(generated_fold())
 def shown(**changes: Any):
     """The whole first epoch of a head."""
     given = settings(**changes).hyperparameters
-    epoch = Inputs(given, FOLD, SeededStreams(0)).epoch(1)
+    epoch = TrainingInputs(given, FOLD, SeededStreams(0)).epoch(1)
     return epoch.part(slice(0, len(FOLD.train))), epoch
 
 
@@ -68,9 +68,9 @@ def test_a_plain_head_is_shown_its_matrix_and_no_copy() -> None:
     assert (part.shares == 1).all()
 
 
-def test_versions_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
+def test_copies_are_drawn_alike_often_and_anew_in_each_epoch() -> None:
     given = settings(augmented_copies=2).hyperparameters
-    inputs = Inputs(given, FOLD, SeededStreams(0))
+    inputs = TrainingInputs(given, FOLD, SeededStreams(0))
     sources, drawn = [FOLD.source(v) for v in (PLAIN, Variant(1), Variant(2))], []
     for number in range(1, 41):
         epoch = inputs.epoch(number)
@@ -110,7 +110,7 @@ def test_half_precision_grids_are_read_as_the_numbers_that_they_hold() -> None:
     )  # fmt: skip
     given = settings(dropblock=0.5).hyperparameters
     parts = [
-        Inputs(given, each, SeededStreams(0)).epoch(1).part(slice(0, 70))
+        TrainingInputs(given, each, SeededStreams(0)).epoch(1).part(slice(0, 70))
         for each in (fold, rounded)
     ]
     np.testing.assert_allclose(parts[0].vectors, parts[1].vectors, rtol=1e-6, atol=1e-7)

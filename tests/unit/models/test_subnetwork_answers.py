@@ -27,7 +27,7 @@ def content(name: str) -> str:
 
 
 def test_intervals_are_those_of_all_subnetworks_one_by_one() -> None:
-    """Two inner units have four subnetworks, whose chances are known."""
+    """Two inner units have four subnetworks, whose probabilities are known."""
     head, droprate = glorot_parameters(6, 2, 3, np.random.default_rng(1)), 0.3
     found = Subnetworks(head, droprate, 10_000).of(content("a"), ROW, 1)
     every, weights = [], []
@@ -35,11 +35,11 @@ def test_intervals_are_those_of_all_subnetworks_one_by_one() -> None:
         keep = np.array([mask], bool)
         every.append(softmax(forward(head, ROW[None], keep=keep, droprate=droprate))[0])
         weights.append(np.prod(np.where(keep, 1 - droprate, droprate)))
-    chances = np.array(every)
-    share = sum(w for w, c in zip(weights, chances, strict=True) if c.argmax() != 1)
+    probabilities = np.array(every)
+    share = sum(w for w, c in zip(weights, probabilities, strict=True) if c.argmax() != 1)
     assert found.others == pytest.approx(share, abs=0.02)
-    assert found.low == pytest.approx(chances[:, 1].min(), abs=1e-6)
-    assert found.high == pytest.approx(chances[:, 1].max(), abs=1e-6)
+    assert found.low == pytest.approx(probabilities[:, 1].min(), abs=1e-6)
+    assert found.high == pytest.approx(probabilities[:, 1].max(), abs=1e-6)
 
 
 def test_they_are_the_same_for_the_same_content_and_others_for_another() -> None:

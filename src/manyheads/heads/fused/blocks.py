@@ -25,14 +25,18 @@ from manyheads.heads.fused.vector_code import (
     LANES,
     REGISTERS,
     Block,
-    Step,
+    StepSizes,
     VectorCode,
     emitted,
 )
 
 _VECTORS = 4  # in a row of a panel
 PANEL = LANES * _VECTORS
-# Sizes of blocks: as many units (or inputs) as leave registers for what they are multiplied by.
+# Sizes of blocks: as many units (or inputs) as leave registers for what they are multiplied by. Of
+# 32 vector registers a forward block takes 10 units · 2 vectors of samples for its sums, 2 for the
+# inputs and 1 for a weight; a backward block 5 units · 4 vectors of a panel, 4 for a row and 1 for
+# a delta, and the rest serve the descent along the block before. A sum that has no register left
+# would be stored and loaded at every term.
 _UNITS = 10 if REGISTERS == 32 else 5
 _INPUTS = 8 if REGISTERS == 32 else 4
 _BACKWARD = 5 if REGISTERS == 32 else 2
@@ -40,7 +44,7 @@ GRADIENT = _BACKWARD * PANEL
 """Numbers in the buffer that `descend_panels` works with."""
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
-Rule = Callable[[VectorCode, Block, Step], Callable[[Any], None]]
+Rule = Callable[[VectorCode, Block, StepSizes], Callable[[Any], None]]
 
 
 class Descent(NamedTuple):
@@ -70,6 +74,7 @@ def forward_panels(kernel, columns, count, out):
     for panel in range(panels):
         source, here = panel * PANEL * padded, panel * units * PANEL
         for start in range(0, count, 2 * LANES):
+            # Two vectors of samples at a time: each weight that is loaded serves both.
             two = count - start > LANES
             unit = 0
             while unit < units:
@@ -222,7 +227,7 @@ def _backward(units: int, rule: Rule) -> Any:
         builder = code.builder
         sums = code.zeros(units * _VECTORS)
         block = Block(gradient, weights, means, squares, before)
-        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
+        descend = rule(code, block, StepSizes(size, rate, momentum, twice_l2, decay))
 
         def product(sample: Any) -> None:
             row = builder.add(source, builder.mul(sample, INT(PANEL)))
@@ -232,6 +237,11 @@ def _backward(units: int, rule: Rule) -> Any:
                 delta = code.spread(deltas, builder.add(at, sample))
                 code.multiply_add(delta, rows, sums[n * _VECTORS :])
 
+        # A turn of the first loop adds one sample to this block's gradient, and descends along one
+        # vector of the gradient before, which `gradient` still holds. Neither needs the other, so
+        # the processor runs the slow divisions and roots of the one beside the products of the
+        # other. There are seldom as many samples as vectors: who has more goes on alone. Only then
+        # is this block's gradient stored, over the one that has been consumed.
         fewer = builder.icmp_signed("<", count, vectors)
         both = builder.select(fewer, count, vectors)
         with cgutils.for_range(builder, both) as loop:
@@ -255,7 +265,7 @@ def _alone(rule: Rule) -> Any:
         vectors: Any, size: Any, rate: Any, momentum: Any, twice_l2: Any, decay: Any,
     ) -> None:  # fmt: skip
         block = Block(gradient, weights, means, squares, before)
-        descend = rule(code, block, Step(size, rate, momentum, twice_l2, decay))
+        descend = rule(code, block, StepSizes(size, rate, momentum, twice_l2, decay))
         with cgutils.for_range(code.builder, vectors) as loop:
             descend(loop.index)
 

@@ -22,7 +22,7 @@ from manyheads.heads.fused.kernels import Layer, Rules, Samples, Workspace
 from manyheads.heads.fused.vector_code import LANES
 from manyheads.heads.head import Parameters, compact_predictions, cross_entropy
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.inputs import Inputs, Shown
+from manyheads.heads.inputs import Shown, TrainingInputs
 from manyheads.heads.random import Streams, UniformSource
 
 # A request to stop waits for one compiled call, so a call has bounds. The time of a step grows as
@@ -62,7 +62,7 @@ class _Trainer:
             self.features, self.hyperparameters.size_inner, fold.classes
         )
         batch_size = self.hyperparameters.batch_size
-        self.inputs = Inputs(self.hyperparameters, fold, streams)
+        self.inputs = TrainingInputs(self.hyperparameters, fold, streams)
         self.rules = _rules(self.hyperparameters)
         self.work = _workspace(batch_size, self.features, start)
         self.inner = _layer(start.inner_kernel, start.inner_bias)

@@ -95,6 +95,8 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
         start = k * batch_size
         n = min(batch_size, samples.rows.size - start)
         part = slice(start, start + n)
+        # Forward. Samples lie side by side in columns, one in each lane of a vector, so that no sum
+        # crosses lanes, and what a sample gives does not depend on the others of its batch.
         _gather(samples.matrix, samples.rows[part], work)
         if units:
             _forward(inner, work.columns, n, work.hidden_flat)
@@ -107,12 +109,16 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
             samples.weights[part], np.float32(rules.smoothing),
         )  # fmt: skip
 
+        # Backward, and descent, in this order. The inner layer's gradient comes first, for it needs
+        # the outer kernel as the logits were made with it. Then the outer layer's inputs are set
+        # aside, sample by sample, because `_back_through` overwrites them by that gradient.
         descent = _descent(rules, learning_rates[k], step + k + 1)
         if units:
             work.hidden_part[:] = 0
             back_panels(outer.kernel, work.logits, n, work.hidden_part)
             transpose_panels(work.hidden, work.hidden_rows)
             _back_through(work.hidden_flat, work.hidden_part_flat, units, n, rules.droprate)
+            # Each forms the gradient of a block of its kernel and applies it at once.
             _descend(outer, work.logits, work.hidden_rows, n, descent, work.gradient)
             _descend(inner, work.hidden_flat, work.rows, n, descent, work.gradient)
             if rules.max_norm > 0:

@@ -74,7 +74,7 @@ class Block(NamedTuple):
     at: Any
 
 
-class Step(NamedTuple):
+class StepSizes(NamedTuple):
     """The numbers of one descent: `size` is Adam's step size, or the learning rate itself."""
 
     size: Any
@@ -130,7 +130,7 @@ class VectorCode:
             square *= 2
         return rows
 
-    def adam(self, block: Block, step: Step) -> Callable[[Any], None]:
+    def adam(self, block: Block, step: StepSizes) -> Callable[[Any], None]:
         """Emits Adam for one vector of a block, given that vector's number."""
         b = self.builder
         gain_1, gain_2, epsilon = (
@@ -147,7 +147,7 @@ class VectorCode:
 
         return self._descent(block, step, update)
 
-    def sgd(self, block: Block, step: Step) -> Callable[[Any], None]:
+    def sgd(self, block: Block, step: StepSizes) -> Callable[[Any], None]:
         """Emits gradient descent with momentum for one vector of a block, as `adam` does."""
         b = self.builder
         rate, momentum = self._all_lanes(step.size), self._all_lanes(step.momentum)
@@ -159,7 +159,7 @@ class VectorCode:
         return self._descent(block, step, update)
 
     def _descent(
-        self, block: Block, step: Step, update: Callable[..., tuple[Any, Any, Any]]
+        self, block: Block, step: StepSizes, update: Callable[..., tuple[Any, Any, Any]]
     ) -> Callable[[Any], None]:
         """`update` on one vector, after the gradient of L2 and the decoupled decay."""
         b = self.builder

@@ -16,7 +16,7 @@ from manyheads.errors import BackboneError, ImageError, ModelError, SettingError
 from manyheads.features.image_batches import Pixels, image_batches
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.models.explain.explanation import Explanation, Explanations
-from manyheads.models.explain.grids import Parts, parts_of
+from manyheads.models.explain.grids import ModelParts, parts_of
 from manyheads.models.explain.maps import Grid, activation_map, occlusion_map, pooled
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Explainer:
 
     def __init__(self, classifier: ImageClassifier) -> None:
         self._classifier = classifier
-        self._parts: Parts | None = None
+        self._parts: ModelParts | None = None
 
     def explain(
         self,

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from manyheads.backbones import exported, registry, weights
+import numpy as np
+
+from manyheads.backbones import exported, keras_builds, registry, weights
 from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program
-from manyheads.backbones.registry import batch_size
+from manyheads.backbones.registry import CHANNELS_LAST, batch_size
 from manyheads.errors import BackboneError, ModelError
-from manyheads.heads.files import load_head
+from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.models.card import ModelCard, file_digest
-from manyheads.models.explain.keras_grids import HEAD, to_grid_program
+from manyheads.models.keras_models import open_model
 from manyheads.models.templates import read_head
 
+_HEAD = "head.safetensors"
 
-class Parts(NamedTuple):
+
+class ModelParts(NamedTuple):
     """The parts of a model: `program` gives `[n, rows, columns, features]`, `head` takes means."""
 
     program: OpenVinoBackbone
     head: Parameters
 
 
-def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -> Parts:
+def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -> ModelParts:
     """The parts of the model at `path`, which `card` describes; made once, and cached.
 
     The backbone's own program serves where its weights are at hand, or else one of the model's
     file. Raises `BackboneError` for a backbone whose features are no mean of a feature grid,
     `ModelError` for a model that cannot be parted, and what `exported.made` raises.
     """
-    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
+    spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     if not spec.pools_plainly:
         raise BackboneError(
             "a model on a backbone whose features are the mean of a feature grid", spec.name,
@@ -50,12 +54,12 @@ def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -
         head = read_head(path)
     else:
         program = _of_file(path, card, stop)
-        head, _ = load_head(program.path.with_name(HEAD))
-    return Parts(OpenVinoBackbone(program, size, batch_size(size)), head)
+        head, _ = load_head(program.path.with_name(_HEAD))
+    return ModelParts(OpenVinoBackbone(program, size, batch_size(size)), head)
 
 
 def _of_backbone(card: ModelCard, stop: threading.Event | None) -> Program | None:
-    spec, size = registry.told(card.backbone, card.preprocessing), card.image.size
+    spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     program = exported.existing(spec, card.weights, size, "grid")
     if program is None:
         kept = weights.cached(spec)
@@ -72,3 +76,49 @@ def _of_file(path: Path, card: ModelCard, stop: threading.Event | None) -> Progr
     }
     recipe = {"model": file_digest(path), "pooling": "grid", **known}
     return exported.made(recipe, to_grid_program, {"file": str(path), **known}, stop)
+
+
+def to_grid_program(
+    file: str, backbone: str, preprocessing: str, size: int, target: str
+) -> dict[str, Any]:
+    """Write what is before the pooling of `file` as OpenVINO's `target`, and its head beside it.
+
+    The program is one of `uint8` NHWC images to feature grids, NHWC too; the head goes to `_HEAD`.
+    Raises `ModelError` if the model is no head on the pooled features of a backbone. Called in a
+    child process, because it needs Keras.
+    """
+    import keras
+
+    spec = registry.from_card(backbone, preprocessing)
+    model = open_model(file)
+    inputs = list(model.input_shape)
+    pooling = [each for each in model.layers if type(each).__name__ == "GlobalAveragePooling2D"]
+    if inputs != [None, size, size, 3] or len(pooling) != 1:
+        raise ModelError(
+            f"one global average pooling of images of {size} pixels in {file}",
+            f"{len(pooling)}, of inputs {inputs}",
+            "export it again from its run folder",
+        )
+    grids = keras.Model(model.inputs, pooling[0].input)
+    keras_builds.write_program(spec, grids, CHANNELS_LAST, Path(target), grid=True)
+    save_head(Path(target).with_name(_HEAD), _head_of(model, file), {})
+    return {"features": int(grids.output_shape[-1])}
+
+
+def _head_of(model: Any, file: str) -> Parameters:
+    import keras
+
+    dense = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
+    arrays = [
+        np.asarray(keras.ops.convert_to_numpy(each), np.float32)
+        for layer in dense
+        for each in layer.weights
+    ]
+    if len(arrays) == 2:
+        arrays = [np.zeros((len(arrays[0]), 0), np.float32), np.zeros(0, np.float32), *arrays]
+    if len(arrays) != len(Parameters._fields):
+        raise ModelError(
+            f"a head of one or two dense layers in {file}", f"{len(dense)}",
+            "export it again from its run folder",
+        )  # fmt: skip
+    return Parameters(*arrays)

@@ -27,7 +27,7 @@ from manyheads.models.card import (
 from manyheads.models.classifier import Classifier, load
 from manyheads.models.drafts import drafts, put
 from manyheads.models.export.formats import Format, format_named
-from manyheads.models.export.same_answers import Check, check_answers, images_of, rows_of
+from manyheads.models.export.same_answers import ExportCheck, check_answers, images_of, rows_of
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.templates import write_model
 from manyheads.study.folder import RunFolder
@@ -74,7 +74,7 @@ class Exported:
     format: str
     files: tuple[Path, ...]
     card: ModelCard
-    check: Check
+    check: ExportCheck
 
 
 def export_model(

@@ -39,7 +39,7 @@ def answer(
     runtime cannot open or run it.
     """
     images = np.load(pixels)
-    spec = None if backbone is None else registry.told(backbone, preprocessing)
+    spec = None if backbone is None else registry.from_card(backbone, preprocessing)
     reason = "nothing"
     for step in (_BATCH, 1):
         try:

@@ -42,7 +42,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Check:
+class ExportCheck:
     """An export that answers as the study's model does.
 
     All labels were equal; `difference` is the largest between two probabilities, met on the image
@@ -109,7 +109,7 @@ def check_answers(
     expected: Float32[np.ndarray, "images classes"],
     scratch: Path,
     stop: threading.Event | None = None,
-) -> Check:
+) -> ExportCheck:
     """Run `draft`, which `card` describes, in its own runtime and hold it to `expected`.
 
     Those are the probabilities that the study's model gives. Raises `ModelError` if a label is
@@ -128,7 +128,7 @@ def check_answers(
     if card.output == LOGITS and found.shape == expected.shape:
         found = softmax(found)
     difference, worst = _compared(found, expected, images.names, answer["runtime"])
-    return Check(
+    return ExportCheck(
         answer["runtime"], len(images.names), images.source, difference, worst,
         bool(answer["any_batch"]),
     )  # fmt: skip

@@ -48,41 +48,41 @@ def take_head(file: str, target: str) -> dict[str, Any]:
     try:
         with keras_files.opened(path) as (config, group):
             if config is None:
-                told, dense = None, _last_dense(group)
+                head, dense = None, _last_dense(group)
                 rest = _numbers(None, group, set())
             else:
                 check_config(plain_config(config, reading=True), path)
                 lookup = partial(keras_files.layer_arrays, config, group)
-                told = read_config(config, lookup)
-                dense = folded(told, lookup)
-                rest = _numbers(config, group, set(told.inactive))
-                rest -= _head_numbers(told, lookup)
+                head = read_config(config, lookup)
+                dense = folded(head, lookup)
+                rest = _numbers(config, group, set(head.inactive))
+                rest -= _head_numbers(head, lookup)
     except _UNREADABLE as error:
         raise refusal(path, reason_of(error)) from error
     problem = _problem(dense)
     if problem:
         raise refusal(path, problem)
-    if told is None:
+    if head is None:
         rest -= sum(array.size for layer in dense for array in layer)
-        told = HeadConfig(None, (), LOGITS, 0.0, None)
+        head = HeadConfig(None, (), LOGITS, 0.0, None)
         described = False
     else:
         described = True
-    if told.output in (SIGMOID, LOG_ODDS):
+    if head.output in (SIGMOID, LOG_ODDS):
         dense[-1] = _of_two(*dense[-1])
     arrays.save(Path(target), _parameters(dense), {})
     return {
-        "size": told.size,
-        "droprate": told.droprate,
-        "output": told.output,
-        "backbone": told.backbone,
+        "size": head.size,
+        "droprate": head.droprate,
+        "output": head.output,
+        "backbone": head.backbone,
         "numbers": rest,
-        "folded": len([step for step in told.layers if isinstance(step, Step)]) > len(dense),
-        "told": described,
-        "pixels": None if told.pixels is None else [told.pixels.words],
-        "entered": None if told.entered is None else [told.entered.words],
-        "pooling": [_pooling(layer) for layer in told.pooling],
-        "normalised": told.normalised,
+        "folded": len([step for step in head.layers if isinstance(step, Step)]) > len(dense),
+        "described": described,
+        "pixels": None if head.pixels is None else [head.pixels.words],
+        "entered": None if head.entered is None else [head.entered.words],
+        "pooling": [_pooling(layer) for layer in head.pooling],
+        "normalised": head.normalised,
     }
 
 
@@ -170,8 +170,8 @@ def _numbers(config: dict[str, Any] | None, group: Any, besides: set[str]) -> in
     )
 
 
-def _head_numbers(told: HeadConfig, lookup: Lookup) -> int:
-    steps = [step for step in told.layers if isinstance(step, Step)]
+def _head_numbers(head: HeadConfig, lookup: Lookup) -> int:
+    steps = [step for step in head.layers if isinstance(step, Step)]
     steps = [step for step in steps if step.layer["class_name"] != "Rescaling"]
     return sum(array.size for step in steps for array in lookup(step.path))
 

@@ -18,14 +18,14 @@ from manyheads.models.importing.layer_graph import Layer, Lookup, Step, layer_wo
 Array = np.ndarray[Any, Any]
 
 
-def folded(told: HeadConfig, lookup: Lookup) -> list[tuple[Array, Array]]:
+def folded(head: HeadConfig, lookup: Lookup) -> list[tuple[Array, Array]]:
     """Kernel and bias of each dense layer, of which only a relu parts two.
 
     Arrays of layers that stand alone are as they are in the file; others are multiplied in
     float64. Raises `ValueError` for arrays that do not fit their layer.
     """
     found = [_Affine()]
-    for step in told.layers:
+    for step in head.layers:
         if isinstance(step, str):
             found.append(_Affine())
         else:

@@ -31,33 +31,33 @@ def check_outputs(path: Path, outputs: int, names: tuple[str, ...]) -> None:
 def check_build(
     path: Path,
     spec: BackboneSpec,
-    told: dict[str, Any],
+    facts: dict[str, Any],
     features: int,
     size: int,
     stop: threading.Event | None = None,
 ) -> None:
     """Raise `ModelError` unless the file's backbone and pooling are those of `spec`.
 
-    `told` is what `foreign.take_head` answers; the head takes so many `features` of images of
+    `facts` are what `foreign.take_head` answers; the head takes so many `features` of images of
     `size` pixels.
     """
     here = known(spec)
-    if here is None or not told["told"]:
+    if here is None or not facts["described"]:
         return
-    if told["numbers"] and abs(told["numbers"] - here.numbers) > _SLACK:
+    if facts["numbers"] and abs(facts["numbers"] - here.numbers) > _SLACK:
         raise WeightsError(
             f"the weights of {spec.name} ({here.numbers:,} numbers) before the head in {path}",
-            f"{told['numbers']:,} numbers: another network, another width, or further layers",
+            f"{facts['numbers']:,} numbers: another network, another width, or further layers",
             f"{NAME_IT}, if it is one of keras.applications with all its layers and none added",
         )
-    if told["normalised"] and spec.pools_plainly:
-        raise refusal(path, f"{told['normalised']} in the head")
-    outside = bool(told["pooling"]) and not told["normalised"]
+    if facts["normalised"] and spec.pools_plainly:
+        raise refusal(path, f"{facts['normalised']} in the head")
+    outside = bool(facts["pooling"]) and not facts["normalised"]
     if not spec.pools_plainly and outside:
         raise refusal(
             path, f"a pooling behind the last normalisation of {spec.name}, which pools before it"
         )
-    _check_pooling(path, spec, told["pooling"], features // here.features, size, stop)
+    _check_pooling(path, spec, facts["pooling"], features // here.features, size, stop)
     if features != here.features:
         raise ModelError(
             f"a head on {counted(here.features, 'feature')}, those of {spec.name}, in {path}",
@@ -103,15 +103,15 @@ def _pair(number: Any) -> list[int]:
 
 
 def prepared(
-    path: Path, spec: BackboneSpec, told: dict[str, Any], given: str | None
+    path: Path, spec: BackboneSpec, facts: dict[str, Any], given: str | None
 ) -> tuple[str, bool]:
     """What is done to pixels, as `normalisation` names it, and whether layers in the file do it.
 
     Raises `ModelError` for layers that do what has no name, and `SettingError` if another
     preprocessing is `given` than the file tells.
     """
-    # Such networks prepare pixels themselves; layer by layer, nobody else's layers are told apart.
-    found = told["entered"] if spec.mode == "none" else told["pixels"]
+    # Such networks prepare pixels themselves; layer by layer, nobody else's layers are recognised.
+    found = facts["entered"] if spec.mode == "none" else facts["pixels"]
     if found is None:
         return (spec.mode if given is None else preprocessing_modes.parse(given).words), False
     (words,) = found

@@ -31,7 +31,7 @@ _GENERATED = 4
 
 
 @dataclass(frozen=True)
-class Check:
+class ImportCheck:
     """How far two readings of a file are apart: the largest difference between probabilities.
 
     Where Keras cannot open the file, `difference` is None and `reason` says why.
@@ -47,24 +47,25 @@ def check_import(
     source: Path,
     model: Path,
     card: ModelCard,
-    told: tuple[str, bool],
+    output: str,
+    inside: bool,
     images: Sequence[Path] = (),
     stop: threading.Event | None = None,
-) -> Check:
+) -> ImportCheck:
     """Compare `model` with what Keras makes of `source`, on `images` or on generated ones.
 
-    `told` is what the head of the source gives, as `head_configs` names it, and whether the source
+    `output` is what the head of the source gives, as `head_configs` names it; `inside`: the source
     prepares images by layers of its own. Raises `ModelError` if they differ by more than
     `TOLERANCE`, and `ImageError`.
     """
     pixels = _pixels(card, images)
     count, given = len(pixels), bool(images)
     try:
-        wanted = _probabilities(told[0], _as_keras(source, card, told[1], pixels, stop))
+        wanted = _probabilities(output, _as_keras(source, card, inside, pixels, stop))
     except Interrupted:
         raise
     except ManyheadsError as error:  # Keras 3 cannot open all that Keras 2 has written
-        return Check(count, given, None, error.found)
+        return ImportCheck(count, given, None, error.found)
     found = load(model).predict(list(pixels), stop=stop).probabilities
     difference = float(np.abs(found - wanted).max())
     if not difference <= TOLERANCE:
@@ -74,7 +75,7 @@ def check_import(
             "name the backbone that it was trained on (`backbone`); if that is right, its "
             "layers are not those of keras.applications",
         )
-    return Check(count, given, difference)
+    return ImportCheck(count, given, difference)
 
 
 def to_program(
@@ -88,7 +89,7 @@ def to_program(
     import keras
 
     path = Path(file)
-    spec = registry.told(backbone, preprocessing)
+    spec = registry.from_card(backbone, preprocessing)
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
         plain = plain_copy(path, Path(folder) / f"plain{path.suffix.lower()}")
         check_file(plain)

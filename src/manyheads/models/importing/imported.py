@@ -29,7 +29,7 @@ from manyheads.modelfiles import arrays, keras_files, untrusted
 from manyheads.models.card import ModelCard, card_path, write_card
 from manyheads.models.importing import foreign
 from manyheads.models.importing.import_build import NAME_IT, check_build, check_outputs, prepared
-from manyheads.models.importing.import_check import Check, check_import
+from manyheads.models.importing.import_check import ImportCheck, check_import
 from manyheads.models.templates import write_model
 
 _DEFAULT = "xception"
@@ -40,10 +40,10 @@ class Imported:
     """What was found in a file, and the model that was made of it.
 
     `output` is what the head gives in the file: logits, softmax, or of the second of two classes
-    log-odds or sigmoid. `told` says whether the file describes its layers, or holds arrays alone;
-    `folded` that layers with no activation between them became one; `inside` that it prepares
-    images by layers of its own; `imagenet` that the backbone's weights are the ones in the cache,
-    so that features computed before serve this model too.
+    log-odds or sigmoid. `described`: the file describes its layers, beside their arrays;
+    `folded`: layers with no activation between them became one; `inside`: it prepares images by
+    layers of its own; `imagenet`: the backbone's weights are the ones in the cache, so that
+    features computed before serve this model too.
     """
 
     source: Path
@@ -52,11 +52,11 @@ class Imported:
     size_inner: int
     droprate: float
     output: str
-    told: bool
+    described: bool
     folded: bool
     inside: bool
     imagenet: bool
-    check: Check | None
+    check: ImportCheck | None
 
 
 def import_model(
@@ -91,18 +91,18 @@ def import_model(
     _check_files(path, target)
     names = _names(classes)
     note(f"reading {path.name}")
-    told, parameters = _taken(path, stop)
-    spec = registry.get(backbone or _recognised(path, told))
+    facts, parameters = _taken(path, stop)
+    spec = registry.get(backbone or _recognised(path, facts))
     image = ImageSettings(
-        size=_size(path, told["size"], image_size), interpolation=interpolation, exif=exif,
+        size=_size(path, facts["size"], image_size), interpolation=interpolation, exif=exif,
         depth=depth,
     )  # fmt: skip
     spec.check_size(image.size)
     check_outputs(path, len(parameters.bias), names)
-    check_build(path, spec, told, parameters.features, image.size, stop)
-    words, inside = prepared(path, spec, told, preprocessing)
+    check_build(path, spec, facts, parameters.features, image.size, stop)
+    words, inside = prepared(path, spec, facts, preprocessing)
     hyperparameters = Hyperparameters(
-        size_inner=len(parameters.inner_bias), droprate=told["droprate"]
+        size_inner=len(parameters.inner_bias), droprate=facts["droprate"]
     )
     weights = resolve(spec, path, stop=stop)
     kept = cached(spec)
@@ -124,9 +124,9 @@ def import_model(
             raise WeightsError(f"a head for {spec.name} in {path}", str(error), NAME_IT) from error
         write_card(draft, card)
         checked = None
-        if check is not None and told["told"]:
+        if check is not None and facts["described"]:
             note(f"comparing with what Keras makes of {path.name}")
-            checked = check_import(path, draft, card, (told["output"], inside), check, stop)
+            checked = check_import(path, draft, card, facts["output"], inside, check, stop)
         # No side file ever stands beside another model.
         with disk_errors(target):
             card_path(target).unlink(missing_ok=True)
@@ -138,9 +138,9 @@ def import_model(
         card=card,
         size_inner=hyperparameters.size_inner,
         droprate=hyperparameters.droprate,
-        output=told["output"],
-        told=told["told"],
-        folded=told["folded"],
+        output=facts["output"],
+        described=facts["described"],
+        folded=facts["folded"],
         inside=inside,
         imagenet=imagenet,
         check=checked,
@@ -180,22 +180,22 @@ def _taken(path: Path, stop: threading.Event | None) -> tuple[dict[str, Any], Pa
         target = Path(folder) / "head.safetensors"
         arguments = {"file": str(path), "target": str(target)}
         refusal = partial(foreign.refusal, path)
-        told = untrusted.call(foreign.take_head, arguments, refusal, stop)
-        return told, Parameters(*arrays.load(target))
+        facts = untrusted.call(foreign.take_head, arguments, refusal, stop)
+        return facts, Parameters(*arrays.load(target))
 
 
-def _recognised(path: Path, told: dict[str, Any]) -> str:
+def _recognised(path: Path, facts: dict[str, Any]) -> str:
     """The backbone by the numbers in it, or as the nested layer is named.
 
     `mobilenetv2_1.00_224` → mobilenet_v2. Raises `ModelError` for a network that is unknown.
     """
-    found = by_numbers(told["numbers"])
-    letters = _letters(told["backbone"] or "")
+    found = by_numbers(facts["numbers"])
+    letters = _letters(facts["backbone"] or "")
     named = [known for known in registry.names() if letters.startswith(_letters(known))]
-    if not found and not named and told["told"]:
+    if not found and not named and facts["described"]:
         raise ModelError(
             f"a backbone of keras.applications in {path}",
-            f"a network of {told['numbers']:,} numbers, which is none of them",
+            f"a network of {facts['numbers']:,} numbers, which is none of them",
             "name it with `backbone` if it is one; a network of one's own is a backbone of studies",
         )
     return found or max(named, key=len, default=_DEFAULT)
@@ -205,16 +205,16 @@ def _letters(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _size(path: Path, told: int | None, given: int | None) -> int:
-    if told is None and given is None:
+def _size(path: Path, stored: int | None, given: int | None) -> int:
+    if stored is None and given is None:
         raise SettingError(
             f"the image size, which {path} does not tell", "none", "give `image_size`, such as 150"
         )
-    if told is not None and given is not None and told != given:
+    if stored is not None and given is not None and stored != given:
         raise SettingError(
-            f"the image size {told} of {path}", str(given), "leave the image size out"
+            f"the image size {stored} of {path}", str(given), "leave the image size out"
         )
-    return told or given or 0
+    return stored or given or 0
 
 
 @contextmanager

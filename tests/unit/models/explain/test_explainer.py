@@ -21,7 +21,7 @@ from manyheads.heads.files import load_head
 from manyheads.models.card import card_path
 from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.explain.explanation import Explanations
-from manyheads.models.explain.grids import Parts, parts_of
+from manyheads.models.explain.grids import ModelParts, parts_of
 from manyheads.models.explain.maps import activation_map, occlusion_map
 from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
@@ -170,7 +170,7 @@ def test_a_grid_of_one_cell_tells_nothing(
             yield key, np.zeros((len(pixels), 1, 1, program.features), np.float32)
 
     monkeypatch.setattr(program, "run", run)
-    model._explainer._parts = Parts(program, head)
+    model._explainer._parts = ModelParts(program, head)
     with pytest.raises(BackboneError, match="one cell, of mobilenet at 96 pixels"):
         model.explain(grid_files[0])
 

@@ -23,7 +23,7 @@ from manyheads.models.card import LOGITS, PIXELS, PROBABILITIES, read_card
 from manyheads.models.export import same_answers
 from manyheads.models.export.exporter import export_model
 from manyheads.models.export.formats import FORMATS, format_named
-from manyheads.models.export.same_answers import Check, Images, check_answers, images_of
+from manyheads.models.export.same_answers import ExportCheck, Images, check_answers, images_of
 from manyheads.models.templates import write_model
 from manyheads.study.folder import RunFolder
 from tests.unit.models.test_card import CARD
@@ -32,14 +32,14 @@ FAST = ("keras", "openvino")  # they need no TensorFlow
 IMAGES = Images("test images", ("a.png", "b.png", "c.png"), np.zeros((3, 32, 32, 3), np.uint8))
 EXPECTED = np.array([[0.9, 0.1], [0.2, 0.8], [0.50002, 0.49998]], np.float32)
 
-Answering = Callable[[np.ndarray], Check]
+Answering = Callable[[np.ndarray], ExportCheck]
 
 
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answering:
     """Check an export whose runtime gives certain probabilities."""
 
-    def check(found: np.ndarray, output: str = PROBABILITIES) -> Check:
+    def check(found: np.ndarray, output: str = PROBABILITIES) -> ExportCheck:
         def call(_function: object, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
             np.testing.assert_array_equal(np.load(arguments["pixels"]), IMAGES.given)
             assert arguments["backbone"] == (None if output == PROBABILITIES else "xception")
@@ -62,7 +62,7 @@ def test_equal_answers_pass_with_their_largest_difference(checked: Answering) ->
     assert (check.runtime, check.images, check.worst) == ("Abacus 1.0", 3, "b.png")
 
 
-def test_logits_are_compared_as_probabilities(checked: Callable[..., Check]) -> None:
+def test_logits_are_compared_as_probabilities(checked: Callable[..., ExportCheck]) -> None:
     logits = np.log(EXPECTED) + np.float32(7)
     np.testing.assert_allclose(softmax(logits), EXPECTED, atol=1e-6)
     assert checked(logits, LOGITS).difference < 1e-5

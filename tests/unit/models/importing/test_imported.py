@@ -96,7 +96,7 @@ def test_weights_alone_come_in_too(
     found = import_model(file, target, classes=CLASSES, backbone=SPEC.name, image_size=32)
     assert (found.card.weights, found.size_inner) == (weights.digest, 6)
     assert found.check is None
-    assert not found.told
+    assert not found.described
 
 
 def test_the_backbone_is_known_by_its_name_and_the_check_compares(
