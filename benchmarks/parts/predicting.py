@@ -82,7 +82,7 @@ def one_image(run: str) -> dict[str, float]:
     import numpy as np
 
     from manyheads.backbones.compiled import loaded
-    from manyheads.models.classifier import load
+    from manyheads.models.classifier import ImageClassifier, load
 
     started = time.perf_counter()
     model = load(run)
