@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from manyheads.api.data_verbs import split as split
     from manyheads.api.opened_studies import OpenedStudy as OpenedStudy
     from manyheads.api.opened_studies import open_study as open_study
+    from manyheads.api.studies import Regularisers as Regularisers
     from manyheads.api.studies import Study as Study
     from manyheads.api.study_display import StudyState as StudyState
     from manyheads.api.verbs import fit as fit
@@ -27,10 +28,27 @@ if TYPE_CHECKING:
     from manyheads.data.data_settings import TableSettings as TableSettings
     from manyheads.estimator.backbone_features import BackboneFeatures as BackboneFeatures
     from manyheads.estimator.head_classifier import HeadClassifier as HeadClassifier
+    from manyheads.findings.claim_record import EnsembleClaim as EnsembleClaim
+    from manyheads.findings.claim_record import LongerClaim as LongerClaim
     from manyheads.findings.finding import Finding as Finding
+    from manyheads.findings.posteriors import Posteriors as Posteriors
+    from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
+    from manyheads.findings.test_log import Opening as Opening
+    from manyheads.findings.verdict import Verdict as Verdict
     from manyheads.models.classifier import Classifier as Classifier
     from manyheads.models.classifier import load as load
+    from manyheads.models.explain.explanation import Explanation as Explanation
+    from manyheads.models.explain.explanation import Explanations as Explanations
+    from manyheads.models.export.exporter import Exported as Exported
+    from manyheads.models.feature_classifier import RowStream as RowStream
+    from manyheads.models.importing.imported import Imported as Imported
     from manyheads.models.lesson_model import make_model as make_model
+    from manyheads.models.prediction import Prediction as Prediction
+    from manyheads.models.prediction import Predictions as Predictions
+    from manyheads.models.prediction_stream import PredictionStream as PredictionStream
+    from manyheads.run.fit.fit_record import Fitted as Fitted
+    from manyheads.study.head_files import BestHead as BestHead
+    from manyheads.study.study_settings import StudySettings as StudySettings
 
 __version__ = "0.1.0"
 
@@ -39,17 +57,31 @@ __version__ = "0.1.0"
 _PLACES = {
     "api.data_verbs": ("DataCheck", "ExtractedFeatures", "check", "extract", "split"),
     "api.opened_studies": ("OpenedStudy", "open_study"),
-    "api.studies": ("Study",),
+    "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
     "api.verbs": ("fit", "import_model", "run_lesson", "write_report"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
     "estimator.backbone_features": ("BackboneFeatures",),
     "estimator.head_classifier": ("HeadClassifier",),
+    "findings.claim_record": ("EnsembleClaim", "LongerClaim"),
     "findings.finding": ("Finding",),
+    "findings.posteriors": ("Posteriors",),
+    "findings.shortcut_record": ("ShortcutRecord",),
+    "findings.test_log": ("Opening",),
+    "findings.verdict": ("Verdict",),
     "models.classifier": ("Classifier", "load"),
+    "models.explain.explanation": ("Explanation", "Explanations"),
+    "models.export.exporter": ("Exported",),
+    "models.feature_classifier": ("RowStream",),
+    "models.importing.imported": ("Imported",),
     "models.lesson_model": ("make_model",),
-}  # fmt: skip
+    "models.prediction": ("Prediction", "Predictions"),
+    "models.prediction_stream": ("PredictionStream",),
+    "run.fit.fit_record": ("Fitted",),
+    "study.head_files": ("BestHead",),
+    "study.study_settings": ("StudySettings",),
+}
 
 __all__ = ["__version__", "errors", *sorted(name for names in _PLACES.values() for name in names)]  # pyright: ignore[reportUnsupportedDunderAll]
 

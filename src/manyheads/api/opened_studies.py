@@ -20,7 +20,7 @@ from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ens
 from manyheads.findings.finding import Finding
 from manyheads.findings.posteriors import Posteriors
 from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
-from manyheads.findings.study_findings import read_findings
+from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.findings.test_log import Opening, openings
 from manyheads.findings.verdict import Verdict
 from manyheads.findings.wording import Names
@@ -88,11 +88,9 @@ class OpenedStudy:
         for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
         """
         options = RunOptions(
-            strict=strict,
-            keep_heads=keep_heads,
-            checkpoint_pattern=checkpoint_pattern,
+            strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,
             parquet=parquet,
-        )
+        )  # fmt: skip
         with reported(progress) as listener:
             self._finished = run_study(
                 self._settings, self.path, options=options, listener=listener
@@ -104,9 +102,8 @@ class OpenedStudy:
     ) -> Self:
         """Run the study with more and more seeds until the best candidate is known; return it.
 
-        It begins with the study's `seeds`, doubles them and, with folds, repeats these, at looks
-        that are planned beforehand, so that the family-wise error rate stays at most 5 %. `budget`
-        is in seconds over all runs; None: no limit.
+        It begins with the study's `seeds`, doubles them and, with folds, repeats these, at planned
+        looks, so the family-wise error rate is at most 5 %. `budget`: seconds, over all runs.
         """
         options = RunOptions(strict=strict)
         with reported(progress) as listener:
@@ -172,10 +169,7 @@ class OpenedStudy:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A dictionary for each trial and epoch, with the columns of `history.csv`.
-
-        Of the trials that have ended. Of millions of epochs read the file instead.
-        """
+        """A dictionary for each epoch of each ended trial, with the columns of `history.csv`."""
         with self._store() as store:
             rows = HistoryFile(self._folder.history, store, self._settings).rows()
             return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows]
@@ -192,8 +186,7 @@ class OpenedStudy:
         Each pair, or each candidate with the `baseline` (its number in `results`).
         `.comparisons.entries` are what it rests on, `.hints` what would settle the rest.
         """
-        margins = Margins.in_points(margin_accuracy, margin_log_loss)
-        return read_findings(self._answering, baseline=baseline, margins=margins).verdict
+        return self._findings(baseline, margin_accuracy, margin_log_loss).verdict
 
     def posteriors(
         self,
@@ -204,12 +197,10 @@ class OpenedStudy:
     ) -> Posteriors:
         """How probable it is that a candidate is better, equivalent or worse, beside the verdict.
 
-        For each comparison of `verdict`: probabilities in [0, 1] that the true difference lies
-        beyond, within or beyond the margin, given these images and seeds and no opinion beforehand.
-        They are of one pair each, not adjusted for many, and decide nothing. None with one seed.
+        For each comparison of `verdict`: probabilities in [0, 1] that the true difference is beyond
+        or within the margin, with a flat prior; of one pair each, not adjusted for many.
         """
-        margins = Margins.in_points(margin_accuracy, margin_log_loss)
-        found = read_findings(self._answering, baseline=baseline, margins=margins)
+        found = self._findings(baseline, margin_accuracy, margin_log_loss)
         return Posteriors.of(found.posteriors, Names(found.validated))
 
     @property
@@ -303,11 +294,7 @@ class OpenedStudy:
             )
 
     def longer_claim(
-        self,
-        *,
-        epochs: int | None = None,
-        patience: int | None = None,
-        progress: Progress = True,
+        self, *, epochs: int | None = None, patience: int | None = None, progress: Progress = True
     ) -> LongerClaim:
         """Check that dropout needs longer training: train every candidate until it has turned.
 
@@ -359,6 +346,10 @@ class OpenedStudy:
         )
         with reported(progress) as listener:
             return run_shortcut(settings, self.path, listener=listener).record
+
+    def _findings(self, baseline: int | None, points: float, nats: float) -> Findings:
+        margins = Margins.in_points(points, nats)
+        return read_findings(self._answering, baseline=baseline, margins=margins)
 
     @property
     def _answering(self) -> RunFolder:

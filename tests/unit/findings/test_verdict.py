@@ -305,4 +305,4 @@ def test_few_sentences_whatever_was_found(candidates: int) -> None:
         assert 2 <= len(said.sentences) <= 4
         every = *said.sentences, *said.notes, *said.hints
         assert all(sentence.endswith(".") for sentence in every)
-        assert str(said) == " ".join((*said.sentences, *said.notes))
+        assert str(said) == "\n".join((*said.sentences, *said.notes))
