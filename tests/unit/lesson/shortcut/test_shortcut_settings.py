@@ -43,11 +43,11 @@ def test_a_last_layer_has_no_inner_layer() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"share": 0}, "share to be a number above 0"),
+        ({"share": 0}, "`share` to be a number above 0"),
         ({"share": 1.5}, "share"),
         ({"hide_patches": 1}, "hide_patches"),
         ({"hide_pixels": -0.1}, "hide_pixels"),
-        ({"views": 1}, "views to be a whole number from 2"),
+        ({"views": 1}, "`views` to be a whole number from 2"),
         ({"clean": -1}, "clean"),
         ({"margin": 0}, "margin"),
         ({"study": study_settings(folds=3)}, "given validation images"),
