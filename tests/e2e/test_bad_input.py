@@ -153,7 +153,7 @@ def test_every_head_diverged_is_one_clear_error_each_time(
         assert said.code == 1
         assert said.complaint == (
             "manyheads: expected at least one head that trains, found every one diverged; "
-            "list a lower learning_rate, with another --out"
+            "list a lower --learning-rate, with another --out"
         )
         assert rows_of(Path("run/results.csv"))[0]["failed"] == "1"
         assert not Path("run/best.keras").exists()

@@ -122,7 +122,9 @@ def test_what_cannot_be_is_said_at_once(
     refused(command("check", photos, "--similar", "--write-groups", "a.txt"), "ends in .csv")
     refused(command("check", photos, "--labels", "--nearer", "0.5"), "--similar")
     refused(command("check", photos, "--similar", "--backbone", "none"), "backbone")
-    refused(command("check", photos, *SIZE, "--similar", "--nearer", "2"), "nearer to be a number")
+    refused(
+        command("check", photos, *SIZE, "--similar", "--nearer", "2"), "--nearer to be a number"
+    )
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     refused(command("check", photos, *SIZE, "--labels"), "pip install 'manyheads[labels]'")
     assert not list(photos.parent.rglob("*.html"))

@@ -108,7 +108,7 @@ def test_heads_cut_off_at_the_limit_have_not_turned_and_say_so(run: RunFolder, c
     assert main(["claims", str(run.path), *asked]) == 0
     out = capsys.readouterr().out
     assert "at least" in out
-    assert "not turned; a larger --epochs of `manyheads claims` (so far 3) would tell." in out
+    assert "not turned; a larger --epochs of this check (so far 3) would tell." in out
 
 
 def test_with_folds_heads_of_the_first_repeat_answer(folded: Finished, tmp_path: Path) -> None:
@@ -155,10 +155,10 @@ def test_python_checks_the_same(study: Finished, run: RunFolder) -> None:
         (["--longer", "--candidate", "2"], ("--ensemble with --candidate",)),
         (["--ensemble", "--epochs", "9"], ("--longer with --epochs",)),
         (["--ensemble", "--candidate", "1"], ("droprate above 0", "--candidate 2 (droprate 0.5)")),
-        (["--ensemble", "--candidate", "9"], ("candidate to be a whole number from 1 to 2",)),
+        (["--ensemble", "--candidate", "9"], ("--candidate to be a whole number from 1 to 2",)),
         (["--ensemble", "--margin-accuracy", "0"], ("margin of accuracy",)),
         (["--longer", "--patience", "40"], ("patience below the 40 epochs",)),
-        (["--longer", "--epochs", "x"], ("epochs to be a whole number",)),
+        (["--longer", "--epochs", "x"], ("--epochs to be a whole number",)),
     ],
 )
 def test_what_cannot_be_checked_is_said_with_a_remedy(run: RunFolder, capsys, arguments, words):

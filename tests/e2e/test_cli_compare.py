@@ -128,8 +128,8 @@ def test_a_generous_margin_makes_differences_equivalent(folded, tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--baseline", "9"], "baseline to be a whole number from 1 to 2"),
-        (["--baseline", "x"], "baseline to be a whole number"),
+        (["--baseline", "9"], "--baseline to be a whole number from 1 to 2"),
+        (["--baseline", "x"], "--baseline to be a whole number"),
         (["--margin-accuracy", "0"], "margin of accuracy in points to be a number above 0"),
         (["--margin-log-loss", "-1"], "margin of log_loss to be a number above 0"),
     ],

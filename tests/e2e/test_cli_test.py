@@ -295,7 +295,9 @@ def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None
 
 
 def test_a_candidate_must_have_a_head(command: Command, finished: RunFolder) -> None:
-    refused(command("test", "run", "--candidate", 3), "candidate to be a whole number from 1 to 2")
+    refused(
+        command("test", "run", "--candidate", 3), "--candidate to be a whole number from 1 to 2"
+    )
     selected, other = ranked(finished)
     shutil.copy(finished.head(selected), finished.head(other))
     refused(command("test", "run", "--candidate", other), "found another head; repeat the sweep")

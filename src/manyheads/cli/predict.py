@@ -157,7 +157,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         except SettingError as error:
             remedy = "name the images before it, or give the number of subnetworks"
             raise SettingError(error.expected, error.found, remedy) from None
-    least = number("min-confidence", args.min_confidence, 0.0, 1.0)
+    least = number("min_confidence", args.min_confidence, 0.0, 1.0)
     return {"min_confidence": least, "uncertainty": masks}
 
 

@@ -53,6 +53,7 @@ def number(
     open_high: bool = False,
 ) -> float:
     """`value` as a finite float between `low` and `high`; raises `SettingError` otherwise."""
+    name = _quoted(name)
     expected = (
         f"{name} to be a number {'above' if open_low else 'from'} {low:g} "
         f"{'and below' if open_high else 'to'} {high:g}"
@@ -64,20 +65,26 @@ def number(
     too_low = result <= low if open_low else result < low
     too_high = result >= high if open_high else result > high
     if isinstance(value, bool) or math.isnan(result) or too_low or too_high:
-        raise SettingError(expected, str(value), f"give a {name} inside that range")
+        raise SettingError(expected, str(value), "give a value inside that range")
     return result
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:
     """`value` as an integer from `low` to `high`; raises `SettingError` otherwise."""
+    name = _quoted(name)
     expected = f"{name} to be a whole number from {low} to {high}"
     try:
         result = int(str(value))
     except ValueError:
         raise SettingError(expected, repr(value), _as_number(name, value)) from None
     if isinstance(value, bool) or not low <= result <= high:
-        raise SettingError(expected, str(value), f"give a {name} inside that range")
+        raise SettingError(expected, str(value), "give a value inside that range")
     return result
+
+
+def _quoted(name: str) -> str:
+    """A setting's name in backquotes, in whose place the command line puts its flag."""
+    return f"`{name}`" if name.isidentifier() else name
 
 
 def _as_number(name: str, value: object) -> str:
@@ -93,7 +100,8 @@ def _as_number(name: str, value: object) -> str:
 def choice(name: str, value: object, options: tuple[str, ...]) -> str:
     """`value` if it is one of `options`; raises `SettingError` with the options otherwise."""
     if value not in options:
+        name = _quoted(name)
         raise SettingError(
-            f"{name} to be one of {', '.join(options)}", repr(value), f"choose one {name} of these"
+            f"{name} to be one of {', '.join(options)}", repr(value), "choose one of these"
         )
     return str(value)

@@ -256,7 +256,7 @@ def test_an_unknown_runtime_is_refused(small: BackboneSpec, small_weights: Weigh
 
 
 def test_an_unknown_precision() -> None:
-    with pytest.raises(SettingError, match="precision to be one of f32, bf16"):
+    with pytest.raises(SettingError, match="`precision` to be one of f32, bf16"):
         check_precision("f16")
 
 

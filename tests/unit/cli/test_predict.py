@@ -148,8 +148,8 @@ def test_only_if_no_image_can_be_read_it_fails(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--min-confidence", "2"], "min-confidence to be a number from 0 to 1"),
-        (["--top", "0"], "top to be a whole number"),
+        (["--min-confidence", "2"], "--min-confidence to be a number from 0 to 1"),
+        (["--top", "0"], "--top to be a whole number"),
         (["--uncertainty", "photos"], "name the images before it"),
         (["--uncertainty"], "found a droprate of 0"),
         (["--out", "out.txt"], r"ends with .jsonl, .csv, .parquet"),

@@ -48,7 +48,7 @@ def test_a_depth_is_told_where_it_is_set():
 
 @pytest.mark.parametrize("size", [0, -1, 31, 2049, 1.5, "large", None, True, math.nan])
 def test_an_image_size_out_of_range_is_refused(size):
-    with pytest.raises(SettingError, match="image_size to be a whole number from 32 to 2048"):
+    with pytest.raises(SettingError, match="`image_size` to be a whole number from 32 to 2048"):
         ImageSettings(size=size)
 
 
@@ -96,7 +96,7 @@ def test_whole_accepts_exactly_its_range(value):
         (number, ",2", r"write \.2, with a decimal point"),
         (number, "1,000.5", r"write 1000\.5"),
         (whole, "1,000", "write 1000"),
-        (number, "much", "give it as a plain number"),
+        (number, "much", "give `it` as a plain number"),
     ],
 )
 def test_a_comma_in_a_number_has_its_remedy(read: Any, value: str, remedy: str) -> None:

@@ -170,7 +170,7 @@ def test_thumbnails_are_scaled_as_well():
 
 @pytest.mark.parametrize("depth", [0, 33, "twelve", True, 12.5])
 def test_a_depth_is_a_number_of_bits(depth):
-    with pytest.raises(SettingError, match="depth to be a whole number from 1 to 32"):
+    with pytest.raises(SettingError, match="`depth` to be a whole number from 1 to 32"):
         ImageSettings(depth=depth)
 
 

@@ -202,13 +202,13 @@ def test_weights_are_routed_as_metadata() -> None:
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ({"learning_rate": 0}, "learning_rate to be a number above 0"),
-        ({"heads": 0}, "heads to be a whole number from 1"),
-        ({"engine": "other"}, "engine to be one of fused, keras"),
-        ({"select": "best"}, "select to be one of"),
+        ({"learning_rate": 0}, "`learning_rate` to be a number above 0"),
+        ({"heads": 0}, "`heads` to be a whole number from 1"),
+        ({"engine": "other"}, "`engine` to be one of fused, keras"),
+        ({"select": "best"}, "`select` to be one of"),
         ({"select": "best_loss"}, "expected a validation_fraction"),
         ({"patience": 3}, "expected a validation_fraction"),
-        ({"validation_fraction": 1.0}, "validation_fraction to be a number above 0 and below 1"),
+        ({"validation_fraction": 1.0}, "`validation_fraction` to be a number above 0 and below 1"),
         ({"momentum": 0.5}, "momentum 0.0 with another optimizer"),
     ],
     ids=str,

@@ -175,5 +175,5 @@ def test_progress_stop_and_a_share_out_of_range() -> None:
     stop.set()
     with pytest.raises(Interrupted, match="comparing the images"):
         find_similar(dataset, features, stop=stop)
-    with pytest.raises(SettingError, match="nearer to be a number above 0 and below 1"):
+    with pytest.raises(SettingError, match="`nearer` to be a number above 0 and below 1"):
         find_similar(dataset, features, nearer=1.0)

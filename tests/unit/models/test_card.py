@@ -71,7 +71,7 @@ def test_another_kind_of_input_or_output(model: Path, field: str) -> None:
     path = card_path(model)
     document = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**document, field: "sounds"}), encoding="utf-8")
-    with pytest.raises(ModelError, match=f"{field} to be one of .*sounds"):
+    with pytest.raises(ModelError, match=f"`{field}` to be one of .*sounds"):
         read_card(model)
 
 

@@ -164,7 +164,7 @@ def test_an_answer_that_is_not_sure_enough_is_withheld(
         assert entry.label == (None if entry.abstained else before.label)
         assert entry.probabilities == before.probabilities
     assert 0 < sum(entry.abstained for entry in found) < len(files)
-    with pytest.raises(SettingError, match="min_confidence to be a number from 0 to 1"):
+    with pytest.raises(SettingError, match="`min_confidence` to be a number from 0 to 1"):
         classifier.predict(files, min_confidence=1.5)
 
 

@@ -51,7 +51,7 @@ def test_they_are_the_same_for_the_same_content_and_others_for_another() -> None
 
 @pytest.mark.parametrize("masks", [1, 0, -3, 10_001])
 def test_a_number_that_makes_no_interval(masks: int) -> None:
-    with pytest.raises(SettingError, match="uncertainty to be a whole number from 2 to 10000"):
+    with pytest.raises(SettingError, match="`uncertainty` to be a whole number from 2 to 10000"):
         Subnetworks(HEAD, 0.5, masks)
 
 

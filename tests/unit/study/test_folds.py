@@ -139,10 +139,10 @@ def test_a_setting_that_diverges_on_all_images_is_a_clear_error(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folds": 1}, "folds to be a whole number from 2"),
-        ({"folds": "x"}, "folds to be a whole number"),
+        ({"folds": 1}, "`folds` to be a whole number from 2"),
+        ({"folds": "x"}, "`folds` to be a whole number"),
         ({"repeats": 2}, "repeats without folds"),
-        ({"folds": 3, "repeats": 0}, "repeats to be a whole number from 1"),
+        ({"folds": 3, "repeats": 0}, "`repeats` to be a whole number from 1"),
         ({"select": "fixed:9", "epochs": 3}, "fixed:9"),
         ({"select": "fixed:2", "patience": 1}, "waits for none"),
     ],

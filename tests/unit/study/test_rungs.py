@@ -53,8 +53,8 @@ def test_what_a_trial_has_climbed_is_seen_from_its_curve(epochs: int, climbed: l
     [
         (1, 30, 3, "at least two candidates, .* found one candidate; list more values, or leave"),
         (10, 8, 3, "at least 9 epochs for prune 3, .* found 8; train for more epochs, or leave"),
-        (10, 30, 1, "prune to be a whole number from 2 to 100, found 1"),
-        (10, 30, "half", "prune to be a whole number from 2 to 100, found 'half'"),
+        (10, 30, 1, "`prune` to be a whole number from 2 to 100, found 1"),
+        (10, 30, "half", "`prune` to be a whole number from 2 to 100, found 'half'"),
     ],
 )
 def test_what_cannot_be_pruned_is_said(candidates, epochs, eta, words) -> None:
@@ -68,6 +68,6 @@ def test_what_cannot_be_pruned_is_said(candidates, epochs, eta, words) -> None:
 def test_patience_needs_a_best_epoch_to_wait_for() -> None:
     with pytest.raises(SettingError, match="patience with select last"):
         study_settings(select="last", patience=3)
-    with pytest.raises(SettingError, match="patience to be a whole number from 1"):
+    with pytest.raises(SettingError, match="`patience` to be a whole number from 1"):
         study_settings(patience=0)
     assert study_settings(select="last", epochs=9, prune="3").prune == 3

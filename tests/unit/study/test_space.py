@@ -76,7 +76,7 @@ def test_a_bad_value_is_named_in_one_line(name: str, value: Any) -> None:
     with pytest.raises(SettingError) as caught:
         Grid(**values)
     line = str(caught.value)
-    assert line.startswith(f"expected {name} to be a ")
+    assert line.startswith(f"expected `{name}` to be a ")
     assert str(value) in line
     assert "\n" not in line
 

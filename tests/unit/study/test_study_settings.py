@@ -46,7 +46,7 @@ RESOLVED = Resolved(
 )
 def test_a_bad_value_is_named(changes: dict[str, Any]) -> None:
     ((name, value),) = changes.items()
-    with pytest.raises(SettingError, match=f"expected {name} to be .*{value}"):
+    with pytest.raises(SettingError, match=f"expected `{name}` to be .*{value}"):
         study_settings(**changes)
 
 
@@ -167,7 +167,7 @@ def test_a_document_is_read_back_as_the_study_that_it_was(tmp_path: Path) -> Non
     ("table", "change", "words"),
     [
         ("study", {"colour": "red"}, "colour"),
-        ("study", {"epochs": 0}, "epochs to be a whole number"),
+        ("study", {"epochs": 0}, "`epochs` to be a whole number"),
         ("grid", {"droprate": 0.5}, "not iterable"),
         ("resolved", None, "one without 'resolved'"),
     ],

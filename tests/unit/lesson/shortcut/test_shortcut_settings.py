@@ -43,11 +43,11 @@ def test_a_last_layer_has_no_inner_layer() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"share": 0}, "share to be a number above 0"),
+        ({"share": 0}, "`share` to be a number above 0"),
         ({"share": 1.5}, "share"),
         ({"dropblock": 1}, "dropblock"),
         ({"random_erasing": -0.1}, "random_erasing"),
-        ({"augmented_copies": 0}, "augmented_copies to be a whole number from 1"),
+        ({"augmented_copies": 0}, "`augmented_copies` to be a whole number from 1"),
         ({"clean": -1}, "clean"),
         ({"margin": 0}, "margin"),
         ({"study": study_settings(folds=3)}, "given validation images"),

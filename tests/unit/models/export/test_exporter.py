@@ -163,7 +163,7 @@ def test_a_wrong_suffix_is_mended_in_the_message(small_run: RunFolder, tmp_path:
 
 
 def test_an_unknown_format(small_run: RunFolder) -> None:
-    with pytest.raises(SettingError, match="format to be one of keras, h5, openvino, onnx"):
+    with pytest.raises(SettingError, match="`format` to be one of keras, h5, openvino, onnx"):
         export_model(small_run, "pmml")
 
 

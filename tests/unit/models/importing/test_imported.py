@@ -159,7 +159,7 @@ def test_another_head_is_refused_by_its_layer(
         ({"image_size": 48}, SettingError, "the image size 32 of"),
         ({"backbone": "mobilenet"}, WeightsError, "the weights of mobilenet "),
         ({"backbone": "mobilenet_v9"}, BackboneError, "did you mean mobilenet_v2"),
-        ({"interpolation": "guess"}, SettingError, "interpolation to be one of"),
+        ({"interpolation": "guess"}, SettingError, "`interpolation` to be one of"),
         ({"check": [Path("absent.jpg")]}, ImageError, "absent.jpg"),
     ],
 )

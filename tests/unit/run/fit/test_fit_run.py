@@ -213,7 +213,7 @@ class TestFree:
         document = json.loads((tmp_path / "fit/fit.json").read_text(encoding="utf-8"))
         del document["expected"]["scores"]["accuracy"]
         (tmp_path / "fit/fit.json").write_text(json.dumps(document), encoding="utf-8")
-        with pytest.raises(RunError, match=r"without 'accuracy'.*another `out`"):
+        with pytest.raises(RunError, match=r"without 'accuracy'.*another run folder"):
             run_fit(settings(data), tmp_path / "fit")
 
     def test_folds_are_as_many_as_there_are_images_at_most(self, tmp_path: Path) -> None:
