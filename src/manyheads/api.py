@@ -13,12 +13,14 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from manyheads.backbones import registry
+from manyheads.core.table import as_text
 from manyheads.core.text import counted
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.marks import PLAIN_FORMS, Mark
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim
+from manyheads.findings.score_tables import results_table, shown_candidates
 from manyheads.findings.study_findings import read_findings
 from manyheads.findings.test_log import Opening
 from manyheads.findings.verdict import Verdict
@@ -38,13 +40,11 @@ from manyheads.stats.comparisons import Margins
 from manyheads.stats.posterior import Posterior
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import METRICS
-from manyheads.study.space import HYPERPARAMETERS, Grid, value_words
+from manyheads.study.space import HYPERPARAMETERS, Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings, lasting
 
 __all__ = ["Study", "TableSettings", "fit", "load", "make_model"]
-
-_MAX_ROWS = 20
 
 Values = float | Iterable[float]
 Words = str | Iterable[str]
@@ -349,29 +349,10 @@ class Study:
         return f"<pre>{escape(repr(self))}</pre>"
 
     def _table(self) -> str:
-        names = self.settings.grid.varying
-        rows: list[tuple[str, ...]] = [("", *names, "peak val_accuracy", "minimum val_loss")]
-        remarks = [""]
         result = self.finished.result
-        shown = result.in_order
-        if len(shown) > _MAX_ROWS:
-            shown = [*result.ranking, *result.pruned][:_MAX_ROWS]
-        for entry in shown:
-            setting = result.hyperparameters(entry.candidate)
-            varying = [value_words(name, getattr(setting, name)) for name in names]
-            means = [entry.measures.get(n) for n in ("peak_val_accuracy", "min_val_loss")]
-            cells = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
-            rows.append(("→" if entry is result.ranking[0] else "", *varying, *cells))
-            pruned = entry.pruned_after
-            remarks.append("" if pruned is None else f"  pruned after epoch {pruned}")
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + remark
-            for row, remark in zip(rows, remarks, strict=True)
-        ]
-        if len(shown) < len(result.grid):
-            lines.append(f"… {len(result.grid) - len(shown):,} more in .results")
-        return "\n".join(lines)
+        text = as_text(results_table(result, self.settings.grid.varying))
+        more = len(result.grid) - len(shown_candidates(result))
+        return f"{text}\n… {more:,} more in .results" if more else text
 
 
 def _grid(**given: Any) -> Grid:

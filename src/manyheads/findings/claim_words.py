@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from manyheads.core.text import capital, counted, decimal, interval, joined, percent
 from manyheads.findings.ensembles import Contrast, EnsembleEvidence, Kind
 from manyheads.findings.mc_dropout import AVERAGES
 from manyheads.findings.training_length import EpochContrast, Longer
-from manyheads.findings.wording import METRIC_WORDS, Names, amount, joined, margin_words
+from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_words, margin_words
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import COMPARED, Margins
-from manyheads.study.space import counted
 
 _PAIRS = 6  # said of a metric; what takes more is counted
 
@@ -25,17 +26,10 @@ def way_words(kind: Kind, size: int) -> str:
     return f"an ensemble of {size} seeds{each}"
 
 
-def estimate_words(metric: str, estimate: Estimate) -> str:
-    """A difference with its interval and unit: `4.1 [2.9, 5.3] points`."""
-    unit = " points" if metric == "accuracy" else ""
-    return _minus(f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}")
-
-
-def epochs_words(estimate: Estimate) -> str:
+def epochs_words(estimate: Estimate, digits: int = 0) -> str:
     """Epochs with their interval: `41 [36, 46]`, open where an end is not known."""
-    low = "−∞" if estimate.low is None else _whole(estimate.low)
-    high = "∞" if estimate.high is None else _whole(estimate.high)
-    return f"{_whole(estimate.value)} [{low}, {high}]"
+    write = partial(decimal, digits=digits)
+    return interval(estimate.value, estimate.low, estimate.high, write)
 
 
 def ensemble_sentences(
@@ -49,7 +43,7 @@ def ensemble_sentences(
     for each in evidence.contrasts:
         questions.setdefault((each.first, each.first_size), []).append(each)
     said = [
-        f"{_capital(way_words(*first))} against weight scaling: "
+        f"{capital(way_words(*first))} against weight scaling: "
         f"{'; '.join(_answer(each, margins) for each in answers)}."
         for first, answers in questions.items()
     ]
@@ -63,9 +57,9 @@ def _answer(contrast: Contrast, margins: Margins) -> str:
         sign = -1 if found.value < 0 else 1
         ends = [None if end is None else sign * end for end in (found.low, found.high)]
         size = Estimate(abs(found.value), *ends[::sign])
-        return f"{what} by {estimate_words(metric, size)}"
+        return f"{what} by {difference_words(metric, size)}"
     within = f", within {margin_words(metric, margins)}" * (contrast.outcome == "equivalent")
-    return f"{what}{within} ({estimate_words(metric, found)})"
+    return f"{what}{within} ({difference_words(metric, found)})"
 
 
 def _members(evidence: EnsembleEvidence) -> Iterator[str]:
@@ -73,7 +67,7 @@ def _members(evidence: EnsembleEvidence) -> Iterator[str]:
     apart = {way.kind: way.disagreement for way in evidence.ways if way.disagreement}
     words = {"subnetworks": "subnetworks of one network", "deep": "seeds"}
     said = [
-        f"two {what} on {100 * found.value:.1f} %"
+        f"two {what} on {percent(found.value)}"
         for kind, what in words.items()
         if (found := apart.get(kind)) is not None
     ]
@@ -101,7 +95,7 @@ def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen:
 def longer_sentences(
     candidates: Sequence[Longer],
     contrasts: Sequence[EpochContrast],
-    names: Names,
+    names: CandidateNames,
     *,
     limit: int,
     images: int,
@@ -119,7 +113,7 @@ def longer_sentences(
     return (*said, _longer_basis(contrasts, images, seeds, folds))
 
 
-def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str:
+def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateNames) -> str:
     """Declared differences, grouped by who needs longer."""
     longer: dict[int, list[str]] = {}
     declared = sorted(
@@ -147,7 +141,7 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
     return f"To the best {word}, {'; '.join(clauses)}."
 
 
-def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterator[str]:
+def _unturned(candidates: Sequence[Longer], names: CandidateNames, limit: int) -> Iterator[str]:
     for metric, remedy in (
         ("log_loss", f"--epochs of `manyheads claims` (so far {limit:,}) would tell"),
         ("accuracy", "--patience of `manyheads claims` would tell, unless accuracy stays level"),
@@ -182,24 +176,5 @@ def _longer_basis(contrasts: Sequence[EpochContrast], images: int, seeds: int, f
     )
 
 
-def _ends(metric: str, estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "[−∞, ∞]"
-    return f"[{amount(metric, estimate.low)}, {amount(metric, estimate.high)}]"
-
-
 def _epochs(value: float) -> str:
     return counted(round(value), "epoch")
-
-
-def _whole(value: float) -> str:
-    return _minus(f"{round(value):,}")
-
-
-def _minus(text: str) -> str:
-    """`text` of numbers with the sign that typesetters use."""
-    return text.replace("-", "−")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

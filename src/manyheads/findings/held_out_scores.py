@@ -28,15 +28,21 @@ from manyheads.stats.metrics import Labels, LogProbabilities
 _TRAIN, _TEST = "train", "test"
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class: its test images, its shares of both splits in [0, 1], its recall if it has any."""
+@dataclass(frozen=True, kw_only=True)
+class ClassRecall:
+    """One class: its images, its share of all of them in [0, 1], and its recall if it has any."""
 
     name: str
     images: int
     share: float
-    train_share: float
     recall: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore(ClassRecall):
+    """A class of held-out images, and its share of the training images in [0, 1]."""
+
+    train_share: float
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,10 @@ def score_held_out(
     hits = metrics.predicted(log_probabilities) == labels
     of_classes = tuple(
         ClassScore(
-            name, int(count), float(count / len(labels)), float(share),
-            share_estimate(hits[labels == number], units[labels == number]) if count else None,
+            name=name, images=int(count), share=float(count / len(labels)),
+            train_share=float(share),
+            recall=share_estimate(hits[labels == number], units[labels == number])
+            if count else None,
         )
         for number, (name, count, share) in enumerate(zip(classes, counts, shares, strict=True))
     )  # fmt: skip

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from manyheads.core.text import counted, joined
 from manyheads.findings.shortcut_record import ShortcutRecord
-from manyheads.findings.wording import amount, joined
+from manyheads.findings.wording import amount, range_words
 from manyheads.stats.paired import Decided, Outcome
 from manyheads.stats.shortcut_effects import CONTROL, MARKED, Entry
-from manyheads.study.space import counted
 
 _LISTED = 4  # settings; more are counted
 _MATTERS = 0.02  # a gap of which shares are worth telling
@@ -28,13 +28,6 @@ def sentences(record: ShortcutRecord) -> tuple[str, ...]:
         _basis(record),
     ]
     return tuple(filter(None, told))
-
-
-def points(difference: Decided, sign: float = 1.0) -> str:
-    """A difference with its adjusted interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
-    low, high = sorted((sign * difference.adjusted_low, sign * difference.adjusted_high))
-    value = amount("accuracy", sign * difference.difference)
-    return f"{value} [{amount('accuracy', low)}, {amount('accuracy', high)}]"
 
 
 def _headline(record: ShortcutRecord) -> str:
@@ -135,7 +128,7 @@ def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
 
 
 def _change(differences: Sequence[Decided]) -> str:
-    """Such as `-28.7 to -21.2 points [-44.8, -12.0] (worse in 3 settings, undecided in 1)`."""
+    """Such as `−28.7 to −21.2 [−44.8, −12.0] points (worse in 3 settings, undecided in 1)`."""
     order: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
     counts = {each: sum(d.outcome == each for d in differences) for each in order}
     told = [f"{outcome} in {count}" for outcome, count in counts.items() if count]
@@ -149,15 +142,9 @@ def _change(differences: Sequence[Decided]) -> str:
 
 def _range(differences: Sequence[Decided], sign: float = 1.0) -> str:
     """The least and greatest difference, and the ends of all adjusted intervals, in points."""
-    values = sorted(sign * each.difference for each in differences)
-    ends = sorted(
-        sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)
-    )
-    least, most, low, high = (
-        amount("accuracy", value) for value in (values[0], values[-1], ends[0], ends[-1])
-    )
-    size = least if least == most else f"{least} to {most}"
-    return f"{size} points [{low}, {high}]"
+    values = [sign * each.difference for each in differences]
+    ends = [sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)]
+    return range_words("accuracy", values, ends)
 
 
 def _basis(record: ShortcutRecord) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from manyheads.findings.wording import (
     METRIC_WORDS,
-    Names,
+    CandidateNames,
     by_how_much,
     joined,
     margin_words,
@@ -58,7 +58,7 @@ def verdict_of(
 
     What else is to be `said` of how it came about is among its notes.
     """
-    names = Names(validated)
+    names = CandidateNames(validated)
     entries = comparisons.entries
     hints: tuple[str, ...] = ()
     if not entries:
@@ -78,14 +78,14 @@ def verdict_of(
     return Verdict(tuple(spoken), notes, hints, comparisons, ends, tuple(best))
 
 
-def _nothing(validated: Validated, names: Names) -> str:
+def _nothing(validated: Validated, names: CandidateNames) -> str:
     if len(validated.candidates) == 1:
         only = names.first(validated.candidates)
         return f"There is nothing to compare: {only} is the only candidate trained to its end."
     return "There is nothing to compare: no two candidates share a seed that both finished."
 
 
-def _best(best: Sequence[BestSet], names: Names) -> str:
+def _best(best: Sequence[BestSet], names: CandidateNames) -> str:
     """Which candidates may be the best, in each metric; and the cheapest of them."""
     one = len({frozenset(each.candidates) for each in best}) == 1
     words = joined([METRIC_WORDS[each.metric] for each in reversed(best)])
@@ -109,7 +109,7 @@ def _best(best: Sequence[BestSet], names: Names) -> str:
     )
 
 
-def _members(best: Sequence[BestSet], names: Names, *, in_full: bool) -> dict[str, str]:
+def _members(best: Sequence[BestSet], names: CandidateNames, *, in_full: bool) -> dict[str, str]:
     """The candidates of each set, by the metric in words; with `in_full`, the first one's name."""
     said: dict[str, str] = {}
     for found in reversed(best):
@@ -122,7 +122,7 @@ def _members(best: Sequence[BestSet], names: Names, *, in_full: bool) -> dict[st
     return said
 
 
-def _cheapest(best: Sequence[BestSet], names: Names) -> tuple[str, str]:
+def _cheapest(best: Sequence[BestSet], names: CandidateNames) -> tuple[str, str]:
     """The cheapest of the sets as the end of a sentence, long and short; empty for none."""
     found = {METRIC_WORDS[b.metric]: b.cheapest for b in reversed(best) if b.cheapest is not None}
     if not found:
@@ -138,7 +138,9 @@ def _cheapest(best: Sequence[BestSet], names: Names) -> tuple[str, str]:
     return said, said
 
 
-def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str = "") -> str:
+def _of_metric(
+    comparisons: Comparisons, metric: str, names: CandidateNames, about: str = ""
+) -> str:
     """One metric's differences."""
     entries = comparisons.of(metric)
     declared = [entry for entry in entries if entry.outcome in ("better", "worse")]
@@ -210,7 +212,7 @@ def _together(
     ]
 
 
-def _end(ends: Comparisons, names: Names) -> str:
+def _end(ends: Comparisons, names: CandidateNames) -> str:
     """The end of training: the final log loss, or else its distance from the training loss."""
     for metric, about in zip(ENDING, ("Final loss", "Final gap"), strict=True):
         if any(entry.outcome in ("better", "worse") for entry in ends.of(metric)):
@@ -218,7 +220,7 @@ def _end(ends: Comparisons, names: Names) -> str:
     return "Final loss: no significant difference."
 
 
-def _hints(comparisons: Comparisons, names: Names) -> Iterator[str]:
+def _hints(comparisons: Comparisons, names: CandidateNames) -> Iterator[str]:
     """What would settle the comparison that needs least, in each metric."""
     for metric in reversed(COMPARED):
         open_ = [entry for entry in comparisons.of(metric) if entry.outcome == "undecided"]
@@ -245,7 +247,7 @@ def _basis(validated: Validated, comparisons: Comparisons) -> str:
 
 
 def _notes(
-    validated: Validated, comparisons: Comparisons, names: Names, selected: int | None
+    validated: Validated, comparisons: Comparisons, names: CandidateNames, selected: int | None
 ) -> Iterator[str]:
     compared = {c for entry in comparisons.entries for c in (entry.first, entry.second)}
     seeds, said = validated.seeds(), []

@@ -15,12 +15,12 @@ from manyheads.findings.claim_words import (
 )
 from manyheads.findings.ensembles import Contrast, EnsembleEvidence, Spread
 from manyheads.findings.training_length import EpochContrast, Longer, Reach
-from manyheads.findings.wording import Names
+from manyheads.findings.wording import CandidateNames
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
 from manyheads.stats.validation_predictions import Validated
 
-NAMES = Names(
+NAMES = CandidateNames(
     cast(
         Validated,
         SimpleNamespace(candidates=(1, 2), names=("droprate 0", "droprate 0.8")),

@@ -96,7 +96,7 @@ def test_one_that_is_worse_is_said_once_with_its_interval() -> None:
     best, accuracy, loss, basis = said.sentences
     assert best == "Best (95 %): droprate 0.2 or 0.3, by accuracy and log loss."
     assert accuracy.startswith("Accuracy: 0.1 worse than 0.2 and 0.3 by ")
-    assert " points [" in accuracy
+    assert "] points" in accuracy
     assert loss.startswith("Log loss: 0.1 worse than 0.2 and 0.3 by 0.1")
     assert "[0." in loss
     assert basis == "On 2,000 validation images, 8 seeds; family-wise error rate ≤ 5 %."
