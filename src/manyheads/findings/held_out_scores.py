@@ -8,7 +8,7 @@ too narrow for less than some hundred images (docs/decisions/0014-the-test-set-i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,21 +66,6 @@ class HeldOutScores:
     log_loss_at_train_shares: Estimate
     shift: ShareShift
     classes: tuple[ClassScore, ...]
-
-    @classmethod
-    def from_plain(cls, document: dict[str, Any]) -> HeldOutScores:
-        """The scores that `settings.plain` made `document` of; `KeyError` or `TypeError` if not."""
-        estimates = {
-            field.name: Estimate(**document[field.name])
-            for field in fields(cls)
-            if field.type == "Estimate"
-        }
-        classes = tuple(
-            ClassScore(**{**entry, "recall": entry["recall"] and Estimate(**entry["recall"])})
-            for entry in document["classes"]
-        )
-        shift = ShareShift(**document["shift"])
-        return cls(**{**document, **estimates, "shift": shift, "classes": classes})
 
 
 def score_held_out(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from manyheads.core.table import Table, names, numbers, words
 from manyheads.core.text import NOTHING, counted, mean_std
-from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
+from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_shortcut
 from manyheads.findings.shortcut_words import sentences
 from manyheads.findings.wording import difference_words
 from manyheads.report.content import Picture, Section
@@ -20,9 +20,9 @@ def shortcut_section(folder: RunFolder) -> Section | None:
     Raises `RunError` for a record that cannot be read.
     """
     files = ShortcutFiles.of(folder.path)
-    if not files.record.is_file():
+    record = read_shortcut(files.record)
+    if record is None:
         return None
-    record = read_record(files.record)
     pictures = ()
     if files.picture.is_file():
         caption = f"{record.mark}, planted on {100 * record.share:g} % of {record.target}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import RunError
-from manyheads.findings.shortcut_record import ShortcutFiles, read_record
+from manyheads.findings.shortcut_record import ShortcutFiles, read_shortcut
 from manyheads.findings.shortcut_words import sentences
 from tests.shortcuts import record
 
@@ -54,9 +54,11 @@ def test_one_setting_is_compared_with_no_other() -> None:
 def test_a_record_comes_back_as_it_was(tmp_path: Path, seeds: int) -> None:
     kept = record(seeds=seeds)
     path = tmp_path / "shortcut.json"
-    path.write_text(kept.to_json(sentences(kept)), encoding="utf-8")
-    assert read_record(path) == kept
-    assert sentences(read_record(path)) == sentences(kept)
+    kept.write(path, sentences(kept))
+    read = read_shortcut(path)
+    assert read is not None
+    assert read == kept
+    assert sentences(read) == sentences(kept)
 
 
 def test_what_is_no_record_is_named(tmp_path: Path) -> None:
@@ -65,4 +67,4 @@ def test_what_is_no_record_is_named(tmp_path: Path) -> None:
         files.record.parent.mkdir(exist_ok=True)
         files.record.write_text(text)
         with pytest.raises(RunError, match=r"shortcut\.json"):
-            read_record(files.record)
+            read_shortcut(files.record)

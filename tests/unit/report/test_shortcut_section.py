@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> RunFolder:
     """A run folder with a check in it."""
     files, kept = ShortcutFiles.of(tmp_path), record()
     files.record.parent.mkdir()
-    files.record.write_text(kept.to_json(sentences(kept)), encoding="utf-8")
+    kept.write(files.record, sentences(kept))
     return RunFolder(tmp_path)
 
 
@@ -61,8 +61,7 @@ def test_it_says_what_the_command_said(folder: RunFolder) -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_a_check_on_other_images_than_the_studys_says_so(folder: RunFolder, same: bool) -> None:
     kept = replace(record(), about={"content": "abc"})
-    text = kept.to_json(sentences(kept))
-    ShortcutFiles.of(folder.path).record.write_text(text, encoding="utf-8")
+    kept.write(ShortcutFiles.of(folder.path).record, sentences(kept))
     content = "abc" if same else "def"
     folder.settings.write_text(f'[resolved]\ncontent = "{content}"\n', encoding="utf-8")
     section = shortcut_section(folder)
