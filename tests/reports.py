@@ -15,7 +15,7 @@ from manyheads.core.table import Table, names, numbers
 from manyheads.findings.difference_tables import best_table
 from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.findings.score_tables import SCORES
-from manyheads.findings.selection import Flattery, Optimism
+from manyheads.findings.selection import Optimism, RuleOptimism
 from manyheads.findings.wording import CandidateNames
 from manyheads.report.content import DataWarning, Picture, ReportContent, Section
 from manyheads.report.panel import Panel, Series
@@ -103,7 +103,7 @@ def made_up_report(
             words="Epoch and candidate by best_accuracy on the validation images.",
             rule="best_accuracy",
             optimism=tuple(
-                Optimism(rule, Flattery(0.84 + gap, 0.84), Flattery(0.5 - gap, 0.5), trials)
+                RuleOptimism(rule, Optimism(0.84 + gap, 0.84), Optimism(0.5 - gap, 0.5), trials)
                 for rule, gap in (("best_accuracy", 0.011), ("best_loss", 0.004), ("last", 0.0004))
             ),
             procedure={"accuracy": Estimate(0.831, 0.79, 0.867)},
@@ -188,7 +188,7 @@ def _comparisons(names: list[str]) -> Compared:
         family=Comparisons(tuple(entries), Margins(), family=len(entries)),
         names=dict(enumerate(names, start=1)),
         words=f"Paired by seed and by image, on {ON}.",
-        hints=("Accuracy: 20 seeds would probably settle 0.5 against 0.25 (80 % power).",),
+        hints=("Accuracy: separating 0.5 from 0.25 would take 20 seeds (80 % power).",),
     )
 
 

@@ -108,7 +108,7 @@ def test_heads_cut_off_at_the_limit_have_not_turned_and_say_so(run: RunFolder, c
     assert main(["claims", str(run.path), *asked]) == 0
     out = capsys.readouterr().out
     assert "at least" in out
-    assert "not turned; a larger --epochs of `manyheads claims` (so far 3) would tell." in out
+    assert "when training ended; more epochs (so far 3) would tell." in out
 
 
 def test_with_folds_heads_of_the_first_repeat_answer(folded: Finished, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     ]
 
 
-def _print(report: CheckReport, found: check_tables.Findings) -> None:
+def _print(report: CheckReport, found: check_tables.DataFindings) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
 

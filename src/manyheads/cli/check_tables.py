@@ -26,7 +26,7 @@ _ROWS = 10
 
 
 @dataclass(frozen=True)
-class Findings:
+class DataFindings:
     """What was found, of what was asked for."""
 
     similar: SimilarImages | None = None
@@ -123,12 +123,12 @@ def _prepared(args: argparse.Namespace) -> tuple[BackboneSpec, ImageSettings]:
 
 def find(
     args: argparse.Namespace, dataset: Dataset, screen: Screen, stop: threading.Event
-) -> Findings:
+) -> DataFindings:
     """Extract what is missing and look for what was asked for; write the gallery."""
     from manyheads.report.gallery import write_gallery
 
     if not (args.similar or args.labels):
-        return Findings()
+        return DataFindings()
     if not args.similar:
         dataset = dataset.without(dataset.rows("test").tolist())
     features = _features(args, dataset, screen, stop)
@@ -152,7 +152,7 @@ def find(
     groups = folds = ""
     if args.write_groups is not None and similar is not None:
         groups, folds = _write_groups(args.write_groups, dataset, similar)
-    return Findings(similar, labels, groups, folds)
+    return DataFindings(similar, labels, groups, folds)
 
 
 def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple[str, str]:
@@ -226,7 +226,7 @@ def _cost_words(
     return f"Cost       {words}"
 
 
-def show(found: Findings) -> None:
+def show(found: DataFindings) -> None:
     """Print the most telling of what was found."""
     from manyheads.cli import result_tables
     from manyheads.study.space import counted
@@ -276,13 +276,13 @@ def _pair_table(similar: SimilarImages) -> Table:
 
 
 def _label_table(labels: SuspiciousLabels) -> Table:
-    from manyheads.core.table import Column, Table, names, words
+    from manyheads.core.table import Table, TableColumn, names, words
     from manyheads.core.text import percent
 
     return Table(
         columns=[
-            *names("image"), *words("label"), Column("believed"), *words("looks like"),
-            Column("believed"),
+            *names("image"), *words("label"), TableColumn("believed"), *words("looks like"),
+            TableColumn("believed"),
         ],
         rows=[
             (

@@ -28,7 +28,8 @@ def add(commands) -> argparse.ArgumentParser:
     ensemble = parser.add_argument_group("dropout as an ensemble of networks")
     ensemble.add_argument(
         "--ensemble", action="store_true",
-        help="ask a candidate's random subnetworks, averages of them, and ensembles of its seeds",
+        help="score a candidate's random subnetworks (MC dropout), averages of them, and ensembles "
+        "of its seeds",
     )  # fmt: skip
     ensemble.add_argument(
         "--candidate", metavar="N",
@@ -38,7 +39,7 @@ def add(commands) -> argparse.ArgumentParser:
     longer = parser.add_argument_group("longer training")
     longer.add_argument(
         "--longer", action="store_true",
-        help="train every candidate, of many the best 20, until it has turned",
+        help="train every candidate, of many the best 20, past its best epoch",
     )  # fmt: skip
     longer.add_argument(
         "--epochs", metavar="N", help="epochs at most (default: 10 times the study's)"

@@ -121,8 +121,8 @@ def _expected(finished: Finished) -> list[str]:
     own = [each for each in finished.findings.winner if rule_of(each.metric, rule) == rule]
     words = [_score_words(each) for each in reversed(own)]
     return [
-        f"This score is optimistic: the same {images:,} images chose it. Of this setting "
-        f"expect, on new images, {joined(words)}."
+        f"This score is optimistic: the same {images:,} images were used for selection. "
+        f"Expected on new images: {joined(words)}."
     ]
 
 

@@ -15,7 +15,8 @@ def add(commands) -> argparse.ArgumentParser:
         help="say which differences between the candidates of a study are real",
         description="Compare every pair of a finished study's candidates, or all with one of them, "
         "image by image and seed by seed, and say which differences are real, which make none in "
-        "practice, and what would settle the others. Nothing is trained. Writes comparisons.csv.",
+        "practice, and how much more data the others need. Nothing is trained. Writes "
+        "comparisons.csv.",
     )
     parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
     options.add_comparison(parser)

@@ -100,7 +100,7 @@ def _adjusted(comparisons: Comparisons) -> str:
     said = f"Intervals and p are adjusted for {of} comparisons (Holm)."
     needs = [entry.needs for entry in comparisons.entries]
     if any(each.seeds or each.repeats or each.images for each in needs):
-        said += " Needs: what would probably settle it, all of it together (80 % power)."
+        said += " Needs: the sample size for a decision, all of it together (80 % power)."
     return said
 
 

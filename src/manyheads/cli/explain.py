@@ -116,7 +116,7 @@ def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path
 
 def _print_table(explanations: Explanations) -> None:
     from manyheads.cli.narrow import print_table
-    from manyheads.core.table import Column, Table, names, words
+    from manyheads.core.table import Table, TableColumn, names, words
 
     rows: list[tuple[str, ...]] = []
     for entry in explanations:
@@ -128,8 +128,8 @@ def _print_table(explanations: Explanations) -> None:
             *_strongest(entry),
         ))  # fmt: skip
     columns = [
-        *names("image"), *words("class"), Column("probability"),
-        *words("explained", "counts most"), Column("odds without it"),
+        *names("image"), *words("class"), TableColumn("probability"),
+        *words("explained", "counts most"), TableColumn("odds without it"),
     ]  # fmt: skip
     print_table(Table(columns=columns, rows=rows))
 

@@ -84,7 +84,7 @@ class TablePrinter(Printer):
         from rich.cells import cell_len
 
         from manyheads.cli.narrow import print_table
-        from manyheads.core.table import Column, Table
+        from manyheads.core.table import Table, TableColumn
 
         columns = zip(*[self._titles, *self._rows], strict=True)
         widest = [max(map(cell_len, column)) for column in columns]
@@ -92,7 +92,7 @@ class TablePrinter(Printer):
         self._widths = list(map(max, before, widest))
         right = {"probability", "95 %", "others"}
         columns = [
-            Column(title, "number" if title in right else "words", key=title == "image")
+            TableColumn(title, "number" if title in right else "words", key=title == "image")
             for title in self._titles
         ]
         table = Table(columns=columns, rows=[tuple(row) for row in self._rows])

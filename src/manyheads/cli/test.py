@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.run.test_evaluation import final_score
     from manyheads.study.folder import RunFolder
 
-    class Opening(Screen):
+    class TestScreen(Screen):
         """Begins to print before an opening is recorded, which is there to be told."""
 
         begun = ""
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     folder = RunFolder(args.run_folder)
     fitted = None
-    with Opening() as screen:
+    with TestScreen() as screen:
         if (folder.path / FILE).is_file() and args.candidate is None:
             fitted, done = fit_score(
                 folder.path, again=args.again, data=args.data, listener=screen, stop=stop
@@ -94,8 +94,8 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
     for line in _model_lines(done, folder) if fitted is None else _fit_lines(fitted):
         print(line)
-    innocent = " that chose nothing" if entry.number == 1 else ""
-    print(f"Test       {counted(scores.images, 'image')}{units}{innocent}{unreadable}")
+    unused = ", not used for selection" if entry.number == 1 else ""
+    print(f"Test       {counted(scores.images, 'image')}{units}{unused}{unreadable}")
     when = "opened now" if done.anew else "opened before, nothing is opened anew"
     print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
     print()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column by its title, which may have several lines.
 
     Cells of `words` are at the left and may be folded, `number`s are at the right and stay whole.
@@ -29,19 +29,19 @@ class Column(NamedTuple):
         return self.title.replace("_\n", "_").replace("\n", " ").strip()
 
 
-def names(*titles: str) -> list[Column]:
+def names(*titles: str) -> list[TableColumn]:
     """Columns of words that say what a row is about."""
-    return [Column(title, "words", key=True) for title in titles]
+    return [TableColumn(title, "words", key=True) for title in titles]
 
 
-def words(*titles: str) -> list[Column]:
+def words(*titles: str) -> list[TableColumn]:
     """Columns of words."""
-    return [Column(title, "words") for title in titles]
+    return [TableColumn(title, "words") for title in titles]
 
 
-def numbers(*titles: str) -> list[Column]:
+def numbers(*titles: str) -> list[TableColumn]:
     """Columns of numbers."""
-    return [Column(title) for title in titles]
+    return [TableColumn(title) for title in titles]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Table:
     A table that is `grouped` has a rule between rows whose first cells differ.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[tuple[str, ...]]
     totals: Sequence[tuple[str, ...]] = ()
     caption: str = ""

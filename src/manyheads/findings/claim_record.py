@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from manyheads.core.records import read_record, write_record
-from manyheads.findings.ensembles import SCORES, Contrast, Spread, Way
+from manyheads.findings.ensembles import SCORES, Contrast, ScoreRange, Way
 from manyheads.findings.training_length import EpochContrast, Longer, Place, Turn
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
@@ -42,8 +42,8 @@ class EnsembleClaim:
     masks: int
     images: int
     margins: Margins
-    accuracy: Spread
-    log_loss: Spread
+    accuracy: ScoreRange
+    log_loss: ScoreRange
     ways: tuple[Way, ...]
     contrasts: tuple[Contrast, ...]
     sentences: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manyheads.core.table import Column, Table, names, numbers
+from manyheads.core.table import Table, TableColumn, names, numbers
 from manyheads.core.text import NOTHING, counted, decimal, interval, p_value, percent
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim
 from manyheads.findings.claim_words import epochs_words, way_words
@@ -42,7 +42,7 @@ def contrasts_table(claim: EnsembleClaim) -> Table:
         columns=[
             *names("score", "first", "second"),
             *numbers("first − second [95 %]", "p (Holm)"),
-            Column("the first is", "words", key=True),
+            TableColumn("the first is", "words", key=True),
         ],
         rows=[
             (
@@ -65,8 +65,9 @@ def reach_table(claim: LongerClaim) -> Table:
         columns=[
             *names("candidate"),
             *numbers(
-                "heads", "to the best\nlog loss", "turned", "lowest\nlog loss", "accuracy\nthere",
-                "to the best\naccuracy", "turned",
+                "heads", "to the best\nlog loss", "best\npassed", "lowest\nlog loss",
+                "accuracy\nthere",
+                "to the best\naccuracy", "best\npassed",
             ),
         ],
         rows=[
@@ -95,7 +96,7 @@ def epochs_table(claim: LongerClaim) -> Table:
         columns=[
             *names("to the best", "first", "second"),
             *numbers("epochs more [95 %]", "p (Holm)"),
-            Column("the first needs", "words", key=True),
+            TableColumn("the first needs", "words", key=True),
         ],
         rows=[
             (

@@ -52,13 +52,15 @@ def ensemble_sentences(
 
 def _answer(contrast: Contrast, margins: Margins) -> str:
     metric, found = contrast.metric, contrast.difference
-    what = f"{contrast.outcome} in {METRIC_WORDS[metric]}"
-    if contrast.outcome in ("better", "worse"):
+    outcome = contrast.outcome
+    what = "no significant difference" if outcome == "undecided" else outcome
+    what += f" in {METRIC_WORDS[metric]}"
+    if outcome in ("better", "worse"):
         sign = -1 if found.value < 0 else 1
         ends = [None if end is None else sign * end for end in (found.low, found.high)]
         size = Estimate(abs(found.value), *ends[::sign])
         return f"{what} by {difference_words(metric, size)}"
-    within = f", within {margin_words(metric, margins)}" * (contrast.outcome == "equivalent")
+    within = f", within {margin_words(metric, margins)}" * (outcome == "equivalent")
     return f"{what}{within} ({difference_words(metric, found)})"
 
 
@@ -71,13 +73,13 @@ def _members(evidence: EnsembleEvidence) -> Iterator[str]:
         for kind, what in words.items()
         if (found := apart.get(kind)) is not None
     ]
-    yield f"Different answers: {joined(said)} of images."
+    yield f"Disagreement: {joined(said)} of images."
 
 
 def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen: str | None) -> str:
     basis = f"This rests on {counted(images, 'validation image')} and {counted(seeds, 'seed')}"
     if seeds == 1:
-        return f"{basis}; one seed cannot tell a way to answer from its luck: nothing is declared."
+        return f"{basis}; with one seed, differences cannot be told from seed noise."
     one = min(each.draws for each in evidence.contrasts) == 1
     few = ", of which there is one ensemble" if one else ""
     favour = (
@@ -102,7 +104,7 @@ def longer_sentences(
     seeds: int,
     folds: int,
 ) -> tuple[str, ...]:
-    """Who needs longer to which best score, who has not turned, and what that rests on."""
+    """Who needs longer to which best score, whose best is not known, and what that rests on."""
     said = []
     for metric in COMPARED:
         mine = [each for each in contrasts if each.metric == metric]
@@ -132,8 +134,7 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateName
         )
     word, undecided = METRIC_WORDS[metric], len(contrasts) - len(declared)
     if not declared:
-        what = "the difference is" if undecided == 1 else "every difference is"
-        return f"Epochs to the best {word}: {what} undecided."
+        return f"Epochs to the best {word}: no significant difference."
     clauses = [f"{names.first([who])} needs {joined(what)}" for who, what in longer.items()]
     rest = len(declared) - _PAIRS
     clauses += [f"{counted(rest, 'smaller difference')} as real"] if rest > 0 else []
@@ -143,8 +144,8 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateName
 
 def _unturned(candidates: Sequence[Longer], names: CandidateNames, limit: int) -> Iterator[str]:
     for metric, remedy in (
-        ("log_loss", f"--epochs of `manyheads claims` (so far {limit:,}) would tell"),
-        ("accuracy", "--patience of `manyheads claims` would tell, unless accuracy stays level"),
+        ("log_loss", f"more epochs (so far {limit:,}) would tell"),
+        ("accuracy", "more patience would tell, unless accuracy stays level"),
     ):
         cut = [each for each in candidates if getattr(each, metric).turned < 1]
         if not cut:
@@ -155,10 +156,9 @@ def _unturned(candidates: Sequence[Longer], names: CandidateNames, limit: int) -
             for each in cut[:_PAIRS]
         ]
         more = f" and {len(cut) - _PAIRS} more" if len(cut) > _PAIRS else ""
-        verb = "has" if len(cut) == 1 else "have"
         yield (
-            f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} {verb} not turned; a larger "
-            f"{remedy}."
+            f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} had not clearly passed the best "
+            f"epoch when training ended; {remedy}."
         )
 
 
@@ -169,7 +169,7 @@ def _longer_basis(contrasts: Sequence[EpochContrast], images: int, seeds: int, f
         on, drawn = f"{counted(images, 'image')} in {folds} folds", "other folds and seeds"
     basis = f"This rests on {on} and {counted(seeds, 'seed')}"
     if seeds == 1 and folds == 1:
-        return f"{basis}; one seed cannot tell a setting from its luck, so nothing is declared."
+        return f"{basis}; with one seed, differences cannot be told from seed noise."
     return (
         f"{basis}, with intervals for {drawn}, adjusted for "
         f"{counted(len(contrasts), 'comparison')}: the family-wise error rate is at most 5 %."

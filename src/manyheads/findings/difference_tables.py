@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from manyheads.core.table import Column, Table, numbers, words
+from manyheads.core.table import Table, TableColumn, numbers, words
 from manyheads.core.text import NOTHING, capital, p_value, percent
 from manyheads.findings.wording import (
     METRIC_WORDS,
@@ -37,11 +37,11 @@ class CellNames:
         self.numbered = not (name or in_full)
         self.title = name.replace("_", "_\n") if len(name) > _LONG else name or "candidate"
         self.columns = [
-            Column(f"{self.title}\nfirst", key=True), Column("\nsecond", key=True)
+            TableColumn(f"{self.title}\nfirst", key=True), TableColumn("\nsecond", key=True)
         ]  # fmt: skip
         if in_full:
             self._cells = names
-            self.columns = [Column(title, "words", key=True) for title in ("first", "second")]
+            self.columns = [TableColumn(title, "words", key=True) for title in ("first", "second")]
 
     def of(self, candidate: int) -> str:
         """A candidate as a cell says it."""

@@ -17,7 +17,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from manyheads.findings.mc_dropout import AVERAGES, Asked, Labels, Part, Said, Scores
+from manyheads.findings.mc_dropout import (
+    AVERAGES,
+    DropoutPredictions,
+    ImageScores,
+    Labels,
+    Part,
+    Scores,
+)
 from manyheads.findings.seed_subsets import seed_subsets, subset_scores
 from manyheads.heads.subnetworks import disagreement, group_means
 from manyheads.stats.intervals import Estimate, at_the_border
@@ -77,7 +84,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ScoreRange:
     """Scores of single subnetworks: the mean, and from lowest to highest with quantiles between."""
 
     mean: float
@@ -88,7 +95,7 @@ class Spread:
     highest: float
 
     @classmethod
-    def of(cls, values: Float64[np.ndarray, "subnetworks"]) -> Spread:
+    def of(cls, values: Float64[np.ndarray, "subnetworks"]) -> ScoreRange:
         """The spread of at least one value."""
         return cls(float(values.mean()), *np.quantile(values, (0, 0.1, 0.5, 0.9, 1)).tolist())
 
@@ -97,8 +104,8 @@ class Spread:
 class EnsembleEvidence:
     """What subnetworks and ensembles come to."""
 
-    accuracy: Spread
-    log_loss: Spread
+    accuracy: ScoreRange
+    log_loss: ScoreRange
     ways: tuple[Way, ...]
     contrasts: tuple[Contrast, ...]
 
@@ -116,7 +123,7 @@ def ensemble_evidence(
 
     `layout` is of a single repeat. Raises `Interrupted` when `stop` is set.
     """
-    asked = [Asked(network, labels, classes, droprate, stop) for network in networks]
+    asked = [DropoutPredictions(network, labels, classes, droprate, stop) for network in networks]
     plain = np.stack([each.plain for each in asked])
     averaged = np.stack([each.averaged for each in asked])
     found: dict[tuple[Kind, int], Scores] = {
@@ -125,7 +132,7 @@ def ensemble_evidence(
         }
         for size in AVERAGES
     }
-    found["weight_scaling", 1] = Said.of(plain, labels).scores()
+    found["weight_scaling", 1] = ImageScores.of(plain, labels).scores()
     draws = dict.fromkeys(found, len(networks))
     of_seeds: tuple[tuple[Kind, np.ndarray], ...] = (
         ("deep", plain),
@@ -138,7 +145,7 @@ def ensemble_evidence(
             if len(members) > 1:
                 found[kind, size] = subset_scores(said, labels, members, stop)
             else:
-                found[kind, size] = Said.of(group_means(said, size), labels).scores()
+                found[kind, size] = ImageScores.of(group_means(said, size), labels).scores()
     within = np.stack([each.disagreement for each in asked])
     apart = {"subnetworks": mean_score(_sums(within, layout), layout)}
     if len(networks) > 1:
@@ -155,8 +162,8 @@ def ensemble_evidence(
         for (kind, size), scores in found.items()
     )
     return EnsembleEvidence(
-        accuracy=Spread.of(np.concatenate([each.single_accuracy for each in asked])),
-        log_loss=Spread.of(np.concatenate([each.single_loss for each in asked])),
+        accuracy=ScoreRange.of(np.concatenate([each.single_accuracy for each in asked])),
+        log_loss=ScoreRange.of(np.concatenate([each.single_loss for each in asked])),
         ways=ways,
         contrasts=tuple(_contrasts(found, len(networks), layout, margins)),
     )

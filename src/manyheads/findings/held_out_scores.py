@@ -1,4 +1,4 @@
-"""Scores on images that chose nothing, with how sure each is.
+"""Scores on held-out images, with how sure each is.
 
 Accuracy and recalls have Wilson's interval, balanced accuracy and accuracy at the training shares
 one by class, the other scores one by resampling units. That of the expected calibration error is

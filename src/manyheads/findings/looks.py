@@ -21,7 +21,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.space import counted
 
 FORMAT = 1
-Outcome = Literal["open", "settled", "hopeless", "budget", "exhausted"]
+LookOutcome = Literal["open", "settled", "hopeless", "budget", "exhausted"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Looks:
     planned: tuple[Look, ...]
     done: int = 0
     seconds: float = 0.0
-    outcome: Outcome = "open"
+    outcome: LookOutcome = "open"
 
     @property
     def level(self) -> float:
@@ -96,7 +96,7 @@ def read_looks(folder: RunFolder) -> Looks | None:
     looks = read_record(folder.looks, Looks, FORMAT, what=what, remedy=remedy)
     if looks is None:
         return None
-    if looks.outcome not in get_args(Outcome) or not 0 <= looks.done <= len(looks.planned) > 0:
+    if looks.outcome not in get_args(LookOutcome) or not 0 <= looks.done <= len(looks.planned) > 0:
         found = f"{looks.done} of {len(looks.planned)} looks, {looks.outcome}"
         raise RunError(f"{what}, format {FORMAT}, in {folder.looks}", found, remedy)
     return looks

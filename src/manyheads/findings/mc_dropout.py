@@ -40,7 +40,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Said:
+class ImageScores:
     """What networks said of each image: the log loss, whether it is right, and the confidence."""
 
     loss: Float32[np.ndarray, "networks images"]
@@ -48,17 +48,19 @@ class Said:
     confidence: Float32[np.ndarray, "networks images"]
 
     @classmethod
-    def of(cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels) -> Said:
+    def of(
+        cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels
+    ) -> ImageScores:
         of_label = chances[:, np.arange(len(labels)), labels]
         return cls(-log_chances(of_label), chances.argmax(-1) == labels, chances.max(-1))
 
     @classmethod
-    def room(cls, networks: int, images: int) -> Said:
+    def room(cls, networks: int, images: int) -> ImageScores:
         """For what is said image by image."""
         shape = networks, images
         return cls(np.empty(shape, np.float32), np.empty(shape, bool), np.empty(shape, np.float32))
 
-    def put(self, places: np.ndarray, other: Said) -> None:
+    def put(self, places: np.ndarray, other: ImageScores) -> None:
         """What was said of the images at `places`."""
         for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
             mine[:, places] = its
@@ -73,7 +75,7 @@ class Said:
         }
 
 
-class Asked:
+class DropoutPredictions:
     """A network and its subnetworks, asked about all images, each by the head it validated."""
 
     def __init__(
@@ -88,7 +90,7 @@ class Asked:
         self.plain = np.empty((images, classes), np.float32)
         self.averaged = np.empty((images, classes), np.float32)
         self.disagreement = np.empty(images)
-        said = {size: Said.room(MASKS // size, images) for size in AVERAGES}
+        said = {size: ImageScores.room(MASKS // size, images) for size in AVERAGES}
         for part in network:
             for where in _chunks(part, classes):
                 if stop is not None and stop.is_set():
@@ -97,7 +99,7 @@ class Asked:
                 chances = _chances(part, features, droprate)
                 for size in AVERAGES:
                     means = group_means(chances, size)
-                    said[size].put(places, Said.of(means, labels[places]))
+                    said[size].put(places, ImageScores.of(means, labels[places]))
                 self.plain[places] = softmax(forward(part.parameters, features))
                 self.averaged[places] = chances.mean(axis=0)
                 self.disagreement[places] = disagreement(chances.argmax(-1), classes)

@@ -41,7 +41,7 @@ def read_validated(
         repeat, fold = divmod(place, folds)
         fold_of[repeat, np.searchsorted(images, division.images)] = fold
 
-    reader = _Reader(path, settings, divided, images, classes)
+    reader = _PredictionReader(path, settings, divided, images, classes)
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(division, name) for division in divided[:folds]])[first]
@@ -60,7 +60,7 @@ def read_validated(
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _PredictionReader:
     """Reads what was predicted, a candidate at a time."""
 
     path: Path

@@ -47,7 +47,10 @@ def _headline(record: ShortcutRecord) -> str:
         learnt = [gap for gap in gaps if gap.outcome == "worse"]
         return f"{said}: {with_it} more often than by the control, by {_range(learnt)}."
     if not any(math.isfinite(gap.low) for gap in gaps):
-        return "One seed cannot tell a mark from its seed: train at least 2 seeds, better 5."
+        return (
+            f"With one seed, the effect of the {record.noun} cannot be told from seed noise: train "
+            "at least 2 seeds, better 5."
+        )
     if all(gap.outcome == "equivalent" for gap in gaps):
         within = f"within ±{100 * record.margin:g} points of the control"
         return f"The {record.noun} is not learnt: {with_it} as often, {within}."

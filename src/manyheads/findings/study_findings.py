@@ -11,7 +11,7 @@ from manyheads.core.settings import whole
 from manyheads.findings.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.findings.looks import level_of
 from manyheads.findings.reading import read_curves, read_validated
-from manyheads.findings.selection import Curves, Nested, Optimism, nested, optimism
+from manyheads.findings.selection import Curves, Nested, RuleOptimism, nested, optimism
 from manyheads.findings.verdict import Verdict, verdict_of
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.stats.best_set import best_set
@@ -82,14 +82,14 @@ class Findings:
         return tuple(posteriors(self.differences, self.comparisons))
 
     @cached_property
-    def optimism(self) -> tuple[Optimism, ...]:
-        """What each epoch rule flatters by, the study's own first; needs folds."""
+    def optimism(self) -> tuple[RuleOptimism, ...]:
+        """How optimistic each epoch rule is, the study's own first; needs folds."""
         rules = dict.fromkeys([self.settings.select, *EPOCH_RULES])
         return tuple(optimism(self._curves, rule) for rule in rules)
 
     @cached_property
     def nested(self) -> Nested:
-        """What choosing epoch and candidate achieves on images that had no say; needs folds."""
+        """What selecting epoch and candidate achieves on held-out images; needs folds."""
         return nested(self._curves, self.settings.select)
 
     @cached_property

@@ -1,7 +1,7 @@
 """The record of when the test images were opened: for which model, and what it scored.
 
 `test.json` in the run folder. Who opens them for one model after another, and takes the best, has
-selected on them, and the best one's score flatters it as a validation score does. That cannot be
+selected on them, and the best one's score is as optimistic as a validation score. That cannot be
 forbidden; it can be written down, and every report can say it.
 """
 

@@ -129,7 +129,7 @@ def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
 
 
 def needs_words(needs: Needs) -> str:
-    """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
+    """A sample size, such as `12 seeds`; empty if nothing within reach would do."""
     parts = [counted(needs.seeds, "seed")] if needs.seeds else []
     parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
     parts += [f"about {counted(needs.images, 'image')}"] if needs.images else []
@@ -137,7 +137,7 @@ def needs_words(needs: Needs) -> str:
 
 
 def settling(entries: Sequence[Comparison], names: CandidateNames) -> str:
-    """What would settle the undecided comparison that needs least; empty if nothing named would."""
+    """The sample size for the undecided comparison that needs least; empty if none is known."""
 
     def cost(entry: Comparison) -> tuple[int, int, int]:
         needs = entry.needs
@@ -147,5 +147,5 @@ def settling(entries: Sequence[Comparison], names: CandidateNames) -> str:
     if not asked:
         return ""
     least = min(asked, key=cost)
-    pair = f"{names.first([least.first])} against {names.then([least.second])}"
-    return f"{needs_words(least.needs)} would probably settle {pair} (80 % power)"
+    pair = f"{names.first([least.first])} from {names.then([least.second])}"
+    return f"separating {pair} would take {needs_words(least.needs)} (80 % power)"

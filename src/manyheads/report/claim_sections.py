@@ -124,7 +124,7 @@ def _longer_panel(claim: LongerClaim) -> Panel:
     )
     turns = "; ".join(f"{each.name} at {each.log_loss.epoch.value:.0f}" for each in shown)
     return Panel(
-        title="Validation log loss, trained until it turned",
+        title="Validation log loss, trained past its minimum",
         x_label="epoch",
         y_label="val_loss",
         series=series,

@@ -10,8 +10,8 @@ from manyheads.stats.comparisons import Comparisons
 
 _BOOTSTRAP = (
     "Bias-corrected bootstrap, no test set: the setting is chosen again and again on images drawn "
-    "with replacement, and scored on those that were not drawn, which takes out the luck of having "
-    "been chosen."
+    "with replacement, and scored on those that were not drawn, which corrects the optimism of the "
+    "selection."
 )
 _APART = " The {metric} is at the epochs best in it; the model has those of {rule} instead."
 

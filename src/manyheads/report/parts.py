@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from manyheads.findings.held_out_scores import ClassRecall
-from manyheads.findings.selection import Optimism
+from manyheads.findings.selection import RuleOptimism
 from manyheads.stats.calibration import Calibration
 from manyheads.stats.comparisons import Comparisons
 from manyheads.stats.confidence import Reliability, RiskCoverage
@@ -94,7 +94,7 @@ class Selection:
 
     words: str
     rule: str = ""
-    optimism: tuple[Optimism, ...] = ()
+    optimism: tuple[RuleOptimism, ...] = ()
     procedure: Mapping[str, Estimate] = field(default_factory=dict)
 
 

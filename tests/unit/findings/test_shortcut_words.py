@@ -41,7 +41,7 @@ def test_a_small_effect_is_undecided() -> None:
 
 
 def test_one_seed_says_why_it_says_nothing() -> None:
-    assert sentences(record(seeds=1))[0].startswith("One seed cannot tell")
+    assert sentences(record(seeds=1))[0].startswith("With one seed, the effect of the logo")
 
 
 def test_one_setting_is_compared_with_no_other() -> None:

@@ -217,7 +217,7 @@ def test_the_end_of_training_is_compared_in_its_own_words(whole: Element) -> Non
 
 
 def test_what_would_settle_it_is_a_list_under_the_comparisons(whole: Element) -> None:
-    hint = "Accuracy: 20 seeds would probably settle 0.5 against 0.25 (80 % power)."
+    hint = "Accuracy: separating 0.5 from 0.25 would take 20 seeds (80 % power)."
     items = [each.text for each in whole.by_id("comparisons").all("li")]
     assert hint in items
     assert hint not in whole.by_id("verdict").text
