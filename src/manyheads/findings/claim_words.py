@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -28,8 +29,9 @@ def way_words(kind: Kind, size: int) -> str:
 
 def epochs_words(estimate: Estimate, digits: int = 0) -> str:
     """Epochs with their interval: `41 [36, 46]`, open where an end is not known."""
-    write = partial(decimal, digits=digits)
-    return interval(estimate.value, estimate.low, estimate.high, write)
+    low = -math.inf if estimate.low is None else estimate.low
+    high = math.inf if estimate.high is None else estimate.high
+    return interval(estimate.value, low, high, partial(decimal, digits=digits))
 
 
 def ensemble_sentences(

@@ -79,6 +79,7 @@ def test_what_is_undecided_is_not_said_to_be_alike() -> None:
 def test_epochs_have_open_ends_where_nothing_is_known() -> None:
     assert epochs_words(Estimate(-41.2, None, -36.0)) == "−41 [−∞, −36]"
     assert epochs_words(Estimate(-0.3, -0.4, 1200.0)) == "0 [0, 1,200]"
+    assert epochs_words(Estimate(4.25, None, None), 1) == "4.2 [−∞, ∞]"
 
 
 @pytest.mark.parametrize(
