@@ -14,7 +14,7 @@ from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import COMPARED, Margins
 
-_PAIRS = 6  # said of a metric; what takes more is counted
+_PAIRS = 6  # named in a metric; what takes more is counted
 
 
 def way_words(kind: Kind, size: int) -> str:
@@ -44,12 +44,12 @@ def ensemble_sentences(
     questions: dict[tuple[Kind, int], list[Contrast]] = {}
     for each in evidence.contrasts:
         questions.setdefault((each.first, each.first_size), []).append(each)
-    said = [
+    sentences = [
         f"{capital(way_words(*first))} against weight scaling: "
         f"{'; '.join(_answer(each, margins) for each in answers)}."
         for first, answers in questions.items()
     ]
-    return (*said, *_members(evidence), _ensemble_basis(evidence, images, seeds, chosen))
+    return (*sentences, *_members(evidence), _ensemble_basis(evidence, images, seeds, chosen))
 
 
 def _answer(contrast: Contrast, margins: Margins) -> str:
@@ -70,12 +70,12 @@ def _members(evidence: EnsembleEvidence) -> Iterator[str]:
     """How often two members answer differently."""
     apart = {way.kind: way.disagreement for way in evidence.ways if way.disagreement}
     words = {"subnetworks": "subnetworks of one network", "deep": "seeds"}
-    said = [
+    parts = [
         f"two {what} on {percent(found.value)}"
         for kind, what in words.items()
         if (found := apart.get(kind)) is not None
     ]
-    yield f"Disagreement: {joined(said)} of images."
+    yield f"Disagreement: {joined(parts)} of images."
 
 
 def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen: str | None) -> str:
@@ -107,14 +107,14 @@ def longer_sentences(
     folds: int,
 ) -> tuple[str, ...]:
     """Who needs longer to which best score, whose best is not known, and what that rests on."""
-    said = []
+    sentences = []
     for metric in COMPARED:
         mine = [each for each in contrasts if each.metric == metric]
-        said += [_needs(metric, mine, names)] if mine else []
-    said += list(_unturned(candidates, names, limit))
+        sentences += [_needs(metric, mine, names)] if mine else []
+    sentences += list(_unturned(candidates, names, limit))
     if not contrasts:
-        said.insert(0, "There is nothing to compare: one candidate trained to its end.")
-    return (*said, _longer_basis(contrasts, images, seeds, folds))
+        sentences.insert(0, "There is nothing to compare: one candidate trained to its end.")
+    return (*sentences, _longer_basis(contrasts, images, seeds, folds))
 
 
 def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateNames) -> str:

@@ -123,12 +123,14 @@ def ensemble_evidence(
 
     `layout` is of a single repeat. Raises `Interrupted` when `stop` is set.
     """
-    asked = [DropoutPredictions(network, labels, classes, droprate, stop) for network in networks]
-    plain = np.stack([each.plain for each in asked])
-    averaged = np.stack([each.averaged for each in asked])
+    predictions = [
+        DropoutPredictions(network, labels, classes, droprate, stop) for network in networks
+    ]
+    plain = np.stack([each.plain for each in predictions])
+    averaged = np.stack([each.averaged for each in predictions])
     found: dict[tuple[Kind, int], Scores] = {
         ("subnetworks", size): {
-            name: np.stack([each.scores[size][name] for each in asked]) for name in SCORES
+            name: np.stack([each.scores[size][name] for each in predictions]) for name in SCORES
         }
         for size in AVERAGES
     }
@@ -140,13 +142,13 @@ def ensemble_evidence(
     )
     for size in ensemble_sizes(len(networks)):
         members = seed_subsets(len(networks), size)
-        for kind, said in of_seeds:
+        for kind, predicted in of_seeds:
             draws[kind, size] = len(members)
             if len(members) > 1:
-                found[kind, size] = subset_scores(said, labels, members, stop)
+                found[kind, size] = subset_scores(predicted, labels, members, stop)
             else:
-                found[kind, size] = ImageScores.of(group_means(said, size), labels).scores()
-    within = np.stack([each.disagreement for each in asked])
+                found[kind, size] = ImageScores.of(group_means(predicted, size), labels).scores()
+    within = np.stack([each.disagreement for each in predictions])
     apart = {"subnetworks": mean_score(_sums(within, layout), layout)}
     if len(networks) > 1:
         apart["deep"] = _between(plain.argmax(-1), classes, layout)
@@ -162,8 +164,8 @@ def ensemble_evidence(
         for (kind, size), scores in found.items()
     )
     return EnsembleEvidence(
-        accuracy=ScoreRange.of(np.concatenate([each.single_accuracy for each in asked])),
-        log_loss=ScoreRange.of(np.concatenate([each.single_loss for each in asked])),
+        accuracy=ScoreRange.of(np.concatenate([each.single_accuracy for each in predictions])),
+        log_loss=ScoreRange.of(np.concatenate([each.single_loss for each in predictions])),
         ways=ways,
         contrasts=tuple(_contrasts(found, len(networks), layout, margins)),
     )
@@ -218,11 +220,11 @@ def _contrasts(
     found: dict[tuple[Kind, int], Scores], seeds: int, layout: Layout, margins: Margins
 ) -> Iterator[Contrast]:
     """One subnetwork, the largest average, and an ensemble of seeds, each with weight scaling."""
-    asked: list[tuple[Kind, int]] = [("subnetworks", 1), ("subnetworks", AVERAGES[-1])]
+    pairs: list[tuple[Kind, int]] = [("subnetworks", 1), ("subnetworks", AVERAGES[-1])]
     if size := compared_size(seeds):
-        asked.append(("deep", size))
+        pairs.append(("deep", size))
     family: list[tuple[tuple[Kind, int], Paired]] = []
-    for kind, size in asked:
+    for kind, size in pairs:
         for metric in COMPARED:
             first, second = found[kind, size][metric], found["weight_scaling", 1][metric]
             if len(first) < len(second):  # an ensemble of all seeds, with their mean

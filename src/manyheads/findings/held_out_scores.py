@@ -131,7 +131,7 @@ def _resampled(
 def shares_sentence(scores: HeldOutScores) -> str:
     """Whether class shares differ between the training and the test images, for people.
 
-    By how much and how surely are two things: both are told.
+    By how much and how surely are two things: it says both.
     """
     shift = scores.shift
     worst = next(entry for entry in scores.classes if entry.name == shift.largest_class)

@@ -1,6 +1,6 @@
 """Looking at a study before it is as large as it may become: how often, and at what level.
 
-Who looks at a verdict and adds seeds until it says something will be told of differences that are
+Who looks at a verdict and adds seeds until it says something will find differences that are
 not there. So the looks are fixed before the first one, and each spends a part of the 5 %: the share
 of the heads that it adds. Together they spend it all (Lan and DeMets 1983, with a linear spending
 function; parts are added up as if looks were independent, which errs to the careful side). The plan
@@ -108,6 +108,6 @@ def write_looks(folder: RunFolder, looks: Looks) -> None:
 
 
 def level_of(folder: RunFolder) -> tuple[float, Sequence[str]]:
-    """The level of a study's verdict, and what must be said of it: usually 5 %, and nothing."""
+    """The level of a study's verdict, and the sentences on it: usually 5 %, and none."""
     looks = read_looks(folder)
     return (ALPHA, ()) if looks is None else (looks.level, (looks.words,))

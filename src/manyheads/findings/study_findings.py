@@ -61,7 +61,7 @@ class Findings:
 
     @property
     def validated(self) -> Validated:
-        """What the study's heads said of the images that validated them."""
+        """What the study's heads predicted for the images that validated them."""
         return self.differences.validated
 
     @property
@@ -129,7 +129,7 @@ def read_findings(
     document = folder.document()
     settings, resolved = read_study(document)
     result = finished_result(folder, settings)
-    level, said = level_of(folder)
+    level, notes = level_of(folder)
     alpha = level if alpha is None else alpha
     differences = Differences(read_validated(folder.store, settings, result, resolved.classes))
     validated = differences.validated
@@ -153,7 +153,7 @@ def read_findings(
         return setting.epochs * epoch_cost(setting)
 
     sets = [best_set(differences, m, cost, among=rivals, alpha=alpha) for m in COMPARED]
-    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], said=said)
+    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], also=notes)
     return Findings(folder, document, settings, resolved, result, differences, answer)
 
 

@@ -1,4 +1,4 @@
-"""How candidates, metrics, differences and what they need are said, wherever they are shown."""
+"""Candidates, metrics, differences and sample sizes in words, wherever they are shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METRIC_WORDS = {
     "final_log_loss": "final log loss",
     "gap": "gap to the training loss",
 }
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1")  # their differences are said in points
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")  # their differences are in points
 _LISTED = 4  # candidates; more are counted
 
 
@@ -143,9 +143,9 @@ def settling(entries: Sequence[Comparison], names: CandidateNames) -> str:
         needs = entry.needs
         return needs.images or 0, needs.repeats or 0, needs.seeds or 0
 
-    asked = [entry for entry in entries if any(cost(entry))]
-    if not asked:
+    known = [entry for entry in entries if any(cost(entry))]
+    if not known:
         return ""
-    least = min(asked, key=cost)
+    least = min(known, key=cost)
     pair = f"{names.first([least.first])} from {names.then([least.second])}"
     return f"separating {pair} would take {needs_words(least.needs)} (80 % power)"
