@@ -92,7 +92,7 @@ def epochs_table(claim: LongerClaim) -> Table:
     more = len(claim.contrasts) - ROWS
     return Table(
         caption="Epochs that the first needs more than the second"
-        + (f"; {more:,} more pairs are in longer.json" if more > 0 else ""),
+        + (f"; {counted(more, 'more pair')} in longer.json" if more > 0 else ""),
         columns=[
             *names("to the best", "first", "second"),
             *numbers("epochs more [95 %]", "p (Holm)"),
