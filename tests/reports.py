@@ -4,43 +4,48 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 from scipy.sparse import csr_array
 
-from manyheads.report.content import DataWarning, Picture, ReportContent, Section, Table
+from manyheads.core.table import Table, names, numbers
+from manyheads.findings.difference_tables import best_table
+from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.score_tables import SCORES
+from manyheads.findings.selection import Optimism, RuleOptimism
+from manyheads.findings.wording import CandidateNames
+from manyheads.report.content import DataWarning, Picture, ReportContent, Section
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import (
-    SCORES,
-    BeforeAfter,
-    Best,
-    Bin,
-    Calibration,
     Candidate,
     Classes,
-    ClassRecall,
-    Comparison,
-    Comparisons,
+    Compared,
+    Confidence,
     Curve,
     Expectation,
-    Expected,
-    Interval,
-    Opening,
-    Optimism,
-    RiskCoverage,
-    Score,
+    Opened,
     Selection,
-    Spread,
     TestRecord,
     WrongImage,
     WrongImages,
 )
+from manyheads.stats.best_set import BestSet
+from manyheads.stats.calibration import Calibration
+from manyheads.stats.comparisons import Comparison, Comparisons, Margins
+from manyheads.stats.confidence import Reliability, RiskCoverage
+from manyheads.stats.intervals import Estimate
+from manyheads.stats.paired import Outcome
+from manyheads.stats.power import Needs
+from manyheads.stats.validation_predictions import Validated
+from manyheads.stats.winner import WinnerScore
+from manyheads.study.select import Spread
 
 KINDS = ("dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "shorts", "skirt")
-OUTCOMES = ("better", "equivalent", "undecided", "worse")
+OUTCOMES: tuple[Outcome, ...] = ("better", "equivalent", "undecided", "worse")
 ON = "the 341 validation images"
-INF = float("inf")
 
 
 def bare_report(**parts: object) -> ReportContent:
@@ -70,7 +75,7 @@ def made_up_report(
 ) -> ReportContent:
     """A report with every part; `prefix` begins each name that a user or a file gives."""
     random = np.random.default_rng(0)
-    names = [f"{prefix}droprate {n / max(1, candidates):.3g}" for n in range(candidates)]
+    called = [f"{prefix}droprate {n / max(1, candidates):.3g}" for n in range(candidates)]
     kinds = [f"{prefix}{(*KINDS, 't-shirt', *map(str, range(classes)))[n]}" for n in range(classes)]
     return ReportContent(
         title=f"{prefix}Which dropout rate for clothing?",
@@ -80,48 +85,40 @@ def made_up_report(
             "there is no difference that matters.",
             f"Accuracy tells only 0.75 from the others. Measured on {ON}, over {trials} seeds.",
         ),
-        best=(
-            Best(metric="accuracy", names=f"{names[0]} and 17 more", count=18, compared=candidates,
-                 cheapest=names[0]),
-            Best(metric="log_loss", names=names[0], count=1, compared=candidates),
-        ),
+        best=_best(called),
         expected=Expectation(
             words="Bias-corrected bootstrap, no test set.",
             scores=(
-                Expected(metric="accuracy", naive=0.851, estimate=Interval(0.826, 0.78, 0.87)),
-                Expected(metric="log_loss", naive=0.519, estimate=Interval(0.548, 0.4, INF)),
+                WinnerScore("accuracy", 0.851, 0.826, 0.78, 0.87),
+                WinnerScore("log_loss", 0.519, 0.548, 0.4, None),
             ),
         ),
-        comparisons=_comparisons(names),
-        ends=_ends(names),
+        comparisons=_comparisons(called),
+        ends=_ends(called),
         candidates=tuple(
             _candidate(random, name, n / max(1, candidates), trials, epochs, n == candidates // 2)
-            for n, name in enumerate(names)
+            for n, name in enumerate(called)
         ),
         selection=Selection(
             words="Epoch and candidate by best_accuracy on the validation images.",
+            rule="best_accuracy",
             optimism=tuple(
-                Optimism(rule=rule, metric=metric, value=gap,
-                         used=rule == "best_accuracy")
+                RuleOptimism(rule, Optimism(0.84 + gap, 0.84), Optimism(0.5 - gap, 0.5), trials)
                 for rule, gap in (("best_accuracy", 0.011), ("best_loss", 0.004), ("last", 0.0004))
-                for metric in ("accuracy", "log_loss")
             ),
-            procedure=(Score(metric="accuracy", estimate=Interval(0.831, 0.79, 0.867)),),
+            procedure={"accuracy": Estimate(0.831, 0.79, 0.867)},
         ),
         calibration=_calibration(random),
         classes=_classes(random, kinds),
         wrong=_wrong(random, kinds, prefix, wrong),
         test=TestRecord(
             measured_on="the 372 test images",
-            model=f"{names[candidates // 2]}, seed 1, epoch 14",
-            when="2026-11-24 10:00",
-            scores=(
-                Score(metric="accuracy", estimate=Interval(0.82, 0.777, 0.856),
-                      reweighted=Interval(0.831, 0.79, 0.866),
-                      expected=Interval(0.826, 0.78, 0.87)),
-                Score(metric="log_loss", estimate=Interval(0.56, 0.47, 0.65)),
-            ),
-            openings=tuple(Opening(f"2026-11-{n + 20}", f"model {n}") for n in range(openings)),
+            openings=tuple(Opened(f"2026-11-{n + 20}", f"model {n}") for n in range(openings)),
+            scores={
+                "accuracy": Estimate(0.82, 0.777, 0.856), "log_loss": Estimate(0.56, 0.47, 0.65),
+            },
+            at_train_shares={"accuracy": Estimate(0.831, 0.79, 0.866)},
+            expected={"accuracy": Estimate(0.826, 0.78, 0.87)},
         ),
         warnings=(
             DataWarning(
@@ -146,44 +143,63 @@ def jpeg(size: int = 150, seed: int = 0) -> bytes:
     return file.getvalue()
 
 
-def _comparisons(names: list[str]) -> Comparisons:
+def comparison(
+    metric: str, difference: float, wide: float, outcome: Outcome = "undecided", **other: Any
+) -> Comparison:
+    """A made-up comparison of candidates 1 and 2 with an interval so `wide` on either side."""
+    ends = {
+        "low": difference - wide, "high": difference + wide,
+        "adjusted_low": difference - wide, "adjusted_high": difference + wide,
+    }  # fmt: skip
+    given = {"first": 1, "second": 2, "seeds": 5, "needs": Needs(), "p": 0.1, "p_holm": 0.1}
+    return Comparison(
+        metric=metric, difference=difference, outcome=outcome, p_equivalent=0.5,
+        **{**ends, **given, **other},
+    )  # fmt: skip
+
+
+def _best(names: list[str]) -> Table:
+    best = [
+        BestSet("log_loss", (1,), len(names), None),
+        BestSet("accuracy", tuple(range(1, len(names) + 1)), len(names), 1),
+    ]
+    validated = SimpleNamespace(candidates=range(1, len(names) + 1), names=names)
+    return best_table(best, CandidateNames(cast(Validated, validated)), 1)
+
+
+def _comparisons(names: list[str]) -> Compared:
     selected = len(names) // 2
     entries = [
-        Comparison(
-            first=names[selected],
-            second=name,
-            metric=metric,
-            difference=Interval(
-                scale * shift, scale * shift - abs(scale) * wide, scale * shift + abs(scale) * wide
-            ),
-            p=min(1.0, 0.0004 * 10 ** (n % 4)),
-            outcome=OUTCOMES[n % 4],
-            settled_by="about 9 more seeds" if n % 4 == 2 else "",
+        comparison(
+            metric,
+            scale * shift,
+            abs(scale) * wide,
+            OUTCOMES[n % 4],
+            first=selected + 1,
+            second=other + 1,
+            p_holm=min(1.0, 0.0004 * 10 ** (n % 4)),
+            needs=Needs(seeds=9 if n % 4 == 2 else None),
         )
         for metric, scale in (("accuracy", 0.01), ("log_loss", -0.03))
-        for n, name in enumerate(names[:selected] + names[selected + 1 :])
+        for n, other in enumerate(each for each in range(len(names)) if each != selected)
         for shift, wide in [((1.9, 0.7), (0.2, 0.5), (0.9, 1.4), (-1.6, 0.5))[n % 4]]
     ]
-    return Comparisons(
-        entries=tuple(entries),
-        margins={"accuracy": 0.01, "log_loss": 0.02},
+    return Compared(
+        family=Comparisons(tuple(entries), Margins(), family=len(entries)),
+        names=dict(enumerate(names, start=1)),
         words=f"Paired by seed and by image, on {ON}.",
-        hints=("Accuracy: 20 seeds would probably settle 0.5 against 0.25 (80 % power).",),
+        hints=("Accuracy: separating 0.5 from 0.25 would take 20 seeds (80 % power).",),
     )
 
 
-def _ends(names: list[str]) -> Comparisons:
+def _ends(names: list[str]) -> Compared:
     made = _comparisons(names)
     renamed = {"accuracy": "final_log_loss", "log_loss": "gap"}
-    return replace(
-        made,
-        entries=tuple(
-            replace(entry, metric=renamed[entry.metric], settled_by="") for entry in made.entries
-        ),
-        margins=dict.fromkeys(renamed.values(), 0.02),
-        words="After the last epoch.",
-        hints=(),
+    entries = tuple(
+        replace(entry, metric=renamed[entry.metric], needs=Needs()) for entry in made.family.entries
     )
+    family = Comparisons(entries, Margins(), family=len(entries))
+    return Compared(family=family, names=made.names, words="After the last epoch.")
 
 
 def _candidate(
@@ -203,28 +219,33 @@ def _candidate(
             mean=values.mean(axis=0), low=values.min(axis=0), high=values.max(axis=0)
         )
     scores = {
-        name: Spread(float(random.uniform(0.1, 0.9)), 0.006 if trials > 1 else float("nan"))
+        name: Spread(float(random.uniform(0.1, 0.9)), 0.006 if trials > 1 else None)
         for name in SCORES
     }
     return Candidate(name=name, trials=trials, scores=scores, curves=curves, selected=selected)
 
 
-def _calibration(random: np.random.Generator) -> Calibration:
+def _calibration(random: np.random.Generator) -> Confidence:
     centres = np.linspace(0.25, 0.97, 8)
-    bins = [
-        Bin(float(c), float(c - 0.06), float(c - 0.14), float(min(1, c + 0.05)), 20 + 10 * n)
-        for n, c in enumerate(centres)
-    ]
     coverage = np.linspace(0.01, 1, 341)
     risk = 0.16 * coverage**2 + random.uniform(0, 0.004, 341)
-    return Calibration(
+    return Confidence(
         measured_on=ON,
-        bins=(Bin(float("nan"), float("nan"), float("nan"), float("nan"), 0), *bins),
-        temperature=1.31,
-        log_loss=BeforeAfter(0.524, 0.508),
-        ece=BeforeAfter(0.061, 0.022),
-        risk=RiskCoverage(coverage=coverage, risk=risk),
-    )
+        diagram=Reliability(
+            start=centres - 0.05, end=centres + 0.05, images=20.0 + 10 * np.arange(8),
+            confidence=centres, accuracy=centres - 0.06, low=centres - 0.14,
+            high=np.minimum(1, centres + 0.05),
+        ),
+        calibration=Calibration(
+            temperatures=np.array([1.31]), fold_temperatures=np.array([[1.31]]),
+            log_probabilities=np.zeros((1, 341, 2), np.float32),
+            log_loss_before=np.array([0.524]), log_loss_after=np.array([0.508]),
+            ece_before=np.array([0.061]), ece_after=np.array([0.022]),
+        ),
+        risk=RiskCoverage(
+            threshold=1 - coverage, coverage=coverage, risk=risk, low=risk / 2, high=2 * risk
+        ),
+    )  # fmt: skip
 
 
 def _classes(random: np.random.Generator, kinds: list[str]) -> Classes:
@@ -236,8 +257,9 @@ def _classes(random: np.random.Generator, kinds: list[str]) -> Classes:
     for n, kind in enumerate(kinds):
         images, right = int(confusion[n].sum()), int(confusion[n, n])
         share = right / max(1, images)
-        known = Interval(share, share * 0.85, min(1.0, share * 1.08))
-        recalls.append(ClassRecall(name=kind, images=images, recall=known if images else None))
+        known = Estimate(share, share * 0.85, min(1.0, share * 1.08)) if images else None
+        of_all = images / int(confusion.sum())
+        recalls.append(ClassRecall(name=kind, images=images, share=of_all, recall=known))
     return Classes(measured_on=ON, recalls=tuple(recalls), confusion=csr_array(confusion))
 
 
@@ -268,7 +290,8 @@ def _section(prefix: str) -> Section:
         title=f"{prefix}Shortcuts",
         paragraphs=(f"{prefix}What the model looks at.",),
         tables=(
-            Table(caption=f"{prefix}Shares", columns=("What", "Share"), rows=(("edge", "0.1"),)),
+            Table(caption=f"{prefix}Shares", columns=[*names("what"), *numbers("share")],
+                  rows=[("edge", "0.1")]),
         ),
         figures=(
             Panel(title="Share by size", x_label="size", y_label="share", series=tuple(series),

@@ -54,7 +54,7 @@ def test_both_claims_say_their_cost_then_a_table_and_a_verdict(run: RunFolder, c
     assert "8 heads to train (at most 160 epochs of heads), at most 0:0" in shown.err
     assert shown.out.count("Verdict  ") == 2
     for words in ("one random subnetwork", "the average of 100 subnetworks", "weight scaling",
-                  "an ensemble of 2 seeds", "droprate 0.5", "epochs to the best"):  # fmt: skip
+                  "an ensemble of 2 seeds", "droprate 0.5", "Epochs to the best"):  # fmt: skip
         assert words in shown.out
     for name in ("ensemble.csv", "longer.csv"):
         assert str(run.claims / name) in shown.out
@@ -108,7 +108,7 @@ def test_heads_cut_off_at_the_limit_have_not_turned_and_say_so(run: RunFolder, c
     assert main(["claims", str(run.path), *asked]) == 0
     out = capsys.readouterr().out
     assert "at least" in out
-    assert "not turned; a larger --epochs of this check (so far 3) would tell." in out
+    assert "when training ended; more --epochs (so far 3) would tell." in out
 
 
 def test_with_folds_heads_of_the_first_repeat_answer(folded: Finished, tmp_path: Path) -> None:

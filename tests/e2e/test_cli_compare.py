@@ -48,7 +48,7 @@ def test_compare_says_what_it_compared_and_on_what(folded, tmp_path, capsys) -> 
     assert "Verdict  " in out
     assert "33 images in 3 folds × 2, 3 seeds" in out
     assert "At the end of training" in out
-    assert "Best     Each of these sets holds the best" in out
+    assert "each set holds the best with 95 % confidence" in out
 
 
 def test_the_side_file_of_a_model_of_all_images_gives_it_no_scores(folded) -> None:
@@ -181,7 +181,7 @@ def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) ->
         assert f"{len(found.candidates)} of 2" in cells
     for each in findings.winner:
         assert f"{each.naive:.3f}" in cells
-        assert f"{each.score:.3f} ({each.low:.3f} to {each.high:.3f})" in cells
+        assert f"{each.score:.3f} [{each.low:.3f}, {each.high:.3f}]" in cells
     assert "Bias-corrected bootstrap, no test set" in begin
     assert "The log loss is at the epochs best in it; the model has those of best_accuracy" in begin
     assert "Final log loss margin" in section
@@ -201,18 +201,18 @@ def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) 
         assert main(["report", str(run)]) == 0
         section = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("verdict")
         tables = [[list(row.all("th", "td")) for row in t.all("tr")] for t in section.all("table")]
-        (table,) = [t for t in tables if t[0][1].text == "Estimate (95 % interval)"]
+        (table,) = [t for t in tables if t[0][1].text == "value [95 %]"]
         return [row[-1].text for row in table]
 
     selected = findings.result.ranking[0].candidate
     assert main(["test", str(run)]) == 0
     title, accuracy, log_loss, *_ = last_column()
     expected = findings.winner[1]
-    assert title == "Expected without these images"
-    assert accuracy.startswith(f"{expected.score:.3f} (")
+    assert title == "expected without these images [95 %]"
+    assert accuracy.startswith(f"{expected.score:.3f} [")
     assert log_loss == "–"  # the model is at the epoch of best_accuracy
     assert main(["test", str(run), "--candidate", str(3 - selected), "--again"]) == 0
-    assert last_column()[0] != "Expected without these images"
+    assert last_column()[0] != "expected without these images [95 %]"
 
 
 def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_it_says_what_it_will_do_and_what_to_expect(
         said = capsys.readouterr().out
         assert "Model      2 heads in one: 32×32; droprate 0" in said
         assert "Expected   accuracy 0." in said
-        assert "Test       6 images that chose nothing" in said
+        assert "Test       6 images, not used for selection" in said
         assert opening in said
 
     assert main([*asked, "--json"]) == 0

@@ -52,7 +52,7 @@ def test_a_sweep_says_what_it_will_do_does_it_and_says_what_came_of_it(
     assert said.out.count("← selected") == 1
     for words in ("none", "Model    runs/photos/best.keras", "Curves   runs/photos/curves.png"):
         assert words in said.out
-    assert "This score is optimistic: the same 12 images chose it. Of this setting" in said.out
+    assert "This score is optimistic: the same 12 images were used for selection." in said.out
     best = next(row for row in rows_of(run / "results.csv") if row["rank"] == "1")
     (line,) = (line for line in said.out.splitlines() if "← selected" in line)
     assert f"{float(best['peak_val_accuracy_mean']):.3f} ± " in line

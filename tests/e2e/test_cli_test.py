@@ -110,7 +110,7 @@ def test_the_same_model_again_opens_nothing_anew(command: Command, finished: Run
     first = command("test", "run")
     assert first.code == 0, first.err
     for words in (
-        "Test       9 images that chose nothing\n",
+        "Test       9 images, not used for selection\n",
         "(opened now)\n",
         "accuracy",
         "at the training",
@@ -333,7 +333,7 @@ def test_unreadable_images_are_left_out_and_seen_ones_counted(
     said = command("test", "run")
     assert said.code == 0, said.err
     assert "left out, unreadable: test/cat/broken.png: " in said.err
-    assert "Test       10 images that chose nothing, 1 unreadable left out\n" in said.out
+    assert "Test       10 images, not used for selection, 1 unreadable left out\n" in said.out
     assert "\n1 test image of a content or group that is also among the training" in said.out
     entry = openings(RunFolder("run"))[0]
     assert (entry.unreadable, entry.seen, entry.scores.images) == (1, 1, 10)

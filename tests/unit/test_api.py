@@ -100,16 +100,16 @@ def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
     lengths = {rate: len(curves["val_loss"]) for rate, curves in study.scores.items()}
     assert lengths == {rate: 9 if rates[best - 1] == rate else 3 for rate in rates}
     assert [row["pruned_after"] for row in study.results].count(3) == 2
-    lines = repr(study).splitlines()[2:]
+    lines = repr(study).splitlines()[3:]
     assert [line.endswith("  pruned after epoch 3") for line in lines].count(True) == 2
-    assert lines[best - 1].startswith("→")
+    assert lines[best - 1].endswith("← selected")
 
 
 def test_of_very_many_candidates_a_notebook_shows_the_best(photos: Path) -> None:
     rates = [number / 30 for number in range(25)]
     study = Study(photos, droprate=rates, **small(seeds=1, epochs=1)).run()
     lines = repr(study).splitlines()
-    assert len(lines) == 2 + 20 + 1
+    assert len(lines) == 3 + 20 + 1
     assert lines[-1] == "… 5 more in .results"
 
 
@@ -140,9 +140,10 @@ def test_it_shows_itself_in_a_notebook(photos: Path) -> None:
     study = Study(photos, droprate=[0.0, 0.5], **SMALL).run()
     lines = repr(study).splitlines()
     assert lines[0].startswith("<Study of photos in runs/photos: ")
-    assert lines[1].split() == ["droprate", "peak", "val_accuracy", "minimum", "val_loss"]
-    assert len(lines) == 4
-    assert [line.strip().startswith("→") for line in lines[2:]].count(True) == 1
+    assert lines[1].split() == ["val_accuracy"] * 2 + ["val_loss"] * 2 + ["epoch"]
+    assert lines[2].split()[:3] == ["droprate", "best", "epoch"]
+    assert len(lines) == 5
+    assert [line.endswith("← selected") for line in lines[3:]].count(True) == 1
     html = study._repr_html_()
     assert html.startswith("<pre>&lt;Study of photos")
     assert html.endswith("</pre>")

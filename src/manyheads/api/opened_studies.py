@@ -13,17 +13,17 @@ from typing import Any, Self
 import numpy as np
 
 from manyheads.api.progress_bars import Progress, reported
-from manyheads.api.study_display import StudyState, asked_words, results_table
+from manyheads.api.study_display import StudyState, asked_words, results_text
 from manyheads.data.marks import PLAIN_FORMS, Mark
 from manyheads.errors import RunError
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
 from manyheads.findings.finding import Finding
 from manyheads.findings.posteriors import Posteriors
-from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
+from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_shortcut
 from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.findings.test_log import Opening, openings
 from manyheads.findings.verdict import Verdict
-from manyheads.findings.wording import Names
+from manyheads.findings.wording import CandidateNames
 from manyheads.lesson.ensemble_claim import ensemble_claim
 from manyheads.lesson.longer_claim import longer_claim
 from manyheads.lesson.shortcut.shortcut_check import run_shortcut
@@ -201,7 +201,7 @@ class OpenedStudy:
         or within the margin, with a flat prior; of one pair each, not adjusted for many.
         """
         found = self._findings(baseline, margin_accuracy, margin_log_loss)
-        return Posteriors.of(found.posteriors, Names(found.validated))
+        return Posteriors.of(found.posteriors, CandidateNames(found.validated))
 
     @property
     def best(self) -> Classifier:
@@ -245,11 +245,10 @@ class OpenedStudy:
     def claims(self) -> dict[str, Finding]:
         """What was found on the claims that were checked: "ensemble", "longer", "shortcut"."""
         folder = self._answering
-        record = ShortcutFiles.of(folder.path).record
         found = {
             "ensemble": read_ensemble(folder),
             "longer": read_longer(folder),
-            "shortcut": read_record(record) if record.is_file() else None,
+            "shortcut": read_shortcut(ShortcutFiles.of(folder.path).record),
         }
         return {name: each for name, each in found.items() if each is not None}
 
@@ -381,7 +380,7 @@ class OpenedStudy:
             return f"{head}\n{state}"
         with Store(folder.store) as store:
             result = read_result(store, self._settings)
-        return f"{head}\n{results_table(result) if result.ranking else state}"
+        return f"{head}\n{results_text(result) if result.ranking else state}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"

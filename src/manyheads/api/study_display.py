@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from manyheads.core.table import as_text
 from manyheads.core.text import counted
+from manyheads.findings.score_tables import results_table, shown_candidates
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.study.results import StudyResult
-from manyheads.study.space import HYPERPARAMETERS, value_words
+from manyheads.study.space import HYPERPARAMETERS
 from manyheads.study.study_settings import StudySettings
-
-_MAX_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,8 @@ def asked_words(settings: StudySettings) -> str:
     return f"{'; '.join(words)}; {seeds}, {epochs}"
 
 
-def results_table(result: StudyResult) -> str:
-    """A line for each candidate, of very many the best; an arrow is at the selected one."""
-    names = result.grid.varying
-    rows: list[tuple[str, ...]] = [("", *names, "peak val_accuracy", "minimum val_loss")]
-    remarks = [""]
-    shown = result.in_order
-    if len(shown) > _MAX_ROWS:
-        shown = [*result.ranking, *result.pruned][:_MAX_ROWS]
-    for entry in shown:
-        setting = result.hyperparameters(entry.candidate)
-        varying = [value_words(name, getattr(setting, name)) for name in names]
-        means = [entry.measures.get(n) for n in ("peak_val_accuracy", "min_val_loss")]
-        cells = [f"{spread.mean:.3f}" if spread else "–" for spread in means]
-        rows.append(("→" if entry is result.ranking[0] else "", *varying, *cells))
-        pruned = entry.pruned_after
-        remarks.append("" if pruned is None else f"  pruned after epoch {pruned}")
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + remark
-        for row, remark in zip(rows, remarks, strict=True)
-    ]
-    if len(shown) < len(result.grid):
-        lines.append(f"… {len(result.grid) - len(shown):,} more in .results")
-    return "\n".join(lines)
+def results_text(result: StudyResult) -> str:
+    """The table of results as plain text: a line for each candidate, of very many the best."""
+    text = as_text(results_table(result, result.grid.varying))
+    more = len(result.grid) - len(shown_candidates(result))
+    return f"{text}\n… {more:,} more in .results" if more else text

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from manyheads.cli import check_tables, options
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from manyheads.core.table import Table
     from manyheads.data.checks import CheckReport
     from manyheads.data.data_settings import TableSettings
     from manyheads.data.dataset import Dataset
@@ -93,7 +92,7 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     ]
 
 
-def _print(report: CheckReport, found: check_tables.Findings) -> None:
+def _print(report: CheckReport, found: check_tables.DataFindings) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
 
@@ -120,26 +119,29 @@ def _print(report: CheckReport, found: check_tables.Findings) -> None:
 
 
 def _class_table(report: CheckReport) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from manyheads.core.table import Table, names, numbers
+    from manyheads.core.text import percent
 
     splits = [split for split, counts in report.counts.items() if sum(counts.values())]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("class")
-    for split in splits:
-        table.add_column(split, justify="right")
-        table.add_column("share", justify="right")
-    for name in report.classes:
-        cells: list[str] = []
-        for split in splits:
-            count = report.counts[split].get(name, 0)
-            cells += [f"{count:,}", f"{100 * report.shares[split].get(name, 0.0):.1f} %"]
-        table.add_row(Text(name), *cells)
+    cells = {
+        name: [
+            cell
+            for split in splits
+            for cell in (
+                f"{report.counts[split].get(name, 0):,}",
+                percent(report.shares[split].get(name, 0.0)),
+            )
+        ]
+        for name in report.classes
+    }
     totals = [cell for s in splits for cell in (f"{sum(report.counts[s].values()):,}", "")]
-    table.add_section()
-    table.add_row("all", *totals)
-    return table
+    return Table(
+        columns=[
+            *names("class"), *numbers(*(title for split in splits for title in (split, "share"))),
+        ],
+        rows=[(name, *shown) for name, shown in cells.items()],
+        totals=[("all", *totals)],
+    )  # fmt: skip
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import options
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from manyheads.backbones.registry import BackboneSpec
     from manyheads.backbones.weights import Weights
     from manyheads.cli.screen import Screen
+    from manyheads.core.table import Table
     from manyheads.data.checks import CheckReport
     from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import Dataset
@@ -28,7 +26,7 @@ _ROWS = 10
 
 
 @dataclass(frozen=True)
-class Findings:
+class DataFindings:
     """What was found, of what was asked for."""
 
     similar: SimilarImages | None = None
@@ -124,12 +122,12 @@ def _prepared(args: argparse.Namespace) -> tuple[BackboneSpec, ImageSettings]:
 
 def find(
     args: argparse.Namespace, dataset: Dataset, screen: Screen, stop: threading.Event
-) -> Findings:
+) -> DataFindings:
     """Extract what is missing and look for what was asked for; write the gallery."""
     from manyheads.report.gallery import write_gallery
 
     if not (args.similar or args.labels):
-        return Findings()
+        return DataFindings()
     if not args.similar:
         dataset = dataset.without(dataset.rows("test").tolist())
     features = _features(args, dataset, screen, stop)
@@ -154,7 +152,7 @@ def find(
     groups = folds = ""
     if args.write_groups is not None and similar is not None:
         groups, folds = _write_groups(args.write_groups, dataset, similar)
-    return Findings(similar, labels, groups, folds)
+    return DataFindings(similar, labels, groups, folds)
 
 
 def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple[str, str]:
@@ -228,7 +226,7 @@ def _cost_words(
     return f"Cost       {words}"
 
 
-def show(found: Findings) -> None:
+def show(found: DataFindings) -> None:
     """Print the most telling of what was found."""
     from manyheads.cli import result_tables
     from manyheads.study.space import counted
@@ -240,7 +238,7 @@ def show(found: Findings) -> None:
             f"{counted(similar.images, 'different image')}"
         )
         if similar.pairs:
-            result_tables.print_table(_pair_table(similar), names=3)
+            result_tables.print_table(_pair_table(similar))
             _print_rest(similar.found)
     if (labels := found.labels) is not None:
         print(
@@ -260,38 +258,40 @@ def _print_rest(found: int) -> None:
 
 
 def _pair_table(similar: SimilarImages) -> Table:
-    rows = [
-        (
-            f"{pair.similarity:.3f}",
-            *pair.names,
-            " and ".join(dict.fromkeys(pair.splits)),
-            " and ".join(dict.fromkeys(pair.labels)),
-        )
-        for pair in similar.pairs[:_ROWS]
-    ]
-    return _table(("similarity", "image", "and", "split", "label"), rows)
+    from manyheads.core.table import Table, names, numbers, words
+    from manyheads.core.text import decimal
+
+    return Table(
+        columns=[*numbers("similarity"), *names("image", "and"), *words("split", "label")],
+        rows=[
+            (
+                decimal(pair.similarity),
+                *pair.names,
+                " and ".join(dict.fromkeys(pair.splits)),
+                " and ".join(dict.fromkeys(pair.labels)),
+            )
+            for pair in similar.pairs[:_ROWS]
+        ],
+    )
 
 
 def _label_table(labels: SuspiciousLabels) -> Table:
-    rows = [
-        (
-            each.name,
-            each.label,
-            f"{100 * each.given:.1f} %",
-            each.suggested,
-            f"{100 * each.confidence:.0f} %",
-        )
-        for each in labels.suspicious[:_ROWS]
-    ]
-    return _table(("image", "label", "believed", "looks like", "believed"), rows)
+    from manyheads.core.table import Table, TableColumn, names, words
+    from manyheads.core.text import percent
 
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+    return Table(
+        columns=[
+            *names("image"), *words("label"), TableColumn("believed"), *words("looks like"),
+            TableColumn("believed"),
+        ],
+        rows=[
+            (
+                each.name,
+                each.label,
+                percent(each.given),
+                each.suggested,
+                percent(each.confidence, 0),
+            )
+            for each in labels.suspicious[:_ROWS]
+        ],
+    )  # fmt: skip

@@ -54,7 +54,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:
     """Run the command."""
-    from manyheads.cli import claim_tables, result_tables
+    from manyheads.cli import claim_screen, result_tables
     from manyheads.core.settings import plain
     from manyheads.lesson.ensemble_claim import ensemble_claim
     from manyheads.lesson.longer_claim import longer_claim, until
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     margins = _checked(args)
     bounds = until(args.run_folder, args.epochs, args.patience) if args.longer else None
     folder, found = RunFolder(args.run_folder), {}
-    with claim_tables.Announced() as screen:
+    with claim_screen.ClaimScreen() as screen:
         if args.ensemble:
             found["ensemble"] = ensemble_claim(
                 args.run_folder, candidate=args.candidate, margins=margins, data=args.data,
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             )  # fmt: skip
             if not args.json:
                 screen.close()
-                claim_tables.print_ensemble(found["ensemble"], folder)
+                claim_screen.print_ensemble(found["ensemble"], folder)
         if bounds is not None:
             found["longer"] = longer_claim(
                 args.run_folder, epochs=bounds.limit, patience=bounds.patience, data=args.data,
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             )  # fmt: skip
             if not args.json:
                 screen.close()
-                claim_tables.print_longer(found["longer"], folder)
+                claim_screen.print_longer(found["longer"], folder)
     if args.json:
         result_tables.print_json(plain(found))
     else:

@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyheads.core.text import size_words
+from manyheads.core.text import interval, joined, size_words
 from manyheads.data.folds import pool_of
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.verdict import LINE
-from manyheads.findings.wording import METRIC_WORDS, joined
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.heads.bank import rule_of
 from manyheads.models.card import card_path, model_files
 from manyheads.run.pipeline import Finished
@@ -121,13 +121,10 @@ def _expected(finished: Finished) -> list[str]:
     own = [each for each in finished.findings.winner if rule_of(each.metric, rule) == rule]
     words = [_score_words(each) for each in reversed(own)]
     return [
-        f"This score is optimistic: the same {images:,} images chose it. Of this setting "
-        f"expect, on new images, {joined(words)}."
+        f"This score is optimistic: the same {images:,} images were used for selection. "
+        f"Expected on new images: {joined(words)}."
     ]
 
 
 def _score_words(score: WinnerScore) -> str:
-    interval = ""
-    if score.low is not None and score.high is not None:
-        interval = f" [{score.low:.3f}, {score.high:.3f}]"
-    return f"{METRIC_WORDS[score.metric]} {score.score:.3f}{interval}"
+    return f"{METRIC_WORDS[score.metric]} {interval(score.score, score.low, score.high)}"

@@ -31,10 +31,12 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG001 - quick
     """Run the command."""
-    from manyheads.cli import compare_tables, narrow, result_tables
+    from manyheads.cli import compare_screen, narrow, result_tables
     from manyheads.cli.closing import verdict_lines
     from manyheads.core.settings import plain
+    from manyheads.findings.difference_tables import best_table
     from manyheads.findings.study_findings import read_findings, write_comparisons
+    from manyheads.findings.wording import CandidateNames
     from manyheads.study.folder import RunFolder
 
     folder = RunFolder(args.run_folder)
@@ -49,13 +51,14 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG00
         told |= {"ends": plain(verdict.ends), "best": plain(verdict.best)}
         result_tables.print_json(told | ({"posteriors": plain(posteriors)} if args.bayes else {}))
         return
-    compare_tables.print_comparisons(
+    compare_screen.print_comparisons(
         validated, verdict.comparisons, verdict.ends, str(folder.comparisons)
     )
     if args.bayes:
-        compare_tables.print_posteriors(validated, verdict.comparisons, posteriors)
-    if best := list(compare_tables.best_lines(validated, verdict.best)):
-        print(*best, sep="\n", end="\n\n")
+        compare_screen.print_posteriors(validated, verdict.comparisons, posteriors)
+    if verdict.best:
+        narrow.print_table(best_table(verdict.best, CandidateNames(validated)))
+        print()
     written = "not written: the run folder is read-only" if folder.is_read_only else ""
     table = f"Table    {written or folder.comparisons}"
     narrow.print_lines([*verdict_lines(findings, hints=True), "", table])

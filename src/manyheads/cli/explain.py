@@ -119,29 +119,23 @@ def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path
 
 
 def _print_table(explanations: Explanations) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from manyheads.cli.narrow import print_table
+    from manyheads.core.table import Table, TableColumn, names, words
 
-    from manyheads.cli import result_tables
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("image", overflow="fold")
-    table.add_column("class")
-    table.add_column("probability", justify="right")
-    table.add_column("explained")
-    table.add_column("counts most")
-    table.add_column("odds without it", justify="right")
+    rows: list[tuple[str, ...]] = []
     for entry in explanations:
         if entry.error:
-            table.add_row(Text(entry.image), Text(f"unreadable: {entry.error}"), "", "", "", "")
+            rows.append((entry.image, f"unreadable: {entry.error}", "", "", "", ""))
             continue
-        place, words = _strongest(entry)
-        table.add_row(
-            Text(entry.image), Text(str(entry.label)), f"{entry.confidence:.3f}",
-            Text(str(entry.target)), place, words,
-        )  # fmt: skip
-    result_tables.print_table(table)
+        rows.append((
+            entry.image, str(entry.label), f"{entry.confidence:.3f}", str(entry.target),
+            *_strongest(entry),
+        ))  # fmt: skip
+    columns = [
+        *names("image"), *words("class"), TableColumn("probability"),
+        *words("explained", "counts most"), TableColumn("odds without it"),
+    ]  # fmt: skip
+    print_table(Table(columns=columns, rows=rows))
 
 
 def _strongest(entry: Explanation) -> tuple[str, str]:

@@ -7,26 +7,24 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli import narrow, result_tables
+from manyheads.cli import narrow
 from manyheads.cli.closing import next_lines
 from manyheads.cli.plan_lines import data_lines, few_lines, overlap_lines
 from manyheads.cli.screen import Meter, Screen, clock
 from manyheads.core.settings import plain
-from manyheads.core.text import size_words
+from manyheads.core.table import Table, names, numbers
+from manyheads.core.text import counted, decimal, size_words
 from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
+from manyheads.findings.score_tables import classes_table, estimate_words
 from manyheads.models.card import card_path
 from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_record import FILE
-from manyheads.study.space import counted
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from manyheads.run.fit.fit_plan import FitPlan
     from manyheads.run.fit.fit_record import Fitted
     from manyheads.run.fit.image_options import Arm
     from manyheads.run.plan import Plan
-    from manyheads.stats.intervals import Estimate
 
 _NEW = 400  # images of a test that is imagined
 _SHOWN = 5  # options
@@ -85,7 +83,7 @@ def plan_lines(plan: FitPlan) -> list[str]:
 
 def show(fitted: Fitted) -> None:
     """Print what was tried, what was chosen, what to expect, and what next."""
-    result_tables.print_table(_tried_table(fitted))
+    narrow.print_table(_tried_table(fitted))
     best = fitted.tried[0]
     also = "all" if best.folds == fitted.folds else f"{best.folds}"
     narrow.print_lines([
@@ -94,7 +92,7 @@ def show(fitted: Fitted) -> None:
         f"{also} of {fitted.folds} folds choose it too",
         *_expectation(fitted),
     ])  # fmt: skip
-    result_tables.print_table(_classes_table(fitted))
+    narrow.print_table(classes_table(fitted.expected.scores.classes))
     size, card = size_words(fitted.model.stat().st_size), card_path(fitted.model).name
     narrow.print_lines([
         "",
@@ -130,8 +128,9 @@ def _expectation(fitted: Fitted) -> list[str]:
         "",
         "Expected on new images like these, from nested cross-validation on "
         f"{scores.images:,} held-out images:",
-        f"           accuracy {_words(scores.accuracy)}, log loss {_words(scores.log_loss)}, "
-        f"calibration error {_words(scores.ece)}",
+        f"           accuracy {estimate_words(scores.accuracy)}, "
+        f"log loss {estimate_words(scores.log_loss)}, calibration error "
+        f"{estimate_words(scores.ece)}",
         f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, and "
         f"a log loss from {low_loss:.3f} to {high_loss:.3f}, each 19 times out of 20",
         *([pruned] if fitted.pruned else []),
@@ -160,48 +159,14 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def _words(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
 def _tried_table(fitted: Fitted) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     count = len(fitted.tried)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(f"the best {min(_SHOWN, count)} of {count} trained to the end, single heads")
-    table.add_column("log loss", justify="right")
-    table.add_column("accuracy", justify="right")
-    table.add_column("folds", justify="right")
-    for each in fitted.tried[:_SHOWN]:
-        if math.isfinite(each.log_loss):
-            table.add_row(
-                Text(each.words), f"{each.log_loss:.3f}", f"{each.accuracy:.3f}",
-                str(each.folds or "–"),
-            )  # fmt: skip
-    return table
-
-
-def _classes_table(fitted: Fitted) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("class")
-    for title in ("images", "share", "recall", "95 % interval"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for entry in fitted.expected.scores.classes:
-        recall = entry.recall
-        interval = ""
-        if recall is not None and recall.low is not None and recall.high is not None:
-            interval = f"{recall.low:.3f} – {recall.high:.3f}"
-        table.add_row(
-            Text(entry.name), f"{entry.images:,}", f"{100 * entry.share:.1f} %",
-            "–" if recall is None else f"{recall.value:.3f}", interval,
-        )  # fmt: skip
-    return table
+    title = f"the best {min(_SHOWN, count)} of {count} trained to the end, single heads"
+    return Table(
+        columns=[*names(title), *numbers("log loss", "accuracy", "folds")],
+        rows=[
+            (each.words, decimal(each.log_loss), decimal(each.accuracy), str(each.folds or "–"))
+            for each in fitted.tried[:_SHOWN]
+            if math.isfinite(each.log_loss)
+        ],
+    )

@@ -103,17 +103,13 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def _print_table(imported: Imported) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from manyheads.cli import result_tables
+    from manyheads.cli.narrow import print_lines
     from manyheads.core.text import size_words
     from manyheads.models.card import card_path
 
-    table = Table.grid(padding=(0, 2))
-    for what, found in _rows(imported):
-        table.add_row(what, Text(found))
-    result_tables.print_table(table)
+    rows = _rows(imported)
+    width = max(len(what) for what, _ in rows)
+    print_lines([f"{what:<{width}}  {found}" for what, found in rows])
     print()
     for file in (imported.model, card_path(imported.model)):
         print(f"{file} ({size_words(file.stat().st_size)})")

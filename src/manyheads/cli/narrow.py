@@ -14,13 +14,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from manyheads.cli.parser import with_flags
+from manyheads.core.table import Table
 
 if TYPE_CHECKING:
+    import rich.table
     from rich.console import Console
-    from rich.table import Column, Table
 
 PIPE_WIDTH = 160  # columns where no terminal is
 _LINES = 4  # that a cell of words may take
+_LONG = 10  # letters of a title or a cell that are not folded
+_GAPS = (3, 2, 1)  # blanks between columns, as there is room
 _LABEL = re.compile(r"(?:\S.{0,9}?)?\s{2,}(?=\S)")
 
 
@@ -32,37 +35,86 @@ def console_of() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
-def parts(table: Table, console: Console, names: int, marks: int = 0) -> list[Table] | None:
-    """The table, or blocks of its columns that fit; None if not even one has room.
+def print_table(table: Table, *, heading: bool = True, widths: Sequence[int] = ()) -> None:
+    """Print a table under its caption, in as many columns as there are.
 
-    The first `names` and the last `marks` columns are in each block.
+    One that goes on from a table printed before leaves out the `heading`, and its columns are at
+    least as wide as `widths`.
     """
-    columns = table.columns
-    last = len(columns) - marks
-    fixed: list[int] = [*range(names), *range(last, len(columns))]
-    if _widths(table, range(len(columns)), console) is not None:
-        return [_block(table, range(len(columns)), console)]
+    if table.caption:
+        print_lines([table.caption])
+    console = console_of()
+    blocks = fitting(table, heading=heading, widths=widths)
+    for number, block in enumerate(blocks):
+        _print(console, block, first=not number)
+    if not blocks:
+        print("\n".join(_records(table)))
+
+
+def fitting(
+    table: Table, *, heading: bool = True, widths: Sequence[int] = ()
+) -> list[rich.table.Table]:
+    """The table in as few blocks as possible, and these as loose as there is room for.
+
+    Every block has the columns that are keys. Empty where not even one other column has room
+    beside these.
+    """
+    console = console_of()
+    fixed = [place for place, column in enumerate(table.columns) if column.key]
+    found = [_parts(_drawn(table, gap, heading, widths), console, fixed) for gap in _GAPS]
+    return min(filter(None, found), key=len, default=[])
+
+
+def _parts(
+    table: rich.table.Table, console: Console, fixed: Sequence[int]
+) -> list[rich.table.Table] | None:
+    """The table, or blocks of its columns that fit, each with the `fixed` ones; None if none do."""
+    if _widths(table, range(len(table.columns)), console) is not None:
+        return [_block(table, range(len(table.columns)), console)]
     blocks: list[list[int]] = []
-    for place in range(names, last):
-        block = blocks[-1] if blocks else []
-        wider = sorted([*fixed, *block, place])
+    for place in range(len(table.columns)):
+        if place in fixed:
+            continue
+        wider = sorted([*fixed, *(blocks[-1] if blocks else ()), place])
         if blocks and _widths(table, wider, console) is not None:
             blocks[-1].append(place)
         elif _widths(table, sorted([*fixed, place]), console) is not None:
             blocks.append([place])
         else:
             return None
-    return [_block(table, sorted([*fixed, *block]), console) for block in blocks]
+    return [_block(table, sorted([*fixed, *block]), console) for block in blocks] or None
 
 
-def print_table(table: Table, *, names: int = 1, marks: int = 0) -> None:
-    """Print a table in as many columns as there are; see `parts`."""
-    console = console_of()
-    blocks = parts(table, console, names, marks)
-    for number, block in enumerate(blocks or []):
-        _print(console, block, first=not number)
-    if blocks is None:
-        print("\n".join(_records(table, console)))
+def _drawn(table: Table, gap: int, heading: bool, widths: Sequence[int]) -> rich.table.Table:
+    """The table with some blanks between columns; with a single one, denser in its cells too."""
+    from rich import box
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    # The box draws one blank between columns; the rest is padding on their right and left.
+    drawn = Drawn(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, gap // 2, 0, gap // 3),
+        show_header=heading,
+    )
+    written = [*table.rows, *table.totals]
+    for place, (title, kind, _) in enumerate(table.columns):
+        long = gap == 1 and any(len(line) > _LONG for line in title.split("\n"))
+        short = max([len(row[place]) for row in written], default=0) <= _LONG
+        drawn.add_column(
+            Text(title.replace("_", "_\n") if long and "\n" not in title else title),
+            justify="right" if kind == "number" else "left",
+            no_wrap=kind == "number" or short,
+            min_width=widths[place] if widths else None,
+        )
+    for number, row in enumerate(written):
+        apart = table.grouped and number and row[0] != written[number - 1][0]
+        if apart or (number and number == len(table.rows)):
+            drawn.add_section()
+        drawn.add_row(*(Text(cell.replace(" ± ", "±") if gap == 1 else cell) for cell in row))
+    return drawn
 
 
 def wrapped(line: str, width: int) -> list[str]:
@@ -93,7 +145,7 @@ def line_width(most: int = 80) -> int:
     return min(most, console.width) if console.is_terminal else most
 
 
-def _print(console: Console, table: Table, *, first: bool) -> None:
+def _print(console: Console, table: rich.table.Table, *, first: bool) -> None:
     if not first:
         print()
     if console.is_terminal:
@@ -104,7 +156,7 @@ def _print(console: Console, table: Table, *, first: bool) -> None:
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
-def _widths(table: Table, places: Sequence[int], console: Console) -> list[int] | None:
+def _widths(table: rich.table.Table, places: Sequence[int], console: Console) -> list[int] | None:
     """Room for each of these columns within the console's; None if there is not enough.
 
     Only columns of words, at the left, may be narrower than what they hold: they are folded
@@ -122,13 +174,13 @@ def _widths(table: Table, places: Sequence[int], console: Console) -> list[int] 
     return widths
 
 
-def _padding(table: Table) -> tuple[int, int]:
+def _padding(table: rich.table.Table) -> tuple[int, int]:
     _, right, _, left = table.padding
     # The box SIMPLE_HEAD draws a blank between columns.
     return left, right + (1 if table.box else 0)
 
 
-def _measured(column: Column, console: Console) -> tuple[int, int]:
+def _measured(column: rich.table.Column, console: Console) -> tuple[int, int]:
     """The least and the greatest width of a column's cells."""
     from rich.measure import Measurement
 
@@ -141,7 +193,7 @@ def _measured(column: Column, console: Console) -> tuple[int, int]:
     return max(longest, -(-most // _LINES)), most
 
 
-def _block(table: Table, places: Sequence[int], console: Console) -> Table:
+def _block(table: rich.table.Table, places: Sequence[int], console: Console) -> rich.table.Table:
     """A table of some columns, each as wide as there is room."""
     widths = _widths(table, places, console)
     assert widths is not None
@@ -153,23 +205,16 @@ def _block(table: Table, places: Sequence[int], console: Console) -> Table:
     return block
 
 
-def _records(table: Table, console: Console) -> Iterator[str]:
+def _records(table: Table) -> Iterator[str]:
     """Each row as a list of its cells with the columns' titles."""
-
-    def text(cell: object) -> str:
-        from rich.text import Text
-
-        plain = cell if isinstance(cell, Text) else Text.from_markup(str(cell))
-        return " ".join(plain.plain.split())
-
-    titles = [text(column.header) for column in table.columns]
-    for number in range(len(table.rows)):
-        cells = [text(list(column.cells)[number]) for column in table.columns]
+    width = console_of().width
+    for row in (*table.rows, *table.totals):
         first = True
-        for title, cell in zip(titles, cells, strict=True):
+        for column, cell in zip(table.columns, row, strict=True):
             if cell:
-                line = f"{'' if first else '  '}{title} {cell}".rstrip()
+                title = " ".join(column.title.split())
                 yield from textwrap.wrap(
-                    line, console.width, subsequent_indent="    ", break_long_words=False
-                )
+                    f"{'' if first else '  '}{title} {' '.join(cell.split())}".rstrip(),
+                    width, subsequent_indent="    ", break_long_words=False,
+                )  # fmt: skip
                 first = False

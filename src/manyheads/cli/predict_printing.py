@@ -5,14 +5,10 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from textwrap import indent
-from typing import TYPE_CHECKING
 
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm, json_text
 from manyheads.models.row_lines import Lines
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 SHOWN = 40  # rows of a table in a terminal
 _BLOCK = 500  # rows that share the widths of columns elsewhere
@@ -87,34 +83,23 @@ class TablePrinter(Printer):
     def _print(self) -> None:
         from rich.cells import cell_len
 
-        from manyheads.cli import result_tables
+        from manyheads.cli.narrow import print_table
+        from manyheads.core.table import Table, TableColumn
 
         columns = zip(*[self._titles, *self._rows], strict=True)
         widest = [max(map(cell_len, column)) for column in columns]
         before = self._widths or [0] * len(widest)
         self._widths = list(map(max, before, widest))
-        result_tables.print_table(self._table())
-        self._rows, self._headed = [], True
-
-    def _table(self) -> Table:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        shape = {"box": box.SIMPLE_HEAD, "pad_edge": False, "show_edge": False}
-        table = Table(**shape, show_header=not self._headed)
         right = {"probability", "95 %", "others"}
-        for title, width in zip(self._titles, self._widths, strict=True):
-            table.add_column(
-                title,
-                justify="right" if title in right else "left",
-                overflow="fold",
-                # A terminal folds what it has no room for; elsewhere, blocks are to be aligned.
-                min_width=None if self._bounded else min(width, 120),
-            )
-        for row in self._rows:
-            table.add_row(*map(Text, row))
-        return table
+        columns = [
+            TableColumn(title, "number" if title in right else "words", key=title == "image")
+            for title in self._titles
+        ]
+        table = Table(columns=columns, rows=[tuple(row) for row in self._rows])
+        # A terminal folds what it has no room for; elsewhere, blocks are to be aligned.
+        widths = () if self._bounded else [min(width, 120) for width in self._widths]
+        print_table(table, heading=not self._headed, widths=widths)
+        self._rows, self._headed = [], True
 
     @property
     def _titles(self) -> list[str]:

@@ -12,93 +12,31 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import narrow
 from manyheads.cli.narrow import print_table as print_table
 from manyheads.cli.output import is_unicode
-from manyheads.study.space import HYPERPARAMETERS, setting_words, shown_names, value_words
+from manyheads.findings.score_tables import MAX_ROWS, results_table, shown_candidates
+from manyheads.study.space import HYPERPARAMETERS, setting_words, shown_names
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from manyheads.findings.study_findings import Findings
     from manyheads.run.pipeline import Finished
     from manyheads.study.results import StudyResult
-    from manyheads.study.select import CandidateResult, Spread
-
-_COLUMNS = {
-    "peak_val_accuracy": ("val_accuracy\nbest epoch", 3),
-    "last_ten_val_accuracy": ("val_accuracy\nlast ten", 3),
-    "min_val_loss": ("val_loss\nbest epoch", 3),
-    "final_val_loss": ("val_loss\nlast epoch", 3),
-    "best_epoch": ("epoch\nchosen", 1),
-}
-MAX_ROWS = 20
-_SELECTED = "← selected"
-_LONG = 10  # letters of a name that fit the head of a column
-
-
-def results_table(
-    result: StudyResult, varying: Sequence[str], *, compact: bool = False, numbered: bool = False
-) -> Table:
-    """A row a candidate in the grid's order, the best few of very many; the best is marked.
-
-    `compact` leaves out blanks; where they are `numbered`, settings are told elsewhere.
-    """
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False,
-        padding=(0, 0, 0, 0) if compact else (0, 1),
-    )  # fmt: skip
-    names = () if numbered else _names(result, varying)
-    if numbered:
-        table.add_column("candidate", justify="right")
-    for name in names:
-        title = name.replace("_", "_\n") if compact and len(name) > _LONG else name
-        table.add_column(title, justify="right")
-    for title, _ in _COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    remarks = [_remark(entry, result) for entry in _shown(result)]
-    table.add_column("", no_wrap=max(map(len, remarks)) <= len(_SELECTED))
-    for entry in _shown(result):
-        setting = result.hyperparameters(entry.candidate)
-        values = [value_words(name, getattr(setting, name)) for name in names]
-        cells = [_spread(entry.apart.get(name), digits) for name, (_, digits) in _COLUMNS.items()]
-        if compact:
-            cells = [cell.replace(" ± ", "±") for cell in cells]
-        number = [str(entry.candidate)] if numbered else []
-        table.add_row(*number, *values, *cells, _remark(entry, result))
-    return table
+    from manyheads.study.select import CandidateResult
 
 
 def print_results(result: StudyResult, varying: Sequence[str]) -> None:
-    """Print `results_table` as wide as it is, or closer, or in blocks, or with a list of settings.
+    """Print `results_table`, or where its names do not fit, numbers and a list of settings.
 
     In each way all that tells candidates apart is there, and the mark of the selected one.
     """
-    names = len(_names(result, varying))
-    console = narrow.console_of()
-    wide = results_table(result, varying)
-    close = results_table(result, varying, compact=True)
-    if len(narrow.parts(wide, console, names, 1) or ()) == 1:
-        narrow.print_table(wide, names=names, marks=1)
-    elif narrow.parts(close, console, names, 1) is not None:
-        narrow.print_table(close, names=names, marks=1)
-    else:
-        for entry in _shown(result):
-            words = setting_words(result.hyperparameters(entry.candidate), _names(result, varying))
+    table = results_table(result, varying)
+    if not narrow.fitting(table):
+        for entry in shown_candidates(result):
+            words = setting_words(
+                result.hyperparameters(entry.candidate), varying or shown_names(*result.grid)
+            )
             narrow.print_lines([f"{entry.candidate:>4}  {words}"])
         print()
-        numbered = results_table(result, varying, compact=True, numbered=True)
-        narrow.print_table(numbered, marks=1)
-
-
-def _names(result: StudyResult, varying: Sequence[str]) -> Sequence[str]:
-    return varying or shown_names(*result.grid)
-
-
-def _shown(result: StudyResult) -> list[CandidateResult]:
-    if len(result.in_order) > MAX_ROWS:
-        return [*result.ranking, *result.pruned][:MAX_ROWS]
-    return result.in_order
+        table = results_table(result, varying, numbered=True)
+    print_table(table)
 
 
 def unshown(result: StudyResult) -> list[str]:
@@ -146,24 +84,6 @@ def print_json(document: Any, *, begun: str = "") -> None:
     ascii_only = not is_unicode(sys.stdout)
     text = json.dumps(_finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False)
     print(text.removeprefix(begun))
-
-
-def _spread(spread: Spread | None, digits: int) -> str:
-    if spread is None:
-        return "–"
-    mean = f"{spread.mean:.{digits}f}"
-    return mean if spread.deviation is None else f"{mean} ± {spread.deviation:.{digits}f}"
-
-
-def _remark(entry: CandidateResult, result: StudyResult) -> str:
-    if entry.best is None:
-        return "every trial diverged"
-    words = [
-        _SELECTED if entry is result.ranking[0] else "",
-        f"pruned after epoch {entry.pruned_after}" if entry.pruned_after is not None else "",
-        f"{entry.failed} diverged" if entry.failed else "",
-    ]
-    return " ".join(filter(None, words))
 
 
 def _candidate_json(entry: CandidateResult, result: StudyResult) -> dict[str, Any]:

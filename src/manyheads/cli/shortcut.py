@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +122,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     with ShortcutScreen() as screen:
         checked = run_shortcut(settings, out, listener=screen, stop=stop)
     if args.json:
-        result_tables.print_json(json.loads(checked.record.to_json(checked.verdict)))
+        result_tables.print_json(checked.record.document(checked.verdict))
         return
     print_result(checked)
 

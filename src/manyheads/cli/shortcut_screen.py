@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manyheads.cli.narrow import print_lines
+from manyheads.cli.narrow import print_lines, print_table
 from manyheads.cli.plan_lines import backbone_line, data_lines, listed_words, training_words
-from manyheads.cli.result_tables import print_table
 from manyheads.cli.screen import Screen, basis_words, clock
-from manyheads.core.text import size_words
+from manyheads.core.text import counted, size_words
 from manyheads.lesson.shortcut.shortcut_check import Checked, ShortcutListener
 from manyheads.report.shortcut_section import shortcut_tables
-from manyheads.study.space import counted
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan
-    from manyheads.report import content
 
 
 class ShortcutScreen(Screen, ShortcutListener):
@@ -79,25 +74,9 @@ def _cost_lines(plan: ShortcutPlan) -> list[str]:
 def print_result(checked: Checked) -> None:
     """Print a table for each measure, the verdict, and where everything lies."""
     for table in shortcut_tables(checked.record):
-        print_lines(["", table.caption])
-        print_table(_drawn(table), names=table.names)
+        print()
+        print_table(table)
     print_lines(result_lines(checked))
-
-
-def _drawn(table: content.Table) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, title in enumerate(table.columns):
-        words = place < table.names or title == "it is"
-        drawn.add_column(title, justify="left" if words else "right", no_wrap=not words)
-    for before, row in zip((None, *table.rows), table.rows, strict=False):
-        if before and before[0] != row[0]:
-            drawn.add_section()
-        drawn.add_row(*map(Text, row))
-    return drawn
 
 
 def result_lines(checked: Checked) -> list[str]:

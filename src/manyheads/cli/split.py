@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from manyheads.cli import options
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from manyheads.core.table import Table
     from manyheads.data.dataset import Dataset
     from manyheads.data.shares import Counts
 
@@ -94,20 +93,21 @@ def _remarks(dataset: Dataset, out: Path) -> list[str]:
 
 
 def _table(dataset: Dataset, counts: Counts) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from manyheads.core.table import Table, names, numbers
+    from manyheads.core.text import percent
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("class")
-    for title in (*counts, "all"):
-        table.add_column(title, justify="right")
-    for name in dataset.classes:
-        numbers = [of_class[name] for of_class in counts.values()]
-        table.add_row(Text(name), *(f"{number:,}" for number in (*numbers, sum(numbers))))
-    table.add_section()
     sizes = [sum(of_class.values()) for of_class in counts.values()]
-    table.add_row("all", *(f"{size:,}" for size in (*sizes, len(dataset))))
     total = len(dataset)
-    table.add_row("share", *(f"{100 * size / total:.1f} %" for size in sizes), "")
-    return table
+
+    def row(name: str, found: list[int]) -> tuple[str, ...]:
+        return name, *(f"{number:,}" for number in found)
+
+    found = {name: [of_class[name] for of_class in counts.values()] for name in dataset.classes}
+    return Table(
+        columns=[*names("class"), *numbers(*counts, "all")],
+        rows=[row(name, [*each, sum(each)]) for name, each in found.items()],
+        totals=[
+            row("all", [*sizes, total]),
+            ("share", *(percent(size / total) for size in sizes), ""),
+        ],
+    )

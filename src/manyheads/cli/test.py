@@ -7,22 +7,9 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from manyheads.findings.held_out_scores import HeldOutScores
     from manyheads.run.fit.fit_record import Fitted
     from manyheads.run.test_evaluation import FinalScore
-    from manyheads.stats.intervals import Estimate
     from manyheads.study.folder import RunFolder
-
-_SCORES = (
-    ("accuracy", "accuracy", "accuracy_at_train_shares"),
-    ("balanced accuracy", "balanced_accuracy", None),
-    ("macro F1", "macro_f1", None),
-    ("log loss", "log_loss", "log_loss_at_train_shares"),
-    ("Brier score", "brier", None),
-    ("expected calibration error", "ece", None),
-)
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -60,7 +47,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.run.test_evaluation import final_score
     from manyheads.study.folder import RunFolder
 
-    class Opening(Screen):
+    class TestScreen(Screen):
         """Begins to print before an opening is recorded, which is there to be told."""
 
         begun = ""
@@ -76,7 +63,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     folder = RunFolder(args.run_folder)
     fitted = None
-    with Opening() as screen:
+    with TestScreen() as screen:
         if (folder.path / FILE).is_file() and args.candidate is None:
             fitted, done = fit_score(
                 folder.path, again=args.again, data=args.data, listener=screen, stop=stop
@@ -96,24 +83,29 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
-    from manyheads.cli import result_tables
+    from manyheads.cli.narrow import print_table
+    from manyheads.core.text import counted
     from manyheads.findings.held_out_scores import shares_sentence
+    from manyheads.findings.score_tables import SCORES, classes_table, model_scores_table
     from manyheads.findings.test_log import day_and_time, opening_warning
-    from manyheads.study.space import counted
 
     entry, scores = done.opening, done.opening.scores
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
     for line in _model_lines(done, folder) if fitted is None else _fit_lines(fitted):
         print(line)
-    innocent = " that chose nothing" if entry.number == 1 else ""
-    print(f"Test       {counted(scores.images, 'image')}{units}{innocent}{unreadable}")
+    unused = ", not used for selection" if entry.number == 1 else ""
+    print(f"Test       {counted(scores.images, 'image')}{units}{unused}{unreadable}")
     when = "opened now" if done.anew else "opened before, nothing is opened anew"
     print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
     print()
-    result_tables.print_table(_overall(scores))
+    shares = {
+        "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
+    }  # fmt: skip
+    found = {name: getattr(scores, name) for name in SCORES}
+    print_table(model_scores_table("Scores on the test images", found, at_train_shares=shares))
     print()
-    result_tables.print_table(_classes(scores))
+    print_table(classes_table(scores.classes))
     print()
     print(shares_sentence(scores))
     without = [each.name for each in scores.classes if each.recall is None]
@@ -150,51 +142,11 @@ def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
 
 
 def _fit_lines(fitted: Fitted) -> list[str]:
-    from manyheads.study.space import counted
+    from manyheads.core.text import counted
+    from manyheads.findings.score_tables import estimate_words
 
-    accuracy = fitted.expected.scores.accuracy
+    accuracy = estimate_words(fitted.expected.scores.accuracy)
     return [
         f"Model      {counted(fitted.heads, 'head')} in one: {fitted.tried[0].words}",
-        f"Expected   accuracy {' '.join(_cells(accuracy))}, at the training class shares",
+        f"Expected   accuracy {accuracy}, at the training class shares",
     ]
-
-
-def _overall(scores: HeldOutScores) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("")
-    for title in ("test", "95 % interval", "at the training\nclass shares", "95 % interval"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title, name, at_shares in _SCORES:
-        cells = _cells(getattr(scores, name))
-        if at_shares is not None:
-            cells += _cells(getattr(scores, at_shares))
-        table.add_row(title, *cells)
-    return table
-
-
-def _classes(scores: HeldOutScores) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("class")
-    for title in ("images", "share", "of training", "recall", "95 % interval"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for entry in scores.classes:
-        table.add_row(
-            Text(entry.name), f"{entry.images:,}", f"{100 * entry.share:.1f} %",
-            f"{100 * entry.train_share:.1f} %", *_cells(entry.recall),
-        )  # fmt: skip
-    return table
-
-
-def _cells(estimate: Estimate | None) -> list[str]:
-    if estimate is None:
-        return ["–", ""]
-    if estimate.low is None or estimate.high is None:
-        return [f"{estimate.value:.3f}", "–"]
-    return [f"{estimate.value:.3f}", f"{estimate.low:.3f} – {estimate.high:.3f}"]

@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 import re
-from typing import Any
+import types
+from functools import lru_cache
+from typing import Any, get_args, get_origin, get_type_hints
 
 from manyheads.errors import SettingError
 
@@ -41,6 +43,41 @@ def plain(settings: object) -> Any:
     if isinstance(settings, list | tuple):
         return [plain(value) for value in settings]
     return settings
+
+
+def restored(kind: Any, document: Any) -> Any:
+    """The value of a type that `plain` made `document` of: its inverse, by a dataclass's fields.
+
+    `kind` is a dataclass, `tuple[X, ...]`, `X | None` or what JSON knows; fields that the document
+    lacks have their defaults. A class that also knows former documents reads them by a class
+    method `read`. Raises `KeyError` for a field that is missing, `TypeError` for a document of
+    another form, or what the class raises.
+    """
+    if get_origin(kind) is tuple:
+        if not isinstance(document, list):
+            raise TypeError(f"{type(document).__name__} in place of a list")
+        return tuple(restored(get_args(kind)[0], each) for each in document)
+    if get_origin(kind) is types.UnionType:  # something, or None
+        return None if document is None else restored(get_args(kind)[0], document)
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
+        return document
+    if not isinstance(document, dict):
+        found = type(document).__name__
+        raise TypeError(f"{found} in place of the fields of {kind.__name__}")
+    if hasattr(kind, "read"):
+        return kind.read(document)  # pyright: ignore[reportAttributeAccessIssue]
+    for each in dataclasses.fields(kind):
+        optional = each.default, each.default_factory
+        if each.name not in document and optional == (dataclasses.MISSING,) * 2:
+            raise KeyError(each.name)
+    hints = _field_types(kind)
+    return kind(**{name: restored(hints.get(name), value) for name, value in document.items()})
+
+
+@lru_cache
+def _field_types(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields, which are text in the class itself."""
+    return get_type_hints(kind)
 
 
 def number(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TypeVar
 
-from manyheads.core.places import write_text
-from manyheads.core.settings import plain
-from manyheads.errors import RunError
-from manyheads.findings.ensembles import SCORES, Contrast, Spread, Way
+from manyheads.core.records import read_record, write_record
+from manyheads.findings.ensembles import SCORES, Contrast, ScoreRange, Way
 from manyheads.findings.finding import Finding
 from manyheads.findings.training_length import EpochContrast, Longer, Place, Turn
 from manyheads.stats.intervals import Estimate
@@ -47,8 +43,8 @@ class EnsembleClaim(Finding):
     masks: int
     images: int
     margins: Margins
-    accuracy: Spread
-    log_loss: Spread
+    accuracy: ScoreRange
+    log_loss: ScoreRange
     ways: tuple[Way, ...]
     contrasts: tuple[Contrast, ...]
     sentences: tuple[str, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -94,7 +90,7 @@ def write_ensemble(folder: RunFolder, claim: EnsembleClaim) -> None:
                     yield way.kind, way.size, way.draws, metric, *values
 
     write_table(folder.claims / "ensemble.csv", ENSEMBLE_COLUMNS, rows())
-    _write(folder.claims / "ensemble.json", claim)
+    write_record(folder.claims / "ensemble.json", claim, FORMAT)
 
 
 def write_longer(folder: RunFolder, claim: LongerClaim, turns: Mapping[Place, Turn]) -> None:
@@ -107,7 +103,7 @@ def write_longer(folder: RunFolder, claim: LongerClaim, turns: Mapping[Place, Tu
         if place[0] in names
     )  # fmt: skip
     write_table(folder.claims / "longer.csv", LONGER_COLUMNS, rows)
-    _write(folder.claims / "longer.json", claim)
+    write_record(folder.claims / "longer.json", claim, FORMAT)
 
 
 def read_ensemble(folder: RunFolder) -> EnsembleClaim | None:
@@ -120,34 +116,8 @@ def read_longer(folder: RunFolder) -> LongerClaim | None:
     return _read(folder.claims / "longer.json", LongerClaim)
 
 
-def _write(path: Path, claim: EnsembleClaim | LongerClaim) -> None:
-    document = {"format": FORMAT} | plain(claim)
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
 def _read(path: Path, kind: type[Claim]) -> Claim | None:
-    if not path.exists():
-        return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document.pop("format") != FORMAT:
-            raise ValueError("another format")
-        return _restored(kind, document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
-        raise RunError(
-            f"what was found on a claim, format {FORMAT}, in {path}", reason,
-            "repeat `manyheads claims`, which writes it anew",
-        ) from error  # fmt: skip
-
-
-def _restored(kind: Any, document: Any) -> Any:
-    """What `settings.plain` made `document` of; `TypeError` or `AttributeError` if it did not."""
-    if get_origin(kind) is tuple:
-        return tuple(_restored(get_args(kind)[0], each) for each in document)
-    if get_origin(kind) is types.UnionType:  # something, or None
-        return None if document is None else _restored(get_args(kind)[0], document)
-    if not is_dataclass(kind):
-        return document
-    hints = get_type_hints(kind)
-    return kind(**{name: _restored(hints[name], value) for name, value in document.items()})  # pyright: ignore[reportCallIssue]
+    return read_record(
+        path, kind, FORMAT, what="what was found on a claim",
+        remedy="repeat `manyheads claims`, which writes it anew",
+    )  # fmt: skip

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from manyheads.core.text import capital, counted, decimal, interval, joined, percent
 from manyheads.findings.ensembles import Contrast, EnsembleEvidence, Kind
 from manyheads.findings.mc_dropout import AVERAGES
 from manyheads.findings.training_length import EpochContrast, Longer
-from manyheads.findings.wording import METRIC_WORDS, Names, amount, joined, margin_words
+from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_words, margin_words
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import COMPARED, Margins
-from manyheads.study.space import counted
 
-_PAIRS = 6  # said of a metric; what takes more is counted
+_PAIRS = 6  # named in a metric; what takes more is counted
 
 
 def way_words(kind: Kind, size: int) -> str:
@@ -25,17 +27,11 @@ def way_words(kind: Kind, size: int) -> str:
     return f"an ensemble of {size} seeds{each}"
 
 
-def estimate_words(metric: str, estimate: Estimate) -> str:
-    """A difference with its interval and unit: `4.1 [2.9, 5.3] points`."""
-    unit = " points" if metric == "accuracy" else ""
-    return _minus(f"{amount(metric, estimate.value)} {_ends(metric, estimate)}{unit}")
-
-
-def epochs_words(estimate: Estimate) -> str:
+def epochs_words(estimate: Estimate, digits: int = 0) -> str:
     """Epochs with their interval: `41 [36, 46]`, open where an end is not known."""
-    low = "−∞" if estimate.low is None else _whole(estimate.low)
-    high = "∞" if estimate.high is None else _whole(estimate.high)
-    return f"{_whole(estimate.value)} [{low}, {high}]"
+    low = -math.inf if estimate.low is None else estimate.low
+    high = math.inf if estimate.high is None else estimate.high
+    return interval(estimate.value, low, high, partial(decimal, digits=digits))
 
 
 def ensemble_sentences(
@@ -48,42 +44,44 @@ def ensemble_sentences(
     questions: dict[tuple[Kind, int], list[Contrast]] = {}
     for each in evidence.contrasts:
         questions.setdefault((each.first, each.first_size), []).append(each)
-    said = [
-        f"{_capital(way_words(*first))} against weight scaling: "
+    sentences = [
+        f"{capital(way_words(*first))} against weight scaling: "
         f"{'; '.join(_answer(each, margins) for each in answers)}."
         for first, answers in questions.items()
     ]
-    return (*said, *_members(evidence), _ensemble_basis(evidence, images, seeds, chosen))
+    return (*sentences, *_members(evidence), _ensemble_basis(evidence, images, seeds, chosen))
 
 
 def _answer(contrast: Contrast, margins: Margins) -> str:
     metric, found = contrast.metric, contrast.difference
-    what = f"{contrast.outcome} in {METRIC_WORDS[metric]}"
-    if contrast.outcome in ("better", "worse"):
+    outcome = contrast.outcome
+    what = "no significant difference" if outcome == "undecided" else outcome
+    what += f" in {METRIC_WORDS[metric]}"
+    if outcome in ("better", "worse"):
         sign = -1 if found.value < 0 else 1
         ends = [None if end is None else sign * end for end in (found.low, found.high)]
         size = Estimate(abs(found.value), *ends[::sign])
-        return f"{what} by {estimate_words(metric, size)}"
-    within = f", within {margin_words(metric, margins)}" * (contrast.outcome == "equivalent")
-    return f"{what}{within} ({estimate_words(metric, found)})"
+        return f"{what} by {difference_words(metric, size)}"
+    within = f", within {margin_words(metric, margins)}" * (outcome == "equivalent")
+    return f"{what}{within} ({difference_words(metric, found)})"
 
 
 def _members(evidence: EnsembleEvidence) -> Iterator[str]:
     """How often two members answer differently."""
     apart = {way.kind: way.disagreement for way in evidence.ways if way.disagreement}
     words = {"subnetworks": "subnetworks of one network", "deep": "seeds"}
-    said = [
-        f"two {what} on {100 * found.value:.1f} %"
+    parts = [
+        f"two {what} on {percent(found.value)}"
         for kind, what in words.items()
         if (found := apart.get(kind)) is not None
     ]
-    yield f"Different answers: {joined(said)} of images."
+    yield f"Disagreement: {joined(parts)} of images."
 
 
 def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen: str | None) -> str:
     basis = f"This rests on {counted(images, 'validation image')} and {counted(seeds, 'seed')}"
     if seeds == 1:
-        return f"{basis}; one seed cannot tell a way to answer from its luck: nothing is declared."
+        return f"{basis}; with one seed, differences cannot be told from seed noise."
     one = min(each.draws for each in evidence.contrasts) == 1
     few = ", of which there is one ensemble" if one else ""
     favour = (
@@ -101,25 +99,25 @@ def _ensemble_basis(evidence: EnsembleEvidence, images: int, seeds: int, chosen:
 def longer_sentences(
     candidates: Sequence[Longer],
     contrasts: Sequence[EpochContrast],
-    names: Names,
+    names: CandidateNames,
     *,
     limit: int,
     images: int,
     seeds: int,
     folds: int,
 ) -> tuple[str, ...]:
-    """Who needs longer to which best score, who has not turned, and what that rests on."""
-    said = []
+    """Who needs longer to which best score, whose best is not known, and what that rests on."""
+    sentences = []
     for metric in COMPARED:
         mine = [each for each in contrasts if each.metric == metric]
-        said += [_needs(metric, mine, names)] if mine else []
-    said += list(_unturned(candidates, names, limit))
+        sentences += [_needs(metric, mine, names)] if mine else []
+    sentences += list(_unturned(candidates, names, limit))
     if not contrasts:
-        said.insert(0, "There is nothing to compare: one candidate trained to its end.")
-    return (*said, _longer_basis(contrasts, images, seeds, folds))
+        sentences.insert(0, "There is nothing to compare: one candidate trained to its end.")
+    return (*sentences, _longer_basis(contrasts, images, seeds, folds))
 
 
-def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str:
+def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateNames) -> str:
     """Declared differences, grouped by who needs longer."""
     longer: dict[int, list[str]] = {}
     declared = sorted(
@@ -138,8 +136,7 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
         )
     word, undecided = METRIC_WORDS[metric], len(contrasts) - len(declared)
     if not declared:
-        what = "the difference is" if undecided == 1 else "every difference is"
-        return f"Epochs to the best {word}: {what} undecided."
+        return f"Epochs to the best {word}: no significant difference."
     clauses = [f"{names.first([who])} needs {joined(what)}" for who, what in longer.items()]
     rest = len(declared) - _PAIRS
     clauses += [f"{counted(rest, 'smaller difference')} as real"] if rest > 0 else []
@@ -147,10 +144,10 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: Names) -> str
     return f"To the best {word}, {'; '.join(clauses)}."
 
 
-def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterator[str]:
+def _unturned(candidates: Sequence[Longer], names: CandidateNames, limit: int) -> Iterator[str]:
     for metric, remedy in (
-        ("log_loss", f"`epochs` of this check (so far {limit:,}) would tell"),
-        ("accuracy", "`patience` of this check would tell, unless accuracy stays level"),
+        ("log_loss", f"more `epochs` (so far {limit:,}) would tell"),
+        ("accuracy", "more `patience` would tell, unless accuracy stays level"),
     ):
         cut = [each for each in candidates if getattr(each, metric).turned < 1]
         if not cut:
@@ -161,10 +158,9 @@ def _unturned(candidates: Sequence[Longer], names: Names, limit: int) -> Iterato
             for each in cut[:_PAIRS]
         ]
         more = f" and {len(cut) - _PAIRS} more" if len(cut) > _PAIRS else ""
-        verb = "has" if len(cut) == 1 else "have"
         yield (
-            f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} {verb} not turned; a larger "
-            f"{remedy}."
+            f"By {METRIC_WORDS[metric]}, {joined(shown)}{more} had not clearly passed the best "
+            f"epoch when training ended; {remedy}."
         )
 
 
@@ -175,31 +171,12 @@ def _longer_basis(contrasts: Sequence[EpochContrast], images: int, seeds: int, f
         on, drawn = f"{counted(images, 'image')} in {folds} folds", "other folds and seeds"
     basis = f"This rests on {on} and {counted(seeds, 'seed')}"
     if seeds == 1 and folds == 1:
-        return f"{basis}; one seed cannot tell a setting from its luck, so nothing is declared."
+        return f"{basis}; with one seed, differences cannot be told from seed noise."
     return (
         f"{basis}, with intervals for {drawn}, adjusted for "
         f"{counted(len(contrasts), 'comparison')}: the family-wise error rate is at most 5 %."
     )
 
 
-def _ends(metric: str, estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "[−∞, ∞]"
-    return f"[{amount(metric, estimate.low)}, {amount(metric, estimate.high)}]"
-
-
 def _epochs(value: float) -> str:
     return counted(round(value), "epoch")
-
-
-def _whole(value: float) -> str:
-    return _minus(f"{round(value):,}")
-
-
-def _minus(text: str) -> str:
-    """`text` of numbers with the sign that typesetters use."""
-    return text.replace("-", "−")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

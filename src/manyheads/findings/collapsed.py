@@ -42,8 +42,8 @@ def collapsed(validated: Validated, candidates: Sequence[int]) -> list[Collapsed
     ]
     found = []
     for candidate in candidates:
-        said = validated.log_probabilities(candidate)
-        answers, failed = said.argmax(axis=-1), np.asarray(np.isnan(said).any(axis=-1))
+        predicted = validated.log_probabilities(candidate)
+        answers, failed = predicted.argmax(axis=-1), np.asarray(np.isnan(predicted).any(axis=-1))
         one_class = heads = 0
         for repeat, images in folds:
             own = answers[:, repeat, images]

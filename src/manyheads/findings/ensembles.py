@@ -17,7 +17,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from manyheads.findings.mc_dropout import AVERAGES, Asked, Labels, Part, Said, Scores
+from manyheads.findings.mc_dropout import (
+    AVERAGES,
+    DropoutPredictions,
+    ImageScores,
+    Labels,
+    Part,
+    Scores,
+)
 from manyheads.findings.seed_subsets import seed_subsets, subset_scores
 from manyheads.heads.subnetworks import disagreement, group_means
 from manyheads.stats.intervals import Estimate, at_the_border
@@ -77,7 +84,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ScoreRange:
     """Scores of single subnetworks: the mean, and from lowest to highest with quantiles between."""
 
     mean: float
@@ -88,7 +95,7 @@ class Spread:
     highest: float
 
     @classmethod
-    def of(cls, values: Float64[np.ndarray, "subnetworks"]) -> Spread:
+    def of(cls, values: Float64[np.ndarray, "subnetworks"]) -> ScoreRange:
         """The spread of at least one value."""
         return cls(float(values.mean()), *np.quantile(values, (0, 0.1, 0.5, 0.9, 1)).tolist())
 
@@ -97,8 +104,8 @@ class Spread:
 class EnsembleEvidence:
     """What subnetworks and ensembles come to."""
 
-    accuracy: Spread
-    log_loss: Spread
+    accuracy: ScoreRange
+    log_loss: ScoreRange
     ways: tuple[Way, ...]
     contrasts: tuple[Contrast, ...]
 
@@ -116,16 +123,18 @@ def ensemble_evidence(
 
     `layout` is of a single repeat. Raises `Interrupted` when `stop` is set.
     """
-    asked = [Asked(network, labels, classes, droprate, stop) for network in networks]
-    plain = np.stack([each.plain for each in asked])
-    averaged = np.stack([each.averaged for each in asked])
+    predictions = [
+        DropoutPredictions(network, labels, classes, droprate, stop) for network in networks
+    ]
+    plain = np.stack([each.plain for each in predictions])
+    averaged = np.stack([each.averaged for each in predictions])
     found: dict[tuple[Kind, int], Scores] = {
         ("subnetworks", size): {
-            name: np.stack([each.scores[size][name] for each in asked]) for name in SCORES
+            name: np.stack([each.scores[size][name] for each in predictions]) for name in SCORES
         }
         for size in AVERAGES
     }
-    found["weight_scaling", 1] = Said.of(plain, labels).scores()
+    found["weight_scaling", 1] = ImageScores.of(plain, labels).scores()
     draws = dict.fromkeys(found, len(networks))
     of_seeds: tuple[tuple[Kind, np.ndarray], ...] = (
         ("deep", plain),
@@ -133,13 +142,13 @@ def ensemble_evidence(
     )
     for size in ensemble_sizes(len(networks)):
         members = seed_subsets(len(networks), size)
-        for kind, said in of_seeds:
+        for kind, predicted in of_seeds:
             draws[kind, size] = len(members)
             if len(members) > 1:
-                found[kind, size] = subset_scores(said, labels, members, stop)
+                found[kind, size] = subset_scores(predicted, labels, members, stop)
             else:
-                found[kind, size] = Said.of(group_means(said, size), labels).scores()
-    within = np.stack([each.disagreement for each in asked])
+                found[kind, size] = ImageScores.of(group_means(predicted, size), labels).scores()
+    within = np.stack([each.disagreement for each in predictions])
     apart = {"subnetworks": mean_score(_sums(within, layout), layout)}
     if len(networks) > 1:
         apart["deep"] = _between(plain.argmax(-1), classes, layout)
@@ -155,8 +164,8 @@ def ensemble_evidence(
         for (kind, size), scores in found.items()
     )
     return EnsembleEvidence(
-        accuracy=Spread.of(np.concatenate([each.single_accuracy for each in asked])),
-        log_loss=Spread.of(np.concatenate([each.single_loss for each in asked])),
+        accuracy=ScoreRange.of(np.concatenate([each.single_accuracy for each in predictions])),
+        log_loss=ScoreRange.of(np.concatenate([each.single_loss for each in predictions])),
         ways=ways,
         contrasts=tuple(_contrasts(found, len(networks), layout, margins)),
     )
@@ -211,11 +220,11 @@ def _contrasts(
     found: dict[tuple[Kind, int], Scores], seeds: int, layout: Layout, margins: Margins
 ) -> Iterator[Contrast]:
     """One subnetwork, the largest average, and an ensemble of seeds, each with weight scaling."""
-    asked: list[tuple[Kind, int]] = [("subnetworks", 1), ("subnetworks", AVERAGES[-1])]
+    pairs: list[tuple[Kind, int]] = [("subnetworks", 1), ("subnetworks", AVERAGES[-1])]
     if size := compared_size(seeds):
-        asked.append(("deep", size))
+        pairs.append(("deep", size))
     family: list[tuple[tuple[Kind, int], Paired]] = []
-    for kind, size in asked:
+    for kind, size in pairs:
         for metric in COMPARED:
             first, second = found[kind, size][metric], found["weight_scaling", 1][metric]
             if len(first) < len(second):  # an ensemble of all seeds, with their mean

@@ -1,10 +1,9 @@
 """What a procedure that selects among options achieves, by nested cross-validation.
 
 Options (an image size, with or without augmented copies, and a setting of the head) are compared by
-what their heads said of each image while it was held out of training. Which option answers for an
-image is decided by the scores of the other folds, and so is the temperature that its answer is
-scaled by: the score is that of the whole procedure, not of its luckiest outcome (Varma and Simon
-2006).
+what their heads predicted for each image while it was held out. Which option predicts an image is
+decided by the scores of the other folds, and so is the temperature that its prediction is scaled
+by: the score is that of the whole procedure, not of its luckiest outcome (Varma and Simon 2006).
 
 Two things are less strict than there. The heads whose scores decide trained on all folds but their
 own, hence on the image too, for the inner folds are the outer ones: heads are trained once, not
@@ -35,7 +34,7 @@ Folds = Int64[np.ndarray, "images"]
 
 @dataclass(frozen=True)
 class Ranked:
-    """Options by what they said of held-out images.
+    """Options by what they predicted of held-out images.
 
     `losses` are their log losses after temperature scaling, `accuracies` plain. `best` is the
     option with the least loss, and `without`, for each fold, that with the least loss on the other
@@ -61,13 +60,13 @@ def rank(options: Sequence[LogProbabilities], labels: Labels, fold_of: Folds) ->
     folds = int(fold_of.max()) + 1
     losses = np.full((len(options), folds + 1), np.inf)
     accuracies = np.full(len(options), np.nan)
-    for place, said in enumerate(options):
-        if np.isnan(said).any():
+    for place, predicted in enumerate(options):
+        if np.isnan(predicted).any():
             continue
-        accuracies[place] = (said.argmax(axis=1) == labels).mean()
+        accuracies[place] = (predicted.argmax(axis=1) == labels).mean()
         for fold in range(folds):
-            losses[place, fold] = _loss(said[fold_of != fold], labels[fold_of != fold])
-        losses[place, folds] = _loss(said, labels)
+            losses[place, fold] = _loss(predicted[fold_of != fold], labels[fold_of != fold])
+        losses[place, folds] = _loss(predicted, labels)
     return Ranked(
         losses=losses[:, folds],
         accuracies=accuracies,
@@ -76,8 +75,8 @@ def rank(options: Sequence[LogProbabilities], labels: Labels, fold_of: Folds) ->
     )
 
 
-def _loss(said: LogProbabilities, labels: Labels) -> float:
-    return float(metrics.log_loss(scaled(said, fit_temperature(said, labels)), labels))
+def _loss(predicted: LogProbabilities, labels: Labels) -> float:
+    return float(metrics.log_loss(scaled(predicted, fit_temperature(predicted, labels)), labels))
 
 
 @dataclass(frozen=True)

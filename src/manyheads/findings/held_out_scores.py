@@ -1,4 +1,4 @@
-"""Scores on images that chose nothing, with how sure each is.
+"""Scores on held-out images, with how sure each is.
 
 Accuracy and recalls have Wilson's interval, balanced accuracy and accuracy at the training shares
 one by class, the other scores one by resampling units. That of the expected calibration error is
@@ -8,7 +8,7 @@ too narrow for less than some hundred images (docs/decisions/0014-the-test-set-i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,21 @@ from manyheads.stats.metrics import Labels, LogProbabilities
 _TRAIN, _TEST = "train", "test"
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class: its test images, its shares of both splits in [0, 1], its recall if it has any."""
+@dataclass(frozen=True, kw_only=True)
+class ClassRecall:
+    """One class: its images, its share of all of them in [0, 1], and its recall if it has any."""
 
     name: str
     images: int
     share: float
-    train_share: float
     recall: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore(ClassRecall):
+    """A class of held-out images, and its share of the training images in [0, 1]."""
+
+    train_share: float
 
 
 @dataclass(frozen=True)
@@ -61,21 +67,6 @@ class HeldOutScores:
     shift: ShareShift
     classes: tuple[ClassScore, ...]
 
-    @classmethod
-    def from_plain(cls, document: dict[str, Any]) -> HeldOutScores:
-        """The scores that `settings.plain` made `document` of; `KeyError` or `TypeError` if not."""
-        estimates = {
-            field.name: Estimate(**document[field.name])
-            for field in fields(cls)
-            if field.type == "Estimate"
-        }
-        classes = tuple(
-            ClassScore(**{**entry, "recall": entry["recall"] and Estimate(**entry["recall"])})
-            for entry in document["classes"]
-        )
-        shift = ShareShift(**document["shift"])
-        return cls(**{**document, **estimates, "shift": shift, "classes": classes})
-
 
 def score_held_out(
     log_probabilities: LogProbabilities,
@@ -94,8 +85,10 @@ def score_held_out(
     hits = metrics.predicted(log_probabilities) == labels
     of_classes = tuple(
         ClassScore(
-            name, int(count), float(count / len(labels)), float(share),
-            share_estimate(hits[labels == number], units[labels == number]) if count else None,
+            name=name, images=int(count), share=float(count / len(labels)),
+            train_share=float(share),
+            recall=share_estimate(hits[labels == number], units[labels == number])
+            if count else None,
         )
         for number, (name, count, share) in enumerate(zip(classes, counts, shares, strict=True))
     )  # fmt: skip
@@ -138,7 +131,7 @@ def _resampled(
 def shares_sentence(scores: HeldOutScores) -> str:
     """Whether class shares differ between the training and the test images, for people.
 
-    By how much and how surely are two things: both are told.
+    By how much and how surely are two things: it says both.
     """
     shift = scores.shift
     worst = next(entry for entry in scores.classes if entry.name == shift.largest_class)

@@ -1,6 +1,6 @@
 """Looking at a study before it is as large as it may become: how often, and at what level.
 
-Who looks at a verdict and adds seeds until it says something will be told of differences that are
+Who looks at a verdict and adds seeds until it says something will find differences that are
 not there. So the looks are fixed before the first one, and each spends a part of the 5 %: the share
 of the heads that it adds. Together they spend it all (Lan and DeMets 1983, with a linear spending
 function; parts are added up as if looks were independent, which errs to the careful side). The plan
@@ -9,21 +9,19 @@ lies in the run folder, `looks.json`, with what came of each look.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 
-from manyheads.core.places import write_text
-from manyheads.core.settings import plain
+from manyheads.core.records import read_record, write_record
 from manyheads.errors import RunError
 from manyheads.stats.paired import ALPHA
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import counted
 
 FORMAT = 1
-Outcome = Literal["open", "settled", "hopeless", "budget", "exhausted"]
+LookOutcome = Literal["open", "settled", "hopeless", "budget", "exhausted"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Looks:
     planned: tuple[Look, ...]
     done: int = 0
     seconds: float = 0.0
-    outcome: Outcome = "open"
+    outcome: LookOutcome = "open"
 
     @property
     def level(self) -> float:
@@ -94,32 +92,22 @@ def planned_looks(seeds: int, repeats: int | None) -> tuple[Look, ...]:
 
 def read_looks(folder: RunFolder) -> Looks | None:
     """The record in a run folder, None if there is none; `RunError` if it cannot be read."""
-    path = folder.looks
-    if not path.exists():
+    what, remedy = "the record of looks", "restore it, or begin the study anew in another folder"
+    looks = read_record(folder.looks, Looks, FORMAT, what=what, remedy=remedy)
+    if looks is None:
         return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document.pop("format") != FORMAT or document["outcome"] not in get_args(Outcome):
-            raise ValueError("another format")
-        planned = tuple(Look(**entry) for entry in document.pop("planned"))
-        looks = Looks(planned, **document)
-        if not planned or not 0 <= looks.done <= len(planned):
-            raise ValueError("another number of looks")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"the record of looks, format {FORMAT}, in {path}", str(error),
-            "restore it, or begin the study anew in another run folder",
-        ) from error  # fmt: skip
+    if looks.outcome not in get_args(LookOutcome) or not 0 <= looks.done <= len(looks.planned) > 0:
+        found = f"{looks.done} of {len(looks.planned)} looks, {looks.outcome}"
+        raise RunError(f"{what}, format {FORMAT}, in {folder.looks}", found, remedy)
     return looks
 
 
 def write_looks(folder: RunFolder, looks: Looks) -> None:
     """Write the record, whole or not at all; the caller holds the folder, or is alone in it."""
-    document = {"format": FORMAT} | plain(looks)
-    write_text(folder.looks, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    write_record(folder.looks, looks, FORMAT)
 
 
 def level_of(folder: RunFolder) -> tuple[float, Sequence[str]]:
-    """The level of a study's verdict, and what must be said of it: usually 5 %, and nothing."""
+    """The level of a study's verdict, and the sentences on it: usually 5 %, and none."""
     looks = read_looks(folder)
     return (ALPHA, ()) if looks is None else (looks.level, (looks.words,))

@@ -40,26 +40,28 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What networks said of each image: the log loss, whether it is right, and the confidence."""
+class ImageScores:
+    """Of each network and image: the log loss, whether it is right, and the confidence."""
 
     loss: Float32[np.ndarray, "networks images"]
     right: Bool[np.ndarray, "networks images"]
     confidence: Float32[np.ndarray, "networks images"]
 
     @classmethod
-    def of(cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels) -> Said:
+    def of(
+        cls, chances: Float32[np.ndarray, "networks images classes"], labels: Labels
+    ) -> ImageScores:
         of_label = chances[:, np.arange(len(labels)), labels]
         return cls(-log_probabilities(of_label), chances.argmax(-1) == labels, chances.max(-1))
 
     @classmethod
-    def room(cls, networks: int, images: int) -> Said:
-        """For what is said image by image."""
+    def room(cls, networks: int, images: int) -> ImageScores:
+        """For predictions that come image by image."""
         shape = networks, images
         return cls(np.empty(shape, np.float32), np.empty(shape, bool), np.empty(shape, np.float32))
 
-    def put(self, places: np.ndarray, other: Said) -> None:
-        """What was said of the images at `places`."""
+    def put(self, places: np.ndarray, other: ImageScores) -> None:
+        """The scores of the images at `places`."""
         for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
             mine[:, places] = its
 
@@ -73,8 +75,8 @@ class Said:
         }
 
 
-class Asked:
-    """A network and its subnetworks, asked about all images, each by the head it validated."""
+class DropoutPredictions:
+    """Predictions of a network and its subnetworks, for each image by the head it validated."""
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class Asked:
         self.plain = np.empty((images, classes), np.float32)
         self.averaged = np.empty((images, classes), np.float32)
         self.disagreement = np.empty(images)
-        said = {size: Said.room(MASKS // size, images) for size in AVERAGES}
+        scored = {size: ImageScores.room(MASKS // size, images) for size in AVERAGES}
         for part in network:
             for where in _chunks(part, classes):
                 if stop is not None and stop.is_set():
@@ -97,18 +99,18 @@ class Asked:
                 chances = _chances(part, features, droprate)
                 for size in AVERAGES:
                     means = group_means(chances, size)
-                    said[size].put(places, Said.of(means, labels[places]))
+                    scored[size].put(places, ImageScores.of(means, labels[places]))
                 self.plain[places] = softmax(forward(part.parameters, features))
                 self.averaged[places] = chances.mean(axis=0)
                 self.disagreement[places] = disagreement(chances.argmax(-1), classes)
-        single = said[AVERAGES[0]]
+        single = scored[AVERAGES[0]]
         self.single_accuracy, self.single_loss = (
             np.concatenate([values[:, part.places].mean(axis=1) for part in network])
             for values in (single.right, single.loss.astype(np.float64))
         )
         self.scores = {
             size: {name: terms.mean(axis=0) for name, terms in each.scores().items()}
-            for size, each in said.items()
+            for size, each in scored.items()
         }
 
 

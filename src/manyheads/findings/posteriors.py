@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from manyheads.findings.finding import Finding
-from manyheads.findings.wording import METRIC_WORDS, Names
+from manyheads.findings.wording import METRIC_WORDS, CandidateNames
 from manyheads.stats.posterior import Posterior
 
 
@@ -22,7 +22,7 @@ class Posteriors(Finding, Sequence[Posterior]):
     sentences: tuple[str, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @classmethod
-    def of(cls, entries: Sequence[Posterior], names: Names) -> Posteriors:
+    def of(cls, entries: Sequence[Posterior], names: CandidateNames) -> Posteriors:
         """Entries with their candidates' `names`."""
         sentences = tuple(
             f"{METRIC_WORDS[each.metric].capitalize()}, {names.first([each.first])} against "

@@ -23,7 +23,7 @@ from manyheads.study.study_settings import StudySettings
 def read_validated(
     path: Path, settings: StudySettings, result: StudyResult, classes: tuple[str, ...]
 ) -> Validated:
-    """What the heads of the candidates that trained to their end said, from the store at `path`.
+    """The predictions of the candidates that trained to their end, from the store at `path`.
 
     Raises `RunError` for a study of an earlier version, which kept none of that.
     """
@@ -41,7 +41,7 @@ def read_validated(
         repeat, fold = divmod(place, folds)
         fold_of[repeat, np.searchsorted(images, division.images)] = fold
 
-    reader = _Reader(path, settings, divided, images, classes)
+    reader = _PredictionReader(path, settings, divided, images, classes)
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(division, name) for division in divided[:folds]])[first]
@@ -60,7 +60,7 @@ def read_validated(
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _PredictionReader:
     """Reads what was predicted, a candidate at a time."""
 
     path: Path
@@ -115,13 +115,13 @@ class _Reader:
         found = np.full(shape, np.nan, np.float32)
         with Store(self.path) as store:
             for record in store.trials("done", candidate=candidate):
-                said = store.predictions(
+                predicted = store.predictions(
                     record.trial.number, epoch(record, store), len(self.classes)
                 )
-                if said is None:
+                if predicted is None:
                     raise _nothing_kept(self.path)
                 where = np.searchsorted(self.images, self.divided[record.trial.fold].images)
-                found[record.trial.seed, record.trial.fold // folds, where] = said
+                found[record.trial.seed, record.trial.fold // folds, where] = predicted
         return found
 
 
@@ -155,7 +155,7 @@ def read_curves(path: Path, settings: StudySettings, candidates: Sequence[int]) 
 
 def _nothing_kept(path: Path) -> RunError:
     return RunError(
-        f"what the heads of a study said, in {path}",
+        f"what the heads of a study predicted, in {path}",
         "none of it",
         "an earlier version of manyheads trained them, or none trained to its end; begin the "
         "study anew in another run folder",

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from manyheads.core.threads import check_stop
-from manyheads.findings.mc_dropout import Labels, Said, Scores
+from manyheads.findings.mc_dropout import ImageScores, Labels, Scores
 
 SUBSETS = 200
 _AT_ONCE = 4_000_000  # probabilities
@@ -74,7 +74,7 @@ def subset_scores(
         weights = (members[rows] / size[rows]).astype(np.float32)
         means = (weights @ flat).reshape(-1, images, classes)
         both = np.concatenate([members[rows].T, np.ones((1, len(means)), bool)]).astype(np.float64)
-        for name, scores in Said.of(means, labels).scores().items():
+        for name, scores in ImageScores.of(means, labels).scores().items():
             sums[name] = sums.get(name, 0) + both @ scores
     without = len(members) - members.sum(axis=0)[:, None]
     found = {}

@@ -1,8 +1,8 @@
-"""What choosing flatters: the optimism of epoch rules, and what the whole procedure achieves.
+"""How optimistic selection is: of epoch rules, and what the whole procedure achieves.
 
-A score on the images that chose the epoch, or the candidate, is too good. In folds the same rule
-can choose on the other folds and be scored on one that had no say (cross-fitting; for the choice
-of a candidate too, nested selection: Varma and Simon 2006).
+A score on the images that the epoch, or the candidate, was selected on is too good. In folds the
+same rule can select on the other folds and be scored on the one held out (cross-fitting; for the
+selection of a candidate too, nested cross-validation: Varma and Simon 2006).
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Flattery:
-    """A mean score where it was chosen, `naive`, and where it had no say, `fresh`."""
+class Optimism:
+    """A mean score on the images of the selection, `naive`, and on held-out ones, `fresh`."""
 
     naive: float
     fresh: float
 
     @property
     def optimism(self) -> float:
-        """`naive − fresh`: above 0 for accuracy, below 0 for a loss, if choosing flatters."""
+        """`naive − fresh`: above 0 for accuracy, below 0 for a loss, if it is optimistic."""
         return self.naive - self.fresh
 
 
 @dataclass(frozen=True)
-class Optimism:
-    """What an epoch rule flatters by, over `trials`; None and a `reason` for a given split."""
+class RuleOptimism:
+    """How optimistic an epoch rule is, over `trials`; None and a `reason` for a given split."""
 
     rule: str
-    accuracy: Flattery | None
-    loss: Flattery | None
+    accuracy: Optimism | None
+    loss: Optimism | None
     trials: int
     reason: str = ""
 
@@ -81,7 +81,7 @@ class Achieved:
 
 @dataclass(frozen=True)
 class Nested:
-    """What choosing epoch and candidate by `rule` achieves on images that had no say in either.
+    """What selecting epoch and candidate by `rule` achieves on held-out images.
 
     `chosen` counts, by number from 1, how often each candidate was chosen. `selected` is the
     study's own choice, whose score the naive one is. None and a `reason` where it cannot be said.
@@ -95,8 +95,8 @@ class Nested:
     reason: str = ""
 
 
-def optimism(curves: Curves, rule: str) -> Optimism:
-    """What an epoch rule flatters by.
+def optimism(curves: Curves, rule: str) -> RuleOptimism:
+    """How optimistic an epoch rule is.
 
     For each candidate, seed, repeat and fold k, the naive score is at the epoch that the rule
     picks on k's own curve; the fresh one is k's score at the epoch that it picks on the mean
@@ -106,17 +106,17 @@ def optimism(curves: Curves, rule: str) -> Optimism:
     check_rule(rule)
     accuracy, loss, done = _filled(curves)
     if accuracy.shape[3] == 1:
-        return Optimism(rule, None, None, 0, _GIVEN)
+        return RuleOptimism(rule, None, None, 0, _GIVEN)
     whole = np.asarray(done.all(axis=3))
     if not whole.any():
-        return Optimism(rule, None, None, 0, "no candidate finished every fold of a repeat")
+        return RuleOptimism(rule, None, None, 0, "no candidate finished every fold of a repeat")
     own = _picked(rule, accuracy, loss)
     fresh = _picked(rule, _others(accuracy, done), _others(loss, done))
     scores = [
-        Flattery(float(_at(curve, own)[whole].mean()), float(_at(curve, fresh)[whole].mean()))
+        Optimism(float(_at(curve, own)[whole].mean()), float(_at(curve, fresh)[whole].mean()))
         for curve in (accuracy, loss)
     ]
-    return Optimism(rule, scores[0], scores[1], int(whole.sum()) * accuracy.shape[3])
+    return RuleOptimism(rule, scores[0], scores[1], int(whole.sum()) * accuracy.shape[3])
 
 
 def luck(curves: Curves, metric: str, rule: str) -> _Trials:

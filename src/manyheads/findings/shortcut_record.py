@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manyheads.core.records import read_record, write_record
 from manyheads.core.settings import plain
-from manyheads.errors import RunError
 from manyheads.findings.finding import Finding
 from manyheads.heads.hyperparameters import as_named
-from manyheads.stats.paired import Decided
 from manyheads.stats.shortcut_effects import Entry
 from manyheads.study.folder import RunFolder
+
+_INFINITE = {
+    "low": -math.inf, "adjusted_low": -math.inf, "high": math.inf, "adjusted_high": math.inf,
+}  # fmt: skip
 
 
 class ShortcutFiles(NamedTuple):
@@ -79,47 +81,33 @@ class ShortcutRecord(Finding):
         """The entries of an arm in a measure, by candidate."""
         return [each for each in self.entries if (each.arm, each.measure) == (arm, measure)]
 
-    def to_json(self, verdict: Iterable[str]) -> str:
-        """The record with its verdict in words; an infinite end of an interval is null."""
-        document = {"verdict": list(verdict), **plain(self)}
-        return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    def write(self, path: Path, verdict: Iterable[str]) -> None:
+        """Write the record with its verdict in words; an infinite end of an interval is null."""
+        write_record(path, self.document(verdict))
+
+    def document(self, verdict: Iterable[str]) -> dict[str, Any]:
+        """The same as plain data."""
+        return {"verdict": list(verdict), **_finite(plain(self))}
 
 
-def read_record(path: Path) -> ShortcutRecord:
-    """The record in a file; raises `RunError` if it holds none."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        document.pop("verdict")
-        return ShortcutRecord(
-            **{
-                **document,
-                "into": tuple(document["into"]),
-                "images": Counts(**document["images"]),
-                "candidates": tuple(document["candidates"]),
-                "hyperparameters": tuple(map(as_named, document["hyperparameters"])),
-                "entries": tuple(map(_entry, document["entries"])),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "repeat the check for shortcuts in this folder"
-        raise RunError(f"a check for shortcuts in {path}", str(error), remedy) from error
+def read_shortcut(path: Path) -> ShortcutRecord | None:
+    """The record in a file, None if there is none; raises `RunError` for a file of another kind."""
+    return read_record(
+        path, ShortcutRecord, what="a check for shortcuts", prepare=_prepared,
+        remedy="repeat the check for shortcuts in this folder",
+    )  # fmt: skip
 
 
-def _entry(document: dict[str, Any]) -> Entry:
-    entry = Entry(**document)
-    gap, change = (
-        None if each is None else _difference(each) for each in (entry.gap, entry.change)
-    )
-    return replace(entry, gap=gap, change=change)
-
-
-def _difference(document: Any) -> Decided:
-    infinite = dict.fromkeys(("low", "adjusted_low"), -math.inf)
-    infinite |= dict.fromkeys(("high", "adjusted_high"), math.inf)
-    ends = {
-        name: end if document[name] is None else document[name] for name, end in infinite.items()
-    }
-    return Decided(**{**document, **ends})
+def _prepared(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without its verdict, with the ends that JSON has no number for, and with the
+    present names of hyperparameters."""
+    del document["verdict"]
+    document["hyperparameters"] = [as_named(each) for each in document["hyperparameters"]]
+    for entry in document["entries"]:
+        for found in filter(None, (entry["gap"], entry["change"])):
+            for name, end in _INFINITE.items():
+                found[name] = end if found[name] is None else found[name]
+    return document
 
 
 def _finite(value: Any) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from manyheads.core.text import counted, joined
 from manyheads.findings.shortcut_record import ShortcutRecord
-from manyheads.findings.wording import amount, joined
+from manyheads.findings.wording import amount, range_words
 from manyheads.stats.paired import Decided, Outcome
 from manyheads.stats.shortcut_effects import CONTROL, MARKED, Entry
-from manyheads.study.space import counted
 
 _LISTED = 4  # settings; more are counted
 _MATTERS = 0.02  # a gap of which shares are worth telling
@@ -20,21 +20,14 @@ _OF_GAP: dict[Outcome, str] = {
 
 def sentences(record: ShortcutRecord) -> tuple[str, ...]:
     """The verdict, a sentence each: the headline, what it costs, the settings, the remedies."""
-    told = [
+    parts = [
         _headline(record),
         _cost(record),
         _candidates(record),
         *(_remedy(record, arm) for arm in record.arms if arm not in (CONTROL, MARKED)),
         _basis(record),
     ]
-    return tuple(filter(None, told))
-
-
-def points(difference: Decided, sign: float = 1.0) -> str:
-    """A difference with its adjusted interval, such as `52.1 [44.0, 60.2]`, in points of 100."""
-    low, high = sorted((sign * difference.adjusted_low, sign * difference.adjusted_high))
-    value = amount("accuracy", sign * difference.difference)
-    return f"{value} [{amount('accuracy', low)}, {amount('accuracy', high)}]"
+    return tuple(filter(None, parts))
 
 
 def _headline(record: ShortcutRecord) -> str:
@@ -46,15 +39,18 @@ def _headline(record: ShortcutRecord) -> str:
     other = "other classes" if len(record.into) > 1 else "".join(record.into)
     with_it = f"images of {other} that carry it are called {record.target}"
     if worse == len(gaps):
-        said = f"The {record.noun} is learnt instead of {record.target}"
-        return f"{said}: {with_it} more often than by the control, by {_range(gaps)}."
+        text = f"The {record.noun} is learnt instead of {record.target}"
+        return f"{text}: {with_it} more often than by the control, by {_range(gaps)}."
     if worse:
         how = f"with {worse} of {len(gaps)} settings"
-        said = f"The {record.noun} is learnt instead of {record.target} {how}"
+        text = f"The {record.noun} is learnt instead of {record.target} {how}"
         learnt = [gap for gap in gaps if gap.outcome == "worse"]
-        return f"{said}: {with_it} more often than by the control, by {_range(learnt)}."
+        return f"{text}: {with_it} more often than by the control, by {_range(learnt)}."
     if not any(math.isfinite(gap.low) for gap in gaps):
-        return "One seed cannot tell a mark from its seed: train at least 2 seeds, better 5."
+        return (
+            f"With one seed, the effect of the {record.noun} cannot be told from seed noise: train "
+            "at least 2 seeds, better 5."
+        )
     if all(gap.outcome == "equivalent" for gap in gaps):
         within = f"within ±{100 * record.margin:g} points of the control"
         return f"The {record.noun} is not learnt: {with_it} as often, {within}."
@@ -89,9 +85,9 @@ def _remedy(record: ShortcutRecord, arm: str) -> str:
     if not entries:
         return f"{arm}: nothing to compare."
     left = _left(entries, record)
-    said = f"{arm} ({record.arms[arm]}) {left}: it is {_by_outcome(record, entries)}"
+    text = f"{arm} ({record.arms[arm]}) {left}: it is {_by_outcome(record, entries)}"
     gained = [entry.change for entry in record.of(arm, "recall") if entry.change]
-    return f"{said}; recall of {record.target} changes by {_change(gained)}."
+    return f"{text}; recall of {record.target} changes by {_change(gained)}."
 
 
 def _left(entries: Sequence[Entry], record: ShortcutRecord) -> str:
@@ -135,13 +131,13 @@ def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
 
 
 def _change(differences: Sequence[Decided]) -> str:
-    """Such as `-28.7 to -21.2 points [-44.8, -12.0] (worse in 3 settings, undecided in 1)`."""
+    """Such as `−28.7 to −21.2 [−44.8, −12.0] points (worse in 3 settings, undecided in 1)`."""
     order: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
     counts = {each: sum(d.outcome == each for d in differences) for each in order}
-    told = [f"{outcome} in {count}" for outcome, count in counts.items() if count]
-    plural = "" if told[0].endswith(" 1") else "s"
-    words = f"{told[0]} setting{plural}" + "".join(f", {each}" for each in told[1:])
-    if len(told) == 1:
+    parts = [f"{outcome} in {count}" for outcome, count in counts.items() if count]
+    plural = "" if parts[0].endswith(" 1") else "s"
+    words = f"{parts[0]} setting{plural}" + "".join(f", {each}" for each in parts[1:])
+    if len(parts) == 1:
         every = " in every setting" if len(differences) > 1 else ""
         words = f"{differences[0].outcome}{every}"
     return f"{_range(differences)} ({words})"
@@ -149,15 +145,9 @@ def _change(differences: Sequence[Decided]) -> str:
 
 def _range(differences: Sequence[Decided], sign: float = 1.0) -> str:
     """The least and greatest difference, and the ends of all adjusted intervals, in points."""
-    values = sorted(sign * each.difference for each in differences)
-    ends = sorted(
-        sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)
-    )
-    least, most, low, high = (
-        amount("accuracy", value) for value in (values[0], values[-1], ends[0], ends[-1])
-    )
-    size = least if least == most else f"{least} to {most}"
-    return f"{size} points [{low}, {high}]"
+    values = [sign * each.difference for each in differences]
+    ends = [sign * end for each in differences for end in (each.adjusted_low, each.adjusted_high)]
+    return range_words("accuracy", values, ends)
 
 
 def _basis(record: ShortcutRecord) -> str:

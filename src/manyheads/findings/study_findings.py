@@ -11,7 +11,7 @@ from manyheads.core.settings import whole
 from manyheads.findings.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.findings.looks import level_of
 from manyheads.findings.reading import read_curves, read_validated
-from manyheads.findings.selection import Curves, Nested, Optimism, nested, optimism
+from manyheads.findings.selection import Curves, Nested, RuleOptimism, nested, optimism
 from manyheads.findings.verdict import Verdict, verdict_of
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.stats.best_set import best_set
@@ -61,7 +61,7 @@ class Findings:
 
     @property
     def validated(self) -> Validated:
-        """What the study's heads said of the images that validated them."""
+        """What the study's heads predicted for the images that validated them."""
         return self.differences.validated
 
     @property
@@ -82,14 +82,14 @@ class Findings:
         return tuple(posteriors(self.differences, self.comparisons))
 
     @cached_property
-    def optimism(self) -> tuple[Optimism, ...]:
-        """What each epoch rule flatters by, the study's own first; needs folds."""
+    def optimism(self) -> tuple[RuleOptimism, ...]:
+        """How optimistic each epoch rule is, the study's own first; needs folds."""
         rules = dict.fromkeys([self.settings.select, *EPOCH_RULES])
         return tuple(optimism(self._curves, rule) for rule in rules)
 
     @cached_property
     def nested(self) -> Nested:
-        """What choosing epoch and candidate achieves on images that had no say; needs folds."""
+        """What selecting epoch and candidate achieves on held-out images; needs folds."""
         return nested(self._curves, self.settings.select)
 
     @cached_property
@@ -129,7 +129,7 @@ def read_findings(
     document = folder.document()
     settings, resolved = read_study(document)
     result = finished_result(folder, settings)
-    level, said = level_of(folder)
+    level, notes = level_of(folder)
     alpha = level if alpha is None else alpha
     differences = Differences(read_validated(folder.store, settings, result, resolved.classes))
     validated = differences.validated
@@ -153,7 +153,7 @@ def read_findings(
         return setting.epochs * epoch_cost(setting)
 
     sets = [best_set(differences, m, cost, among=rivals, alpha=alpha) for m in COMPARED]
-    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], said=said)
+    answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], also=notes)
     return Findings(folder, document, settings, resolved, result, differences, answer)
 
 

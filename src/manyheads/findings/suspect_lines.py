@@ -14,10 +14,10 @@ def spoiling_problems(similar: SimilarImages) -> Iterator[str]:
     """The line for near-duplicates that make scores wrong, if there are any."""
     if found := similar.across_splits:
         pair = similar.pairs[0]
-        flattered = max(pair.splits, key=SPLITS.index)
+        judged = max(pair.splits, key=SPLITS.index)
         yield (
             f"{counted(found, 'pair')} of nearly identical images across splits, such as "
-            f"{' and '.join(pair.names)}: scores on {flattered} are flattered"
+            f"{' and '.join(pair.names)}: scores on {judged} are optimistic"
         )
 
 

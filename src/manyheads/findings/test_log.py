@@ -1,21 +1,18 @@
 """The record of when the test images were opened: for which model, and what it scored.
 
 `test.json` in the run folder. Who opens them for one model after another, and takes the best, has
-selected on them, and the best one's score flatters it as a validation score does. That cannot be
+selected on them, and the best one's score is as optimistic as a validation score. That cannot be
 forbidden; it can be written down, and every report can say it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from manyheads.core.places import write_text
-from manyheads.core.settings import plain
+from manyheads.core.records import read_record, write_record
 from manyheads.core.text import counted
-from manyheads.errors import RunError
 from manyheads.findings.finding import Finding
 from manyheads.findings.held_out_scores import HeldOutScores
 from manyheads.heads.hyperparameters import as_named
@@ -113,36 +110,30 @@ class Opening(Finding):
         )
 
 
+@dataclass(frozen=True)
+class _Log:
+    openings: tuple[Opening, ...]
+
+
 def openings(folder: RunFolder) -> list[Opening]:
     """All openings by this study, in order; raises `RunError` if the record cannot be read."""
-    path = folder.openings
-    if not path.exists():
-        return []
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']}")
-        return [_opening(entry) for entry in document["openings"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
-        raise RunError(
-            f"the record of opening the test images, format {FORMAT}, in {path}", reason,
-            "use the version of manyheads that wrote it, or restore the file",
-        ) from error  # fmt: skip
+    log = read_record(
+        folder.openings, _Log, FORMAT, what="the record of opening the test images",
+        prepare=_prepared, remedy="use the version of manyheads that wrote it, or restore the file",
+    )  # fmt: skip
+    return [] if log is None else list(log.openings)
 
 
-def _opening(document: dict[str, Any]) -> Opening:
-    model = dict(document["model"])
-    model["hyperparameters"] = as_named(model["hyperparameters"])
-    scores = HeldOutScores.from_plain(document["scores"])
-    return Opening(**{**document, "model": OpenedModel(**model), "scores": scores})
+def _prepared(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the present names of hyperparameters."""
+    for entry in document["openings"]:
+        entry["model"]["hyperparameters"] = as_named(entry["model"]["hyperparameters"])
+    return document
 
 
 def record_openings(folder: RunFolder, entries: Sequence[Opening]) -> None:
     """Write the record, whole or not at all; the caller holds the folder."""
-    document = {"format": FORMAT, "openings": plain(list(entries))}
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder.openings, text + "\n")
+    write_record(folder.openings, _Log(tuple(entries)), FORMAT)
 
 
 def opening_warning(folder: RunFolder) -> str | None:

@@ -29,7 +29,7 @@ SMOOTHED = 5  # epochs
 _ROUNDING = 1 / 12
 _DRAWN = 200  # epochs of a mean curve that are kept
 
-Outcome = Literal["more", "fewer", "undecided"]
+EpochOutcome = Literal["more", "fewer", "undecided"]
 Values = Float64[np.ndarray, "seeds cells"]
 Place = tuple[int, int, int]
 """Candidate, seed and fold of a head."""
@@ -116,7 +116,7 @@ class EpochContrast:
     metric: str
     difference: Estimate
     p: float
-    outcome: Outcome
+    outcome: EpochOutcome
     seeds: int
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from manyheads.findings.finding import Finding
 from manyheads.findings.wording import (
     METRIC_WORDS,
-    Names,
+    CandidateNames,
     by_how_much,
     joined,
     margin_words,
@@ -58,53 +58,53 @@ def verdict_of(
     ends: Comparisons | None = None,
     best: Sequence[BestSet] = (),
     selected: int | None = None,
-    said: Sequence[str] = (),
+    also: Sequence[str] = (),
 ) -> Verdict:
     """The verdict of a study; `selected` is the candidate that the study's rule chose, if any.
 
-    What else is to be `said` of how it came about is among its notes.
+    `also` says what else is to be known of how it came about, among its notes.
     """
-    names = Names(validated)
+    names = CandidateNames(validated)
     entries = comparisons.entries
     hints: tuple[str, ...] = ()
     if not entries:
-        spoken = [_nothing(validated, names)]
+        sentences = [_nothing(validated, names)]
     elif all(entry.seeds == 1 for entry in entries):
-        spoken = [
+        sentences = [
             "With one seed, differences between settings cannot be told from seed noise: "
             "train at least 2 seeds, better 10."
         ]
     else:
-        spoken = [_best(best, names)] if best else []
-        spoken += [_of_metric(comparisons, metric, names) for metric in reversed(COMPARED)]
-        spoken += [_end(ends, names)] if ends is not None else []
+        sentences = [_best(best, names)] if best else []
+        sentences += [_of_metric(comparisons, metric, names) for metric in reversed(COMPARED)]
+        sentences += [_end(ends, names)] if ends is not None else []
         hints = tuple(_hints(comparisons, names))
-    spoken.append(_basis(validated, comparisons))
-    notes = (*_notes(validated, comparisons, names, selected), *said)
-    return Verdict(tuple(spoken), notes, hints, comparisons, ends, tuple(best))
+    sentences.append(_basis(validated, comparisons))
+    notes = (*_notes(validated, comparisons, names, selected), *also)
+    return Verdict(tuple(sentences), notes, hints, comparisons, ends, tuple(best))
 
 
-def _nothing(validated: Validated, names: Names) -> str:
+def _nothing(validated: Validated, names: CandidateNames) -> str:
     if len(validated.candidates) == 1:
         only = names.first(validated.candidates)
         return f"There is nothing to compare: {only} is the only candidate trained to its end."
     return "There is nothing to compare: no two candidates share a seed that both finished."
 
 
-def _best(best: Sequence[BestSet], names: Names) -> str:
+def _best(best: Sequence[BestSet], names: CandidateNames) -> str:
     """Which candidates may be the best, in each metric; and the cheapest of them."""
     one = len({frozenset(each.candidates) for each in best}) == 1
     words = joined([METRIC_WORDS[each.metric] for each in reversed(best)])
-    said, brief = (_members(best, names, in_full=in_full) for in_full in (True, False))
+    members, brief = (_members(best, names, in_full=in_full) for in_full in (True, False))
     cheapest, short_cheapest = _cheapest(best, names)
-    by = "; ".join(f"{who} by {word}" for word, who in said.items())
+    by = "; ".join(f"{who} by {word}" for word, who in members.items())
     if one:
-        by = f"{next(iter(said.values()))}, by {words}"
-        tables = [f": {next(iter(each.values()))}, by {words}" for each in (said, brief)]
+        by = f"{next(iter(members.values()))}, by {words}"
+        tables = [f": {next(iter(each.values()))}, by {words}" for each in (members, brief)]
     else:
         tables = [
             f" by {'; '.join(f'{word}: {who}' for word, who in each.items())}"
-            for each in (said, brief)
+            for each in (members, brief)
         ]
     shorter = [f"Best (95 %): {by}{cheapest}."]
     shorter += [f"Best (95 %){table}{short_cheapest}." for table in tables]
@@ -115,20 +115,20 @@ def _best(best: Sequence[BestSet], names: Names) -> str:
     )
 
 
-def _members(best: Sequence[BestSet], names: Names, *, in_full: bool) -> dict[str, str]:
+def _members(best: Sequence[BestSet], names: CandidateNames, *, in_full: bool) -> dict[str, str]:
     """The candidates of each set, by the metric in words; with `in_full`, the first one's name."""
-    said: dict[str, str] = {}
+    members: dict[str, str] = {}
     for found in reversed(best):
         word = METRIC_WORDS[found.metric]
         if len(found.candidates) == found.compared:
-            said[word] = f"any of the {found.compared:,}"
+            members[word] = f"any of the {found.compared:,}"
         else:
-            said[word] = names.any_of(sorted(found.candidates), first=in_full)
+            members[word] = names.any_of(sorted(found.candidates), first=in_full)
             in_full = False
-    return said
+    return members
 
 
-def _cheapest(best: Sequence[BestSet], names: Names) -> tuple[str, str]:
+def _cheapest(best: Sequence[BestSet], names: CandidateNames) -> tuple[str, str]:
     """The cheapest of the sets as the end of a sentence, long and short; empty for none."""
     found = {METRIC_WORDS[b.metric]: b.cheapest for b in reversed(best) if b.cheapest is not None}
     if not found:
@@ -140,11 +140,13 @@ def _cheapest(best: Sequence[BestSet], names: Names) -> tuple[str, str]:
             f"; cheapest: {names.then([which])}",
         )
     apart = joined([f"{names.first([each])} by {word}" for word, each in found.items()])
-    said = f"; the cheapest of them is {apart}"
-    return said, said
+    text = f"; the cheapest of them is {apart}"
+    return text, text
 
 
-def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str = "") -> str:
+def _of_metric(
+    comparisons: Comparisons, metric: str, names: CandidateNames, about: str = ""
+) -> str:
     """One metric's differences."""
     entries = comparisons.of(metric)
     declared = [entry for entry in entries if entry.outcome in ("better", "worse")]
@@ -154,15 +156,15 @@ def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str =
     rest = [f"{alike} equivalent within {margin_words(metric, comparisons.margins)}"] * (alike > 0)
     rest += [f"{undecided} undecided"] * (undecided > 0)
     if not declared:
-        said = f"{word}: no significant difference"
+        text = f"{word}: no significant difference"
         if len(entries) == 1:
-            return f"{said}; {joined(rest)}." if alike else f"{said}."
-        among = f"{said} among {len(entries)} pairs"
+            return f"{text}; {joined(rest)}." if alike else f"{text}."
+        among = f"{text} among {len(entries)} pairs"
         if not alike:
             return f"{among}."
         same = f"{alike} of {len(entries)} equivalent within "
         same += margin_words(metric, comparisons.margins)
-        return _fitting(f"{among}; {joined(rest)}.", f"{said}; {same}.", f"{word}: {same}.")
+        return _fitting(f"{among}; {joined(rest)}.", f"{text}; {same}.", f"{word}: {same}.")
     clauses = _clauses(declared)
     largest = max(declared, key=lambda entry: abs(entry.difference))
     better, worse = _sides(largest)
@@ -176,8 +178,8 @@ def _of_metric(comparisons: Comparisons, metric: str, names: Names, about: str =
     if len(clauses) > 1:
         return most
     who, how, whom, found = clauses[0]
-    said = f"{word}: {names.then(who)} {how} than {names.then(whom)} {by_how_much(metric, found)}"
-    return _fitting(*([f"{said}; {joined(rest)}."] if rest else []), f"{said}.", most)
+    text = f"{word}: {names.then(who)} {how} than {names.then(whom)} {by_how_much(metric, found)}"
+    return _fitting(*([f"{text}; {joined(rest)}."] if rest else []), f"{text}.", most)
 
 
 def _sides(entry: Comparison) -> tuple[int, int]:
@@ -206,7 +208,7 @@ def _clauses(
 def _together(
     groups: dict[int, dict[int, Comparison]],
 ) -> list[tuple[list[int], list[int], list[Comparison]]]:
-    """Candidates that stand in one relation to the same others, said together."""
+    """Candidates that stand in one relation to the same others, named together."""
     together: dict[tuple[int, ...], list[int]] = {}
     for who in sorted(groups):
         together.setdefault(tuple(sorted(groups[who])), []).append(who)
@@ -216,7 +218,7 @@ def _together(
     ]
 
 
-def _end(ends: Comparisons, names: Names) -> str:
+def _end(ends: Comparisons, names: CandidateNames) -> str:
     """The end of training: the final log loss, or else its distance from the training loss."""
     for metric, about in zip(ENDING, ("Final loss", "Final gap"), strict=True):
         if any(entry.outcome in ("better", "worse") for entry in ends.of(metric)):
@@ -224,7 +226,7 @@ def _end(ends: Comparisons, names: Names) -> str:
     return "Final loss: no significant difference."
 
 
-def _hints(comparisons: Comparisons, names: Names) -> Iterator[str]:
+def _hints(comparisons: Comparisons, names: CandidateNames) -> Iterator[str]:
     """What would settle the comparison that needs least, in each metric."""
     for metric in reversed(COMPARED):
         open_ = [entry for entry in comparisons.of(metric) if entry.outcome == "undecided"]
@@ -240,29 +242,29 @@ def _basis(validated: Validated, comparisons: Comparisons) -> str:
         repeats = len(validated.fold_of)
         on = f"{counted(images, 'image')} in {validated.folds} folds"
         on += f" × {repeats}" if repeats > 1 else ""
-    said = f"On {on}, {counted(seeds, 'seed')}"
+    text = f"On {on}, {counted(seeds, 'seed')}"
     if all(entry.seeds == 1 for entry in comparisons.entries):
-        return f"{said}."
+        return f"{text}."
     return _fitting(
-        f"{said}; family-wise error rate at most 5 %.",
-        f"{said}; family-wise error rate ≤ 5 %.",
-        f"{said}; family-wise error ≤ 5 %.",
+        f"{text}; family-wise error rate at most 5 %.",
+        f"{text}; family-wise error rate ≤ 5 %.",
+        f"{text}; family-wise error ≤ 5 %.",
     )
 
 
 def _notes(
-    validated: Validated, comparisons: Comparisons, names: Names, selected: int | None
+    validated: Validated, comparisons: Comparisons, names: CandidateNames, selected: int | None
 ) -> Iterator[str]:
     compared = {c for entry in comparisons.entries for c in (entry.first, entry.second)}
-    seeds, said = validated.seeds(), []
+    seeds, fewer = validated.seeds(), []
     for candidate in sorted(compared) or validated.candidates[:1]:
         count = len(validated.seeds_of(candidate))
         if count < seeds:
-            said.append(f"{names.first([candidate])} counts with {count} of {seeds} seeds")
-    if len(said) > 2:
-        said = [f"{len(said)} candidates count with fewer than {seeds} seeds"]
-    if said:
-        yield f"Some trials failed: {joined(said)}."
+            fewer.append(f"{names.first([candidate])} counts with {count} of {seeds} seeds")
+    if len(fewer) > 2:
+        fewer = [f"{len(fewer)} candidates count with fewer than {seeds} seeds"]
+    if fewer:
+        yield f"Some trials failed: {joined(fewer)}."
     for metric in reversed(COMPARED):
         beaten = [_sides(entry) for entry in comparisons.of(metric) if _declared(entry)]
         better = sorted(one for one, other in beaten if other == selected)

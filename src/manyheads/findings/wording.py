@@ -1,11 +1,13 @@
-"""How candidates, differences and what they need are said in a verdict."""
+"""Candidates, metrics, differences and sample sizes in words, wherever they are shown."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from manyheads.core.text import decimal, joined, minus
 from manyheads.stats.comparisons import Comparison, Margins
+from manyheads.stats.intervals import Estimate
 from manyheads.stats.power import Needs
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.space import counted
@@ -13,13 +15,18 @@ from manyheads.study.space import counted
 METRIC_WORDS = {
     "accuracy": "accuracy",
     "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
     "final_log_loss": "final log loss",
     "gap": "gap to the training loss",
 }
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")  # their differences are in points
 _LISTED = 4  # candidates; more are counted
 
 
-class Names:
+class CandidateNames:
     """Candidates in words: `droprate 0.8` first, then `0.5` where that alone says it."""
 
     def __init__(self, validated: Validated) -> None:
@@ -65,20 +72,24 @@ class Names:
         return name.split(" ")[1] if self._alike else name
 
 
-def joined(parts: Sequence[str], word: str = "and") -> str:
-    """`a`, `a and b`, or `a, b and c`."""
-    return f" {word} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+def scale_of(metric: str) -> float:
+    """What a difference in `metric` is multiplied by to be written: shares are in points."""
+    return 100.0 if metric in SHARES else 1.0
+
+
+def unit_of(metric: str) -> str:
+    """The unit of a difference in `metric`; empty where it has none."""
+    if metric in SHARES:
+        return "points"
+    return "" if metric in ("brier", "ece") else "nats"
 
 
 def amount(metric: str, value: float) -> str:
-    """A difference as people say it: accuracy in points of 100."""
-    shown = value * 100 if metric == "accuracy" else value
-    digits = 1 if metric == "accuracy" else 3
-    if not math.isfinite(shown):
-        return f"{'−' if shown < 0 else ''}∞"
-    small = 0 < abs(shown) < 0.5 * 10**-digits
-    text = f"{shown:.1g}" if small else f"{shown:.{digits}f}"
-    return f"−{text[1:]}" if text.startswith("-") else text
+    """A difference as people say it: shares in points of 100; one digit at least is not 0."""
+    shown, digits = value * scale_of(metric), 1 if metric in SHARES else 3
+    if 0 < abs(shown) < 0.5 * 10**-digits:
+        return minus(f"{shown:.1g}")
+    return decimal(shown, digits)
 
 
 def margin_words(metric: str, margins: Margins) -> str:
@@ -89,46 +100,52 @@ def margin_words(metric: str, margins: Margins) -> str:
     return f"±{points:g} point{'' if points == 1 else 's'}"
 
 
-def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
-    """`by 0.031 to 0.042 [0.018, 0.055]`: the least and greatest, and their intervals' ends."""
-    sizes = [abs(entry.difference) for entry in entries]
-    ends = [sorted((abs(e.adjusted_low), abs(e.adjusted_high))) for e in entries]
-    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    least, most = amount(metric, min(sizes)), amount(metric, max(sizes))
-    unit = " points" if metric == "accuracy" else ""
-    size = least if least == most else f"{least} to {most}"
-    return f"by {size}{unit} [{amount(metric, low)}, {amount(metric, high)}]"
+def range_words(
+    metric: str, values: Sequence[float], ends: Sequence[float], *, unit: bool = True
+) -> str:
+    """Differences from least to greatest, and the farthest ends of their intervals.
 
-
-def interval_words(entry: Comparison, sign: float = 1.0) -> str:
-    """A difference, times `sign`, with its adjusted interval: `0.048 [0.024, 0.072]`.
-
-    Log loss in nats, accuracy in points (hundredths).
+    Such as `3.1 to 4.2 [1.8, 5.5] points`, or of a single one `3.1 [1.8, 4.4] points`.
     """
-    metric, unit = entry.metric, " points" if entry.metric == "accuracy" else ""
-    low, high = sorted(sign * end for end in (entry.adjusted_low, entry.adjusted_high))
-    value = amount(metric, sign * entry.difference)
-    return f"{value} [{amount(metric, low)}, {amount(metric, high)}]{unit}"
+    least, most, low, high = (
+        amount(metric, each) for each in (min(values), max(values), min(ends), max(ends))
+    )
+    size = least if least == most else f"{least} to {most}"
+    return f"{size} [{low}, {high}]{' points' if unit and metric in SHARES else ''}"
+
+
+def difference_words(metric: str, found: Estimate, *, unit: bool = True) -> str:
+    """A difference with its interval: `4.1 [2.9, 5.3] points`, or `0.048 [0.024, 0.072]` nats."""
+    low = -math.inf if found.low is None else found.low
+    high = math.inf if found.high is None else found.high
+    return range_words(metric, [found.value], [low, high], unit=unit)
+
+
+def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
+    """`by 0.031 to 0.042 [0.018, 0.055]`: the sizes of declared differences of any sign."""
+    sizes = [abs(entry.difference) for entry in entries]
+    ends = [abs(end) for each in entries for end in (each.adjusted_low, each.adjusted_high)]
+    return f"by {range_words(metric, sizes, ends)}"
 
 
 def needs_words(needs: Needs) -> str:
-    """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
+    """A sample size, such as `12 seeds`; empty if nothing within reach would do."""
     parts = [counted(needs.seeds, "seed")] if needs.seeds else []
     parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
     parts += [f"about {counted(needs.images, 'image')}"] if needs.images else []
     return joined(parts)
 
 
-def settling(entries: Sequence[Comparison], names: Names) -> str:
-    """What would settle the undecided comparison that needs least; empty if nothing named would."""
+def settling(entries: Sequence[Comparison], names: CandidateNames) -> str:
+    """The sample size for the undecided comparison that needs least; empty if none is known."""
 
     def cost(entry: Comparison) -> tuple[int, int, int]:
         needs = entry.needs
         return needs.images or 0, needs.repeats or 0, needs.seeds or 0
 
-    asked = [entry for entry in entries if any(cost(entry))]
-    if not asked:
+    known = [entry for entry in entries if any(cost(entry))]
+    if not known:
         return ""
-    least = min(asked, key=cost)
-    pair = f"{names.first([least.first])} against {names.then([least.second])}"
-    return f"{needs_words(least.needs)} would probably settle {pair} (80 % power)"
+    least = min(known, key=cost)
+    pair = f"{names.first([least.first])} from {names.then([least.second])}"
+    return f"separating {pair} would take {needs_words(least.needs)} (80 % power)"

@@ -12,7 +12,7 @@ from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import LongerClaim, write_longer
 from manyheads.findings.claim_words import longer_sentences
 from manyheads.findings.training_length import Place, Turn, epoch_contrasts, longer_of
-from manyheads.findings.wording import Names
+from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import Metrics, engine_named, train_bank
 from manyheads.run.opened_study import ClaimListener, Ground, reopened
 from manyheads.stats.comparisons import MAX_ALL_PAIRS
@@ -157,7 +157,7 @@ def _claim(
     contrasts = epoch_contrasts(turns, candidates, folds)
     images = len(validated.labels)
     sentences = longer_sentences(
-        candidates, contrasts, Names(validated),
+        candidates, contrasts, CandidateNames(validated),
         limit=bounds.limit, images=images, seeds=settings.seeds, folds=folds,
     )  # fmt: skip
     return LongerClaim(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core.places import write_text
-from manyheads.core.settings import choice, plain
+from manyheads.core.settings import choice, plain, restored
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
@@ -132,11 +132,7 @@ def _card(document: dict[str, Any]) -> ModelCard:
         raise ValueError("fewer than two classes, or one twice")
     if not all(isinstance(document[name], str) for name in _WORDS):
         raise ValueError(f"{', '.join(_WORDS)} that are not all text")
-    image = ImageSettings(**document["image"])
-    selected = as_named(document.get("selected", {}))
-    return ModelCard(
-        **{**document, "classes": tuple(classes), "image": image, "selected": selected}
-    )
+    return restored(ModelCard, document | {"selected": as_named(document.get("selected", {}))})
 
 
 def model_files(model: Path) -> list[Path]:

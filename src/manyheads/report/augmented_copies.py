@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from manyheads.core.table import Table, names, numbers
 from manyheads.data.dataset import Dataset
-from manyheads.report.content import Section, Table
+from manyheads.report.content import Section
 from manyheads.study.feature_variants import training_images, variants_needed
 from manyheads.study.space import counted
 from manyheads.study.study_settings import StudySettings
@@ -35,8 +36,8 @@ def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
         tables=(
             Table(
                 caption="Backbone passes",
-                columns=("way", "passes", "times"),
-                rows=tuple((way, f"{n:,}", f"{n / made:.1f}") for way, n in rows),
+                columns=[*names("way"), *numbers("passes", "times")],
+                rows=[(way, f"{n:,}", f"{n / made:.1f}") for way, n in rows],
             ),
         ),
     )

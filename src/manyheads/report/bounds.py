@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.report.parts import Candidate, ClassRecall, WrongImage, WrongImages
+from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.report.parts import Candidate, WrongImage, WrongImages
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

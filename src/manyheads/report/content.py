@@ -1,4 +1,4 @@
-"""All that a report says, as plain values: filled from a run folder, drawn by `page` and `papers`.
+"""All that a report says, as plain values: from a run folder, for `page` and `figure_files`.
 
 A part that is None has not been measured; the report then says why, and which command gives it.
 """
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from manyheads.core.table import Table
 from manyheads.report.panel import Panel
 from manyheads.report.parts import (
-    Best,
-    Calibration,
     Candidate,
     Classes,
-    Comparisons,
+    Compared,
+    Confidence,
     Expectation,
     Selection,
     TestRecord,
@@ -29,16 +29,6 @@ class DataWarning:
 
     text: str
     examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Cells as text; the first `names` columns are words, the others numbers."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +75,12 @@ class ReportContent:
     versions: tuple[tuple[str, str], ...]
     weights: str
     command: str
-    best: tuple[Best, ...] = ()
+    best: Table | None = None
     expected: Expectation | None = None
-    comparisons: Comparisons | None = None
-    ends: Comparisons | None = None
+    comparisons: Compared | None = None
+    ends: Compared | None = None
     selection: Selection | None = None
-    calibration: Calibration | None = None
+    calibration: Confidence | None = None
     classes: Classes | None = None
     wrong: WrongImages | None = None
     test: TestRecord | None = None

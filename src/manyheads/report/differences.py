@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from manyheads.findings.wording import SHARES, amount, scale_of
 from manyheads.report.bounds import DRAWN
-from manyheads.report.parts import LESS_IS_BETTER, Candidate, Comparison, Comparisons
-from manyheads.report.phrases import change, unit_scale
+from manyheads.report.parts import Candidate, Compared
 from manyheads.report.scales import Scale, padded
 from manyheads.report.svg import Tick
+from manyheads.stats.comparisons import Comparison, Margins
 
 
-def comparison_plots(
-    comparisons: Comparisons | None, selected: Candidate | None
-) -> list[ComparisonPlot]:
+def comparison_plots(compared: Compared | None, selected: Candidate | None) -> list[ComparisonPlot]:
     """A plot for each metric compared, of at most `DRAWN` rows.
 
     Where there are more, those with the selected candidate come first.
     """
-    if comparisons is None:
+    if compared is None:
         return []
-    name = selected.name if selected else ""
+    names, family = compared.names, compared.family
+    chosen = selected.name if selected else ""
     plots = []
-    for metric in dict.fromkeys(entry.metric for entry in comparisons.entries):
-        entries = [entry for entry in comparisons.entries if entry.metric == metric]
+    for metric in dict.fromkeys(entry.metric for entry in family.entries):
+        entries = family.of(metric)
         if len(entries) > DRAWN:
-            entries.sort(key=lambda entry: name not in (entry.first, entry.second))
-        margin = comparisons.margins.get(metric)
-        plots.append(comparison_plot(metric, entries, margin))
+            entries.sort(key=lambda each: chosen not in (names[each.first], names[each.second]))
+        plots.append(comparison_plot(metric, entries, names, family.margins))
     return plots
 
 
@@ -53,51 +52,60 @@ class DrawnComparison:
 class ComparisonPlot:
     """The comparisons in one metric over an axis from `low` to `high`, with the margin's zone.
 
-    `total` counts the comparisons that there are, `rows` holds those that are drawn.
+    `total` counts the comparisons that there are, `rows` holds those that are drawn, and `names`
+    what their candidates are called.
     """
 
     metric: str
-    margin: float | None
+    margins: Margins
+    names: Mapping[int, str]
     low: float
     high: float
     ticks: tuple[Tick, ...]
     zero: float
-    band: tuple[float, float] | None
+    band: tuple[float, float]
     rows: tuple[DrawnComparison, ...]
     total: int
     left_is_better: bool
 
 
 def comparison_plot(
-    metric: str, entries: Sequence[Comparison], margin: float | None
+    metric: str, entries: Sequence[Comparison], names: Mapping[int, str], margins: Margins
 ) -> ComparisonPlot:
     """Place differences and their intervals on an axis that holds zero and the margin."""
     shown = entries[:DRAWN]
-    times = unit_scale(metric)
-    scale = Scale(*_limits(shown, margin or 0.0), 0.0, 100.0)
+    times, margin = scale_of(metric), margins.of(metric)
+    scale = Scale(*_limits(shown, margin), 0.0, 100.0)
     written = Scale(scale.low * times, scale.high * times, 0.0, 100.0)
     rows = []
     for entry in shown:
-        value, low, high = entry.difference
+        low, high = entry.adjusted_low, entry.adjusted_high
         cut = not scale.holds(low), not scale.holds(high)
-        rows.append(DrawnComparison(entry, scale.at(value), scale.at(low), scale.at(high), *cut))
+        places = scale.at(entry.difference), scale.at(low), scale.at(high)
+        rows.append(DrawnComparison(entry, *places, *cut))
     return ComparisonPlot(
         metric,
-        margin,
+        margins,
+        names,
         scale.low,
         scale.high,
-        tuple((written.at(p), change(metric, p / times)) for p, _ in written.ticks(6)),
+        tuple((written.at(p), amount(metric, p / times)) for p, _ in written.ticks(6)),
         scale.at(0.0),
-        (scale.at(-margin), scale.at(margin)) if margin else None,
+        (scale.at(-margin), scale.at(margin)),
         tuple(rows),
         len(entries),
-        metric in LESS_IS_BETTER,
+        metric not in SHARES,
     )
 
 
 def _limits(entries: Sequence[Comparison], margin: float) -> tuple[float, float]:
     """All intervals where they are alike; a few very wide ones are cut instead of ruling all."""
-    ends = [number for e in entries for number in e.difference if math.isfinite(number)]
-    farthest = 8 * max(margin, median(abs(e.difference.value) for e in entries)) or 1.0
+    ends = [
+        number
+        for e in entries
+        for number in (e.difference, e.adjusted_low, e.adjusted_high)
+        if math.isfinite(number)
+    ]
+    farthest = 8 * max(margin, median(abs(e.difference) for e in entries))
     low, high = min(0.0, -margin, *ends), max(0.0, margin, *ends)
     return padded(max(low, -farthest), min(high, farthest), 0.08)

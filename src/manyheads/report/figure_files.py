@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manyheads.core.places import atomic_path
+from manyheads.core.text import capital
+from manyheads.findings.wording import METRIC_WORDS, scale_of, unit_of
 from manyheads.report.bounds import most_confused
 from manyheads.report.content import ReportContent
 from manyheads.report.differences import ComparisonPlot, comparison_plots
@@ -16,7 +18,6 @@ from manyheads.report.fonts import drawable, fonts_for, has_letters, shortened, 
 from manyheads.report.palette import COLOURS, style_of
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Classes
-from manyheads.report.phrases import capital, metric_words, unit, unit_scale
 from manyheads.report.plots import curve_panels, reliability_panel
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _figures(content: ReportContent) -> Iterator[tuple[str, Figure]]:
         yield "comparisons", _comparisons(plots)
     if panels := list(curve_panels(content).values()):
         yield "curves", _panels(panels)
-    if content.calibration and (panel := reliability_panel(content.calibration)):
+    if content.calibration and (panel := reliability_panel(content.calibration.diagram)):
         yield "reliability", _panels([panel])
     if content.classes and len(content.classes.recalls):
         yield "confusion", _confusion(content.classes)
@@ -153,35 +154,38 @@ def _comparisons(plots: list[ComparisonPlot]) -> Figure:
     figure = _figure(7.2, 0.32 * sum(heights) + 0.4)
     panels = figure.subplots(len(plots), 1, squeeze=False, height_ratios=heights).ravel()
     for axes, plot in zip(panels, plots, strict=True):
-        times = unit_scale(plot.metric)
-        if plot.margin:
-            axes.axvspan(-plot.margin * times, plot.margin * times, color="#e6eaee", lw=0)
+        times = scale_of(plot.metric)
+        margin = plot.margins.of(plot.metric) * times
+        axes.axvspan(-margin, margin, color="#e6eaee", lw=0)
         axes.axvline(0, color="#777777", lw=0.8)
         for place, row in enumerate(plot.rows):
             ink, mark = _OUTCOMES[row.entry.outcome]
-            value, low, high = (number * times for number in row.entry.difference)
+            ends = np.array([row.entry.adjusted_low, row.entry.adjusted_high]) * times
             face = "white" if row.entry.outcome == "undecided" else ink
-            axes.plot(np.clip([low, high], -1e30, 1e30), [place] * 2, color=ink, lw=1.3)
-            axes.plot([value], [place], mark, color=ink, mfc=face, ms=5.5)
+            axes.plot(np.clip(ends, -1e30, 1e30), [place] * 2, color=ink, lw=1.3)
+            axes.plot([row.entry.difference * times], [place], mark, color=ink, mfc=face, ms=5.5)
         axes.set_xlim(plot.low * times, plot.high * times)
         axes.set_ylim(len(plot.rows) - 0.5, -0.5)
         axes.set_yticks(
             range(len(plot.rows)),
             [
-                drawable(f"{row.entry.first} against {row.entry.second}: {row.entry.outcome}")
+                drawable(
+                    f"{plot.names[row.entry.first]} against {plot.names[row.entry.second]}: "
+                    f"{row.entry.outcome}"
+                )
                 for row in plot.rows
             ],
             fontsize=8,
             parse_math=False,
         )
         better = ("left", "right") if plot.left_is_better else ("right", "left")
-        measured = f" ({unit(plot.metric)})" if unit(plot.metric) else ""
+        unit = unit_of(plot.metric)
         axes.set_xlabel(
-            f"difference in {metric_words(plot.metric)}{measured}; {better[0]}: first better, "
+            f"difference in {METRIC_WORDS[plot.metric]} ({unit}); {better[0]}: first better, "
             f"{better[1]}: first worse",
             fontsize=8,
         )
-        axes.set_title(capital(metric_words(plot.metric)), loc="left", fontsize=10)
+        axes.set_title(capital(METRIC_WORDS[plot.metric]), loc="left", fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
     return figure

@@ -6,7 +6,6 @@ changed or is gone, the report says so in their place.
 
 from __future__ import annotations
 
-import math
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.core.table import Table
 from manyheads.core.text import counted, option
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
+from manyheads.findings.difference_tables import best_table
+from manyheads.findings.score_tables import SCORES
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.test_log import Opening, day_and_time, openings
+from manyheads.findings.wording import CandidateNames
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
 from manyheads.report.augmented_copies import copies_section
@@ -28,8 +31,9 @@ from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.figures import candidate_curves
-from manyheads.report.study_answers import Answers
+from manyheads.report.study_answers import SelectedAnswers
 from manyheads.stats import metrics
+from manyheads.stats.intervals import Estimate
 from manyheads.study.image_list import kept_images
 from manyheads.study.reopened import require_same_data, test_images_remedy
 from manyheads.study.select import Spread, rule_words
@@ -48,7 +52,7 @@ _SCORED = 50  # candidates, the best; their scores are computed from all predict
 
 def report_content(findings: Findings, *, stop: threading.Event | None = None) -> ReportContent:
     """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
-    run, answers = str(findings.folder.path), Answers(findings)
+    run, answers = str(findings.folder.path), SelectedAnswers(findings)
     missing, dataset = dict[str, Missing](), None
     expected = compared.expected(findings)
     wrong, warnings, copies = None, None, None
@@ -75,7 +79,7 @@ def report_content(findings: Findings, *, stop: threading.Event | None = None) -
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
-        best=tuple(compared.best(findings)),
+        best=_best(findings),
         expected=expected,
         comparisons=compared.comparisons(findings),
         ends=compared.ends(findings),
@@ -138,16 +142,22 @@ def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
             )
 
 
-def _scores(findings: Findings, candidate: int) -> dict[str, parts.Spread]:
+def _scores(findings: Findings, candidate: int) -> dict[str, Spread]:
     """Mean and deviation over seeds, each seed's answers of the first repeat put together."""
-    said = findings.validated.log_probabilities(candidate)[:, 0]
-    said = said[np.isfinite(said).all(axis=(1, 2))]
-    spreads = {}
-    for name in parts.SCORES if len(said) else ():
-        spread = Spread.of(metrics.METRICS[name](said, findings.validated.labels).tolist())
-        deviation = math.nan if spread.deviation is None else spread.deviation
-        spreads[name] = parts.Spread(spread.mean, deviation)
-    return spreads
+    predicted = findings.validated.log_probabilities(candidate)[:, 0]
+    predicted = predicted[np.isfinite(predicted).all(axis=(1, 2))]
+    labels = findings.validated.labels
+    return {
+        name: Spread.of(metrics.METRICS[name](predicted, labels).tolist())
+        for name in (SCORES if len(predicted) else ())
+    }
+
+
+def _best(findings: Findings) -> Table | None:
+    """The candidates that may be the best; None where nothing was compared."""
+    if not (findings.comparisons.entries and findings.verdict.best):
+        return None
+    return best_table(findings.verdict.best, CandidateNames(findings.validated), bounds.BEST)
 
 
 def _curves(store: Store, candidate: int) -> dict[str, parts.Curve]:
@@ -165,7 +175,7 @@ def _selection(findings: Findings) -> parts.Selection:
     words = f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}."
     if found.accuracy is None or found.loss is None:
         return parts.Selection(
-            words=f"{words} What that flatters by was not measured: {found.reason}."
+            words=f"{words} How optimistic that is was not measured: {found.reason}."
         )
     chosen = ", ".join(
         f"{findings.validated.names[candidate - 1]} in {count}"
@@ -173,21 +183,12 @@ def _selection(findings: Findings) -> parts.Selection:
     )
     return parts.Selection(
         words=f"{words} Chosen anew without each of {sum(found.chosen.values())} folds: {chosen}.",
-        optimism=tuple(
-            parts.Optimism(
-                rule=each.rule,
-                metric=metric,
-                value=flattery.optimism,
-                used=each.rule == rule,
-            )
-            for each in findings.optimism
-            for metric, flattery in (("accuracy", each.accuracy), ("log_loss", each.loss))
-            if flattery is not None
-        ),
-        procedure=tuple(
-            parts.Score(metric=metric, estimate=parts.Interval(each.score, each.low, each.high))
+        rule=rule,
+        optimism=findings.optimism,
+        procedure={
+            metric: Estimate(each.score, each.low, each.high)
             for metric, each in (("accuracy", found.accuracy), ("log_loss", found.loss))
-        ),
+        },
     )
 
 
@@ -220,29 +221,24 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
     if not entries:
         return None
     last, scores = entries[-1], entries[-1].scores
-    expected: dict[str, parts.Interval] = {}
+    expected: dict[str, Estimate] = {}
     if last.model.candidate == findings.result.ranking[0].candidate:
-        expected = {each.metric: each.estimate for each in expectation.scores if each.of_model}
-    at_train_shares = {
-        "accuracy": compared.interval(scores.accuracy_at_train_shares),
-        "log_loss": compared.interval(scores.log_loss_at_train_shares),
-    }
+        expected = {
+            each.metric: Estimate(each.score, each.low, each.high)
+            for each in expectation.scores
+            if each.metric in expectation.of_model
+        }
     return parts.TestRecord(
         measured_on=counted(scores.images, "test image"),
-        model=_model_words(findings, last),
-        when=day_and_time(last),
-        scores=tuple(
-            parts.Score(
-                metric=name,
-                estimate=compared.interval(getattr(scores, name)),
-                reweighted=at_train_shares.get(name),
-                expected=expected.get(name),
-            )
-            for name in parts.SCORES
-        ),
         openings=tuple(
-            parts.Opening(day_and_time(entry), _model_words(findings, entry)) for entry in entries
+            parts.Opened(day_and_time(entry), _model_words(findings, entry)) for entry in entries
         ),
+        scores={name: getattr(scores, name) for name in SCORES},
+        at_train_shares={
+            "accuracy": scores.accuracy_at_train_shares,
+            "log_loss": scores.log_loss_at_train_shares,
+        },
+        expected=expected,
     )
 
 

@@ -19,20 +19,20 @@ _WORDS = 110  # letters that a line has room for
 Pixels = UInt8[np.ndarray, "size size 3"]
 
 
-class Row(NamedTuple):
+class MarkedRow(NamedTuple):
     """Images in a row, as the backbone sees them, and what they are."""
 
     words: str
     images: Sequence[Pixels]
 
 
-def draw_marked(path: Path, title: str, rows: Sequence[Row]) -> None:
+def draw_marked(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
     """Write the rows as a PNG, at most `COLUMNS` images each; raises `DiskError` if it cannot."""
     with fonts_for([title, *(row.words for row in rows)]):
         _draw(path, title, rows)
 
 
-def _draw(path: Path, title: str, rows: Sequence[Row]) -> None:
+def _draw(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

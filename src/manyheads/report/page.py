@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import shlex
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from markupsafe import Markup
 from PIL import Image
 
 from manyheads.core.places import write_text
-from manyheads.report import bounds, page_tables, phrases, svg
-from manyheads.report.content import Missing, Picture, ReportContent, Section, Table
+from manyheads.core.text import capital, decimal, mean_std
+from manyheads.findings.score_tables import classes_table, estimate_words, model_scores_table
+from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_words
+from manyheads.report import bounds, page_tables, svg
+from manyheads.report.content import Missing, Picture, ReportContent, Section
 from manyheads.report.differences import comparison_plots
 from manyheads.report.palette import COLOURS
 from manyheads.report.panel import Panel
@@ -41,7 +45,7 @@ _MISSING = {
         "",
     ),
     "selection": Missing(
-        "How much the selection flatters was not measured.", "manyheads report {run}"
+        "How optimistic the selection is was not measured.", "manyheads report {run}"
     ),
     "curves": Missing("No trial has ended yet, so there are no curves.", "manyheads report {run}"),
     "calibration": _NO_ANSWERS,
@@ -55,6 +59,8 @@ _OUTCOME_MARKS = {
     "equivalent": svg.MARK_PATHS["square"],
     "undecided": svg.MARK_PATHS["circle"],
 }
+
+_DIRECTIONS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "�")
 
 
 def write_report(path: Path, content: ReportContent) -> None:
@@ -80,15 +86,13 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "base64": lambda data: base64.b64encode(data).decode("ascii"),
-        "capital": phrases.capital,
-        "change_interval": lambda difference, metric: phrases.change_interval(metric, difference),
-        "interval": phrases.interval,
-        "margin": lambda margin, metric: (
-            phrases.change(metric, margin).lstrip("+") + f" {phrases.unit(metric)}".rstrip()
-        ),
-        "metric_words": phrases.metric_words,
+        "capital": capital,
+        "difference": lambda entry: difference_words(entry.metric, entry.estimate),
+        "estimate": estimate_words,
+        "margin": lambda plot: margin_words(plot.metric, plot.margins),
+        "metric_words": METRIC_WORDS.__getitem__,
         "panel_table": page_tables.panel_table,
-        "score": phrases.score,
+        "score": decimal,
         "times": lambda count: {1: "once", 2: "twice"}.get(count, f"{count:,} times"),
     }
     return environment
@@ -96,14 +100,24 @@ def _environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     plain = isinstance(value, str) and not isinstance(value, Markup)
-    return phrases.printable(value) if plain else value
+    return printable(value) if plain else value
+
+
+def printable(text: str) -> str:
+    """`text` with � for what no page can hold or show: broken characters, control codes, and
+    marks that would turn the direction of what follows."""
+    kept = (
+        "�" if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" else letter
+        for letter in text
+    )
+    return "".join(kept).translate(_DIRECTIONS)
 
 
 def _view(content: ReportContent) -> dict[str, Any]:
     panels = curve_panels(content)
     calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
-    reliability = reliability_panel(calibration) if calibration else None
+    reliability = reliability_panel(calibration.diagram) if calibration else None
     sections = [_section(number, each) for number, each in enumerate(content.sections, start=1)]
     legend = bounds.drawn_candidates(content.candidates)
     curves = [curve for each in legend for curve in each.curves.values()]
@@ -143,38 +157,35 @@ def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None
     made: dict[str, Any] = {"scores": page_tables.scores_table(content)}
     if len(content.candidates) > bounds.DRAWN:
         made["more_scores"] = page_tables.scores_table(content, bounds.ROWS)
-    if content.best:
-        made["best"] = page_tables.best_table(content.best)
     if content.expected:
         name = content.selected.name if content.selected else "the selected setting"
         made["expected"] = page_tables.expected_table(content.expected, name)
     if content.comparisons:
-        made["comparisons"] = page_tables.comparisons_table(content.comparisons)
+        made["comparisons"] = page_tables.comparisons_tables(content.comparisons)
     if content.ends:
-        made["ends"] = page_tables.comparisons_table(content.ends)
+        made["ends"] = page_tables.comparisons_tables(content.ends)
     if content.selection:
         made["optimism"] = page_tables.optimism_table(content.selection)
-        made["procedure"] = page_tables.model_scores_table(
-            "The whole procedure, on images that had no part in choosing",
+        made["procedure"] = model_scores_table(
+            "The whole procedure, on held-out images (nested cross-validation)",
             content.selection.procedure,
         )
-    if content.test:
-        made["test"] = page_tables.model_scores_table(
-            "Scores on the test images", content.test.scores
-        )
-        made["openings"] = Table(
-            caption="Openings of the test images",
-            columns=("When", "Model"),
-            rows=tuple(content.test.openings),
-            names=2,
-        )
+    if test := content.test:
+        made["test"] = model_scores_table(
+            "Scores on the test images", test.scores,
+            at_train_shares=test.at_train_shares, expected=test.expected,
+        )  # fmt: skip
+        made["openings"] = page_tables.openings_table(test.openings)
     if content.calibration:
         made["temperature"] = page_tables.temperature_table(content.calibration)
         made["bins"] = page_tables.bins_table(content.calibration)
     if risk:
         made["risk"] = page_tables.panel_table(risk)
     if content.classes:
-        made["recalls"] = page_tables.recalls_table(content.classes)
+        recalls = bounds.worst_recalls(content.classes.recalls, bounds.ROWS)
+        more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
+        shown = more if len(recalls) < len(content.classes.recalls) else ""
+        made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
     made["curves"] = {metric: page_tables.panel_table(panel) for metric, panel in panels.items()}
     made["reading"] = page_tables.reading_table(content, panels)
     return made
@@ -200,8 +211,8 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     scores = selected.scores if selected else {}
     for name in ("accuracy", "log_loss"):
         if name in scores:
-            title = f"{phrases.capital(phrases.metric_words(name))} at chosen epochs"
-            facts.append((title, phrases.spread(scores[name])))
+            title = f"{capital(METRIC_WORDS[name])} at chosen epochs"
+            facts.append((title, mean_std(scores[name].mean, scores[name].deviation)))
     trials = sum(each.trials for each in content.candidates)
     return [*facts, ("Candidates", f"{len(content.candidates):,}"), ("Trials", f"{trials:,}")]
 

@@ -1,37 +1,20 @@
-"""The tables of a report, of at most `bounds.ROWS` rows."""
+"""The tables that only a report has, of at most `bounds.ROWS` rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
-from manyheads.report.content import ReportContent, Table
+from manyheads.core.table import Table, names, numbers, words
+from manyheads.core.text import NOTHING, capital, decimal, interval, mean_std
+from manyheads.findings.difference_tables import CellNames, comparisons_table
+from manyheads.findings.score_tables import SCORES
+from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
+from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates
+from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
-from manyheads.report.parts import (
-    SCORES,
-    Best,
-    Calibration,
-    Candidate,
-    Classes,
-    Comparisons,
-    Expectation,
-    Score,
-    Selection,
-)
-from manyheads.report.phrases import (
-    NOTHING,
-    capital,
-    change,
-    change_interval,
-    interval,
-    metric_words,
-    p_value,
-    score,
-    spread,
-    unit,
-)
+from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, Opened, Selection
 
 
 def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
@@ -43,154 +26,112 @@ def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
     known = [name for name in SCORES if any(name in each.scores for each in shown)]
     return Table(
         caption=f"Scores, mean ± standard deviation over trials{_of(shown, content.candidates)}",
-        columns=("Candidate", "Trials", *(capital(metric_words(name)) for name in known)),
-        rows=tuple(
-            (
-                each.name,
-                f"{each.trials:,}",
-                *(spread(each.scores.get(name)) for name in known),
-            )
+        columns=[
+            *names("candidate"), *numbers("trials", *(METRIC_WORDS[name] for name in known)),
+        ],
+        rows=[
+            (each.name, f"{each.trials:,}", *(_spread(each, name) for name in known))
             for each in shown
-        ),
-    )
+        ],
+    )  # fmt: skip
 
 
 def _of(shown: list[Candidate], every: tuple[Candidate, ...]) -> str:
     return f"; {len(shown)} of {len(every):,} candidates" if len(every) > len(shown) else ""
 
 
-def best_table(best: tuple[Best, ...]) -> Table:
-    """The candidates that may be the best, a row for each metric."""
-    kept = 4 if any(each.cheapest for each in best) else 3
-    columns = ("Score", "May be the best, best mean first", "How many", "The cheapest of them")
-    rows = (
-        (
-            capital(metric_words(each.metric)),
-            each.names,
-            f"{each.count:,} of {each.compared:,}",
-            each.cheapest or NOTHING,
-        )
-        for each in best
-    )
-    return Table(
-        caption="Candidates that may be the best; each set holds the best with 95 % confidence",
-        columns=columns[:kept],
-        rows=tuple(row[:kept] for row in rows),
-        names=kept,
-    )
+def _spread(candidate: Candidate, score: str) -> str:
+    spread = candidate.scores.get(score)
+    return NOTHING if spread is None else mean_std(spread.mean, spread.deviation)
 
 
 def expected_table(expected: Expectation, name: str) -> Table:
     """What to expect of the selected setting, called `name`, beside what it scored."""
     return Table(
         caption=f"What to expect of {name}",
-        columns=("Score", "On the images that chose it", "On new images (95 % interval)"),
-        rows=tuple(
-            (capital(metric_words(each.metric)), score(each.naive), interval(each.estimate))
-            for each in expected.scores
-        ),
-    )
-
-
-def comparisons_table(comparisons: Comparisons) -> Table:
-    """A row for each comparison, with what would settle it."""
-    entries = comparisons.entries[:ROWS]
-    more = len(comparisons.entries) - len(entries)
-    return Table(
-        caption="Differences, first minus second" + (f"; {more:,} more are not shown" * (more > 0)),
-        columns=(
-            "First", "Second", "Metric", "Outcome of the first", "What would settle it",
-            "Difference (adjusted 95 % interval)", "p (Holm)",
-        ),
-        rows=tuple(
+        columns=[
+            *names("score"), *numbers("on the images of the selection", "on new images [95 %]"),
+        ],
+        rows=[
             (
-                each.first,
-                each.second,
-                metric_words(each.metric),
-                each.outcome,
-                each.settled_by or NOTHING,
-                change_interval(each.metric, each.difference),
-                p_value(each.p),
+                capital(METRIC_WORDS[each.metric]),
+                decimal(each.naive),
+                interval(each.score, each.low, each.high),
             )
-            for each in entries
-        ),
-        names=5,
+            for each in expected.scores
+        ],
     )  # fmt: skip
 
 
-def model_scores_table(caption: str, scores: tuple[Score, ...]) -> Table:
-    """A model's scores with their intervals; at the training shares, and beside what was expected,
-    where that was measured."""
-    columns = [
-        ("Score", [capital(metric_words(each.metric)) for each in scores]),
-        ("Estimate (95 % interval)", [interval(each.estimate) for each in scores]),
+def comparisons_tables(compared: Compared) -> list[Table]:
+    """A table for each metric, with what would settle what is undecided."""
+    cells, family = CellNames(compared.names, in_full=True), compared.family
+    return [
+        comparisons_table(cells, metric, family.margins, family.of(metric))
+        for metric in dict.fromkeys(entry.metric for entry in family.entries)
     ]
-    for title, others in (
-        ("At the training shares of classes", [each.reweighted for each in scores]),
-        ("Expected without these images", [each.expected for each in scores]),
-    ):
-        if any(others):
-            columns.append((title, [interval(each) if each else NOTHING for each in others]))
-    titles, cells = zip(*columns, strict=True)
-    return Table(caption=caption, columns=titles, rows=tuple(zip(*cells, strict=True)))
+
+
+def openings_table(openings: Sequence[Opened]) -> Table:
+    """A row for each time that the test images were opened."""
+    return Table(
+        caption="Openings of the test images",
+        columns=words("when", "model"),
+        rows=[tuple(each) for each in openings],
+    )
 
 
 def optimism_table(selection: Selection) -> Table:
-    """How much each rule's chosen epoch flatters."""
+    """By how much the validation score is too good at the epoch that each rule chooses."""
     return Table(
         caption="Optimism: by how much the chosen epoch's validation score is too good",
-        columns=("Epoch chosen by", "", "Score", "Optimism"),
-        rows=tuple(
+        columns=[*names("epoch chosen by", "", "score"), *numbers("optimism")],
+        rows=[
             (
                 each.rule,
-                "used here" if each.used else "",
-                metric_words(each.metric),
-                f"{change(each.metric, each.value)} {unit(each.metric)}",
+                "used here" if each.rule == selection.rule else "",
+                METRIC_WORDS[metric],
+                f"{amount(metric, found.optimism)} {unit_of(metric)}",
             )
             for each in selection.optimism
-        ),
-        names=3,
+            for metric, found in (("accuracy", each.accuracy), ("log_loss", each.loss))
+            if found is not None
+        ],
     )
 
 
-def temperature_table(calibration: Calibration) -> Table:
-    """Log loss and calibration error before and after temperature scaling."""
-    pairs = (("Log loss", calibration.log_loss), ("Calibration error", calibration.ece))
+def temperature_table(confidence: Confidence) -> Table:
+    """Log loss and calibration error before and after temperature scaling, means over seeds."""
+    found = confidence.calibration
+    temperature = float(np.exp(np.log(found.temperatures).mean()))
+    pairs = (
+        ("Log loss", found.log_loss_before, found.log_loss_after),
+        ("Calibration error", found.ece_before, found.ece_after),
+    )
     return Table(
-        caption=f"Before and after temperature scaling, temperature "
-        f"{score(calibration.temperature, 2)}",
-        columns=("Score", "Before", "After"),
-        rows=tuple((name, score(pair.before), score(pair.after)) for name, pair in pairs),
+        caption=f"Before and after temperature scaling, temperature {decimal(temperature, 2)}",
+        columns=[*names("score"), *numbers("before", "after")],
+        rows=[
+            (name, decimal(float(before.mean())), decimal(float(after.mean())))
+            for name, before, after in pairs
+        ],
     )
 
 
-def bins_table(calibration: Calibration) -> Table:
+def bins_table(confidence: Confidence) -> Table:
     """The bins of the reliability diagram."""
+    found = confidence.diagram
+    bins = zip(
+        found.images.tolist(), found.confidence.tolist(), found.accuracy.tolist(),
+        found.low.tolist(), found.high.tolist(), strict=True,
+    )  # fmt: skip
     return Table(
         caption="Reliability by bin",
-        columns=("Bin", "Images", "Mean confidence", "Accuracy", "Low", "High"),
-        rows=tuple(
-            (str(place), f"{each.images:,}", *(score(number) for number in each[:4]))
-            for place, each in enumerate(calibration.bins[:ROWS], start=1)
-        ),
-    )
-
-
-def recalls_table(classes: Classes) -> Table:
-    """A row for each class, the worst recognised first where there are too many."""
-    recalls = worst_recalls(classes.recalls, ROWS)
-    more = f"; the {len(recalls)} worst of {len(classes.recalls):,}"
-    return Table(
-        caption="Recall by class" + (more if len(recalls) < len(classes.recalls) else ""),
-        columns=("Class", "Images", "Recall", "Low", "High"),
-        rows=tuple(
-            (
-                each.name,
-                f"{each.images:,}",
-                *((score(number) for number in each.recall) if each.recall else (NOTHING,) * 3),
-            )
-            for each in recalls
-        ),
+        columns=[*names("bin"), *numbers("images", "mean confidence", "accuracy [95 %]")],
+        rows=[
+            (str(place), f"{round(images):,}", decimal(mean), interval(share, low, high))
+            for place, (images, mean, share, low, high) in enumerate(list(bins)[:ROWS], start=1)
+        ],
     )
 
 
@@ -199,30 +140,32 @@ def panel_table(panel: Panel) -> Table:
     series = [each for each in panel.series if each.drawn != "reference"]
     places = np.unique(np.concatenate([each.x for each in series]))[:ROWS]
     cells = [dict(zip(each.x.tolist(), _cells(each), strict=True)) for each in series]
-    names = dict(panel.x_ticks)
+    ticks = dict(panel.x_ticks)
     return Table(
         caption=panel.title,
-        columns=(capital(panel.x_label), *(each.name for each in series)),
-        rows=tuple(
-            (names.get(place, f"{place:.6g}"), *(column.get(place, NOTHING) for column in cells))
+        columns=[*names(panel.x_label), *numbers(*(each.name for each in series))],
+        rows=[
+            (ticks.get(place, f"{place:.6g}"), *(column.get(place, NOTHING) for column in cells))
             for place in places.tolist()
-        ),
+        ],
     )
 
 
 def reading_table(content: ReportContent, panels: Mapping[str, Panel]) -> Table:
     """What the curves of each candidate end at: where reading them epoch by epoch begins."""
-    names = [each.name for each in drawn_candidates(content.candidates)]
     ends = [{each.name: _cells(each)[-1] for each in panel.series} for panel in panels.values()]
     return Table(
         caption="Mean (lowest–highest) over trials",
-        columns=("Candidate", *(panel.title for panel in panels.values())),
-        rows=tuple((name, *(column.get(name, NOTHING) for column in ends)) for name in names),
+        columns=[*names("candidate"), *numbers(*(panel.title for panel in panels.values()))],
+        rows=[
+            (each.name, *(column.get(each.name, NOTHING) for column in ends))
+            for each in drawn_candidates(content.candidates)
+        ],
     )
 
 
 def _cells(series: Series) -> list[str]:
     if series.low is None or series.high is None:
-        return [score(value) for value in series.y]
+        return [decimal(value) for value in series.y]
     rows = zip(series.y, series.low, series.high, strict=True)
-    return [f"{score(y)} ({score(low)}–{score(high)})" for y, low, high in rows]
+    return [f"{decimal(y)} ({decimal(low)}–{decimal(high)})" for y, low, high in rows]

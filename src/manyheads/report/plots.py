@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from manyheads.core.text import decimal
 from manyheads.report.bounds import drawn_candidates, drawn_epochs
 from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
-from manyheads.report.parts import CURVES, Calibration, Candidate, RiskCoverage
-from manyheads.report.phrases import score
+from manyheads.report.parts import CURVES, Candidate
 from manyheads.report.scales import loss_limits
+from manyheads.stats.confidence import Reliability, RiskCoverage
 
 
 def curve_panels(content: ReportContent) -> dict[str, Panel]:
@@ -57,17 +58,16 @@ def _curve(candidate: Candidate, metric: str, place: int, epochs: np.ndarray) ->
 
 
 def _last_words(title: str, series: Sequence[Series]) -> str:
-    last = "; ".join(f"{s.name} {score(s.y[-1])} at epoch {s.x[-1]:.0f}" for s in series[:8])
+    last = "; ".join(f"{s.name} {decimal(s.y[-1])} at epoch {s.x[-1]:.0f}" for s in series[:8])
     return f"{title} by epoch, mean and band over trials. Curves end at: {last}."
 
 
-def reliability_panel(calibration: Calibration) -> Panel | None:
+def reliability_panel(diagram: Reliability) -> Panel | None:
     """Accuracy by confidence beside the diagonal, on which confidence means what it says."""
-    bins = [each for each in calibration.bins if each.images]
-    if not bins:
+    if not len(diagram.images):
         return None
-    confidence, accuracy, low, high, images = np.array(bins, np.float64).T
-    mean_gap = float(np.average(accuracy - confidence, weights=images))
+    confidence, accuracy = diagram.confidence, diagram.accuracy
+    mean_gap = float(np.average(accuracy - confidence, weights=diagram.images))
     verb = "more often" if mean_gap > 0 else "less often"
     ends = np.array([0.0, 1.0])
     return Panel(
@@ -76,11 +76,18 @@ def reliability_panel(calibration: Calibration) -> Panel | None:
         y_label="accuracy",
         series=(
             Series(name="confidence = accuracy", x=ends, y=ends, drawn="reference"),
-            Series(name="bins", x=confidence, y=accuracy, low=low, high=high, drawn="points"),
+            Series(
+                name="bins",
+                x=confidence,
+                y=accuracy,
+                low=diagram.low,
+                high=diagram.high,
+                drawn="points",
+            ),
         ),
         description=(
-            f"{len(bins)} bins of confidence. Over all images the model is right {verb} than it "
-            f"says, by {score(abs(mean_gap))}. Points on the diagonal would be perfect."
+            f"{len(accuracy)} bins of confidence. Over all images the model is right {verb} than "
+            f"it says, by {decimal(abs(mean_gap))}. Points on the diagonal would be perfect."
         ),
         x_limits=(0, 1),
         y_limits=(0, 1),
@@ -96,9 +103,9 @@ def risk_panel(risk: RiskCoverage) -> Panel:
         y_label="share of these that is wrong",
         series=(Series(name="risk", x=risk.coverage[shown], y=risk.risk[shown], strong=True),),
         description=(
-            f"Answering all images, {score(float(risk.risk[-1]))} of the answers are wrong; "
+            f"Answering all images, {decimal(float(risk.risk[-1]))} of the answers are wrong; "
             f"answering the most confident half, "
-            f"{score(float(np.interp(0.5, risk.coverage, risk.risk)))}."
+            f"{decimal(float(np.interp(0.5, risk.coverage, risk.risk)))}."
         ),
         x_limits=(0, 1),
         y_limits=(0, max(0.05, float(risk.risk.max()) * 1.1)),

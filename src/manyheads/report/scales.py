@@ -10,6 +10,8 @@ from statistics import median_low
 import numpy as np
 from jaxtyping import Float64
 
+from manyheads.core.text import minus
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -42,13 +44,6 @@ def nice_step(step: float) -> float:
     """The least of 1, 2, 5 × a power of ten that is at least `step`, which is positive."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(n * power for n in (1, 2, 5, 10) if n * power >= step * (1 - 1e-9))
-
-
-def minus(text: str) -> str:
-    """`text` of a number with the sign that typesetters use, and no sign before zero."""
-    if text.startswith("-") and not text.strip("-0."):
-        return text[1:]
-    return text.replace("-", "−")
 
 
 def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manyheads.core.text import counted
-from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
-from manyheads.findings.shortcut_words import points, sentences
-from manyheads.report.content import Picture, Section, Table
+from manyheads.core.table import Table, names, numbers, words
+from manyheads.core.text import NOTHING, counted, mean_std
+from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_shortcut
+from manyheads.findings.shortcut_words import sentences
+from manyheads.findings.wording import difference_words
+from manyheads.report.content import Picture, Section
 from manyheads.stats.shortcut_effects import Entry
 from manyheads.study.folder import RunFolder
-
-COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
 
 
 def shortcut_section(folder: RunFolder) -> Section | None:
@@ -20,9 +20,9 @@ def shortcut_section(folder: RunFolder) -> Section | None:
     Raises `RunError` for a record that cannot be read.
     """
     files = ShortcutFiles.of(folder.path)
-    if not files.record.is_file():
+    record = read_shortcut(files.record)
+    if record is None:
         return None
-    record = read_record(files.record)
     pictures = ()
     if files.picture.is_file():
         caption = f"{record.mark}, planted on {100 * record.share:g} % of {record.target}"
@@ -68,22 +68,27 @@ def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
     for measure, title in titles.items():
         yield Table(
             caption=title,
-            columns=COLUMNS,
-            rows=tuple(
-                _row(record, entry) for arm in record.arms for entry in record.of(arm, measure)
-            ),
-            names=2,
-        )
+            columns=[
+                *names("arm", "setting"), *numbers("%", "less the control’s [95 %]"),
+                *words("it is"), *numbers("the gap’s change"), *words("it is"),
+            ],
+            rows=[_row(record, entry) for arm in record.arms for entry in record.of(arm, measure)],
+            grouped=True,
+        )  # fmt: skip
 
 
 def _row(record: ShortcutRecord, entry: Entry) -> tuple[str, ...]:
-    value = "–"
+    value = NOTHING
     if entry.value is not None:
-        spread = "" if entry.deviation is None else f" ± {100 * entry.deviation:.1f}"
-        value = f"{100 * entry.value:.1f}{spread}"
+        deviation = None if entry.deviation is None else 100 * entry.deviation
+        value = mean_std(100 * entry.value, deviation, 1)
     cells = [
         cell
         for each in (entry.gap, entry.change)
-        for cell in (("", "") if each is None else (points(each), each.outcome))
+        for cell in (
+            ("", "")
+            if each is None
+            else (difference_words("accuracy", each.estimate, unit=False), each.outcome)
+        )
     ]
     return entry.arm, record.candidates[entry.candidate - 1], value, *cells

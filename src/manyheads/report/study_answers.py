@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.label_names import outputs_words
+from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.findings.reading import read_images
 from manyheads.findings.study_findings import Findings
 from manyheads.report import parts
@@ -24,17 +25,15 @@ from manyheads.stats.intervals import share_estimate
 from manyheads.study.space import counted
 
 
-class Answers:
+class SelectedAnswers:
     """The answers of one head to each validation image."""
 
     def __init__(self, findings: Findings) -> None:
         validated, selected = findings.validated, findings.selected
         self.findings = findings
         self.labels, self.names = validated.labels, validated.classes
-        self.units, self.images = (
-            validated.units,
-            read_images(findings.folder.store, findings.settings),
-        )
+        self.units = validated.units
+        self.images = read_images(findings.folder.store, findings.settings)
         every = validated.log_probabilities(selected.candidate)[:, 0]
         self.one = every[int(selected.about["seed"])]
         self.whole = every[np.isfinite(every).all(axis=(1, 2))]
@@ -43,35 +42,18 @@ class Answers:
             images = counted(len(self.labels), "image")
             self.measured_on = f"{images}, each when it was left out of training"
 
-    def calibration(self) -> parts.Calibration | None:
+    def calibration(self) -> parts.Confidence | None:
         """Reliability of all seeds' heads before scaling, and what a temperature gains.
 
         None where the images are too few to fit one.
         """
         if len(np.unique(self.units)) < 2:
             return None
-        fitted, diagram = (
-            calibrate(self.whole, self.labels, self.units),
-            reliability(self.whole, self.labels),
-        )
-        bins = zip(
-            diagram.confidence, diagram.accuracy, diagram.low, diagram.high, diagram.images,
-            strict=True,
-        )  # fmt: skip
-        risk = risk_coverage(self.whole, self.labels)
-        seeds = counted(len(self.whole), "seed")
-        return parts.Calibration(
-            measured_on=f"{self.measured_on}, {seeds}",
-            bins=tuple(
-                parts.Bin(float(mean), float(share), float(low), float(high), round(images))
-                for mean, share, low, high, images in bins
-            ),
-            temperature=float(np.exp(np.log(fitted.temperatures).mean())),
-            log_loss=parts.BeforeAfter(
-                float(fitted.log_loss_before.mean()), float(fitted.log_loss_after.mean())
-            ),
-            ece=parts.BeforeAfter(float(fitted.ece_before.mean()), float(fitted.ece_after.mean())),
-            risk=parts.RiskCoverage(coverage=risk.coverage, risk=risk.risk),
+        return parts.Confidence(
+            measured_on=f"{self.measured_on}, {counted(len(self.whole), 'seed')}",
+            diagram=reliability(self.whole, self.labels),
+            calibration=calibrate(self.whole, self.labels, self.units),
+            risk=risk_coverage(self.whole, self.labels),
         )
 
     def classes(self) -> parts.Classes:
@@ -80,13 +62,12 @@ class Answers:
         recalls = []
         for number, name in enumerate(self.names):
             own = self.labels == number
-            recall = None
-            if own.any():
-                found = share_estimate(hits[own], self.units[own])
-                assert found.low is not None
-                assert found.high is not None
-                recall = parts.Interval(found.value, found.low, found.high)
-            recalls.append(parts.ClassRecall(name=name, images=int(own.sum()), recall=recall))
+            recall = share_estimate(hits[own], self.units[own]) if own.any() else None
+            recalls.append(
+                ClassRecall(
+                    name=name, images=int(own.sum()), share=float(own.mean()), recall=recall
+                )
+            )
         order = outputs_words(self.names)
         numbers = f". The names of the classes are whole numbers: {order}" if order else ""
         return parts.Classes(

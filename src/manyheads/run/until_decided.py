@@ -16,8 +16,8 @@ from manyheads.core.settings import number
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.looks import (
     Look,
+    LookOutcome,
     Looks,
-    Outcome,
     planned_looks,
     read_looks,
     size_words,
@@ -125,7 +125,7 @@ def _at(settings: StudySettings, look: Look) -> StudySettings:
 
 def _outcome(
     findings: Findings, looks: Looks, settings: StudySettings, out: str | Path, limit: float | None
-) -> Outcome:
+) -> LookOutcome:
     metric = "log_loss" if settings.select == "best_loss" else "accuracy"
     best = next(each for each in findings.verdict.best if each.metric == metric)
     open_ = undecided(findings.comparisons, best)

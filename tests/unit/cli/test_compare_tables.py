@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.parts.chance import Shape, World, made_up
-from manyheads.cli import compare_tables
-from manyheads.cli.compare_tables import Cells, best_lines, percent
+from manyheads.cli import compare_screen
+from manyheads.findings.difference_tables import CellNames, best_table, probability_words
+from manyheads.findings.wording import CandidateNames
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import ENDING, Comparisons, Differences, compare
 from manyheads.stats.posterior import Posterior, posteriors
@@ -32,7 +33,7 @@ def study(shape: Shape = SHAPE, name: str = "droprate 0.{}", shift: float = 0.0)
 
 def printed(validated: Validated, capsys: pytest.CaptureFixture[str]) -> str:
     ends = compare(validated, metrics=ENDING, advise=False)
-    compare_tables.print_comparisons(validated, compare(validated), ends, "RUN/comparisons.csv")
+    compare_screen.print_comparisons(validated, compare(validated), ends, "RUN/comparisons.csv")
     return capsys.readouterr().out
 
 
@@ -73,7 +74,7 @@ def test_values_stand_in_cells_and_their_name_above_them(
     assert lines[2].split()[:2] == ["first", "second"]
     assert lines[4].split()[:2] == ["0.1", "0.2"]
     assert "adjusted 95 %" in lines[2]
-    assert Cells(study(name="learning_rate 0.{}")).title == "learning_\nrate"
+    assert CellNames({1: "learning_rate 0.1"}).title == "learning_\nrate"
 
 
 def test_candidates_of_several_hyperparameters_are_numbers_of_a_list(
@@ -103,27 +104,27 @@ def test_of_many_pairs_the_first_are_shown_and_the_rest_counted(
     out = printed(validated, capsys)
     assert out.count("… 8 more in RUN/comparisons.csv") == 4  # of 28 in each metric
     found = compare(validated)
-    compare_tables.print_posteriors(validated, found, probabilities(validated, found))
+    compare_screen.print_posteriors(validated, found, probabilities(validated, found))
     assert capsys.readouterr().out.count("… 8 more with --json") == 2
 
 
 def test_the_best_are_named_in_each_metric() -> None:
     best = [BestSet("log_loss", (2,), 3, None), BestSet("accuracy", (3, 1), 3, 1)]
-    lines = list(best_lines(study(), best))
-    assert lines == [
-        "Best     Each of these sets holds the best with a confidence of 95 %.",
-        "         By accuracy: droprate 0.3 and 0.1 (2 of 3); the cheapest of them is",
-        "         droprate 0.1",
-        "         By log loss: droprate 0.2 (1 of 3)",
+    assert best_table(best, CandidateNames(study())).rows == [
+        ("Accuracy", "droprate 0.3 and 0.1", "2 of 3", "droprate 0.1"),
+        ("Log loss", "droprate 0.2", "1 of 3", "–"),
     ]
-    assert list(best_lines(study(), [])) == []
+    alike = best_table(best[:1], CandidateNames(study()))
+    assert alike.rows == [("Log loss", "droprate 0.2", "1 of 3")]
+    assert len(alike.columns) == 3
 
 
 def test_of_very_many_that_may_be_the_best_some_are_named() -> None:
     validated = study(Shape(candidates=300, seeds=2, images=20))
-    lines = list(best_lines(validated, [BestSet("accuracy", validated.candidates, 300, None)]))
-    assert len(lines) < 5
-    assert "0.10 and 290 more (300 of 300)" in " ".join(line.strip() for line in lines)
+    best = [BestSet("accuracy", validated.candidates, 300, None)]
+    ((_, members, count),) = best_table(best, CandidateNames(validated)).rows
+    assert members.endswith("0.10 and 290 more")
+    assert count == "300 of 300"
 
 
 def test_probabilities_say_what_they_are_and_that_they_decide_nothing(
@@ -131,7 +132,7 @@ def test_probabilities_say_what_they_are_and_that_they_decide_nothing(
 ) -> None:
     validated = study(Shape(candidates=2, seeds=8, images=2000), shift=2.0)
     found = compare(validated)
-    compare_tables.print_posteriors(validated, found, probabilities(validated, found))
+    compare_screen.print_posteriors(validated, found, probabilities(validated, found))
     out = capsys.readouterr().out
     said = " ".join(out.split())
     assert "the margins are ±0.02 of log loss and ±1 point of accuracy" in said
@@ -156,7 +157,7 @@ def test_where_there_are_no_probabilities_the_reason_is_said(
     validated = study(shape)
     found = compare(validated)
     assert probabilities(validated, found) == []
-    compare_tables.print_posteriors(validated, found, [])
+    compare_screen.print_posteriors(validated, found, [])
     out = capsys.readouterr().out
     assert out.startswith("Probabilities: none. ")
     assert why in out
@@ -170,4 +171,4 @@ def test_where_there_are_no_probabilities_the_reason_is_said(
     ],
 )  # fmt: skip
 def test_no_probability_is_printed_as_certain(probability: float, words: str) -> None:
-    assert percent(probability) == words
+    assert probability_words(probability) == words

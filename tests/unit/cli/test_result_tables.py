@@ -7,6 +7,7 @@ import json
 import pytest
 
 from manyheads.cli import result_tables
+from manyheads.findings.score_tables import results_table
 from manyheads.heads.bank import Metrics
 from manyheads.study.results import StudyResult
 from manyheads.study.select import CandidateResult, Outcome, ranked, summarise
@@ -29,7 +30,7 @@ def made_up(grid: Grid, peaks: list[list[float]], failed: list[int]) -> StudyRes
 
 
 def shown(result: StudyResult, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    result_tables.print_table(result_tables.results_table(result, result.grid.varying))
+    result_tables.print_table(results_table(result, result.grid.varying))
     return [line for line in capsys.readouterr().out.splitlines() if line.strip()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.core.settings import digest, number, plain, whole
+from manyheads.core.settings import digest, number, plain, restored, whole
 from manyheads.data.data_settings import ImageSettings, SplitSettings
 from manyheads.errors import SettingError
 
@@ -102,3 +104,45 @@ def test_whole_accepts_exactly_its_range(value):
 def test_a_comma_in_a_number_has_its_remedy(read: Any, value: str, remedy: str) -> None:
     with pytest.raises(SettingError, match=f"; {remedy}$"):
         read("it", value, 0, 1_000_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    name: str
+    ends: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    parts: tuple[Part, ...]
+    first: Part | None
+    about: dict[str, int]
+    late: int = 3
+
+
+@pytest.mark.parametrize("first", [None, Part("a", (0.5, 1.0))])
+def test_what_is_made_plain_comes_back(first: Part | None) -> None:
+    value = Whole((Part("b"), Part("c", (2.0,))), first, {"n": 1})
+    document = json.loads(json.dumps(plain(value)))
+    assert restored(Whole, document) == value
+    del document["late"]  # of an earlier version, which did not know it
+    assert restored(Whole, document) == value
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"parts": "bc", "first": None, "about": {}},
+        {"parts": [1], "first": None, "about": {}},
+        {"parts": [], "first": None, "about": {}, "other": 1},
+    ],
+)
+def test_a_document_of_another_form_is_refused(document: object) -> None:
+    with pytest.raises(TypeError):
+        restored(Whole, document)
+
+
+def test_a_field_that_is_missing_is_named() -> None:
+    with pytest.raises(KeyError, match="first"):
+        restored(Whole, {"parts": [], "about": {}})

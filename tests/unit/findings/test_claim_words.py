@@ -13,14 +13,14 @@ from manyheads.findings.claim_words import (
     longer_sentences,
     way_words,
 )
-from manyheads.findings.ensembles import Contrast, EnsembleEvidence, Spread
+from manyheads.findings.ensembles import Contrast, EnsembleEvidence, ScoreRange
 from manyheads.findings.training_length import EpochContrast, Longer, Reach
-from manyheads.findings.wording import Names
+from manyheads.findings.wording import CandidateNames
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
 from manyheads.stats.validation_predictions import Validated
 
-NAMES = Names(
+NAMES = CandidateNames(
     cast(
         Validated,
         SimpleNamespace(candidates=(1, 2), names=("droprate 0", "droprate 0.8")),
@@ -65,20 +65,21 @@ def test_who_needs_longer_comes_first_whichever_way_round_it_was_measured() -> N
 def test_who_has_not_turned_needs_at_least_so_many_and_the_remedy_is_named() -> None:
     words = said(contrast("fewer", None, -36.4, -41), turned=0.6)
     assert "droprate 0.8 needs at least 41 [36, ∞] epochs more than 0." in words
-    assert "droprate 0.8 (in 40 % of heads; at least 10 epochs) has not turned" in words
-    assert "a larger `epochs` of this check (so far 300) would tell." in words
+    assert "droprate 0.8 (in 40 % of heads; at least 10 epochs) had not clearly passed" in words
+    assert "; more `epochs` (so far 300) would tell." in words
 
 
 def test_what_is_undecided_is_not_said_to_be_alike() -> None:
     words = said(contrast("undecided", -3, 4, 1))
-    assert "the difference is undecided" in words
+    assert "no significant difference" in words
     assert "more than" not in words
-    assert "one seed cannot tell" in said(contrast("undecided", None, None, 1), seeds=1)
+    assert "cannot be told from seed noise" in said(contrast("undecided", None, None, 1), seeds=1)
 
 
 def test_epochs_have_open_ends_where_nothing_is_known() -> None:
     assert epochs_words(Estimate(-41.2, None, -36.0)) == "−41 [−∞, −36]"
     assert epochs_words(Estimate(-0.3, -0.4, 1200.0)) == "0 [0, 1,200]"
+    assert epochs_words(Estimate(4.25, None, None), 1) == "4.2 [−∞, ∞]"
 
 
 @pytest.mark.parametrize(
@@ -88,11 +89,12 @@ def test_epochs_have_open_ends_where_nothing_is_known() -> None:
         ("better", Estimate(-0.2, -0.25, -0.15), "better in log loss by 0.200 [0.150, 0.250]"),
         ("equivalent", Estimate(0, -0.01, 0.01),
          "equivalent in log loss, within ±0.02 (0.000 [−0.010, 0.010])"),
-        ("undecided", Estimate(0.1, None, None), "undecided in log loss (0.100 [−∞, ∞])"),
+        ("undecided", Estimate(0.1, None, None),
+         "no significant difference in log loss (0.100 [−∞, ∞])"),
     ],
 )  # fmt: skip
 def test_an_answer_has_its_size_and_its_interval(outcome, found: Estimate, words: str) -> None:
-    spread = Spread(*[0.5] * 6)
+    spread = ScoreRange(*[0.5] * 6)
     answer = Contrast(
         first="subnetworks", first_size=1, second="weight_scaling", metric="log_loss",
         difference=found, p=0.01, p_equivalent=1.0, outcome=outcome, draws=5,

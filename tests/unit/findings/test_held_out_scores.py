@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from manyheads.core.settings import plain
+from manyheads.core.settings import plain, restored
 from manyheads.data.dataset import open_dataset
 from manyheads.findings.held_out_scores import HeldOutScores, score_held_out, shares_sentence
 from manyheads.stats import metrics
@@ -55,7 +55,7 @@ def test_the_values_are_the_metrics() -> None:
 def test_equal_inputs_give_equal_scores_and_they_survive_a_file() -> None:
     found = scored()
     assert scored() == found
-    assert HeldOutScores.from_plain(json.loads(json.dumps(plain(found)))) == found
+    assert restored(HeldOutScores, json.loads(json.dumps(plain(found)))) == found
 
 
 def test_a_shift_of_shares_is_said() -> None:
@@ -104,7 +104,7 @@ def test_a_class_without_images_is_in_no_score() -> None:
     assert found.balanced_accuracy.value == pytest.approx(np.nanmean(recalls))
     expected = (50 * recalls[0] + 25 * recalls[2]) / 75
     assert found.accuracy_at_train_shares.value == pytest.approx(expected)
-    assert HeldOutScores.from_plain(plain(found)) == found
+    assert restored(HeldOutScores, plain(found)) == found
 
 
 @pytest.mark.parametrize("images", [1, 2, 30])

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from manyheads.errors import Interrupted
 from manyheads.findings import seed_subsets as module
-from manyheads.findings.mc_dropout import Said
+from manyheads.findings.mc_dropout import ImageScores
 from manyheads.findings.seed_subsets import seed_subsets, subset_scores
 from manyheads.stats.paired import Margins, decide, mean_score, measure
 from manyheads.stats.variances import Layout
@@ -51,7 +51,7 @@ def test_pseudo_values_are_those_of_the_jackknife() -> None:
 
     def loss(seeds: list[int]) -> np.ndarray:
         means = [chances[list(pair)].mean(axis=0) for pair in combinations(seeds, 2)]
-        return Said.of(np.stack(means), labels).scores()["log_loss"].mean(axis=0)
+        return ImageScores.of(np.stack(means), labels).scores()["log_loss"].mean(axis=0)
 
     whole = loss([*range(5)])
     expected = [5 * whole - 4 * loss([s for s in range(5) if s != seed]) for seed in range(5)]
@@ -90,7 +90,7 @@ def test_intervals_hold_the_truth_of_made_up_studies(seeds: int, size: int) -> N
     widths = []
     for _ in range(studies):
         chances, labels = answers(seeds, images, random)
-        alone = Said.of(chances, labels).scores()["log_loss"]
+        alone = ImageScores.of(chances, labels).scores()["log_loss"]
         found = subset_scores(chances, labels, seed_subsets(seeds, size))["log_loss"]
         estimate = mean_score(layout.sums(found[:, None]), layout)
         assert estimate.low is not None
@@ -99,7 +99,7 @@ def test_intervals_hold_the_truth_of_made_up_studies(seeds: int, size: int) -> N
         low, high = gain_interval(found - alone, layout)
         held["gain"] += low <= gain <= high
         groups = chances[: seeds // size * size].reshape(-1, size, images, CLASSES)
-        apart = Said.of(groups.mean(axis=1), labels).scores()["log_loss"]
+        apart = ImageScores.of(groups.mean(axis=1), labels).scores()["log_loss"]
         own = alone[: seeds // size * size].reshape(-1, size, images).mean(axis=1)
         few = gain_interval(apart - own, layout)
         widths.append((high - low, few[1] - few[0]))
@@ -119,8 +119,8 @@ def truth(size: int) -> tuple[float, float]:
     random, found = np.random.default_rng(0), []
     for _ in range(150):
         chances, labels = answers(size, 500, random)
-        together = Said.of(chances.mean(axis=0, keepdims=True), labels).scores()["log_loss"]
-        apart = Said.of(chances, labels).scores()["log_loss"]
+        together = ImageScores.of(chances.mean(axis=0, keepdims=True), labels).scores()["log_loss"]
+        apart = ImageScores.of(chances, labels).scores()["log_loss"]
         found.append((together.mean(), together.mean() - apart.mean()))
     score, gain = np.mean(found, axis=0)
     return float(score), float(gain)

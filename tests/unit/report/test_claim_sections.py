@@ -53,8 +53,8 @@ def test_every_way_has_a_row_and_sizes_have_ticks(sections: tuple[Section, Secti
     section = sections[0]
     ways, contrasts = section.tables
     assert [row[0] for row in ways.rows][:2] == [
-        "One random subnetwork",
-        "The average of 2 subnetworks",
+        "one random subnetwork",
+        "the average of 2 subnetworks",
     ]
     assert len(contrasts.rows) == 6
     for panel in panels(section):

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from scipy.sparse import csr_array
 
+from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.report import figure_files, fonts
 from manyheads.report.content import ReportContent
 from manyheads.report.figure_files import write_figures
-from manyheads.report.parts import Classes, ClassRecall
+from manyheads.report.parts import Classes
 from tests.reports import bare_report, made_up_report
 
 NAMES = ("comparisons", "curves", "reliability", "confusion")
@@ -64,7 +65,7 @@ def test_names_that_no_font_has_are_numbers_with_a_key(
     monkeypatch.setattr(fonts, "_installed", lambda _: {})
     fonts._found.cache_clear()
     names = ["猫", "犬", "t-shirt", "鳥"]
-    recalls = tuple(ClassRecall(name=name, images=4, recall=None) for name in names)
+    recalls = tuple(ClassRecall(name=name, images=4, share=0.0, recall=None) for name in names)
     counts = csr_array(np.full((4, 4), 1))
     assert (
         figure_files._numbered(Classes(measured_on="x", recalls=recalls, confusion=counts)) == names
@@ -76,7 +77,7 @@ def test_names_that_no_font_has_are_numbers_with_a_key(
 
 def test_long_names_leave_room_for_the_plot() -> None:
     names = [f"a class whose name goes on and on and on until number {number}" for number in "123"]
-    recalls = tuple(ClassRecall(name=name, images=4, recall=None) for name in names)
+    recalls = tuple(ClassRecall(name=name, images=4, share=0.0, recall=None) for name in names)
     counts = csr_array(np.full((3, 3), 1))
     figure = figure_files._confusion(Classes(measured_on="x", recalls=recalls, confusion=counts))
     figure.canvas.draw()

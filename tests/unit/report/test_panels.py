@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.report import bounds, palette, svg
 from manyheads.report.differences import comparison_plot, comparison_plots
 from manyheads.report.page_tables import panel_table, scores_table
 from manyheads.report.panel import Panel, Series
-from manyheads.report.parts import Calibration, Candidate, ClassRecall, Curve, Interval
+from manyheads.report.parts import Candidate, Compared, Confidence, Curve
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
-from tests.reports import bare_report, made_up_report
+from manyheads.stats.comparisons import Comparisons, Margins
+from manyheads.stats.intervals import Estimate
+from tests.reports import bare_report, comparison, made_up_report
 
 
 def test_no_two_drawn_series_look_the_same() -> None:
@@ -78,28 +81,26 @@ def test_a_series_is_finite_and_of_one_length(y: np.ndarray) -> None:
         Series(name="s", x=np.array([0.0, 1.0]), y=y)
 
 
-def test_empty_bins_are_not_drawn() -> None:
-    calibration = made_up_report().calibration
-    assert isinstance(calibration, Calibration)
-    panel = reliability_panel(calibration)
+def test_bins_are_drawn_and_none_where_there_are_none() -> None:
+    confidence = made_up_report().calibration
+    assert isinstance(confidence, Confidence)
+    diagram = confidence.diagram
+    panel = reliability_panel(diagram)
     assert panel is not None
-    assert len(panel.series[1].x) == len(calibration.bins) - 1
+    assert len(panel.series[1].x) == len(diagram.images)
     assert "less often than it says" in panel.description
-    empty = replace(calibration, bins=calibration.bins[:1])
-    assert reliability_panel(empty) is None
-    assert calibration.risk is not None
-    assert len(risk_panel(calibration.risk).series[0].x) == bounds.EPOCHS
+    columns = {field.name: getattr(diagram, field.name)[:0] for field in fields(diagram)}
+    assert reliability_panel(replace(diagram, **columns)) is None
+    assert confidence.risk is not None
+    assert len(risk_panel(confidence.risk).series[0].x) == bounds.EPOCHS
 
 
 def test_an_interval_lies_where_its_numbers_say() -> None:
-    comparisons = made_up_report().comparisons
-    assert comparisons is not None
-    plot = comparison_plot("log_loss", [comparisons.entries[-1]], 0.02)
+    entry = comparison("log_loss", 0.048, 0.015)
+    plot = comparison_plot("log_loss", [entry], {1: "a", 2: "b"}, Margins())
     (row,) = plot.rows
-    assert plot.band is not None
-    value, low, high = row.entry.difference
     for number, place in zip(
-        (value, low, high, 0, -0.02, 0.02),
+        (entry.difference, entry.adjusted_low, entry.adjusted_high, 0, -0.02, 0.02),
         (row.value, row.low, row.high, plot.zero, *plot.band),
         strict=True,
     ):
@@ -110,10 +111,8 @@ def test_an_interval_lies_where_its_numbers_say() -> None:
 
 
 def test_one_wide_interval_does_not_rule_the_plot() -> None:
-    comparisons = made_up_report().comparisons
-    assert comparisons is not None
-    wide = replace(comparisons.entries[0], difference=Interval(0.01, -40, 40))
-    plot = comparison_plot("accuracy", [*comparisons.entries[:3], wide], 0.01)
+    entries = [comparison("accuracy", 0.01, wide) for wide in (0.01, 0.02, 0.03, 40)]
+    plot = comparison_plot("accuracy", entries, {1: "a", 2: "b"}, Margins())
     assert plot.high < 0.2
     assert [row.cut_high for row in plot.rows] == [False, False, False, True]
 
@@ -121,17 +120,19 @@ def test_one_wide_interval_does_not_rule_the_plot() -> None:
 def test_comparisons_with_the_selected_come_first_where_there_are_many() -> None:
     report = made_up_report(candidates=30, epochs=1)
     assert report.comparisons is not None
-    other = replace(report.comparisons.entries[0], first="x", second="y")
-    mixed = replace(report.comparisons, entries=(*[other] * 9, *report.comparisons.entries))
+    names = {**report.comparisons.names, 98: "x", 99: "y"}
+    other = comparison("accuracy", 0.01, 0.01, first=98, second=99)
+    entries = (*[other] * 9, *report.comparisons.family.entries)
+    mixed = Compared(family=Comparisons(entries, Margins()), names=names)
     plot = comparison_plots(mixed, report.selected)[0]
     assert plot.total == 9 + 29
     assert len(plot.rows) == bounds.DRAWN
-    assert all(row.entry.first != "x" for row in plot.rows)
+    assert all(plot.names[row.entry.first] != "x" for row in plot.rows)
 
 
 def test_the_worst_classes_are_kept_and_the_most_confused() -> None:
     recalls = [
-        ClassRecall(name=str(n), images=9, recall=Interval(n / 9, 0, 1) if n else None)
+        ClassRecall(name=str(n), images=9, share=1 / 9, recall=Estimate(n / 9, 0, 1) if n else None)
         for n in range(9)
     ]
     assert bounds.worst_recalls(recalls, 9) == recalls

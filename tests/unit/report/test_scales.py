@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.report.scales import Scale, loss_limits, minus, nice_step, padded
+from manyheads.core.text import minus
+from manyheads.report.scales import Scale, loss_limits, nice_step, padded
 
 finite = st.floats(-1e6, 1e6)
 

@@ -17,7 +17,7 @@ from manyheads.findings.shortcut_words import sentences
 from manyheads.findings.study_findings import read_findings
 from manyheads.report.content import Picture
 from manyheads.report.from_study import report_content
-from manyheads.report.marked_sheet import Row, draw_marked
+from manyheads.report.marked_sheet import MarkedRow, draw_marked
 from manyheads.report.page import write_report
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.study.folder import RunFolder
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> RunFolder:
     """A run folder with a check in it."""
     files, kept = ShortcutFiles.of(tmp_path), record()
     files.record.parent.mkdir()
-    files.record.write_text(kept.to_json(sentences(kept)), encoding="utf-8")
+    kept.write(files.record, sentences(kept))
     return RunFolder(tmp_path)
 
 
@@ -61,8 +61,7 @@ def test_it_says_what_the_command_said(folder: RunFolder) -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_a_check_on_other_images_than_the_studys_says_so(folder: RunFolder, same: bool) -> None:
     kept = replace(record(), about={"content": "abc"})
-    text = kept.to_json(sentences(kept))
-    ShortcutFiles.of(folder.path).record.write_text(text, encoding="utf-8")
+    kept.write(ShortcutFiles.of(folder.path).record, sentences(kept))
     content = "abc" if same else "def"
     folder.settings.write_text(f'[resolved]\ncontent = "{content}"\n', encoding="utf-8")
     section = shortcut_section(folder)
@@ -71,7 +70,7 @@ def test_a_check_on_other_images_than_the_studys_says_so(folder: RunFolder, same
 
 
 def test_the_picture_is_in_it(folder: RunFolder) -> None:
-    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [Row("b", [PIXELS])])
+    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [MarkedRow("b", [PIXELS])])
     section = shortcut_section(folder)
     assert section is not None
     (picture,) = section.figures
@@ -82,7 +81,7 @@ def test_the_picture_is_in_it(folder: RunFolder) -> None:
 def test_the_report_of_a_study_shows_it(
     folder: RunFolder, small_run: RunFolder, tmp_path: Path
 ) -> None:
-    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [Row("b", [PIXELS])])
+    draw_marked(ShortcutFiles.of(folder.path).picture, "a", [MarkedRow("b", [PIXELS])])
     run = RunFolder(shutil.copytree(small_run.path, tmp_path / "study"))
     shutil.copytree(folder.claims, run.claims)
     content = report_content(read_findings(run))
@@ -104,7 +103,7 @@ def test_the_sheet_has_room_for_every_row(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
     heights = []
     for count in (1, 3):
-        draw_marked(path, "$a_b$ 🐈", [Row("any", [PIXELS] * 9)] * count)
+        draw_marked(path, "$a_b$ 🐈", [MarkedRow("any", [PIXELS] * 9)] * count)
         with Image.open(path) as image:
             heights.append(image.height)
     assert heights[1] > 2 * heights[0]

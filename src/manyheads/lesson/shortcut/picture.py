@@ -9,7 +9,7 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
 from manyheads.lesson.shortcut.arrangement import Arrangement
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
-from manyheads.report.marked_sheet import COLUMNS, Pixels, Row, draw_marked
+from manyheads.report.marked_sheet import COLUMNS, MarkedRow, Pixels, draw_marked
 
 
 def draw_planted(path: Path, settings: ShortcutSettings, arrangement: Arrangement) -> None:
@@ -29,9 +29,11 @@ def draw_planted(path: Path, settings: ShortcutSettings, arrangement: Arrangemen
         path,
         f"{dataset.name}: {settings.mark.words()}",
         [
-            Row(f"{settings.target}, training images", plain),
-            Row(f"the same with the mark, as {100 * settings.share:g} % of them have it", marked),
-            Row(f"validation images of other classes with it: {settings.target}?", others),
+            MarkedRow(f"{settings.target}, training images", plain),
+            MarkedRow(
+                f"the same with the mark, as {100 * settings.share:g} % of them have it", marked
+            ),
+            MarkedRow(f"validation images of other classes with it: {settings.target}?", others),
         ],
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.destinations import folder_for
-from manyheads.core.places import make_folder, write_text
+from manyheads.core.places import make_folder
 from manyheads.core.settings import plain
 from manyheads.findings.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
 from manyheads.findings.shortcut_words import sentences
@@ -105,7 +105,7 @@ def run_shortcut(
     record = _record(settings, arrangement, weights, training.answers)
     verdict = sentences(record)
     with RunFolder(out).held():
-        write_text(files.record, record.to_json(verdict))
+        record.write(files.record, verdict)
         write_table(files.table, COLUMNS, table_rows(record))
     return Checked(record, verdict, files, extraction.passes)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.core.places import write_text
+from manyheads.core.records import read_record, write_record
 from manyheads.core.settings import plain
-from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
-from manyheads.findings.held_out_scores import HeldOutScores
 from manyheads.heads.hyperparameters import as_named
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.study.folder import RunFolder
@@ -83,52 +80,30 @@ class Fitted:
         return load(self.model)
 
 
-def write_record(fitted: Fitted) -> None:
+def write_fit(fitted: Fitted) -> None:
     """Write `fit.json`, whole or not at all."""
     kept = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
     del kept["path"]
-    document = {"format": FORMAT, **plain(kept)}
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(fitted.path / FILE, text + "\n")
+    write_record(fitted.path / FILE, kept, FORMAT)
 
 
-def read_record(path: Path) -> Fitted | None:
+def read_fit(path: Path) -> Fitted | None:
     """What the fit in the folder `path` came to; None if it is not finished.
 
     Raises `RunError` for a record that cannot be read.
     """
-    file = path / FILE
-    if not file.is_file():
-        return None
-    try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if document.pop("format") != FORMAT:
-            raise ValueError("another format")
-        asked = dict(document["settings"])
-        asked["split"] = SplitSettings.read(asked["split"])
-        asked["table"] = TableSettings(**asked.get("table", {}))
-        expected = dict(document["expected"])
-        expected["scores"] = HeldOutScores.from_plain(expected["scores"])
-        return Fitted(
-            **{
-                **document,
-                "path": path,
-                "settings": FitSettings(**asked),
-                "tried": tuple(map(_tried, document["tried"])),
-                "expected": Expected(**expected),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
-        raise RunError(
-            f"the record of a fit, format {FORMAT}, in {file}", reason,
-            "use the version of manyheads that wrote it, or begin anew in another run folder",
-        ) from error  # fmt: skip
+    return read_record(
+        path / FILE, Fitted, FORMAT, what="the record of a fit", prepare=_prepared, path=path,
+        remedy="use the version of manyheads that wrote it, or begin anew in another run folder",
+    )  # fmt: skip
 
 
-def _tried(document: dict[str, Any]) -> Tried:
-    values = as_named(document)
-    return Tried(**{**values, "hyperparameters": as_named(values["hyperparameters"])})
+def _prepared(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the present names of hyperparameters."""
+    tried = [as_named(each) for each in document["tried"]]
+    for each in tried:
+        each["hyperparameters"] = as_named(each["hyperparameters"])
+    return document | {"tried": tried}
 
 
 def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
@@ -138,7 +113,7 @@ def require_ours(path: Path, settings: FitSettings) -> Fitted | None:
     """
     if not path.exists():
         return None
-    known = read_record(path) if path.is_dir() else None
+    known = read_fit(path) if path.is_dir() else None
     if known is None:
         strangers = [path.name] if path.is_file() else _strangers(path)
         if strangers:

@@ -18,7 +18,7 @@ from manyheads.models.export.exporter import write_models
 from manyheads.run.fit.fit_heads import Averaging
 from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
-from manyheads.run.fit.fit_record import Fitted, Tried, read_record, require_ours, write_record
+from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, write_fit
 from manyheads.run.fit.fit_search import Found, Option, search
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.pipeline import versions
@@ -85,13 +85,13 @@ def run_fit(
                 "versions": versions(),
             },
         )
-        write_record(fitted)
+        write_fit(fitted)
     return fitted
 
 
 def _split_as_begun(split: SplitSettings, path: Path) -> SplitSettings:
     """`split` by the rule that the fit in `path` was begun by, if one was."""
-    known = read_record(path) if path.is_dir() else None
+    known = read_fit(path) if path.is_dir() else None
     if known is not None:
         former = known.settings.split.rule == FORMER_SPLIT_RULE
         return replace(split, rule=FORMER_SPLIT_RULE) if former else split

@@ -8,7 +8,7 @@ from pathlib import Path
 from manyheads.errors import RunError
 from manyheads.findings.test_log import OpenedModel
 from manyheads.models.templates import read_head
-from manyheads.run.fit.fit_record import Fitted, read_record
+from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.test_evaluation import FinalScore, Scored, parameters_digest, score
 from manyheads.study.folder import RunFolder
 from manyheads.study.listener import Listener
@@ -29,7 +29,7 @@ def fit_score(
     """
     folder = RunFolder(run)
     with folder.held():
-        fitted = read_record(folder.path)
+        fitted = read_fit(folder.path)
         if fitted is None:
             raise RunError(f"a finished fit in {run}", "none", "repeat the fit to finish it")
         best = fitted.tried[0]

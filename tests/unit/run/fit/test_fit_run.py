@@ -24,7 +24,7 @@ from manyheads.models.classifier import load
 from manyheads.models.templates import read_head
 from manyheads.run.fit import fit_plan, fit_run, image_options, near_duplicates
 from manyheads.run.fit.fit_listener import FitListener
-from manyheads.run.fit.fit_record import read_record
+from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
 from manyheads.study.space import Grid
@@ -125,7 +125,7 @@ class TestFree:
         monkeypatch.setattr(fit_plan, "_MOST", 0)
         fitted = run_fit(settings(data), tmp_path / "fit")
         assert fitted.pruned
-        assert read_record(tmp_path / "fit") == fitted
+        assert read_fit(tmp_path / "fit") == fitted
         show(fitted)
         assert "chosen with these images too, so the scores are slightly optimistic" in (
             capsys.readouterr().out
@@ -159,7 +159,7 @@ class TestFree:
         model = first.model.stat().st_mtime_ns
         told = Told()
         again = run_fit(settings(data), tmp_path / "fit", listener=told)
-        assert again == first == read_record(tmp_path / "fit")
+        assert again == first == read_fit(tmp_path / "fit")
         assert told.arms == []
         assert again.model.stat().st_mtime_ns == model
 
@@ -237,10 +237,10 @@ class TestFree:
         of_class = {each.name: each for each in fitted.expected.scores.classes}
         assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
         assert of_class["red panda"].recall is None
-        assert read_record(tmp_path / "fit") == fitted
+        assert read_fit(tmp_path / "fit") == fitted
         file = tmp_path / "fit/fit.json"
         file.write_text(formerly(file.read_text(encoding="utf-8")), encoding="utf-8")
-        assert read_record(tmp_path / "fit") == fitted
+        assert read_fit(tmp_path / "fit") == fitted
         assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
 
     def test_a_burst_is_kept_in_one_fold_and_said(self, tmp_path: Path) -> None:
