@@ -10,7 +10,7 @@ from typing import Any
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import artifacts
-from manyheads.core.artifacts import Product
+from manyheads.core.artifacts import Artifact
 
 _AREA = "compiled"
 _EXPORT = "manyheads.backbones.keras_builds:export"
@@ -97,6 +97,6 @@ def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[st
     return recipe if pooling == "avg" else {**recipe, "pooling": pooling}
 
 
-def _program(product: Product) -> Program:
+def _program(product: Artifact) -> Program:
     answer = product.answer
     return Program(product.folder / _FILE, int(answer["features"]), answer.get("batch"))

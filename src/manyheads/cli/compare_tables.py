@@ -91,11 +91,11 @@ def comparisons_table(cells: Cells, entries: Sequence[Comparison]) -> Table:
     table.add_column("first − second\n\\[adjusted 95 %]", justify="right", no_wrap=True)
     table.add_column("p\n(Holm)", justify="right")
     table.add_column("the first\nis")
-    wanted = [kind for kind in _NEEDS if any(getattr(entry.needs, kind) for entry in entries)]
+    wanted = [kind for kind in _NEEDS if any(getattr(entry.required, kind) for entry in entries)]
     for kind in wanted:
         table.add_column(f"{'needs' * (kind == wanted[0])}\n{kind}", justify="right")
     for entry in entries:
-        numbers = [getattr(entry.needs, kind) for kind in wanted]
+        numbers = [getattr(entry.required, kind) for kind in wanted]
         table.add_row(
             cells.of(entry.first), cells.of(entry.second),
             interval_words(entry).removesuffix(" points"),  # which the title says
@@ -190,7 +190,7 @@ def _adjusted(comparisons: Comparisons) -> str:
     if comparisons.family > len(comparisons.entries):
         of = f"all {comparisons.family:,}"
     said = f"Intervals and p are adjusted for {of} comparisons (Holm)."
-    if any(getattr(entry.needs, kind) for entry in comparisons.entries for kind in _NEEDS):
+    if any(getattr(entry.required, kind) for entry in comparisons.entries for kind in _NEEDS):
         said += " Needs: what would probably settle it, all of it together (80 % power)."
     return said
 

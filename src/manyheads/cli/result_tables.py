@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from manyheads.findings.study_findings import Findings
     from manyheads.run.pipeline import Finished
     from manyheads.study.results import StudyResult
-    from manyheads.study.select import CandidateResult, Spread
+    from manyheads.study.select import CandidateResult, MeanDeviation
 
 _COLUMNS = {
     "peak_val_accuracy": ("val_accuracy\nbest epoch", 3),
@@ -148,7 +148,7 @@ def print_json(document: Any, *, begun: str = "") -> None:
     print(text.removeprefix(begun))
 
 
-def _spread(spread: Spread | None, digits: int) -> str:
+def _spread(spread: MeanDeviation | None, digits: int) -> str:
     if spread is None:
         return "–"
     mean = f"{spread.mean:.{digits}f}"

@@ -27,7 +27,7 @@ _FORMAT = 3  # of these folders; raise it when a function makes something else o
 
 
 @dataclass(frozen=True)
-class Product:
+class Artifact:
     """A folder of files that a function made, and its answer."""
 
     folder: Path
@@ -43,7 +43,7 @@ def made(
     *,
     keep: int | None = None,
     stop: threading.Event | None = None,
-) -> Product:
+) -> Artifact:
     """The product of `recipe` in an `area` of the cache, from there or made now by `function`.
 
     The function is called in a Keras child with `arguments` and the `target` to write, a path
@@ -69,7 +69,7 @@ def made(
     return product
 
 
-def existing(area: str, recipe: dict[str, Any]) -> Product | None:
+def existing(area: str, recipe: dict[str, Any]) -> Artifact | None:
     """The product of `recipe` if it is in the cache, whole and unchanged."""
     areas = [cache_dir() / area]
     with suppress(DiskError):  # which making it then shows
@@ -80,13 +80,13 @@ def existing(area: str, recipe: dict[str, Any]) -> Product | None:
     return None
 
 
-def _whole_product(folder: Path) -> Product | None:
+def _whole_product(folder: Path) -> Artifact | None:
     if not folder.exists():
         return None
     try:
         seal = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
         if all(_checksum(folder / name) == crc for name, crc in seal["crc32"].items()):
-            return Product(folder, dict(seal["answer"]))
+            return Artifact(folder, dict(seal["answer"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     _log.warning("what is kept in %s is damaged; it is made again", folder)
@@ -95,7 +95,7 @@ def _whole_product(folder: Path) -> Product | None:
 
 def _sealed(
     folder: Path, recipe: dict[str, Any], make: Callable[[Path], dict[str, Any]]
-) -> Product:
+) -> Artifact:
     # The lock is held, so what stands here is left over from a process that was killed.
     building = folder.with_name(f".{folder.name}")
     with disk_errors(building):
@@ -112,7 +112,7 @@ def _sealed(
             building.replace(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return Product(folder, answer)
+    return Artifact(folder, answer)
 
 
 def _remove_oldest(area: Path, keep: int) -> None:

@@ -60,7 +60,7 @@ _ORIENTATION, _PHOTOMETRIC, _PLANES, _BITS, _FORMAT = 0x0112, 0x0106, 0x011C, 0x
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """A decoded image, and what was special about its file.
 
     `size` is as stored, in pixels. Of images with more than 8 bits in each of several channels,
@@ -86,7 +86,9 @@ class Decoded:
 
 
 @contextmanager
-def decoded(source: Path | bytes, name: str, *, both_halves: bool = False) -> Iterator[Decoded]:
+def decoded(
+    source: Path | bytes, name: str, *, both_halves: bool = False
+) -> Iterator[DecodedImage]:
     """The decoded image; its share of the memory is held until the context is left.
 
     Whatever goes wrong, inside the context too, is an `ImageError` that names it.
@@ -146,7 +148,7 @@ class _Decoder:
     def __init__(self, name: str, both_halves: bool, held: ExitStack) -> None:
         self._name, self._both, self._held, self._claimed = name, both_halves, held, False
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes) -> DecodedImage:
         cut = lacks_end(data)
         try:
             found = self._attempt(data)
@@ -163,7 +165,7 @@ class _Decoder:
             found = again
         return replace(found, cut=cut)
 
-    def _attempt(self, data: bytes) -> Decoded:
+    def _attempt(self, data: bytes) -> DecodedImage:
         image = _identified(data)
         if image is None:
             raise _unknown(self._name, data)
@@ -190,7 +192,7 @@ def _identified(data: bytes) -> ImageFile.ImageFile | None:
     return _heic(data)
 
 
-def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> Decoded:
+def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> DecodedImage:
     found, many = described(image), image.width * image.height
     if many > PLAIN_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
         scale = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
@@ -208,9 +210,9 @@ def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> Decoded:
     return replace(found, lower=lower)
 
 
-def described(image: Image.Image) -> Decoded:
+def described(image: Image.Image) -> DecodedImage:
     """What is special about an opened image, before its pixels are decoded."""
-    found = Decoded(image, image.size, packed=bool(_raw_mode(image)))
+    found = DecodedImage(image, image.size, packed=bool(_raw_mode(image)))
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return found
     tags = image.tag_v2

@@ -9,13 +9,13 @@ from typing import Any
 
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.parquet_tables import typed_text
-from manyheads.data.table_files import ROLES, Row, columns_of, unreadable
+from manyheads.data.table_files import ROLES, TableRow, columns_of, unreadable
 from manyheads.errors import DataError
 
 
 def json_rows(
     path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The objects of the JSON lines in `path`, a row each; raises `DataError` for what is none.
 
     An object may leave out what it has not: a column is one that any of them has.
@@ -28,7 +28,7 @@ def json_rows(
             cells = dict.fromkeys(ROLES, "")
             for role, place in places.items():
                 cells[role] = typed_text(path, number, header[place], row.get(header[place]))
-            yield Row(number, cells)
+            yield TableRow(number, cells)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} to be UTF-8 text", "other bytes", "save it as UTF-8") from error
     except OSError as error:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from manyheads.core.places import write_text
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
@@ -53,10 +53,12 @@ def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> No
     write_text(path, table.getvalue())
 
 
-def given_splits(dataset: Dataset) -> Names | None:
+def given_splits(dataset: Dataset) -> Categorical | None:
     """The splits that the data set's source gives, before any were divided; None for none."""
     if dataset.carved:
-        return Names.of("train" if split == "validation" else split for split in dataset.splits)
+        return Categorical.of(
+            "train" if split == "validation" else split for split in dataset.splits
+        )
     return dataset.splits if dataset.divided is None else None
 
 

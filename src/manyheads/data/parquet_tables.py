@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.data_settings import TableSettings
-from manyheads.data.table_files import ROLES, Row, cell_text, columns_of, unreadable
+from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
 
 
 def parquet_rows(
     path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The rows of the Parquet file in `path`; raises `DataError` for what is none."""
     with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
         header = list(file.schema_arrow.names)
@@ -28,7 +28,7 @@ def parquet_rows(
                 cells = dict.fromkeys(ROLES, "")
                 for role, place in places.items():
                     cells[role] = typed_text(path, number, header[place], row.get(header[place]))
-                yield Row(number, cells)
+                yield TableRow(number, cells)
 
 
 def typed_text(path: Path, number: int, column: str, value: Any) -> str:

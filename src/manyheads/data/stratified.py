@@ -45,7 +45,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Int8, Int64, UInt64
 
-from manyheads.data.columns import Digests, Names, Rows
+from manyheads.data.columns import Categorical, Digests, Rows
 from manyheads.data.compound import TEST, TRAIN, VALIDATION, deal
 
 _SLACK = 3  # how far below its quota a count may begin; then each image is given out by itself
@@ -54,7 +54,7 @@ _SLACK = 3  # how far below its quota a count may begin; then each image is give
 def divide(
     labels: Int64[np.ndarray, "images"],
     digests: Digests,
-    groups: Names | None,
+    groups: Categorical | None,
     seed: int,
     validation: float,
     test: float,
@@ -131,7 +131,7 @@ def _shares(validation: float, test: float) -> tuple[int, int, int]:
 
 
 def _units(
-    contents: Digests, content: Rows, groups: Names | None, seed: int
+    contents: Digests, content: Rows, groups: Categorical | None, seed: int
 ) -> tuple[Rows, UInt64[np.ndarray, "units"]]:
     """The number of each image's unit, and the place of each unit in units of 2⁻⁶⁴."""
     if groups is None or not any(groups.names):

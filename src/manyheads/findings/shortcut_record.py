@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from manyheads.core.settings import plain
 from manyheads.errors import RunError
 from manyheads.stats.paired import Decided
-from manyheads.stats.shortcut_effects import Entry
+from manyheads.stats.shortcut_effects import Measurement
 from manyheads.study.folder import RunFolder
 
 
@@ -63,10 +63,10 @@ class ShortcutRecord:
     candidates: tuple[str, ...]
     hyperparameters: tuple[dict[str, Any], ...]
     margin: float
-    entries: tuple[Entry, ...]
+    entries: tuple[Measurement, ...]
     about: dict[str, Any]
 
-    def of(self, arm: str, measure: str) -> list[Entry]:
+    def of(self, arm: str, measure: str) -> list[Measurement]:
         """The entries of an arm in a measure, by candidate."""
         return [each for each in self.entries if (each.arm, each.measure) == (arm, measure)]
 
@@ -96,8 +96,8 @@ def read_record(path: Path) -> ShortcutRecord:
         raise RunError(f"a check for shortcuts in {path}", str(error), remedy) from error
 
 
-def _entry(document: dict[str, Any]) -> Entry:
-    entry = Entry(**document)
+def _entry(document: dict[str, Any]) -> Measurement:
+    entry = Measurement(**document)
     gap, change = (
         None if each is None else _difference(each) for each in (entry.gap, entry.change)
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from manyheads.stats.comparisons import Comparison, Margins
-from manyheads.stats.power import Needs
+from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.space import counted
 
@@ -111,11 +111,11 @@ def interval_words(entry: Comparison, sign: float = 1.0) -> str:
     return f"{value} [{amount(metric, low)}, {amount(metric, high)}]{unit}"
 
 
-def needs_words(needs: Needs) -> str:
+def needs_words(required: RequiredSize) -> str:
     """What would settle a comparison, such as `12 seeds`; empty if nothing within reach."""
-    parts = [counted(needs.seeds, "seed")] if needs.seeds else []
-    parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
-    parts += [f"about {counted(needs.images, 'image')}"] if needs.images else []
+    parts = [counted(required.seeds, "seed")] if required.seeds else []
+    parts += [f"{counted(required.repeats, 'repeat')} of the folds"] if required.repeats else []
+    parts += [f"about {counted(required.images, 'image')}"] if required.images else []
     return joined(parts)
 
 
@@ -123,12 +123,12 @@ def settling(entries: Sequence[Comparison], names: Names) -> str:
     """What would settle the undecided comparison that needs least; empty if nothing named would."""
 
     def cost(entry: Comparison) -> tuple[int, int, int]:
-        needs = entry.needs
-        return needs.images or 0, needs.repeats or 0, needs.seeds or 0
+        required = entry.required
+        return required.images or 0, required.repeats or 0, required.seeds or 0
 
     asked = [entry for entry in entries if any(cost(entry))]
     if not asked:
         return ""
     least = min(asked, key=cost)
     pair = f"{names.first([least.first])} against {names.then([least.second])}"
-    return f"{needs_words(least.needs)} would probably settle {pair} (80 % power)"
+    return f"{needs_words(least.required)} would probably settle {pair} (80 % power)"

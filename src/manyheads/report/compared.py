@@ -99,7 +99,7 @@ def _compared(
                 ),
                 outcome=entry.outcome,
                 p=entry.p_holm,
-                settled_by=needs_words(entry.needs),
+                settled_by=needs_words(entry.required),
             )
             for entry in family.entries
         ),

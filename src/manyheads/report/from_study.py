@@ -31,7 +31,7 @@ from manyheads.report.study_answers import Answers
 from manyheads.stats import metrics
 from manyheads.study.image_list import kept_images
 from manyheads.study.reopened import require_same_data, test_images_remedy
-from manyheads.study.select import Spread, rule_words
+from manyheads.study.select import MeanDeviation, rule_words
 from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
@@ -152,7 +152,7 @@ def _scores(findings: Findings, candidate: int) -> dict[str, parts.Spread]:
     said = said[np.isfinite(said).all(axis=(1, 2))]
     spreads = {}
     for name in parts.SCORES if len(said) else ():
-        spread = Spread.of(metrics.METRICS[name](said, findings.validated.labels).tolist())
+        spread = MeanDeviation.of(metrics.METRICS[name](said, findings.validated.labels).tolist())
         deviation = math.nan if spread.deviation is None else spread.deviation
         spreads[name] = parts.Spread(spread.mean, deviation)
     return spreads

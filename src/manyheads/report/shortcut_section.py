@@ -8,7 +8,7 @@ from manyheads.core.text import counted
 from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_record
 from manyheads.findings.shortcut_words import points, sentences
 from manyheads.report.content import Picture, Section, Table
-from manyheads.stats.shortcut_effects import Entry
+from manyheads.stats.shortcut_effects import Measurement
 from manyheads.study.folder import RunFolder
 
 COLUMNS = ("arm", "setting", "%", "less the control’s [95 %]", "it is", "the gap’s change", "it is")
@@ -76,7 +76,7 @@ def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
         )
 
 
-def _row(record: ShortcutRecord, entry: Entry) -> tuple[str, ...]:
+def _row(record: ShortcutRecord, entry: Measurement) -> tuple[str, ...]:
     value = "–"
     if entry.value is not None:
         spread = "" if entry.deviation is None else f" ± {100 * entry.deviation:.1f}"

@@ -25,7 +25,7 @@ _ENOUGH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Seconds for each part; `measured` tells whether this machine has done such work before."""
 
     extraction: float
@@ -33,11 +33,11 @@ class Estimate:
     measured: bool
 
 
-def estimate(plan: Plan) -> Estimate:
+def estimate(plan: Plan) -> TimeEstimate:
     """The time that a plan will take: extraction of what is missing, and training of all trials."""
     extraction, known = estimate_extraction(plan.settings, plan.missing)
     training, shown = estimate_training(plan.settings, plan.products)
-    return Estimate(extraction=extraction, training=training, measured=known and shown)
+    return TimeEstimate(extraction=extraction, training=training, measured=known and shown)
 
 
 def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:

@@ -184,7 +184,7 @@ def mean_score(scores: Sums, layout: Layout) -> Estimate:
     return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
 
 
-class Parts(NamedTuple):
+class VarianceParts(NamedTuple):
     """The variance of each difference, as `behrens_fisher` takes it: two parts, and their df."""
 
     images: Column
@@ -247,7 +247,7 @@ class Family:
     def _column(self, value) -> Column:
         return np.array([value(found) for found in self.family], np.float64)
 
-    def _parts(self) -> Parts:
+    def _parts(self) -> VarianceParts:
         heads = self._column(lambda found: found.tested.of_seeds)
         images = self._column(lambda found: found.tested.variance) - heads
         df = self._column(lambda found: max(1, found.tested.df_seeds))
@@ -265,7 +265,7 @@ class Family:
         reserve = self._column(lambda found: 1.0 if found.of_folds is None else RESERVE)
         shown = self._column(lambda found: found.of_folds or 0.0)
         images, heads = reserve * images, reserve * heads
-        return Parts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
+        return VarianceParts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
 
 
 def _can_be_equivalent(found: Paired) -> bool:

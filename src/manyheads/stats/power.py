@@ -32,7 +32,7 @@ CHEAP_SEEDS = 20  # where images are asked for, so many seeds are no trouble
 
 
 @dataclass(frozen=True)
-class Needs:
+class RequiredSize:
     """So many seeds or repeats of the folds, images as they are; or else images; or nothing.
 
     Images with seeds mean both.
@@ -55,9 +55,9 @@ class Undecided:
     kept: float = 1.0
 
 
-def needs_of(
+def required_sizes(
     undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
-) -> list[Needs]:
+) -> list[RequiredSize]:
     """The least with which a fresh study would settle each difference with 80 % probability.
 
     Settled is what would be declared at the first of `levels`, or shown to lie within its margin
@@ -77,18 +77,18 @@ def needs_of(
         first = _least(
             lambda n: study.settled(study.seeds, n, ones), repeats + 1, MAX_REPEATS, study
         )
-        by_count = [Needs(repeats=int(n)) if n else None for n in first]
+        by_count = [RequiredSize(repeats=int(n)) if n else None for n in first]
     else:
         first = _least(lambda n: study.settled(n, ones, ones), study.seeds + 1, MAX_SEEDS, study)
-        by_count = [Needs(seeds=int(n)) if n else None for n in first]
+        by_count = [RequiredSize(seeds=int(n)) if n else None for n in first]
     seeds = study.seeds if layout.folds > 1 else np.maximum(study.seeds, CHEAP_SEEDS)
     images = _least(
         lambda n: study.settled(seeds, repeats * ones, n / layout.images),
         layout.images + 1, MAX_IMAGES, study,
     )  # fmt: skip
     by_images = [
-        Needs(seeds=int(after) if after > before else None, images=_rounded(int(n)))
-        if n else Needs()
+        RequiredSize(seeds=int(after) if after > before else None, images=_rounded(int(n)))
+        if n else RequiredSize()
         for n, before, after in zip(images, study.seeds, seeds, strict=True)
     ]  # fmt: skip
     return [a or b for a, b in zip(by_count, by_images, strict=True)]
@@ -101,7 +101,7 @@ def share_kept(family: Sequence[Paired]) -> float:
     return float(max(0.0, 1 - variance / squares)) if squares > 0 else 0.0
 
 
-def chances_after(
+def settling_probabilities(
     found: Sequence[Paired],
     layout: Layout,
     margins: Sequence[float],

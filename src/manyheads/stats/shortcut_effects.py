@@ -39,7 +39,7 @@ class Question:
     marked_units: Int64[np.ndarray, "marked"]
 
 
-class Answers(NamedTuple):
+class PredictedClasses(NamedTuple):
     """The class that each head names, a row a seed; `FAILED` throughout where it diverged."""
 
     plain: Int64[np.ndarray, "seeds images"]
@@ -47,7 +47,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Measurement:
     """One measure of one candidate in one arm, in [0, 1], over `images` and `seeds`.
 
     `clean_accuracy` is on all images without the mark, `recall` on those of the class, and
@@ -70,7 +70,7 @@ class Entry:
     change_from: str
 
 
-def measured(question: Question, answers: Answers) -> dict[str, Scores]:
+def measured(question: Question, answers: PredictedClasses) -> dict[str, Scores]:
     """0 or 1 for each image that a measure is about; NaN where a head failed."""
     of_class = question.labels == question.target
     failed = (answers.plain == FAILED).any(axis=1)
@@ -83,8 +83,8 @@ def measured(question: Question, answers: Answers) -> dict[str, Scores]:
 
 
 def judge(
-    question: Question, arms: Mapping[str, Sequence[Answers]], margin: float
-) -> tuple[Entry, ...]:
+    question: Question, arms: Mapping[str, Sequence[PredictedClasses]], margin: float
+) -> tuple[Measurement, ...]:
     """Every measure of every candidate in every arm, with its gaps, adjusted as one family.
 
     `arms` begin with the control and the marked one; each has the answers of every candidate.
@@ -157,11 +157,11 @@ def _negative(each: Decided) -> Decided:
 
 def _entry(
     place: tuple[str, int, str], scores: Scores, gap: Decided | None, change: Decided | None
-) -> Entry:
+) -> Measurement:
     arm, number, name = place
     by_seed = scores[np.isfinite(scores).all(axis=1)].mean(axis=1)
     origin = "candidate 1" if arm == MARKED else MARKED
-    return Entry(
+    return Measurement(
         arm=arm,
         candidate=number,
         measure=name,

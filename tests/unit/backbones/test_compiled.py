@@ -28,7 +28,7 @@ from manyheads.backbones.inference_streams import timed
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
-from manyheads.core.artifacts import Product
+from manyheads.core.artifacts import Artifact
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
 
 TINY = "tests.unit.backbones.child_tasks:tiny_program"
@@ -131,9 +131,9 @@ def test_a_grid_is_a_program_of_its_own_and_the_pooled_one_keeps_its_key(
     """Programs of earlier versions stay valid."""
     asked: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
-    def made(*given: Any, **_: Any) -> Product:
+    def made(*given: Any, **_: Any) -> Artifact:
         asked.append((given[1], given[3]))
-        return Product(Path("nowhere"), {"features": 1})
+        return Artifact(Path("nowhere"), {"features": 1})
 
     monkeypatch.setattr(exported.artifacts, "made", made)
     for pooling in ("avg", "grid"):

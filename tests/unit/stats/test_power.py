@@ -9,7 +9,7 @@ import pytest
 from scipy.special import stdtrit
 
 from manyheads.stats.paired import RESERVE, Paired
-from manyheads.stats.power import MAX_SEEDS, Needs, Undecided, needs_of
+from manyheads.stats.power import MAX_SEEDS, RequiredSize, Undecided, required_sizes
 from manyheads.stats.variances import Layout, TwoWay
 
 IMAGES, SEEDS = 400, 4
@@ -38,8 +38,10 @@ def pair(
     return Undecided(found, margin)
 
 
-def need(undecided: Undecided, folds: int = 1, levels: tuple[float, float] = LEVELS) -> Needs:
-    (found,) = needs_of([undecided], layout(folds), levels)
+def need(
+    undecided: Undecided, folds: int = 1, levels: tuple[float, float] = LEVELS
+) -> RequiredSize:
+    (found,) = required_sizes([undecided], layout(folds), levels)
     return found
 
 
@@ -48,7 +50,7 @@ def need(undecided: Undecided, folds: int = 1, levels: tuple[float, float] = LEV
 def test_within_one_standard_error_nothing_is_named(errors: float, folds: int) -> None:
     """It shrinks to nothing: what looks nearest to being settled looks so by luck."""
     for heads in (0.0, 4e-5):
-        assert need(pair(errors, heads=heads, folds=folds), folds) == Needs()
+        assert need(pair(errors, heads=heads, folds=folds), folds) == RequiredSize()
 
 
 def test_no_more_than_50_seeds_are_named() -> None:
@@ -58,7 +60,7 @@ def test_no_more_than_50_seeds_are_named() -> None:
         for errors in np.linspace(1, 4, 31)
         for images in (0.0, 1e-5, 1e-4)
     ]
-    found = needs_of(asked, layout(), LEVELS)
+    found = required_sizes(asked, layout(), LEVELS)
     assert 30 < max(each.seeds or 0 for each in found) <= MAX_SEEDS
     with_images = [each for each in found if each.images]
     assert with_images
@@ -68,7 +70,7 @@ def test_no_more_than_50_seeds_are_named() -> None:
 
 def test_what_looks_larger_needs_no_more() -> None:
     every = [pair(errors, images=0.0) for errors in np.linspace(1.3, 4, 28)]
-    found = [each.seeds for each in needs_of(every, layout(), LEVELS)]
+    found = [each.seeds for each in required_sizes(every, layout(), LEVELS)]
     asked = [seeds for seeds in found if seeds is not None]
     assert found[-len(asked) :] == asked  # none is named up to where one is
     assert all(fewer >= more for fewer, more in pairwise(asked))
@@ -90,8 +92,8 @@ def test_both_signs_need_the_same() -> None:
 
 def test_many_are_asked_as_one_by_one() -> None:
     every = [pair(errors, images=images) for errors in (0.5, 1.8, 2.6) for images in (0, 1e-5)]
-    assert needs_of(every, layout(), LEVELS) == [need(each) for each in every]
-    assert needs_of([], layout(), LEVELS) == []
+    assert required_sizes(every, layout(), LEVELS) == [need(each) for each in every]
+    assert required_sizes([], layout(), LEVELS) == []
 
 
 def test_in_folds_repeats_are_named() -> None:

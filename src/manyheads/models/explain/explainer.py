@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from manyheads.core.threads import check_stop
-from manyheads.data.image_inputs import Named
+from manyheads.data.image_inputs import NamedImage
 from manyheads.data.name_rules import class_name
 from manyheads.errors import BackboneError, ModelError, SettingError
 from manyheads.heads.head import Parameters, forward, softmax
@@ -109,7 +109,9 @@ class Explainer:
                 "export the model again from its run folder",
             )
 
-    def _entry(self, image: Named, head: Parameters, grid: Grid, wanted: int | None) -> Explanation:
+    def _entry(
+        self, image: NamedImage, head: Parameters, grid: Grid, wanted: int | None
+    ) -> Explanation:
         classes, answer = self._classifier.classes, _answer(head, grid)
         best = int(answer.argmax())
         target = best if wanted is None else wanted
@@ -124,7 +126,7 @@ class Explainer:
             cam=activation_map(head, grid, target),
         )
 
-    def _unread(self, image: Named, reason: str) -> Explanation:
+    def _unread(self, image: NamedImage, reason: str) -> Explanation:
         settings = self._classifier.card.image
         return Explanation(image=image.name, source=image.source, settings=settings, error=reason)
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from manyheads.core.threads import map_in_threads
 from manyheads.data.data_settings import ImageSettings
-from manyheads.data.image_inputs import Image, Named, each_of, named, square_of
+from manyheads.data.image_inputs import Image, NamedImage, each_of, named, square_of
 from manyheads.errors import ImageError
 
 Square = UInt8[np.ndarray, "size size 3"]
@@ -25,13 +25,13 @@ class Decoded(NamedTuple):
     pixels: UInt8[np.ndarray, "n size size 3"]
 
 
-def listed(images: Image | Iterable[Image]) -> list[Named]:
+def listed(images: Image | Iterable[Image]) -> list[NamedImage]:
     """One image or many, each with its name."""
     return [named(each, place) for place, each in enumerate(each_of(images))]
 
 
 def batches(
-    sources: Sequence[Named],
+    sources: Sequence[NamedImage],
     settings: ImageSettings,
     size: int,
     unreadable: dict[int, str],
