@@ -30,10 +30,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from manyheads.data.endings import jpeg_scan, lacks_end, mended
 from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, PLAIN_KINDS, image_kind, obstacle
 from manyheads.data.image_memory import memory_for, memory_limit
-from manyheads.data.png_text import without_large_text
+from manyheads.data.repairs import jpeg_scan, lacks_end, mended, without_large_text
 from manyheads.errors import ImageError, ImageLimitError, SettingError
 
 PLAIN_PIXELS = 89_478_485  # Pillow's own limit, which was manyheads' once

@@ -92,11 +92,11 @@ def read_rows(
     if settings.encoding is not None and suffix not in (".csv", ".tsv"):
         raise DataError("a CSV to have an --encoding", f"{path}, which has its own", "leave it out")
     if suffix == ".parquet":
-        from manyheads.data.parquet_tables import parquet_rows as rows
+        from manyheads.data.typed_tables import parquet_rows as rows
     elif suffix == ".xlsx":
         from manyheads.data.workbooks import workbook_rows as rows
     elif suffix in (".jsonl", ".ndjson"):
-        from manyheads.data.json_tables import json_rows as rows
+        from manyheads.data.typed_tables import json_rows as rows
     else:
         from manyheads.data.csv_tables import csv_rows as rows
     for row in rows(path, settings, required, [] if header is None else header):

@@ -30,7 +30,7 @@ SAID_BY = {
     "data/cell_paths.py": TABLE_READERS,
     "data/csv_tables.py": TABLE_READERS,
     "data/depth.py": IMAGE_READERS,
-    "data/feature_array.py": "sweep",
+    "data/feature_files.py": "sweep",
     "data/manifest.py": TABLE_READERS,
     "data/outputs.py": "split sweep fit lesson shortcut explain",
     "data/check_problems.py": TABLE_READERS,
