@@ -47,8 +47,8 @@ def _table(seed: int) -> tuple[np.ndarray, np.ndarray]:
     weights[0] = LARGEST
     others = random.choice(PEOPLE, PHOTOGRAPHS - PEOPLE, p=weights)
     people = np.concatenate([np.arange(PEOPLE), others])
-    chances = np.maximum(random.dirichlet(np.full(CLASSES, 0.7)), 0.004)
-    habits = random.dirichlet(20 * chances / chances.sum(), PEOPLE)
+    probabilities = np.maximum(random.dirichlet(np.full(CLASSES, 0.7)), 0.004)
+    habits = random.dirichlet(20 * probabilities / probabilities.sum(), PEOPLE)
     labels = np.array([random.choice(CLASSES, p=habits[person]) for person in people])
     return labels, people
 

@@ -145,8 +145,8 @@ def _transfer(
             _receive(response, part, start, progress, stop)
     except urllib.error.HTTPError as error:
         error.close()
-        # 416: nothing lies beyond the end of the part. If the file has exactly its size, the part is
-        # whole; the process was killed between the last byte and the rename.
+        # 416: nothing lies beyond the end of the part. If the file has exactly its size, the part
+        # is whole: the process was killed between the last byte and the rename.
         if error.code == 416 and _number(r"bytes \*/(\d+)", error.headers) == have:
             return
         raise _refused(url, part, error) from error

@@ -1,4 +1,4 @@
-"""What a data set knows of each image, in a few bytes an image: names, and digests.
+"""What a data set knows of each image, in a few bytes per image: names, and digests.
 
 A column reads like a tuple and is kept as an array: a million Python objects would take hundreds
 of megabytes, and many seconds of looking after them.
@@ -102,7 +102,7 @@ class CategoricalWriter:
 
 
 class Digests(Column[str]):
-    """SHA-256 in hexadecimal, one an image, kept as `values`, its 32 bytes."""
+    """SHA-256 in hexadecimal, one per image, kept as `values`, its 32 bytes."""
 
     def __init__(self, values: UInt8[np.ndarray, "images 32"]) -> None:
         self.values = frozen(np.ascontiguousarray(values))

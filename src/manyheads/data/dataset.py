@@ -38,7 +38,7 @@ class Dataset:
 
     `labels` index into the sorted `classes`; `splits` holds "train", "validation" or "test" for
     each image; `digests` are the SHA-256 of the files' bytes; an empty group means none. All
-    of it takes some eighty bytes an image, and reads like tuples.
+    of it takes some eighty bytes per image, and reads like tuples.
     `divided` is how images without a given split were divided, None if all were given; `carved`
     says that only validation was missing and was taken from training. Of the `layout` "features"
     there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.

@@ -64,15 +64,15 @@ class DecodedImage:
 
     `size` is as stored, in pixels. Of images with more than 8 bits in each of several channels,
     Pillow keeps the upper half of 16: `packed` says so, and `lower` is the other half if it was
-    asked for. `cut`: the file lacks its end, but no pixel. `turned`: its decoder has already turned
-    the image as its camera recorded. `white_is_zero`: its values mean darkness. `unsigned`: they
+    asked for. `cut`: the file lacks its end, but no pixel. `oriented`: the decoder has already
+    applied the EXIF orientation. `white_is_zero`: its values mean darkness. `unsigned`: they
     are of 32 bits, and Pillow has those above 2^31 as negative ones.
     """
 
     image: Image.Image
     size: tuple[int, int]
     cut: bool = False
-    turned: bool = False
+    oriented: bool = False
     packed: bool = False
     lower: Image.Image | None = None
     white_is_zero: bool = False
@@ -150,6 +150,7 @@ class _Decoder:
     def decode(self, data: bytes) -> DecodedImage:
         cut = lacks_end(data)
         try:
+            # Most files without their last bytes decode as they are, and need no second attempt.
             found = self._attempt(data)
         except (ImageError, SettingError, MemoryError, Image.DecompressionBombError):
             raise
@@ -169,6 +170,8 @@ class _Decoder:
         if image is None:
             raise _unknown(self._name, data)
         halves = 2 if self._both and _raw_mode(image) else 1
+        # Memory is claimed once: a second attempt decodes the same pixels after the first has
+        # freed them, and waiting for more while holding some could block two threads for good.
         if not self._claimed:
             width, height = image.size
             what = f"{width:,} × {height:,} pixels"
@@ -181,6 +184,7 @@ class _Decoder:
 def _identified(data: bytes) -> ImageFile.ImageFile | None:
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]
+        # `accept` answers with a text where a plugin knows the format but cannot decode it here.
         accepted = accept is None or accept(data[:16])
         if isinstance(accepted, str) or not accepted:
             continue
@@ -197,7 +201,7 @@ def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> DecodedIma
         scale = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
     if many > PLAIN_PIXELS and isinstance(image, TiffImagePlugin.TiffImageFile):
-        # What is there already is not measured by Pillow's limit.
+        # Pillow measures only what it allocates itself; memory has been claimed for these pixels.
         image.im = Image.core.new(image.mode, image._tile_size)
     grey = _raw_mode(image) == _GREY
     image.load()
@@ -219,7 +223,7 @@ def described(image: Image.Image) -> DecodedImage:
         raise ValueError("channels of more than 8 bits in planes of their own")
     return replace(
         found,
-        turned=tags.get(_ORIENTATION, 1) in range(2, 9),
+        oriented=tags.get(_ORIENTATION, 1) in range(2, 9),
         white_is_zero=tags.get(_PHOTOMETRIC) == 0 and image.mode[0] in "IF",
         unsigned=image.mode == "I" and 1 in (tags.get(_FORMAT) or (1,)),
     )

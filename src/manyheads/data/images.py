@@ -174,9 +174,9 @@ def inspect_image(source: Path | bytes, name: str = "", depth: int | None = None
         if is_deep(found.image):
             to_eight_bits(found, depth, name)
         image, (width, height) = found.image, found.size
-        turned = found.turned or _turn(image) is not None
+        oriented = found.oriented or _turn(image) is not None
         bits = bits_used(found, depth)
-        return ImageFacts(image.format or "", image.mode, width, height, turned, bits, found.cut)
+        return ImageFacts(image.format or "", image.mode, width, height, oriented, bits, found.cut)
 
 
 def _seen(

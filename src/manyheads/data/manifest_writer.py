@@ -31,7 +31,7 @@ def check_manifest_path(path: Path) -> None:
 def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> None:
     """Write the images of `dataset` to the new file `path`, whole or not at all.
 
-    A row an image, in the data set's order: `path`, `label`, `split` if the data set gives splits,
+    One row per image, in their order: `path`, `label`, `split` if the data set gives splits,
     and `group`, empty for none. A validation split that was carved from training is training
     here, for opening the manifest carves it anew; with `divided`, splits are written that were not
     given too. Images below the manifest's folder have paths

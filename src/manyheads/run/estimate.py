@@ -17,7 +17,7 @@ from manyheads.study.work import Work
 
 # As benchmarks/extraction.py and heads.py measure on two cores, rounded down; used until this
 # machine has rates of its own.
-_ASSUMED_IMAGES = 40.0  # Xception passes a second at 150 × 150
+_ASSUMED_IMAGES = 40.0  # Xception, per second at 150 × 150
 _ASSUMED_PRODUCTS = 1.0e7  # samples × units a second, at 2,048 features
 _ASSUMED_PIXELS = 150**2
 _ENOUGH_IMAGES = 500
@@ -61,7 +61,7 @@ def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds
 
 def remember_training(settings: StudySettings, samples: int, work: Work) -> None:
     """Learn from what was trained on so many images, if that took long enough to tell."""
-    rate = work.units_a_second
+    rate = work.units_per_second
     if rate and work.seconds >= _ENOUGH_SECONDS:
         _remember(_products_key(settings), samples * rate)
 

@@ -156,10 +156,10 @@ def compare(
     measured: list[Paired] = []
     for first, second in pairs:
         for metric in metrics:
-            found = differences.between(first, second, metric)
-            if found is not None:
+            pair = differences.between(first, second, metric)
+            if pair is not None:
                 compared.append((first, second))
-                measured.append(found)
+                measured.append(pair)
     decided = list(decide(measured, margins, alpha=alpha, size=family))
     required = [RequiredSize()] * len(measured)
     if advise:
@@ -185,9 +185,9 @@ def _entries(
     decided: Sequence[Decided],
     required: Sequence[RequiredSize],
 ) -> Iterator[Comparison]:
-    for pair, found, what, need in zip(pairs, measured, decided, required, strict=True):
+    for (first, second), pair, what, size in zip(pairs, measured, decided, required, strict=True):
         yield Comparison(
-            first=pair[0], second=pair[1], metric=found.metric, seeds=found.seeds, required=need,
+            first=first, second=second, metric=pair.metric, seeds=pair.seeds, required=size,
             **vars(what),
         )  # fmt: skip
 
@@ -204,24 +204,28 @@ def _required_sizes(
     real = alpha / max(1, sum(each.p_holm > alpha for each in decided))
     same = alpha / max(1, sum(each.p_equivalent > alpha for each in decided))
     required = [RequiredSize()] * len(measured)
-    asked = []
-    for place, found in enumerate(measured):
-        if found.seeds == 1:
+    open_places = []
+    for place, pair in enumerate(measured):
+        if pair.seeds == 1:
             required[place] = RequiredSize(seeds=2)
         elif (
             decided[place].outcome == "undecided"
-            and found.tested.variance > 0
-            and found.both.df_units
+            and pair.tested.variance > 0
+            and pair.both.df_units
         ):
-            asked.append(place)
+            open_places.append(place)
+    # Shrinkage needs all differences of a metric, decided ones too: the undecided alone would
+    # suggest that true differences are smaller than they are.
     kept = {
-        metric: share_kept([found for found in measured if found.metric == metric])
-        for metric in {measured[place].metric for place in asked}
+        metric: share_kept([pair for pair in measured if pair.metric == metric])
+        for metric in {measured[place].metric for place in open_places}
     }
     undecided = [
-        Undecided(found, margins.of(found.metric), kept[found.metric])
-        for found in (measured[place] for place in asked)
+        Undecided(pair, margins.of(pair.metric), kept[pair.metric])
+        for pair in (measured[place] for place in open_places)
     ]
-    for place, need in zip(asked, required_sizes(undecided, layout, (real, same)), strict=True):
-        required[place] = need
+    for place, size in zip(
+        open_places, required_sizes(undecided, layout, (real, same)), strict=True
+    ):
+        required[place] = size
     return required

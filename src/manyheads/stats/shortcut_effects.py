@@ -1,6 +1,6 @@
 """Whether heads learnt a mark instead of a class: three measures, and every gap with its interval.
 
-Heads of several arms are asked the same: the control, which never saw the mark; those that trained
+Heads of all arms predict the same images: the control, which never saw the mark; heads trained
 where one class carries it; and the remedies. All have the same candidates and seeds, so every
 difference is paired by image and seed.
 """
@@ -27,7 +27,7 @@ Scores = Float64[np.ndarray, "seeds images"]
 
 @dataclass(frozen=True)
 class Question:
-    """The images that heads are asked about: those without the mark, and those that carry it.
+    """The images that heads predict: those without the mark, and those that carry it.
 
     `labels` and `units` are of the plain ones, all classes; `target` is the class whose training
     images carried the mark; `marked_units` are of the marked ones, none of which is of `target`.
@@ -40,7 +40,7 @@ class Question:
 
 
 class PredictedClasses(NamedTuple):
-    """The class that each head names, a row a seed; `FAILED` throughout where it diverged."""
+    """The class that each head names, one row per seed; `FAILED` throughout where it diverged."""
 
     plain: Int64[np.ndarray, "seeds images"]
     marked: Int64[np.ndarray, "seeds marked"]
@@ -105,10 +105,10 @@ def judge(
             elif number > 1:
                 first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
                 apart[arm, number, name, "change"] = gap - first
-    found = _decided(question, apart, margin)
+    decided = _decided(question, apart, margin)
     return tuple(
         _entry((arm, number, name), tables[name], *(
-            found.get((arm, number, name, kind)) for kind in ("gap", "change")
+            decided.get((arm, number, name, kind)) for kind in ("gap", "change")
         ))
         for (arm, number), tables in scores.items()
         for name in MEASURES

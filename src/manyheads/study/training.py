@@ -143,21 +143,21 @@ class _Training:
     def _train(self, target: int, waiting: Sequence[TrialRecord], files: HeadFiles | None) -> None:
         heads = [head_settings(self.settings, record.trial, target) for record in waiting]
         curves: dict[int, list[Metrics]] = {}
-        known: dict[int, list[Metrics]] = {}
+        recorded: dict[int, list[Metrics]] = {}
         events = self.engine.train(heads, self.folds, rule=self.settings.select, stop=self.stop)
         for event in events:
             trial = waiting[event.head].trial
             if event.head not in curves:
                 self.store.start(trial.number)
-                curves[event.head], known[event.head] = [], self.store.curve(trial.number)
+                curves[event.head], recorded[event.head] = [], self.store.curve(trial.number)
             if isinstance(event, EpochEnd):
-                check_same(trial, known[event.head], event.epoch, event.metrics)
+                check_same(trial, recorded[event.head], event.epoch, event.metrics)
                 curves[event.head].append(event.metrics)
                 self.work.epoch(trial)
                 self.listener.epoch(trial, event.epoch, event.metrics)
                 continue
             curve = curves.pop(event.head)
-            check_same(trial, known.pop(event.head), len(curve) + 1, None)
+            check_same(trial, recorded.pop(event.head), len(curve) + 1, None)
             # Who ran out of patience before the rung is done, and so is all at the last.
             waits = event.status == "done" and files is None and len(curve) == target
             self._end(trial, "pending" if waits else event.status, event, curve, files)
@@ -172,8 +172,8 @@ class _Training:
     ) -> None:
         if end.status == "done" and files is not None:
             files.offer(Outcome(trial, end.epoch, curve), end.parameters)
-        said = end.predictions if state == "done" else None
-        self.store.finish(trial.number, state, end.epoch, end.note, curve, said)
+        predictions = end.predictions if state == "done" else None
+        self.store.finish(trial.number, state, end.epoch, end.note, curve, predictions)
         if files is not None:
             files.ended(trial.candidate)
         self.history.ended(trial)
