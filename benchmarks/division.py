@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from benchmarks.machine import parser, table, write_result
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SPLIT_RULES, SplitSettings
 from manyheads.data.splits import SPLITS, assign_splits
 
@@ -47,8 +47,8 @@ def _table(seed: int) -> tuple[np.ndarray, np.ndarray]:
     weights[0] = LARGEST
     others = random.choice(PEOPLE, PHOTOGRAPHS - PEOPLE, p=weights)
     people = np.concatenate([np.arange(PEOPLE), others])
-    chances = np.maximum(random.dirichlet(np.full(CLASSES, 0.7)), 0.004)
-    habits = random.dirichlet(20 * chances / chances.sum(), PEOPLE)
+    probabilities = np.maximum(random.dirichlet(np.full(CLASSES, 0.7)), 0.004)
+    habits = random.dirichlet(20 * probabilities / probabilities.sum(), PEOPLE)
     labels = np.array([random.choice(CLASSES, p=habits[person]) for person in people])
     return labels, people
 
@@ -94,7 +94,7 @@ def _divided(
     people: np.ndarray,
     settings: SplitSettings,
 ) -> np.ndarray:
-    found = assign_splits(labels, digests, Names(names, people.astype(np.int32)), settings)
+    found = assign_splits(labels, digests, Categorical(names, people.astype(np.int32)), settings)
     return np.array([SPLITS.index(name) for name in found.names])[found.codes]
 
 
@@ -102,7 +102,7 @@ def _times(images: int) -> list[str]:
     random = np.random.default_rng(0)
     digests = Digests(random.integers(0, 256, (images, 32), np.uint8))
     labels = random.integers(0, 100, images)
-    people = Names(tuple(map(str, range(images // 3))),
+    people = Categorical(tuple(map(str, range(images // 3))),
                    random.integers(0, images // 3, images, np.int32))  # fmt: skip
     lines = []
     for words, groups in (("without groups", None), ("in groups of three", people)):

@@ -95,16 +95,18 @@ def averages(settings: FitSettings, fitted: Fitted, out: Path) -> list[str]:
     images = np.concatenate([each.images for each in divided.recorded])
     labels = np.empty(images.max() + 1, np.int64)
     labels[images] = np.concatenate([each.labels for each in divided.recorded])
-    said = np.zeros((SEEDS, len(labels), divided.folds[0].classes), np.float32)
+    predictions = np.zeros((SEEDS, len(labels), divided.folds[0].classes), np.float32)
     for event in engine_named(settings.engine).train(heads, divided.folds, rule="last"):
         if isinstance(event, HeadEnd) and event.chosen is not None:
             place = heads[event.head]
-            said[place.seed - 1, divided.recorded[place.fold].images] = event.chosen
+            predictions[place.seed - 1, divided.recorded[place.fold].images] = event.chosen
     kept = np.sort(images)
     ways = {
-        "one head": said[0],
-        f"mean of the logits of {SEEDS} (what a fit writes)": log_softmax(said.mean(0), axis=1),
-        f"mean of the probabilities of {SEEDS}": np.log(np.exp(said).mean(0)),
+        "one head": predictions[0],
+        f"mean of the logits of {SEEDS} (what a fit writes)": log_softmax(
+            predictions.mean(0), axis=1
+        ),
+        f"mean of the probabilities of {SEEDS}": np.log(np.exp(predictions).mean(0)),
     }
     rows = [("", "accuracy", "log loss at its best temperature")]
     for name, each in ways.items():
@@ -128,15 +130,15 @@ def pruning(settings: FitSettings, fitted: Fitted, folder: Path) -> list[str]:
         validated = read_validated(
             finished.folder.store, study, finished.result, finished.dataset.classes
         )
-        said = [validated.log_probabilities(each)[0, 0] for each in validated.candidates]
-        ranked = rank(said, validated.labels, validated.fold_of[0])
+        predictions = [validated.log_probabilities(each)[0, 0] for each in validated.candidates]
+        ranked = rank(predictions, validated.labels, validated.fold_of[0])
         scores = expect(
-            ranked, said.__getitem__,
+            ranked, predictions.__getitem__,
             validated.labels, validated.fold_of[0], validated.units, validated.classes,
         ).scores  # fmt: skip
         rows.append(
             (
-                name, str(len(said)), f"{ranked.accuracies[ranked.best]:.4f}",
+                name, str(len(predictions)), f"{ranked.accuracies[ranked.best]:.4f}",
                 f"{scores.accuracy.value:.4f}", f"{scores.log_loss.value:.4f}",
             )
         )  # fmt: skip

@@ -23,7 +23,7 @@ from benchmarks.machine import answer, gib, parser, part, photographs, show, tab
 from benchmarks.planted import KINDS, plant
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.paths import Paths
@@ -161,7 +161,7 @@ def compare(size: int) -> dict[str, Any]:
         dataset = Dataset(
             "generated", Path("/"), "folder", Paths.of(f"/{n}.jpg" for n in range(size)),
             np.zeros(size, np.int64), ("one", "two"),
-            Names(("train",), np.zeros(size, np.int32)), digests,
+            Categorical(("train",), np.zeros(size, np.int32)), digests,
         )  # fmt: skip
         features: Any = type("Rows", (), {"matrix": matrix, "rows": np.arange(size)})
         started = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
@@ -38,9 +38,9 @@ def dataset_of(
         paths=Paths.of(f"/data/{name}" for name in names),
         labels=np.asarray(labels, np.int64),
         classes=tuple(f"class {label}" for label in range(int(np.max(labels)) + 1)),
-        splits=Names.of(splits or ["train"] * count),
+        splits=Categorical.of(splits or ["train"] * count),
         digests=Digests.of(digests),
-        groups=None if groups is None else Names.of(groups),
+        groups=None if groups is None else Categorical.of(groups),
     )
 
 

@@ -38,10 +38,10 @@ from manyheads.stats.comparisons import Comparison, Comparisons, Margins
 from manyheads.stats.confidence import Reliability, RiskCoverage
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Outcome
-from manyheads.stats.power import Needs
+from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
 from manyheads.stats.winner import WinnerScore
-from manyheads.study.select import Spread
+from manyheads.study.select import MeanDeviation
 
 KINDS = ("dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "shorts", "skirt")
 OUTCOMES: tuple[Outcome, ...] = ("better", "equivalent", "undecided", "worse")
@@ -151,7 +151,7 @@ def comparison(
         "low": difference - wide, "high": difference + wide,
         "adjusted_low": difference - wide, "adjusted_high": difference + wide,
     }  # fmt: skip
-    given = {"first": 1, "second": 2, "seeds": 5, "needs": Needs(), "p": 0.1, "p_holm": 0.1}
+    given = {"first": 1, "second": 2, "seeds": 5, "needs": RequiredSize(), "p": 0.1, "p_holm": 0.1}
     return Comparison(
         metric=metric, difference=difference, outcome=outcome, p_equivalent=0.5,
         **{**ends, **given, **other},
@@ -178,7 +178,7 @@ def _comparisons(names: list[str]) -> Compared:
             first=selected + 1,
             second=other + 1,
             p_holm=min(1.0, 0.0004 * 10 ** (n % 4)),
-            needs=Needs(seeds=9 if n % 4 == 2 else None),
+            required=RequiredSize(seeds=9 if n % 4 == 2 else None),
         )
         for metric, scale in (("accuracy", 0.01), ("log_loss", -0.03))
         for n, other in enumerate(each for each in range(len(names)) if each != selected)
@@ -196,7 +196,8 @@ def _ends(names: list[str]) -> Compared:
     made = _comparisons(names)
     renamed = {"accuracy": "final_log_loss", "log_loss": "gap"}
     entries = tuple(
-        replace(entry, metric=renamed[entry.metric], needs=Needs()) for entry in made.family.entries
+        replace(entry, metric=renamed[entry.metric], required=RequiredSize())
+        for entry in made.family.entries
     )
     family = Comparisons(entries, Margins(), family=len(entries))
     return Compared(family=family, names=made.names, words="After the last epoch.")
@@ -219,7 +220,7 @@ def _candidate(
             mean=values.mean(axis=0), low=values.min(axis=0), high=values.max(axis=0)
         )
     scores = {
-        name: Spread(float(random.uniform(0.1, 0.9)), 0.006 if trials > 1 else None)
+        name: MeanDeviation(float(random.uniform(0.1, 0.9)), 0.006 if trials > 1 else None)
         for name in SCORES
     }
     return Candidate(name=name, trials=trials, scores=scores, curves=curves, selected=selected)

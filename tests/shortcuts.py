@@ -10,7 +10,7 @@ from PIL import Image
 
 from manyheads.findings.shortcut_record import Counts, ShortcutRecord
 from manyheads.heads.hyperparameters import NEUTRAL
-from manyheads.stats.shortcut_effects import Answers, Question, judge
+from manyheads.stats.shortcut_effects import PredictedClasses, Question, judge
 
 TARGET = 1
 CLASSES = ("cat", "dog", "red panda")
@@ -26,7 +26,7 @@ def question() -> Question:
 
 def answers(
     called: float, recall: float = 0.8, *, seeds: int = 4, candidate: int = 0, arm: str = ""
-) -> Answers:
+) -> PredictedClasses:
     """Heads that call a share of marked images, and recognise one of the class's plain images."""
     asked = question()
     # Of common random numbers, so that arms differ by what they are told to differ by.
@@ -36,7 +36,7 @@ def answers(
     right = draws[:, :IMAGES] < recall
     plain = np.where(right, asked.labels, (asked.labels + 1) % 3)
     marked = np.where(draws[:, IMAGES:] < called, TARGET, 0)
-    return Answers(plain, marked)
+    return PredictedClasses(plain, marked)
 
 
 def record(

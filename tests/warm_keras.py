@@ -49,7 +49,7 @@ def warm_keras(folder: Path) -> Iterator[None]:
             message: str,
             environment: Mapping[str, str],
             stop: threading.Event | None,
-        ) -> children.Completed:
+        ) -> children.CompletedProgram:
             read = sorted(each for each in environment.items() if each[0].startswith(_AT_IMPORT))
             with lock:
                 if (key := tuple(read)) not in nurseries:
@@ -90,7 +90,7 @@ class _Nursery:
         message: str,
         environment: Mapping[str, str],
         stop: threading.Event | None,
-    ) -> children.Completed:
+    ) -> children.CompletedProgram:
         """What `children.run` does, in a fork."""
         with ExitStack() as stack:
             request, given, output, complaints = (
@@ -119,7 +119,7 @@ class _Nursery:
             code = int(answers.readline())
             output.seek(0)
             complaints.seek(0)
-            return children.Completed(code, output.read(), complaints.read())
+            return children.CompletedProgram(code, output.read(), complaints.read())
 
 
 def serve(listening: int) -> None:

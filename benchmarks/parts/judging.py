@@ -121,14 +121,16 @@ def followed(seed: tuple[int, ...], world: World, shift: float) -> bool | None:
     """Whether a study that is told what would settle a pair settles it so; None if nothing is."""
     shape = Shape(candidates=4, seeds=5, images=341)
     entries = compare(made_up(np.random.default_rng((*seed, 0)), world, shape, shift)).entries
-    named = [e for e in entries if e.outcome == "undecided" and any(vars(e.needs).values())]
+    named = [e for e in entries if e.outcome == "undecided" and any(vars(e.required).values())]
     if not named:
         return None
-    least = min(named, key=lambda e: [e.needs.images or 0, e.needs.seeds or 0])
-    if (least.needs.images or 0) > 50_000:
+    least = min(named, key=lambda e: [e.required.images or 0, e.required.seeds or 0])
+    if (least.required.images or 0) > 50_000:
         return None  # too large to make up
     larger = replace(
-        shape, seeds=least.needs.seeds or shape.seeds, images=least.needs.images or shape.images
+        shape,
+        seeds=least.required.seeds or shape.seeds,
+        images=least.required.images or shape.images,
     )
     again = compare(
         made_up(np.random.default_rng((*seed, 1)), world, larger, shift), advise=False

@@ -177,11 +177,11 @@ def components(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     log-odds, cut at ±30.
     """
     candidates, seeds, images, _ = predicted.shape
-    said = np.maximum(predicted.astype(np.float64), -100)
+    predictions = np.maximum(predicted.astype(np.float64), -100)
     places = np.broadcast_to(labels[None, None, :, None], (candidates, seeds, images, 1))
-    right = np.take_along_axis(said, places, -1)[..., 0]
-    np.put_along_axis(said, places, -np.inf, -1)
-    margin = np.clip(right - np.logaddexp.reduce(said, -1), -30, 30)
+    right = np.take_along_axis(predictions, places, -1)[..., 0]
+    np.put_along_axis(predictions, places, -np.inf, -1)
+    margin = np.clip(right - np.logaddexp.reduce(predictions, -1), -30, 30)
     centred = margin - margin.mean(axis=(1, 2), keepdims=True)
     by_candidate = centred.mean(axis=1)
     by_image = by_candidate.mean(axis=0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import (
     ALWAYS_TRAINS,
@@ -33,9 +33,9 @@ def made(labels: list[int], contents: list[int], groups: list[str] | None = None
     splits = ["test" if n % 5 == 4 else ("train", "validation")[n % 2] for n in range(len(labels))]
     return Dataset(
         "made", Path("made"), "class folders", Paths.of(f"made/{name}" for name in names),
-        np.array(labels), tuple("abcdefgh"[:classes]), Names.of(splits),
+        np.array(labels), tuple("abcdefgh"[:classes]), Categorical.of(splits),
         Digests.of(f"{content:064x}" for content in contents),
-        None if groups is None else Names.of(groups),
+        None if groups is None else Categorical.of(groups),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_each_repeat_and_each_seed_divides_anew() -> None:
 def of_classes(sizes: list[int], groups: list[str] | None = None) -> Dataset:
     """Images of classes of these sizes, none for testing, all different."""
     labels = np.repeat(np.arange(len(sizes)), sizes).tolist()
-    splits = Names.of("train" for _ in labels)
+    splits = Categorical.of("train" for _ in labels)
     dataset = made(labels, list(range(len(labels))), groups)
     return replace(dataset, splits=splits)
 
@@ -224,7 +224,7 @@ def test_fewer_than_two_classes_that_can_validate_are_refused() -> None:
 
 def test_a_class_with_no_image_to_train_on_is_refused() -> None:
     dataset = of_classes([9, 9, 1])
-    splits = Names.of([*["train"] * 18, "test"])
+    splits = Categorical.of([*["train"] * 18, "test"])
     with pytest.raises(DataError, match=r"images of every class.*found none of 'c'"):
         require_divisible(replace(dataset, splits=splits), 2)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.data import splits
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.data_settings import SplitSettings
 from manyheads.data.splits import place
 from tests.strategies import digests, seeds, shares
@@ -20,7 +20,7 @@ settings = st.builds(
 )
 
 
-def assign_splits(found: list[str], groups: list[str] | None, split: SplitSettings) -> Names:
+def assign_splits(found: list[str], groups: list[str] | None, split: SplitSettings) -> Categorical:
     """The splits of images of one class: their classes are no matter."""
     return splits.assign_splits(np.zeros(len(found), int), found, groups, split)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SplitSettings
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation, place
 from manyheads.data.stratified import divide, share_out
@@ -303,7 +303,9 @@ def test_many_images_in_many_groups_take_seconds():
     random = np.random.default_rng(0)
     contents = Digests(random.integers(0, 256, (200_000, 32), np.uint8))
     labels = random.integers(0, 50, 200_000)
-    groups = Names(tuple(map(str, range(60_000))), random.integers(0, 60_000, 200_000, np.int32))
+    groups = Categorical(
+        tuple(map(str, range(60_000))), random.integers(0, 60_000, 200_000, np.int32)
+    )
     began = time.perf_counter()
     found = divide(labels, contents, groups, 0, 0.2, 0.2)
     assert time.perf_counter() - began < 30  # 1 to 2 on two cores, and others may be at work

@@ -98,7 +98,7 @@ def _adjusted(comparisons: Comparisons) -> str:
     if comparisons.family > len(comparisons.entries):
         of = f"all {comparisons.family:,}"
     said = f"Intervals and p are adjusted for {of} comparisons (Holm)."
-    needs = [entry.needs for entry in comparisons.entries]
+    needs = [entry.required for entry in comparisons.entries]
     if any(each.seeds or each.repeats or each.images for each in needs):
         said += " Needs: the sample size for a decision, all of it together (80 % power)."
     return said

@@ -73,8 +73,8 @@ class TrainingMeter:
         work, rungs = self._work, len(self._work.settings.rungs)
         rung = f"rung {work.rung + 1} of {rungs} · " if rungs > 1 else ""
         words = [f"training  {rung}{work.done.epochs:,}/{work.total:,} epochs of heads"]
-        if work.epochs_a_second and work.seconds_left is not None:
-            words.append(f"{work.epochs_a_second:,.1f}/s")
+        if work.epochs_per_second and work.seconds_left is not None:
+            words.append(f"{work.epochs_per_second:,.1f}/s")
             most = "at most " if work.settings.patience is not None and work.left.epochs else ""
             words.append(f"{most}{clock(work.seconds_left)} left")
         return " · ".join(words)

@@ -12,7 +12,7 @@ from manyheads.errors import Interrupted
 _PATIENCE = 0.2  # seconds between two looks at `stop`
 
 
-class Completed(NamedTuple):
+class CompletedProgram(NamedTuple):
     """The exit code of a program, and what it wrote on stdout and stderr."""
 
     code: int
@@ -27,7 +27,7 @@ def run(
     message: str = "",
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
-) -> Completed:
+) -> CompletedProgram:
     """Run `command` to its end with `message` on its stdin.
 
     Raises `Interrupted`, with `what` in its text, when `stop` is set; the program ends with it.
@@ -47,7 +47,7 @@ def run(
             while True:
                 try:
                     output, complaints = child.communicate(unsent, timeout=_PATIENCE)
-                    return Completed(child.returncode, output, complaints)
+                    return CompletedProgram(child.returncode, output, complaints)
                 except subprocess.TimeoutExpired:
                     unsent = None
                 if stop is not None and stop.is_set():

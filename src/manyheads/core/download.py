@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
+import re
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from manyheads.core.locks import alone
 from manyheads.core.places import disk_errors
-from manyheads.core.transfer import Lost, finish, interrupted, remove, transfer
-from manyheads.errors import DownloadError
+from manyheads.errors import DownloadError, Interrupted
 
 Progress = Callable[[int, int], None]
 
 _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 _PATIENCE = 0.2  # seconds between two looks at `stop`
+_CHUNK = 1 << 16
+_SILENCE = 30.0  # seconds without a byte until a connection counts as lost
+
+
+class _Lost(Exception):
+    """The connection broke; what has arrived is kept and another attempt may go on from there."""
 
 
 def download(
@@ -46,15 +56,15 @@ def download(
         _patiently(url, part, progress, stop)
         if resumed and _mismatch(part, sha256, md5):
             # Its halves may come from two versions of the file: one more attempt, from the start.
-            remove(part)
+            _remove(part)
             _patiently(url, part, progress, stop)
         if found := _mismatch(part, sha256, md5):
-            remove(part)
+            _remove(part)
             remedy = "repeat the command; if it happens again, the file at that address has changed"
             raise DownloadError(f"the digest {sha256 or md5} of {url}", found, remedy)
         with disk_errors(part), part.open("rb+") as file:
             os.fsync(file.fileno())
-        finish(part, target)
+        _finish(part, target)
     return target
 
 
@@ -63,16 +73,16 @@ def _patiently(
 ) -> None:
     for pause in (*_PAUSES, None):
         try:
-            _stoppable(lambda: transfer(url, part, progress, stop), stop)
+            _stoppable(lambda: _transfer(url, part, progress, stop), stop)
             return
-        except Lost as error:
+        except _Lost as error:
             if pause is None:
                 remedy = "check the network and repeat the command: it continues where it stopped"
                 raise DownloadError(f"to fetch {url}", str(error), remedy) from error
         if stop is None:
             time.sleep(pause)
         elif stop.wait(pause):
-            raise interrupted()
+            raise _interrupted()
 
 
 def _stoppable(work: Callable[[], None], stop: threading.Event | None) -> None:
@@ -94,7 +104,7 @@ def _stoppable(work: Callable[[], None], stop: threading.Event | None) -> None:
         thread.join(_PATIENCE)
         if stop.is_set():
             thread.join(_PATIENCE)
-            raise interrupted()
+            raise _interrupted()
     if failures:
         raise failures[0]
 
@@ -109,3 +119,134 @@ def _mismatch(path: Path, sha256: str | None, md5: str | None) -> str | None:
         if found != expected.lower():
             return found
     return None
+
+
+def _transfer(
+    url: str,
+    part: Path,
+    progress: Progress | None,
+    stop: threading.Event | None,
+) -> None:
+    """Receive `url` into `part`, from where it ends if the server can do that.
+
+    `part.tag` holds what identifies the version at the server, so that no other is appended to
+    it. Raises `_Lost` where another attempt may help, `DownloadError` where none does,
+    `Interrupted` at the next byte after `stop` is set.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    try:
+        with urllib.request.urlopen(_request(url, part, have), timeout=_SILENCE) as response:
+            # A server that ignores Range, or whose file has changed (If-Range), answers 200 with
+            # the whole file: the part is then begun anew, never appended to.
+            start = have if response.status == 206 else 0
+            if start and _number(r"bytes (\d+)-", response.headers) != start:
+                _remove(part)
+                raise _Lost("another part of the file than was asked for")
+            _receive(response, part, start, progress, stop)
+    except urllib.error.HTTPError as error:
+        error.close()
+        # 416: nothing lies beyond the end of the part. If the file has exactly its size, the part
+        # is whole: the process was killed between the last byte and the rename.
+        if error.code == 416 and _number(r"bytes \*/(\d+)", error.headers) == have:
+            return
+        raise _refused(url, part, error) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Lost(_reason(error)) from error
+
+
+def _request(url: str, part: Path, have: int) -> urllib.request.Request:
+    if not url.startswith(("http://", "https://")):
+        raise DownloadError("an address that begins with https://", url, "correct the address")
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "manyheads", "Accept-Encoding": "identity"}
+    )
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+        tag = _tag_file(part)
+        if tag.exists():
+            request.add_header("If-Range", tag.read_text(encoding="ascii"))
+    return request
+
+
+def _receive(
+    response: Any,
+    part: Path,
+    start: int,
+    progress: Progress | None,
+    stop: threading.Event | None,
+) -> None:
+    length = response.headers.get("Content-Length") or ""
+    total = start + int(length) if length.isdecimal() else 0
+    done = start
+    # The version goes to disk before the first byte: a part without one may be appended to another.
+    with disk_errors(part):
+        _remember_version(part, response.headers)
+        file = part.open("ab" if start else "wb")
+    with file:
+        # read1 returns what has arrived, so that `stop` and progress do not wait for a full chunk.
+        while chunk := response.read1(_CHUNK):
+            if stop is not None and stop.is_set():
+                raise _interrupted()
+            with disk_errors(part):
+                file.write(chunk)
+                file.flush()
+            done += len(chunk)
+            if progress is not None:
+                progress(done, total)
+    if total and done != total:
+        raise _Lost(f"{done:,} of {total:,} bytes")
+
+
+def _remember_version(part: Path, headers: Any) -> None:
+    etag = headers.get("ETag") or ""
+    # RFC 9110, 13.1.5: a weak tag may not be sent in If-Range.
+    version = headers.get("Last-Modified") or "" if not etag or etag.startswith("W/") else etag
+    if version and version.isascii():
+        _tag_file(part).write_text(version, encoding="ascii")
+    else:
+        _tag_file(part).unlink(missing_ok=True)
+
+
+def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> _Lost | DownloadError:
+    found = f"HTTP status {error.code} ({error.reason})"
+    if error.code == 416:
+        _remove(part)
+        return _Lost("a file shorter than the part that was kept")
+    # Overload and timeouts pass; any other status would be the same at the next attempt.
+    if error.code >= 500 or error.code in (408, 429):
+        return _Lost(found)
+    return DownloadError(f"a file at {url}", found, "check the address")
+
+
+def _tag_file(part: Path) -> Path:
+    return part.with_name(part.name + ".tag")
+
+
+def _number(pattern: str, headers: Any) -> int | None:
+    found = re.match(pattern, headers.get("Content-Range") or "")
+    return int(found[1]) if found else None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    text = (getattr(reason, "strerror", None) or str(reason)).lower()
+    return " ".join(text.split())[:160] or type(error).__name__
+
+
+def _remove(part: Path) -> None:
+    """Delete the part and what is known of its version."""
+    with disk_errors(part):
+        part.unlink(missing_ok=True)
+        _tag_file(part).unlink(missing_ok=True)
+
+
+def _finish(part: Path, target: Path) -> None:
+    """Put the part, which is whole, in the target's place."""
+    with disk_errors(target):
+        part.replace(target)
+        _tag_file(part).unlink(missing_ok=True)
+
+
+def _interrupted() -> Interrupted:
+    """What a stopped download raises."""
+    return Interrupted("the download", "repeat the command: it continues where it stopped")

@@ -22,6 +22,8 @@ def alone(path: Path, what: str, stop: threading.Event | None = None) -> Iterato
     Raises `Interrupted`, with `what` in its text, when `stop` is set meanwhile, and `DiskError`.
     """
     make_folder(path.parent)
+    # The operating system frees the lock of a process that was killed, so the file, which stays,
+    # says nothing. Waiting in short attempts lets `stop` end it.
     lock = FileLock(path)
     while not lock.is_locked:
         if stop is not None and stop.is_set():

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.core.text import counted
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 
 KEPT_BYTES = 16  # of a digest; that two of 10⁹ images agree in so many has a chance of 10⁻²⁰
@@ -24,8 +24,8 @@ class Listed:
 
     names: Sequence[str]
     digests: UInt8[np.ndarray, "images 16"]
-    labels: Names
-    splits: Names
+    labels: Categorical
+    splits: Categorical
 
     @classmethod
     def of(cls, dataset: Dataset) -> Listed:
@@ -33,7 +33,7 @@ class Listed:
         return cls(
             [dataset.name_of(index) for index in range(len(dataset))],
             np.ascontiguousarray(dataset.digests.values[:, :KEPT_BYTES]),
-            Names(dataset.classes, dataset.labels.astype(np.int32)),
+            Categorical(dataset.classes, dataset.labels.astype(np.int32)),
             dataset.splits,
         )
 

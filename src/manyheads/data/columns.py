@@ -1,4 +1,4 @@
-"""What a data set knows of each image, in a few bytes an image: names, and digests.
+"""What a data set knows of each image, in a few bytes per image: names, and digests.
 
 A column reads like a tuple and is kept as an array: a million Python objects would take hundreds
 of megabytes, and many seconds of looking after them.
@@ -49,18 +49,18 @@ class Column(Sequence[Item]):
         return f"<{type(self).__name__}: {len(self):,}>"
 
 
-class Names(Column[str]):
+class Categorical(Column[str]):
     """Few different texts, many times: `names[codes[i]]` is the text of image i."""
 
     def __init__(self, names: Sequence[str], codes: Int32[np.ndarray, "images"]) -> None:
         self.names, self.codes = tuple(names), frozen(codes)
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Names:
+    def of(cls, texts: Iterable[str]) -> Categorical:
         """The column of these texts; one that is a column already is returned as it is."""
-        if isinstance(texts, Names):
+        if isinstance(texts, Categorical):
             return texts
-        writer = NamesWriter()
+        writer = CategoricalWriter()
         for text in texts:
             writer.add(text)
         return writer.column()
@@ -71,8 +71,8 @@ class Names(Column[str]):
             return np.zeros(0, np.int64)
         return np.flatnonzero(self.codes == self.names.index(name))
 
-    def take(self, rows: Rows) -> Names:
-        return Names(self.names, self.codes[rows])
+    def take(self, rows: Rows) -> Categorical:
+        return Categorical(self.names, self.codes[rows])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -85,8 +85,8 @@ class Names(Column[str]):
         return self.names[self.codes[row]]
 
 
-class NamesWriter:
-    """Makes `Names` of one text after the other."""
+class CategoricalWriter:
+    """Makes `Categorical` of one text after the other."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -96,13 +96,13 @@ class NamesWriter:
         """Append a text."""
         self._codes.append(self._numbers.setdefault(text, len(self._numbers)))
 
-    def column(self) -> Names:
+    def column(self) -> Categorical:
         """What was added; nothing may be added after that."""
-        return Names(tuple(self._numbers), np.frombuffer(self._codes, np.int32))
+        return Categorical(tuple(self._numbers), np.frombuffer(self._codes, np.int32))
 
 
 class Digests(Column[str]):
-    """SHA-256 in hexadecimal, one an image, kept as `values`, its 32 bytes."""
+    """SHA-256 in hexadecimal, one per image, kept as `values`, its 32 bytes."""
 
     def __init__(self, values: UInt8[np.ndarray, "images 32"]) -> None:
         self.values = frozen(np.ascontiguousarray(values))

@@ -1,4 +1,4 @@
-"""Compound units are dealt to splits: the second law of `stratified.py`, which states it."""
+"""Compound units are assigned to splits: the second law of `stratified.py`, which states it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAIN = 0.25  # of imbalance; less is not worth a move, for a move costs stabili
 _LACK = 1e9  # the imbalance of a class without images in a split, more than of any images
 
 
-def deal(
+def assign_compound(
     labels: Int64[np.ndarray, "images"],
     units: Int64[np.ndarray, "images"],
     marks: UInt64[np.ndarray, "units"],
@@ -29,18 +29,24 @@ def deal(
     """
     sizes = np.bincount(units)
     order = np.lexsort((marks, -sizes))
-    turn = np.empty_like(order)
-    turn[order] = np.arange(len(order))
-    dealing = _Dealing(labels, turn[units], marks[order], shares)
-    dealing.mend()
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    # Ranks break ties: the larger unit first, then the lower place. The numbers of units, which
+    # depend on the order of the images, decide nothing.
+    search = _LocalSearch(labels, rank[units], marks[order], shares)
+    search.mend()
     for _ in range(_ROUNDS):
-        if not dealing.round():
+        if not search.round():
             break
-    return dealing.splits[turn]
+    return search.splits[rank]
 
 
-class _Dealing:
-    """Compound units in the order of their turns, where they are, and how well that is."""
+class _LocalSearch:
+    """Compound units by rank, the split of each, and the imbalance of that.
+
+    `_class` and `_images` are a sparse matrix by unit, in rows from `_starts`: which classes a unit
+    has, and how many images of each.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class _Dealing:
         np.add.at(self._here, (self._class, self.splits[unit]), self._images)
         whole = self._here.sum(axis=1, keepdims=True)
         self._target, self._whole = whole * share, np.maximum(whole, 1)
+        # A class of one unit can fill one split, of two units two: in the order of the splits.
         reach = np.bincount(self._class, minlength=classes + 1)[:, None]
         self._wanted = self._allowed & (reach >= np.cumsum(self._allowed))
         self._wanted[classes] = False
@@ -99,6 +106,8 @@ class _Dealing:
         gains = -np.concatenate([self._changes(units[n : n + _AT_ONCE]).min(1) for n in parts])
         # Rounded, so that the order in which a sum was added up decides nothing.
         order = np.argsort(-gains.round(6), kind="stable")
+        # The gains are those when the round began; each is computed again at its turn, because the
+        # units before it may have moved.
         moved = False
         for unit in order[gains[order] >= _GAIN].tolist():
             changes = self._changes(units[unit : unit + 1])[0].round(6)
@@ -116,14 +125,17 @@ class _Dealing:
         rows = np.arange(int(lengths.sum())) + np.repeat(first - begins, lengths)
         label, images = self._class[rows], self._images[rows][:, None]
         here, own = self._here[label], self.splits[self._unit[rows]][:, None]
-        gone = np.take_along_axis(self._change(label, here, -images), own, axis=1)
-        come = self._change(label, here, images)
-        np.put_along_axis(come, own, -gone, axis=1)
-        total = np.add.reduceat(come + gone, begins, axis=0)
+        # Leaving its own split and joining another change the imbalance independently. Staying is
+        # both in one split: joining is set to undo leaving, so that it sums to exactly zero.
+        leave = np.take_along_axis(self._change(label, here, -images), own, axis=1)
+        join = self._change(label, here, images)
+        np.put_along_axis(join, own, -leave, axis=1)
+        total = np.add.reduceat(join + leave, begins, axis=0)
         total[:, ~self._allowed] = np.inf
         return total
 
     def _change(self, label: Rows, here: np.ndarray, images: np.ndarray) -> np.ndarray:
+        # (missing + images)² − missing², without the cancellation of two large squares.
         missing = here - self._target[label]
         change = images * (2 * missing + images) / self._whole[label]
         lacks = (here + images == 0).astype(np.float64) - (here == 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from manyheads.data.data_settings import TableSettings
-from manyheads.data.table_files import ROLES, Row, columns_of, unreadable
+from manyheads.data.table_files import ROLES, TableRow, columns_of, unreadable
 from manyheads.errors import DataError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
@@ -34,7 +34,7 @@ _STATED = re.compile(r"sep=(.)\r?\n?")
 
 def csv_rows(
     path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The rows of the text table in `path`; raises `DataError` for what is none."""
     encoding = "utf-8"
     try:
@@ -106,7 +106,7 @@ def _rows(
     settings: TableSettings,
     required: Sequence[str],
     names: list[str],
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     reader = enumerate(csv.reader(file, delimiter=separator, strict=True), start=1 + before)
     header = next((values for _, values in reader if any(map(str.strip, values))), [])
     places = columns_of(path, header, settings, required)
@@ -123,7 +123,7 @@ def _rows(
                 'quotes (")',
             )  # fmt: skip
         cells = {role: values[place] for role, place in places.items() if place < len(values)}
-        yield Row(number, empty | cells)
+        yield TableRow(number, empty | cells)
 
 
 def _other_encoding(path: Path, encoding: str, settings: TableSettings) -> DataError:

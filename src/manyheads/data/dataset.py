@@ -15,7 +15,7 @@ from jaxtyping import Int64
 
 from manyheads.core.text import counted
 from manyheads.data import catalog
-from manyheads.data.columns import Digests, Names, frozen, kept_rows
+from manyheads.data.columns import Categorical, Digests, frozen, kept_rows
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
@@ -38,7 +38,7 @@ class Dataset:
 
     `labels` index into the sorted `classes`; `splits` holds "train", "validation" or "test" for
     each image; `digests` are the SHA-256 of the files' bytes; an empty group means none. All
-    of it takes some eighty bytes an image, and reads like tuples.
+    of it takes some eighty bytes per image, and reads like tuples.
     `divided` is how images without a given split were divided, None if all were given; `carved`
     says that only validation was missing and was taken from training. Of the `layout` "features"
     there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.
@@ -52,9 +52,9 @@ class Dataset:
     paths: Paths
     labels: Int64[np.ndarray, "samples"]
     classes: tuple[str, ...]
-    splits: Names
+    splits: Categorical
     digests: Digests
-    groups: Names | None = None
+    groups: Categorical | None = None
     divided: SplitSettings | None = None
     carved: bool = False
     ignored: LeftOut = field(default_factory=LeftOut.none)
@@ -242,12 +242,12 @@ def _unknown(source: str | Path) -> DataError:
 
 
 def _splits(
-    given: Names | None,
+    given: Categorical | None,
     labels: Int64[np.ndarray, "samples"],
     digests: Digests,
-    groups: Names | None,
+    groups: Categorical | None,
     divided: SplitSettings | None,
-) -> Names:
+) -> Categorical:
     if given is None:
         assert divided is not None
         return assign_splits(labels, digests, groups, divided)

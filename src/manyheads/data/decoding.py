@@ -30,10 +30,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from manyheads.data.endings import jpeg_scan, lacks_end, mended
 from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, PLAIN_KINDS, image_kind, obstacle
 from manyheads.data.image_memory import memory_for, memory_limit
-from manyheads.data.png_text import without_large_text
+from manyheads.data.repairs import jpeg_scan, lacks_end, mended, without_large_text
 from manyheads.errors import ImageError, ImageLimitError, SettingError
 
 PLAIN_PIXELS = 89_478_485  # Pillow's own limit, which was manyheads' once
@@ -60,20 +59,20 @@ _ORIENTATION, _PHOTOMETRIC, _PLANES, _BITS, _FORMAT = 0x0112, 0x0106, 0x011C, 0x
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """A decoded image, and what was special about its file.
 
     `size` is as stored, in pixels. Of images with more than 8 bits in each of several channels,
     Pillow keeps the upper half of 16: `packed` says so, and `lower` is the other half if it was
-    asked for. `cut`: the file lacks its end, but no pixel. `turned`: its decoder has already turned
-    the image as its camera recorded. `white_is_zero`: its values mean darkness. `unsigned`: they
+    asked for. `cut`: the file lacks its end, but no pixel. `oriented`: the decoder has already
+    applied the EXIF orientation. `white_is_zero`: its values mean darkness. `unsigned`: they
     are of 32 bits, and Pillow has those above 2^31 as negative ones.
     """
 
     image: Image.Image
     size: tuple[int, int]
     cut: bool = False
-    turned: bool = False
+    oriented: bool = False
     packed: bool = False
     lower: Image.Image | None = None
     white_is_zero: bool = False
@@ -86,7 +85,9 @@ class Decoded:
 
 
 @contextmanager
-def decoded(source: Path | bytes, name: str, *, both_halves: bool = False) -> Iterator[Decoded]:
+def decoded(
+    source: Path | bytes, name: str, *, both_halves: bool = False
+) -> Iterator[DecodedImage]:
     """The decoded image; its share of the memory is held until the context is left.
 
     Whatever goes wrong, inside the context too, is an `ImageError` that names it.
@@ -146,9 +147,10 @@ class _Decoder:
     def __init__(self, name: str, both_halves: bool, held: ExitStack) -> None:
         self._name, self._both, self._held, self._claimed = name, both_halves, held, False
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes) -> DecodedImage:
         cut = lacks_end(data)
         try:
+            # Most files without their last bytes decode as they are, and need no second attempt.
             found = self._attempt(data)
         except (ImageError, SettingError, MemoryError, Image.DecompressionBombError):
             raise
@@ -163,11 +165,13 @@ class _Decoder:
             found = again
         return replace(found, cut=cut)
 
-    def _attempt(self, data: bytes) -> Decoded:
+    def _attempt(self, data: bytes) -> DecodedImage:
         image = _identified(data)
         if image is None:
             raise _unknown(self._name, data)
         halves = 2 if self._both and _raw_mode(image) else 1
+        # Memory is claimed once: a second attempt decodes the same pixels after the first has
+        # freed them, and waiting for more while holding some could block two threads for good.
         if not self._claimed:
             width, height = image.size
             what = f"{width:,} × {height:,} pixels"
@@ -180,6 +184,7 @@ class _Decoder:
 def _identified(data: bytes) -> ImageFile.ImageFile | None:
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]
+        # `accept` answers with a text where a plugin knows the format but cannot decode it here.
         accepted = accept is None or accept(data[:16])
         if isinstance(accepted, str) or not accepted:
             continue
@@ -190,13 +195,13 @@ def _identified(data: bytes) -> ImageFile.ImageFile | None:
     return _heic(data)
 
 
-def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> Decoded:
+def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> DecodedImage:
     found, many = described(image), image.width * image.height
     if many > PLAIN_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
         scale = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
     if many > PLAIN_PIXELS and isinstance(image, TiffImagePlugin.TiffImageFile):
-        # What is there already is not measured by Pillow's limit.
+        # Pillow measures only what it allocates itself; memory has been claimed for these pixels.
         image.im = Image.core.new(image.mode, image._tile_size)
     grey = _raw_mode(image) == _GREY
     image.load()
@@ -208,9 +213,9 @@ def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> Decoded:
     return replace(found, lower=lower)
 
 
-def described(image: Image.Image) -> Decoded:
+def described(image: Image.Image) -> DecodedImage:
     """What is special about an opened image, before its pixels are decoded."""
-    found = Decoded(image, image.size, packed=bool(_raw_mode(image)))
+    found = DecodedImage(image, image.size, packed=bool(_raw_mode(image)))
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return found
     tags = image.tag_v2
@@ -218,7 +223,7 @@ def described(image: Image.Image) -> Decoded:
         raise ValueError("channels of more than 8 bits in planes of their own")
     return replace(
         found,
-        turned=tags.get(_ORIENTATION, 1) in range(2, 9),
+        oriented=tags.get(_ORIENTATION, 1) in range(2, 9),
         white_is_zero=tags.get(_PHOTOMETRIC) == 0 and image.mode[0] in "IF",
         unsigned=image.mode == "I" and 1 in (tags.get(_FORMAT) or (1,)),
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from manyheads.data.decoding import Decoded
+from manyheads.data.decoding import DecodedImage
 from manyheads.errors import ImageError
 
 FULL = 16  # bits
@@ -26,7 +26,7 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode[0] in "IF"
 
 
-def bits_used(found: Decoded, depth: int | None = None) -> int:
+def bits_used(found: DecodedImage, depth: int | None = None) -> int:
     """The bits that the greatest value takes; 0 for 8 bits a channel.
 
     Of floating-point numbers too where a `depth` says what white is; otherwise they are 0 to 1.
@@ -40,7 +40,7 @@ def bits_used(found: Decoded, depth: int | None = None) -> int:
     return max(most, 0).bit_length() + 8  # at most: the lower half of the 16 is not looked at
 
 
-def to_eight_bits(found: Decoded, depth: int | None, name: str) -> Image.Image:
+def to_eight_bits(found: DecodedImage, depth: int | None, name: str) -> Image.Image:
     """The image with 8 bits a channel; raises `ImageError` if its white cannot be told."""
     if found.packed and found.lower is not None and depth is not None:
         return _joined(found.image, found.lower, depth)
@@ -80,7 +80,7 @@ def _joined(upper: Image.Image, lower: Image.Image, depth: int) -> Image.Image:
     return Image.frombytes(upper.mode, upper.size, whole.tobytes())
 
 
-def _check(found: Decoded, white: float | None, name: str) -> None:
+def _check(found: DecodedImage, white: float | None, name: str) -> None:
     """Raise `ImageError` for values that are none of brightness."""
     for _, values in _parts(found):
         if not np.isfinite(values).all():
@@ -103,11 +103,11 @@ def _untold(name: str, found: str) -> ImageError:
     )  # fmt: skip
 
 
-def _greatest(found: Decoded) -> float:
+def _greatest(found: DecodedImage) -> float:
     return max(values.max().item() for _, values in _parts(found))
 
 
-def _parts(found: Decoded) -> Iterator[tuple[slice, np.ndarray]]:
+def _parts(found: DecodedImage) -> Iterator[tuple[slice, np.ndarray]]:
     """Some rows at a time with their values, so that these take little memory."""
     image = found.image
     for rows in _rows(image):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from manyheads.data.left_out import LeftOut
 from manyheads.data.name_rules import NEUTRAL_FOLDERS, class_name, likeness, printable
-from manyheads.data.split_names import Named, named
+from manyheads.data.split_names import SplitFolders, named
 from manyheads.data.walk import Content, read_folder
 from manyheads.errors import DataError
 
@@ -50,7 +50,7 @@ def two_of_one_split(root: Path, split: str, folders: Sequence[str]) -> DataErro
     return _refused(f"one {split} folder in {root}", found, "merge them into one")
 
 
-def mixed(root: Path, found: Named, others: Sequence[str]) -> DataError:
+def mixed(root: Path, found: SplitFolders, others: Sequence[str]) -> DataError:
     """The error for split folders beside others that hold images."""
     splits = ", ".join(f"{folder!r}" for folder in found.splits)
     strangers = _some(others)

@@ -12,7 +12,7 @@ from manyheads.data import left_out, name_rules
 from manyheads.data.image_lists import without_twins
 from manyheads.data.left_out import Reason
 from manyheads.data.listing import Listing, ListingWriter
-from manyheads.data.split_names import UNLABELLED, Named, named, splits_of_classes
+from manyheads.data.split_names import UNLABELLED, SplitFolders, named, splits_of_classes
 from manyheads.data.splits import SPLITS
 from manyheads.data.walk import Content, Identity, not_readable, opened, read_folder, start, walk
 
@@ -66,7 +66,7 @@ class _Scan:
         errors.refuse_likeness(self.root, self.names)
         return without_twins(listing, self.linked)
 
-    def _certain(self, found: Named) -> bool:
+    def _certain(self, found: SplitFolders) -> bool:
         """Whether there are splits; a folder that is named like one may also hold classes."""
         return found.certain or any(
             errors.holds_classes(read_folder(self.content.below(name))) for name in found.splits
@@ -92,7 +92,7 @@ class _Scan:
             self.writer.ignore(content.folder, name, why or reason)
         return images
 
-    def _splits(self, found: Named) -> None:
+    def _splits(self, found: SplitFolders) -> None:
         self._leave_files(self.content)
         for name in (*found.doubtful, *found.others):
             self._leave(self.content, name, left_out.OUTSIDE)

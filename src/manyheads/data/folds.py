@@ -38,7 +38,7 @@ def divide(
     Raises `DataError` unless every fold trains on every class, and has images to validate it.
     """
     require_divisible(dataset, folds)
-    dealt = np.full((repeats, len(pool)), ALWAYS_TRAINS, np.int64)
+    fold_of = np.full((repeats, len(pool)), ALWAYS_TRAINS, np.int64)
     always = always_training(dataset, pool)
     units = _units(dataset, pool[~always])
     keys = list(unit_keys(dataset.digests, dataset.groups))
@@ -55,9 +55,9 @@ def divide(
             own = counts[:, labels.argmax()]
             fold = min(range(folds), key=lambda f: (own[f], counts[f].sum(), f))
             counts[fold] += labels
-            dealt[repeat, [where[image] for image in unit]] = fold
+            fold_of[repeat, [where[image] for image in unit]] = fold
         _require_trained(dataset, counts.sum(axis=0) - counts + trained)
-    return dealt
+    return fold_of
 
 
 def always_training(dataset: Dataset, pool: Rows) -> Bool[np.ndarray, "pool"]:
@@ -99,10 +99,10 @@ def require_divisible(dataset: Dataset, folds: int) -> None:
             f"two or more classes of at least two {kind}, for folds to validate, {among}",
             f"{(units > 0).sum()}", "add images to the smallest classes",
         )  # fmt: skip
-    dealt = most_folds(dataset)
-    if dealt < folds:
+    most = most_folds(dataset)
+    if most < folds:
         raise DataError(
-            f"at least {folds} {kind}, for {folds} folds, {among}", f"{dealt} that can validate",
+            f"at least {folds} {kind}, for {folds} folds, {among}", f"{most} that can validate",
             "divide into fewer folds, or add images",
         )  # fmt: skip
 

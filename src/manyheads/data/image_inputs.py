@@ -30,7 +30,7 @@ Source = Path | bytes | PillowImage.Image | Array
 """What an image is read from, once an open file has been read."""
 
 
-class Named(NamedTuple):
+class NamedImage(NamedTuple):
     """An image and what it is called."""
 
     name: str
@@ -52,24 +52,24 @@ def is_in_memory(given: Any) -> bool:
     return isinstance(given, kinds) or callable(getattr(given, "read", None))
 
 
-def named(given: Image, place: int) -> Named:
+def named(given: Image, place: int) -> NamedImage:
     """An image with its name: its path, or what it is with its `place` among those given.
 
     An open file is read from where it stands to its end. Raises `ImageError` for what is no image.
     """
     if isinstance(given, str | os.PathLike):
-        return Named(str(given), Path(given))
+        return NamedImage(str(given), Path(given))
     if isinstance(given, bytes | bytearray | memoryview):
-        return Named(f"bytes {place}", bytes(given))
+        return NamedImage(f"bytes {place}", bytes(given))
     if isinstance(given, PillowImage.Image):
         path = getattr(given, "filename", "")
-        return Named(os.fsdecode(path) if path else f"image {place}", _file_of(given) or given)
+        return NamedImage(os.fsdecode(path) if path else f"image {place}", _file_of(given) or given)
     if isinstance(given, np.ndarray):
-        return Named(f"array {place}", given)
+        return NamedImage(f"array {place}", given)
     if callable(getattr(given, "read", None)):
         path = getattr(given, "name", "")
         name = path if isinstance(path, str) and path else f"file {place}"
-        return Named(name, _read(given, name))
+        return NamedImage(name, _read(given, name))
     raise ImageError(
         "an image: a path, bytes, an open file, an image of Pillow or an array",
         f"{type(given).__name__} in place {place}", "give one of these",

@@ -10,7 +10,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from manyheads.data.data_settings import ImageSettings
-from manyheads.data.decoding import Decoded, damaged, decoded, described, read_bytes
+from manyheads.data.decoding import DecodedImage, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
 from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError
@@ -96,12 +96,14 @@ def square_pixels(
     if pixels.dtype == np.uint8:
         return _squared(_rgb(Image.fromarray(np.ascontiguousarray(pixels))), settings)
     if pixels.ndim == 2:
-        found = Decoded(Image.fromarray(np.ascontiguousarray(pixels, np.uint16)), (1, 1))
+        found = DecodedImage(Image.fromarray(np.ascontiguousarray(pixels, np.uint16)), (1, 1))
     else:
         upper, lower = (
             np.ascontiguousarray(half, np.uint8) for half in (pixels >> 8, pixels & 255)
         )
-        found = Decoded(Image.fromarray(upper), (1, 1), packed=True, lower=Image.fromarray(lower))
+        found = DecodedImage(
+            Image.fromarray(upper), (1, 1), packed=True, lower=Image.fromarray(lower)
+        )
     return _squared(_seen(found, settings, name), settings)
 
 
@@ -172,13 +174,13 @@ def inspect_image(source: Path | bytes, name: str = "", depth: int | None = None
         if is_deep(found.image):
             to_eight_bits(found, depth, name)
         image, (width, height) = found.image, found.size
-        turned = found.turned or _turn(image) is not None
+        oriented = found.oriented or _turn(image) is not None
         bits = bits_used(found, depth)
-        return ImageFacts(image.format or "", image.mode, width, height, turned, bits, found.cut)
+        return ImageFacts(image.format or "", image.mode, width, height, oriented, bits, found.cut)
 
 
 def _seen(
-    found: Decoded, settings: ImageSettings, name: str, *, natural: bool = False
+    found: DecodedImage, settings: ImageSettings, name: str, *, natural: bool = False
 ) -> Image.Image:
     """RGB with 8 bits a channel, upright if the settings say so; of a large image a smaller one,
     `natural`: in its own proportions."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.data.columns import Column, Names, NamesWriter, Rows
+from manyheads.data.columns import Categorical, CategoricalWriter, Column, Rows
 from manyheads.data.name_rules import printable
 from manyheads.data.paths import Paths, PathsWriter
 
@@ -87,7 +87,7 @@ class LeftOut(Column[Path]):
     It reads like the paths. `reasons` has a reason for each.
     """
 
-    def __init__(self, paths: Paths, names: Names, known: dict[str, Reason]) -> None:
+    def __init__(self, paths: Paths, names: Categorical, known: dict[str, Reason]) -> None:
         self.paths, self._names, self._known = paths, names, known
 
     @classmethod
@@ -96,7 +96,7 @@ class LeftOut(Column[Path]):
         return LeftOutWriter().column()
 
     @property
-    def reasons(self) -> Names:
+    def reasons(self) -> Categorical:
         """Why each is left out, by `Reason.many`."""
         return self._names
 
@@ -160,7 +160,7 @@ class LeftOutWriter:
     """Makes a `LeftOut` of one entry after the other."""
 
     def __init__(self) -> None:
-        self._paths, self._names = PathsWriter(), NamesWriter()
+        self._paths, self._names = PathsWriter(), CategoricalWriter()
         self._known: dict[str, Reason] = {}
 
     def add(self, folder: str, name: str, reason: Reason | str) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from manyheads.data.columns import Names, NamesWriter, kept_rows
+from manyheads.data.columns import Categorical, CategoricalWriter, kept_rows
 from manyheads.data.left_out import LeftOut, LeftOutWriter, Reason
 from manyheads.data.paths import Paths, PathsWriter
 
@@ -22,9 +22,9 @@ class Listing:
 
     layout: str
     paths: Paths
-    labels: Names
-    splits: Names | None
-    groups: Names | None
+    labels: Categorical
+    splits: Categorical | None
+    groups: Categorical | None
     ignored: LeftOut
     remarks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class ListingWriter:
     def __init__(self) -> None:
         self._paths, self._ignored = PathsWriter(), LeftOutWriter()
         self._remarks: list[str] = []
-        self._labels, self._splits, self._groups = NamesWriter(), NamesWriter(), NamesWriter()
+        self._labels, self._splits, self._groups = (CategoricalWriter() for _ in range(3))
         self._images = 0
         self._with_split = self._with_group = False
 

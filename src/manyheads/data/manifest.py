@@ -19,7 +19,7 @@ from manyheads.data.cell_paths import Finder
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.split_names import split_name
-from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, Row, read_rows
+from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, TableRow, read_rows
 from manyheads.errors import DataError
 
 MANIFEST_SUFFIXES = TABLE_SUFFIXES
@@ -57,7 +57,7 @@ class _Noted:
         self.first, self.count = self.first or number, self.count + 1
 
 
-class _Reader:
+class _ManifestReader:
     """Takes the rows of a manifest one after the other, and lists them."""
 
     def __init__(self, path: Path, table: TableSettings) -> None:
@@ -69,7 +69,7 @@ class _Reader:
         self._split_missing = missing_texts(_USUAL)
         self._with_split, self._without_split = _Noted(), _Noted()
 
-    def label(self, row: Row) -> str | None:
+    def label(self, row: TableRow) -> str | None:
         """The label of a row; None, and noted, if it has none."""
         label = label_of(row)
         if label not in self._missing:
@@ -78,7 +78,7 @@ class _Reader:
         self.no_labels |= {label} - {""}
         return None
 
-    def add(self, folder: str, name: str, label: str, row: Row) -> None:
+    def add(self, folder: str, name: str, label: str, row: TableRow) -> None:
         """Append what a row names."""
         split, group = self._split(row), row.cells["group"].strip()
         self.writer.add(folder, name, label, split, "" if group in self._split_missing else group)
@@ -105,7 +105,7 @@ class _Reader:
             remedy = "fill the column, or empty it to have the images divided"
             raise DataError(f"a split in every row of {self.path}, or in none", found, remedy)
 
-    def _split(self, row: Row) -> str | None:
+    def _split(self, row: TableRow) -> str | None:
         cell = row.cells["split"]
         if cell.strip() in self._split_missing:
             return None
@@ -118,7 +118,7 @@ class _Reader:
         return split
 
 
-class _Images(_Reader):
+class _Images(_ManifestReader):
     """Rows that name image files."""
 
     def __init__(self, path: Path, table: TableSettings) -> None:
@@ -128,7 +128,7 @@ class _Images(_Reader):
         self._keys = array("q")
         self._absent, self._absent_cell = _Noted(), ""
 
-    def take(self, row: Row) -> None:
+    def take(self, row: TableRow) -> None:
         cell = row.cells["path"]
         label = self.label(row)
         if label is None:
@@ -199,10 +199,10 @@ class _Images(_Reader):
                 )  # fmt: skip
 
 
-class _Rows(_Reader):
+class _Rows(_ManifestReader):
     """Rows of features, which belong to them by their places: none can be left out."""
 
-    def take(self, row: Row) -> None:
+    def take(self, row: TableRow) -> None:
         label = self.label(row)
         if label is not None:
             name = os.path.split(row.cells["path"].strip() or f"row {len(self.writer)}")
@@ -220,7 +220,7 @@ class _Rows(_Reader):
         return self.writer.listing("features")
 
 
-def label_of(row: Row) -> str:
+def label_of(row: TableRow) -> str:
     """The label of a row without white space and invisible signs at its ends."""
     return row.cells["label"].strip().strip(_INVISIBLE).strip()
 

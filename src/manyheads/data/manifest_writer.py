@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from manyheads.core.places import write_text
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
@@ -31,7 +31,7 @@ def check_manifest_path(path: Path) -> None:
 def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> None:
     """Write the images of `dataset` to the new file `path`, whole or not at all.
 
-    A row an image, in the data set's order: `path`, `label`, `split` if the data set gives splits,
+    One row per image, in their order: `path`, `label`, `split` if the data set gives splits,
     and `group`, empty for none. A validation split that was carved from training is training
     here, for opening the manifest carves it anew; with `divided`, splits are written that were not
     given too. Images below the manifest's folder have paths
@@ -53,10 +53,12 @@ def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> No
     write_text(path, table.getvalue())
 
 
-def given_splits(dataset: Dataset) -> Names | None:
+def given_splits(dataset: Dataset) -> Categorical | None:
     """The splits that the data set's source gives, before any were divided; None for none."""
     if dataset.carved:
-        return Names.of("train" if split == "validation" else split for split in dataset.splits)
+        return Categorical.of(
+            "train" if split == "validation" else split for split in dataset.splits
+        )
     return dataset.splits if dataset.divided is None else None
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from manyheads.core.settings import choice, number, store
 from manyheads.data.images import load_layer, read_image_file
 from manyheads.data.splits import place
-from manyheads.data.stamps import drawn
 from manyheads.errors import SettingError
 
 PLAIN_FORMS = ("logo", "patch", "text", "border", "tint")
@@ -33,8 +32,11 @@ _USUAL: dict[str, dict[str, Any]] = {
 _MARGIN = 0.04  # of the image's side, between its edge and a mark in a corner
 _LONGEST = 40  # letters
 _LARGEST = 512  # pixels of a picture from a file
+_FINE = 4  # a logo is drawn so many times as large, then reduced: smooth edges
+_LETTERS = 64  # pixels high, before they are made to fit
 
 Pixels = UInt8[np.ndarray, "size size 3"]
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,7 @@ def _stamp(mark: Mark, size: int) -> UInt8[np.ndarray, "h w 4"]:
     if mark.form == "file":
         return _fitted(vars(mark)["_layer"], side)
     if mark.form in ("logo", "text"):
-        return drawn(mark.form, side, (red, green, blue), mark.text)
+        return _drawn(mark.form, side, (red, green, blue), mark.text)
     whole = np.full((size, size, 4), (red, green, blue, 255), np.uint8)
     if mark.form == "patch":
         return whole[:side, :side]
@@ -175,3 +177,45 @@ def _colour(text: str) -> tuple[int, int, int]:
             "a colour for the mark such as #d81b60 or red", repr(text), "give it as one of these"
         ) from None
     return red, green, blue
+
+
+def _drawn(form: str, side: int, colour: Colour, text: str) -> UInt8[np.ndarray, "h w 4"]:
+    """A `logo` of `side` by `side` pixels, or a `text` so wide; RGB, and how much each hides."""
+    image = _logo(side, colour) if form == "logo" else _letters(text, side, colour)
+    return np.asarray(image)
+
+
+def _logo(side: int, colour: Colour) -> Image.Image:
+    """A round badge: two white rings, and a white crown of three points."""
+    whole = side * _FINE
+    image = Image.new("RGBA", (whole, whole), (*colour, 0))
+    draw = ImageDraw.Draw(image)
+
+    def disc(radius: float, fill: tuple[int, int, int, int]) -> None:
+        low, high = whole * (0.5 - radius), whole * (0.5 + radius) - 1
+        draw.ellipse((low, low, high, high), fill)
+
+    full, white = (*colour, 255), (255, 255, 255, 255)
+    for radius, fill in ((0.5, full), (0.46, white), (0.41, full)):
+        disc(radius, fill)
+    crown = [(0.24, 0.36), (0.37, 0.50), (0.50, 0.27), (0.63, 0.50), (0.76, 0.36)]
+    points = [(x * whole, y * whole) for x, y in [*crown, (0.70, 0.68), (0.30, 0.68)]]
+    draw.polygon(points, white)
+    return image.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def _letters(text: str, width: int, colour: Colour) -> Image.Image:
+    """Letters with a white edge, so that they show on any background."""
+    font, edge = ImageFont.load_default(_LETTERS), _LETTERS // 12
+    left, top, right, bottom = font.getbbox(text, stroke_width=edge)
+    size = max(1, int(right - left)), max(1, int(bottom - top))
+    image = Image.new("RGBA", size, (255, 255, 255, 0))
+    ImageDraw.Draw(image).text(
+        (-left, -top), text, (*colour, 255), font,
+        stroke_width=edge, stroke_fill=(255, 255, 255, 255),
+    )  # fmt: skip
+    # No higher than wide: a single letter must fit into the image too.
+    scale = width / max(size)
+    return image.resize(
+        (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), Image.Resampling.LANCZOS
+    )

@@ -51,7 +51,7 @@ EMPTY_WORDS = (
 """Words that say nothing of a split."""
 
 CORE = ("train", "validation", "val", "test")
-"""Names that are a split's wherever they stand; of others see `Named.certain`."""
+"""Names that are a split's wherever they stand; of others see `SplitFolders.certain`."""
 
 UNLABELLED = "unlabelled"
 DOUBTFUL = "validation or test"
@@ -85,7 +85,7 @@ def split_name(text: str) -> str | None:
     return word if not rest and word in SPLIT_WORDS else None
 
 
-class Named(NamedTuple):
+class SplitFolders(NamedTuple):
     """Folders by what their names mean.
 
     `splits` has for each recognised folder its split or `UNLABELLED`; `doubtful` may be two
@@ -115,7 +115,7 @@ class Named(NamedTuple):
         return ("train" in known or self.certain) and not self.doubtful and not self.others
 
 
-def named(folders: Sequence[str]) -> Named:
+def named(folders: Sequence[str]) -> SplitFolders:
     """What the names of these folders, which lie beside each other, mean."""
     apart = {folder: _taken_apart(folder) for folder in folders}
     rests = {rest for _, rest in apart.values()}
@@ -135,7 +135,7 @@ def named(folders: Sequence[str]) -> Named:
         else:
             doubtful.append(folder)
     others = tuple(folder for folder in folders if folder not in means)
-    return Named(splits, tuple(doubtful), others)
+    return SplitFolders(splits, tuple(doubtful), others)
 
 
 def splits_of_classes(folders: Sequence[str]) -> bool:

@@ -24,7 +24,7 @@ from itertools import repeat
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SplitSettings
 from manyheads.data.stratified import divide
 
@@ -45,17 +45,17 @@ def assign_splits(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
-) -> Names:
+) -> Categorical:
     """The split of each image by the rule of `settings`; an empty group means none."""
     if settings.rule == "place":
-        return Names.of(
+        return Categorical.of(
             _split(place(settings.seed, key), settings.validation, settings.test)
             for key in unit_keys(digests, groups)
         )
-    given = None if groups is None else Names.of(groups)
+    given = None if groups is None else Categorical.of(groups)
     shares = settings.validation, settings.test
     found = divide(np.asarray(labels), Digests.of(digests), given, settings.seed, *shares)
-    return Names(SPLITS, found.astype(np.int32))
+    return Categorical(SPLITS, found.astype(np.int32))
 
 
 def carve_validation(
@@ -64,23 +64,23 @@ def carve_validation(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
-) -> Names:
+) -> Categorical:
     """Move the validation share of the training images, by the same rule, to validation.
 
     The share is of what was training before, which is divided as if there were no other images; no
     image of another split moves.
     """
-    splits = Names.of(splits)
+    splits = Categorical.of(splits)
     rows = splits.where("train")
     found = assign_splits(
         np.asarray(labels)[rows],
         Digests.of(digests).take(rows),
-        None if groups is None else Names.of(groups).take(rows),
+        None if groups is None else Categorical.of(groups).take(rows),
         replace(settings, test=0.0),
     )
     codes = np.array([SPLITS.index(name) for name in splits.names], np.int32)[splits.codes]
     codes[rows] = np.array([SPLITS.index(name) for name in found.names], np.int32)[found.codes]
-    return Names(SPLITS, codes)
+    return Categorical(SPLITS, codes)
 
 
 def unit_keys(digests: Sequence[str], groups: Sequence[str] | None) -> Iterator[str]:

@@ -45,8 +45,8 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Int8, Int64, UInt64
 
-from manyheads.data.columns import Digests, Names, Rows
-from manyheads.data.compound import TEST, TRAIN, VALIDATION, deal
+from manyheads.data.columns import Categorical, Digests, Rows
+from manyheads.data.compound import TEST, TRAIN, VALIDATION, assign_compound
 
 _SLACK = 3  # how far below its quota a count may begin; then each image is given out by itself
 
@@ -54,7 +54,7 @@ _SLACK = 3  # how far below its quota a count may begin; then each image is give
 def divide(
     labels: Int64[np.ndarray, "images"],
     digests: Digests,
-    groups: Names | None,
+    groups: Categorical | None,
     seed: int,
     validation: float,
     test: float,
@@ -67,6 +67,7 @@ def divide(
     units, marks = _units(digests.take(first), content, groups, seed)
     order = np.argsort(units, kind="stable")
     starts = np.flatnonzero(np.diff(units[order], prepend=-1))
+    # A unit is single if the greatest and the least of its contents, and of its labels, are equal.
     single = np.ones(len(starts), bool)
     for values in (content, labels):
         sorted_ = values[order]
@@ -77,7 +78,7 @@ def divide(
         inside = ~single[units]
         compound = np.flatnonzero(~single)
         numbered = np.cumsum(~single) - 1
-        found = deal(labels[inside], numbered[units[inside]], marks[compound], shares)
+        found = assign_compound(labels[inside], numbered[units[inside]], marks[compound], shares)
         of_unit[compound] = found
         np.add.at(brought, (labels[inside], of_unit[units[inside]]), 1)
     alone = np.flatnonzero(single)
@@ -95,10 +96,13 @@ def share_out(count: int, shares: Sequence[int], brought: Sequence[int]) -> list
         if left and not counts[split] and (share or split == TRAIN):
             counts[split], left = 1, left - 1
     counts = _quotas(counts, left, shares)
+    # Quotas are a lower bound found by division, so that the loop below gives out a handful of
+    # images, not a million; what remains is what all counts together still lack.
     left += sum(map(int, brought)) + count - left - sum(counts)
     while left:
         best = TRAIN
         for split in (VALIDATION, TEST):
+            # share / (2 · count + 1), compared in whole numbers: no rounding on any machine.
             if shares[split] * (2 * counts[best] + 1) > shares[best] * (2 * counts[split] + 1):
                 best = split
         counts[best] += 1
@@ -113,6 +117,8 @@ def _quotas(counts: list[int], left: int, shares: Sequence[int]) -> list[int]:
     while True:
         rest = total - sum(count for split, count in enumerate(counts) if split not in growing)
         whole = sum(shares[split] for split in growing)
+        # A split that compound units have filled beyond its quota gets no more, which leaves less
+        # for the others: so again, until none is.
         full = {s for s in growing if counts[s] * whole >= rest * shares[s]}
         if not full:
             break
@@ -131,7 +137,7 @@ def _shares(validation: float, test: float) -> tuple[int, int, int]:
 
 
 def _units(
-    contents: Digests, content: Rows, groups: Names | None, seed: int
+    contents: Digests, content: Rows, groups: Categorical | None, seed: int
 ) -> tuple[Rows, UInt64[np.ndarray, "units"]]:
     """The number of each image's unit, and the place of each unit in units of 2⁻⁶⁴."""
     if groups is None or not any(groups.names):

@@ -67,7 +67,7 @@ _SHORTENED = re.compile(r"\d[.,]\d+E\+\d\d")
 _EXACT = 10**15  # a spreadsheet keeps 15 digits
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row's number, as its program shows it, and its cells by role; empty where there is none."""
 
     number: int
@@ -79,7 +79,7 @@ def read_rows(
     settings: TableSettings,
     required: Sequence[str],
     header: list[str] | None = None,
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The rows of a table that are not empty, with a text for each of `ROLES`.
 
     Rows of a CSV and of a workbook are counted as a spreadsheet shows them, so the first image is
@@ -92,11 +92,11 @@ def read_rows(
     if settings.encoding is not None and suffix not in (".csv", ".tsv"):
         raise DataError("a CSV to have an `encoding`", f"{path}, which has its own", "leave it out")
     if suffix == ".parquet":
-        from manyheads.data.parquet_tables import parquet_rows as rows
+        from manyheads.data.typed_tables import parquet_rows as rows
     elif suffix == ".xlsx":
         from manyheads.data.workbooks import workbook_rows as rows
     elif suffix in (".jsonl", ".ndjson"):
-        from manyheads.data.json_tables import json_rows as rows
+        from manyheads.data.typed_tables import json_rows as rows
     else:
         from manyheads.data.csv_tables import csv_rows as rows
     for row in rows(path, settings, required, [] if header is None else header):
@@ -232,7 +232,7 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _refuse_damaged(path: Path, row: Row) -> None:
+def _refuse_damaged(path: Path, row: TableRow) -> None:
     try:
         "".join(row.cells[role] for role in ROLES[1:]).encode()
         os.fsencode(row.cells["path"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.data.data_settings import TableSettings
-from manyheads.data.table_files import ROLES, Row, cell_text, columns_of, unreadable
+from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
 
 Cells = tuple[int, Sequence[Any]]  # a row's number, and openpyxl's cells
@@ -31,7 +31,7 @@ _DAMAGED = (
 
 def workbook_rows(
     path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The rows of the one sheet of `path` that has the columns needed.
 
     Whole numbers are written as such, with the zeros before them that the cell shows. Raises
@@ -53,7 +53,7 @@ def workbook_rows(
 
 def _rows(
     path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
-) -> list[Row]:
+) -> list[TableRow]:
     with closing(_opened(path, values=True)) as book:
         title, places = _sheet(path, book, settings, required)
         (_, header), *body = _filled(book[title])
@@ -107,12 +107,12 @@ def _filled(sheet: Any) -> Iterator[Cells]:
             yield number, cells
 
 
-def _row(path: Path, number: int, cells: Sequence[Any], places: dict[str, int]) -> Row:
+def _row(path: Path, number: int, cells: Sequence[Any], places: dict[str, int]) -> TableRow:
     texts = dict.fromkeys(ROLES, "")
     for role, place in places.items():
         if place < len(cells):
             texts[role] = _text(path, number, role, cells[place])
-    return Row(number, texts)
+    return TableRow(number, texts)
 
 
 def _text(path: Path, number: int, role: str, cell: Any) -> str:
@@ -138,7 +138,7 @@ def _text(path: Path, number: int, role: str, cell: Any) -> str:
     return cell_text(value)
 
 
-def _refuse_formulas(path: Path, sheet: Any, places: dict[str, int], rows: list[Row]) -> None:
+def _refuse_formulas(path: Path, sheet: Any, places: dict[str, int], rows: list[TableRow]) -> None:
     """Raise `DataError` for an empty cell that holds a formula: its value was never saved."""
     empty = {row.number: [role for role in places if not row.cells[role]] for row in rows}
     for number, cells in _filled(sheet):

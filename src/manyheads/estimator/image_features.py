@@ -16,7 +16,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
 from manyheads.data.augmentation import Augmentation
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.digests import digests_of
@@ -161,7 +161,7 @@ def _unlabelled(paths: Sequence[str]) -> Dataset:
     contents = [part.values for _, part in digests_of(files, np.arange(len(files)))]
     return Dataset(
         "images", Path(), "manifest", files, zeros, ("",),
-        Names(("train",), zeros.astype(np.int32)), Digests(np.concatenate(contents)),
+        Categorical(("train",), zeros.astype(np.int32)), Digests(np.concatenate(contents)),
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def comparisons_table(
     cells: CellNames, metric: str, margins: Margins, entries: Sequence[Comparison]
 ) -> Table:
     """Comparisons in one metric: first minus second, what that amounts to, what would settle it."""
-    wanted = [kind for kind in _NEEDS if any(getattr(entry.needs, kind) for entry in entries)]
+    wanted = [kind for kind in _NEEDS if any(getattr(entry.required, kind) for entry in entries)]
     return Table(
         caption=f"{capital(METRIC_WORDS[metric])}, in {unit_of(metric)} "
         f"(margin {margin_words(metric, margins)})",
@@ -75,7 +75,7 @@ def comparisons_table(
                 entry.outcome,
                 *(
                     f"{number:,}" if number else ""
-                    for number in (getattr(entry.needs, kind) for kind in wanted)
+                    for number in (getattr(entry.required, kind) for kind in wanted)
                 ),
             )
             for entry in entries

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 from manyheads.findings.similar import SimilarImages
 from manyheads.stats.clusters import Clusters
 
 
-def joined_groups(dataset: Dataset, clusters: Iterable[Sequence[int]]) -> Names:
+def joined_groups(dataset: Dataset, clusters: Iterable[Sequence[int]]) -> Categorical:
     """Groups of `dataset` in which all images of a cluster, given by their indices, share one.
 
     Connected components: images hang together that share a cluster, a group or their content. A
@@ -24,7 +24,7 @@ def joined_groups(dataset: Dataset, clusters: Iterable[Sequence[int]]) -> Names:
     components, everything = Clusters(count), np.arange(count)
     first, content = dataset.digests.distinct()
     components.join(first[content], everything)
-    given = dataset.groups or Names.of([""] * count)
+    given = dataset.groups or Categorical.of([""] * count)
     named = np.array([bool(name) for name in given.names])[given.codes]
     _, start, code = np.unique(given.codes[named], return_index=True, return_inverse=True)
     inside = np.flatnonzero(named)
@@ -45,7 +45,7 @@ def joined_groups(dataset: Dataset, clusters: Iterable[Sequence[int]]) -> Names:
         least[root] = min(least.get(root, digest), digest)
     for root, digest in least.items():
         names.setdefault(root, f"similar-{digest[:12]}")
-    return Names.of(names.get(root, "") for root in roots.tolist())
+    return Categorical.of(names.get(root, "") for root in roots.tolist())
 
 
 def cluster_rows(dataset: Dataset, similar: SimilarImages) -> list[list[int]]:

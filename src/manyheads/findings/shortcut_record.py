@@ -12,7 +12,7 @@ from manyheads.core.records import read_record, write_record
 from manyheads.core.settings import plain
 from manyheads.findings.finding import Finding
 from manyheads.heads.hyperparameters import as_named
-from manyheads.stats.shortcut_effects import Entry
+from manyheads.stats.shortcut_effects import Measurement
 from manyheads.study.folder import RunFolder
 
 _INFINITE = {
@@ -67,7 +67,7 @@ class ShortcutRecord(Finding):
     candidates: tuple[str, ...]
     hyperparameters: tuple[dict[str, Any], ...]
     margin: float
-    entries: tuple[Entry, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
+    entries: tuple[Measurement, ...]  # pyright: ignore[reportIncompatibleMethodOverride]
     about: dict[str, Any]
 
     @property
@@ -77,7 +77,7 @@ class ShortcutRecord(Finding):
 
         return sentences(self)
 
-    def of(self, arm: str, measure: str) -> list[Entry]:
+    def of(self, arm: str, measure: str) -> list[Measurement]:
         """The entries of an arm in a measure, by candidate."""
         return [each for each in self.entries if (each.arm, each.measure) == (arm, measure)]
 

@@ -9,7 +9,7 @@ from manyheads.core.text import counted, joined
 from manyheads.findings.shortcut_record import ShortcutRecord
 from manyheads.findings.wording import amount, range_words
 from manyheads.stats.paired import Decided, Outcome
-from manyheads.stats.shortcut_effects import CONTROL, MARKED, Entry
+from manyheads.stats.shortcut_effects import CONTROL, MARKED, Measurement
 
 _LISTED = 4  # settings; more are counted
 _MATTERS = 0.02  # a gap of which shares are worth telling
@@ -90,7 +90,7 @@ def _remedy(record: ShortcutRecord, arm: str) -> str:
     return f"{text}; recall of {record.target} changes by {_change(gained)}."
 
 
-def _left(entries: Sequence[Entry], record: ShortcutRecord) -> str:
+def _left(entries: Sequence[Measurement], record: ShortcutRecord) -> str:
     """How much of the gap a remedy leaves, the mean over the settings."""
     gaps = {
         arm: [
@@ -109,9 +109,9 @@ def _left(entries: Sequence[Entry], record: ShortcutRecord) -> str:
     return f"leaves {100 * rest / whole:.0f} % of the gap, {shown}"
 
 
-def _by_outcome(record: ShortcutRecord, entries: Sequence[Entry]) -> str:
+def _by_outcome(record: ShortcutRecord, entries: Sequence[Measurement]) -> str:
     """Such as `narrower with droprate 0.8, by 12.0 [8.1, 16.0] points; undecided with …`."""
-    groups: dict[Outcome, list[Entry]] = {}
+    groups: dict[Outcome, list[Measurement]] = {}
     for entry in entries:
         if entry.change:
             groups.setdefault(entry.change.outcome, []).append(entry)

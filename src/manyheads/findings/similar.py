@@ -152,7 +152,7 @@ class _Search:
                 right = left if other == start else self._directions(other)
                 distances = 1 - left @ right.T
                 distances[self._same_content(start, other)] = np.inf
-                neighbours.hear(distances, start, other)
+                neighbours.add(distances, start, other)
                 yield Links.below(same, distances, start, other)
                 done += 1
                 if progress is not None:

@@ -172,7 +172,7 @@ def write_comparisons(findings: Findings) -> None:
             *map(_finite, (entry.low, entry.high, entry.adjusted_low, entry.adjusted_high)),
             entry.p, entry.p_holm, entry.p_equivalent, margins.of(entry.metric),
             entry.outcome, entry.seeds,
-            entry.needs.seeds, entry.needs.repeats, entry.needs.images,
+            entry.required.seeds, entry.required.repeats, entry.required.images,
         )
         for family in (findings.comparisons, findings.verdict.ends)
         for metric in (*COMPARED, *ENDING)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from manyheads.core.text import decimal, joined, minus
 from manyheads.stats.comparisons import Comparison, Margins
 from manyheads.stats.intervals import Estimate
-from manyheads.stats.power import Needs
+from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.space import counted
 
@@ -128,11 +128,11 @@ def by_how_much(metric: str, entries: Sequence[Comparison]) -> str:
     return f"by {range_words(metric, sizes, ends)}"
 
 
-def needs_words(needs: Needs) -> str:
+def needs_words(required: RequiredSize) -> str:
     """A sample size, such as `12 seeds`; empty if nothing within reach would do."""
-    parts = [counted(needs.seeds, "seed")] if needs.seeds else []
-    parts += [f"{counted(needs.repeats, 'repeat')} of the folds"] if needs.repeats else []
-    parts += [f"about {counted(needs.images, 'image')}"] if needs.images else []
+    parts = [counted(required.seeds, "seed")] if required.seeds else []
+    parts += [f"{counted(required.repeats, 'repeat')} of the folds"] if required.repeats else []
+    parts += [f"about {counted(required.images, 'image')}"] if required.images else []
     return joined(parts)
 
 
@@ -140,12 +140,12 @@ def settling(entries: Sequence[Comparison], names: CandidateNames) -> str:
     """The sample size for the undecided comparison that needs least; empty if none is known."""
 
     def cost(entry: Comparison) -> tuple[int, int, int]:
-        needs = entry.needs
-        return needs.images or 0, needs.repeats or 0, needs.seeds or 0
+        required = entry.required
+        return required.images or 0, required.repeats or 0, required.seeds or 0
 
     known = [entry for entry in entries if any(cost(entry))]
     if not known:
         return ""
     least = min(known, key=cost)
     pair = f"{names.first([least.first])} from {names.then([least.second])}"
-    return f"separating {pair} would take {needs_words(least.needs)} (80 % power)"
+    return f"separating {pair} would take {needs_words(least.required)} (80 % power)"

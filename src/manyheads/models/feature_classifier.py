@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from manyheads.core.settings import number
-from manyheads.data.feature_array import is_array, read_matrix
+from manyheads.data.feature_files import is_array, read_matrix
 from manyheads.errors import DataError, Interrupted, ModelError
 from manyheads.heads.head import Parameters, forward
 from manyheads.models.classifier import Classifier, Prediction, Predictions

@@ -36,7 +36,7 @@ from manyheads.stats import metrics
 from manyheads.stats.intervals import Estimate
 from manyheads.study.image_list import kept_images
 from manyheads.study.reopened import require_same_data, test_images_remedy
-from manyheads.study.select import Spread, rule_words
+from manyheads.study.select import MeanDeviation, rule_words
 from manyheads.study.sources import open_data
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.store import Store
@@ -142,13 +142,13 @@ def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
             )
 
 
-def _scores(findings: Findings, candidate: int) -> dict[str, Spread]:
+def _scores(findings: Findings, candidate: int) -> dict[str, MeanDeviation]:
     """Mean and deviation over seeds, each seed's answers of the first repeat put together."""
     predicted = findings.validated.log_probabilities(candidate)[:, 0]
     predicted = predicted[np.isfinite(predicted).all(axis=(1, 2))]
     labels = findings.validated.labels
     return {
-        name: Spread.of(metrics.METRICS[name](predicted, labels).tolist())
+        name: MeanDeviation.of(metrics.METRICS[name](predicted, labels).tolist())
         for name in (SCORES if len(predicted) else ())
     }
 

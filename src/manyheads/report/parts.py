@@ -20,7 +20,7 @@ from manyheads.stats.comparisons import Comparisons
 from manyheads.stats.confidence import Reliability, RiskCoverage
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.winner import WinnerScore
-from manyheads.study.select import Spread
+from manyheads.study.select import MeanDeviation
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -79,7 +79,7 @@ class Candidate:
 
     name: str
     trials: int
-    scores: Mapping[str, Spread] = field(default_factory=dict)
+    scores: Mapping[str, MeanDeviation] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     selected: bool = False
 

@@ -10,7 +10,7 @@ from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, re
 from manyheads.findings.shortcut_words import sentences
 from manyheads.findings.wording import difference_words
 from manyheads.report.content import Picture, Section
-from manyheads.stats.shortcut_effects import Entry
+from manyheads.stats.shortcut_effects import Measurement
 from manyheads.study.folder import RunFolder
 
 
@@ -77,7 +77,7 @@ def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
         )  # fmt: skip
 
 
-def _row(record: ShortcutRecord, entry: Entry) -> tuple[str, ...]:
+def _row(record: ShortcutRecord, entry: Measurement) -> tuple[str, ...]:
     value = NOTHING
     if entry.value is not None:
         deviation = None if entry.deviation is None else 100 * entry.deviation

@@ -17,7 +17,7 @@ from manyheads.study.work import Work
 
 # As benchmarks/extraction.py and heads.py measure on two cores, rounded down; used until this
 # machine has rates of its own.
-_ASSUMED_IMAGES = 40.0  # Xception passes a second at 150 × 150
+_ASSUMED_IMAGES = 40.0  # Xception, per second at 150 × 150
 _ASSUMED_PRODUCTS = 1.0e7  # samples × units a second, at 2,048 features
 _ASSUMED_PIXELS = 150**2
 _ENOUGH_IMAGES = 500
@@ -25,7 +25,7 @@ _ENOUGH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Seconds for each part; `measured` tells whether this machine has done such work before."""
 
     extraction: float
@@ -33,11 +33,11 @@ class Estimate:
     measured: bool
 
 
-def estimate(plan: Plan) -> Estimate:
+def estimate(plan: Plan) -> TimeEstimate:
     """The time that a plan will take: extraction of what is missing, and training of all trials."""
     extraction, known = estimate_extraction(plan.settings, plan.missing)
     training, shown = estimate_training(plan.settings, plan.products)
-    return Estimate(extraction=extraction, training=training, measured=known and shown)
+    return TimeEstimate(extraction=extraction, training=training, measured=known and shown)
 
 
 def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:
@@ -61,7 +61,7 @@ def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds
 
 def remember_training(settings: StudySettings, samples: int, work: Work) -> None:
     """Learn from what was trained on so many images, if that took long enough to tell."""
-    rate = work.units_a_second
+    rate = work.units_per_second
     if rate and work.seconds >= _ENOUGH_SECONDS:
         _remember(_products_key(settings), samples * rate)
 

@@ -81,7 +81,7 @@ class Finished:
 
 
 class PlanListener(Listener):
-    """A `Listener` that also hears the plan of a study before it begins."""
+    """A `Listener` with a callback for the plan, before the study begins."""
 
     def planned(self, plan: Plan) -> None:
         """The study is about to begin."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.data.dataset import Dataset
-from manyheads.data.feature_array import read_matrix
+from manyheads.data.feature_files import read_matrix
 from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import recipe_of

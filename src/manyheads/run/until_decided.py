@@ -29,7 +29,7 @@ from manyheads.run.pipeline import Finished, PlanListener, run_study
 from manyheads.run.plan import RunOptions, plan_study
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import Comparison, Comparisons
-from manyheads.stats.power import chances_after
+from manyheads.stats.power import settling_probabilities
 from manyheads.study.folder import RunFolder
 from manyheads.study.study_settings import StudySettings
 
@@ -136,16 +136,16 @@ def _outcome(
         return "exhausted"
     last = left[-1]
     pairs = [findings.differences.between(e.first, e.second, e.metric) for e in open_]
-    chances = chances_after(
+    probabilities = settling_probabilities(
         [pair for pair in pairs if pair is not None], findings.differences.layout,
         [findings.comparisons.margins.of(entry.metric) for entry in open_],
         last.alpha / len(findings.comparisons.entries), last.seeds, last.repeats or 1,
     )  # fmt: skip
-    if min(chances, default=0.0) < HOPELESS:
+    if min(probabilities, default=0.0) < HOPELESS:
         return "hopeless"
     if limit is not None:
-        needed = estimate(plan_study(_at(settings, left[0]), None, out)).training
-        if looks.seconds + needed > limit:
+        next_seconds = estimate(plan_study(_at(settings, left[0]), None, out)).training
+        if looks.seconds + next_seconds > limit:
             return "budget"
     return "open"
 

@@ -68,24 +68,24 @@ def half_width(
     above, below = excess(low), excess(high)
     for _ in range(_STEPS):  # false position, which halves what stays on one side (Illinois)
         middle = low + (high - low) * np.clip(above / np.maximum(above - below, 1e-300), 0, 1)
-        found = excess(middle)
-        over = found > 0
+        value = excess(middle)
+        over = value > 0
         low, high = np.where(over, middle, low), np.where(over, high, middle)
-        above, below = np.where(over, found, above / 2), np.where(over, below / 2, found)
+        above, below = np.where(over, value, above / 2), np.where(over, below / 2, value)
     return scale * np.exp(high)
 
 
 def _chi(df: Array) -> tuple[Array, Array]:
     """Weights that sum to 1, and values of χ²: the trapezoid rule over log χ, which is smooth."""
-    known, place = np.unique(df, return_inverse=True)  # most comparisons share theirs
+    distinct, index = np.unique(df, return_inverse=True)  # most comparisons share theirs
     # log χ has a standard deviation of about 1 / √(2 df): nine of them on either side. With few
     # degrees of freedom the left tail is long (density ~ χ^df), and it is what makes p large:
     # e^(−35) of the density is cut off there.
-    width = 9 / np.sqrt(2 * known)
-    low, high = -35 / known - width, 0.5 * np.log1p(100 / known) + width
+    width = 9 / np.sqrt(2 * distinct)
+    low, high = -35 / distinct - width, 0.5 * np.log1p(100 / distinct) + width
     log_chi = np.linspace(low, high, _NODES, axis=-1)  # of χ / √df
-    density = known[:, None] * (log_chi - np.expm1(2 * log_chi) / 2)
+    density = distinct[:, None] * (log_chi - np.expm1(2 * log_chi) / 2)
     weights = np.exp(density - density.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    chi2 = known[:, None] * np.exp(2 * log_chi)
-    return weights[place], chi2[place]
+    chi2 = distinct[:, None] * np.exp(2 * log_chi)
+    return weights[index], chi2[index]

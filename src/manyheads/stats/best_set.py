@@ -55,10 +55,10 @@ def best_set(
     measured: list[Paired] = []
     for candidate in order:
         for leader in order[:LEADERS]:
-            found = differences.between(leader, candidate, metric) if leader != candidate else None
-            if found is not None:
+            pair = differences.between(leader, candidate, metric) if leader != candidate else None
+            if pair is not None:
                 pairs.append(candidate)
-                measured.append(found)
+                measured.append(pair)
     beaten: set[int] = set()
     if measured:
         tests = Family(measured)

@@ -2,7 +2,7 @@
 
 A temperature T > 0 divides the logits, `softmax(z / T)`: above 1 it takes confidence back, and it
 never changes which class is the most probable (Guo et al. 2017, section 4.2). What it gains is
-measured on images that had no part in fitting it: images are dealt to folds, those of one unit to
+measured on images that had no part in fitting it: images are divided into folds, units whole in
 one fold, and each is scaled by a temperature that was fitted without its fold.
 
 A temperature belongs to a model, so every seed's model gets its own: seeds end at different
@@ -31,7 +31,7 @@ Stack = Float32[np.ndarray, "seeds images classes"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What temperature scaling does for a candidate's models, one a seed.
+    """What temperature scaling does for a candidate's models, one per seed.
 
     `temperatures` are those for new images, fitted to all images here; `fold_temperatures` those
     of the cross-fitting, whose spread says how sure they are. One at `LOWEST` or `HIGHEST` is not
@@ -52,10 +52,10 @@ class Calibration:
 def calibrate(log_probabilities: Stack, labels: Labels, units: Units, seed: int = 0) -> Calibration:
     """Fit temperatures to the models `[seeds, images, classes]` of one candidate, cross-fitted.
 
-    `units` says of each image which unit it belongs to; `seed` deals units to folds. Raises
+    `units` says of each image which unit it belongs to; `seed` assigns units to folds. Raises
     `DataError` for fewer than two units.
     """
-    folds = deal(units, seed)
+    folds = cross_fitting_folds(units, seed)
     fold_temperatures = np.empty((len(log_probabilities), folds.max() + 1))
     after = np.empty_like(log_probabilities)
     for fold in range(folds.max() + 1):
@@ -75,8 +75,10 @@ def calibrate(log_probabilities: Stack, labels: Labels, units: Units, seed: int 
     )
 
 
-def deal(units: Units, seed: int = 0, folds: int = FOLDS) -> Int64[np.ndarray, "images"]:
-    """The fold of each image: units in random order dealt in turn, as many folds as units at most.
+def cross_fitting_folds(
+    units: Units, seed: int = 0, folds: int = FOLDS
+) -> Int64[np.ndarray, "images"]:
+    """The fold of each image: units in random order, at most as many folds as units.
 
     Raises `DataError` for fewer than two units.
     """
@@ -105,8 +107,8 @@ def fit_temperature(logits: Float32[np.ndarray, "images classes"], labels: Label
     of_label = below[np.arange(len(labels)), labels]
 
     def slope(log_temperature: float) -> float:
-        chances = softmax(below * np.exp(-log_temperature), axis=1)
-        return float(((chances * below).sum(axis=1) - of_label).mean())
+        probabilities = softmax(below * np.exp(-log_temperature), axis=1)
+        return float(((probabilities * below).sum(axis=1) - of_label).mean())
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     if slope(low) <= 0:

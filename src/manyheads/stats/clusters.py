@@ -1,4 +1,4 @@
-"""Which things hang together, however many links are heard of, and in whatever order."""
+"""Connected components of items, from links in any number and order."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Clusters:
 
     def roots(self, things: Things) -> Things:
         """The smallest thing of each one's component."""
-        found = self._parent[things]
-        while (further := self._parent[found] != found).any():
-            found[further] = self._parent[found[further]]
-        self._parent[things] = found
-        return found
+        roots = self._parent[things]
+        while (further := self._parent[roots] != roots).any():
+            roots[further] = self._parent[roots[further]]
+        self._parent[things] = roots
+        return roots
 
     def members(self) -> list[Things]:
         """The components of two or more things, each ascending, by their smallest."""

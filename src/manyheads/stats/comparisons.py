@@ -26,7 +26,7 @@ from manyheads.stats.paired import (
     decide,
     measure,
 )
-from manyheads.stats.power import Needs, Undecided, needs_of, share_kept
+from manyheads.stats.power import RequiredSize, Undecided, required_sizes, share_kept
 from manyheads.stats.validation_predictions import Validated
 from manyheads.stats.variances import Layout
 
@@ -39,7 +39,7 @@ _KEPT = 2 * MAX_ALL_PAIRS  # scores by unit, of a candidate in a metric each
 class Comparison(Decided):
     """Two candidates in one metric, over `seeds` that both have trained.
 
-    Adjusted for all comparisons of the family in all metrics. `needs` is what would probably
+    Adjusted for all comparisons of the family in all metrics. `required` is what would probably
     settle an undecided one.
     """
 
@@ -47,7 +47,7 @@ class Comparison(Decided):
     second: int
     metric: str
     seeds: int
-    needs: Needs
+    required: RequiredSize
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,15 @@ def compare(
     measured: list[Paired] = []
     for first, second in pairs:
         for metric in metrics:
-            found = differences.between(first, second, metric)
-            if found is not None:
+            pair = differences.between(first, second, metric)
+            if pair is not None:
                 compared.append((first, second))
-                measured.append(found)
+                measured.append(pair)
     decided = list(decide(measured, margins, alpha=alpha, size=family))
-    needs = [Needs()] * len(measured)
+    required = [RequiredSize()] * len(measured)
     if advise:
-        needs = _needs(measured, decided, differences.layout, margins, alpha)
-    entries = tuple(_entries(compared, measured, decided, needs))
+        required = _required_sizes(measured, decided, differences.layout, margins, alpha)
+    entries = tuple(_entries(compared, measured, decided, required))
     return Comparisons(entries, margins, baseline, max(family, len(entries)))
 
 
@@ -183,45 +183,49 @@ def _entries(
     pairs: Sequence[tuple[int, int]],
     measured: Sequence[Paired],
     decided: Sequence[Decided],
-    needs: Sequence[Needs],
+    required: Sequence[RequiredSize],
 ) -> Iterator[Comparison]:
-    for pair, found, what, need in zip(pairs, measured, decided, needs, strict=True):
+    for (first, second), pair, what, size in zip(pairs, measured, decided, required, strict=True):
         yield Comparison(
-            first=pair[0], second=pair[1], metric=found.metric, seeds=found.seeds, needs=need,
+            first=first, second=second, metric=pair.metric, seeds=pair.seeds, required=size,
             **vars(what),
         )  # fmt: skip
 
 
-def _needs(
+def _required_sizes(
     measured: Sequence[Paired],
     decided: Sequence[Decided],
     layout: Layout,
     margins: Margins,
     alpha: float,
-) -> list[Needs]:
+) -> list[RequiredSize]:
     """What would settle each undecided comparison; nothing for the others."""
     # What is declared leaves its share of the 5 % to those that are not: Holm's last step.
     real = alpha / max(1, sum(each.p_holm > alpha for each in decided))
     same = alpha / max(1, sum(each.p_equivalent > alpha for each in decided))
-    needs = [Needs()] * len(measured)
-    asked = []
-    for place, found in enumerate(measured):
-        if found.seeds == 1:
-            needs[place] = Needs(seeds=2)
+    required = [RequiredSize()] * len(measured)
+    open_places = []
+    for place, pair in enumerate(measured):
+        if pair.seeds == 1:
+            required[place] = RequiredSize(seeds=2)
         elif (
             decided[place].outcome == "undecided"
-            and found.tested.variance > 0
-            and found.both.df_units
+            and pair.tested.variance > 0
+            and pair.both.df_units
         ):
-            asked.append(place)
+            open_places.append(place)
+    # Shrinkage needs all differences of a metric, decided ones too: the undecided alone would
+    # suggest that true differences are smaller than they are.
     kept = {
-        metric: share_kept([found for found in measured if found.metric == metric])
-        for metric in {measured[place].metric for place in asked}
+        metric: share_kept([pair for pair in measured if pair.metric == metric])
+        for metric in {measured[place].metric for place in open_places}
     }
     undecided = [
-        Undecided(found, margins.of(found.metric), kept[found.metric])
-        for found in (measured[place] for place in asked)
+        Undecided(pair, margins.of(pair.metric), kept[pair.metric])
+        for pair in (measured[place] for place in open_places)
     ]
-    for place, need in zip(asked, needs_of(undecided, layout, (real, same)), strict=True):
-        needs[place] = need
-    return needs
+    for place, size in zip(
+        open_places, required_sizes(undecided, layout, (real, same)), strict=True
+    ):
+        required[place] = size
+    return required

@@ -40,9 +40,9 @@ def balanced_accuracy(
     log_probabilities: LogProbabilities, labels: Labels, weights: Weights = None
 ) -> Values:
     """The mean of the recalls of those classes that have images, in [0, 1]."""
-    found = recalls(log_probabilities, labels, weights)
-    present = ~np.isnan(found)
-    return _ratio(np.where(present, found, 0).sum(-1), present.sum(-1))
+    class_recalls = recalls(log_probabilities, labels, weights)
+    present = ~np.isnan(class_recalls)
+    return _ratio(np.where(present, class_recalls, 0).sum(-1), present.sum(-1))
 
 
 def log_loss(
@@ -57,9 +57,9 @@ def brier(log_probabilities: LogProbabilities, labels: Labels, weights: Weights 
 
     Of two classes it is twice what is common for a binary forecast.
     """
-    chances = np.exp(log_probabilities)
-    of_label = chances[..., np.arange(len(labels)), labels]
-    squares = np.einsum("...sc,...sc->...s", chances, chances)
+    probabilities = np.exp(log_probabilities)
+    of_label = probabilities[..., np.arange(len(labels)), labels]
+    squares = np.einsum("...sc,...sc->...s", probabilities, probabilities)
     return _mean(squares - 2 * of_label + 1, weights)
 
 
@@ -124,7 +124,7 @@ def confusion(
 ) -> csr_array:
     """How many images of a class (row) one model predicts as a class (column), int64.
 
-    A sparse array: it has an entry for each pair that occurs, at most one an image.
+    A sparse array: it has an entry for each pair that occurs, at most one per image.
     """
     from scipy.sparse import coo_array
 

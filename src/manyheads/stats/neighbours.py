@@ -36,21 +36,21 @@ class Links(NamedTuple):
 
 
 class Neighbours:
-    """The `NEIGHBOURS` nearest images of each, once every block of distances was heard."""
+    """The `NEIGHBOURS` nearest images of each, once every block of distances was added."""
 
     def __init__(self, count: int) -> None:
         self._distances = np.full((count, NEIGHBOURS), np.inf, np.float32)
         self._images = np.zeros((count, NEIGHBOURS), np.int64)
 
-    def hear(self, distances: Distances, start: int, other: int) -> None:
-        """Take note of a block; it is heard from both sides unless it lies on the diagonal."""
-        self._hear(distances, start, other)
+    def add(self, distances: Distances, start: int, other: int) -> None:
+        """Add a block, and its transpose unless it lies on the diagonal."""
+        self._add(distances, start, other)
         if start != other:
-            self._hear(distances.T, other, start)
+            self._add(distances.T, other, start)
 
-    def _hear(self, distances: Distances, start: int, other: int) -> None:
+    def _add(self, distances: Distances, start: int, other: int) -> None:
         last = self._distances[start : start + len(distances)].max(axis=1)
-        # The more was heard, the fewer images meet a nearer one.
+        # The more was added, the fewer images meet a nearer one.
         changed = np.flatnonzero(distances.min(axis=1) < last)
         images = np.broadcast_to(np.arange(distances.shape[1]), (len(changed), distances.shape[1]))
         near, whose = _least(distances[changed], images)
@@ -97,7 +97,7 @@ class Kept:
         across: Bool[np.ndarray, "pairs"],
         differing: Bool[np.ndarray, "pairs"],
     ) -> None:
-        """Hear of more pairs: which of them are in two splits, and which under two labels."""
+        """Add pairs: which of them are in two splits, and which under two labels."""
         self.found += len(across)
         self.across += int(across.sum())
         self.differing += int(differing.sum())

@@ -82,7 +82,7 @@ class Paired:
     `both` is as measured, and `tested` what the tests use: for accuracy, with two pseudo-units.
     `of_folds` is the variance that the folds themselves show (None for a given split). Of `units`,
     `differing` are those on which the two differ at all, and `wrong` counts the images that a
-    candidate gets wrong, the mean of the two; infinite where nobody asked.
+    candidate gets wrong, the mean of the two; infinite where it was not measured.
     """
 
     metric: str
@@ -163,10 +163,10 @@ def decide(
     # Where the least p of a sign-flip test decides, the interval must not say more than it does.
     adjusted = np.where((p_holm > alpha) & (adjusted < tests.size), tests.size, adjusted)
     alone = np.where((p > ALPHA) & (alone < tests.size), tests.size, alone)
-    for place, found in enumerate(family):
-        centre, width, wide = found.tested.difference, float(alone[place]), float(adjusted[place])
+    for place, pair in enumerate(family):
+        centre, width, wide = pair.tested.difference, float(alone[place]), float(adjusted[place])
         yield Decided(
-            difference=found.both.difference,
+            difference=pair.both.difference,
             low=centre - width,
             high=centre + width,
             adjusted_low=centre - wide,
@@ -174,7 +174,7 @@ def decide(
             p=float(p[place]),
             p_holm=float(p_holm[place]),
             p_equivalent=float(p_equivalent[place]),
-            outcome=_outcome(found, float(p_holm[place]), float(p_equivalent[place]), alpha),
+            outcome=_outcome(pair, float(p_holm[place]), float(p_equivalent[place]), alpha),
         )
 
 
@@ -184,17 +184,17 @@ def mean_score(scores: Sums, layout: Layout) -> Estimate:
     Of one seed the interval is for images drawn anew alone. There is none where no image differs
     from another: that says nothing of those that were not drawn.
     """
-    found = measure("", scores, layout)
-    both = found.both
-    if found.seeds == 1:
+    pair = measure("", scores, layout)
+    both = pair.both
+    if pair.seeds == 1:
         both = replace(both, df_seeds=1)  # of no weight: the part of seeds is 0
-    if both.variance <= 0 or not found.both.df_units:
+    if both.variance <= 0 or not pair.both.df_units:
         return Estimate(both.difference, None, None)
-    width = float(Family([replace(found, both=both, tested=both)]).half_width(ALPHA)[0])
+    width = float(Family([replace(pair, both=both, tested=both)]).half_width(ALPHA)[0])
     return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
 
 
-class Parts(NamedTuple):
+class VarianceParts(NamedTuple):
     """The variance of each difference, as `behrens_fisher` takes it: two parts, and their df."""
 
     images: Column
@@ -208,15 +208,15 @@ class Family:
 
     def __init__(self, family: Sequence[Paired]) -> None:
         self.family = family
-        self.difference = self._column(lambda found: found.tested.difference)
+        self.difference = self._column(lambda pair: pair.tested.difference)
         self.size = np.abs(self.difference)
         self.unknown = self._column(
-            lambda found: not (found.tested.df_seeds and found.tested.df_units)
+            lambda pair: not (pair.tested.df_seeds and pair.tested.df_units)
         ).astype(bool)
         self.parts = self._parts()
         # No test of so few units can be surer than one that flips their signs: every sign the same.
-        self._least = np.exp2(1 - self._column(lambda found: max(found.differing, 1)))
-        self._least_same = np.exp2(1 - self._column(lambda found: found.units))
+        self._least = np.exp2(1 - self._column(lambda pair: max(pair.differing, 1)))
+        self._least_same = np.exp2(1 - self._column(lambda pair: pair.units))
 
     def p_different(self) -> Column:
         """Two-sided p of no difference; 1 where nothing is known of seeds or images."""
@@ -235,7 +235,7 @@ class Family:
 
     def p_equivalent(self, margins: Margins) -> Column:
         """p of a difference outside of its margin: the nearer bound decides (Schuirmann 1987)."""
-        margin = self._column(lambda found: margins.of(found.metric))
+        margin = self._column(lambda pair: margins.of(pair.metric))
         p = p_value(np.maximum(margin - self.size, 0), *self.parts) / 2
         p = np.where(self.size < margin, np.maximum(p, self._least_same), 1.0)
         enough = self._column(_can_be_equivalent).astype(bool)
@@ -255,40 +255,45 @@ class Family:
         return np.where(distance > 0, both / 2, 1 - both / 2)
 
     def _column(self, value) -> Column:
-        return np.array([value(found) for found in self.family], np.float64)
+        return np.array([value(pair) for pair in self.family], np.float64)
 
-    def _parts(self) -> Parts:
-        heads = self._column(lambda found: found.tested.of_seeds)
-        images = self._column(lambda found: found.tested.variance) - heads
-        df = self._column(lambda found: max(1, found.tested.df_seeds))
-        df_images = self._column(lambda found: max(1, found.tested.df_units))
-        for metric, count in {(found.metric, found.tested.df_seeds) for found in self.family}:
+    def _parts(self) -> VarianceParts:
+        heads = self._column(lambda pair: pair.tested.of_seeds)
+        images = self._column(lambda pair: pair.tested.variance) - heads
+        df = self._column(lambda pair: max(1, pair.tested.df_seeds))
+        df_images = self._column(lambda pair: max(1, pair.tested.df_units))
+        # Variances over seeds share information only within a metric and among equal degrees of
+        # freedom: losses and accuracies vary on scales of their own.
+        for metric, count in {(pair.metric, pair.tested.df_seeds) for pair in self.family}:
             alike = np.array(
                 [
-                    (found.metric, found.tested.df_seeds) == (metric, count)
-                    and found.seeds >= MODERATED_SEEDS
-                    for found in self.family
+                    (pair.metric, pair.tested.df_seeds) == (metric, count)
+                    and pair.seeds >= MODERATED_SEEDS
+                    for pair in self.family
                 ]
             )
             heads[alike], df[alike] = moderated(heads[alike], df[alike])
-        images *= self._column(lambda found: GAP if found.metric == "gap" else 1.0)
-        reserve = self._column(lambda found: 1.0 if found.of_folds is None else RESERVE)
-        shown = self._column(lambda found: found.of_folds or 0.0)
+        # A gap contains a training loss, whose images add a variance that is bounded, not measured.
+        images *= self._column(lambda pair: GAP if pair.metric == "gap" else 1.0)
+        reserve = self._column(lambda pair: 1.0 if pair.of_folds is None else RESERVE)
+        shown = self._column(lambda pair: pair.of_folds or 0.0)
         images, heads = reserve * images, reserve * heads
-        return Parts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
+        # What folds differ by beyond both parts comes from their training images. It counts as a
+        # part of the images: more seeds on the same folds would not reduce it.
+        return VarianceParts(images + np.maximum(0, shown - images - heads), heads, df_images, df)
 
 
-def _can_be_equivalent(found: Paired) -> bool:
+def _can_be_equivalent(pair: Paired) -> bool:
     """Whether a loss rests on enough images, and on enough hard ones, to be shown alike."""
-    if found.metric == "accuracy":
+    if pair.metric == "accuracy":
         return True
-    return found.units >= EQUIVALENCE_UNITS and found.wrong >= EQUIVALENCE_WRONG
+    return pair.units >= EQUIVALENCE_UNITS and pair.wrong >= EQUIVALENCE_WRONG
 
 
-def _outcome(found: Paired, p_holm: float, p_equivalent: float, alpha: float) -> Outcome:
+def _outcome(pair: Paired, p_holm: float, p_equivalent: float, alpha: float) -> Outcome:
     if p_equivalent <= alpha:
         return "equivalent"
     if p_holm > alpha:
         return "undecided"
-    less_is_better = found.metric != "accuracy"
-    return "better" if (found.both.difference < 0) == less_is_better else "worse"
+    less_is_better = pair.metric != "accuracy"
+    return "better" if (pair.both.difference < 0) == less_is_better else "worse"

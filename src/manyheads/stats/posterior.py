@@ -2,7 +2,7 @@
 
 A p answers how improbable what was found would be if there were no difference. People often want to
 know how probable a difference is. With no opinion beforehand (a flat prior) the true difference
-lies around the one that was found as the tests' own distribution says, so these probabilities rest
+lies around the observed one as the tests' own distribution says, so these probabilities rest
 on the variances of the verdict (Behrens 1929, Fisher 1935; the three regions: Benavoli, Corani,
 Demšar and Zaffalon 2017, Time for a change).
 """

@@ -1,9 +1,9 @@
-"""What would probably settle an undecided comparison: so many seeds, repeats or images.
+"""Power analysis: how many seeds, repeats or images would settle an undecided comparison.
 
-The difference that was found is not the true one, and the one that looks nearest to being settled
+The observed difference is not the true one, and the one that looks nearest to being settled
 looks so in part by luck. So the power of a study is averaged over what the true difference may be
 (assurance: O'Hagan, Stevens and Campbell 2005), and that is shrunk towards zero first, as if true
-differences were drawn around it with the variance that the found ones suggest, this one and all
+differences were drawn around it with the variance that the observed ones suggest, this one and all
 of its metric, whichever is the smaller:
 
     B = max(0, min(1 − SE² / D², 1 − mean SE² / mean D²)),  true difference ~ N(B · D, B · SE²)
@@ -32,8 +32,8 @@ CHEAP_SEEDS = 20  # where images are asked for, so many seeds are no trouble
 
 
 @dataclass(frozen=True)
-class Needs:
-    """So many seeds or repeats of the folds, images as they are; or else images; or nothing.
+class RequiredSize:
+    """Required seeds or repeats of the folds, images as they are; else images; or nothing.
 
     Images with seeds mean both.
     """
@@ -50,14 +50,14 @@ class Undecided:
     `kept` is the share of a difference that all differences of its metric leave of it.
     """
 
-    found: Paired
+    paired: Paired
     margin: float
     kept: float = 1.0
 
 
-def needs_of(
+def required_sizes(
     undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
-) -> list[Needs]:
+) -> list[RequiredSize]:
     """The least with which a fresh study would settle each difference with 80 % probability.
 
     Settled is what would be declared at the first of `levels`, or shown to lie within its margin
@@ -65,7 +65,7 @@ def needs_of(
     falls with their number, that of seeds with theirs, the interaction with both, and all that
     heads bring with repeats of the folds too. A given split is asked for seeds, folds for repeats;
     images are the second choice, rounded up to two digits, and with `CHEAP_SEEDS` seeds. What
-    neither settles within `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` has no need that could be
+    neither settles within `MAX_SEEDS`, `MAX_REPEATS` and `MAX_IMAGES` has no size that could be
     named, nor has a difference that shrinks to nothing.
     """
     if not undecided:
@@ -77,18 +77,18 @@ def needs_of(
         first = _least(
             lambda n: study.settled(study.seeds, n, ones), repeats + 1, MAX_REPEATS, study
         )
-        by_count = [Needs(repeats=int(n)) if n else None for n in first]
+        by_count = [RequiredSize(repeats=int(n)) if n else None for n in first]
     else:
         first = _least(lambda n: study.settled(n, ones, ones), study.seeds + 1, MAX_SEEDS, study)
-        by_count = [Needs(seeds=int(n)) if n else None for n in first]
+        by_count = [RequiredSize(seeds=int(n)) if n else None for n in first]
     seeds = study.seeds if layout.folds > 1 else np.maximum(study.seeds, CHEAP_SEEDS)
     images = _least(
         lambda n: study.settled(seeds, repeats * ones, n / layout.images),
         layout.images + 1, MAX_IMAGES, study,
     )  # fmt: skip
     by_images = [
-        Needs(seeds=int(after) if after > before else None, images=_rounded(int(n)))
-        if n else Needs()
+        RequiredSize(seeds=int(after) if after > before else None, images=_rounded(int(n)))
+        if n else RequiredSize()
         for n, before, after in zip(images, study.seeds, seeds, strict=True)
     ]  # fmt: skip
     return [a or b for a, b in zip(by_count, by_images, strict=True)]
@@ -101,8 +101,8 @@ def share_kept(family: Sequence[Paired]) -> float:
     return float(max(0.0, 1 - variance / squares)) if squares > 0 else 0.0
 
 
-def chances_after(
-    found: Sequence[Paired],
+def settling_probabilities(
+    pairs: Sequence[Paired],
     layout: Layout,
     margins: Sequence[float],
     level: float,
@@ -115,12 +115,12 @@ def chances_after(
     `N(D, heads now − heads then)`. Settled at `level` is a difference that is declared, or shown to
     be within its margin.
     """
-    if not found:
+    if not pairs:
         return []
-    family = Family(found)
-    parts, seeds_now = family.parts, np.array([each.seeds for each in found])
+    family = Family(pairs)
+    parts, seeds_now = family.parts, np.array([each.seeds for each in pairs])
     fewer = np.minimum(1, seeds_now * len(layout.cells) / (seeds * repeats))
-    heads, df = parts.heads * fewer, np.full(len(found), (seeds - 1.0) * layout.folds * repeats)
+    heads, df = parts.heads * fewer, np.full(len(pairs), (seeds - 1.0) * layout.folds * repeats)
     moves = np.sqrt(np.maximum(parts.heads - heads, 1e-12))
 
     def width(alpha: float) -> Float64[np.ndarray, "comparisons"]:
@@ -139,13 +139,13 @@ class _Study:
     def __init__(
         self, undecided: Sequence[Undecided], layout: Layout, levels: tuple[float, float]
     ) -> None:
-        tested = [each.found.tested for each in undecided]
-        parts = Family([each.found for each in undecided]).parts
+        tested = [each.paired.tested for each in undecided]
+        parts = Family([each.paired for each in undecided]).parts
         heads = np.array([each.of_seeds for each in tested])
         self.layout, self.levels = layout, levels
         self.margin = np.array([each.margin for each in undecided])
-        self.seeds = np.array([each.found.seeds for each in undecided])
-        self.shown = np.array([each.found.of_folds or 0.0 for each in undecided])
+        self.seeds = np.array([each.paired.seeds for each in undecided])
+        self.shown = np.array([each.paired.of_folds or 0.0 for each in undecided])
         self.interaction = np.minimum([each.of_both for each in tested], heads)
         # Three parts that fall differently: what units bring (with more images), what seeds bring
         # (with more heads), and the interaction of both (with either).

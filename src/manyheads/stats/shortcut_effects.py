@@ -1,6 +1,6 @@
 """Whether heads learnt a mark instead of a class: three measures, and every gap with its interval.
 
-Heads of several arms are asked the same: the control, which never saw the mark; those that trained
+Heads of all arms predict the same images: the control, which never saw the mark; heads trained
 where one class carries it; and the remedies. All have the same candidates and seeds, so every
 difference is paired by image and seed.
 """
@@ -27,7 +27,7 @@ Scores = Float64[np.ndarray, "seeds images"]
 
 @dataclass(frozen=True)
 class Question:
-    """The images that heads are asked about: those without the mark, and those that carry it.
+    """The images that heads predict: those without the mark, and those that carry it.
 
     `labels` and `units` are of the plain ones, all classes; `target` is the class whose training
     images carried the mark; `marked_units` are of the marked ones, none of which is of `target`.
@@ -39,15 +39,15 @@ class Question:
     marked_units: Int64[np.ndarray, "marked"]
 
 
-class Answers(NamedTuple):
-    """The class that each head names, a row a seed; `FAILED` throughout where it diverged."""
+class PredictedClasses(NamedTuple):
+    """The class that each head names, one row per seed; `FAILED` throughout where it diverged."""
 
     plain: Int64[np.ndarray, "seeds images"]
     marked: Int64[np.ndarray, "seeds marked"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Measurement:
     """One measure of one candidate in one arm, in [0, 1], over `images` and `seeds`.
 
     `clean_accuracy` is on all images without the mark, `recall` on those of the class, and
@@ -70,7 +70,7 @@ class Entry:
     change_from: str
 
 
-def measured(question: Question, answers: Answers) -> dict[str, Scores]:
+def measured(question: Question, answers: PredictedClasses) -> dict[str, Scores]:
     """0 or 1 for each image that a measure is about; NaN where a head failed."""
     of_class = question.labels == question.target
     failed = (answers.plain == FAILED).any(axis=1)
@@ -83,8 +83,8 @@ def measured(question: Question, answers: Answers) -> dict[str, Scores]:
 
 
 def judge(
-    question: Question, arms: Mapping[str, Sequence[Answers]], margin: float
-) -> tuple[Entry, ...]:
+    question: Question, arms: Mapping[str, Sequence[PredictedClasses]], margin: float
+) -> tuple[Measurement, ...]:
     """Every measure of every candidate in every arm, with its gaps, adjusted as one family.
 
     `arms` begin with the control and the marked one; each has the answers of every candidate.
@@ -105,10 +105,10 @@ def judge(
             elif number > 1:
                 first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
                 apart[arm, number, name, "change"] = gap - first
-    found = _decided(question, apart, margin)
+    decided = _decided(question, apart, margin)
     return tuple(
         _entry((arm, number, name), tables[name], *(
-            found.get((arm, number, name, kind)) for kind in ("gap", "change")
+            decided.get((arm, number, name, kind)) for kind in ("gap", "change")
         ))
         for (arm, number), tables in scores.items()
         for name in MEASURES
@@ -157,11 +157,11 @@ def _negative(each: Decided) -> Decided:
 
 def _entry(
     place: tuple[str, int, str], scores: Scores, gap: Decided | None, change: Decided | None
-) -> Entry:
+) -> Measurement:
     arm, number, name = place
     by_seed = scores[np.isfinite(scores).all(axis=1)].mean(axis=1)
     origin = "candidate 1" if arm == MARKED else MARKED
-    return Entry(
+    return Measurement(
         arm=arm,
         candidate=number,
         measure=name,

@@ -122,19 +122,19 @@ class Validated:
             training = self._others("gap").training(candidate)
             return self.scores(candidate, "final_log_loss") - self._of_images(training)
         if metric == "final_log_loss":
-            said = self._others(metric).at(candidate, "final")
+            predictions = self._others(metric).at(candidate, "final")
         elif metric == "brier" or self.other_epochs is None:
-            said = self.log_probabilities(candidate)
+            predictions = self.log_probabilities(candidate)
         else:
-            said = self.other_epochs.at(candidate, metric)
+            predictions = self.other_epochs.at(candidate, metric)
         expected = (*self.fold_of.shape, len(self.classes))
         _require(
-            said.ndim == 4 and said.shape[1:] == expected,
+            predictions.ndim == 4 and predictions.shape[1:] == expected,
             f"log probabilities of shape (seeds, {', '.join(map(str, expected))})",
-            f"{said.shape} of candidate {candidate}",
+            f"{predictions.shape} of candidate {candidate}",
         )
         # A seed at a time: all of them in double precision can be more than memory holds.
-        scores = np.stack([_SCORES[metric](each, self.labels) for each in said])
+        scores = np.stack([_SCORES[metric](each, self.labels) for each in predictions])
         if self.folds > 1 and self.other_epochs is not None and metric in ("accuracy", "log_loss"):
             scores -= self._of_images(self.other_epochs.luck(candidate, metric))
         return scores
@@ -167,20 +167,20 @@ Labels = Int64[np.ndarray, "images"]
 OneSeedScores = Float64[np.ndarray, "repeats images"]
 
 
-def _accuracy(said: OneSeed, labels: Labels) -> OneSeedScores:
-    hits = (said.argmax(axis=-1) == labels).astype(np.float64)
-    return np.where(np.isnan(said).any(axis=-1), np.nan, hits)
+def _accuracy(predictions: OneSeed, labels: Labels) -> OneSeedScores:
+    hits = (predictions.argmax(axis=-1) == labels).astype(np.float64)
+    return np.where(np.isnan(predictions).any(axis=-1), np.nan, hits)
 
 
-def _log_loss(said: OneSeed, labels: Labels) -> OneSeedScores:
-    of_label = np.take_along_axis(said, labels[None, :, None], axis=-1)[..., 0]
+def _log_loss(predictions: OneSeed, labels: Labels) -> OneSeedScores:
+    of_label = np.take_along_axis(predictions, labels[None, :, None], axis=-1)[..., 0]
     return -np.maximum(of_label, _LEAST).astype(np.float64)
 
 
-def _brier(said: OneSeed, labels: Labels) -> OneSeedScores:
-    chances = np.exp(np.maximum(said, _LEAST).astype(np.float64))
-    of_label = np.take_along_axis(chances, labels[None, :, None], axis=-1)[..., 0]
-    return (chances**2).sum(axis=-1) - 2 * of_label + 1
+def _brier(predictions: OneSeed, labels: Labels) -> OneSeedScores:
+    probabilities = np.exp(np.maximum(predictions, _LEAST).astype(np.float64))
+    of_label = np.take_along_axis(probabilities, labels[None, :, None], axis=-1)[..., 0]
+    return (probabilities**2).sum(axis=-1) - 2 * of_label + 1
 
 
 _SCORES: dict[str, Callable[[OneSeed, Labels], OneSeedScores]] = {

@@ -146,7 +146,7 @@ def two_way(sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout) ->
     )
 
 
-def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
+def with_pseudo_units(estimate: TwoWay, units: int) -> TwoWay:
     """A difference of accuracies as if two more units had been seen, one that differs either way.
 
         D' = D · U / (U + 2),   of_units' = (Σ_u d_u² + 2) / (U + 2)² − D'² / (U + 2)
@@ -159,13 +159,13 @@ def with_pseudo_units(found: TwoWay, units: int) -> TwoWay:
     # The sum of squares is won back from the variance, gets the two units' squares (1 each, of
     # opposite signs, so that the sum of differences stays), and is made a variance again.
     more = units + 2
-    difference = found.difference * units / more
-    squares = found.of_units * max(units - 1, 1) * units + units * found.difference**2 + 2
+    difference = estimate.difference * units / more
+    squares = estimate.of_units * max(units - 1, 1) * units + units * estimate.difference**2 + 2
     of_units = squares / more**2 - difference**2 / more
-    return replace(found, difference=difference, of_units=of_units)
+    return replace(estimate, difference=difference, of_units=of_units)
 
 
-def with_rounding(found: TwoWay, seeds: int, layout: Layout) -> TwoWay:
+def with_rounding(estimate: TwoWay, seeds: int, layout: Layout) -> TwoWay:
     """A difference of accuracies whose variance over seeds allows for counting whole units.
 
         of_seeds' = of_seeds + C / (12 · S · (U · R)²)       C heads of a seed, U units, R repeats
@@ -173,15 +173,15 @@ def with_rounding(found: TwoWay, seeds: int, layout: Layout) -> TwoWay:
     The number of units by which two heads differ is whole, so that two seeds often agree to the
     unit; a variance of exactly zero would say that all seeds do. 1/12 is what rounding brings.
     """
-    if not found.df_seeds:
-        return found
+    if not estimate.df_seeds:
+        return estimate
     repeats = len(layout.cells)
     more = layout.heads / (12 * seeds * (len(layout.sizes) * repeats) ** 2)
-    return replace(found, of_seeds=found.of_seeds + more)
+    return replace(estimate, of_seeds=estimate.of_seeds + more)
 
 
 def of_folds(
-    sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout, found: TwoWay
+    sums: Float64[np.ndarray, "seeds repeats units"], layout: Layout, estimate: TwoWay
 ) -> float:
     """The variance of a mean difference as the differences of its folds show it; 0 without folds.
 
@@ -195,7 +195,7 @@ def of_folds(
         return 0.0
     by_fold = fold_means(sums, layout).reshape(-1, layout.folds)
     of_one = by_fold.var(axis=1, ddof=1).mean() / layout.folds
-    return float(max(0.0, of_one - found.of_seeds * (len(layout.cells) - 1)))
+    return float(max(0.0, of_one - estimate.of_seeds * (len(layout.cells) - 1)))
 
 
 def moderated(
@@ -220,14 +220,14 @@ def moderated(
 
 def _inverse_trigamma(value: float) -> float:
     """Where ψ′ is `value`, by Newton's method on 1 / ψ′, which is nearly straight (Smyth 2004)."""
-    found = 0.5 + 1 / value
+    root = 0.5 + 1 / value
     for _ in range(20):
-        now = float(polygamma(1, found))
-        step = now * (1 - now / value) / float(polygamma(2, found))
-        found += step
-        if abs(step) < 1e-10 * found:
+        now = float(polygamma(1, root))
+        step = now * (1 - now / value) / float(polygamma(2, root))
+        root += step
+        if abs(step) < 1e-10 * root:
             break
-    return found
+    return root
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def winner_scores(
     tables = {m: np.stack([differences.unit_means(c, m) for c in finished]) for m in _METRICS}
     leading = "log_loss" if rule == "best_loss" else "accuracy"
     outside = _outside(tables, leading, differences.layout.sizes, seed)
-    found = []
+    results = []
     for metric, scores in outside.items():
         seeds = differences.validated.seeds_of(selected)
         luck = float(differences.validated.luck(selected, metric)[seeds].mean())
@@ -69,21 +69,25 @@ def winner_scores(
         in_folds = differences.layout.folds > 1  # there the scores are without luck already
         naive = own + luck if in_folds else own
         if not len(scores):
-            found.append(WinnerScore(metric, naive, own, None, None))
+            results.append(WinnerScore(metric, naive, own, None, None))
             continue
+        # In a given split, the best epoch was chosen on the images that are scored, out of the bag
+        # too: that optimism is known for each head and is subtracted.
         score = float(scores.mean()) - (0.0 if in_folds else luck)
         # Of training images in folds, units tell too little: the reserve of a difference is theirs.
         stretch = RESERVE**0.5 if in_folds else 1.0
         without = np.clip(score + stretch * (scores - scores.mean()), 0.0, most)
         low, high = np.quantile(without, [ALPHA / 2, 1 - ALPHA / 2])
-        told = high > low
-        shown = Estimate(
-            min(max(score, 0.0), most), float(low) if told else None, float(high) if told else None
+        has_interval = high > low
+        estimate = Estimate(
+            min(max(score, 0.0), most),
+            float(low) if has_interval else None,
+            float(high) if has_interval else None,
         )
         if metric == "accuracy":
-            shown = at_the_border(shown, len(differences.layout.sizes))
-        found.append(WinnerScore(metric, naive, shown.value, shown.low, shown.high))
-    return tuple(found)
+            estimate = at_the_border(estimate, len(differences.layout.sizes))
+        results.append(WinnerScore(metric, naive, estimate.value, estimate.low, estimate.high))
+    return tuple(results)
 
 
 def _outside(
@@ -91,16 +95,19 @@ def _outside(
 ) -> dict[str, Float64[np.ndarray, "resamples"]]:
     """The scores out of the bag of the candidate that is best in the bag, for each resample."""
     units = len(sizes)
-    random, found = np.random.default_rng(seed), {metric: [] for metric in tables}
+    random, out_of_bag = np.random.default_rng(seed), {metric: [] for metric in tables}
     sign = -1.0 if leading == "log_loss" else 1.0
     step = max(1, _AT_ONCE // units)
     for start in range(0, RESAMPLES if units > 1 else 0, step):
         rows = min(step, RESAMPLES - start)
         bag = random.multinomial(units, np.full(units, 1 / units), rows)
+        # A bag that holds every unit has nothing left to be scored on.
         bag = bag[(bag == 0).any(axis=1)]
         out = (bag == 0).astype(np.float64)
+        # Selection and score are two products of matrices per block: candidates × units is summed
+        # up once for all resamples, and nothing is resampled image by image.
         inside = bag @ (sign * tables[leading]).T / (bag @ sizes)[:, None]
         best = inside.argmax(axis=1)
         for metric, table in tables.items():
-            found[metric].append((out * table[best]).sum(axis=1) / (out @ sizes))
-    return {metric: np.concatenate([*each, np.empty(0)]) for metric, each in found.items()}
+            out_of_bag[metric].append((out * table[best]).sum(axis=1) / (out @ sizes))
+    return {metric: np.concatenate([*each, np.empty(0)]) for metric, each in out_of_bag.items()}

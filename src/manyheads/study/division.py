@@ -69,7 +69,7 @@ def _listed(words: list[str]) -> str:
 
 
 def divisions(settings: StudySettings, dataset: Dataset) -> list[tuple[Rows, Rows]]:
-    """The images that train and those that validate, for each fold of each repeat in turn.
+    """The images that train and those that validate, for each fold of each repeat, in order.
 
     Raises `DataError` if `dataset` cannot be trained on so.
     """
@@ -77,9 +77,9 @@ def divisions(settings: StudySettings, dataset: Dataset) -> list[tuple[Rows, Row
     if settings.folds is None:
         return [(dataset.rows("train"), dataset.rows("validation"))]
     pool = pool_of(dataset)
-    dealt = divide(dataset, pool, settings.folds, settings.repeats or 1, settings.split.seed)
+    fold_of = divide(dataset, pool, settings.folds, settings.repeats or 1, settings.split.seed)
     return [
-        (pool[row != fold], pool[row == fold]) for row in dealt for fold in range(settings.folds)
+        (pool[row != fold], pool[row == fold]) for row in fold_of for fold in range(settings.folds)
     ]
 
 

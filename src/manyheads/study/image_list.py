@@ -17,7 +17,7 @@ import numpy as np
 from manyheads.core.places import atomic_path
 from manyheads.core.text import counted
 from manyheads.data.changes import KEPT_BYTES, Listed, changes_words
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import pool_of
 from manyheads.errors import ManyheadsError
@@ -55,8 +55,8 @@ def kept_images(folder: RunFolder) -> Listed | None:
             listed = Listed(
                 names,
                 kept["digests"].reshape(len(names), KEPT_BYTES),
-                Names(kept["classes"].tolist(), kept["labels"]),
-                Names(kept["split_names"].tolist(), kept["splits"].astype(np.int32)),
+                Categorical(kept["classes"].tolist(), kept["labels"]),
+                Categorical(kept["split_names"].tolist(), kept["splits"].astype(np.int32)),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

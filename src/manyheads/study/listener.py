@@ -1,4 +1,4 @@
-"""What a study tells of itself while it is at work."""
+"""Callbacks of a running study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from manyheads.study.work import Work
 
 
 class Listener:
-    """Hears how a study goes, told by position; every method does nothing here."""
+    """Callbacks of a running study, with positional arguments. The defaults do nothing."""
 
     def downloading(self, done: int, total: int, /) -> None:
         """`done` of `total` bytes of the backbone's weights are fetched."""
@@ -17,10 +17,10 @@ class Listener:
         """`done` of `total` backbone passes are made."""
 
     def training(self, work: Work, /) -> None:
-        """Training begins, goes on, or comes to its next rung; `work` tells all along how far."""
+        """Training begins, goes on, or comes to its next rung; `work` stays up to date."""
 
     def retraining(self, done: int, total: int, /) -> None:
-        """`done` of at most `total` epochs are trained, of heads that a finished study asks for."""
+        """`done` of at most `total` epochs are trained, of heads of a finished study."""
 
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics, /) -> None:
         """A trial has finished an epoch."""
@@ -32,4 +32,4 @@ class Listener:
         """The test images are scored and about to be recorded as opened; an error prevents it."""
 
     def note(self, text: str, /) -> None:
-        """Something that a person should know."""
+        """A message for the user."""

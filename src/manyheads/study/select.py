@@ -84,14 +84,14 @@ _OF_THE_END = ("last_ten_val_accuracy", "final_val_accuracy", "final_val_loss")
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanDeviation:
     """A mean over trials and its sample standard deviation (None for a single trial)."""
 
     mean: float
     deviation: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> MeanDeviation:
         """The spread of at least one value."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else None)
 
@@ -109,10 +109,10 @@ class CandidateResult:
     candidate: int
     trials: int
     failed: int
-    measures: dict[str, Spread]
+    measures: dict[str, MeanDeviation]
     best: Outcome | None
     pruned_after: int | None = None
-    apart: dict[str, Spread] = field(default_factory=dict)
+    apart: dict[str, MeanDeviation] = field(default_factory=dict)
 
     def pruned(self, after: int) -> CandidateResult:
         """The same of a candidate that was pruned, less what would look comparable and is not."""
@@ -139,15 +139,17 @@ def summarise(
     tables = [outcome.measures() for outcome in outcomes]
     short = any(len(outcome.curve) < min(LAST_EPOCHS, epochs) for outcome in outcomes)
     names = [name for name in MEASURES if not (short and name == "last_ten_val_accuracy")]
-    measures = {name: Spread.of([table[name] for table in tables]) for name in names if tables}
+    measures = {
+        name: MeanDeviation.of([table[name] for table in tables]) for name in names if tables
+    }
     whole: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for place, outcome in enumerate(outcomes):
         whole[outcome.trial.seed, outcome.trial.fold // folds].append(place)
     units = [places for places in whole.values() if len(places) == folds]
     apart = {
-        name: Spread(
+        name: MeanDeviation(
             spread.mean,
-            Spread.of([fmean(tables[p][name] for p in unit) for unit in units]).deviation
+            MeanDeviation.of([fmean(tables[p][name] for p in unit) for unit in units]).deviation
             if units
             else None,
         )

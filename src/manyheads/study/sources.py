@@ -13,8 +13,7 @@ import numpy as np
 from manyheads.backbones.weights import Weights
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
-from manyheads.data.feature_array import is_array, read_matrix
-from manyheads.data.feature_table import open_features
+from manyheads.data.feature_files import is_array, open_features, read_matrix
 from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.study.study_settings import StudySettings
 

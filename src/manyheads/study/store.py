@@ -133,6 +133,7 @@ class Store:
         `predictions` are by epoch.
         """
         with self._transaction():
+            # After a rung, a trial has epochs already: they are replaced, not added to.
             self._db.execute("DELETE FROM epochs WHERE trial = ?", (trial,))
             self._db.executemany(
                 "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
@@ -240,6 +241,8 @@ class Store:
 
     def _open(self) -> None:
         if not self._read_only:
+            # WAL: readers such as a report do not block the writer. NORMAL: a power cut may lose
+            # the last transactions, which are trained again, and never damages the file.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -258,6 +261,8 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._errors():
+            # IMMEDIATE takes the write lock now: a deferred one could fail halfway, at its first
+            # write, when another process has written meanwhile.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

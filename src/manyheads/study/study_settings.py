@@ -21,7 +21,7 @@ from manyheads.data.data_settings import (
     SplitSettings,
     TableSettings,
 )
-from manyheads.data.feature_array import is_array
+from manyheads.data.feature_files import is_array
 from manyheads.errors import RunError, SettingError
 from manyheads.features.rows import STORAGES
 from manyheads.heads.bank import check_rule, fixed_epoch

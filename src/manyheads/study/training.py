@@ -179,8 +179,8 @@ class _Training:
     ) -> None:
         if end.status == "done" and files is not None:
             files.offer(Outcome(trial, end.epoch, curve), end.parameters)
-        said = end.predictions if state == "done" else None
-        self.store.finish(trial.number, state, end.epoch, end.note, curve, said)
+        predictions = end.predictions if state == "done" else None
+        self.store.finish(trial.number, state, end.epoch, end.note, curve, predictions)
         if files is not None:
             files.ended(trial.candidate)
         self.history.ended(trial)

@@ -66,7 +66,7 @@ class Work:
         every = list(settings.grid)
         self._costs = [epoch_cost(setting) for setting in every]
         self._last = [setting.epochs for setting in every]
-        self._heard: Counter[int] = Counter()
+        self._trained_epochs: Counter[int] = Counter()
         self._standings: list[tuple[tuple[float, ...], float]] = []
         self._since: tuple[float, int, float] | None = None
         self.count([TrialRecord(trial, "pending") for trial in settings.trials()])
@@ -77,7 +77,8 @@ class Work:
         self._standings.clear()
         self._expected_at = 0
         self.ended: Counter[int] = Counter()
-        self._heard.clear()
+        self._trained_epochs.clear()
+        # Heads train anew from their beginning at every rung: each rung climbed was paid in full.
         for record in records:
             for epochs in rungs_climbed(self._rungs, record.epochs):
                 self.done.add(epochs, self._cost(record.trial))
@@ -100,7 +101,7 @@ class Work:
 
     def epoch(self, trial: Trial) -> None:
         """A trial has finished an epoch."""
-        self._heard[trial.number] += 1
+        self._trained_epochs[trial.number] += 1
         self.done.add(1, self._cost(trial))
         self._now.add(-1, self._cost(trial))
         if self._since is None:  # the clock goes from here: compiling and loading are no training
@@ -108,12 +109,13 @@ class Work:
 
     def end(self, trial: Trial, chosen: Metrics | None = None) -> None:
         """A trial has come to its rung, or has ended before; `chosen` are its best epoch's."""
-        rest = self._target(trial) - self._heard.pop(trial.number, 0)
+        rest = self._target(trial) - self._trained_epochs.pop(trial.number, 0)
         self._now.add(-rest, self._cost(trial))
         self.ended[trial.candidate] += 1
         if chosen is not None and self.rung + 1 < len(self._rungs):
             key = rank_epoch(self.settings.select, 0, chosen)
             insort(self._standings, (key, self._cost(trial)))
+            # Expecting anew sums all costs; after every head that would be quadratic.
             if len(self._standings) > _ANEW * self._expected_at:
                 self._expect()
 
@@ -134,19 +136,19 @@ class Work:
         return time.monotonic() - self._since[0] if self._since else 0.0
 
     @property
-    def epochs_a_second(self) -> float | None:
-        """Epochs of heads a second in this run; None before that can be told."""
+    def epochs_per_second(self) -> float | None:
+        """Epochs of heads per second in this run; None before that can be told."""
         return self._rate(1, self.done.epochs)
 
     @property
-    def units_a_second(self) -> float | None:
-        """Units × epochs a second in this run; None before that can be told."""
+    def units_per_second(self) -> float | None:
+        """Units × epochs per second in this run; None before that can be told."""
         return self._rate(2, self.done.units)
 
     @property
     def seconds_left(self) -> float | None:
         """How long the rest will take at this run's rate; None before that can be told."""
-        rate = self.units_a_second
+        rate = self.units_per_second
         return self.left.units / rate if rate else None
 
     def _rate(self, place: int, now: float) -> float | None:
@@ -164,6 +166,7 @@ class Work:
 
     def _best_to_all(self, reach: int) -> float:
         """What the best that have come to the rung cost, to what all of them do."""
+        # Standings ascend, so the best are the last; they may be systematically larger heads.
         costs = [cost for _, cost in self._standings]
         best = costs[-round(len(costs) * reach / max(1, self._candidates)) :]
         return fmean(best) / fmean(costs) if len(costs) > len(best) >= _ENOUGH_BEST else 1.0

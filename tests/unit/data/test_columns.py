@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.columns import Digests, Names, kept_rows
+from manyheads.data.columns import Categorical, Digests, kept_rows
 from manyheads.data.paths import Paths
 from tests.strategies import digests
 
@@ -41,9 +41,9 @@ def assert_reads_like(column, expected):
 
 @given(names)
 def test_names_read_like_a_tuple(expected):
-    column = Names.of(expected)
+    column = Categorical.of(expected)
     assert_reads_like(column, expected)
-    assert Names.of(column) is column
+    assert Categorical.of(column) is column
     for name in {*expected, "absent"}:
         rows = [row for row, found in enumerate(expected) if found == name]
         assert column.where(name).tolist() == rows
@@ -83,7 +83,7 @@ def test_digests_that_end_in_zeros_differ():
 def test_more_than_a_block_of_each():
     many = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(5000)]
     assert list(Digests.of(many)) == many
-    assert list(Names.of(many)) == many
+    assert list(Categorical.of(many)) == many
     assert list(Paths.of(many).texts()) == many
 
 
@@ -95,6 +95,6 @@ def test_kept_rows_are_those_that_are_not_dropped(length, dropped):
 
 def test_columns_cannot_be_changed_by_accident():
     with pytest.raises(ValueError, match="read-only"):
-        Names.of(["a"]).codes[0] = 1
+        Categorical.of(["a"]).codes[0] = 1
     with pytest.raises(ValueError, match="read-only"):
         Digests.of(["00" * 32]).values[0] = 1

@@ -17,7 +17,7 @@ import pytest
 
 from manyheads.data import dataset as dataset_module
 from manyheads.data import file_index
-from manyheads.data.columns import Digests, Names
+from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.data.folders import scan_folder
@@ -111,7 +111,7 @@ def test_content_depends_on_bytes_labels_and_splits_only(image_folder, tmp_path)
     root.rename(tmp_path / "moved")
     assert open_dataset(tmp_path / "moved").content == dataset.content
     others = [
-        replace(dataset, splits=Names.of(["test", *dataset.splits[1:]])),
+        replace(dataset, splits=Categorical.of(["test", *dataset.splits[1:]])),
         replace(dataset, digests=Digests.of(["0" * 64, *dataset.digests[1:]])),
         replace(dataset, classes=("a", "c")),
         replace(dataset, labels=1 - dataset.labels),
@@ -248,7 +248,7 @@ def test_folds_are_advised_for_few_images_without_given_validation(image_folder)
         "with so few images, folds tell more: all 48 validate, instead of 12"
     )
     many = few.only("train")
-    many = replace(many, labels=np.zeros(500, int), splits=Names.of(["train"] * 500))
+    many = replace(many, labels=np.zeros(500, int), splits=Categorical.of(["train"] * 500))
     assert few_images_words(many) == ""
     given = image_folder({"train/a": 3, "train/b": 3, "val/a": 1, "val/b": 1}, name="given")
     assert few_images_words(open_dataset(given)) == ""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manyheads.data.feature_table import open_features
+from manyheads.data.feature_files import open_features
 from manyheads.errors import DataError, Interrupted
 
 VALUES = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)

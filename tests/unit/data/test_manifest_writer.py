@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.manifest_writer import write_manifest
 from manyheads.errors import DataError
@@ -35,7 +35,9 @@ def test_it_opens_as_the_same_images_from_wherever_it_lies(
 ) -> None:
     root = image_folder({**SPLITS, "validation/dog, brown": 2})
     dataset = open_dataset(root)
-    dataset = replace(dataset, groups=Names.of(["", "g, 1", "g, 1", *[""] * (len(dataset) - 3)]))
+    dataset = replace(
+        dataset, groups=Categorical.of(["", "g, 1", "g, 1", *[""] * (len(dataset) - 3)])
+    )
     monkeypatch.chdir(tmp_path)
     write_manifest(Path(below) / "groups.csv", dataset)
     again = open_dataset(tmp_path / below / "groups.csv")
@@ -60,7 +62,7 @@ def test_images_without_splits_are_divided_by_their_groups(
 ) -> None:
     dataset = open_dataset(image_folder({"cat": 30, "dog": 30}))
     assert len({*dataset.splits[:12]}) > 1
-    grouped = replace(dataset, groups=Names.of(["g"] * 12 + [""] * 48))
+    grouped = replace(dataset, groups=Categorical.of(["g"] * 12 + [""] * 48))
     write_manifest(tmp_path / "groups.csv", grouped)
     header, *_ = (tmp_path / "groups.csv").read_text().splitlines()
     assert header == "path,label,group"

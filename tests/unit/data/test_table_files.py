@@ -12,7 +12,7 @@ import pytest
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.table_files import (
     SUGGESTED,
-    Row,
+    TableRow,
     cell_text,
     columns_of,
     read_rows,
@@ -138,7 +138,7 @@ class TestJsonLines:
 
 
 class TestParquet:
-    def read(self, folder: Path, columns: dict[str, Any], **table: Any) -> list[Row]:
+    def read(self, folder: Path, columns: dict[str, Any], **table: Any) -> list[TableRow]:
         parquet = pytest.importorskip("pyarrow.parquet", reason="the extra `parquet` is absent")
         import pyarrow
 

@@ -14,7 +14,7 @@ from manyheads.stats.calibration import (
     HIGHEST,
     LOWEST,
     calibrate,
-    deal,
+    cross_fitting_folds,
     fit_temperature,
     scaled,
 )
@@ -88,7 +88,9 @@ def test_an_image_is_scaled_by_a_temperature_that_has_not_seen_its_unit() -> Non
     own = units == 7
     np.testing.assert_array_equal(after.log_probabilities[:, own], before.log_probabilities[:, own])
     differing = after.log_probabilities != before.log_probabilities
-    assert set(deal(units)[differing.any(axis=(0, 2))]) == set(range(10)) - {*deal(units)[own]}
+    assert set(cross_fitting_folds(units)[differing.any(axis=(0, 2))]) == set(range(10)) - {
+        *cross_fitting_folds(units)[own]
+    }
 
 
 def test_noise_is_not_calibrated_into_sense() -> None:
@@ -107,9 +109,9 @@ def test_noise_is_not_calibrated_into_sense() -> None:
 def test_dealing_tears_no_unit_and_leaves_no_fold_empty(units: list[int], seed: int) -> None:
     if len(set(units)) < 2:
         with pytest.raises(DataError, match="two units or more to calibrate on, found 1; add"):
-            deal(np.array(units), seed)
+            cross_fitting_folds(np.array(units), seed)
         return
-    folds = deal(np.array(units), seed)
+    folds = cross_fitting_folds(np.array(units), seed)
     assert len(set(zip(units, folds.tolist(), strict=True))) == len(set(units))
     assert set(folds.tolist()) == set(range(min(10, len(set(units)))))
     sizes = np.bincount([fold for _, fold in set(zip(units, folds.tolist(), strict=True))])

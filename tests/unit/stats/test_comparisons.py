@@ -10,7 +10,7 @@ import pytest
 from benchmarks.parts.chance import Shape, World, made_up
 from manyheads.errors import RunError, SettingError
 from manyheads.stats.comparisons import Differences, Margins, compare
-from manyheads.stats.power import Needs
+from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
 
 SPLIT = Shape(candidates=3, seeds=4, images=200)
@@ -49,7 +49,7 @@ def same(validated: Validated) -> Validated:
 def test_identical_predictions_on_thousands_of_images_are_equivalent() -> None:
     for entry in compare(same(study(replace(SPLIT, images=2000)))).entries:
         assert (entry.difference, entry.outcome, entry.p) == (0, "equivalent", 1.0)
-        assert entry.needs == Needs()
+        assert entry.required == RequiredSize()
         assert entry.low <= 0 <= entry.high
 
 
@@ -65,7 +65,7 @@ def test_identical_predictions_on_few_images_show_nothing(images: int, easy: flo
     found = saying(same(study(Shape(candidates=2, seeds=10, images=images))), shift)
     for entry in compare(found).entries:
         assert (entry.difference, entry.outcome, entry.p) == (0, "undecided", 1.0)
-        assert entry.needs == Needs()
+        assert entry.required == RequiredSize()
 
 
 @pytest.mark.parametrize("images", [2, 3, 4, 5])
@@ -122,7 +122,7 @@ def test_one_seed_declares_nothing_and_asks_for_two() -> None:
     for entry in compare(study(replace(SPLIT, seeds=1), shift=5.0)).entries:
         assert (entry.outcome, entry.p, entry.p_equivalent) == ("undecided", 1.0, 1.0)
         assert (entry.low, entry.high) == (-np.inf, np.inf)
-        assert entry.needs == Needs(seeds=2)
+        assert entry.required == RequiredSize(seeds=2)
 
 
 def test_failed_trials_cost_their_seed_in_their_pairs_only() -> None:
@@ -199,11 +199,15 @@ def test_what_would_settle_it_probably_does() -> None:
     world, shape = {"liking": 0.0}, Shape(candidates=2, seeds=4, images=300)
     for number in range(100):
         entry = compare(study(shape, shift=0.25, number=number, **world)).of("log_loss")[0]
-        if entry.outcome == "undecided" and (entry.needs.seeds or 0) > 8 and not entry.needs.images:
+        if (
+            entry.outcome == "undecided"
+            and (entry.required.seeds or 0) > 8
+            and not entry.required.images
+        ):
             break
     else:
         pytest.fail("no study asked for more seeds")
-    wanted = replace(shape, seeds=entry.needs.seeds)
+    wanted = replace(shape, seeds=entry.required.seeds)
     settled = sum(
         compare(study(wanted, shift=0.25, number=number, **world)).of("log_loss")[0].outcome
         != "undecided"

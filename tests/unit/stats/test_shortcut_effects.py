@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from manyheads.stats.paired import Decided, Margins, decide, measure
-from manyheads.stats.shortcut_effects import FAILED, Answers, Entry, Question, judge, measured
+from manyheads.stats.shortcut_effects import (
+    FAILED,
+    Measurement,
+    PredictedClasses,
+    Question,
+    judge,
+    measured,
+)
 from manyheads.stats.variances import Layout
 from tests.shortcuts import answers, question
 
@@ -14,7 +21,7 @@ SMALL = Question(np.array([0, 1, 1, 2]), np.arange(4), 1, np.array([0, 3]))
 
 
 def test_the_three_measures() -> None:
-    said = Answers(np.array([[0, 1, 2, 2]]), np.array([[1, 0]]))
+    said = PredictedClasses(np.array([[0, 1, 2, 2]]), np.array([[1, 0]]))
     tables = measured(SMALL, said)
     assert {name: table.tolist() for name, table in tables.items()} == {
         "clean_accuracy": [[1, 1, 0, 1]],
@@ -24,7 +31,9 @@ def test_the_three_measures() -> None:
 
 
 def test_a_failed_head_has_no_score() -> None:
-    said = Answers(np.array([[0, 1, 2, 2], [FAILED] * 4]), np.array([[1, 0], [FAILED] * 2]))
+    said = PredictedClasses(
+        np.array([[0, 1, 2, 2], [FAILED] * 4]), np.array([[1, 0], [FAILED] * 2])
+    )
     for table in measured(SMALL, said).values():
         assert np.isnan(table).tolist() == [[False] * table.shape[1], [True] * table.shape[1]]
 
@@ -32,7 +41,7 @@ def test_a_failed_head_has_no_score() -> None:
 class Found:
     """The entries of a judgement by arm, candidate and measure."""
 
-    def __init__(self, margin: float = 0.01, **changes: list[Answers]) -> None:
+    def __init__(self, margin: float = 0.01, **changes: list[PredictedClasses]) -> None:
         arms = {
             "control": [answers(0.1), answers(0.1)],
             "marked": [answers(0.7, 0.3), answers(0.2, 0.6)],
@@ -40,7 +49,7 @@ class Found:
         } | changes
         self.entries = judge(question(), arms, margin)
 
-    def entry(self, arm: str, candidate: int, measure: str) -> Entry:
+    def entry(self, arm: str, candidate: int, measure: str) -> Measurement:
         key = arm, candidate, measure
         return next(e for e in self.entries if (e.arm, e.candidate, e.measure) == key)
 
@@ -121,7 +130,7 @@ def test_all_differences_are_one_family() -> None:
 
 
 def test_heads_that_all_failed_leave_nothing_to_compare() -> None:
-    none = Answers(np.full((4, 120), FAILED), np.full((4, 60), FAILED))
+    none = PredictedClasses(np.full((4, 120), FAILED), np.full((4, 60), FAILED))
     found = Found(margin=0.1, marked=[none, answers(0.4)])
     entry = found.entry("marked", 1, "called")
     assert (entry.value, entry.gap, entry.seeds) == (None, None, 0)
@@ -141,7 +150,7 @@ def test_images_of_a_unit_are_no_more_certain_than_one() -> None:
     twice = Question(
         np.repeat(asked.labels, 2), np.repeat(asked.units, 2), 1, np.repeat(asked.marked_units, 2)
     )
-    doubled = [Answers(*(np.repeat(each, 2, axis=1) for each in both)) for both in said]
+    doubled = [PredictedClasses(*(np.repeat(each, 2, axis=1) for each in both)) for both in said]
     for once, double in zip(
         judge(asked, {"control": said[:1], "marked": said[1:]}, 0.01),
         judge(twice, {"control": doubled[:1], "marked": doubled[1:]}, 0.01),

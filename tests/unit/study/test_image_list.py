@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from manyheads.data.changes import Listed
-from manyheads.data.columns import Digests, Names, NamesWriter
+from manyheads.data.columns import Categorical, CategoricalWriter, Digests
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.paths import Paths
 from manyheads.errors import RunError
@@ -30,7 +30,7 @@ def made_up(count: int) -> Dataset:
     """A data set of names and digests that are as random as they can be, of no files."""
     random = np.random.default_rng(0)
     names = [f"/photos/{random.bytes(6).hex()}/{random.bytes(4).hex()}.jpg" for _ in range(count)]
-    splits = NamesWriter()
+    splits = CategoricalWriter()
     for number in range(count):
         splits.add(("train", "validation")[number % 2])
     return Dataset(
@@ -72,7 +72,7 @@ def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     names = ["/photos/a\udcff.jpg", "/photos/café\n.jpg"]
     dataset = Dataset(
         "photos", Path("/photos"), "folder", Paths.of(names), np.arange(2), CLASSES[:2],
-        Names.of(["train", "train"]), Digests(np.zeros((2, 32), np.uint8)),
+        Categorical.of(["train", "train"]), Digests(np.zeros((2, 32), np.uint8)),
     )  # fmt: skip
     keep_images(RunFolder(tmp_path), dataset)
     kept = kept_images(RunFolder(tmp_path))

@@ -79,7 +79,7 @@ def test_nothing_can_be_said_before_the_first_epoch(monkeypatch: pytest.MonkeyPa
     machine.now += 1000
     assert (machine.work.seconds, machine.work.seconds_left) == (0.0, None)
     machine.work.epoch(machine.settings.trials()[0])
-    assert machine.work.units_a_second is None
+    assert machine.work.units_per_second is None
 
 
 def test_what_ends_early_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 from manyheads.lesson.shortcut.shortcut_training import Training
 from manyheads.report.figures import prepare_figures
 from manyheads.run.pipeline import versions
-from manyheads.stats.shortcut_effects import MEASURES, Answers, judge
+from manyheads.stats.shortcut_effects import MEASURES, PredictedClasses, judge
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import HYPERPARAMETERS, setting_words
 from manyheads.study.table_writing import write_table
@@ -114,7 +114,7 @@ def _record(
     settings: ShortcutSettings,
     arrangement: Arrangement,
     weights: Weights,
-    answers: dict[str, list[Answers]],
+    answers: dict[str, list[PredictedClasses]],
 ) -> ShortcutRecord:
     study, dataset, question = settings.study, arrangement.dataset, arrangement.question
     classes = sorted(set(dataset.labels[arrangement.into].tolist()))

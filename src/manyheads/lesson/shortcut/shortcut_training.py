@@ -18,7 +18,7 @@ from manyheads.heads.random import SeededStreams
 from manyheads.lesson.shortcut.arrangement import Arrangement
 from manyheads.lesson.shortcut.condition_folds import Learnt
 from manyheads.lesson.shortcut.shortcut_settings import LAST_LAYER, ShortcutSettings, last_layer_of
-from manyheads.stats.shortcut_effects import FAILED, MARKED, Answers
+from manyheads.stats.shortcut_effects import FAILED, MARKED, PredictedClasses
 from manyheads.study.space import setting_words
 
 Progress = Callable[[int, int], None]
@@ -38,7 +38,7 @@ class Training:
     progress: Progress
     note: Callable[[str], None]
     stop: threading.Event | None
-    answers: dict[str, list[Answers]] = field(default_factory=dict)
+    answers: dict[str, list[PredictedClasses]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._asked: Asked = self.learnt.matrix[self.learnt.asked(self.arrangement)]
@@ -126,11 +126,11 @@ class Training:
         self.answers[name][number].plain[seed] = said[:images]
         self.answers[name][number].marked[seed] = said[images:]
 
-    def _nothing(self) -> Answers:
+    def _nothing(self) -> PredictedClasses:
         def empty(images: Int64[np.ndarray, "images"]) -> Int64[np.ndarray, "seeds images"]:
             return np.full((self.settings.study.seeds, len(images)), FAILED)
 
-        return Answers(empty(self.arrangement.validation), empty(self.arrangement.into))
+        return PredictedClasses(empty(self.arrangement.validation), empty(self.arrangement.into))
 
 
 def _head(setting: Hyperparameters, seed: int, fold: int) -> HeadSettings:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.core.threads import check_stop
-from manyheads.data.image_inputs import Named, each_of, named, square_of
+from manyheads.data.image_inputs import NamedImage, each_of, named, square_of
 from manyheads.data.name_rules import class_name
 from manyheads.errors import BackboneError, ImageError, ModelError, SettingError
 from manyheads.features.image_batches import Pixels, image_batches
@@ -123,7 +123,9 @@ class Explainer:
                 "export the model again from its run folder",
             )
 
-    def _entry(self, image: Named, head: Parameters, grid: Grid, wanted: int | None) -> Explanation:
+    def _entry(
+        self, image: NamedImage, head: Parameters, grid: Grid, wanted: int | None
+    ) -> Explanation:
         classes, answer = self._classifier.classes, _answer(head, grid)
         best = int(answer.argmax())
         target = best if wanted is None else wanted

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manyheads.data.columns import Names
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError
 from manyheads.heads.fold import PLAIN
@@ -21,7 +21,7 @@ def dataset(train: int = 40, validation: int = 10, test: int = 5) -> Dataset:
     splits = ["train"] * train + ["validation"] * validation + ["test"] * test
     labels = np.repeat(np.arange(3), len(splits)).tolist()
     whole = made(labels, list(range(len(labels))))
-    return replace(whole, splits=Names.of(splits * 3))
+    return replace(whole, splits=Categorical.of(splits * 3))
 
 
 def test_images_have_one_purpose_and_those_for_testing_none() -> None:

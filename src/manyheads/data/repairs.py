@@ -1,13 +1,14 @@
-"""Files that lack their last bytes: is a pixel among what is missing?
+"""Files that a decoder refuses though their pixels are sound.
 
-The pixels are all there if they do not depend on what would have followed. So the end is filled in
-with several patterns, and the image is decoded with each: equal pixels are sound, and an image
-that is truly truncated has others each time.
+Of a file without its last bytes, all pixels are there if they do not depend on what would have
+followed. So the end is filled in with several patterns, and the image is decoded with each: equal
+pixels are sound, and an image that is truly truncated has others each time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -20,6 +21,10 @@ _FILL = 300  # bytes; more than a block of a GIF has
 _SHORT = 64  # bytes that a WebP may lack; more would hold pixels
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between those that begin a frame of a JPEG
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TEXT = (b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG
+_LONGEST_TEXT = 1 << 20  # bytes, decompressed
+_ALL_TEXTS = 1 << 25  # bytes of all of them
 
 
 class Scan(NamedTuple):
@@ -84,6 +89,25 @@ def jpeg_scan(data: bytes) -> Scan:
     return Scan(len(data), True)
 
 
+def without_large_text(data: bytes) -> bytes:
+    """A PNG without its colour profile and texts of more than 1 MiB, which Pillow refuses.
+
+    Its pixels are the same. Text that holds the orientation is far smaller, and stays.
+    """
+    if not data.startswith(_PNG):
+        return data
+    kept, at, total = [_PNG], len(_PNG), 0
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 12 + length
+        size = _text_size(kind, data[at + 8 : at + 8 + length]) if kind in _TEXT else 0
+        if kind != b"iCCP" and size <= _LONGEST_TEXT and total + size <= _ALL_TEXTS:
+            kept.append(data[at:end])
+            total += size
+        at = end
+    return b"".join(kept)
+
+
 def _filled(data: bytes) -> Iterator[bytes]:
     if data.startswith(b"\xff\xd8"):
         body = data[:-1] if data.endswith(b"\xff") else data  # the first half of the end
@@ -123,3 +147,20 @@ def _missing_of_webp(data: bytes) -> int:
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return 0
     return int.from_bytes(data[4:8], "little") + 8 - len(data)
+
+
+def _text_size(kind: bytes, body: bytes) -> int:
+    """The bytes of a text once it is decompressed, counted no further than `_LONGEST_TEXT`."""
+    packed = b""
+    if kind == b"zTXt":
+        packed = body.partition(b"\0")[2][1:]
+    elif kind == b"iTXt":
+        flags = body.partition(b"\0")[2]
+        if flags[:1] == b"\1":
+            packed = flags[2:].partition(b"\0")[2].partition(b"\0")[2]
+    if not packed:
+        return len(body)
+    try:
+        return len(zlib.decompressobj().decompress(packed, _LONGEST_TEXT + 1))
+    except zlib.error:
+        return len(body)

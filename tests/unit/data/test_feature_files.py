@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads.data.feature_array import is_array, read_matrix
+from manyheads.data.feature_files import is_array, read_matrix
 from manyheads.errors import DataError
 
 VALUES = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float16)
