@@ -151,7 +151,14 @@ def comparison(
         "low": difference - wide, "high": difference + wide,
         "adjusted_low": difference - wide, "adjusted_high": difference + wide,
     }  # fmt: skip
-    given = {"first": 1, "second": 2, "seeds": 5, "needs": RequiredSize(), "p": 0.1, "p_holm": 0.1}
+    given = {
+        "first": 1,
+        "second": 2,
+        "seeds": 5,
+        "required": RequiredSize(),
+        "p": 0.1,
+        "p_holm": 0.1,
+    }
     return Comparison(
         metric=metric, difference=difference, outcome=outcome, p_equivalent=0.5,
         **{**ends, **given, **other},

@@ -147,7 +147,7 @@ def test_fit_trains_the_head_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "reason"),
     [
-        ({"droprate": 1.0}, SettingError, "droprate .*found 1.0"),
+        ({"droprate": 1.0}, SettingError, "droprate.*found 1.0"),
         ({"learning_rate": 0}, SettingError, "learning_rate"),
         ({"size_inner": -1}, SettingError, "size_inner"),
         ({"classes": 1}, SettingError, "classes"),

@@ -44,7 +44,7 @@ def test_a_finished_study_needs_no_settings(opened: OpenedStudy, small_study: Fi
     assert opened.verdict().sentences == small_study.findings.verdict.sentences  # pyright: ignore[reportOptionalMemberAccess]
     assert opened.test_log == []
     assert opened.claims == {}
-    assert "peak val_accuracy" in repr(opened)
+    assert "← selected" in repr(opened)
 
 
 def test_it_goes_on_and_finds_nothing_to_train(opened: OpenedStudy) -> None:

@@ -111,7 +111,7 @@ def test_a_copy_has_memory_of_its_own() -> None:
     ],
 )
 def test_a_hyperparameter_out_of_range_is_named(wrong: dict) -> None:
-    with pytest.raises(SettingError, match=f"expected {next(iter(wrong))}"):
+    with pytest.raises(SettingError, match=f"expected `{next(iter(wrong))}`"):
         Hyperparameters(**wrong)
 
 
