@@ -29,6 +29,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "src/manyheads/core/keras_process.py", "tests/conformance/*backbones.py",
         "tests/conformance/keras_forward.py",
     ),
+    # The engine on Keras; else the engine on this processor, under the same tests.
+    "keras engine": (
+        LIBRARIES, "src/manyheads/heads/*.py",
+        "tests/conformance/test_engines.py", "tests/conformance/test_regularisers.py",
+        "tests/conformance/test_early_ends.py", "tests/banks.py", "tests/formulas.py",
+        "tests/keras_reference.py",
+    ),
     # All formats of the lesson's Xception; else two, and all on a small backbone.
     "exports": (
         LIBRARIES, "src/manyheads/models/*.py", "src/manyheads/models/export/*.py",

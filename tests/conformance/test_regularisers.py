@@ -13,6 +13,7 @@ from manyheads.heads.fold import PLAIN, Variant, variants_of
 from manyheads.heads.hyperparameters import NAMES
 from tests import keras_reference
 from tests.banks import generated_fold, same, settings, train, training_keras, with_versions
+from tests.conformance.test_engines import ENGINES
 from tests.formulas import train_in_float64
 
 FOLD = with_versions(generated_fold())
@@ -47,7 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=("fused", "keras"))
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     if request.param == "keras":

@@ -197,6 +197,7 @@ def test_networks_that_prepare_pixels_themselves() -> None:
     assert prepared(Path("x"), SPEC, {"pixels": None}, "unit") == ("unit", False)
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize("older", [True, False])
 def test_a_teachable_machine(tmp_path: Path, older: bool) -> None:
     """Its `.h5` is of Keras 2, with labels that begin with their numbers."""

@@ -13,6 +13,7 @@ from manyheads.stats.comparisons import compare
 STUDIES = 250
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("world", [World(), World(seed=0.4, training=0.2)])
 @pytest.mark.parametrize(
     "shape",
