@@ -295,7 +295,7 @@ class OpenedStudy:
     def longer_claim(
         self, *, epochs: int | None = None, patience: int | None = None, progress: Progress = True
     ) -> LongerClaim:
-        """Check that dropout needs longer training: train every candidate until it has turned.
+        """Check that dropout needs longer training: train until past the best epoch.
 
         To `epochs` at most (default: 10 times the study's), ending after `patience` epochs without
         a lower log loss. `print(claim)` is the answer; every later report has it.
