@@ -154,8 +154,8 @@ def _cut_off(candidates: Sequence[Longer], names: CandidateNames, limit: int) ->
         if not cut:
             continue
         shown = [
-            f"{names.first([candidate])} (in {100 * (1 - reach.past_best):.0f} % of heads; at least "
-            f"{_epochs(reach.epoch.value)})"
+            f"{names.first([candidate])} (in {100 * (1 - reach.past_best):.0f} % of heads; at "
+            f"least {_epochs(reach.epoch.value)})"
             for candidate, reach in cut[:_PAIRS]
         ]
         more = f" and {len(cut) - _PAIRS} more" if len(cut) > _PAIRS else ""
