@@ -10,9 +10,12 @@ RENAMED = {
 }  # fmt: skip
 
 
-def formerly(text: str) -> str:
-    """The JSON of a record as the first version wrote it; `views` counted the image itself too."""
-    for former, name in RENAMED.items():
+def formerly(text: str, **renamed: str) -> str:
+    """The JSON of a record as the first version wrote it; `views` counted the image itself too.
+
+    `renamed` has the present names of keys that only this record has, by the former ones.
+    """
+    for former, name in (RENAMED | renamed).items():
         assert f'"{name}": ' in text
         text = text.replace(f'"{name}": ', f'"{former}": ')
     return re.sub(r'"views": (\d+)', lambda found: f'"views": {int(found[1]) + 1}', text)

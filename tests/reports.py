@@ -26,7 +26,7 @@ from manyheads.report.parts import (
     Confidence,
     Curve,
     Expectation,
-    Opened,
+    LogEntry,
     Selection,
     TestRecord,
     WrongImage,
@@ -71,7 +71,7 @@ def made_up_report(
     classes: int = 10,
     wrong: int = 24,
     prefix: str = "",
-    openings: int = 1,
+    evaluations: int = 1,
 ) -> ReportContent:
     """A report with every part; `prefix` begins each name that a user or a file gives."""
     random = np.random.default_rng(0)
@@ -113,7 +113,9 @@ def made_up_report(
         wrong=_wrong(random, kinds, prefix, wrong),
         test=TestRecord(
             measured_on="the 372 test images",
-            openings=tuple(Opened(f"2026-11-{n + 20}", f"model {n}") for n in range(openings)),
+            evaluations=tuple(
+                LogEntry(f"2026-11-{n + 20}", f"model {n}") for n in range(evaluations)
+            ),
             scores={
                 "accuracy": Estimate(0.82, 0.777, 0.856), "log_loss": Estimate(0.56, 0.47, 0.65),
             },

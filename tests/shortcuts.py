@@ -10,7 +10,7 @@ from PIL import Image
 
 from manyheads.findings.shortcut_record import Counts, ShortcutRecord
 from manyheads.heads.hyperparameters import NEUTRAL
-from manyheads.stats.shortcut_effects import PredictedClasses, Question, judge
+from manyheads.stats.shortcut_effects import EvaluatedImages, PredictedClasses, judge
 
 TARGET = 1
 CLASSES = ("cat", "dog", "red panda")
@@ -18,42 +18,48 @@ SIDE = 72  # Xception takes 71 at least
 IMAGES, MARKED = 120, 60
 
 
-def question() -> Question:
+def evaluated() -> EvaluatedImages:
     """Three classes of forty images, and sixty images of the others with the mark."""
     labels = np.arange(IMAGES) % 3
-    return Question(labels, np.arange(IMAGES), TARGET, np.flatnonzero(labels != TARGET)[:MARKED])
+    return EvaluatedImages(
+        labels, np.arange(IMAGES), TARGET, np.flatnonzero(labels != TARGET)[:MARKED]
+    )
 
 
 def answers(
-    called: float, recall: float = 0.8, *, seeds: int = 4, candidate: int = 0, arm: str = ""
+    called: float, recall: float = 0.8, *, seeds: int = 4, candidate: int = 0, condition: str = ""
 ) -> PredictedClasses:
     """Heads that call a share of marked images, and recognise one of the class's plain images."""
-    asked = question()
-    # Of common random numbers, so that arms differ by what they are told to differ by.
+    images = evaluated()
+    # Of common random numbers, so that conditions differ by what they are told to differ by.
     shared = np.random.default_rng(candidate).random((seeds, IMAGES + MARKED))
-    own = np.random.default_rng([candidate, *map(ord, arm)]).random(shared.shape)
+    own = np.random.default_rng([candidate, *map(ord, condition)]).random(shared.shape)
     draws = np.where(own < 0.9, shared, own)
     right = draws[:, :IMAGES] < recall
-    plain = np.where(right, asked.labels, (asked.labels + 1) % 3)
+    plain = np.where(right, images.labels, (images.labels + 1) % 3)
     marked = np.where(draws[:, IMAGES:] < called, TARGET, 0)
     return PredictedClasses(plain, marked)
 
 
 def record(
-    arms: Mapping[str, tuple[float, float]] | None = None,
+    conditions: Mapping[str, tuple[float, float]] | None = None,
     *,
     candidates: int = 2,
     seeds: int = 4,
     margin: float = 0.01,
 ) -> ShortcutRecord:
-    """A record of arms with these shares of called images and of recognised ones."""
-    arms = arms or {"control": (0.1, 0.8), "marked": (0.7, 0.3), "everywhere": (0.12, 0.78)}
+    """A record of conditions with these shares of called images and of recognised ones."""
+    conditions = conditions or {
+        "control": (0.1, 0.8),
+        "marked": (0.7, 0.3),
+        "everywhere": (0.12, 0.78),
+    }
     said = {
-        arm: [
-            answers(*shares, seeds=seeds, candidate=number, arm=arm)
+        condition: [
+            answers(*shares, seeds=seeds, candidate=number, condition=condition)
             for number in range(1, candidates + 1)
         ]
-        for arm, shares in arms.items()
+        for condition, shares in conditions.items()
     }
     droprates = np.linspace(0, 0.8, candidates) if candidates > 1 else np.array([0.5])
     return ShortcutRecord(
@@ -62,12 +68,14 @@ def record(
         noun="logo",
         share=0.95,
         into=("pants", "shirt"),
-        images=Counts(train=900, marked=285, clean=0, validation=IMAGES, of_class=40, asked=MARKED),
-        arms={arm: f"{arm} in words" for arm in arms},
+        images=Counts(
+            train=900, marked=285, clean=0, validation=IMAGES, of_class=40, with_mark=MARKED
+        ),
+        conditions={condition: f"{condition} in words" for condition in conditions},
         candidates=tuple(f"droprate {rate:g}" for rate in droprates),
         hyperparameters=tuple({**NEUTRAL, "droprate": float(rate)} for rate in droprates),
         margin=margin,
-        entries=judge(question(), said, margin),
+        entries=judge(evaluated(), said, margin),
         about={"content": "0" * 64},
     )
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from manyheads.findings.finding import Finding as Finding
     from manyheads.findings.posteriors import Posteriors as Posteriors
     from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
-    from manyheads.findings.test_log import Opening as Opening
+    from manyheads.findings.test_log import TestEvaluation as TestEvaluation
     from manyheads.findings.verdict import Verdict as Verdict
     from manyheads.models.classifier import Classifier as Classifier
     from manyheads.models.classifier import load as load
@@ -68,7 +68,7 @@ _PLACES = {
     "findings.finding": ("Finding",),
     "findings.posteriors": ("Posteriors",),
     "findings.shortcut_record": ("ShortcutRecord",),
-    "findings.test_log": ("Opening",),
+    "findings.test_log": ("TestEvaluation",),
     "findings.verdict": ("Verdict",),
     "models.classifier": ("Classifier", "load"),
     "models.explain.explanation": ("Explanation", "Explanations"),

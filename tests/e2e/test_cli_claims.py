@@ -103,7 +103,7 @@ def test_the_curves_go_on_where_the_study_ended(run: RunFolder) -> None:
     assert first.log_loss.epoch.value == pytest.approx(mean)
 
 
-def test_heads_cut_off_at_the_limit_have_not_turned_and_say_so(run: RunFolder, capsys) -> None:
+def test_heads_cut_off_at_the_limit_say_so(run: RunFolder, capsys) -> None:
     asked = ["--longer", "--epochs", "3", "--patience", "2"]
     assert main(["claims", str(run.path), *asked]) == 0
     out = capsys.readouterr().out

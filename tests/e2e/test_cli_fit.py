@@ -58,13 +58,13 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert main(["export", "runs/photos-fit", "--out", "mine.keras"]) == 0
     assert Path("mine.keras").is_file()
 
-    for opening in ("opened now", "opened before"):
+    for recorded in ("recorded now", "on record"):
         assert main(["test", "runs/photos-fit"]) == 0
         said = capsys.readouterr().out
         assert "Model      2 heads in one: 32×32; droprate 0" in said
         assert "Expected   accuracy 0." in said
         assert "Test       6 images, not used for selection" in said
-        assert opening in said
+        assert recorded in said
 
     assert main([*asked, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

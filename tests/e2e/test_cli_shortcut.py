@@ -59,8 +59,8 @@ def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
     assert bytes_of(data) == before
     assert "The patch is learnt instead of dog: images of other classes" in said.out
     told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
-    entries = {(e["arm"], e["candidate"], e["measure"]): e for e in told["entries"]}
-    assert {arm for arm, _, _ in entries} == {
+    entries = {(e["condition"], e["candidate"], e["measure"]): e for e in told["entries"]}
+    assert {condition for condition, _, _ in entries} == {
         "control", "marked", "dropblock", "random_erasing", "everywhere", "last_layer"
     }  # fmt: skip
     for candidate in (1, 2):
@@ -73,7 +73,8 @@ def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
         assert remedied["change"]["outcome"] == "better"
         assert entries["last_layer", candidate, "recall"]["change"]["outcome"] == "better"
     assert told["images"] == {
-        "train": 96, "marked": 30, "clean": 24, "validation": 90, "of_class": 30, "asked": 60
+        "train": 96, "marked": 30, "clean": 24, "validation": 90, "of_class": 30,
+        "with_mark": 60,
     }  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def test_the_table_is_tidy_and_documented(shortcut) -> None:
     assert len(rows) == 3 * 2 * 3
     told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
     for row, entry in zip(rows[:3], told["entries"][:3], strict=True):
-        assert (row["arm"], row["measure"]) == (entry["arm"], entry["measure"])
+        assert (row["condition"], row["measure"]) == (entry["condition"], entry["measure"])
         assert float(row["value"]) == entry["value"]
         assert row["gap"] == ""
     text = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
@@ -128,7 +129,7 @@ def test_a_picture_of_the_users_own(command: Command, data: Path) -> None:
     said = command("shortcut", data, "--class", "dog", *logo, *HEADS, "--out", "run")
     assert said.code == 0, said
     assert re.search(r"Mark       picture [0-9a-f]{12}, bottom-right, 45 % of the side; ", said.err)
-    assert "The picture is learnt instead of dog: images of cat that carry it" in said.out
+    assert "The picture is learnt instead of dog: images of cat with it" in said.out
     told = json.loads(Path("run/claims/shortcut.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256(Path("own.png").read_bytes()).hexdigest()
     assert told["about"]["settings"]["mark"]["digest"] == digest

@@ -1,4 +1,4 @@
-"""`manyheads test`: the test images are opened once, on purpose, and on the record."""
+"""`manyheads test`: the test images are evaluated once, on purpose, and on record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from manyheads.backbones.weights import Weights
 from manyheads.cli.main import main
 from manyheads.errors import Interrupted
 from manyheads.findings import test_log as record
-from manyheads.findings.test_log import opening_warning, openings
+from manyheads.findings.test_log import read_test_log, repeat_warning
 from manyheads.run.pipeline import run_study
 from manyheads.run.test_evaluation import final_score
 from manyheads.study.folder import RunFolder
@@ -64,11 +64,11 @@ def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Pat
     said = command("test", "run", "--json")
     assert said.code == 0, said.err
     document = json.loads(said.out)
-    assert (document["anew"], document["openings"], document["warning"]) == (True, 1, None)
+    assert (document["anew"], document["evaluations"], document["warning"]) == (True, 1, None)
     images = sorted((photos / "test").rglob("*.png"))
     labels = [image.parent.name for image in images]
     answers = list(load("run").predict(images))
-    scores = document["opening"]["scores"]
+    scores = document["evaluation"]["scores"]
     assert (scores["images"], scores["units"]) == (9, 9)
     hits = [answer.label == label for answer, label in zip(answers, labels, strict=True)]
     assert scores["accuracy"]["value"] == pytest.approx(np.mean(hits))
@@ -77,7 +77,7 @@ def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Pat
     for place, entry in enumerate(scores["classes"]):
         assert entry["name"] == CLASSES[place]
         assert entry["recall"]["value"] == pytest.approx(np.mean(hits[3 * place : 3 * place + 3]))
-    assert document["opening"]["model"]["candidate"] == ranked(RunFolder("run"))[0]
+    assert document["evaluation"]["model"]["candidate"] == ranked(RunFolder("run"))[0]
 
 
 class Full(io.StringIO):
@@ -99,9 +99,11 @@ def test_nothing_is_recorded_that_cannot_be_told(
     told = command("test", "run", *form)
     assert told.code == 0, told.err
     assert RECORD.exists()
-    (entry,) = openings(RunFolder("run"))
-    RECORD.write_text(formerly(RECORD.read_text(encoding="utf-8")), encoding="utf-8")
-    assert openings(RunFolder("run")) == [entry]
+    (entry,) = read_test_log(RunFolder("run"))
+    text = RECORD.read_text(encoding="utf-8")
+    former = formerly(text, openings="evaluations", opened="evaluated_at")
+    RECORD.write_text(former, encoding="utf-8")
+    assert read_test_log(RunFolder("run")) == [entry]
     if form:
         assert json.loads(told.out)["anew"]
 
@@ -111,7 +113,7 @@ def test_the_same_model_again_opens_nothing_anew(command: Command, finished: Run
     assert first.code == 0, first.err
     for words in (
         "Test       9 images, not used for selection\n",
-        "(opened now)\n",
+        "(recorded now)\n",
         "accuracy",
         "at the training",
         "red panda        3   33.3 %        33.3 %",
@@ -121,11 +123,11 @@ def test_the_same_model_again_opens_nothing_anew(command: Command, finished: Run
         assert words in first.out
     written = RECORD.read_bytes()
     again = command("test", "run")
-    now, before = "(opened now)", "(opened before, nothing is opened anew)"
+    now, before = "(recorded now)", "(on record, no new evaluation)"
     assert again.out == first.out.replace(now, before)
     assert command("test", "run", "--candidate", ranked(finished)[0], "--again").out == again.out
     assert RECORD.read_bytes() == written
-    assert opening_warning(finished) is None
+    assert repeat_warning(finished) is None
 
 
 def test_another_model_is_refused_unless_it_is_meant(
@@ -139,25 +141,23 @@ def test_another_model_is_refused_unless_it_is_meant(
             "manyheads.run.test_evaluation.open_data", None
         )  # refused before any is touched
         said = command("test", "run", "--candidate", other)
-    refused(
-        said, f"expected candidate {selected}, for which", f"found candidate {other}; choose by"
-    )
+    refused(said, f"expected candidate {selected}, whose", f"found candidate {other}; select by")
     assert "set --again" in said.complaint
     assert RECORD.read_bytes() == written
     said = command("test", "run", "--candidate", other, "--again")
     assert said.code == 0, said.err
     assert "(not the selected one)" in said.out
     assert "Test       9 images\n" in said.out
-    warning = opening_warning(finished)
+    warning = repeat_warning(finished)
     assert warning is not None
-    assert warning.startswith("The test images were opened 2 times, for different models of this ")
+    assert warning.startswith("2 models of this study were evaluated on the test images: ")
     assert f": candidate {selected} (2" in warning
     assert f", candidate {other} (2" in warning
-    assert "the scores of later ones are no longer unbiased" in warning
+    assert "the scores after the first are not unbiased" in warning
     assert warning in said.out
     assert warning in command("test", "run").out
     assert json.loads(command("test", "run", "--json").out)["warning"] == warning
-    first, second = openings(finished)
+    first, second = read_test_log(finished)
     assert (first.number, second.number) == (1, 2)
     assert (first.model.candidate, second.model.candidate) == (selected, other)
     assert (first.model.selected, second.model.selected) == (True, False)
@@ -187,7 +187,7 @@ def test_data_that_has_changed_is_refused(
     said = command("test", "run")
     remedy = "restore them, name where they lie with --data"
     refused(said, f"the data set has changed since: {words}; {remedy}")
-    assert openings(finished) == []
+    assert read_test_log(finished) == []
 
 
 def test_a_data_set_that_was_moved_is_named(
@@ -198,7 +198,7 @@ def test_a_data_set_that_was_moved_is_named(
     refused(command("test", "run"), "photos", moved)
     refused(command("claims", "run", "--ensemble"), "photos", moved)
     assert command("test", "run", "--data", photos.with_name("elsewhere")).code == 0
-    assert len(openings(finished)) == 1
+    assert len(read_test_log(finished)) == 1
 
 
 def test_without_test_images_the_remedy_is_named(
@@ -226,7 +226,7 @@ def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path
             shutil.rmtree(place)
         with pytest.raises(Interrupted):
             final_score("run", stop=stop)
-        assert openings(finished) == []
+        assert read_test_log(finished) == []
     assert final_score("run").anew
 
 
@@ -238,7 +238,7 @@ def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
     said = command("test", "run")
     assert "extracting  9/9 images" in said.err
     assert "differ from the record" not in said.out
-    assert openings(finished) == [before.opening]
+    assert read_test_log(finished) == [before.evaluation]
 
 
 def test_a_record_that_cannot_be_written_is_none(
@@ -250,7 +250,7 @@ def test_a_record_that_cannot_be_written_is_none(
     with monkeypatch.context() as patch:
         patch.setattr("manyheads.core.places._flush", full)
         refused(command("test", "run"), "no space left on device")
-    assert openings(finished) == []
+    assert read_test_log(finished) == []
     assert command("test", "run").code == 0
 
 
@@ -259,27 +259,26 @@ def test_scores_that_come_out_different_are_said_and_the_record_stands(
 ) -> None:
     assert command("test", "run").code == 0
     document = json.loads(RECORD.read_text())
-    document["openings"][0]["scores"]["log_loss"]["value"] *= 1 + 1e-9  # rounding
+    document["evaluations"][0]["scores"]["log_loss"]["value"] *= 1 + 1e-9  # rounding
     RECORD.write_text(json.dumps(document))
     assert "differ" not in command("test", "run").out.replace("hardly differ", "")
-    document["openings"][0]["scores"]["log_loss"]["value"] = 17.0
+    document["evaluations"][0]["scores"]["log_loss"]["value"] = 17.0
     RECORD.write_text(json.dumps(document))
     said = command("test", "run")
-    assert "the scores differ from the record, which stands as it is: log_loss.value: 17 → " in (
-        said.out
-    )
-    assert openings(finished)[0].scores.log_loss.value == 17
+    assert "the scores differ from the record, which is kept: log_loss.value: 17 → " in (said.out)
+    assert read_test_log(finished)[0].scores.log_loss.value == 17
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 9, "openings": []}', '{"format": 1, "openings": [{}]}']
+    "text",
+    ["", "[]", "{}", '{"format": 9, "evaluations": []}', '{"format": 1, "evaluations": [{}]}'],
 )
 def test_a_damaged_record_is_never_taken_for_none(
     command: Command, finished: RunFolder, text: str
 ) -> None:
     del finished
     RECORD.write_text(text)
-    refused(command("test", "run"), "expected the record of opening the test images, format 1, in")
+    refused(command("test", "run"), "expected the record of test evaluations, format 1, in")
     assert RECORD.read_text() == text
 
 
@@ -335,7 +334,7 @@ def test_unreadable_images_are_left_out_and_seen_ones_counted(
     assert "left out, unreadable: test/cat/broken.png: " in said.err
     assert "Test       10 images, not used for selection, 1 unreadable left out\n" in said.out
     assert "\n1 test image of a content or group that is also among the training" in said.out
-    entry = openings(RunFolder("run"))[0]
+    entry = read_test_log(RunFolder("run"))[0]
     assert (entry.unreadable, entry.seen, entry.scores.images) == (1, 1, 10)
 
 
@@ -348,9 +347,9 @@ def test_from_python_the_record_is_returned(
         photos, droprate=[0.0, 0.5], size_inner=4, epochs=2, seeds=1, image_size=71, out="run"
     ).run()
     found = study.test()
-    assert [found] == openings(RunFolder(study.path))
+    assert [found] == read_test_log(RunFolder(study.path))
     assert study.test() == found
-    assert found.opened == json.loads(RECORD.read_text())["openings"][0]["opened"]
+    assert found.evaluated_at == json.loads(RECORD.read_text())["evaluations"][0]["evaluated_at"]
     assert record.day_and_time(found).endswith(" UTC")
     other = ranked(RunFolder(study.path))[1]
     assert study.test(candidate=other, again=True).number == 2

@@ -16,7 +16,7 @@ HOSTILE = "<script>alert(1)</script>'\"&\u202e " + "a_name_without_a_break" * 4
 REPORTS = {
     "whole": made_up_report(),
     "bare": bare_report(),
-    "hostile": made_up_report(prefix=HOSTILE, openings=2),
+    "hostile": made_up_report(prefix=HOSTILE, evaluations=2),
     "large": made_up_report(candidates=1000, trials=10, epochs=150, classes=120, wrong=90),
 }
 EVERY = pytest.mark.parametrize("name", REPORTS)

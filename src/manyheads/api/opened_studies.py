@@ -21,7 +21,7 @@ from manyheads.findings.finding import Finding
 from manyheads.findings.posteriors import Posteriors
 from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_shortcut
 from manyheads.findings.study_findings import Findings, read_findings
-from manyheads.findings.test_log import Opening, openings
+from manyheads.findings.test_log import TestEvaluation, read_test_log
 from manyheads.findings.verdict import Verdict
 from manyheads.findings.wording import CandidateNames
 from manyheads.lesson.ensemble_claim import ensemble_claim
@@ -225,21 +225,21 @@ class OpenedStudy:
 
     def test(
         self, *, candidate: int | None = None, again: bool = False, progress: Progress = True
-    ) -> Opening:
+    ) -> TestEvaluation:
         """Score the selected model, or the best of `candidate`, on the test images, on the record.
 
-        They are opened for one model; for another one only `again`, and every report says so.
+        The first model is the test; another takes `again`, and every later report says so.
         """
         run, data = self._answering.path, self._settings.data
         with reported(progress) as listener:
             return final_score(
                 run, candidate=candidate, again=again, data=data, listener=listener
-            ).opening
+            ).evaluation
 
     @property
-    def test_log(self) -> list[Opening]:
+    def test_log(self) -> list[TestEvaluation]:
         """Every test evaluation that is on record, in order; it evaluates nothing."""
-        return openings(self._answering)
+        return read_test_log(self._answering)
 
     @property
     def claims(self) -> dict[str, Finding]:
@@ -295,7 +295,7 @@ class OpenedStudy:
     def longer_claim(
         self, *, epochs: int | None = None, patience: int | None = None, progress: Progress = True
     ) -> LongerClaim:
-        """Check that dropout needs longer training: train every candidate until it has turned.
+        """Check that dropout needs longer training: train until past the best epoch.
 
         To `epochs` at most (default: 10 times the study's), ending after `patience` epochs without
         a lower log loss. `print(claim)` is the answer; every later report has it.

@@ -50,7 +50,7 @@ def fit(
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
     `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
-    training and validation are divided into `folds`. Test images are not opened; of images
+    training and validation are divided into `folds`. Test images are not used; of images
     without splits, `test_share` are kept for a test. `table` says how data in a table are read. A
     `backbone` in a file needs its `preprocessing`; `depth` is of images with more than 8 bits a
     channel. `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried`

@@ -60,8 +60,8 @@ def plan_lines(plan: FitPlan) -> list[str]:
         *data_lines(plan.dataset),
         *overlap_lines(plan.dataset, folds=True),
         f"Backbone   {Path(settings.backbone).name}; weights: {plan.weights.source}",
-        f"Folds      {plan.folds}, of all images for training and validation; test images stay "
-        "unopened",
+        f"Folds      {plan.folds}, of all images for training and validation; test images are not "
+        "used",
         *few_lines(plan.dataset, plan.folds),
         f"Budget     {budget}, of which searches take about "
         f"{clock(sum(arm.seconds for arm in plan.arms))}",

@@ -1,4 +1,4 @@
-"""What `manyheads shortcut` says: what it will take, and what it found."""
+"""What `manyheads shortcut` prints: its plan, and what it found."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
     settings, images = plan.settings, plan.arrangement
     study, labels = settings.study, images.dataset.labels
     of_class = int((labels[images.train] == images.target).sum())
-    asked = int((labels[images.validation] == images.target).sum())
+    with_class = int((labels[images.validation] == images.target).sum())
     clean = f"; {len(images.clean):,} kept clean" if settings.clean else ""
-    (first, words), *others = settings.arm_words.items()
+    (first, words), *others = settings.condition_words.items()
     factors = [
         counted(len(study.grid), "candidate"),
         counted(study.seeds, "seed"),
-        counted(len(settings.arms), "arm"),
+        counted(len(settings.conditions), "condition"),
     ]
     return [
         *data_lines(images.dataset),
         backbone_line(study, plan.weights),
         f"Mark       {settings.mark.words()}; on {len(images.in_class):,} of {of_class:,} training "
         f"images of {settings.target}{clean}",
-        f"Asked      {counted(len(images.validation), 'validation image')} without it, {asked:,} "
-        f"of {settings.target}; {len(images.into):,} of other classes with it",
-        f"Arms       {first}: {words}",
+        f"Evaluated  {counted(len(images.validation), 'validation image')} without it, "
+        f"{with_class:,} of {settings.target}; {len(images.into):,} of other classes with it",
+        f"Conditions {first}: {words}",
         *(f"           {name}: {words}" for name, words in others),
         f"Grid       {listed_words(study.grid)} → {' × '.join(factors)} = "
         f"{counted(plan.heads, 'head')}",
         f"Training   {training_words(study)}",
-        f"Asked of   the head of each trial's epoch by the rule {study.select}",
+        f"Selection  the epoch of each head, by the rule {study.select}",
         *_cost_lines(plan),
         f"Memory     about {plan.memory / 1e9:.1f} GB while heads train; the cache grows by about "
         f"{size_words(plan.cache)}",

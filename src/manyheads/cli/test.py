@@ -41,18 +41,18 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.cli import result_tables
     from manyheads.cli.screen import Screen
     from manyheads.core.settings import plain
-    from manyheads.findings.test_log import opening_warning, openings
+    from manyheads.findings.test_log import read_test_log, repeat_warning
     from manyheads.run.fit.fit_record import FILE
     from manyheads.run.fit.fit_score import fit_score
     from manyheads.run.test_evaluation import final_score
     from manyheads.study.folder import RunFolder
 
     class TestScreen(Screen):
-        """Begins to print before an opening is recorded, which is there to be told."""
+        """Begins to print before it is recorded: what cannot be shown is not recorded."""
 
         begun = ""
 
-        def opening(self) -> None:
+        def recording(self) -> None:
             self.close()
             self.begin()
 
@@ -75,8 +75,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             )  # fmt: skip
     screen.begin()
     if args.json:
-        warning = opening_warning(folder)
-        told = plain(done) | {"openings": len(openings(folder)), "warning": warning}
+        warning = repeat_warning(folder)
+        told = plain(done) | {"evaluations": len(read_test_log(folder)), "warning": warning}
         result_tables.print_json(told, begun=screen.begun)
     else:
         _print(done, folder, fitted)
@@ -87,17 +87,17 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     from manyheads.core.text import counted
     from manyheads.findings.held_out_scores import shares_sentence
     from manyheads.findings.score_tables import SCORES, classes_table, model_scores_table
-    from manyheads.findings.test_log import day_and_time, opening_warning
+    from manyheads.findings.test_log import day_and_time, repeat_warning
 
-    entry, scores = done.opening, done.opening.scores
+    entry, scores = done.evaluation, done.evaluation.scores
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
     for line in _model_lines(done, folder) if fitted is None else _fit_lines(fitted):
         print(line)
     unused = ", not used for selection" if entry.number == 1 else ""
     print(f"Test       {counted(scores.images, 'image')}{units}{unused}{unreadable}")
-    when = "opened now" if done.anew else "opened before, nothing is opened anew"
-    print(f"Opening    {entry.number}, on {day_and_time(entry)} ({when})")
+    when = "recorded now" if done.anew else "on record, no new evaluation"
+    print(f"Evaluation {entry.number}, on {day_and_time(entry)} ({when})")
     print()
     shares = {
         "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
@@ -110,20 +110,20 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     print(shares_sentence(scores))
     without = [each.name for each in scores.classes if each.recall is None]
     if without:
-        print(f"Without test images, and in no score: {', '.join(without)}.")
+        print(f"Classes without test images, in no score: {', '.join(without)}.")
     if entry.seen:
         print(
             f"{counted(entry.seen, 'test image')} of a content or group that is also among the "
-            "training or validation images: the scores are too good (`manyheads check` names them)."
+            "training or validation images: scores are optimistic (`manyheads check` lists them)."
         )
     if done.changed:
         print(
-            "Computed once more, the scores differ from the record, which stands as it is: "
+            "Computed again, the scores differ from the record, which is kept: "
             f"{'; '.join(done.changed[:3])}. The machine or its libraries have changed."
         )
-    if warning := opening_warning(folder):
+    if warning := repeat_warning(folder):
         print(warning)
-    print(f"\nRecord     {folder.openings}")
+    print(f"\nRecord     {folder.test_log}")
 
 
 def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
@@ -131,7 +131,7 @@ def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
     from manyheads.study.space import setting_words
     from manyheads.study.study_settings import read_study
 
-    model = done.opening.model
+    model = done.evaluation.model
     settings, _ = read_study(folder.document())
     words = setting_words(Hyperparameters(**model.hyperparameters), settings.grid.varying)
     chosen = "selected" if model.selected else "not the selected one"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from manyheads.core.places import write_text
@@ -29,17 +30,22 @@ def read_record(
     what: str,
     remedy: str,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    renamed: Mapping[str, str] = MappingProxyType({}),
     **given: Any,
 ) -> Record | None:
     """The record of a `kind` in `file`, None if there is none.
 
-    `given` are fields that the file does not hold, and `prepare` changes the document before it is
-    read. Raises `RunError`, which says `what` was expected, for a file that holds something else.
+    `given` are fields that the file does not hold; `renamed` has the present names of keys that
+    earlier versions wrote; `prepare` changes the document before it is read. Raises `RunError`,
+    which says `what` was expected, for a file that holds something else.
     """
     if not file.is_file():
         return None
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(
+            file.read_text(encoding="utf-8"),
+            object_hook=lambda each: {renamed.get(key, key): value for key, value in each.items()},
+        )
         if form is not None and (found := document.pop("format")) != form:
             raise ValueError(f"format {found}")
         return restored(kind, prepare(document) | given)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from manyheads.core.records import read_record, write_record
 from manyheads.findings.ensembles import SCORES, Contrast, ScoreRange, Way
 from manyheads.findings.finding import Finding
-from manyheads.findings.training_length import EpochContrast, Longer, Place, Turn
+from manyheads.findings.training_length import BestEpochs, EpochContrast, Longer, Place
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
 from manyheads.study.folder import RunFolder
@@ -20,7 +20,7 @@ FORMAT = 1
 ENSEMBLE_COLUMNS = ("way", "networks", "draws", "metric", "value", "low", "high")
 LONGER_COLUMNS = (
     "candidate", "setting", "seed", "fold", "epochs", "log_loss_epoch", "accuracy_epoch",
-    "lowest_log_loss", "accuracy_there", "log_loss_turned", "accuracy_turned",
+    "lowest_log_loss", "accuracy_there", "log_loss_past_best", "accuracy_past_best",
 )  # fmt: skip
 
 Claim = TypeVar("Claim")
@@ -74,7 +74,7 @@ class LongerClaim(Finding):
 
     @property
     def entries(self) -> tuple[Longer, ...]:
-        """The candidates, with when they turned."""
+        """The candidates, with their best epochs."""
         return self.candidates
 
 
@@ -93,13 +93,13 @@ def write_ensemble(folder: RunFolder, claim: EnsembleClaim) -> None:
     write_record(folder.claims / "ensemble.json", claim, FORMAT)
 
 
-def write_longer(folder: RunFolder, claim: LongerClaim, turns: Mapping[Place, Turn]) -> None:
+def write_longer(folder: RunFolder, claim: LongerClaim, best: Mapping[Place, BestEpochs]) -> None:
     """Write `longer.csv`, a row for each head, then `longer.json`."""
     names = {each.candidate: each.name for each in claim.candidates}
     rows = (
         (place[0], names[place[0]], *place[1:], *(int(v) if v is True or v is False else v
-                                                  for v in turn))
-        for place, turn in sorted(turns.items())
+                                                  for v in each))
+        for place, each in sorted(best.items())
         if place[0] in names
     )  # fmt: skip
     write_table(folder.claims / "longer.csv", LONGER_COLUMNS, rows)
@@ -118,6 +118,6 @@ def read_longer(folder: RunFolder) -> LongerClaim | None:
 
 def _read(path: Path, kind: type[Claim]) -> Claim | None:
     return read_record(
-        path, kind, FORMAT, what="what was found on a claim",
+        path, kind, FORMAT, what="what was found on a claim", renamed={"turned": "past_best"},
         remedy="repeat `manyheads claims`, which writes it anew",
     )  # fmt: skip

@@ -75,11 +75,11 @@ def reach_table(claim: LongerClaim) -> Table:
                 each.name,
                 f"{each.heads:,}",
                 _reach(each.log_loss),
-                percent(each.log_loss.turned, 0),
+                percent(each.log_loss.past_best, 0),
                 _score(each.lowest_log_loss),
                 _score(each.accuracy_there),
                 _reach(each.accuracy),
-                percent(each.accuracy.turned, 0),
+                percent(each.accuracy.past_best, 0),
             )
             for each in claim.candidates
         ],
@@ -124,4 +124,4 @@ def _share(found: Estimate) -> str:
 
 
 def _reach(reach: Reach) -> str:
-    return ("at least " if reach.turned < 1 else "") + epochs_words(reach.epoch, 1)
+    return ("at least " if reach.past_best < 1 else "") + epochs_words(reach.epoch, 1)

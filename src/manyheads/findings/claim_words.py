@@ -111,7 +111,7 @@ def longer_sentences(
     for metric in COMPARED:
         mine = [each for each in contrasts if each.metric == metric]
         sentences += [_needs(metric, mine, names)] if mine else []
-    sentences += list(_unturned(candidates, names, limit))
+    sentences += list(_cut_off(candidates, names, limit))
     if not contrasts:
         sentences.insert(0, "There is nothing to compare: one candidate trained to its end.")
     return (*sentences, _longer_basis(contrasts, images, seeds, folds))
@@ -144,18 +144,19 @@ def _needs(metric: str, contrasts: Sequence[EpochContrast], names: CandidateName
     return f"To the best {word}, {'; '.join(clauses)}."
 
 
-def _unturned(candidates: Sequence[Longer], names: CandidateNames, limit: int) -> Iterator[str]:
+def _cut_off(candidates: Sequence[Longer], names: CandidateNames, limit: int) -> Iterator[str]:
     for metric, remedy in (
         ("log_loss", f"more `epochs` (so far {limit:,}) would tell"),
         ("accuracy", "more `patience` would tell, unless accuracy stays level"),
     ):
-        cut = [each for each in candidates if getattr(each, metric).turned < 1]
+        reached = ((each.candidate, getattr(each, metric)) for each in candidates)
+        cut = [(candidate, reach) for candidate, reach in reached if reach.past_best < 1]
         if not cut:
             continue
         shown = [
-            f"{names.first([each.candidate])} (in {100 * (1 - getattr(each, metric).turned):.0f} % "
-            f"of heads; at least {_epochs(getattr(each, metric).epoch.value)})"
-            for each in cut[:_PAIRS]
+            f"{names.first([candidate])} (in {100 * (1 - reach.past_best):.0f} % of heads; at "
+            f"least {_epochs(reach.epoch.value)})"
+            for candidate, reach in cut[:_PAIRS]
         ]
         more = f" and {len(cut) - _PAIRS} more" if len(cut) > _PAIRS else ""
         yield (

@@ -1,4 +1,4 @@
-"""What a check for shortcuts came to, as it is kept: in `claims/shortcut.json` of a run folder."""
+"""The result of a check for shortcuts, kept as `claims/shortcut.json` in a run folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from manyheads.heads.hyperparameters import as_named
 from manyheads.stats.shortcut_effects import Measurement
 from manyheads.study.folder import RunFolder
 
+# Keys that earlier versions wrote.
+_RENAMED = {"arms": "conditions", "arm": "condition", "asked": "with_mark"}
 _INFINITE = {
     "low": -math.inf, "adjusted_low": -math.inf, "high": math.inf, "adjusted_high": math.inf,
 }  # fmt: skip
@@ -36,15 +38,15 @@ class ShortcutFiles(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Images: those that train, those of them that the marked arm marks, those kept clean; those
-    asked about as they are, those of the class among them, and those asked about with the mark."""
+    """Numbers of images: for training, of these with the mark in the marked condition, kept clean;
+    for validation without the mark, of these in the class, and for validation with the mark."""
 
     train: int
     marked: int
     clean: int
     validation: int
     of_class: int
-    asked: int
+    with_mark: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,9 @@ class ShortcutRecord(Finding):
     """A check for shortcuts and what it found.
 
     `target` is the class, `mark` the mark in words and `noun` in one; `into` are the classes whose
-    images were asked about with it. `arms` has every arm in words, the control and the marked one
-    first; `candidates` the settings in words, and `hyperparameters` in full. `about` is what else
-    the numbers depend on: settings, digests, versions.
+    validation images were marked. `conditions` describes every condition by its name, the control
+    and the marked one first; `candidates` has the settings in words, `hyperparameters` in full.
+    `about` is what else the numbers depend on: settings, digests, versions.
     """
 
     target: str
@@ -63,7 +65,7 @@ class ShortcutRecord(Finding):
     share: float
     into: tuple[str, ...]
     images: Counts
-    arms: dict[str, str]
+    conditions: dict[str, str]
     candidates: tuple[str, ...]
     hyperparameters: tuple[dict[str, Any], ...]
     margin: float
@@ -77,9 +79,10 @@ class ShortcutRecord(Finding):
 
         return sentences(self)
 
-    def of(self, arm: str, measure: str) -> list[Measurement]:
-        """The entries of an arm in a measure, by candidate."""
-        return [each for each in self.entries if (each.arm, each.measure) == (arm, measure)]
+    def of(self, condition: str, measure: str) -> list[Measurement]:
+        """The entries of a condition in a measure, by candidate."""
+        wanted = condition, measure
+        return [each for each in self.entries if (each.condition, each.measure) == wanted]
 
     def write(self, path: Path, verdict: Iterable[str]) -> None:
         """Write the record with its verdict in words; an infinite end of an interval is null."""
@@ -94,7 +97,7 @@ def read_shortcut(path: Path) -> ShortcutRecord | None:
     """The record in a file, None if there is none; raises `RunError` for a file of another kind."""
     return read_record(
         path, ShortcutRecord, what="a check for shortcuts", prepare=_prepared,
-        remedy="repeat the check for shortcuts in this folder",
+        renamed=_RENAMED, remedy="repeat the check for shortcuts in this folder",
     )  # fmt: skip
 
 

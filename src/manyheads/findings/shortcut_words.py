@@ -1,4 +1,4 @@
-"""The answer of a check for shortcuts in words: learnt or not, and what the remedies leave."""
+"""The result of a check for shortcuts in words: whether the mark is learnt, and each remedy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from manyheads.stats.paired import Decided, Outcome
 from manyheads.stats.shortcut_effects import CONTROL, MARKED, Measurement
 
 _LISTED = 4  # settings; more are counted
-_MATTERS = 0.02  # a gap of which shares are worth telling
-_OF_GAP: dict[Outcome, str] = {
-    "better": "narrower", "worse": "wider", "equivalent": "the same", "undecided": "undecided"
+_LEAST_GAP = 0.02  # for a remedy's effect to be given as a share of it
+_GAP_WORDS: dict[Outcome, str] = {
+    "better": "smaller", "worse": "larger", "equivalent": "equivalent", "undecided": "undecided"
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def sentences(record: ShortcutRecord) -> tuple[str, ...]:
         _headline(record),
         _cost(record),
         _candidates(record),
-        *(_remedy(record, arm) for arm in record.arms if arm not in (CONTROL, MARKED)),
+        *(_remedy(record, name) for name in record.conditions if name not in (CONTROL, MARKED)),
         _basis(record),
     ]
     return tuple(filter(None, parts))
@@ -34,18 +34,18 @@ def _headline(record: ShortcutRecord) -> str:
     entries = record.of(MARKED, "called")
     gaps = [entry.gap for entry in entries if entry.gap]
     if not gaps:
-        return "Nothing can be said: no seed finished both with the mark and without."
+        return "No result: no seed trained to its end both with the mark and without."
     worse = sum(gap.outcome == "worse" for gap in gaps)
     other = "other classes" if len(record.into) > 1 else "".join(record.into)
-    with_it = f"images of {other} that carry it are called {record.target}"
+    with_it = f"images of {other} with it are called {record.target}"
     if worse == len(gaps):
         text = f"The {record.noun} is learnt instead of {record.target}"
-        return f"{text}: {with_it} more often than by the control, by {_range(gaps)}."
+        return f"{text}: {with_it} more often than in the control, a gap of {_range(gaps)}."
     if worse:
         how = f"with {worse} of {len(gaps)} settings"
         text = f"The {record.noun} is learnt instead of {record.target} {how}"
         learnt = [gap for gap in gaps if gap.outcome == "worse"]
-        return f"{text}: {with_it} more often than by the control, by {_range(learnt)}."
+        return f"{text}: {with_it} more often than in the control, a gap of {_range(learnt)}."
     if not any(math.isfinite(gap.low) for gap in gaps):
         return (
             f"With one seed, the effect of the {record.noun} cannot be told from seed noise: train "
@@ -55,13 +55,13 @@ def _headline(record: ShortcutRecord) -> str:
         within = f"within ±{100 * record.margin:g} points of the control"
         return f"The {record.noun} is not learnt: {with_it} as often, {within}."
     return (
-        f"It is not shown that the {record.noun} is learnt: how often {with_it} changes by "
+        f"No significant evidence that the {record.noun} is learnt: how often {with_it} changes by "
         f"{_change(gaps)}."
     )
 
 
 def _cost(record: ShortcutRecord) -> str:
-    """What the mark costs on images without it."""
+    """How the mark changes scores on images without it."""
     parts = [
         f"{words} by {_change(gaps)}"
         for measure, words in (
@@ -73,44 +73,45 @@ def _cost(record: ShortcutRecord) -> str:
 
 
 def _candidates(record: ShortcutRecord) -> str:
-    """What the settings do to the gap of the first."""
+    """The gap of each setting against that of the first."""
     changed = [entry for entry in record.of(MARKED, "called") if entry.change]
     if not changed:
         return ""
-    return f"Against {record.candidates[0]}, that gap is {_by_outcome(record, changed)}."
+    return f"Compared with {record.candidates[0]}, this gap is {_by_outcome(record, changed)}."
 
 
-def _remedy(record: ShortcutRecord, arm: str) -> str:
-    entries = [entry for entry in record.of(arm, "called") if entry.change and entry.gap]
+def _remedy(record: ShortcutRecord, condition: str) -> str:
+    entries = [entry for entry in record.of(condition, "called") if entry.change and entry.gap]
     if not entries:
-        return f"{arm}: nothing to compare."
+        return f"{condition}: no result, for no seed trained to its end in both conditions."
     left = _left(entries, record)
-    text = f"{arm} ({record.arms[arm]}) {left}: it is {_by_outcome(record, entries)}"
-    gained = [entry.change for entry in record.of(arm, "recall") if entry.change]
-    return f"{text}; recall of {record.target} changes by {_change(gained)}."
+    words, outcomes = record.conditions[condition], _by_outcome(record, entries)
+    gained = [entry.change for entry in record.of(condition, "recall") if entry.change]
+    recall = f"recall of {record.target} changes by {_change(gained)}"
+    return f"{condition} ({words}) {left}: it is {outcomes}; {recall}."
 
 
 def _left(entries: Sequence[Measurement], record: ShortcutRecord) -> str:
-    """How much of the gap a remedy leaves, the mean over the settings."""
+    """How much of the gap remains with a remedy, the mean over the settings."""
     gaps = {
-        arm: [
+        condition: [
             each.gap.difference
-            for each in record.of(arm, "called")
+            for each in record.of(condition, "called")
             if each.gap and each.candidate in {entry.candidate for entry in entries}
         ]
-        for arm in (MARKED, entries[0].arm)
+        for condition in (MARKED, entries[0].condition)
     }
     whole, rest = (sum(each) / len(each) for each in gaps.values())
     shown = f"{amount('accuracy', rest)} of {amount('accuracy', whole)} points"
-    if whole < _MATTERS:
+    if whole < _LEAST_GAP:
         return f"leaves a gap of {amount('accuracy', rest)} points"
     if rest <= 0:
-        return f"leaves nothing of the gap, {shown}"
+        return f"closes the gap: {shown} remain"
     return f"leaves {100 * rest / whole:.0f} % of the gap, {shown}"
 
 
 def _by_outcome(record: ShortcutRecord, entries: Sequence[Measurement]) -> str:
-    """Such as `narrower with droprate 0.8, by 12.0 [8.1, 16.0] points; undecided with …`."""
+    """Such as `smaller with droprate 0.8, by 12.0 [8.1, 16.0] points; undecided with …`."""
     groups: dict[Outcome, list[Measurement]] = {}
     for entry in entries:
         if entry.change:
@@ -126,7 +127,7 @@ def _by_outcome(record: ShortcutRecord, entries: Sequence[Measurement]) -> str:
         size = f", by {_range(changes, sign)}" if outcome in ("better", "worse") else ""
         shown = f" ({_range(changes)})" if outcome in ("equivalent", "undecided") else ""
         where = "" if len(entries) == 1 else f" with {names}"
-        parts.append(f"{_OF_GAP[outcome]}{where}{size}{shown}")
+        parts.append(f"{_GAP_WORDS[outcome]}{where}{size}{shown}")
     return "; ".join(parts)
 
 
@@ -157,7 +158,7 @@ def _basis(record: ShortcutRecord) -> str:
     failed = any(entry.seeds < seeds for entry in record.entries)
     return (
         f"This rests on {counted(images.validation, 'validation image')}, "
-        f"{images.of_class} of {record.target}, on {images.asked} of other classes with the "
+        f"{images.of_class} of {record.target}, on {images.with_mark} of other classes with the "
         f"{record.noun}, and on {counted(seeds, 'seed')}, with intervals adjusted for "
         f"{counted(compared, 'comparison')}: the family-wise error rate is at most 5 %"
         + ("; heads that diverged are left out." if failed else ".")

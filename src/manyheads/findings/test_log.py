@@ -1,8 +1,8 @@
-"""The record of when the test images were opened: for which model, and what it scored.
+"""The log of test evaluations: when, of which model, and its scores; `test.json` in a run folder.
 
-`test.json` in the run folder. Who opens them for one model after another, and takes the best, has
-selected on them, and the best one's score is as optimistic as a validation score. That cannot be
-forbidden; it can be written down, and every report can say it.
+Who evaluates several models on the test images and takes the best has selected on them, and its
+score is as optimistic as a validation score. No program can prevent that; this log records every
+evaluation, and every report shows repeated ones.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder
 
 FORMAT = 1
+# Keys that earlier versions wrote.
+_RENAMED = {"openings": "evaluations", "opened": "evaluated_at"}
 
 
 @dataclass(frozen=True)
-class OpenedModel:
-    """The model that was scored: the best head of a candidate, on the study's backbone.
+class EvaluatedModel:
+    """The model that was evaluated: the best head of a candidate, on the study's backbone.
 
     `candidate` and `trial` are counted from 1, as in the tables (candidate 0 is a fit's average of
     heads; trial 0 was trained anew, on all images of the folds); `parameters` is a SHA-256 over
-    the head's arrays, by which the same model is known; `selected`: whether it is the one that
-    the study's rule chose.
+    the head's arrays, which identifies the model; `selected`: whether the study's rule selected it.
     """
 
     candidate: int
@@ -43,7 +44,7 @@ class OpenedModel:
 
 @dataclass(frozen=True)
 class TestScore:
-    """A score by its name, with its 95 % interval; its ends are None where nothing can be said."""
+    """A score by its name, with its 95 % interval; both ends are None if it has none."""
 
     score: str
     value: float
@@ -58,23 +59,25 @@ class TestScore:
 
 
 @dataclass(frozen=True)
-class Opening(Finding):
-    """One opening of the test images, counted from 1; `opened` is the time in UTC (ISO 8601).
+class TestEvaluation(Finding):
+    """A test evaluation, numbered from 1; `evaluated_at` is the time in UTC (ISO 8601).
 
     `unreadable` counts the images that were left out, `seen` those scored whose content or group
-    is among the training or validation images too: on these, scores are too good.
+    is also among the training or validation images: on these, scores are optimistic.
     """
 
+    __test__ = False  # not a test, whatever pytest thinks of the name
+
     number: int
-    opened: str
-    model: OpenedModel
+    evaluated_at: str
+    model: EvaluatedModel
     unreadable: int
     seen: int
     scores: HeldOutScores
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was scored and how well, with 95 % intervals; then what limits that."""
+        """The scores with their 95 % intervals and the model; then the limitations."""
         scores, model = self.scores, self.model
         accuracy, log_loss = (
             next(each for each in self.entries if each.score == name)
@@ -90,7 +93,7 @@ class Opening(Finding):
         if self.seen:
             limits.append(
                 f"{counted(self.seen, 'image')} of a content or group that is also among the "
-                "training or validation images: on these, scores are too good."
+                "training or validation images: on these, scores are optimistic."
             )
         return (
             f"On {counted(scores.images, 'test image')}: {accuracy}, {log_loss}.",
@@ -112,44 +115,44 @@ class Opening(Finding):
 
 @dataclass(frozen=True)
 class _Log:
-    openings: tuple[Opening, ...]
+    evaluations: tuple[TestEvaluation, ...]
 
 
-def openings(folder: RunFolder) -> list[Opening]:
-    """All openings by this study, in order; raises `RunError` if the record cannot be read."""
+def read_test_log(folder: RunFolder) -> list[TestEvaluation]:
+    """All test evaluations of a study, in order; raises `RunError` if they cannot be read."""
     log = read_record(
-        folder.openings, _Log, FORMAT, what="the record of opening the test images",
-        prepare=_prepared, remedy="use the version of manyheads that wrote it, or restore the file",
+        folder.test_log, _Log, FORMAT, what="the record of test evaluations", prepare=_prepared,
+        renamed=_RENAMED, remedy="use the version of manyheads that wrote it, or restore the file",
     )  # fmt: skip
-    return [] if log is None else list(log.openings)
+    return [] if log is None else list(log.evaluations)
 
 
 def _prepared(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the present names of hyperparameters."""
-    for entry in document["openings"]:
+    for entry in document["evaluations"]:
         entry["model"]["hyperparameters"] = as_named(entry["model"]["hyperparameters"])
     return document
 
 
-def record_openings(folder: RunFolder, entries: Sequence[Opening]) -> None:
-    """Write the record, whole or not at all; the caller holds the folder."""
-    write_record(folder.openings, _Log(tuple(entries)), FORMAT)
+def write_test_log(folder: RunFolder, entries: Sequence[TestEvaluation]) -> None:
+    """Write the log, whole or not at all; the caller holds the folder."""
+    write_record(folder.test_log, _Log(tuple(entries)), FORMAT)
 
 
-def opening_warning(folder: RunFolder) -> str | None:
-    """What every report says if the test images were opened for different models; None if not."""
-    entries = openings(folder)
+def repeat_warning(folder: RunFolder) -> str | None:
+    """The warning in every report if several models were evaluated on the test images, or None."""
+    entries = read_test_log(folder)
     if len(entries) < 2:
         return None
     models = ", ".join(
         f"candidate {entry.model.candidate} ({day_and_time(entry)})" for entry in entries
     )
     return (
-        f"The test images were opened {len(entries)} times, for different models of this study: "
-        f"{models}; the scores of later ones are no longer unbiased, nor is the best of them."
+        f"{len(entries)} models of this study were evaluated on the test images: {models}; the "
+        "scores after the first are not unbiased, nor is the best of them."
     )
 
 
-def day_and_time(entry: Opening) -> str:
-    """When an opening was, for people: `2026-11-24 07:30 UTC`."""
-    return f"{entry.opened[:16].replace('T', ' ')} UTC"
+def day_and_time(entry: TestEvaluation) -> str:
+    """When an evaluation was, for people: `2026-11-24 07:30 UTC`."""
+    return f"{entry.evaluated_at[:16].replace('T', ' ')} UTC"

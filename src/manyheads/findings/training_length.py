@@ -1,4 +1,4 @@
-"""How long heads train until they have turned: the epoch of their best, and who needs longer.
+"""How many epochs heads need to their best score, and which candidates need more.
 
 Log loss is smooth, and its epoch is that of the lowest `val_loss`. Accuracy moves by whole images,
 so its epoch is that of the highest centred mean of five epochs' `val_accuracy`.
@@ -35,11 +35,11 @@ Place = tuple[int, int, int]
 """Candidate, seed and fold of a head."""
 
 
-class Turn(NamedTuple):
-    """Where a head's curve is best; `epochs` were trained. Epochs count from 1.
+class BestEpochs(NamedTuple):
+    """The best epochs of a head; `epochs` were trained. Epochs count from 1.
 
-    Its log loss has turned if the best epoch lies at least the patience before the last one. A
-    head ends by its log loss, so its accuracy has turned if half of that lies behind its best.
+    Log loss is past its best epoch if at least the patience lies behind it. Training ends by log
+    loss, so for accuracy half the patience is enough.
     """
 
     epochs: int
@@ -47,12 +47,12 @@ class Turn(NamedTuple):
     accuracy_epoch: int
     lowest_log_loss: float
     accuracy_there: float
-    log_loss_turned: bool
-    accuracy_turned: bool
+    log_loss_past_best: bool
+    accuracy_past_best: bool
 
     @classmethod
-    def of(cls, curve: Sequence[Metrics], patience: int) -> Turn:
-        """The turn of a curve of at least one epoch."""
+    def of(cls, curve: Sequence[Metrics], patience: int) -> BestEpochs:
+        """The best epochs of a curve of at least one epoch."""
         loss = np.array([each.val_loss for each in curve])
         accuracy = np.array([each.val_accuracy for each in curve])
         width = min(SMOOTHED, len(curve))
@@ -67,8 +67,8 @@ class Turn(NamedTuple):
             accuracy_epoch=by_accuracy,
             lowest_log_loss=float(loss[lowest]),
             accuracy_there=float(accuracy[lowest]),
-            log_loss_turned=lowest + 1 <= epochs - patience,
-            accuracy_turned=by_accuracy <= epochs - patience / 2,
+            log_loss_past_best=lowest + 1 <= epochs - patience,
+            accuracy_past_best=by_accuracy <= epochs - patience / 2,
         )
 
 
@@ -76,16 +76,16 @@ class Turn(NamedTuple):
 class Reach:
     """The epochs to the best score in a metric: the mean over heads.
 
-    `turned` is the share of heads that have; unless it is 1, the mean is a lower bound.
+    `past_best` is the share of heads past it; unless it is 1, the mean is a lower bound.
     """
 
     epoch: Estimate
-    turned: float
+    past_best: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Longer:
-    """A candidate trained on: when it turned, and how good it was at its lowest log loss.
+    """A candidate trained on: its best epochs, and its scores at the lowest log loss.
 
     `epochs` and `val_loss` are the mean curve of its heads as far as all of them were trained, of
     long curves some 200 epochs.
@@ -108,7 +108,7 @@ class EpochContrast:
     """Two candidates: how many epochs more the first needs to its best score in a metric.
 
     The interval and `p` are adjusted by Holm for all contrasts in both metrics. An end is None
-    where heads that have not turned leave it open, or where one seed tells none.
+    where heads that are not past their best leave it open, or with one seed.
     """
 
     first: int
@@ -124,28 +124,28 @@ def longer_of(
     candidate: int,
     name: str,
     curves: Mapping[Place, Sequence[Metrics]],
-    turns: Mapping[Place, Turn],
+    best: Mapping[Place, BestEpochs],
     failed: int,
     folds: int,
 ) -> Longer | None:
     """What the heads of a candidate came to; None if no seed trained to its end."""
-    mine = [place for place in turns if place[0] == candidate]
-    seeds = _whole_seeds(turns, candidate)
+    mine = [place for place in best if place[0] == candidate]
+    seeds = _whole_seeds(best, candidate)
     if not seeds:
         return None
-    shortest = min(turns[place].epochs for place in mine)
+    shortest = min(best[place].epochs for place in mine)
     shown = np.linspace(1, shortest, min(shortest, _DRAWN)).round().astype(int)
     means = np.mean([[each.val_loss for each in curves[p][:shortest]] for p in mine], axis=0)
 
     def estimate(name: str, floor: float = 0.0) -> Estimate:
-        return _estimate(_values(turns, candidate, seeds, name), folds, floor)
+        return _estimate(_values(best, candidate, seeds, name), folds, floor)
 
     def reach(metric: str) -> Reach:
-        share = np.mean([getattr(turns[place], f"{metric}_turned") for place in mine])
+        share = np.mean([getattr(best[place], f"{metric}_past_best") for place in mine])
         epoch = estimate(f"{metric}_epoch", _ROUNDING)
         if epoch.low is not None:  # there is no epoch before the first
             epoch = replace(epoch, low=max(epoch.low, 1.0))
-        return Reach(epoch=epoch, turned=float(share))
+        return Reach(epoch=epoch, past_best=float(share))
 
     return Longer(
         candidate=candidate,
@@ -162,14 +162,14 @@ def longer_of(
 
 
 def epoch_contrasts(
-    turns: Mapping[Place, Turn], candidates: Sequence[Longer], folds: int
+    best: Mapping[Place, BestEpochs], candidates: Sequence[Longer], folds: int
 ) -> tuple[EpochContrast, ...]:
     """Every pair of candidates in both metrics, by the seeds that both have trained to the end.
 
-    If one of a pair has not turned, the difference is a bound, and declared only where that is
-    enough; if neither has, nothing is.
+    If one of a pair is not past its best, the difference is a bound, and declared only where that
+    is enough; if neither is, nothing is declared.
     """
-    found = list(_measured(turns, candidates, folds))
+    found = list(_measured(best, candidates, folds))
     p_values = np.array([each.p for each in found])
     adjusted, levels = holm(p_values), ALPHA / holm_factors(p_values)
     return tuple(
@@ -215,35 +215,37 @@ class _Measured:
 
 
 def _measured(
-    turns: Mapping[Place, Turn], candidates: Sequence[Longer], folds: int
+    best: Mapping[Place, BestEpochs], candidates: Sequence[Longer], folds: int
 ) -> Iterator[_Measured]:
     for metric in COMPARED:
         for first, second in combinations(candidates, 2):
-            ours, theirs = (_whole_seeds(turns, each.candidate) for each in (first, second))
+            ours, theirs = (_whole_seeds(best, each.candidate) for each in (first, second))
             seeds = sorted(set(ours) & set(theirs))
             if not seeds:
                 continue
             one, other = (
-                _values(turns, each.candidate, seeds, f"{metric}_epoch") for each in (first, second)
+                _values(best, each.candidate, seeds, f"{metric}_epoch") for each in (first, second)
             )
-            cut = (getattr(first, metric).turned < 1, getattr(second, metric).turned < 1)
+            cut = (getattr(first, metric).past_best < 1, getattr(second, metric).past_best < 1)
             yield _Measured(
                 first.candidate, second.candidate, metric, len(seeds),
                 *_mean(one - other, folds, 2 * _ROUNDING), cut,
             )  # fmt: skip
 
 
-def _whole_seeds(turns: Mapping[Place, Turn], candidate: int) -> list[int]:
+def _whole_seeds(best: Mapping[Place, BestEpochs], candidate: int) -> list[int]:
     """The seeds of which every fold has trained to its end."""
-    folds = {fold for _, _, fold in turns}
-    seeds = {seed for each, seed, _ in turns if each == candidate}
-    return sorted(s for s in seeds if all((candidate, s, fold) in turns for fold in folds))
+    folds = {fold for _, _, fold in best}
+    seeds = {seed for each, seed, _ in best if each == candidate}
+    return sorted(s for s in seeds if all((candidate, s, fold) in best for fold in folds))
 
 
-def _values(turns: Mapping[Place, Turn], candidate: int, seeds: Sequence[int], name: str) -> Values:
-    cells = sorted({fold for _, _, fold in turns})
+def _values(
+    best: Mapping[Place, BestEpochs], candidate: int, seeds: Sequence[int], name: str
+) -> Values:
+    cells = sorted({fold for _, _, fold in best})
     return np.array(
-        [[float(getattr(turns[candidate, seed, c], name)) for c in cells] for seed in seeds]
+        [[float(getattr(best[candidate, seed, c], name)) for c in cells] for seed in seeds]
     )
 
 

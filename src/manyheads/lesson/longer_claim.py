@@ -1,4 +1,4 @@
-"""The claim that dropout needs longer training, checked by training until heads have turned."""
+"""The claim that dropout needs longer training, checked by training past the best epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from manyheads.core.settings import whole
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import LongerClaim, write_longer
 from manyheads.findings.claim_words import longer_sentences
-from manyheads.findings.training_length import Place, Turn, epoch_contrasts, longer_of
+from manyheads.findings.training_length import BestEpochs, Place, epoch_contrasts, longer_of
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import Metrics, engine_named, train_bank
 from manyheads.run.opened_study import ClaimListener, Ground, reopened
@@ -48,7 +48,7 @@ def until(run: str | Path, epochs: object = None, patience: object = None) -> Un
     if waited >= limit:
         raise SettingError(
             f"patience below the {limit:,} epochs that heads train at most", f"{waited:,}",
-            "give more epochs or less patience: so no head could turn",
+            "give more epochs or less patience: no head could get past its best epoch",
         )  # fmt: skip
     return Until(limit, waited)
 
@@ -73,7 +73,7 @@ def longer_claim(
     listener: ClaimListener | None = None,
     stop: threading.Event | None = None,
 ) -> LongerClaim:
-    """Train all candidates, of many the best 20, until they have turned; record who needs longer.
+    """Train all candidates, of many the best 20, past their best epoch; record which need longer.
 
     The same seeds and folds train anew, each head to `epochs` (default: 10 times the study's) at
     most, and no longer than `patience` epochs (default: the study's, at least 10) after its lowest
@@ -91,9 +91,9 @@ def longer_claim(
         )
         ground.listener.asked(len(ground.validated.labels), question, cost)
         curves, failed = _train(ground, trials, bounds)
-        turns = {place: Turn.of(curve, bounds.patience) for place, curve in curves.items()}
-        claim = _claim(ground, bounds, chosen, curves, turns, failed)
-        write_longer(ground.folder, claim, turns)
+        best = {place: BestEpochs.of(curve, bounds.patience) for place, curve in curves.items()}
+        claim = _claim(ground, bounds, chosen, curves, best, failed)
+        write_longer(ground.folder, claim, best)
     return claim
 
 
@@ -136,14 +136,14 @@ def _claim(
     bounds: Until,
     chosen: Sequence[int],
     curves: dict[Place, list[Metrics]],
-    turns: dict[Place, Turn],
+    best: dict[Place, BestEpochs],
     failed: Sequence[Place],
 ) -> LongerClaim:
     settings, validated = ground.settings, ground.validated
     folds = settings.folds or 1
     found = [
         longer_of(
-            candidate, ground.name(candidate), curves, turns,
+            candidate, ground.name(candidate), curves, best,
             sum(place[0] == candidate for place in failed), folds,
         )
         for candidate in chosen
@@ -154,7 +154,7 @@ def _claim(
             "at least one candidate that trains to its end", "every one diverged",
             "begin a study with a lower learning_rate",
         )  # fmt: skip
-    contrasts = epoch_contrasts(turns, candidates, folds)
+    contrasts = epoch_contrasts(best, candidates, folds)
     images = len(validated.labels)
     sentences = longer_sentences(
         candidates, contrasts, CandidateNames(validated),

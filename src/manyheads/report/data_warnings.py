@@ -8,7 +8,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical, find_identical, torn_groups
 from manyheads.data.shares import class_shares, count_classes, share_shifts
 from manyheads.findings.study_findings import Findings
-from manyheads.findings.test_log import opening_warning
+from manyheads.findings.test_log import repeat_warning
 from manyheads.report.content import DataWarning
 from manyheads.study.division import few_words, validation_counts
 from manyheads.study.space import counted
@@ -16,9 +16,8 @@ from manyheads.study.space import counted
 
 def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]:
     """The warnings, the most serious first."""
-    opened = opening_warning(findings.folder)
-    if opened is not None:
-        yield DataWarning(text=opened)
+    if repeated := repeat_warning(findings.folder):
+        yield DataWarning(text=repeated)
     identical = find_identical(dataset)
     across = [each for each in identical if each.across_splits]
     if across:

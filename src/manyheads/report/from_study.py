@@ -22,7 +22,7 @@ from manyheads.errors import DataError, ImageError
 from manyheads.findings.difference_tables import best_table
 from manyheads.findings.score_tables import SCORES
 from manyheads.findings.study_findings import Findings
-from manyheads.findings.test_log import Opening, day_and_time, openings
+from manyheads.findings.test_log import TestEvaluation, day_and_time, read_test_log
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
@@ -216,8 +216,8 @@ def _has_test_images(findings: Findings, dataset: Dataset | None) -> bool:
 
 
 def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecord | None:
-    """The latest opening of the test images, and when each was."""
-    entries = openings(findings.folder)
+    """The latest test evaluation, and when each was."""
+    entries = read_test_log(findings.folder)
     if not entries:
         return None
     last, scores = entries[-1], entries[-1].scores
@@ -230,8 +230,8 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
         }
     return parts.TestRecord(
         measured_on=counted(scores.images, "test image"),
-        openings=tuple(
-            parts.Opened(day_and_time(entry), _model_words(findings, entry)) for entry in entries
+        evaluations=tuple(
+            parts.LogEntry(day_and_time(entry), _model_words(findings, entry)) for entry in entries
         ),
         scores={name: getattr(scores, name) for name in SCORES},
         at_train_shares={
@@ -242,6 +242,6 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
     )
 
 
-def _model_words(findings: Findings, entry: Opening) -> str:
+def _model_words(findings: Findings, entry: TestEvaluation) -> str:
     setting = findings.settings.grid[entry.model.candidate - 1]
     return setting_words(setting, findings.settings.grid.varying)

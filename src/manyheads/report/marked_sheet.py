@@ -1,4 +1,4 @@
-"""A picture of marked images: what the arms were shown, and what heads were asked about."""
+"""A picture of marked images: training images, and those that heads are evaluated on."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _NO_ANSWERS = Missing(
 # Why a part is not there, unless the content has a better reason; {run} is the run folder.
 _MISSING = {
     "test": Missing(
-        "The test images have not been opened: no number in this report was measured on them.",
+        "There is no test evaluation: no score in this report was measured on the test images.",
         "manyheads test {run}",
     ),
     "comparisons": Missing(
@@ -130,7 +130,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
             name: Missing(part.why, part.command.replace("{run}", shlex.quote(content.run)))
             for name, part in (_MISSING | dict(content.missing)).items()
         },
-        "opened_for": {each.model for each in content.test.openings} if content.test else (),
+        "tested": {each.model for each in content.test.evaluations} if content.test else (),
         "plots": comparison_plots(content.comparisons, content.selected),
         "end_plots": comparison_plots(content.ends, content.selected),
         "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
@@ -175,7 +175,7 @@ def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None
             "Scores on the test images", test.scores,
             at_train_shares=test.at_train_shares, expected=test.expected,
         )  # fmt: skip
-        made["openings"] = page_tables.openings_table(test.openings)
+        made["evaluations"] = page_tables.evaluations_table(test.evaluations)
     if content.calibration:
         made["temperature"] = page_tables.temperature_table(content.calibration)
         made["bins"] = page_tables.bins_table(content.calibration)

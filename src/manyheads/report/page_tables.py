@@ -14,7 +14,7 @@ from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates
 from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
-from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, Opened, Selection
+from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, LogEntry, Selection
 
 
 def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
@@ -72,12 +72,12 @@ def comparisons_tables(compared: Compared) -> list[Table]:
     ]
 
 
-def openings_table(openings: Sequence[Opened]) -> Table:
-    """A row for each time that the test images were opened."""
+def evaluations_table(evaluations: Sequence[LogEntry]) -> Table:
+    """A row for each test evaluation."""
     return Table(
-        caption="Openings of the test images",
+        caption="Test evaluations",
         columns=words("when", "model"),
-        rows=[tuple(each) for each in openings],
+        rows=[tuple(each) for each in evaluations],
     )
 
 

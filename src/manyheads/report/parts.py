@@ -140,8 +140,8 @@ class WrongImages:
     shown: tuple[WrongImage, ...]
 
 
-class Opened(NamedTuple):
-    """When the test images were opened, and for which model."""
+class LogEntry(NamedTuple):
+    """When a test evaluation was, and of which model."""
 
     when: str
     model: str
@@ -149,7 +149,7 @@ class Opened(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TestRecord:
-    """Every time that the test images were opened, in order, and what the last model scored.
+    """Every test evaluation in order, and the scores of the last.
 
     Scores are by metric; `expected` is what was to be expected of the model's setting without these
     images.
@@ -158,7 +158,7 @@ class TestRecord:
     __test__ = False  # not a test, whatever pytest thinks of the name
 
     measured_on: str
-    openings: tuple[Opened, ...]
+    evaluations: tuple[LogEntry, ...]
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     at_train_shares: Mapping[str, Estimate] = field(default_factory=dict)
     expected: Mapping[str, Estimate] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the report says of a check for shortcuts, if there was one."""
+"""The report's section on a check for shortcuts, if there was one."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def shortcut_section(folder: RunFolder) -> Section | None:
         caption = f"{record.mark}, planted on {100 * record.share:g} % of {record.target}"
         data = files.picture.read_bytes()
         pictures = (Picture(data=data, media="image/png", alt=caption, caption=caption),)
-    arms = "; ".join(f"{name}: {words}" for name, words in record.arms.items())
+    named = "; ".join(f"{name}: {words}" for name, words in record.conditions.items())
     return Section(
         title=f"Is a {record.noun} learnt instead of {record.target}?",
-        paragraphs=(*sentences(record), *_other_images(folder, record), f"Arms: {arms}."),
+        paragraphs=(*sentences(record), *_other_images(folder, record), f"Conditions: {named}."),
         tables=tuple(shortcut_tables(record)),
         figures=pictures,
     )
@@ -41,23 +41,24 @@ def _other_images(folder: RunFolder, record: ShortcutRecord) -> Iterator[str]:
     """A sentence if the study in the folder was not made on the images of the check."""
     if not folder.settings.is_file():
         return
-    study, asked = folder.document().get("resolved", {}).get("content"), record.about.get("content")
-    if study and asked and study != asked:
+    study, own = folder.document().get("resolved", {}).get("content"), record.about.get("content")
+    if study and own and study != own:
         images = record.images
         yield (
-            f"This check was not made on the study's images: its data set ({images.train:,} images "
-            f"that train, {images.validation:,} that validate) was another or has changed; "
+            f"This check was not made on the study's images: its data set ({images.train:,} "
+            f"training and {images.validation:,} validation images) was another or has changed; "
             "repeat the check for shortcuts in this folder."
         )
 
 
 def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
-    """A table for each measure: a row for each arm and setting, in % and points of 100.
+    """A table for each measure: a row for each condition and setting, in % and points.
 
-    The gap's change is to that of the marked arm; in that arm, to that of the first setting.
+    The gap is the difference from the control; its change is to the marked condition's gap, and in
+    that condition to the first setting's.
     """
     images = record.images
-    of_others = f"{counted(images.asked, 'image')} of other classes with the {record.noun}"
+    of_others = f"{counted(images.with_mark, 'image')} of other classes with the {record.noun}"
     titles = {
         "called": f"{of_others} called {record.target}",
         "recall": f"{counted(images.of_class, 'image')} of {record.target} without the "
@@ -69,10 +70,10 @@ def shortcut_tables(record: ShortcutRecord) -> Iterator[Table]:
         yield Table(
             caption=title,
             columns=[
-                *names("arm", "setting"), *numbers("%", "less the control’s [95 %]"),
-                *words("it is"), *numbers("the gap’s change"), *words("it is"),
+                *names("condition", "setting"), *numbers("%", "gap to control [95 %]"),
+                *words("verdict"), *numbers("change of gap"), *words("verdict"),
             ],
-            rows=[_row(record, entry) for arm in record.arms for entry in record.of(arm, measure)],
+            rows=[_row(record, e) for name in record.conditions for e in record.of(name, measure)],
             grouped=True,
         )  # fmt: skip
 
@@ -91,4 +92,4 @@ def _row(record: ShortcutRecord, entry: Measurement) -> tuple[str, ...]:
             else (difference_words("accuracy", each.estimate, unit=False), each.outcome)
         )
     ]
-    return entry.arm, record.candidates[entry.candidate - 1], value, *cells
+    return entry.condition, record.candidates[entry.candidate - 1], value, *cells

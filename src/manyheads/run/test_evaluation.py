@@ -1,7 +1,7 @@
-"""The test images, opened once: the study's model is scored on them, and that is recorded.
+"""The test evaluation: the study's selected model is scored on the test images, once, on record.
 
-What is recorded stands before anyone has seen a number, and whether a model may be scored is
-decided before an image is touched. See docs/decisions/0014-the-test-set-is-opened-once.md.
+The record is written before any score is shown, and whether a model may be scored is decided
+before an image is read. See docs/decisions/0014-the-test-set-is-opened-once.md.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, DiskError, Interrupted, RunError
 from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
 from manyheads.findings.test_log import (
-    OpenedModel,
-    Opening,
+    EvaluatedModel,
+    TestEvaluation,
     day_and_time,
-    openings,
-    record_openings,
+    read_test_log,
+    write_test_log,
 )
 from manyheads.heads.head import Parameters, forward
 from manyheads.stats.intervals import Units
@@ -51,13 +51,13 @@ _ROUNDING = 1e-6  # relative; what another machine's sums may differ by
 
 @dataclass(frozen=True)
 class FinalScore:
-    """A recorded opening; `anew` says that it was just now.
+    """A recorded test evaluation; `anew`: whether it was recorded just now.
 
-    If it was not, the scores were computed once more, and `changed` holds a line for each that
-    came out different, beyond rounding.
+    If not, the scores were computed again, and `changed` has a line for each that differs by more
+    than rounding.
     """
 
-    opening: Opening
+    evaluation: TestEvaluation
     anew: bool
     changed: tuple[str, ...] = ()
 
@@ -74,8 +74,8 @@ def final_score(
     """Score the selected model of the finished study in `run` on its test images, and record it.
 
     `candidate`, counted from 1 as in `results.csv`, is scored by its best head instead. A model
-    that was scored before has its record. Another one than the first is refused, unless `again`
-    says that it is meant. `data` is where the data set lies, if it was moved.
+    that was scored before keeps its record. Other models than the first are refused unless `again`
+    is set. `data` is where the data set lies, if it was moved.
 
     Raises `RunError` for an unfinished study, a candidate without a head, a model that is
     refused, or a folder in which another process is at work; `DataError` if the data set has
@@ -96,7 +96,7 @@ class Scored(NamedTuple):
     settings: StudySettings
     resolved: Resolved
     parameters: Parameters
-    model: OpenedModel
+    model: EvaluatedModel
 
 
 def score(
@@ -113,13 +113,13 @@ def score(
     As `final_score` says, which raises the same.
     """
     settings, resolved, parameters, model = scored
-    entries = openings(folder)
+    entries = read_test_log(folder)
     known = next((e for e in entries if e.model.parameters == model.parameters), None)
     if known is None and entries and not again:
         raise _refusal(entries[0], model)
     if known is None and folder.is_read_only:
         raise DiskError(
-            f"to write {folder.openings}", "a read-only folder",
+            f"to write {folder.test_log}", "a read-only folder",
             "copy the run folder to where you may write, and test there",
         )  # fmt: skip
     dataset = _with_test_images(settings, resolved, folder, data, stop)
@@ -132,21 +132,21 @@ def score(
         raise Interrupted("the test", "repeat the same command; nothing was recorded")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     test = dataset.rows("test")
-    entry = Opening(
+    entry = TestEvaluation(
         number=len(entries) + 1,
-        opened=now,
+        evaluated_at=now,
         model=model,
         unreadable=len(test) - len(rows),
         seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
         scores=scores,
     )
-    (listener or Listener()).opening()
-    record_openings(folder, [*entries, entry])
+    (listener or Listener()).recording()
+    write_test_log(folder, [*entries, entry])
     return FinalScore(entry, True)
 
 
-def _identity(result: StudyResult, best: BestHead) -> OpenedModel:
-    return OpenedModel(
+def _identity(result: StudyResult, best: BestHead) -> EvaluatedModel:
+    return EvaluatedModel(
         candidate=best.candidate,
         hyperparameters=asdict(result.hyperparameters(best.candidate)),
         trial=int(best.about.get("trial", 0)),
@@ -166,13 +166,12 @@ def parameters_digest(parameters: Parameters) -> str:
     return total.hexdigest()
 
 
-def _refusal(first: Opening, model: OpenedModel) -> RunError:
+def _refusal(first: TestEvaluation, model: EvaluatedModel) -> RunError:
     return RunError(
-        f"candidate {first.model.candidate}, for which the test images were opened on "
-        f"{day_and_time(first)}",
+        f"candidate {first.model.candidate}, whose test evaluation was on {day_and_time(first)}",
         f"candidate {model.candidate}",
-        "choose by validation scores, for test images that choose no longer report; to open them "
-        "all the same, set `again`, and every later report will say so",
+        "select by validation scores, for test images used for selection give optimistic scores; "
+        "to evaluate this one too, set `again`, and every later report will say so",
     )
 
 
@@ -201,7 +200,7 @@ def _logits(
     listener: Listener,
     stop: threading.Event | None,
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
-    """Which images are readable test images, and what a head says of them."""
+    """The readable test images, and a head's logits for them."""
     weights, test = same_weights(settings, resolved, listener, stop), dataset.rows("test")
     features = plain_features(
         settings, dataset, weights, only=test, progress=listener.extracting, stop=stop

@@ -1,8 +1,9 @@
-"""Whether heads learnt a mark instead of a class: three measures, and every gap with its interval.
+"""The effect of a planted mark on heads: three measures in each condition, with intervals.
 
-Heads of all arms predict the same images: the control, which never saw the mark; heads trained
-where one class carries it; and the remedies. All have the same candidates and seeds, so every
-difference is paired by image and seed.
+A condition is one way to train all candidates: the control, without the mark; marked, where one
+class carries it; and the remedies. Heads of all conditions predict the same images, with the same
+candidates and seeds, so differences are paired by image and seed. A gap is a measure's difference
+from the control.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Scores = Float64[np.ndarray, "seeds images"]
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluatedImages:
     """The images that heads predict: those without the mark, and those that carry it.
 
     `labels` and `units` are of the plain ones, all classes; `target` is the class whose training
@@ -40,7 +41,7 @@ class Question:
 
 
 class PredictedClasses(NamedTuple):
-    """The class that each head names, one row per seed; `FAILED` throughout where it diverged."""
+    """The predicted class, one row per seed; `FAILED` throughout where a head diverged."""
 
     plain: Int64[np.ndarray, "seeds images"]
     marked: Int64[np.ndarray, "seeds marked"]
@@ -48,17 +49,17 @@ class PredictedClasses(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One measure of one candidate in one arm, in [0, 1], over `images` and `seeds`.
+    """A measure of a candidate in a condition, in [0, 1], over `images` and `seeds`.
 
     `clean_accuracy` is on all images without the mark, `recall` on those of the class, and
     `called` is how often images of other classes that carry the mark are called the class.
-    `deviation` is the sample standard deviation over seeds. `gap` is this less the control's.
-    `change` says what a remedy does to the gap: this less that of the marked arm; in the marked
-    arm itself it is the gap less that of the first candidate. `change_from` names which. None:
+    `deviation` is the sample standard deviation over seeds. `gap` is the value less the control's.
+    `change` is the difference of two gaps: a remedy's less that of the marked condition, or, in the
+    marked condition, a candidate's less that of the first; `change_from` names the second. None:
     nothing to compare with.
     """
 
-    arm: str
+    condition: str
     candidate: int
     measure: str
     images: int
@@ -70,60 +71,61 @@ class Measurement:
     change_from: str
 
 
-def measured(question: Question, answers: PredictedClasses) -> dict[str, Scores]:
+def measured(images: EvaluatedImages, predicted: PredictedClasses) -> dict[str, Scores]:
     """0 or 1 for each image that a measure is about; NaN where a head failed."""
-    of_class = question.labels == question.target
-    failed = (answers.plain == FAILED).any(axis=1)
+    of_class = images.labels == images.target
+    failed = (predicted.plain == FAILED).any(axis=1)
     tables = {
-        "clean_accuracy": answers.plain == question.labels,
-        "recall": answers.plain[:, of_class] == question.target,
-        "called": answers.marked == question.target,
+        "clean_accuracy": predicted.plain == images.labels,
+        "recall": predicted.plain[:, of_class] == images.target,
+        "called": predicted.marked == images.target,
     }
     return {name: np.where(failed[:, None], np.nan, table) for name, table in tables.items()}
 
 
 def judge(
-    question: Question, arms: Mapping[str, Sequence[PredictedClasses]], margin: float
+    images: EvaluatedImages, conditions: Mapping[str, Sequence[PredictedClasses]], margin: float
 ) -> tuple[Measurement, ...]:
-    """Every measure of every candidate in every arm, with its gaps, adjusted as one family.
+    """Every measure of every candidate in every condition, with its gaps, adjusted as one family.
 
-    `arms` begin with the control and the marked one; each has the answers of every candidate.
-    Differences up to `margin` make none in practice.
+    `conditions` begin with the control and the marked one; each has the predictions of every
+    candidate. `margin`, in (0, 1], is that of practical equivalence.
     """
     scores = {
-        (arm, number): measured(question, answers)
-        for arm, candidates in arms.items()
-        for number, answers in enumerate(candidates, start=1)
+        (condition, number): measured(images, predicted)
+        for condition, candidates in conditions.items()
+        for number, predicted in enumerate(candidates, start=1)
     }
     apart: dict[tuple[str, int, str, str], Scores] = {}
-    for (arm, number), tables in scores.items():
-        for name in MEASURES if arm != CONTROL else ():
+    for (condition, number), tables in scores.items():
+        for name in MEASURES if condition != CONTROL else ():
             gap = tables[name] - scores[CONTROL, number][name]
-            apart[arm, number, name, "gap"] = gap
-            if arm != MARKED:
-                apart[arm, number, name, "change"] = tables[name] - scores[MARKED, number][name]
+            apart[condition, number, name, "gap"] = gap
+            if condition != MARKED:
+                marked = scores[MARKED, number][name]
+                apart[condition, number, name, "change"] = tables[name] - marked
             elif number > 1:
                 first = scores[MARKED, 1][name] - scores[CONTROL, 1][name]
-                apart[arm, number, name, "change"] = gap - first
-    decided = _decided(question, apart, margin)
+                apart[condition, number, name, "change"] = gap - first
+    decided = _decided(images, apart, margin)
     return tuple(
-        _entry((arm, number, name), tables[name], *(
-            decided.get((arm, number, name, kind)) for kind in ("gap", "change")
+        _entry((condition, number, name), tables[name], *(
+            decided.get((condition, number, name, kind)) for kind in ("gap", "change")
         ))
-        for (arm, number), tables in scores.items()
+        for (condition, number), tables in scores.items()
         for name in MEASURES
     )  # fmt: skip
 
 
 def _decided(
-    question: Question, apart: Mapping[tuple[str, int, str, str], Scores], margin: float
+    images: EvaluatedImages, apart: Mapping[tuple[str, int, str, str], Scores], margin: float
 ) -> dict[tuple[str, int, str, str], Decided]:
     """Every difference that some seed finished on both sides, as one family."""
-    of_class = question.labels == question.target
+    of_class = images.labels == images.target
     layouts = {
-        "clean_accuracy": _layout(question.units),
-        "recall": _layout(question.units[of_class]),
-        "called": _layout(question.marked_units),
+        "clean_accuracy": _layout(images.units),
+        "recall": _layout(images.units[of_class]),
+        "called": _layout(images.marked_units),
     }
     family: dict[tuple[str, int, str, str], Paired] = {}
     for key, scores in apart.items():
@@ -158,11 +160,11 @@ def _negative(each: Decided) -> Decided:
 def _entry(
     place: tuple[str, int, str], scores: Scores, gap: Decided | None, change: Decided | None
 ) -> Measurement:
-    arm, number, name = place
+    condition, number, name = place
     by_seed = scores[np.isfinite(scores).all(axis=1)].mean(axis=1)
-    origin = "candidate 1" if arm == MARKED else MARKED
+    origin = "candidate 1" if condition == MARKED else MARKED
     return Measurement(
-        arm=arm,
+        condition=condition,
         candidate=number,
         measure=name,
         images=scores.shape[1],

@@ -13,7 +13,7 @@ best.keras      the best model, whole; best.keras.json says how to use it (best.
                 and best.xml.json, on a backbone that Keras does not build)
 curves.png      the figure
 looks.json      of a study that grows until it is decided: its planned looks, and what came of them
-test.json       when the test images were opened, for which model, and its scores
+test.json       test evaluations: when, of which model, and its scores
 claims/         what was found on the lesson's claims
 """
 
@@ -56,7 +56,7 @@ class RunFolder:
         self.figure = self.path / "curves.png"
         self.comparisons = self.path / "comparisons.csv"
         self.report = self.path / "report.html"
-        self.openings = self.path / "test.json"
+        self.test_log = self.path / "test.json"
         self.looks = self.path / "looks.json"
         self.claims = self.path / "claims"
 

@@ -28,8 +28,8 @@ class Listener:
     def ended(self, trial: Trial, end: HeadEnd, /) -> None:
         """A trial has ended, or has come to its rung."""
 
-    def opening(self) -> None:
-        """The test images are scored and about to be recorded as opened; an error prevents it."""
+    def recording(self) -> None:
+        """A test evaluation is about to be recorded; an error raised here prevents it."""
 
     def note(self, text: str, /) -> None:
         """A message for the user."""

@@ -36,18 +36,18 @@ def contrast(outcome: Any, low: float | None, high: float | None, value: float) 
     )  # fmt: skip
 
 
-def candidate(number: int, turned: float = 1.0) -> Longer:
-    reach = Reach(epoch=SURE, turned=turned)
+def candidate(number: int, past_best: float = 1.0) -> Longer:
+    reach = Reach(epoch=SURE, past_best=past_best)
     return Longer(
         candidate=number, name="", heads=5, failed=0, log_loss=reach,
-        accuracy=Reach(epoch=SURE, turned=1.0), lowest_log_loss=SURE, accuracy_there=SURE,
+        accuracy=Reach(epoch=SURE, past_best=1.0), lowest_log_loss=SURE, accuracy_there=SURE,
         epochs=(1,), val_loss=(1.0,),
     )  # fmt: skip
 
 
-def said(*contrasts: EpochContrast, turned: float = 1.0, seeds: int = 5) -> str:
+def said(*contrasts: EpochContrast, past_best: float = 1.0, seeds: int = 5) -> str:
     found = longer_sentences(
-        [candidate(1), candidate(2, turned)], contrasts, NAMES,
+        [candidate(1), candidate(2, past_best)], contrasts, NAMES,
         limit=300, images=341, seeds=seeds, folds=1,
     )  # fmt: skip
     return " ".join(found)
@@ -62,8 +62,8 @@ def test_who_needs_longer_comes_first_whichever_way_round_it_was_measured() -> N
     )
 
 
-def test_who_has_not_turned_needs_at_least_so_many_and_the_remedy_is_named() -> None:
-    words = said(contrast("fewer", None, -36.4, -41), turned=0.6)
+def test_who_is_not_past_its_best_needs_at_least_so_many_and_the_remedy_is_named() -> None:
+    words = said(contrast("fewer", None, -36.4, -41), past_best=0.6)
     assert "droprate 0.8 needs at least 41 [36, ∞] epochs more than 0." in words
     assert "droprate 0.8 (in 40 % of heads; at least 10 epochs) had not clearly passed" in words
     assert "; more `epochs` (so far 300) would tell." in words

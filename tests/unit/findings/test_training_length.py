@@ -1,13 +1,17 @@
-"""When heads turn, and who needs longer."""
+"""The best epochs of heads, and which candidates need more."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from manyheads.findings.training_length import Place, Turn, epoch_contrasts, longer_of
+from manyheads.findings.claim_record import LongerClaim, read_longer, write_longer
+from manyheads.findings.training_length import BestEpochs, Place, epoch_contrasts, longer_of
 from manyheads.heads.bank import Metrics
+from manyheads.study.folder import RunFolder
 
 
 def curve(loss: list[float], accuracy: list[float] | None = None) -> list[Metrics]:
@@ -33,29 +37,29 @@ def compared(epochs: dict[int, list[int]], *, trained: int = 60, patience: int =
 
 
 def of_curves(curves: dict[Place, list[Metrics]], patience: int, folds: int = 1):
-    turns = {place: Turn.of(each, patience) for place, each in curves.items()}
+    best = {place: BestEpochs.of(each, patience) for place, each in curves.items()}
     found = [
-        longer_of(each, f"candidate {each}", curves, turns, 0, folds)
+        longer_of(each, f"candidate {each}", curves, best, 0, folds)
         for each in sorted({place[0] for place in curves})
     ]
     candidates = [each for each in found if each is not None]
-    return candidates, epoch_contrasts(turns, candidates, folds)
+    return candidates, epoch_contrasts(best, candidates, folds)
 
 
-def test_a_turn_is_the_lowest_loss_and_the_highest_smoothed_accuracy() -> None:
+def test_the_best_epochs_are_the_lowest_loss_and_the_highest_smoothed_accuracy() -> None:
     # A lone peak in epoch 2, and a plateau of five around epoch 8.
     accuracy = [0.5, 0.9, 0.5, 0.5, 0.5, 0.7, 0.7, 0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5]
-    turn = Turn.of(curve([3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], accuracy), patience=10)
-    assert (turn.log_loss_epoch, turn.accuracy_epoch, turn.epochs) == (3, 8, 14)
-    assert (turn.lowest_log_loss, turn.accuracy_there) == (1, 0.5)
-    assert turn.log_loss_turned  # ten epochs lie behind it
-    assert turn.accuracy_turned  # half as many suffice
-    assert not Turn.of(curve([3, 2, 1, 2]), patience=2).log_loss_turned
-    assert Turn.of(curve([2.0]), patience=1).accuracy_epoch == 1
+    best = BestEpochs.of(curve([3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], accuracy), patience=10)
+    assert (best.log_loss_epoch, best.accuracy_epoch, best.epochs) == (3, 8, 14)
+    assert (best.lowest_log_loss, best.accuracy_there) == (1, 0.5)
+    assert best.log_loss_past_best  # ten epochs lie behind it
+    assert best.accuracy_past_best  # half as many suffice
+    assert not BestEpochs.of(curve([3, 2, 1, 2]), patience=2).log_loss_past_best
+    assert BestEpochs.of(curve([2.0]), patience=1).accuracy_epoch == 1
 
 
 def test_equal_smoothed_accuracies_give_the_earliest() -> None:
-    assert Turn.of(curve([1.0] * 30, [0.7] * 30), patience=5).accuracy_epoch == 3
+    assert BestEpochs.of(curve([1.0] * 30, [0.7] * 30), patience=5).accuracy_epoch == 3
 
 
 def test_epochs_have_students_interval_over_seeds() -> None:
@@ -64,7 +68,7 @@ def test_epochs_have_students_interval_over_seeds() -> None:
     expected = stats.t.interval(0.95, 3, 14, stats.sem([10, 14, 12, 20]))
     assert epoch.value == 14
     assert (epoch.low, epoch.high) == pytest.approx(expected)
-    assert only.log_loss.turned == 1
+    assert only.log_loss.past_best == 1
     assert contrasts == ()
 
 
@@ -96,9 +100,9 @@ def test_one_seed_declares_nothing() -> None:
     assert {each.difference.high for each in contrasts} == {None}
 
 
-def test_who_has_not_turned_gives_a_bound_that_may_be_enough() -> None:
+def test_who_is_not_past_its_best_gives_a_bound_that_may_be_enough() -> None:
     (first, second), contrasts = compared({1: [10, 11, 12, 11], 2: [55, 56, 57, 55]})
-    assert (first.log_loss.turned, second.log_loss.turned) == (1, 0)
+    assert (first.log_loss.past_best, second.log_loss.past_best) == (1, 0)
     (loss,) = [each for each in contrasts if each.metric == "log_loss"]
     assert loss.outcome == "fewer"
     assert loss.difference.low is None  # the second may need many more
@@ -106,17 +110,17 @@ def test_who_has_not_turned_gives_a_bound_that_may_be_enough() -> None:
 
 
 def test_a_bound_on_the_wrong_side_declares_nothing() -> None:
-    """The later one has turned; the one that was cut off may yet overtake it."""
+    """The later one is past its best; the one that was cut off may yet overtake it."""
     late = {(1, seed, 0): valley(40 + seed, 60) for seed in range(4)}
     cut = {(2, seed, 0): valley(25 + seed, 30) for seed in range(4)}
     (first, second), contrasts = of_curves(late | cut, patience=10)
-    assert (first.log_loss.turned, second.log_loss.turned) == (1, 0)
+    assert (first.log_loss.past_best, second.log_loss.past_best) == (1, 0)
     loss = contrasts[0]
     assert loss.difference.value > 0
     assert (loss.outcome, loss.p, loss.difference.low) == ("undecided", 1, None)
 
 
-def test_two_that_have_not_turned_declare_nothing() -> None:
+def test_two_that_are_not_past_their_best_declare_nothing() -> None:
     _, contrasts = compared({1: [56, 56, 57], 2: [59, 59, 59]})
     assert {each.outcome for each in contrasts} == {"undecided"}
     assert {(each.difference.low, each.difference.high) for each in contrasts} == {(None, None)}
@@ -144,3 +148,19 @@ def test_the_mean_curve_reaches_as_far_as_all_heads_and_is_thinned() -> None:
     (only,), _ = of_curves(curves, 10)
     assert (only.epochs[0], only.epochs[-1], len(only.epochs)) == (1, 800, 200)
     assert only.val_loss[0] == pytest.approx(1.09)
+
+
+def test_a_record_of_the_first_version_is_read_under_the_names_of_today(tmp_path: Path) -> None:
+    candidates, contrasts = compared({1: [10, 14], 2: [20, 24]})
+    claim = LongerClaim(
+        limit=60, patience=10, seeds=2, folds=None, images=9, candidates=tuple(candidates),
+        contrasts=contrasts, sentences=("",),
+    )  # fmt: skip
+    folder = RunFolder(tmp_path)
+    folder.claims.mkdir()
+    write_longer(folder, claim, {})
+    record = folder.claims / "longer.json"
+    text = record.read_text(encoding="utf-8")
+    assert text.count('"past_best"') == 4
+    record.write_text(text.replace('"past_best"', '"turned"'), encoding="utf-8")
+    assert read_longer(folder) == claim

@@ -17,7 +17,7 @@ from manyheads.report import bounds
 from manyheads.report.content import Missing
 from manyheads.report.figure_files import write_figures
 from manyheads.report.page import printable, render, write_report
-from manyheads.report.parts import Classes, Compared, Opened, TestRecord
+from manyheads.report.parts import Classes, Compared, LogEntry, TestRecord
 from manyheads.stats.comparisons import Comparisons, Margins
 from tests.reports import bare_report, comparison, made_up_report
 from tests.unit.report.page_reader import Element, read_page
@@ -29,7 +29,7 @@ SECTIONS = ["verdict", "comparisons", "curves", "calibration", "classes", "wrong
 PAGES = {
     "whole": made_up_report(),
     "bare": bare_report(),
-    "hostile": made_up_report(prefix=HOSTILE + "\u202e\ud800\0", openings=2),
+    "hostile": made_up_report(prefix=HOSTILE + "\u202e\ud800\0", evaluations=2),
     "one": made_up_report(candidates=1, trials=1, epochs=1, classes=2, wrong=0),
     "large": made_up_report(candidates=1000, trials=10, epochs=150, classes=120, wrong=90),
 }
@@ -157,13 +157,13 @@ def test_an_interval_that_is_endless_is_drawn_and_said() -> None:
 @pytest.mark.parametrize(
     ("models", "warned"), [(["a"], False), (["a", "a"], False), (["a", "b", "a"], True)]
 )
-def test_a_test_set_opened_for_a_second_model_is_a_warning(models: list[str], warned: bool) -> None:
+def test_a_second_model_on_the_test_images_is_a_warning(models: list[str], warned: bool) -> None:
     record = TestRecord(
         measured_on="the 9 test images",
-        openings=tuple(Opened("today", model) for model in models),
+        evaluations=tuple(LogEntry("today", model) for model in models),
     )
     said = read_page(render(bare_report(test=record))).by_id("verdict").text
-    assert ("were opened for 2 models" in said) is warned
+    assert ("2 models were evaluated on the test images" in said) is warned
 
 
 def test_every_figure_has_its_numbers_in_a_table(whole: Element) -> None:

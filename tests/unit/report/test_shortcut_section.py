@@ -44,12 +44,12 @@ def test_it_says_what_the_command_said(folder: RunFolder) -> None:
     assert section is not None
     assert section.title == "Is a logo learnt instead of t-shirt?"
     assert section.paragraphs[:-1] == sentences(record())
-    assert section.paragraphs[-1].startswith("Arms: control: control in words; marked: ")
+    assert section.paragraphs[-1].startswith("Conditions: control: control in words; marked: ")
     called, recall, clean = section.tables
     assert called.caption == "60 images of other classes with the logo called t-shirt"
     assert [row[:2] for row in called.rows] == [
-        (arm, f"droprate {rate}")
-        for arm in ("control", "marked", "everywhere")
+        (condition, f"droprate {rate}")
+        for condition in ("control", "marked", "everywhere")
         for rate in ("0", "0.8")
     ]
     for table in (called, recall, clean):

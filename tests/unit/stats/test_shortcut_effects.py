@@ -8,16 +8,16 @@ import pytest
 from manyheads.stats.paired import Decided, Margins, decide, measure
 from manyheads.stats.shortcut_effects import (
     FAILED,
+    EvaluatedImages,
     Measurement,
     PredictedClasses,
-    Question,
     judge,
     measured,
 )
 from manyheads.stats.variances import Layout
-from tests.shortcuts import answers, question
+from tests.shortcuts import answers, evaluated
 
-SMALL = Question(np.array([0, 1, 1, 2]), np.arange(4), 1, np.array([0, 3]))
+SMALL = EvaluatedImages(np.array([0, 1, 1, 2]), np.arange(4), 1, np.array([0, 3]))
 
 
 def test_the_three_measures() -> None:
@@ -39,27 +39,27 @@ def test_a_failed_head_has_no_score() -> None:
 
 
 class Found:
-    """The entries of a judgement by arm, candidate and measure."""
+    """The entries of a judgement by condition, candidate and measure."""
 
     def __init__(self, margin: float = 0.01, **changes: list[PredictedClasses]) -> None:
-        arms = {
+        conditions = {
             "control": [answers(0.1), answers(0.1)],
             "marked": [answers(0.7, 0.3), answers(0.2, 0.6)],
             "everywhere": [answers(0.1), answers(0.1)],
         } | changes
-        self.entries = judge(question(), arms, margin)
+        self.entries = judge(evaluated(), conditions, margin)
 
-    def entry(self, arm: str, candidate: int, measure: str) -> Measurement:
-        key = arm, candidate, measure
-        return next(e for e in self.entries if (e.arm, e.candidate, e.measure) == key)
+    def entry(self, condition: str, candidate: int, measure: str) -> Measurement:
+        key = condition, candidate, measure
+        return next(e for e in self.entries if (e.condition, e.candidate, e.measure) == key)
 
-    def gap(self, arm: str, candidate: int, measure: str) -> Decided:
-        gap = self.entry(arm, candidate, measure).gap
+    def gap(self, condition: str, candidate: int, measure: str) -> Decided:
+        gap = self.entry(condition, candidate, measure).gap
         assert gap is not None
         return gap
 
-    def change(self, arm: str, candidate: int, measure: str) -> Decided:
-        change = self.entry(arm, candidate, measure).change
+    def change(self, condition: str, candidate: int, measure: str) -> Decided:
+        change = self.entry(condition, candidate, measure).change
         assert change is not None
         return change
 
@@ -99,11 +99,11 @@ def test_a_setting_is_compared_with_the_gap_of_the_first() -> None:
     assert change.outcome == "better"
 
 
-def test_a_remedy_is_compared_with_the_marked_arm_too() -> None:
+def test_a_remedy_is_compared_with_the_marked_condition_too() -> None:
     found = Found(margin=0.1)
     change = found.change("everywhere", 1, "called")
     assert found.entry("everywhere", 1, "called").change_from == "marked"
-    gaps = [found.gap(arm, 1, "called").difference for arm in ("everywhere", "marked")]
+    gaps = [found.gap(condition, 1, "called").difference for condition in ("everywhere", "marked")]
     assert change.difference == pytest.approx(gaps[0] - gaps[1])
     assert change.outcome == "better"
     assert found.gap("everywhere", 1, "called").outcome == "equivalent"
@@ -116,9 +116,9 @@ def test_sixty_images_without_a_difference_do_not_show_that_there_is_none_of_a_p
 
 
 def test_all_differences_are_one_family() -> None:
-    found, asked = Found(), question()
-    called = [measured(asked, each)["called"] for each in (answers(0.7, 0.3), answers(0.1))]
-    units = asked.marked_units
+    found, images = Found(), evaluated()
+    called = [measured(images, each)["called"] for each in (answers(0.7, 0.3), answers(0.1))]
+    units = images.marked_units
     layout = Layout.of(units, np.zeros((1, len(units)), np.int64), 1)
     apart = layout.sums((called[1] - called[0])[:, None])
     (alone,) = decide([measure("accuracy", apart, layout)], Margins())
@@ -139,20 +139,26 @@ def test_heads_that_all_failed_leave_nothing_to_compare() -> None:
 
 
 def test_one_seed_has_no_deviation_and_declares_nothing() -> None:
-    one = {arm: [answers(share, seeds=1)] for arm, share in (("control", 0.1), ("marked", 0.9))}
-    for entry in judge(question(), one, 0.01):
+    one = {
+        condition: [answers(share, seeds=1)]
+        for condition, share in (("control", 0.1), ("marked", 0.9))
+    }
+    for entry in judge(evaluated(), one, 0.01):
         assert entry.deviation is None
         assert entry.gap is None or entry.gap.outcome == "undecided"
 
 
 def test_images_of_a_unit_are_no_more_certain_than_one() -> None:
-    asked, said = question(), [answers(share) for share in (0.1, 0.5)]
-    twice = Question(
-        np.repeat(asked.labels, 2), np.repeat(asked.units, 2), 1, np.repeat(asked.marked_units, 2)
+    images, heads = evaluated(), [answers(share) for share in (0.1, 0.5)]
+    twice = EvaluatedImages(
+        np.repeat(images.labels, 2),
+        np.repeat(images.units, 2),
+        1,
+        np.repeat(images.marked_units, 2),
     )
-    doubled = [PredictedClasses(*(np.repeat(each, 2, axis=1) for each in both)) for both in said]
+    doubled = [PredictedClasses(*(np.repeat(each, 2, axis=1) for each in both)) for both in heads]
     for once, double in zip(
-        judge(asked, {"control": said[:1], "marked": said[1:]}, 0.01),
+        judge(images, {"control": heads[:1], "marked": heads[1:]}, 0.01),
         judge(twice, {"control": doubled[:1], "marked": doubled[1:]}, 0.01),
         strict=True,
     ):

@@ -1,4 +1,4 @@
-"""Which images train, carry the mark and are asked about, and in which variants."""
+"""Which images train, carry the mark and are evaluated, and in which variants."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from manyheads.data.planting import held_out, planted
 from manyheads.errors import DataError
 from manyheads.features.variants import Wanted
 from manyheads.heads.fold import PLAIN, Variant, variants_of
-from manyheads.lesson.shortcut.shortcut_settings import Arm, ShortcutSettings
-from manyheads.stats.shortcut_effects import Question
+from manyheads.lesson.shortcut.shortcut_settings import Condition, ShortcutSettings
+from manyheads.stats.shortcut_effects import EvaluatedImages
 
 
 @dataclass(frozen=True)
 class Arrangement:
     """Images of `dataset` by what they are for; all ascending.
 
-    `train` are those of every arm, `clean` those that no arm trains on; the mark lies on `in_class`
-    of the training images, or on those `everywhere`; `validation` is asked about without it, and
-    `into`, some of it, with it.
+    `train` are those of every condition, `clean` those that no condition trains on; `in_class` or
+    `everywhere` are the training images with the mark. `validation` images are evaluated
+    without it, `into`, some of these, with it too.
     """
 
     dataset: Dataset
@@ -38,15 +38,16 @@ class Arrangement:
     validation: Rows
     into: Rows
 
-    def planted(self, arm: Arm) -> Rows:
-        """The training images that carry the mark in an arm."""
-        return {"none": self.train[:0], "class": self.in_class, "all": self.everywhere}[arm.planted]
+    def planted(self, condition: Condition) -> Rows:
+        """The training images that carry the mark in a condition."""
+        carriers = {"none": self.train[:0], "class": self.in_class, "all": self.everywhere}
+        return carriers[condition.planted]
 
     @property
-    def question(self) -> Question:
-        """What the heads are asked."""
+    def evaluated(self) -> EvaluatedImages:
+        """The images that heads are evaluated on."""
         labels, units = self.dataset.labels, self.dataset.units
-        return Question(
+        return EvaluatedImages(
             labels[self.validation], units[self.validation], self.target, units[self.into]
         )
 
@@ -95,14 +96,14 @@ class Key(NamedTuple):
 
 
 def wanted_variants(settings: ShortcutSettings, arrangement: Arrangement) -> dict[Key, Wanted]:
-    """Every variant of every image that some arm trains on or is asked about, the plain first."""
+    """Every variant of every image that some condition uses, the plain first."""
     everyone = [arrangement.train, arrangement.clean, arrangement.validation]
     images: dict[Key, list[Rows]] = {Key(False): everyone, Key(True): [arrangement.into]}
-    for arm in settings.arms:
-        planted = arrangement.planted(arm)
+    for condition in settings.conditions:
+        planted = arrangement.planted(condition)
         others = np.setdiff1d(arrangement.train, planted)
         images[Key(True)].append(planted)
-        for variant in variants_of(arm.setting(settings.study.grid[0])):
+        for variant in variants_of(condition.setting(settings.study.grid[0])):
             if variant != PLAIN:
                 images.setdefault(Key(False, variant), []).append(others)
                 images.setdefault(Key(True, variant), []).append(planted)

@@ -1,4 +1,4 @@
-"""What the heads of each arm learn from, put together from features with the mark and without."""
+"""The fold of each condition, put together from features with the mark and without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manyheads.data.columns import Rows
 from manyheads.features.extraction import Features
 from manyheads.heads.fold import PLAIN, Fold, Source, Variant, variants_of
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key
-from manyheads.lesson.shortcut.shortcut_settings import Arm, ShortcutSettings
+from manyheads.lesson.shortcut.shortcut_settings import Condition, ShortcutSettings
 
 Everything = Mapping[Key, Features]
 
@@ -32,8 +32,8 @@ class Learnt:
         """The rows of the training images, of which those `planted` carry the mark."""
         return np.where(np.isin(train, planted), self.marked[train], self.plain[train])
 
-    def asked(self, arrangement: Arrangement) -> Int64[np.ndarray, "asked"]:
-        """The rows of the images that heads are asked about: the plain ones, then the marked."""
+    def evaluated(self, arrangement: Arrangement) -> Int64[np.ndarray, "evaluated"]:
+        """The rows of the images that heads are evaluated on: the plain ones, then the marked."""
         return np.concatenate([self.plain[arrangement.validation], self.marked[arrangement.into]])
 
 
@@ -54,13 +54,13 @@ def gathered(features: Everything) -> Learnt:
 def folds_of(
     settings: ShortcutSettings, arrangement: Arrangement, features: Everything, learnt: Learnt
 ) -> list[Fold]:
-    """A fold for each arm; all are validated on the same plain images."""
+    """A fold for each condition; all are validated on the same plain images."""
     labels, train = arrangement.dataset.labels, arrangement.train
     folds = []
-    for arm in settings.arms:
-        variants = variants_of(arm.setting(settings.study.grid[0]))
+    for condition in settings.conditions:
+        variants = variants_of(condition.setting(settings.study.grid[0]))
         sources = {
-            variant: _source(arrangement, arm, features, variant)
+            variant: _source(arrangement, condition, features, variant)
             for variant in variants
             if variant != PLAIN
         }
@@ -68,7 +68,7 @@ def folds_of(
         folds.append(
             Fold(
                 matrix=learnt.matrix,
-                train=learnt.trained(train, arrangement.planted(arm)),
+                train=learnt.trained(train, arrangement.planted(condition)),
                 train_labels=labels[train],
                 validation=learnt.plain[arrangement.validation],
                 validation_labels=labels[arrangement.validation],
@@ -80,10 +80,12 @@ def folds_of(
     return folds
 
 
-def _source(arrangement: Arrangement, arm: Arm, features: Everything, variant: Variant) -> Source:
-    """A variant of an arm's training images, in their order."""
+def _source(
+    arrangement: Arrangement, condition: Condition, features: Everything, variant: Variant
+) -> Source:
+    """A variant of a condition's training images, in their order."""
     train = arrangement.train
-    carries = np.isin(train, arrangement.planted(arm))
+    carries = np.isin(train, arrangement.planted(condition))
     like = features[Key(True, variant)].matrix
     array = np.empty((len(train), *like.shape[1:]), like.dtype)
     for marked in (False, True):

@@ -31,14 +31,14 @@ from manyheads.study.table_writing import write_table
 _NOUNS = {"file": "picture"}
 _DIFFERENCE = ("", "_low", "_high", "_p", "_p_holm", "_p_equivalent", "_outcome")
 COLUMNS = (
-    "arm", "candidate", *HYPERPARAMETERS, "measure", "images", "seeds", "value", "std",
+    "condition", "candidate", *HYPERPARAMETERS, "measure", "images", "seeds", "value", "std",
     *(f"gap{ending}" for ending in _DIFFERENCE),
     "change_from", *(f"change{ending}" for ending in _DIFFERENCE), "margin",
 )  # fmt: skip
 
 
 class ShortcutListener:
-    """Hears how a check goes; every method does nothing here."""
+    """Callbacks of a running check. The defaults do nothing."""
 
     def planned_shortcut(self, plan: ShortcutPlan, /) -> None:
         """The check is about to begin."""
@@ -58,7 +58,7 @@ class ShortcutListener:
 
 @dataclass(frozen=True)
 class Checked:
-    """A finished check: what it found, and how many passes it made now."""
+    """A finished check: its record, and how many backbone passes it took now."""
 
     record: ShortcutRecord
     verdict: tuple[str, ...]
@@ -73,7 +73,7 @@ def run_shortcut(
     listener: ShortcutListener | None = None,
     stop: threading.Event | None = None,
 ) -> Checked:
-    """Plant the mark, train every arm, and write record, table and picture to `out`/claims.
+    """Plant the mark, train every condition, and write record, table and picture to `out`/claims.
 
     The user's images are read and never written. The same settings give the same record. Raises
     what `plan_shortcut` raises, and `Interrupted` when `stop` is set; passes are kept.
@@ -99,10 +99,10 @@ def run_shortcut(
     training = Training(
         settings, arrangement, learnt, listener.training_epochs, listener.note, stop
     )
-    training.arms(folds_of(settings, arrangement, features, learnt))
+    training.train_conditions(folds_of(settings, arrangement, features, learnt))
     if settings.clean:
-        training.last_layers()
-    record = _record(settings, arrangement, weights, training.answers)
+        training.train_last_layers()
+    record = _record(settings, arrangement, weights, training.predicted)
     verdict = sentences(record)
     with RunFolder(out).held():
         record.write(files.record, verdict)
@@ -114,9 +114,9 @@ def _record(
     settings: ShortcutSettings,
     arrangement: Arrangement,
     weights: Weights,
-    answers: dict[str, list[PredictedClasses]],
+    predicted: dict[str, list[PredictedClasses]],
 ) -> ShortcutRecord:
-    study, dataset, question = settings.study, arrangement.dataset, arrangement.question
+    study, dataset, evaluated = settings.study, arrangement.dataset, arrangement.evaluated
     classes = sorted(set(dataset.labels[arrangement.into].tolist()))
     return ShortcutRecord(
         target=settings.target,
@@ -129,14 +129,14 @@ def _record(
             marked=len(arrangement.in_class),
             clean=len(arrangement.clean),
             validation=len(arrangement.validation),
-            of_class=int((question.labels == question.target).sum()),
-            asked=len(arrangement.into),
+            of_class=int((evaluated.labels == evaluated.target).sum()),
+            with_mark=len(arrangement.into),
         ),
-        arms=settings.arm_words,
+        conditions=settings.condition_words,
         candidates=tuple(setting_words(each, study.grid.varying) for each in study.grid),
         hyperparameters=tuple(asdict(each) for each in study.grid),
         margin=settings.margin,
-        entries=judge(question, answers, settings.margin),
+        entries=judge(evaluated, predicted, settings.margin),
         about={
             "settings": plain(settings),
             "content": dataset.content,
@@ -148,10 +148,11 @@ def _record(
 
 
 def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
-    """The rows of shortcut.csv, arm by arm; what there is not is None."""
+    """The rows of shortcut.csv, condition by condition; what there is not is None."""
+    order = list(record.conditions)
     ordered = sorted(
         record.entries,
-        key=lambda e: (list(record.arms).index(e.arm), e.candidate, MEASURES.index(e.measure)),
+        key=lambda e: (order.index(e.condition), e.candidate, MEASURES.index(e.measure)),
     )
     for entry in ordered:
         setting = record.hyperparameters[entry.candidate - 1]
@@ -163,7 +164,7 @@ def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
             for each in (entry.gap, entry.change)
         )  # fmt: skip
         yield (
-            entry.arm, entry.candidate, *(setting[name] for name in HYPERPARAMETERS),
+            entry.condition, entry.candidate, *(setting[name] for name in HYPERPARAMETERS),
             entry.measure, entry.images, entry.seeds, entry.value, entry.deviation,
             *gap, entry.change_from, *change, record.margin,
         )  # fmt: skip

@@ -41,7 +41,7 @@ class ShortcutPlan:
     def products(self) -> float:
         """Training images × inner units, summed over the epochs of all heads."""
         study, images = self.settings.study, len(self.arrangement.train)
-        settings = [arm.setting(each) for arm in self.settings.arms for each in study.grid]
+        settings = [one.setting(each) for one in self.settings.conditions for each in study.grid]
         costs = (each.epochs * epoch_cost(each) for each in settings)
         anew = [last_layer_of(each) for each in study.grid] if self.settings.clean else []
         few = sum(each.epochs * epoch_cost(each) for each in anew) * len(self.arrangement.clean)
@@ -109,6 +109,6 @@ def plan_shortcut(
         wanted=wanted,
         missing={key: missing_passes(dataset, each, extractor) for key, each in wanted.items()},
         features=features or USUAL_WIDTH,
-        heads=heads * len(settings.arms),
+        heads=heads * len(settings.conditions),
         last_layers=heads if settings.clean else 0,
     )

@@ -1,4 +1,4 @@
-"""What a check for shortcuts is asked: the mark, where it is planted, and the remedies."""
+"""Settings of a check for shortcuts: the mark, where it is planted, and the remedies."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One way to train the candidates: which images carry the mark, and what a head does about it.
+class Condition:
+    """One way to train all candidates: which images carry the mark, and what changes in a head.
 
     `planted` is `none`, the share of the `class`, or the same share of `all` classes. `changes`
     are the hyperparameters that differ from a candidate's.
@@ -39,20 +39,20 @@ class Arm:
     changes: Mapping[str, Any] = field(default_factory=lambda: _NONE)
 
     def setting(self, candidate: Hyperparameters) -> Hyperparameters:
-        """A candidate in this arm."""
+        """A candidate in this condition."""
         return replace(candidate, **self.changes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShortcutSettings:
-    """What is asked. `study` gives the data, the backbone, the candidates and their training.
+    """A check's settings. `study` gives the data, the backbone, the candidates and their training.
 
     The `mark` is planted on the `share`, in (0, 1], of the training images of the class `target`;
-    validation images of the classes `into` (none: all others) are asked about with it. Remedies:
+    validation images of the classes `into` (none: all others) are evaluated with it too. Remedies:
     `dropblock`, a share of the feature grid's cells, and `random_erasing`, a share of each of
     `augmented_copies` copies, each 0 for not at all; `everywhere`: the mark on the same share of
-    every class; `clean` images of every class that no arm trains on, which the last
-    layer is trained on anew. `margin` is the difference, in (0, 1], that makes none in practice.
+    every class; `clean` images of every class that no condition trains on, which the last
+    layer is trained on anew. `margin`, in (0, 1], is that of practical equivalence.
     Raises `SettingError`.
     """
 
@@ -91,20 +91,20 @@ class ShortcutSettings:
         if given:
             raise SettingError(
                 "candidates without what is a remedy here", ", ".join(given),
-                "ask for the remedy instead",
+                "set the remedy instead",
             )  # fmt: skip
 
     @property
-    def arms(self) -> tuple[Arm, ...]:
-        """The arms whose heads train on images, the control first."""
-        arms = [
-            Arm(CONTROL, "no image marked", "none"),
-            Arm(MARKED, f"{100 * self.share:g} % of {self.target} marked"),
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions whose heads train on images, the control first."""
+        conditions = [
+            Condition(CONTROL, "no image marked", "none"),
+            Condition(MARKED, f"{100 * self.share:g} % of {self.target} marked"),
         ]
         if self.dropblock:
             hidden = {"dropblock": self.dropblock}
             words = f"{100 * self.dropblock:g} % of the feature grid hidden"
-            arms.append(Arm("dropblock", words, changes=hidden))
+            conditions.append(Condition("dropblock", words, changes=hidden))
         if self.random_erasing:
             hidden = {
                 "random_erasing": self.random_erasing,
@@ -112,16 +112,16 @@ class ShortcutSettings:
             }
             copies = counted(self.augmented_copies, "augmented copy")
             words = f"{100 * self.random_erasing:g} % of the image erased in {copies}"
-            arms.append(Arm("random_erasing", words, changes=hidden))
+            conditions.append(Condition("random_erasing", words, changes=hidden))
         if self.everywhere:
             words = f"{100 * self.share:g} % of every class marked"
-            arms.append(Arm("everywhere", words, "all"))
-        return tuple(arms)
+            conditions.append(Condition("everywhere", words, "all"))
+        return tuple(conditions)
 
     @property
-    def arm_words(self) -> dict[str, str]:
-        """Every arm in words, that of the last layer too."""
-        words = {arm.name: arm.words for arm in self.arms}
+    def condition_words(self) -> dict[str, str]:
+        """Every condition in words, that of the last layer too."""
+        words = {condition.name: condition.words for condition in self.conditions}
         if self.clean:
             words[LAST_LAYER] = (
                 f"last layer anew on {counted(self.clean, 'clean image')} of every class"

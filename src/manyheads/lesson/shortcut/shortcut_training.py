@@ -1,4 +1,4 @@
-"""Training the heads of every arm, and asking each what it makes of the images."""
+"""Train the heads of every condition, and predict the evaluated images with each."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from manyheads.stats.shortcut_effects import FAILED, MARKED, PredictedClasses
 from manyheads.study.space import setting_words
 
 Progress = Callable[[int, int], None]
-Asked = Float32[np.ndarray, "asked features"]
+Inputs = Float32[np.ndarray, "images features"]
 
 
 @dataclass
 class Training:
-    """Trains the heads of all arms; `answers` of each arm, a row a seed for each candidate.
+    """Trains the heads of all conditions; `predicted` has the classes that each candidate predicts.
 
-    Heads of one seed share first weights, orders and masks in every arm, so that arms are paired.
+    Heads of one seed share first weights, orders and masks in every condition, which pairs them.
     """
 
     settings: ShortcutSettings
@@ -38,71 +38,71 @@ class Training:
     progress: Progress
     note: Callable[[str], None]
     stop: threading.Event | None
-    answers: dict[str, list[PredictedClasses]] = field(default_factory=dict)
+    predicted: dict[str, list[PredictedClasses]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._asked: Asked = self.learnt.matrix[self.learnt.asked(self.arrangement)]
-        self._clean: Asked = self.learnt.matrix[self.learnt.plain[self.arrangement.clean]]
-        self._inner: dict[tuple[int, int], tuple[Asked, Asked]] = {}
+        self._evaluated: Inputs = self.learnt.matrix[self.learnt.evaluated(self.arrangement)]
+        self._clean: Inputs = self.learnt.matrix[self.learnt.plain[self.arrangement.clean]]
+        self._inner: dict[tuple[int, int], tuple[Inputs, Inputs]] = {}
         study = self.settings.study
-        settings = [arm.setting(each) for arm in self.settings.arms for each in study.grid]
+        settings = [one.setting(each) for one in self.settings.conditions for each in study.grid]
         settings += [last_layer_of(each) for each in study.grid] if self.settings.clean else []
         self._total = study.seeds * sum(each.epochs for each in settings)
         self._epochs = count(1)
 
-    def arms(self, folds: Sequence[Fold]) -> None:
-        """Train every candidate with every seed in the fold of every arm."""
+    def train_conditions(self, folds: Sequence[Fold]) -> None:
+        """Train every candidate with every seed in the fold of every condition."""
         study, owners, heads = self.settings.study, [], []
-        for place, arm in enumerate(self.settings.arms):
-            self.answers[arm.name] = [self._nothing() for _ in study.grid]
+        for place, condition in enumerate(self.settings.conditions):
+            self.predicted[condition.name] = [self._failed() for _ in study.grid]
             for number, candidate in enumerate(study.grid):
                 for seed in range(study.seeds):
-                    setting = arm.setting(candidate)
+                    setting = condition.setting(candidate)
                     heads.append(_head(setting, seed, place))
-                    owners.append((arm.name, number, seed))
+                    owners.append((condition.name, number, seed))
 
-        def heard(owner: tuple[str, int, int], parameters: Parameters) -> None:
+        def on_end(owner: tuple[str, int, int], parameters: Parameters) -> None:
             name, number, seed = owner
-            self._answer(owner, forward(parameters, self._asked))
+            self._predict(owner, forward(parameters, self._evaluated))
             if name == MARKED and self.settings.clean:
                 self._inner[number, seed] = (
                     inner_output(parameters, self._clean),
-                    inner_output(parameters, self._asked),
+                    inner_output(parameters, self._evaluated),
                 )
 
-        self._train(heads, folds, owners, heard)
+        self._train(heads, folds, owners, on_end)
 
-    def last_layers(self) -> None:
-        """Train a last layer anew, on the clean images, for each head of the marked arm."""
+    def train_last_layers(self) -> None:
+        """Train a last layer anew, on the clean images, for each head of the marked condition."""
         study, labels = self.settings.study, self.arrangement.dataset.labels
-        self.answers[LAST_LAYER] = [self._nothing() for _ in study.grid]
+        self.predicted[LAST_LAYER] = [self._failed() for _ in study.grid]
         owners, heads, folds = [], [], []
         images = len(self.arrangement.validation)
-        for (number, seed), (clean, asked) in sorted(self._inner.items()):
+        for (number, seed), (clean, evaluated) in sorted(self._inner.items()):
             setting = last_layer_of(study.grid[number])
             heads.append(_head(setting, seed, len(folds)))
             owners.append((LAST_LAYER, number, seed))
             rows = np.arange(len(clean) + images)
             folds.append(
                 Fold(
-                    np.concatenate([clean, asked[:images]]),
+                    np.concatenate([clean, evaluated[:images]]),
                     rows[: len(clean)], labels[self.arrangement.clean],
                     rows[len(clean) :], labels[self.arrangement.validation],
                     len(self.arrangement.dataset.classes),
                 )
             )  # fmt: skip
 
-        def heard(owner: tuple[str, int, int], parameters: Parameters) -> None:
-            self._answer(owner, forward(parameters, self._inner[owner[1:]][1]))
+        def on_end(owner: tuple[str, int, int], parameters: Parameters) -> None:
+            self._predict(owner, forward(parameters, self._inner[owner[1:]][1]))
 
-        self._train(heads, folds, owners, heard)
+        self._train(heads, folds, owners, on_end)
 
     def _train(
         self,
         heads: Sequence[HeadSettings],
         folds: Sequence[Fold],
         owners: Sequence[tuple[str, int, int]],
-        heard: Callable[[tuple[str, int, int], Parameters], None],
+        on_end: Callable[[tuple[str, int, int], Parameters], None],
     ) -> None:
         study = self.settings.study
         for end, _ in train_bank(
@@ -111,22 +111,22 @@ class Training:
             streams=lambda seed, _: SeededStreams(seed), stop=self.stop,
         ):  # fmt: skip
             if end.status == "done" and end.parameters is not None:
-                heard(owners[end.head], end.parameters)
+                on_end(owners[end.head], end.parameters)
             else:
                 name, number, seed = owners[end.head]
                 setting = setting_words(study.grid[number], study.grid.varying)
                 self.note(f"{name}, {setting}, seed {seed}: {end.note}")
         check_stop("the check for shortcuts", self.stop)
 
-    def _answer(
-        self, owner: tuple[str, int, int], logits: Float32[np.ndarray, "asked classes"]
+    def _predict(
+        self, owner: tuple[str, int, int], logits: Float32[np.ndarray, "images classes"]
     ) -> None:
         name, number, seed = owner
-        said, images = logits.argmax(axis=1), len(self.arrangement.validation)
-        self.answers[name][number].plain[seed] = said[:images]
-        self.answers[name][number].marked[seed] = said[images:]
+        classes, images = logits.argmax(axis=1), len(self.arrangement.validation)
+        self.predicted[name][number].plain[seed] = classes[:images]
+        self.predicted[name][number].marked[seed] = classes[images:]
 
-    def _nothing(self) -> PredictedClasses:
+    def _failed(self) -> PredictedClasses:
         def empty(images: Int64[np.ndarray, "images"]) -> Int64[np.ndarray, "seeds images"]:
             return np.full((self.settings.study.seeds, len(images)), FAILED)
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from manyheads.errors import RunError
-from manyheads.findings.test_log import OpenedModel
+from manyheads.findings.test_log import EvaluatedModel
 from manyheads.models.templates import read_head
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.test_evaluation import FinalScore, Scored, parameters_digest, score
@@ -36,7 +36,7 @@ def fit_score(
         study = RunFolder(next(folder.path.glob(f"search/{best.size}px-*")))
         settings, resolved = read_study(study.document())
         parameters = read_head(fitted.model)
-        model = OpenedModel(
+        model = EvaluatedModel(
             candidate=0,
             hyperparameters=best.hyperparameters,
             trial=0,

@@ -48,11 +48,11 @@ def test_others_are_asked_about_with_it() -> None:
     one = arranged(settings(target="b", into=("c",)), dataset())
     assert set(one.dataset.labels[one.into].tolist()) == {2}
     assert np.isin(one.into, one.validation).all()
-    assert one.question.target == 1
-    assert len(one.question.marked_units) == 10
+    assert one.evaluated.target == 1
+    assert len(one.evaluated.marked_units) == 10
 
 
-def test_only_what_an_arm_needs_is_made_and_none_of_it_for_testing() -> None:
+def test_only_what_a_condition_needs_is_made_and_none_of_it_for_testing() -> None:
     asked = settings(
         target="b",
         share=0.5,

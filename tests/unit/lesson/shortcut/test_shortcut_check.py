@@ -93,7 +93,7 @@ def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path
     record = checked.record
     assert record.candidates == ("size_inner 8", "size_inner none")
     assert all(entry.seeds == 2 for entry in record.entries)
-    assert {entry.arm for entry in record.entries} == {"control", "marked", "last_layer"}
+    assert {entry.condition for entry in record.entries} == {"control", "marked", "last_layer"}
 
 
 def test_all_images_may_carry_the_mark(data: Path, tmp_path: Path) -> None:
@@ -114,7 +114,8 @@ def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -
     listener = Notes()
     checked = run_shortcut(settings(data, share=1.0), tmp_path / "run", listener=listener)
     images = checked.record.images
-    assert (images.train, images.marked, images.validation, images.asked) == (35, 11, 17, 11)
+    assert (images.train, images.marked, images.validation) == (35, 11, 17)
+    assert images.with_mark == 11
     assert any("train/dog/0.png" in line for line in said)
 
 
@@ -125,7 +126,7 @@ def test_heads_that_diverge_are_left_out(data: Path, tmp_path: Path) -> None:
     with np.errstate(all="ignore"):
         checked = run_shortcut(asked, tmp_path / "run")
     assert all(entry.value is None and entry.gap is None for entry in checked.record.entries)
-    assert checked.verdict[0].startswith("Nothing can be said")
+    assert checked.verdict[0].startswith("No result")
 
 
 def test_a_folder_at_work_is_not_written_to(data: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a check for shortcuts may be asked, and the arms that it comes to."""
+"""What a check for shortcuts may be asked, and the conditions that it comes to."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ def settings(**changes: Any) -> ShortcutSettings:
 
 
 def test_control_and_marked_are_always_there() -> None:
-    assert [arm.name for arm in settings().arms] == ["control", "marked"]
-    assert [arm.planted for arm in settings().arms] == ["none", "class"]
+    assert [condition.name for condition in settings().conditions] == ["control", "marked"]
+    assert [condition.planted for condition in settings().conditions] == ["none", "class"]
 
 
-def test_every_remedy_is_an_arm() -> None:
+def test_every_remedy_is_a_condition() -> None:
     asked = settings(dropblock=0.5, random_erasing=0.25, everywhere=True, clean=5)
     names = ["control", "marked", "dropblock", "random_erasing", "everywhere"]
-    assert [arm.name for arm in asked.arms] == names
-    assert list(asked.arm_words) == [*names, "last_layer"]
+    assert [condition.name for condition in asked.conditions] == names
+    assert list(asked.condition_words) == [*names, "last_layer"]
     candidate = asked.study.grid[1]
-    patches, pixels, everywhere = (arm.setting(candidate) for arm in asked.arms[2:])
+    patches, pixels, everywhere = (
+        condition.setting(candidate) for condition in asked.conditions[2:]
+    )
     assert (patches.dropblock, patches.droprate) == (0.5, candidate.droprate)
     assert (pixels.random_erasing, pixels.augmented_copies) == (0.25, 3)
     assert everywhere == candidate
-    assert asked.arms[4].planted == "all"
+    assert asked.conditions[4].planted == "all"
 
 
 def test_a_last_layer_has_no_inner_layer() -> None:
