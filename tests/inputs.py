@@ -92,7 +92,7 @@ def main() -> None:
         digests = {group: digest(group) for group in GROUPS}
         RECORD.write_text(json.dumps(digests, indent=2) + "\n")
     for group in GROUPS:
-        print(f"{group:<11}  {'changed' if changed(group) else 'as they passed'}")
+        print(f"{group:<12}  {'changed' if changed(group) else 'as they passed'}")
 
 
 if __name__ == "__main__":
