@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-# Whatever builds, fetches or writes a network is imported here, so that `everywhere` finds it.
-from manyheads import api  # noqa: F401
 from manyheads.backbones import compiled, weights
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
@@ -26,7 +25,6 @@ from manyheads.heads import bank
 from manyheads.heads.bank import Fold, engine_named
 from manyheads.models import templates
 from manyheads.models.export import exporter
-from manyheads.run.fit import fit_run  # noqa: F401
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult
 from manyheads.study.space import Grid
@@ -176,7 +174,12 @@ def free_backbone(
 def everywhere(
     patch: pytest.MonkeyPatch, function: Callable[..., Any], other: Callable[..., Any]
 ) -> None:
-    """Put `other` in the place of a function in every module of the package that imported it."""
+    """Put `other` in the place of a function in every module of the package that imported it.
+
+    Modules that a test imports later would take `other` for good, so they are imported first.
+    """
+    for name in ("api.verbs", "api.data_verbs", "estimator.head_classifier"):
+        import_module(f"manyheads.{name}")
     for name, module in [*sys.modules.items()]:
         if name.startswith("manyheads"):
             for attribute, value in [*vars(module).items()]:

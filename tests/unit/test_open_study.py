@@ -88,7 +88,7 @@ def test_heads_that_have_not_begun_are_an_error(opened: OpenedStudy) -> None:
     (opened.path / "study.sqlite").unlink()
     assert opened.state.left == 2
     with pytest.raises(RunError, match="has not trained any yet"):
-        opened.results  # noqa: B018 - a property
+        list(opened.results)
 
 
 def test_data_that_were_moved_are_found(tmp_path: Path) -> None:

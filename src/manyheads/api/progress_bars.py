@@ -57,10 +57,10 @@ class Reporter(FitListener, ClaimListener, ShortcutListener):
         self._work = work
         self._trained()
 
-    def epoch(self, trial: Trial, epoch: int, metrics: Metrics, /) -> None:  # noqa: ARG002
+    def epoch(self, _trial: Trial, _epoch: int, _metrics: Metrics, /) -> None:
         self._trained()
 
-    def ended(self, trial: Trial, end: HeadEnd, /) -> None:  # noqa: ARG002 - how far is enough
+    def ended(self, _trial: Trial, _end: HeadEnd, /) -> None:
         self._trained()
 
     def retraining(self, done: int, total: int, /) -> None:

@@ -65,7 +65,7 @@ class Tally:
         found = []
         if new or not self.before:
             found.append(
-                f"{_images(new)} in {seconds:.1f} s, {new / max(seconds, 1e-9):,.1f} a second: "
+                f"{_images(new)} in {seconds:.1f} s, {new / max(seconds, 1e-9):,.1f} per second: "
                 f"{counted(passes, 'backbone pass')}, {from_cache:,} from the cache"
             )
         if self.before:

@@ -35,9 +35,10 @@ def read_record(
 ) -> Record | None:
     """The record of a `kind` in `file`, None if there is none.
 
-    `given` are fields that the file does not hold; `renamed` has the present names of keys that
-    earlier versions wrote; `prepare` changes the document before it is read. Raises `RunError`,
-    which says `what` was expected, for a file that holds something else.
+    `given` are fields that the file does not hold. `renamed` has the present names of keys that
+    earlier versions wrote, at any depth, so no key may be a name of the user's. `prepare` changes
+    the document before it is read. Raises `RunError`, which says `what` was expected, for a file
+    that holds something else.
     """
     if not file.is_file():
         return None

@@ -44,7 +44,7 @@ def held_out(dataset: Dataset, pool: Rows, count: int) -> Rows:
             raise DataError(
                 f"more than {count} training images of every class in {dataset.name}, to keep so "
                 "many clean", f"{len(images)} of {dataset.classes[label]!r}",
-                "keep fewer clean, or add images",
+                "give a smaller `clean`, or add images",
             )  # fmt: skip
         chosen.append(taken)
     return np.sort(np.concatenate(chosen))

@@ -48,11 +48,12 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         self.exif = exif
         self.depth = depth
 
-    def fit(self, X: Any = None, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the backbone's name, and return the transformer; X and y are not looked at.
 
         Raises `BackboneError` for a backbone that is not known.
         """
+        del X, y
         registry.get(self.backbone, self.preprocessing)
         return self
 
@@ -64,11 +65,12 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         """
         return features_of(FrozenBackbone.of(self), X)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The names of the features: `backbonefeatures0` and so on.
 
         If no image was seen yet by this backbone, it sees an empty one, to count its features.
         """
+        del input_features  # images have no named columns
         backbone = FrozenBackbone.of(self)
         with FeatureCache(backbone.recipe()) as cache:
             width = cache.width

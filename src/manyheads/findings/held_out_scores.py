@@ -134,6 +134,8 @@ def shares_sentence(scores: HeldOutScores) -> str:
     By how much and how surely are two things: it says both.
     """
     shift = scores.shift
+    if not shift.points:
+        return "Class shares are those of the training images."
     worst = next(entry for entry in scores.classes if entry.name == shift.largest_class)
     shown = (
         f"{worst.name} is {100 * worst.train_share:.1f} % of the training and "

@@ -15,7 +15,7 @@ def test_the_summary() -> None:
     tally.count(None, "an empty file", "cat")
     first, counts, agreeing = tally.lines(3, 1, 0.6)
     assert first.startswith("5 images in 0.0 s, ")
-    assert first.endswith(" a second: 3 backbone passes, 1 from the cache")
+    assert first.endswith(" per second: 3 backbone passes, 1 from the cache")
     assert counts == "cat 2, dog 1, unsure 1 (below 0.6), unreadable 1"
     assert agreeing.startswith("1 of 2 answers (50.0%) are the label that was given; no test score")
     assert (tally.answered, tally.reason) == (4, "an empty file")

@@ -74,7 +74,7 @@ def test_a_study_with_folds_stopped_anywhere_goes_on_to_the_same_bits(tmp_path: 
         def __init__(self, ends: int) -> None:
             self.left, self.stop = ends, threading.Event()
 
-        def ended(self, trial, end) -> None:  # noqa: ARG002
+        def ended(self, _trial, _end, /) -> None:
             self.left -= 1
             if self.left == 0:
                 self.stop.set()
