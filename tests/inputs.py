@@ -22,46 +22,50 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "inputs.json"
 LIBRARIES = "requirements/dev.txt"
 
+CORE = "src/manyheads/core/*.py"
+BACKBONES = "src/manyheads/backbones/*.py"
+MODEL_FILES = "src/manyheads/modelfiles/*.py"
+MODELS = "src/manyheads/models/*.py"
+
 GROUPS: dict[str, tuple[str, ...]] = {
     # All backbones that Keras builds; else one of each family.
     "backbones": (
-        LIBRARIES, "src/manyheads/backbones/*.py", "src/manyheads/modelfiles/*.py",
-        "src/manyheads/core/keras_process.py", "tests/conformance/*backbones.py",
+        LIBRARIES, CORE, BACKBONES, MODEL_FILES, "tests/conformance/*backbones.py",
         "tests/conformance/keras_forward.py",
     ),
     # The engine on Keras; else the engine on this processor, under the same tests.
     "keras engine": (
-        LIBRARIES, "src/manyheads/heads/*.py",
-        "tests/conformance/test_engines.py", "tests/conformance/test_regularisers.py",
-        "tests/conformance/test_early_ends.py", "tests/banks.py", "tests/formulas.py",
-        "tests/keras_reference.py",
+        LIBRARIES, CORE, "src/manyheads/heads/*.py", "tests/conformance/test_engines.py",
+        "tests/conformance/test_regularisers.py", "tests/conformance/test_early_ends.py",
+        "tests/banks.py", "tests/formulas.py", "tests/keras_reference.py",
     ),
     # All formats of the lesson's Xception; else two, and all on a small backbone.
     "exports": (
-        LIBRARIES, "src/manyheads/models/*.py", "src/manyheads/models/export/*.py",
-        "src/manyheads/backbones/keras_builds.py", "tests/conformance/test_exports.py",
+        LIBRARIES, CORE, BACKBONES, MODEL_FILES, MODELS, "src/manyheads/models/export/*.py",
+        "tests/conformance/test_exports.py", "tests/runtimes.py",
     ),
     # All forms of Keras models, whole and on the small network; else the usual ones on the small.
     "imports": (
-        LIBRARIES, "src/manyheads/models/*.py", "src/manyheads/models/importing/*.py",
-        "src/manyheads/modelfiles/*.py", "tests/model_form*.py",
-        "tests/unit/models/test_import_forms.py",
+        LIBRARIES, CORE, BACKBONES, MODEL_FILES, MODELS, "src/manyheads/models/importing/*.py",
+        "tests/model_form*.py", "tests/keras2.py", "tests/unit/models/test_import_forms.py",
     ),
     # 10,000 made-up layouts of folders; else 200.
-    "layouts": ("src/manyheads/data/*.py", "tests/laws/test_folders_law.py", "tests/folders.py"),
+    "layouts": (CORE, "src/manyheads/data/*.py", "tests/laws/test_folders_law.py"),
     # 800 damaged model files; else 80.
     "model files": (
-        LIBRARIES, "src/manyheads/modelfiles/*.py", "tests/laws/test_model_files_law.py",
-        "tests/fuzz.py",
+        LIBRARIES, CORE, MODEL_FILES, "tests/laws/test_model_files_law.py", "tests/fuzz.py",
     ),
     # Twenty kills of a study with a real backbone; else five.
     "resuming": (
-        LIBRARIES, "src/manyheads/study/*.py", "src/manyheads/features/*.py",
-        "src/manyheads/run/pipeline.py", "src/manyheads/core/places.py",
-        "tests/e2e/test_resume_real.py",
+        LIBRARIES, CORE, "src/manyheads/features/*.py", "src/manyheads/heads/*.py",
+        "src/manyheads/study/*.py", "src/manyheads/run/*.py", "tests/e2e/test_resume_real.py",
+        "tests/processes.py",
     ),
-    # Intervals of a hundred drawn data sets; else of their formulas.
-    "statistics": (LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py"),
+    # Hundreds of drawn studies and data sets; else some, and their formulas.
+    "statistics": (
+        LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py",
+        "tests/unit/stats/test_calibrated.py", "tests/unit/findings/test_held_out_scores.py",
+    ),
 }  # fmt: skip
 
 
