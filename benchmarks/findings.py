@@ -51,10 +51,10 @@ CLAIMS = (
             "claims lesson --ensemble",
         ),
         "What an ensemble would do is average the *probabilities* of subnetworks. What a network "
-        "does when it answers is weight scaling, one pass with nothing hidden. For a head of one "
-        "hidden layer that is exactly the normalised *geometric* mean of all subnetworks (Hinton "
-        "et al. 2012; a test enumerates all 1,024 of a small head). And the members are not "
-        "independent: they share their weights. So three things are compared with it: a single "
+        "computes at inference is weight scaling, one forward pass with no unit hidden. For a head "
+        "of one hidden layer that is exactly the normalised *geometric* mean of all subnetworks "
+        "(Hinton et al. 2012; a test enumerates all 1,024 of a small head). And the members are "
+        "not independent: they share their weights. So three things are compared with it: a single "
         "subnetwork, the arithmetic mean of a hundred, and a true ensemble, of heads trained from "
         "other seeds.",
     ),
@@ -63,9 +63,9 @@ CLAIMS = (
         "The lesson says that with dropout a network must be trained for more epochs.",
         ("claims lesson --longer",),
         "Longer until what? Until the best log loss, and until the best accuracy, are different "
-        "questions: accuracy stays on a plateau long after log loss has turned, and its best "
+        "questions: accuracy stays on a plateau long after the best log loss, and its best "
         "epoch is where noise puts it. A head that was still improving when its training ended "
-        "tells only that it takes at least so long.",
+        "gives only a lower bound.",
     ),
     Claim(
         "Hiding parts helps",
@@ -78,7 +78,7 @@ CLAIMS = (
         ),
         "Dropout hides *units* of the inner layer, not parts of the image: the whole image has "
         "passed the backbone before. Hiding parts of the image is another regulariser, and it is "
-        "here in two forms beside dropout: half of the cells of the feature grid in every step "
+        "here in two forms beside dropout: half of the cells of the feature map in every step "
         "(`dropblock`), and a rectangle of a quarter of each of three augmented copies "
         "(`random_erasing`). `augmented_copies 0` is the plain image alone. Each is compared with "
         "candidate 5, the lesson's head at droprate 0.5, which hides no part of the image.",
