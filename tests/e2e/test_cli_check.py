@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from manyheads import check
 from manyheads.data.dataset import open_dataset
 from tests.e2e.conftest import Command, refused
 from tests.small_study import small_images
@@ -136,3 +137,19 @@ def test_a_real_network_finds_the_copy(command: Command, photos: Path) -> None:
     assert said.code == 0, said.err
     pairs = [pair["names"] for pair in json.loads(said.out)["similar"]["pairs"]]
     assert [ORIGINAL, COPY] in pairs
+
+
+def test_an_exif_orientation_is_said_to_be_applied_or_ignored(
+    command: Command, photos: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(photos / ORIGINAL) as image:
+        image.save(photos / "train/cat/turned.jpg", exif=exif)
+    applied, ignored = command("check", photos).out, command("check", photos, "--no-exif").out
+    assert "rotated  EXIF orientation applied to 1 image (--no-exif ignores it)" in applied
+    assert "rotated  EXIF orientation ignored of 1 image (--exif applies it)" in ignored
+    assert "1 image with an EXIF orientation that is ignored" in ignored
+    assert "that is ignored" not in applied
+    problems = check(photos, exif=False, progress=False).report.problems
+    assert any("that is ignored" in problem for problem in problems)

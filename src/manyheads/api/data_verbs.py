@@ -120,7 +120,8 @@ def check(
         require_cleanlab()
     with reported(progress) as listener:
         dataset = _opened(data, split, table, reread=True)
-        report = check_dataset(dataset, ImageSettings(depth=depth), progress=listener.checking)
+        as_read = ImageSettings(exif=exif, depth=depth)
+        report = check_dataset(dataset, as_read, progress=listener.checking)
         alike = doubtful = None
         if similar or labels:
             image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)

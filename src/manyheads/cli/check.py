@@ -55,14 +55,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
         check_gallery_path(args.gallery, dataset)
     with Screen() as screen:
-        image = ImageSettings(depth=args.depth)
+        exif = ImageSettings.exif if args.exif is None else args.exif
+        image = ImageSettings(exif=exif, depth=args.depth)
         report = check_dataset(dataset, image, progress=screen.checking, stop=stop)
         found = check_tables.find(args, dataset, screen, stop)
     report = found.added(report).with_problems((), _unused(dataset, table))
     if args.json:
         result_tables.print_json(plain(report) | found.document)
     else:
-        _print(report, found)
+        _print(report, found, exif=exif)
         if advice := few_images_words(dataset):
             command = shlex.join(
                 ["manyheads", "sweep", args.data, *table.arguments, "--folds", "5"]
@@ -92,7 +93,7 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     ]
 
 
-def _print(report: CheckReport, found: check_tables.DataFindings) -> None:
+def _print(report: CheckReport, found: check_tables.DataFindings, *, exif: bool) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
 
@@ -104,8 +105,11 @@ def _print(report: CheckReport, found: check_tables.DataFindings) -> None:
         print(f"{name:8} {extent.least} to {extent.greatest} pixels, median {extent.median:g}")
     lines = [f"formats  {_counts(report.formats)}; modes {_counts(report.modes)}"]
     if report.rotated:
+        how, otherwise = (
+            ("applied to", "--no-exif ignores") if exif else ("ignored of", "--exif applies")
+        )
         images = counted(report.rotated, "image")
-        lines.append(f"rotated  {images} by the camera's note (honoured; --no-exif: not)")
+        lines.append(f"rotated  EXIF orientation {how} {images} ({otherwise} it)")
     if report.left_out:
         lines.append(f"left out {report.left_out}")
     narrow.print_lines(lines)

@@ -186,7 +186,7 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
 def _rotated(report: CheckReport, settings: ImageSettings) -> Iterator[str]:
     if report.rotated and not settings.exif:
         count = counted(report.rotated, "image")
-        yield f"{count} turned by the camera, and the recorded orientation is not honoured"
+        yield f"{count} with an EXIF orientation that is ignored: they are used as stored"
 
 
 def _sets(found: Sequence[Identical]) -> str:

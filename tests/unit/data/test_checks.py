@@ -147,7 +147,7 @@ def test_the_recorded_orientation_is_counted(image_folder):
     assert check(root).rotated == 1
     assert check(root).problems == ()
     (line,) = check(root, exif=False).problems
-    assert line.startswith("1 image turned by the camera")
+    assert line.startswith("1 image with an EXIF orientation that is ignored")
 
 
 def test_images_of_few_of_their_bits_are_told(image_folder):
