@@ -50,8 +50,12 @@ def plan_lines(plan: ShortcutPlan) -> list[str]:
         f"Training   {training_words(study)}",
         f"Selection  the epoch of each head, by the rule {study.select}",
         *_cost_lines(plan),
-        f"Memory     about {plan.memory / 1e9:.1f} GB while heads train; the cache grows by about "
-        f"{size_words(plan.cache)}",
+        f"Memory     about {plan.memory / 1e9:.1f} GB while heads train; "
+        + (
+            f"the cache grows by about {size_words(plan.cache)}"
+            if plan.cache
+            else "nothing to cache"
+        ),
     ]
 
 
