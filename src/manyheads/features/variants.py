@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
@@ -14,11 +14,13 @@ from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.columns import Rows
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
-from manyheads.data.marks import Mark
 from manyheads.features.cache import FeatureCache, FeatureRecipe
 from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.features.shard import Progress
 from manyheads.heads.fold import Variant
+
+if TYPE_CHECKING:  # it draws, with fonts, which a study without marks has no use for
+    from manyheads.data.marks import Mark
 
 Key = TypeVar("Key")
 

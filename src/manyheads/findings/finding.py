@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from manyheads.errors import MissingExtraError
@@ -30,6 +29,8 @@ class Finding:
         return "\n".join(self._lines())
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         first, *rest = map(escape, self._lines())
         return "\n".join([f"<p><strong>{first}</strong></p>", *(f"<p>{each}</p>" for each in rest)])
 
