@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -95,6 +96,15 @@ def test_links_between_documents_lead_somewhere(tracked: list[Path]) -> None:
 def test_no_two_modules_have_one_name() -> None:
     names = [path.stem for path in (ROOT / "src").rglob("*.py") if not path.stem.startswith("__")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(path.name)
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}
 
 
 def test_only_text_is_committed(tracked: list[Path]) -> None:
