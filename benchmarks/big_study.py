@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import answer, gib, parser, part, table, write_result
+from manyheads.core.job import Event, Job
 from manyheads.heads.bank import Fold, HeadSettings, engine_named
 from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.run.plan import training_memory
+from manyheads.study.events import EpochEnded
 from manyheads.study.folder import RunFolder
-from manyheads.study.listener import Listener
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
@@ -128,11 +129,13 @@ def study(
         seeds=seeds,
         prune=prune,
     )
-    watch = Watch()
+    work = Work(settings)
+    watch = Watch(work)
     with tempfile.TemporaryDirectory() as name, Store(Path(name, "study.sqlite")) as store:
         train_study(
-            settings, RunFolder(name), store, [generated()], engine_named("fused"), listener=watch
-        )
+            settings, RunFolder(name), store, [generated()], engine_named("fused"),
+            work=work, job=Job(watch.hear),
+        )  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
     began, ended = watch.looks[0], watch.looks[-1]
     return {
@@ -179,16 +182,16 @@ class Look:
     left: float | None
 
 
-class Watch(Listener):
+class Watch:
     """Looks at the progress whenever an epoch ends."""
 
-    def __init__(self) -> None:
-        self.looks: list[Look] = []
+    def __init__(self, work: Work) -> None:
+        self.work, self.looks = work, list[Look]()
 
-    def training(self, work: Work) -> None:
-        self.work = work
-
-    def epoch(self, *_: object) -> None:
+    def hear(self, event: Event) -> None:
+        """Look, if an epoch has ended."""
+        if not isinstance(event, EpochEnded):
+            return
         work = self.work
         share = work.done.units / (work.done.units + work.left.units)
         # A few thousand looks are enough, however many epochs there are.

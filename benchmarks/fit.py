@@ -18,7 +18,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from benchmarks.machine import parser, photographs, table, write_result
-from manyheads.cli.fit_screen import FitScreen
+from manyheads.cli.screen import shown
+from manyheads.core.job import Job
 from manyheads.findings.expected_score import expect, rank
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import HeadEnd, HeadSettings, engine_named
@@ -49,8 +50,8 @@ def main() -> None:
             weights="random:0" if args.quick else None,
         )
         started = time.perf_counter()
-        with FitScreen() as screen:
-            fitted = run_fit(settings, Path(folder, "fit"), listener=screen)
+        with shown(Job()) as job:
+            fitted = run_fit(settings, Path(folder, "fit"), job=job)
         seconds = time.perf_counter() - started
         lines = found(fitted, seconds)
         lines += ["", *averages(settings, fitted, Path(folder, "one"))]

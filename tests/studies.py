@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import pytest
 from manyheads.backbones import compiled, weights
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import cache_dir, make_folder
 from manyheads.heads import bank
 from manyheads.heads.bank import Fold, engine_named
@@ -30,7 +30,8 @@ from manyheads.study.results import StudyResult
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.training import Listener, train_study
+from manyheads.study.training import train_study
+from manyheads.study.work import Work
 from tests.banks import generated_fold
 
 FEATURES = 12
@@ -55,8 +56,8 @@ def train(
     *,
     folds: Sequence[Fold] | None = None,
     keep_heads: int = 100,
-    listener: Listener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
+    work: Work | None = None,
 ) -> StudyResult:
     """Train a study on generated features in the folder `path`."""
     path.mkdir(exist_ok=True)
@@ -64,7 +65,7 @@ def train(
     with Store(folder.store) as store:
         return train_study(
             settings, folder, store, folds or generated_folds(settings.divisions),
-            engine_named(settings.engine), keep_heads=keep_heads, listener=listener, stop=stop,
+            engine_named(settings.engine), keep_heads=keep_heads, job=job, work=work,
         )  # fmt: skip
 
 
@@ -110,11 +111,11 @@ class FreeBackbone:
         self,
         batches: Iterable[tuple[object, np.ndarray]],
         *,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Iterator[tuple[object, np.ndarray]]:
         """Features of one batch after another, with a pause before each."""
         for key, pixels in batches:
-            if stop is not None and stop.wait(self.pause):
+            if job.wait(self.pause):
                 return
             size = pixels.shape[1] // 2
             parts = [

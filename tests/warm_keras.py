@@ -28,6 +28,7 @@ from typing import NoReturn
 import pytest
 
 from manyheads.core import children, keras_process, openvino_runtime
+from manyheads.core.job import Job
 from manyheads.errors import Interrupted
 
 _PATIENCE = 0.05  # seconds between two looks at `stop`
@@ -48,14 +49,14 @@ def warm_keras(folder: Path) -> Iterator[None]:
             *,
             message: str,
             environment: Mapping[str, str],
-            stop: threading.Event | None,
+            job: Job,
         ) -> children.CompletedProgram:
             read = sorted(each for each in environment.items() if each[0].startswith(_AT_IMPORT))
             with lock:
                 if (key := tuple(read)) not in nurseries:
                     nursery = _Nursery(folder / f"{len(nurseries)}", environment)
                     nurseries[key] = stack.enter_context(nursery)
-            return nurseries[key].run(command[-1], what, message, environment, stop)
+            return nurseries[key].run(command[-1], what, message, environment, job)
 
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(keras_process, "children", SimpleNamespace(run=run))
@@ -89,7 +90,7 @@ class _Nursery:
         what: str,
         message: str,
         environment: Mapping[str, str],
-        stop: threading.Event | None,
+        job: Job,
     ) -> children.CompletedProgram:
         """What `children.run` does, in a fork."""
         with ExitStack() as stack:
@@ -112,7 +113,7 @@ class _Nursery:
             answers = stack.enter_context(call.makefile())
             pid = int(answers.readline())
             while not select.select([call], [], [], _PATIENCE)[0]:
-                if stop is not None and stop.is_set():
+                if job.stopped:
                     os.kill(pid, signal.SIGKILL)
                     answers.readline()
                     raise Interrupted(what, "the same command starts it again")

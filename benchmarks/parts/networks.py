@@ -41,6 +41,7 @@ def manyheads(data: str, images: int, passes: int, files: str, features: str) ->
     `images` of the training split, evenly spread.
     """
     from manyheads.backbones.compiled import compile_backbone
+    from manyheads.core.job import Event, Job, Progress
     from manyheads.data.dataset import open_dataset
     from manyheads.features.extraction import extract
 
@@ -60,13 +61,12 @@ def manyheads(data: str, images: int, passes: int, files: str, features: str) ->
         count = passes * BATCH // backbone.batch
         rate = count * len(pixels) / seconds(lambda: bare(count))
     marks: list[tuple[int, float]] = []
-    found = extract(
-        dataset,
-        SPEC,
-        resolve(SPEC),
-        IMAGE,
-        progress=lambda done, _: marks.append((done, time.perf_counter())),
-    )
+
+    def mark(event: Event) -> None:
+        if isinstance(event, Progress):
+            marks.append((event.done, time.perf_counter()))
+
+    found = extract(dataset, SPEC, resolve(SPEC), IMAGE, job=Job(mark))
     assert found.passes == len(set(dataset.digests))
     np.save(features, found.matrix[found.rows])
     # Between two moments at which as many batches were under way.

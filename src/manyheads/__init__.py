@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from manyheads.api.verbs import import_model as import_model
     from manyheads.api.verbs import run_lesson as run_lesson
     from manyheads.api.verbs import write_report as write_report
+    from manyheads.core.job import Event as Event
+    from manyheads.core.job import Job as Job
     from manyheads.data.augmentation import Augmentation as Augmentation
     from manyheads.data.data_settings import SplitSettings as SplitSettings
     from manyheads.data.data_settings import TableSettings as TableSettings
@@ -60,6 +62,7 @@ _PLACES = {
     "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
     "api.verbs": ("fit", "import_model", "run_lesson", "write_report"),
+    "core.job": ("Event", "Job"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
     "estimator.backbone_features": ("BackboneFeatures",),

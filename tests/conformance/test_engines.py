@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.core.job import Job
 from manyheads.heads.bank import Engine, Fold, HeadEnd, engine_named
 from manyheads.heads.head import cross_entropy, forward
 from manyheads.heads.random import SeededStreams
@@ -29,6 +30,7 @@ from tests.banks import (
     training_keras,
 )
 from tests.formulas import train_in_float64
+from tests.jobs import stopped_job
 
 ENGINES = ("fused", pytest.param("keras", marks=pytest.mark.when_changed("keras engine")))
 
@@ -197,9 +199,9 @@ def test_a_head_does_not_depend_on_its_bank(engine: Engine) -> None:
 def test_a_head_does_not_depend_on_an_interruption(engine: Engine) -> None:
     heads = [settings(epochs=3), settings(seed=1, epochs=3)]
     whole = train(engine, heads, FOLDS)
-    stop = threading.Event()
-    for _ in engine.train(heads, FOLDS, stop=stop):
-        stop.set()
+    job = Job()
+    for _ in engine.train(heads, FOLDS, job=job):
+        job.stop()
     events = engine.train(heads, FOLDS)
     next(events)
     events.close()
@@ -290,15 +292,15 @@ def test_a_request_to_stop_is_heard_within_a_second(engine: Engine) -> None:
     """It comes in the middle of an epoch, which takes longer than that."""
     fold = generated_fold(10_000, 1024, validation=1000)
     heads = [settings(seed=seed, size_inner=1024, epochs=1000) for seed in range(3)]
-    stop, asked = threading.Event(), []
+    job, asked = Job(), []
 
     def ask() -> None:
         asked.append(time.monotonic())
-        stop.set()
+        job.stop()
 
     timer = threading.Timer(0.3, ask)
     ended = []
-    for event in engine.train(heads, [fold], stop=stop):
+    for event in engine.train(heads, [fold], job=job):
         ended.append(isinstance(event, HeadEnd))
         if len(ended) == 1:
             timer.start()
@@ -307,9 +309,8 @@ def test_a_request_to_stop_is_heard_within_a_second(engine: Engine) -> None:
 
 
 def test_a_bank_that_is_stopped_before_it_starts_trains_nothing(engine: Engine) -> None:
-    stop = threading.Event()
-    stop.set()
-    assert not told(engine.train([settings()] * 3, FOLDS, stop=stop))
+    job = stopped_job()
+    assert not told(engine.train([settings()] * 3, FOLDS, job=job))
 
 
 def test_an_empty_bank_ends_at_once(engine: Engine) -> None:

@@ -12,6 +12,7 @@ import pytest
 from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core import artifacts
+from manyheads.core.job import SILENT
 from manyheads.core.keras_backend import import_keras
 from manyheads.errors import ModelError
 from manyheads.heads.head import Parameters, glorot_parameters
@@ -115,13 +116,13 @@ def test_only_the_first_of_a_shape_needs_keras(
 
 def test_the_template_itself_stays_as_it_was(weights: Weights, tmp_path: Path) -> None:
     for suffix in (".keras", ".h5"):
-        where = templates._template(SPEC, weights, SIZE, 5, CLASSES, suffix, None)
+        where = templates._template(SPEC, weights, SIZE, 5, CLASSES, suffix, SILENT)
         before = where[0].read_bytes()
         write_model(SPEC, weights, SIZE, (random_head(5), settings(5)), tmp_path / f"x{suffix}")
         assert where[0].read_bytes() == before
 
 
 def test_a_head_of_another_shape_is_refused(weights: Weights, tmp_path: Path) -> None:
-    template, _ = templates._template(SPEC, weights, SIZE, 5, CLASSES, ".keras", None)
+    template, _ = templates._template(SPEC, weights, SIZE, 5, CLASSES, ".keras", SILENT)
     with pytest.raises(ValueError, match=r"layers/dense/vars/0 is float32 \(1024, 5\)"):
         templates._fill_keras(template, tmp_path / "x.keras", random_head(6), settings(6))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,11 @@ from manyheads.errors import Interrupted, RunError
 from manyheads.findings.claim_record import read_ensemble, read_longer
 from manyheads.lesson.ensemble_claim import ensemble_claim
 from manyheads.lesson.longer_claim import longer_claim
-from manyheads.run.opened_study import ClaimListener
 from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from tests.jobs import StoppingJob
 from tests.small_study import finished_study
 
 
@@ -193,22 +192,12 @@ def test_an_unfinished_study_and_changed_images_are_refused(
     assert "heads still to train" in capsys.readouterr().err
 
 
-class Stopping(ClaimListener):
-    """Asks for an end in the first epoch."""
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-
-    def retraining(self, *_: object) -> None:
-        self.stop.set()
-
-
 @pytest.mark.parametrize("check", [ensemble_claim, longer_claim])
 def test_what_is_interrupted_is_not_recorded(run: RunFolder, check) -> None:
-    listener = Stopping()
+    job = StoppingJob("training")
     options = {"candidate": 2} if check is ensemble_claim else {"epochs": 5000, "patience": 4999}
     with pytest.raises(Interrupted, match="nothing was recorded"):
-        check(run.path, listener=listener, stop=listener.stop, **options)
+        check(run.path, job=job, **options)
     assert not run.claims.exists()
 
 

@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.store import Store
 from tests.e2e.conftest import Command, Said
 from tests.former_names import formerly
+from tests.jobs import stopped_job
 from tests.small_study import CLASSES, small_images, small_settings
 from tests.studies import rows_of
 
@@ -219,13 +219,12 @@ def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder
 
 
 def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     for place in (None, tmp_path / "cache" / "features"):  # in time for the scores; for features
         if place is not None:
             shutil.rmtree(place)
         with pytest.raises(Interrupted):
-            final_score("run", stop=stop)
+            final_score("run", job=job)
         assert read_test_log(finished) == []
     assert final_score("run").anew
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from manyheads import OpenedStudy, Study, open_study, write_report
 from manyheads.errors import Interrupted, MissingExtraError, RunError, SettingError
 from manyheads.findings.finding import Finding
-from manyheads.run.pipeline import Finished, PlanListener, run_study
+from manyheads.run.pipeline import Finished, run_study
+from manyheads.study.events import TrialEnded
+from tests.jobs import StoppingJob
 from tests.small_study import finished_study
 from tests.studies import rows_of
 
@@ -56,15 +56,9 @@ def test_it_goes_on_and_finds_nothing_to_train(opened: OpenedStudy) -> None:
 
 
 def test_a_study_that_was_begun_tells_what_it_has(tmp_path: Path, small_study: Finished) -> None:
-    stop = threading.Event()
-
-    class Stops(PlanListener):
-        def ended(self, *_: Any) -> None:
-            stop.set()
-
     settings = replace(small_study.settings, seeds=300)
     with pytest.raises(Interrupted):
-        run_study(settings, tmp_path / "run", listener=Stops(), stop=stop)
+        run_study(settings, tmp_path / "run", job=StoppingJob(TrialEnded))
     study = open_study(tmp_path / "run")
     state = study.state
     assert 0 < state.done < 600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import types
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -31,37 +32,32 @@ def test_a_function_is_told_every_step(tmp_path) -> None:
 
 @pytest.mark.parametrize("progress", [True, False])
 def test_a_script_is_silent(progress: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    with reported(progress) as listener:
-        listener.extracting(1, 2)
+    with reported(progress) as job:
+        job.progress("extracting", 1, 2)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_terminal_shows_a_bar_for_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=80)
-    with progress_bars._terminal(terminal) as listener:
-        listener.extracting(1, 2)
-        listener.extracting(2, 2)
-        listener.retraining(3, 4)
+    with progress_bars._terminal(terminal) as show:
+        show("extracting", 1, 2)
+        show("extracting", 2, 2)
+        show("training", 3, 4)
     last = screen.getvalue().rsplit("extracting", 1)[1]
     assert "2/2" in last
     assert "training" in last
     assert "3/4" in last
 
     monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
-    monkeypatch.setattr(progress_bars, "_terminal", lambda _: _Shown())
-    with reported(True) as listener:
-        assert listener == "shown"
-    with reported(False) as listener:
-        assert listener != "shown"
-
-
-class _Shown:
-    def __enter__(self) -> Any:
-        return "shown"
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    shown: list[object] = []
+    monkeypatch.setattr(
+        progress_bars, "_terminal", lambda _: nullcontext(lambda *step: shown.append(step))
+    )
+    for progress in (True, False):
+        with reported(progress) as job:
+            job.progress("extracting", 1, 2)
+    assert shown == [("extracting", 1, 2)]
 
 
 def test_a_notebook_changes_one_page_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,12 +78,12 @@ def test_a_notebook_changes_one_page_in_its_place(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "IPython.display", fake)
 
     monkeypatch.setattr("rich.console.Console", lambda **_: Console(force_jupyter=True))
-    with reported(True) as listener:
-        listener.extracting(1, 3)
-        listener.extracting(2, 3)  # too soon after the one before
+    with reported(True) as job:
+        job.progress("extracting", 1, 3)
+        job.progress("extracting", 2, 3)  # too soon after the one before
         assert pages == ['extracting <progress value="1" max="3"></progress> 1/3']
-        listener.extracting(3, 3)
-        listener.comparing(4, 4)
+        job.progress("extracting", 3, 3)
+        job.progress("comparing", 4, 4)
     assert pages == [
         'extracting <progress value="3" max="3"></progress> 3/3<br>'
         'comparing <progress value="4" max="4"></progress> 4/4'

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.api.progress_bars import Progress, Reporter, reported
+from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import resolve
+from manyheads.core.job import Job
 from manyheads.core.text import counted
 from manyheads.data.checks import CheckReport, check_dataset
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
@@ -105,7 +106,7 @@ def check(
     depth: int | None = None,
     runtime: str = "openvino",
     precision: str = "f32",
-    progress: Progress = True,
+    progress: ShowProgress = True,
 ) -> DataCheck:
     """Decode every image and say what may spoil a study; nothing is changed.
 
@@ -118,23 +119,21 @@ def check(
     nearer = check_nearer(nearer)
     if labels:
         require_cleanlab()
-    with reported(progress) as listener:
+    with reported(progress) as job:
         dataset = _opened(data, split, table, reread=True)
         as_read = ImageSettings(exif=exif, depth=depth)
-        report = check_dataset(dataset, as_read, progress=listener.checking)
+        report = check_dataset(dataset, as_read, job=job)
         alike = doubtful = None
         if similar or labels:
             image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
             seen = dataset if similar else dataset.without(dataset.rows("test").tolist())
             with_features = _features(
-                seen, (backbone, preprocessing, weights), image, (runtime, precision), listener
+                seen, (backbone, preprocessing, weights), image, (runtime, precision), job
             )
             if similar:
-                alike = find_similar(
-                    seen, with_features, nearer=nearer, progress=listener.comparing
-                )
+                alike = find_similar(seen, with_features, nearer=nearer, job=job)
             if labels:
-                doubtful = find_suspicious(seen, with_features, progress=listener.judging)
+                doubtful = find_suspicious(seen, with_features, job=job)
     report = report.with_problems(
         suspect_lines.spoiling_problems(alike) if alike else (),
         suspect_lines.lesser_problems(alike, doubtful),
@@ -157,7 +156,7 @@ def extract(
     runtime: str = "openvino",
     precision: str = "f32",
     strict: bool = False,
-    progress: Progress = True,
+    progress: ShowProgress = True,
 ) -> ExtractedFeatures:
     """Run the backbone once per image, keep the features in the cache, and return them.
 
@@ -165,10 +164,10 @@ def extract(
     `strict`, a `DataError`. The other parameters are `Study`'s.
     """
     image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
-    with reported(progress) as listener:
+    with reported(progress) as job:
         dataset = _opened(data, split, table)
         found = _features(
-            dataset, (backbone, preprocessing, weights), image, (runtime, precision), listener
+            dataset, (backbone, preprocessing, weights), image, (runtime, precision), job
         )
     unreadable = {dataset.name_of(index): reason for index, reason in found.unreadable.items()}
     if unreadable and strict:
@@ -242,15 +241,15 @@ def _features(
     backbone: tuple[str | Path, str | None, str | Path | None],
     image: ImageSettings,
     how: tuple[str, str],
-    listener: Reporter,
+    job: Job,
 ) -> Features:
     """The features by a `backbone` (with preprocessing and weights), in a runtime and precision."""
     name, preprocessing, weights = backbone
     runtime, precision = how
     check_precision(precision, runtime)
     spec = registry.get(name, preprocessing)
-    found = resolve(spec, weights, listener.downloading)
+    found = resolve(spec, weights, job)
     return extract_features(
         dataset, spec, found, image,
-        runtime=runtime, precision=precision, progress=listener.extracting,
+        runtime=runtime, precision=precision, job=job,
     )  # fmt: skip

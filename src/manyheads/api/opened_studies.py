@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from manyheads.api.progress_bars import Progress, reported
+from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_display import StudyState, asked_words, results_text
 from manyheads.data.marks import PLAIN_FORMS, Mark
 from manyheads.errors import RunError
@@ -79,7 +79,7 @@ class OpenedStudy:
         keep_heads: int = RunOptions.keep_heads,
         checkpoint_pattern: str | None = None,
         parquet: bool = False,
-        progress: Progress = True,
+        progress: ShowProgress = True,
     ) -> Self:
         """Run the study or go on with it, and return it; what was done before is kept.
 
@@ -91,14 +91,12 @@ class OpenedStudy:
             strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,
             parquet=parquet,
         )  # fmt: skip
-        with reported(progress) as listener:
-            self._finished = run_study(
-                self._settings, self.path, options=options, listener=listener
-            )
+        with reported(progress) as job:
+            self._finished = run_study(self._settings, self.path, options=options, job=job)
         return self
 
     def run_until_decided(
-        self, *, budget: float | None = None, strict: bool = False, progress: Progress = True
+        self, *, budget: float | None = None, strict: bool = False, progress: ShowProgress = True
     ) -> Self:
         """Run the study with more and more seeds until the best candidate is known; return it.
 
@@ -106,9 +104,9 @@ class OpenedStudy:
         looks, so the family-wise error rate is at most 5 %. `budget`: seconds, over all runs.
         """
         options = RunOptions(strict=strict)
-        with reported(progress) as listener:
+        with reported(progress) as job:
             self._finished = run_until_decided(
-                self._settings, self.path, budget=budget, options=options, listener=listener
+                self._settings, self.path, budget=budget, options=options, job=job
             )
         return self
 
@@ -224,17 +222,15 @@ class OpenedStudy:
         return head_of(self._settings, self._answering, result, candidate)
 
     def test(
-        self, *, candidate: int | None = None, again: bool = False, progress: Progress = True
+        self, *, candidate: int | None = None, again: bool = False, progress: ShowProgress = True
     ) -> TestEvaluation:
         """Score the selected model, or the best of `candidate`, on the test images, on the record.
 
         The first model is the test; another takes `again`, and every later report says so.
         """
         run, data = self._answering.path, self._settings.data
-        with reported(progress) as listener:
-            return final_score(
-                run, candidate=candidate, again=again, data=data, listener=listener
-            ).evaluation
+        with reported(progress) as job:
+            return final_score(run, candidate=candidate, again=again, data=data, job=job).evaluation
 
     @property
     def test_log(self) -> list[TestEvaluation]:
@@ -278,7 +274,7 @@ class OpenedStudy:
         candidate: int | None = None,
         margin_accuracy: float = 1.0,
         margin_log_loss: float = 0.02,
-        progress: Progress = True,
+        progress: ShowProgress = True,
     ) -> EnsembleClaim:
         """Check that dropout works as an ensemble, on the selected candidate or on `candidate`.
 
@@ -287,13 +283,15 @@ class OpenedStudy:
         """
         margins = Margins.in_points(margin_accuracy, margin_log_loss)
         run, data = self._answering.path, self._settings.data
-        with reported(progress) as listener:
-            return ensemble_claim(
-                run, candidate=candidate, margins=margins, data=data, listener=listener
-            )
+        with reported(progress) as job:
+            return ensemble_claim(run, candidate=candidate, margins=margins, data=data, job=job)
 
     def longer_claim(
-        self, *, epochs: int | None = None, patience: int | None = None, progress: Progress = True
+        self,
+        *,
+        epochs: int | None = None,
+        patience: int | None = None,
+        progress: ShowProgress = True,
     ) -> LongerClaim:
         """Check that dropout needs longer training: train until past the best epoch.
 
@@ -301,8 +299,8 @@ class OpenedStudy:
         a lower log loss. `print(claim)` is the answer; every later report has it.
         """
         run, data = self._answering.path, self._settings.data
-        with reported(progress) as listener:
-            return longer_claim(run, epochs=epochs, patience=patience, data=data, listener=listener)
+        with reported(progress) as job:
+            return longer_claim(run, epochs=epochs, patience=patience, data=data, job=job)
 
     def shortcut_claim(
         self,
@@ -317,7 +315,7 @@ class OpenedStudy:
         everywhere: bool = False,
         clean: int = 0,
         margin: float = 1.0,
-        progress: Progress = True,
+        progress: ShowProgress = True,
     ) -> ShortcutRecord:
         """Check whether heads learn a mark instead of the class `target`, as `manyheads shortcut`.
 
@@ -343,8 +341,8 @@ class OpenedStudy:
             clean=clean,
             margin=share_of(margin),
         )
-        with reported(progress) as listener:
-            return run_shortcut(settings, self.path, listener=listener).record
+        with reported(progress) as job:
+            return run_shortcut(settings, self.path, job=job).record
 
     def _findings(self, baseline: int | None, points: float, nats: float) -> Findings:
         margins = Margins.in_points(points, nats)

@@ -9,92 +9,58 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from manyheads.lesson.shortcut.shortcut_check import ShortcutListener
-from manyheads.run.fit.fit_listener import FitListener
-from manyheads.run.opened_study import ClaimListener
+from manyheads.core.job import Event, Job, Listener, Note, Progress
+from manyheads.study.events import TrainingProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from manyheads.heads.bank import HeadEnd, Metrics
-    from manyheads.study.space import Trial
-    from manyheads.study.work import Work
 
-Progress = bool | Callable[[str, int, int], object]
+ShowProgress = bool | Callable[[str, int, int], object] | Job
 """True: a bar in a notebook or a terminal, nothing elsewhere. False: nothing. A function: it is
-called with the step ("extracting", "training", …), what is done of it and its total, often."""
+called with the step ("extracting", "training", …), what is done of it and its total, often. A job:
+it hears every event, and stops the work."""
 
 _log = logging.getLogger("manyheads")
 _INTERVAL = 0.2  # seconds between two views of a notebook
 
 
-class Reporter(FitListener, ClaimListener, ShortcutListener):
-    """Tells one function how far each step of any verb is."""
+def _heard(tell: Callable[[str, int, int], object]) -> Listener:
+    """Who tells one function how far each step of any verb is."""
 
-    def __init__(self, tell: Callable[[str, int, int], object]) -> None:
-        self._tell = tell
-        self._work: Work | None = None
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            tell(event.step, event.done, event.total)
+        elif isinstance(event, TrainingProgress) and event.total_epochs:
+            tell("training", event.epochs, event.total_epochs)
+        elif isinstance(event, Note):
+            _log.info(event.text)
 
-    def downloading(self, done: int, total: int, /) -> None:
-        self._tell("fetching weights", done, total)
-
-    def checking(self, done: int, total: int, /) -> None:
-        """`done` of `total` images are looked at."""
-        self._tell("checking", done, total)
-
-    def extracting(self, done: int, total: int, /) -> None:
-        self._tell("extracting", done, total)
-
-    def comparing(self, done: int, total: int, /) -> None:
-        """`done` of `total` blocks of images are compared with others."""
-        self._tell("comparing", done, total)
-
-    def judging(self, done: int, total: int, /) -> None:
-        """`done` of `total` heads have judged the labels."""
-        self._tell("judging labels", done, total)
-
-    def training(self, work: Work, /) -> None:
-        self._work = work
-        self._trained()
-
-    def epoch(self, _trial: Trial, _epoch: int, _metrics: Metrics, /) -> None:
-        self._trained()
-
-    def ended(self, _trial: Trial, _end: HeadEnd, /) -> None:
-        self._trained()
-
-    def retraining(self, done: int, total: int, /) -> None:
-        self._tell("training", done, total)
-
-    averaging = training_epochs = retraining
-
-    def note(self, text: str, /) -> None:
-        _log.info(text)
-
-    def _trained(self) -> None:
-        if self._work is not None and self._work.total:
-            self._tell("training", self._work.done.epochs, self._work.total)
+    return hear
 
 
 @contextmanager
-def reported(progress: Progress) -> Iterator[Reporter]:
-    """What a verb may tell its progress to, as long as it is at work."""
+def reported(progress: ShowProgress) -> Iterator[Job]:
+    """The job of a verb, whose progress is shown as long as it is at work."""
+    if isinstance(progress, Job):
+        yield progress
+        return
     if callable(progress):
-        yield Reporter(progress)
+        yield Job(_heard(progress))
         return
     from rich.console import Console
 
     if progress and Console().is_jupyter:
-        yield Reporter(_Notebook().show)
+        yield Job(_heard(_Notebook().show))
     elif progress and (console := Console(stderr=True)).is_terminal:
-        with _terminal(console) as reporter:
-            yield reporter
+        with _terminal(console) as show:
+            yield Job(_heard(show))
     else:
-        yield Reporter(lambda *_: None)
+        yield Job(_heard(lambda *_: None))
 
 
 @contextmanager
-def _terminal(console: Console) -> Iterator[Reporter]:
+def _terminal(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -107,7 +73,7 @@ def _terminal(console: Console) -> Iterator[Reporter]:
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 
-        yield Reporter(show)
+        yield show
 
 
 class _Notebook:

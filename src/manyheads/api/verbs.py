@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from manyheads.api.opened_studies import OpenedStudy, open_study
-from manyheads.api.progress_bars import Progress, reported
+from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
 from manyheads.models.importing.class_names import read_names
@@ -45,7 +45,7 @@ def fit(
     test_share: float = 0.0,
     table: TableSettings | None = None,
     out: str | Path | None = None,
-    progress: Progress = True,
+    progress: ShowProgress = True,
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
@@ -70,8 +70,8 @@ def fit(
         split=SplitSettings(test=test_share),
         table=table or TableSettings(),
     )
-    with reported(progress) as listener:
-        return run_fit(settings, fit_folder(data) if out is None else out, listener=listener)
+    with reported(progress) as job:
+        return run_fit(settings, fit_folder(data) if out is None else out, job=job)
 
 
 def run_lesson(
@@ -99,7 +99,7 @@ def run_lesson(
     precision: str = "f32",
     strict: bool = False,
     out: str | Path = "runs/lesson",
-    progress: Progress = True,
+    progress: ShowProgress = True,
 ) -> list[OpenedStudy]:
     """Run the lesson in stages (learning rate, inner layer, droprate); return their studies.
 
@@ -125,10 +125,8 @@ def run_lesson(
         precision=precision,
     )
     options = RunOptions(strict=strict)
-    with reported(progress) as listener:
-        found = list(
-            run_stages(base, lesson, out, options=options, listener_of=lambda *_: listener)
-        )
+    with reported(progress) as job:
+        found = list(run_stages(base, lesson, out, options=options, job=job))
     write_stages(out, found)
     return [open_study(Path(out) / stage.name) for stage in found]
 

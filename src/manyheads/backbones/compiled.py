@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from manyheads.backbones.inference_streams import Measured, best_streams, timed
 from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import openvino_runtime
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.core.settings import choice, digest
 from manyheads.errors import ManyheadsError, SettingError
@@ -48,11 +48,11 @@ class CompiledBackbone(Protocol):
     """How many images it takes at a time, at most."""
 
     def run(
-        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+        self, batches: Iterable[tuple[Key, Batch]], *, job: Job = SILENT
     ) -> Generator[tuple[Key, Computed]]:
         """Yield (key, features) for each (key, pixels 0–255 RGB), not always in their order.
 
-        Reads ahead in `batches` by the few that are computed at once. Once `stop` is set it ends
+        Reads ahead in `batches` by the few that are computed at once. Once `job` is stopped it ends
         early: what is finished still comes, what is in flight does not.
         """
         ...
@@ -71,7 +71,7 @@ def compile_backbone(
     precision: str = "f32",
     pooling: str = "avg",
     images: int = 0,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> CompiledBackbone:
     """Prepare a backbone for images of `size` pixels, on OpenVINO or (`keras`) on Keras.
 
@@ -91,7 +91,7 @@ def compile_backbone(
         from manyheads.backbones.keras_runtime import KerasBackbone
 
         return KerasBackbone(spec, weights, size, batch_size(size), pooling)
-    program = exported.program(spec, weights, size, stop, pooling)
+    program = exported.program(spec, weights, size, job, pooling)
     return _suited(program, size, program.batch_for(size), precision, images)
 
 
@@ -156,7 +156,7 @@ class OpenVinoBackbone:
         _alive.add(self)
 
     def run(
-        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+        self, batches: Iterable[tuple[Key, Batch]], *, job: Job = SILENT
     ) -> Generator[tuple[Key, Computed]]:
         if self._inherited:
             vars(self).update(vars(self._anew()))
@@ -165,11 +165,11 @@ class OpenVinoBackbone:
         busy: deque[tuple[Any, Key, int]] = deque()
         try:
             for key, pixels in batches:
-                if stop is not None and stop.is_set():
+                if job.stopped:
                     break
                 _require_same(process)
                 if not idle:
-                    finished = _finish(busy, idle, stop)
+                    finished = _finish(busy, idle, job)
                     if finished is None:
                         return
                     yield finished
@@ -178,7 +178,7 @@ class OpenVinoBackbone:
                 busy.append((request, key, len(pixels)))
             while busy:
                 _require_same(process)
-                finished = _finish(busy, idle, stop)
+                finished = _finish(busy, idle, job)
                 if finished is None:
                     return
                 yield finished
@@ -248,13 +248,13 @@ def _suited(
 
 
 def _finish(
-    busy: deque[tuple[Any, Key, int]], idle: list[Any], stop: threading.Event | None
+    busy: deque[tuple[Any, Key, int]], idle: list[Any], job: Job
 ) -> tuple[Key, Computed] | None:
-    """The oldest batch in flight once it is done, or None once `stop` is set."""
+    """The oldest batch in flight once it is done, or None once `job` is stopped."""
     request, key, count = busy[0]
     # In short waits, because a signal is only seen between them.
     while not request.wait_for(100):
-        if stop is not None and stop.is_set():
+        if job.stopped:
             return None
     busy.popleft()
     idle.append(request)

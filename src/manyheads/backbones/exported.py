@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import artifacts
 from manyheads.core.artifacts import Artifact
+from manyheads.core.job import SILENT, Job
 
 _AREA = "compiled"
 _FILE = "backbone.xml"
@@ -39,7 +39,7 @@ def program(
     spec: BackboneSpec,
     weights: Weights,
     size: int,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
     pooling: str = "avg",
 ) -> Program:
     """The program for images of `size` pixels, from the cache or made now; `uint8` NHWC in.
@@ -52,8 +52,8 @@ def program(
         arguments |= {"pooling": pooling}
     if spec.normalisation is not None:
         arguments["preprocessing"] = spec.preprocessing
-        return made(recipe, own_programs.export, arguments, stop)
-    return made(recipe, keras_builds.export, arguments | {"backbone": spec.name}, stop)
+        return made(recipe, own_programs.export, arguments, job)
+    return made(recipe, keras_builds.export, arguments | {"backbone": spec.name}, job)
 
 
 def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -> Program | None:
@@ -66,14 +66,14 @@ def made(
     recipe: dict[str, Any],
     function: Callable[..., dict[str, Any]],
     arguments: dict[str, Any],
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Program:
     """The program of `recipe`, from the cache or made now by `function` in a Keras child.
 
     The function gets `arguments` and the `target` (.xml) to write, and answers with `features`,
     and with the `batch` if it takes no other number of images.
     """
-    return _program(artifacts.made(_AREA, recipe, function, arguments, _FILE, stop=stop))
+    return _program(artifacts.made(_AREA, recipe, function, arguments, _FILE, job=job))
 
 
 def _recipe(spec: BackboneSpec, digest: str, size: int, pooling: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterable
 from typing import Self
 
@@ -13,6 +12,7 @@ from manyheads.backbones.compiled import Batch, Computed, Key
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_backend, openvino_runtime
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import SettingError
 
 
@@ -39,10 +39,10 @@ class KerasBackbone:
         self.batch = batch
 
     def run(
-        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+        self, batches: Iterable[tuple[Key, Batch]], *, job: Job = SILENT
     ) -> Generator[tuple[Key, Computed]]:
         for key, pixels in batches:
-            if stop is not None and stop.is_set():
+            if job.stopped:
                 return
             # Always a full batch: one traced program, and one computation for every image.
             whole = np.zeros((self.batch, *pixels.shape[1:]), np.float32)

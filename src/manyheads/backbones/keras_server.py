@@ -7,7 +7,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from manyheads.backbones import keras_builds
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import download, keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import DownloadError
 
 _SERVER = "https://storage.googleapis.com"
@@ -25,8 +26,7 @@ _PATIENCE = 4.0  # seconds for the server's first sign of life
 def fetched(
     spec: BackboneSpec,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Iterator[Path]:
     """Yield the file with the backbone's ImageNet weights, checked against Keras's own hash.
 
@@ -34,12 +34,12 @@ def fetched(
     It is the one in Keras's own folder if Keras has been here before, else a download below
     `folder`, which is removed afterwards. `MANYHEADS_KERAS_URL` names a mirror: its address
     replaces the server's, and the paths stay. Raises `DownloadError`, and `Interrupted` when
-    `stop` is set.
+    `job` is stopped.
     """
     own = _own_folder()
     if not any(own.glob("*.h5")):
         _knock(_server())  # before a child process is started in vain
-    asked = keras_process.call(keras_builds.origin, {"backbone": spec.name}, stop=stop)
+    asked = keras_process.call(keras_builds.origin, {"backbone": spec.name}, job=job)
     present = own / asked["file"]
     if present.is_file() and _is(present, asked["hash"]):
         yield present
@@ -48,7 +48,7 @@ def fetched(
     url = _server() + urlsplit(asked["url"]).path
     target = folder / f"download-{asked['file']}"
     expected = {_algorithm(asked["hash"]): asked["hash"]} if asked["hash"] else {}
-    download.download(url, target, progress=progress, stop=stop, **expected)
+    download.download(url, target, step="fetching weights", job=job, **expected)
     try:
         yield target
     finally:

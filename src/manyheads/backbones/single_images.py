@@ -8,7 +8,6 @@ a machine, and only one that gives the same bits takes the place of a padded bat
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any, Self
@@ -18,6 +17,7 @@ import numpy as np
 from manyheads.backbones.compiled import Batch, Computed, Key, OpenVinoBackbone, loaded
 from manyheads.backbones.exported import Program
 from manyheads.core import openvino_runtime
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.core.measurements import remember, remembered
 from manyheads.core.settings import digest
@@ -41,7 +41,7 @@ class SingleImageBackbone:
         self._same: bool | None = None if self.batch > 1 else False
 
     def run(
-        self, batches: Iterable[tuple[Key, Batch]], *, stop: threading.Event | None = None
+        self, batches: Iterable[tuple[Key, Batch]], *, job: Job = SILENT
     ) -> Generator[tuple[Key, Computed]]:
         """As `CompiledBackbone.run`; batches that are not full come last."""
         few: list[tuple[Key, Batch]] = []
@@ -53,23 +53,23 @@ class SingleImageBackbone:
                 else:
                     yield key, pixels
 
-        yield from self._whole_batches(full(), stop)
+        yield from self._whole_batches(full(), job)
         # Only now, with no batch under way: measuring uses the program that runs them.
         if few and not self.same_alone:
-            yield from self._whole_batches(iter(few), stop)
+            yield from self._whole_batches(iter(few), job)
             return
         for key, pixels in few:
-            rows = dict(self._for_one().run(_one_by_one(pixels), stop=stop))
+            rows = dict(self._for_one().run(_one_by_one(pixels), job=job))
             if len(rows) < len(pixels):  # it was stopped
                 return
             yield key, np.concatenate([rows[place] for place in range(len(pixels))])
 
     def _whole_batches(
-        self, batches: Iterator[tuple[Key, Batch]], stop: threading.Event | None
+        self, batches: Iterator[tuple[Key, Batch]], job: Job
     ) -> Iterator[tuple[Key, Computed]]:
         first = next(batches, None)
         if first is not None:
-            yield from self._for_batches().run(chain([first], batches), stop=stop)
+            yield from self._for_batches().run(chain([first], batches), job=job)
 
     @property
     def same_alone(self) -> bool:

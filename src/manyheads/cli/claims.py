@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import threading
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.stats.paired import Margins
@@ -52,9 +52,10 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import claim_screen, result_tables
+    from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
     from manyheads.lesson.ensemble_claim import ensemble_claim
     from manyheads.lesson.longer_claim import longer_claim, until
@@ -63,22 +64,20 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     margins = _checked(args)
     bounds = until(args.run_folder, args.epochs, args.patience) if args.longer else None
     folder, found = RunFolder(args.run_folder), {}
-    with claim_screen.ClaimScreen() as screen:
+    with shown(job) as job:
         if args.ensemble:
             found["ensemble"] = ensemble_claim(
                 args.run_folder, candidate=args.candidate, margins=margins, data=args.data,
-                listener=screen, stop=stop,
+                job=job,
             )  # fmt: skip
             if not args.json:
-                screen.close()
                 claim_screen.print_ensemble(found["ensemble"], folder)
         if bounds is not None:
             found["longer"] = longer_claim(
                 args.run_folder, epochs=bounds.limit, patience=bounds.patience, data=args.data,
-                listener=screen, stop=stop,
+                job=job,
             )  # fmt: skip
             if not args.json:
-                screen.close()
                 claim_screen.print_longer(found["longer"], folder)
     if args.json:
         result_tables.print_json(plain(found))

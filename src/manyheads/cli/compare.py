@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import threading
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:  # noqa: ARG001 - quick
+def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
     """Run the command."""
     from manyheads.cli import compare_screen, narrow, result_tables
     from manyheads.cli.closing import verdict_lines

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from typing import TYPE_CHECKING
 
 from manyheads.cli import sweep
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.run.pipeline import Finished
@@ -29,7 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.data.data_settings import ImageSettings
     from manyheads.run.plan import RunOptions
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         image=ImageSettings(size=150),
         seeds=10,
     )
-    finished = sweep.run_shown(settings, args.out, RunOptions(), stop)
+    finished = sweep.run_shown(settings, args.out, RunOptions(), job)
     if not args.json:
         print(_picture(finished))
     sweep.show(finished, as_json=args.json)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
 from manyheads.cli.predict import image_files
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +58,9 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
-    from manyheads.cli.screen import Screen
+    from manyheads.cli.screen import shown
     from manyheads.core.destinations import folder_for
     from manyheads.core.settings import number
     from manyheads.data.outputs import check_output, mark_output
@@ -76,19 +76,15 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         check_output(out)
     files = image_files(args.images, options.table_settings(args))
     classifier = load(args.model)
-    with Screen() as screen:
-        explanations = classifier.explain(
-            files, target=args.target, progress=screen.explaining, stop=stop
-        )
+    with shown(job) as job:
+        explanations = classifier.explain(files, target=args.target, job=job)
         limits = {method: explanations.limit(method) for method in methods}
         overlays: list[dict[str, Path]] = [{} for _ in explanations]
         sheets: list[Path] = []
         if explanations.readable and (args.out or not args.json):
             mark_output(out)
-            how: Any = {"alpha": args.alpha, "stop": stop}
-            overlays = write_overlays(
-                out, explanations, methods, limits, progress=screen.drawing, **how
-            )
+            how: Any = {"alpha": args.alpha, "job": job}
+            overlays = write_overlays(out, explanations, methods, limits, **how)
             if len(explanations.readable) > 1:
                 sheets = write_sheets(out, explanations, methods, limits, **how)
     if args.json:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.models.export.exporter import Exported
@@ -46,18 +46,19 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
+    from manyheads.cli.screen import shown
     from manyheads.models.export.exporter import export_model
     from manyheads.study.folder import RunFolder
 
     source = Path(args.model)
-    exported = export_model(
-        source if source.is_file() else RunFolder(source),
-        args.format, Path(args.out) if args.out else None, stop,
-        with_preprocessing=args.with_preprocessing,
-        note=lambda text: print(f"{text} …", file=sys.stderr),
-    )  # fmt: skip
+    with shown(job) as job:
+        exported = export_model(
+            source if source.is_file() else RunFolder(source),
+            args.format, Path(args.out) if args.out else None, job,
+            with_preprocessing=args.with_preprocessing,
+        )  # fmt: skip
     if args.json:
         from manyheads.cli.result_tables import print_json
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import threading
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -23,26 +23,26 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.backbones.weights import resolve
     from manyheads.cli import narrow, result_tables
-    from manyheads.cli.plan_lines import left_out_lines
-    from manyheads.cli.screen import Screen
+    from manyheads.cli.screen import shown
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
     from manyheads.features.extraction import extract
+    from manyheads.run.planned_study import left_out_lines
 
     spec = options.backbone(args)
     image = options.image_settings(args)
     split, table = options.split_settings(args), options.table_settings(args)
-    dataset = open_dataset(args.data, split=split, table=table, stop=stop)
-    with Screen() as screen:
-        weights = resolve(spec, args.weights, screen.downloading, stop)
+    with shown(job) as job:
+        dataset = open_dataset(args.data, split=split, table=table, job=job)
+        weights = resolve(spec, args.weights, job)
         features = extract(
             dataset, spec, weights, image,
-            runtime=args.runtime, precision=args.precision, progress=screen.extracting, stop=stop,
+            runtime=args.runtime, precision=args.precision, job=job,
         )  # fmt: skip
     unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
     if args.json:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
             f"{dataset.name}: {counted(len(dataset), 'image')}, "
             f"{counted(features.matrix.shape[1], 'feature')} each; "
             f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s",
-            *left_out_lines(dataset),
+            *(f"{label:<10} {text}" for label, text in left_out_lines(dataset)),
             *(f"unreadable: {name}: {reason}" for name, reason in unreadable.items()),
             *features.remarks,
         ])  # fmt: skip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import threading
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 _HELP = (
     "Find the best classifier for these images within a time budget. Image sizes and augmented "
@@ -63,9 +63,10 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import fit_screen, result_tables
+    from manyheads.cli.screen import shown
     from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import run_fit
@@ -86,8 +87,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         table=options.table_settings(args),
     )
     out = args.out or fit_folder(args.data)
-    with fit_screen.FitScreen() as screen:
-        fitted = run_fit(settings, out, listener=screen, stop=stop)
+    with shown(job) as job:
+        fitted = run_fit(settings, out, job=job)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
         return

@@ -1,84 +1,26 @@
-"""A fit on the screen: its plan, its progress, and what is to be expected of the model."""
+"""What `manyheads fit` prints: what was tried, and what is to be expected of the model."""
 
 from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import narrow
 from manyheads.cli.closing import next_lines
-from manyheads.cli.plan_lines import data_lines, few_lines, overlap_lines
-from manyheads.cli.screen import Meter, Screen, clock
 from manyheads.core.settings import plain
 from manyheads.core.table import Table, names, numbers
-from manyheads.core.text import counted, decimal, size_words
+from manyheads.core.text import clock, counted, decimal, size_words
 from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
 from manyheads.findings.score_tables import classes_table, estimate_words
 from manyheads.models.card import card_path
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_record import FILE
 
 if TYPE_CHECKING:
-    from manyheads.run.fit.fit_plan import FitPlan
     from manyheads.run.fit.fit_record import Fitted
-    from manyheads.run.fit.image_options import Arm
-    from manyheads.run.plan import Plan
 
 _NEW = 400  # images of a test that is imagined
 _SHOWN = 5  # options
-
-
-class FitScreen(Screen, FitListener):
-    """Shows a fit at work."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._averaging = Meter("averaging", "epochs of heads")
-
-    def planned(self, plan: Plan) -> None:
-        """The plan of one of the fit's studies, which the fit's own plan has told."""
-
-    def planned_fit(self, plan: FitPlan) -> None:
-        for line in plan_lines(plan):
-            self.note(line)
-        self.note("")
-
-    def arm(self, number: int, arms: int, arm: Arm) -> None:
-        self.note(f"Search {number} of {arms}: {arm.words}")
-
-    def averaging(self, done: int, total: int) -> None:
-        self._update(self._averaging, done, total)
-
-
-def plan_lines(plan: FitPlan) -> list[str]:
-    """What a fit will do, and about how long each part will take."""
-    settings = plan.settings
-    budget = clock(settings.budget)
-    lines = [
-        *data_lines(plan.dataset),
-        *overlap_lines(plan.dataset, folds=True),
-        f"Backbone   {Path(settings.backbone).name}; weights: {plan.weights.source}",
-        f"Folds      {plan.folds}, of all images for training and validation; test images are not "
-        "used",
-        *few_lines(plan.dataset, plan.folds),
-        f"Budget     {budget}, of which searches take about "
-        f"{clock(sum(arm.seconds for arm in plan.arms))}",
-    ]
-    for number, arm in enumerate(plan.arms, start=1):
-        title = "Search" if number == 1 else ""
-        pruned = ", pruned" if arm.pruned else ""
-        lines.append(
-            f"{title:<10} {number}. {arm.words}: {counted(arm.passes, 'backbone pass', 'es')}, "
-            f"about {clock(arm.extraction)}; heads about {clock(arm.training)}{pruned}"
-        )
-    sizes = {arm.size for arm in plan.arms}
-    left_out = [arm for arm in plan.considered if arm.size not in sizes]
-    words = sorted({f"{arm.size}×{arm.size}" for arm in left_out})
-    if words:
-        lines.append(f"           not within the budget: {', '.join(words)}")
-    return lines
 
 
 def show(fitted: Fitted) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import threading
 from typing import TYPE_CHECKING
 
 from manyheads.backbones.preprocessing_modes import MODES_HELP, is_named
 from manyheads.cli import options
 from manyheads.cli.parser import Names
+from manyheads.core.job import Job
 from manyheads.data.data_settings import INTERPOLATIONS
 
 if TYPE_CHECKING:
@@ -74,28 +73,29 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli.predict import image_files
+    from manyheads.cli.screen import shown
     from manyheads.core.settings import whole
     from manyheads.models.importing.class_names import read_names
     from manyheads.models.importing.imported import import_model
 
     size = args.image_size
-    imported = import_model(
-        args.file,
-        args.out,
-        classes=args.classes or read_names(args.classes_from),
-        backbone=args.backbone,
-        image_size=None if size is None else whole("image_size", size, 32, 2048),
-        interpolation=args.interpolation,
-        exif=args.exif,
-        depth=args.depth,
-        preprocessing=args.preprocessing,
-        check=image_files(list(args.check), options.table_settings(args)),
-        note=lambda text: print(f"{text} …", file=sys.stderr),
-        stop=stop,
-    )
+    with shown(job) as job:
+        imported = import_model(
+            args.file,
+            args.out,
+            classes=args.classes or read_names(args.classes_from),
+            backbone=args.backbone,
+            image_size=None if size is None else whole("image_size", size, 32, 2048),
+            interpolation=args.interpolation,
+            exif=args.exif,
+            depth=args.depth,
+            preprocessing=args.preprocessing,
+            check=image_files(list(args.check), options.table_settings(args)),
+            job=job,
+        )
     if args.json:
         _print_json(imported)
     else:

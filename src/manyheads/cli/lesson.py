@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import threading
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.cli.parser import Values
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
-    from manyheads.cli.screen import Screen
     from manyheads.lesson.stages import Stage
-    from manyheads.study.study_settings import StudySettings
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -55,11 +52,11 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
-    from manyheads.cli.plan_lines import announced
+    from manyheads.cli.screen import shown
     from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
     from manyheads.study.space import Grid
 
@@ -74,17 +71,8 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     grid = Grid((0.001,), (0,), (0.0,), batch_size=(args.batch_size,))
     base = options.study_settings(args, image, grid=grid)
     out = Path(args.out or "runs/lesson")
-    with ExitStack() as screens:
-
-        def screen(name: str, _settings: StudySettings) -> Screen:
-            screens.close()  # the former stage's
-            return screens.enter_context(announced(heading=f"── {name} ──"))
-
-        stages = list(
-            run_stages(
-                base, lesson, out, options=options.run_options(args), listener_of=screen, stop=stop
-            )
-        )
+    with shown(job) as job:
+        stages = list(run_stages(base, lesson, out, options=options.run_options(args), job=job))
     write_stages(out, stages)
     if args.json:
         result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])

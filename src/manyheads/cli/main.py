@@ -40,6 +40,7 @@ from manyheads.cli import (
     test,
 )
 from manyheads.cli.parser import Parser, with_flags
+from manyheads.core.job import Job
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 GROUPS = {
@@ -97,22 +98,22 @@ def _answer(args: argparse.Namespace) -> int:
     # At the end the system frees all memory at once: a last search for garbage in what the imports
     # of a study leave behind takes a third of a second.
     atexit.register(gc.freeze)
-    stop = threading.Event()
-    with warnings.catch_warnings(), _interrupts(stop):
+    job = Job()
+    with warnings.catch_warnings(), _interrupts(job):
         # What a library deprecates or advises is not the user's concern.
         if not args.debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
-        return _run(args, stop)
+        return _run(args, job)
 
 
-def _run(args: argparse.Namespace, stop: threading.Event) -> int:
+def _run(args: argparse.Namespace, job: Job) -> int:
     try:
-        args.run(args, stop)
+        args.run(args, job)
     except Interrupted as error:
         return _say(error, 130, args.debug)
     except ManyheadsError as error:
         # Ctrl-C reaches child processes too, and what they then report is not the cause.
-        if stop.is_set():
+        if job.stopped:
             return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
         return _say(error, 1, args.debug)
     except KeyboardInterrupt:
@@ -165,7 +166,7 @@ def _say(error: ManyheadsError, code: int, debug: bool) -> int:
 
 
 @contextmanager
-def _interrupts(stop: threading.Event) -> Iterator[None]:
+def _interrupts(job: Job) -> Iterator[None]:
     """A first Ctrl-C asks for an end in good order; a second, or the end of grace, forces it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -176,7 +177,7 @@ def _interrupts(stop: threading.Event) -> Iterator[None]:
         raise KeyboardInterrupt
 
     def ask(*_: object) -> None:
-        stop.set()
+        job.stop()
         print("\nstopping …", file=sys.stderr)
         signal.signal(signal.SIGINT, force)
         if has_alarm:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import options
 from manyheads.cli.parser import with_flags
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
@@ -68,10 +68,11 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli.predict_inputs import Inputs, RowInputs
     from manyheads.cli.predict_summary import Tally
+    from manyheads.cli.screen import shown
     from manyheads.errors import Interrupted
     from manyheads.models.card import file_digest
     from manyheads.models.classifier import load
@@ -97,8 +98,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     asked, givens = iter(inputs), deque()
     file = None if args.out is None else Path(args.out).expanduser()
     with ExitStack() as stack:
-        tally_of = Tally(progress=file is not None, classes=classifier.classes)
-        tally = stack.enter_context(closing(tally_of))
+        if file is not None:  # what is printed otherwise shows how far it is
+            job = stack.enter_context(shown(job))
+        tally = Tally(job, classifier.classes)
         sink: PredictionFile | Printer | None = None
         if file is not None:
             model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}
@@ -107,9 +109,9 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
         paths = _paths(asked, givens)
         if isinstance(classifier, FeatureClassifier) and matrix is not None:
             first = len(matrix) - len(list(paths))
-            found = classifier.stream(matrix[first:], **asked_for, stop=stop, first=first)
+            found = classifier.stream(matrix[first:], **asked_for, job=job, first=first)
         else:
-            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, stop=stop)
+            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, job=job)
         stack.enter_context(closing(found))
         if sink is None:
             sink = _printer(args, form)

@@ -1,22 +1,20 @@
-"""What `manyheads predict` says on stderr: how far it is, and what came of it."""
+"""What `manyheads predict` says on stderr of what came of it."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 
+from manyheads.core.job import Job
 from manyheads.core.text import counted
 from manyheads.data.label_names import composed, outputs_words, strangers_words
-
-_OFTEN, _SELDOM = 0.2, 5.0  # seconds between two words on progress: in a terminal, elsewhere
 
 
 class Tally:
     """Counts predictions as they come."""
 
-    def __init__(self, *, progress: bool, classes: Sequence[str] = ()) -> None:
+    def __init__(self, job: Job, classes: Sequence[str] = ()) -> None:
         self._classes = tuple(classes)
         self._known = {composed(name): name for name in classes}
         self._strangers: Counter[str] = Counter()
@@ -24,8 +22,8 @@ class Tally:
         self.compared = self.agreeing = 0
         self.reason = ""
         self.labels: Counter[str] = Counter()
-        self._progress, self._live = progress, sys.stderr.isatty()
-        self._started = self._said = time.monotonic()
+        self._job = job
+        self._started = time.monotonic()
 
     @property
     def answered(self) -> int:
@@ -51,12 +49,7 @@ class Tally:
                 self.agreeing += label == meant
                 if self._classes and composed(given) not in self._known:
                     self._strangers[given] += 1
-        self._tell()
-
-    def close(self) -> None:
-        """Take the line of progress off the terminal."""
-        if self._progress and self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self._job.progress("predicting", self.images, 0)
 
     def lines(self, passes: int, from_cache: int, least: float) -> list[str]:
         """What came of it."""
@@ -90,16 +83,6 @@ class Tally:
         if self.labels and (order := outputs_words(self._classes)):
             found.append(f"the classes are whole numbers: {order}")
         return found
-
-    def _tell(self) -> None:
-        now = time.monotonic()
-        if not self._progress or now - self._said < (_OFTEN if self._live else _SELDOM):
-            return
-        self._said = now
-        rate = (self.images - self.before) / (now - self._started)
-        line = f"predicting  {_images(self.images)} · {rate:,.1f}/s"
-        ends = ("\r\033[K", "") if self._live else ("", "\n")
-        print(f"{ends[0]}{line}", end=ends[1], file=sys.stderr, flush=True)
 
 
 def _images(count: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import threading
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli.closing import verdict_lines
     from manyheads.cli.narrow import print_lines
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
 
     found = written_report(
         RunFolder(args.run_folder), args.out, figures=args.figures, baseline=args.baseline,
-        margins=options.margins(args), data=args.data, stop=stop,
+        margins=options.margins(args), data=args.data, job=job,
     )  # fmt: skip
     print_lines(verdict_lines(found.findings))
     print(f"\nReport   {found.page} ({size_words(found.page.stat().st_size)})")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.cli.grid import add_grid, grid_of
+from manyheads.core.job import Job
 from manyheads.heads.hyperparameters import OF_IMAGES
 
 if TYPE_CHECKING:
@@ -105,22 +105,24 @@ def _add_remedies(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
     from manyheads.cli.narrow import print_lines
-    from manyheads.cli.shortcut_screen import ShortcutScreen, plan_lines, print_result
+    from manyheads.cli.screen import shown
+    from manyheads.cli.shortcut_screen import print_result
     from manyheads.lesson.shortcut.shortcut_check import run_shortcut
     from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
+    from manyheads.lesson.shortcut.shortcut_planned import shortcut_planned
     from manyheads.study.folder import RunFolder
 
     out = args.out or RunFolder.named_after(args.data).path
     settings = _settings(args, out)
     if args.dry_run:
-        print_lines(plan_lines(plan_shortcut(settings, stop=stop)))
+        print_lines(shortcut_planned(plan_shortcut(settings, job=job)).text)
         return
-    with ShortcutScreen() as screen:
-        checked = run_shortcut(settings, out, listener=screen, stop=stop)
+    with shown(job) as job:
+        checked = run_shortcut(settings, out, job=job)
     if args.json:
         result_tables.print_json(checked.record.document(checked.verdict))
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
+from manyheads.core.job import Job
 
 if TYPE_CHECKING:
     from manyheads.core.table import Table
@@ -38,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     out = Path(args.out).expanduser()
     check_manifest_path(out)
     split, table = options.split_settings(args), options.table_settings(args)
-    dataset = open_dataset(args.data, split=split, table=table, stop=stop)
+    dataset = open_dataset(args.data, split=split, table=table, job=job)
     write_manifest(out, dataset, divided=True)
     counts = count_classes(dataset)
     if args.json:

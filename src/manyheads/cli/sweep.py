@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.cli.grid import add_grid, grid_of
+from manyheads.core.job import Job
 from manyheads.study.rungs import USUAL_ETA
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.core.settings import whole
     from manyheads.study.folder import RunFolder
@@ -99,24 +99,24 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     settings = options.study_settings(args, options.image_settings(args), grid=grid_of(args))
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:
-        _print_plan(settings, options.run_options(args), out, stop)
+        _print_plan(settings, options.run_options(args), out, job)
         return
     if args.until_decided:
-        finished = _run_until_decided(settings, out, budget, options.run_options(args), stop)
+        finished = _run_until_decided(settings, out, budget, options.run_options(args), job)
     else:
-        finished = run_shown(settings, out, options.run_options(args), stop)
+        finished = run_shown(settings, out, options.run_options(args), job)
     show(finished, as_json=args.json)
 
 
 def run_shown(
-    settings: StudySettings, out: str | Path, run_options: RunOptions, stop: threading.Event
+    settings: StudySettings, out: str | Path, run_options: RunOptions, job: Job
 ) -> Finished:
     """Run a study on the screen: its plan, its progress, its notes."""
-    from manyheads.cli.plan_lines import announced
+    from manyheads.cli.screen import shown
     from manyheads.run.pipeline import run_study
 
-    with announced() as screen:
-        return run_study(settings, out, options=run_options, listener=screen, stop=stop)
+    with shown(job) as job:
+        return run_study(settings, out, options=run_options, job=job)
 
 
 def _budget(args: argparse.Namespace) -> float | None:
@@ -137,15 +137,13 @@ def _run_until_decided(
     out: str | Path,
     budget: float | None,
     run_options: RunOptions,
-    stop: threading.Event,
+    job: Job,
 ) -> Finished:
-    from manyheads.cli.plan_lines import announced
+    from manyheads.cli.screen import shown
     from manyheads.run.until_decided import run_until_decided
 
-    with announced() as screen:
-        return run_until_decided(
-            settings, out, budget=budget, options=run_options, listener=screen, stop=stop
-        )
+    with shown(job) as job:
+        return run_until_decided(settings, out, budget=budget, options=run_options, job=job)
 
 
 def show(finished: Finished, *, as_json: bool = False) -> None:
@@ -191,11 +189,11 @@ def _scores_words(finished: Finished) -> str:
 
 
 def _print_plan(
-    settings: StudySettings, run_options: RunOptions, out: str | Path, stop: threading.Event
+    settings: StudySettings, run_options: RunOptions, out: str | Path, job: Job
 ) -> None:
     from manyheads.cli.narrow import print_lines
-    from manyheads.cli.plan_lines import advice_lines, plan_lines
     from manyheads.run.plan import plan_study
+    from manyheads.run.planned_study import study_planned
 
-    plan = plan_study(settings, run_options, out, stop=stop)
-    print_lines([*plan_lines(plan), *advice_lines(plan)])
+    plan = plan_study(settings, run_options, out, job=job)
+    print_lines(study_planned(plan).text)

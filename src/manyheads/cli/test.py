@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+from manyheads.core.job import Event, Job
 
 if TYPE_CHECKING:
     from manyheads.run.fit.fit_record import Fitted
@@ -36,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, stop: threading.Event) -> None:
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import result_tables
     from manyheads.cli.screen import Screen
@@ -44,40 +46,42 @@ def run(args: argparse.Namespace, stop: threading.Event) -> None:
     from manyheads.findings.test_log import read_test_log, repeat_warning
     from manyheads.run.fit.fit_record import FILE
     from manyheads.run.fit.fit_score import fit_score
-    from manyheads.run.test_evaluation import final_score
+    from manyheads.run.test_evaluation import Recording, final_score
     from manyheads.study.folder import RunFolder
 
-    class TestScreen(Screen):
-        """Begins to print before it is recorded: what cannot be shown is not recorded."""
+    begun = ""
 
-        begun = ""
+    def begin() -> None:
+        """Begin to print before anything is recorded: what cannot be shown is not recorded."""
+        nonlocal begun
+        if not begun:
+            begun = "{" if args.json else "\n"
+            print(begun, end="", flush=True)
 
-        def recording(self) -> None:
-            self.close()
-            self.begin()
+    screen = Screen()
 
-        def begin(self) -> None:
-            if not self.begun:
-                self.begun = "{" if args.json else "\n"
-                print(self.begun, end="", flush=True)
+    def hear(event: Event) -> None:
+        if isinstance(event, Recording):
+            screen.close()
+            begin()
+        screen.hear(event)
 
     folder = RunFolder(args.run_folder)
     fitted = None
-    with TestScreen() as screen:
+    with closing(screen):
+        job = job.heard_by(hear)
         if (folder.path / FILE).is_file() and args.candidate is None:
-            fitted, done = fit_score(
-                folder.path, again=args.again, data=args.data, listener=screen, stop=stop
-            )
+            fitted, done = fit_score(folder.path, again=args.again, data=args.data, job=job)
         else:
             done = final_score(
                 folder.path, candidate=args.candidate, again=args.again, data=args.data,
-                listener=screen, stop=stop,
+                job=job,
             )  # fmt: skip
-    screen.begin()
+    begin()
     if args.json:
         warning = repeat_warning(folder)
         told = plain(done) | {"evaluations": len(read_test_log(folder)), "warning": warning}
-        result_tables.print_json(told, begun=screen.begun)
+        result_tables.print_json(told, begun=begun)
     else:
         _print(done, folder, fitted)
 

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import threading
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.core.locks import alone
 from manyheads.core.places import cache_dir, disk_errors, scratch_dir, write_text
 from manyheads.core.settings import digest
@@ -42,7 +42,7 @@ def made(
     file: str,
     *,
     keep: int | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Artifact:
     """The artifact of `recipe` in an `area` of the cache, from there or made now by `function`.
 
@@ -55,12 +55,12 @@ def made(
     def make(folder: Path) -> dict[str, Any]:
         _log.info("%s makes %s of %s", function.__qualname__, file, recipe)
         target = str(folder / file)
-        return keras_process.call(function, {**arguments, "target": target}, stop=stop)
+        return keras_process.call(function, {**arguments, "target": target}, job=job)
 
     artifact = existing(area, recipe)
     if artifact is None:
         folder = scratch_dir(area) / _name(recipe)
-        with alone(folder.with_suffix(".lock"), "preparing the backbone", stop):
+        with alone(folder.with_suffix(".lock"), "preparing the backbone", job):
             artifact = existing(area, recipe) or _sealed(folder, recipe, make)
     with suppress(OSError):  # then it only looks older than it is
         os.utime(artifact.folder / _SEAL)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from manyheads.errors import Interrupted
+from manyheads.core.job import SILENT, Job
 
-_PATIENCE = 0.2  # seconds between two looks at `stop`
+_PATIENCE = 0.2  # seconds between two looks at the job
 
 
 class CompletedProgram(NamedTuple):
@@ -26,11 +25,11 @@ def run(
     *,
     message: str = "",
     environment: Mapping[str, str] | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> CompletedProgram:
     """Run `command` to its end with `message` on its stdin.
 
-    Raises `Interrupted`, with `what` in its text, when `stop` is set; the program ends with it.
+    Raises `Interrupted`, with `what` in its text, when `job` is stopped; the program ends with it.
     """
     with subprocess.Popen(
         command,
@@ -50,7 +49,6 @@ def run(
                     return CompletedProgram(child.returncode, output, complaints)
                 except subprocess.TimeoutExpired:
                     unsent = None
-                if stop is not None and stop.is_set():
-                    raise Interrupted(what, "the same command starts it again")
+                job.check(what, "the same command starts it again")
         finally:
             child.kill()

@@ -7,21 +7,19 @@ import http.client
 import os
 import re
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.locks import alone
 from manyheads.core.places import disk_errors
-from manyheads.errors import DownloadError, Interrupted
-
-Progress = Callable[[int, int], None]
+from manyheads.errors import DownloadError
 
 _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
-_PATIENCE = 0.2  # seconds between two looks at `stop`
+_PATIENCE = 0.2  # seconds between two looks at the job
 _CHUNK = 1 << 16
 _SILENCE = 30.0  # seconds without a byte until a connection counts as lost
 
@@ -36,28 +34,28 @@ def download(
     *,
     sha256: str | None = None,
     md5: str | None = None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    step: str = "fetching",
+    job: Job = SILENT,
 ) -> Path:
     """`target`, fetched from an http(s) `url` unless it is already there.
 
     What arrives is kept in `target.part`, so a later call continues where this one ended. A
     digest in hexadecimal, if given, decides whether a file is the right one, also a file that is
-    already there. `progress` gets bytes, with a total of 0 where the server does not tell it.
-    Raises `DownloadError`, `DiskError`, and `Interrupted` when `stop` is set.
+    already there. `job` hears of the bytes of this `step`, with a total of 0 where the server does
+    not tell it. Raises `DownloadError`, `DiskError`, and `Interrupted` when `job` is stopped.
     """
     if target.exists() and _mismatch(target, sha256, md5) is None:
         return target
-    with alone(target.with_name(target.name + ".lock"), "the download", stop):
+    with alone(target.with_name(target.name + ".lock"), "the download", job):
         if target.exists() and _mismatch(target, sha256, md5) is None:
             return target
         part = target.with_name(target.name + ".part")
         resumed = part.exists()
-        _patiently(url, part, progress, stop)
+        _patiently(url, part, step, job)
         if resumed and _mismatch(part, sha256, md5):
             # Its halves may come from two versions of the file: one more attempt, from the start.
             _remove(part)
-            _patiently(url, part, progress, stop)
+            _patiently(url, part, step, job)
         if found := _mismatch(part, sha256, md5):
             _remove(part)
             remedy = "repeat the command; if it happens again, the file at that address has changed"
@@ -68,28 +66,21 @@ def download(
     return target
 
 
-def _patiently(
-    url: str, part: Path, progress: Progress | None, stop: threading.Event | None
-) -> None:
+def _patiently(url: str, part: Path, step: str, job: Job) -> None:
     for pause in (*_PAUSES, None):
         try:
-            _stoppable(lambda: _transfer(url, part, progress, stop), stop)
+            _stoppable(lambda: _transfer(url, part, step, job), job)
             return
         except _Lost as error:
             if pause is None:
                 remedy = "check the network and repeat the command: it continues where it stopped"
                 raise DownloadError(f"to fetch {url}", str(error), remedy) from error
-        if stop is None:
-            time.sleep(pause)
-        elif stop.wait(pause):
-            raise _interrupted()
+        job.wait(pause)
+        _check(job)
 
 
-def _stoppable(work: Callable[[], None], stop: threading.Event | None) -> None:
-    """Run `work`, but do not wait for a silent server once `stop` is set."""
-    if stop is None:
-        work()
-        return
+def _stoppable(work: Callable[[], None], job: Job) -> None:
+    """Run `work`, but do not wait for a silent server once `job` is stopped."""
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -102,9 +93,9 @@ def _stoppable(work: Callable[[], None], stop: threading.Event | None) -> None:
     thread.start()
     while thread.is_alive():
         thread.join(_PATIENCE)
-        if stop.is_set():
+        if job.stopped:
             thread.join(_PATIENCE)
-            raise _interrupted()
+            _check(job)
     if failures:
         raise failures[0]
 
@@ -121,17 +112,12 @@ def _mismatch(path: Path, sha256: str | None, md5: str | None) -> str | None:
     return None
 
 
-def _transfer(
-    url: str,
-    part: Path,
-    progress: Progress | None,
-    stop: threading.Event | None,
-) -> None:
+def _transfer(url: str, part: Path, step: str, job: Job) -> None:
     """Receive `url` into `part`, from where it ends if the server can do that.
 
     `part.tag` holds what identifies the version at the server, so that no other is appended to
     it. Raises `_Lost` where another attempt may help, `DownloadError` where none does,
-    `Interrupted` at the next byte after `stop` is set.
+    `Interrupted` at the next byte after `job` is stopped.
     """
     have = part.stat().st_size if part.exists() else 0
     try:
@@ -142,7 +128,7 @@ def _transfer(
             if start and _number(r"bytes (\d+)-", response.headers) != start:
                 _remove(part)
                 raise _Lost("another part of the file than was asked for")
-            _receive(response, part, start, progress, stop)
+            _receive(response, part, start, step, job)
     except urllib.error.HTTPError as error:
         error.close()
         # 416: nothing lies beyond the end of the part. If the file has exactly its size, the part
@@ -168,13 +154,7 @@ def _request(url: str, part: Path, have: int) -> urllib.request.Request:
     return request
 
 
-def _receive(
-    response: Any,
-    part: Path,
-    start: int,
-    progress: Progress | None,
-    stop: threading.Event | None,
-) -> None:
+def _receive(response: Any, part: Path, start: int, step: str, job: Job) -> None:
     length = response.headers.get("Content-Length") or ""
     total = start + int(length) if length.isdecimal() else 0
     done = start
@@ -183,16 +163,14 @@ def _receive(
         _remember_version(part, response.headers)
         file = part.open("ab" if start else "wb")
     with file:
-        # read1 returns what has arrived, so that `stop` and progress do not wait for a full chunk.
+        # read1 returns what has arrived, so that a stop and progress do not wait for a full chunk.
         while chunk := response.read1(_CHUNK):
-            if stop is not None and stop.is_set():
-                raise _interrupted()
+            _check(job)
             with disk_errors(part):
                 file.write(chunk)
                 file.flush()
             done += len(chunk)
-            if progress is not None:
-                progress(done, total)
+            job.progress(step, done, total, "bytes")
     if total and done != total:
         raise _Lost(f"{done:,} of {total:,} bytes")
 
@@ -247,6 +225,5 @@ def _finish(part: Path, target: Path) -> None:
         _tag_file(part).unlink(missing_ok=True)
 
 
-def _interrupted() -> Interrupted:
-    """What a stopped download raises."""
-    return Interrupted("the download", "repeat the command: it continues where it stopped")
+def _check(job: Job) -> None:
+    job.check("the download", "repeat the command: it continues where it stopped")

@@ -12,13 +12,13 @@ import logging
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from manyheads import errors
 from manyheads.core import children, openvino_runtime
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import full_disk, lacks_room
 from manyheads.errors import ManyheadsError
 
@@ -47,7 +47,7 @@ def call(
     *,
     backend: str = "openvino",
     what: str = "preparing the backbone",
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Answer:
     """Call `function` with JSON `arguments` in a child where Keras has `backend`.
 
@@ -55,7 +55,7 @@ def call(
     imported here as well, so it imports Keras inside its functions only. `what` says for whoever
     stops it what is being done. Returns the function's answer, as JSON keeps it. A
     `ManyheadsError` raised there is raised here; whatever else goes wrong is a `ManyheadsError`
-    with the last lines that the child wrote. Raises `Interrupted` when `stop` is set.
+    with the last lines that the child wrote. Raises `Interrupted` when `job` is stopped.
     """
     name = f"{function.__module__}:{function.__qualname__}"
     request = {
@@ -68,7 +68,7 @@ def call(
         what,
         message=json.dumps(request),
         environment=_environment(backend),
-        stop=stop,
+        job=job,
     )
     _log.debug("%s in a child process wrote:\n%s", name, done.complaints)
     if done.code != 0 or not done.output:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors, make_folder
-from manyheads.errors import Interrupted
 
-_PATIENCE = 0.2  # seconds between two looks at `stop`
+_PATIENCE = 0.2  # seconds between two looks at the job
 
 
 @contextmanager
-def alone(path: Path, what: str, stop: threading.Event | None = None) -> Iterator[None]:
+def alone(path: Path, what: str, job: Job = SILENT) -> Iterator[None]:
     """Hold the lock file `path`, waiting for whoever holds it now.
 
-    Raises `Interrupted`, with `what` in its text, when `stop` is set meanwhile, and `DiskError`.
+    Raises `Interrupted`, with `what` in its text, when `job` is stopped meanwhile, and `DiskError`.
     """
     make_folder(path.parent)
     # The operating system frees the lock of a process that was killed, so the file, which stays,
-    # says nothing. Waiting in short attempts lets `stop` end it.
+    # says nothing. Waiting in short attempts lets a stop end it.
     lock = FileLock(path)
     while not lock.is_locked:
-        if stop is not None and stop.is_set():
-            raise Interrupted(what, "repeat the command: it continues where it stopped")
+        job.check(what, "repeat the command: it continues where it stopped")
         with disk_errors(path):
             _try(lock)
     try:

@@ -37,6 +37,14 @@ def size_words(size: float, whole: Callable[[float], int] = round) -> str:
     return f"{whole(10 * size / unit) / 10:,.1f} {name}"
 
 
+def clock(seconds: float) -> str:
+    """Seconds as 0:07, 12:30 or 1:05:00."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def decimal(value: float | None, digits: int = 3) -> str:
     """A number such as `0.846`, `−0.020` or `1,200`; None and NaN are a dash, infinity is `∞`."""
     if value is None or math.isnan(value):

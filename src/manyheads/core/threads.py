@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from manyheads.errors import Interrupted
+from manyheads.core.job import SILENT, Job
 
-Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _IN_FLIGHT = 256
-_PATIENCE = 0.1  # seconds between two looks at `stop`
+_PATIENCE = 0.1  # seconds between two looks at the job
 
 
 def map_in_threads(
@@ -25,35 +23,29 @@ def map_in_threads(
     *,
     what: str,
     threads: int | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Generator[Result, None, None]:
     """`map(function, items)`, computed in threads, a bounded number of items ahead.
 
     The first exception ends the work and is raised. Raises `Interrupted`, with `what` in its
-    text, within a tenth of a second and the few items under way once `stop` is set.
+    text, within a tenth of a second and the few items under way once `job` is stopped.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads or min(16, (os.cpu_count() or 1) * 2))
     try:
         for item in items:
             if len(waiting) == _IN_FLIGHT:
-                yield _next(waiting, what, stop)
+                yield _next(waiting, what, job)
             waiting.append(pool.submit(function, item))
         while waiting:
-            yield _next(waiting, what, stop)
+            yield _next(waiting, what, job)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def check_stop(what: str, stop: threading.Event | None) -> None:
-    """Raise `Interrupted` if `stop` is set."""
-    if stop is not None and stop.is_set():
-        raise Interrupted(what, "repeat the command to do it")
-
-
-def _next(waiting: deque[Future[Result]], what: str, stop: threading.Event | None) -> Result:
+def _next(waiting: deque[Future[Result]], what: str, job: Job) -> Result:
     while True:
-        check_stop(what, stop)
+        job.check(what)
         try:
             result = waiting[0].result(timeout=_PATIENCE)
         except TimeoutError:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-import threading
 import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors, make_folder
-from manyheads.core.threads import check_stop
 from manyheads.data.digests import tree_digest
 from manyheads.errors import DownloadError
 
@@ -49,9 +48,7 @@ CLOTHING = Archive(
 )
 
 
-def unpack(
-    file: Path, archive: Archive, folder: Path, *, stop: threading.Event | None = None
-) -> None:
+def unpack(file: Path, archive: Archive, folder: Path, *, job: Job = SILENT) -> None:
     """Write the images of the archive's splits below `folder` and check them.
 
     Raises `DownloadError` for a damaged archive, for a member that is not a regular file inside
@@ -59,20 +56,18 @@ def unpack(
     """
     try:
         with tarfile.open(file, "r:gz") as tar:
-            digests = _extract(tar, archive, folder, stop)
+            digests = _extract(tar, archive, folder, job)
     except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError) as error:
         raise _refused("a whole archive", f"a damaged one ({_short(error)})", archive) from error
     _check(digests, archive)
 
 
-def _extract(
-    tar: tarfile.TarFile, archive: Archive, folder: Path, stop: threading.Event | None
-) -> dict[str, str]:
+def _extract(tar: tarfile.TarFile, archive: Archive, folder: Path, job: Job) -> dict[str, str]:
     splits = dict(archive.counts)
     digests: dict[str, str] = {}
     size = 0
     for member in tar:
-        check_stop("unpacking the data set", stop)
+        job.check("unpacking the data set")
         size += member.size
         if size > archive.limit:
             found = f"more than {archive.limit:,} bytes"

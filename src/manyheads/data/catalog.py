@@ -8,7 +8,6 @@ import os
 import shutil
 import struct
 import tempfile
-import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.core.download import download
+from manyheads.core.job import SILENT, Job
 from manyheads.core.locks import alone
 from manyheads.core.places import cache_dir, disk_errors, make_folder
 from manyheads.data.archives import CLOTHING, Archive, unpack
@@ -26,8 +26,6 @@ from manyheads.errors import DataError, DownloadError
 _SERVER = "https://codeload.github.com"
 _ARCHIVES = {"clothing": CLOTHING}
 _NAMES = ("clothing", "digits")
-
-Progress = Callable[[int, int], None]
 
 
 def names() -> tuple[str, ...]:
@@ -41,32 +39,29 @@ def nearest(name: str) -> str | None:
     return close[0] if close else None
 
 
-def locate(
-    name: str, *, progress: Progress | None = None, stop: threading.Event | None = None
-) -> Path:
+def locate(name: str, *, job: Job = SILENT) -> Path:
     """The folder of a named data set, made complete first if it is not.
 
     `digits` is written from scikit-learn's own copy; `clothing` is downloaded from
-    `MANYHEADS_CATALOG_URL`, or from its home, and checked against its pinned content. `progress`
-    counts bytes. Raises `DataError` for an unknown name, `DownloadError` and `DiskError`.
+    `MANYHEADS_CATALOG_URL`, or from its home, and checked against its pinned content. Raises
+    `DataError` for an unknown name, `DownloadError` and `DiskError`.
     """
     if name not in _NAMES:
         found = repr(name) + (f", which is close to {close!r}" if (close := nearest(name)) else "")
         raise DataError(f"one of the data sets {', '.join(_NAMES)}", found, "choose one of these")
     if name == "digits":
-        return _completed(name, _write_digits, stop)
+        return _completed(name, _write_digits, job)
     archive = _ARCHIVES[name]
-    return _completed(name, lambda folder: _fetch(archive, folder, progress, stop), stop)
+    return _completed(name, lambda folder: _fetch(archive, folder, job), job)
 
 
-def _fetch(
-    archive: Archive, folder: Path, progress: Progress | None, stop: threading.Event | None
-) -> None:
+def _fetch(archive: Archive, folder: Path, job: Job) -> None:
     server = os.environ.get("MANYHEADS_CATALOG_URL") or _SERVER
     file = cache_dir() / "downloads" / archive.file
-    download(f"{server.rstrip('/')}/{archive.address}", file, progress=progress, stop=stop)
+    address = f"{server.rstrip('/')}/{archive.address}"
+    download(address, file, step="fetching the data set", job=job)
     try:
-        unpack(file, archive, folder, stop=stop)
+        unpack(file, archive, folder, job=job)
     except DownloadError:
         _discard(file)
         raise
@@ -78,12 +73,12 @@ def _discard(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _completed(name: str, fill: Callable[[Path], None], stop: threading.Event | None) -> Path:
+def _completed(name: str, fill: Callable[[Path], None], job: Job) -> Path:
     """`datasets/name` in the cache, filled by `fill` in a temporary folder and then renamed."""
     target = cache_dir() / "datasets" / name
     if _is_complete(target):
         return target
-    with alone(target.with_name(f"{name}.lock"), f"preparing {name}", stop):
+    with alone(target.with_name(f"{name}.lock"), f"preparing {name}", job):
         if _is_complete(target):
             return target
         for leftover in target.parent.glob(f".{name}-*"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.threads import Progress, map_in_threads
+from manyheads.core.job import SILENT, Job
+from manyheads.core.threads import map_in_threads
 from manyheads.data.check_problems import lesser_problems, spoiling_problems
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
@@ -94,14 +94,13 @@ def check_dataset(
     dataset: Dataset,
     settings: ImageSettings = _DEFAULT,
     *,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> CheckReport:
     """Decode every image and report counts, shares, sizes, unreadable and identical files.
 
-    Nothing on the disk is changed. Raises `Interrupted` when `stop` is set.
+    Nothing on the disk is changed. Raises `Interrupted` when `job` is stopped.
     """
-    facts, unreadable = _looked_at(dataset, settings.depth, progress, stop)
+    facts, unreadable = _looked_at(dataset, settings.depth, job)
     counts = count_classes(dataset)
     report = CheckReport(
         name=dataset.name,
@@ -151,18 +150,17 @@ class _Facts:
 
 
 def _looked_at(
-    dataset: Dataset, depth: int | None, progress: Progress | None, stop: threading.Event | None
+    dataset: Dataset, depth: int | None, job: Job
 ) -> tuple[_Facts, dict[int, Unreadable]]:
     facts, unreadable = _Facts(), {}
     look = partial(_look, dataset, depth)
-    found = map_in_threads(look, range(len(dataset)), what="checking the images", stop=stop)
+    found = map_in_threads(look, range(len(dataset)), what="checking the images", job=job)
     for index, fact in enumerate(found):
         if isinstance(fact, ImageFacts):
             facts.add(fact)
         else:
             unreadable[index] = fact
-        if progress is not None:
-            progress(index + 1, len(dataset))
+        job.progress("checking", index + 1, len(dataset))
     return facts, unreadable
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.data import catalog
 from manyheads.data.columns import Categorical, Digests, frozen, kept_rows
@@ -146,8 +146,7 @@ def open_dataset(
     split: SplitSettings = _DEFAULT,
     table: TableSettings = _USUAL,
     reread: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Dataset:
     """Open a folder, a manifest (a table, see `tables`) or a data set of the catalog by its name.
 
@@ -157,10 +156,10 @@ def open_dataset(
     carved from training. `table` says how a manifest is read. Raises `DataError` for a source that
     holds no two classes.
     """
-    root, name = _locate(source, stop)
+    root, name = _locate(source, job)
     listing = read_manifest(root, table) if root.is_file() else _scanned(root, table)
     _require_classes(listing, root)
-    digests = indexed_digests(root, listing.paths, reread=reread, progress=progress, stop=stop)
+    digests = indexed_digests(root, listing.paths, reread=reread, job=job)
     return dataset_of(listing, root, name, digests, split)
 
 
@@ -206,11 +205,11 @@ def _require_classes(listing: Listing, root: Path) -> None:
         )  # fmt: skip
 
 
-def _locate(source: str | Path, stop: threading.Event | None) -> tuple[Path, str]:
+def _locate(source: str | Path, job: Job) -> tuple[Path, str]:
     path = _existing(source)
     if path is None:
         if str(source) in catalog.names():
-            return catalog.locate(str(source), stop=stop), str(source)
+            return catalog.locate(str(source), job=job), str(source)
         raise _unknown(source)
     if path.is_dir():
         return path, path.resolve().name

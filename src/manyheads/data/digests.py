@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
-from manyheads.core.threads import check_stop, map_in_threads
+from manyheads.core.job import SILENT, Job
+from manyheads.core.threads import map_in_threads
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.paths import Paths
 from manyheads.errors import DataError
@@ -22,17 +22,15 @@ _THREADS = min(4, os.cpu_count() or 1)
 _AT_ONCE = 64  # files: enough that handing them to a thread costs little beside reading them
 
 
-def digests_of(
-    paths: Paths, rows: Rows, stop: threading.Event | None = None
-) -> Iterator[tuple[Rows, Digests]]:
+def digests_of(paths: Paths, rows: Rows, job: Job = SILENT) -> Iterator[tuple[Rows, Digests]]:
     """SHA-256 of the bytes of the files at these rows of `paths`, some files at a time, in order.
 
     Raises `DataError` naming a file that the system does not let us read, `Interrupted` when
-    `stop` is set.
+    `job` is stopped.
     """
     parts = [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
-    one = partial(_digests, paths, stop=stop)
-    found = map_in_threads(one, parts, what=READING, threads=_THREADS, stop=stop)
+    one = partial(_digests, paths, job=job)
+    found = map_in_threads(one, parts, what=READING, threads=_THREADS, job=job)
     yield from zip(parts, found, strict=True)
 
 
@@ -44,18 +42,18 @@ def tree_digest(files: Iterable[tuple[str, str]]) -> str:
     return total.hexdigest()
 
 
-def _digests(paths: Paths, rows: Rows, stop: threading.Event | None) -> Digests:
+def _digests(paths: Paths, rows: Rows, job: Job) -> Digests:
     buffer = memoryview(bytearray(_CHUNK))
-    found = b"".join(_digest(path, buffer, stop) for path in paths.take(rows).texts())
+    found = b"".join(_digest(path, buffer, job) for path in paths.take(rows).texts())
     return Digests(np.frombuffer(found, np.uint8).reshape(-1, DIGEST_BYTES))
 
 
-def _digest(path: str, buffer: memoryview, stop: threading.Event | None) -> bytes:
+def _digest(path: str, buffer: memoryview, job: Job) -> bytes:
     total = hashlib.sha256()
     try:
         with open(path, "rb", buffering=0) as file:
             while count := file.readinto(buffer):
-                check_stop(READING, stop)
+                job.check(READING)
                 total.update(buffer[:count])
     except OSError as error:
         found = (error.strerror or str(error)).lower()

@@ -9,7 +9,6 @@ for images.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.core.threads import check_stop
+from manyheads.core.job import SILENT, Job
 from manyheads.data.columns import DIGEST_BYTES, Digests
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, dataset_of
@@ -62,13 +61,13 @@ def open_features(
     *,
     split: SplitSettings = _DEFAULT,
     columns: TableSettings = _USUAL,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Dataset:
     """The rows of the table `source`, read as `columns` say, with the content of their `features`.
 
     Its column `label` is needed; `split`, `group` and `path`, which only names a row, are not.
     Raises `DataError` for a table or features that do not fit each other, naming the first row
-    that is not finite, and `Interrupted` when `stop` is set.
+    that is not finite, and `Interrupted` when `job` is stopped.
     """
     table = Path(source).expanduser().absolute()
     if not table.is_file() or table.suffix.lower() not in TABLE_SUFFIXES:
@@ -84,13 +83,13 @@ def open_features(
             f"a row of features for each of the {len(listing.paths):,} rows of {table.name}",
             f"{len(matrix):,}", "give the features of exactly these rows, in their order",
         )  # fmt: skip
-    return dataset_of(listing, table, table.stem, _digests(matrix, stop), split)
+    return dataset_of(listing, table, table.stem, _digests(matrix, job), split)
 
 
-def _digests(matrix: Matrix, stop: threading.Event | None) -> Digests:
+def _digests(matrix: Matrix, job: Job) -> Digests:
     values = bytearray()
     for start in range(0, len(matrix), _AT_ONCE):
-        check_stop("reading the features", stop)
+        job.check("reading the features")
         block = np.ascontiguousarray(matrix[start : start + _AT_ONCE])
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():

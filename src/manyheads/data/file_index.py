@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 import time
 import zlib
 from contextlib import suppress
@@ -19,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import atomic_path, cache_dir
-from manyheads.core.threads import Progress, check_stop
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.digests import READING, digests_of
 from manyheads.data.paths import Paths
@@ -46,7 +45,7 @@ _CHECKSUM_BYTES = 4
 _DOUBTFUL = 3_000_000_000  # ns: the coarsest clock of a file system, FAT's, ticks every 2 s
 _KEPT = 90 * 86400.0  # seconds that an index is kept unused
 _SAVE_EVERY = 60.0  # seconds of reading that a kill may lose
-_AT_ONCE = 1024  # files between two looks at `stop`
+_AT_ONCE = 1024  # files between two looks at the job
 
 
 def indexed_digests(
@@ -54,41 +53,34 @@ def indexed_digests(
     paths: Paths,
     *,
     reread: bool = False,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Digests:
     """SHA-256 of each file's bytes, from the index of `source` where that can be believed.
 
     With `reread`, every file is read and the index made anew. Where the cache folder cannot be
     read or written there is no index, and every file is read. Raises `DataError` naming a file
-    that the system does not let us read, `Interrupted` when `stop` is set.
+    that the system does not let us read, `Interrupted` when `job` is stopped.
     """
-    return _Reading(source, paths, progress, stop).digests(reread)
+    return _Reading(source, paths, job).digests(reread)
 
 
 class _Reading:
     """What is known of the files while those that are not known are read."""
 
-    def __init__(
-        self,
-        source: Path,
-        paths: Paths,
-        progress: Progress | None,
-        stop: threading.Event | None,
-    ) -> None:
-        self._paths, self._progress, self._stop = paths, progress, stop
+    def __init__(self, source: Path, paths: Paths, job: Job) -> None:
+        self._paths, self._job = paths, job
         name = hashlib.sha256(os.fsencode(source)).hexdigest()
         self._file = cache_dir() / "files" / f"{name[:32]}.index"
         started = _now()
-        self._records = _identities(paths, stop)
+        self._records = _identities(paths, job)
         newest = np.maximum(self._records["modified"], self._records["changed"])
         self._sure: Bool[np.ndarray, "files"] = newest < started - _DOUBTFUL
         self._done = np.zeros(len(paths), bool)
 
     def digests(self, reread: bool) -> Digests:
         before = 0 if reread else self._recall()
-        self._tell()
         if not self._done.all():
+            self._tell()
             self._read(np.flatnonzero(~self._done))
         elif before == len(self._records):
             _mark_used(self._file)
@@ -107,7 +99,7 @@ class _Reading:
     def _read(self, rows: Rows) -> None:
         saved = time.monotonic()
         try:
-            for part, digests in digests_of(self._paths, rows, self._stop):
+            for part, digests in digests_of(self._paths, rows, self._job):
                 self._records["digest"][part] = digests.values
                 self._done[part] = True
                 self._tell()
@@ -125,15 +117,14 @@ class _Reading:
             _log.info("the files are read again next time: %s", error)
 
     def _tell(self) -> None:
-        if self._progress is not None:
-            self._progress(int(np.count_nonzero(self._done)), len(self._done))
+        self._job.progress("reading", int(np.count_nonzero(self._done)), len(self._done))
 
 
-def _identities(paths: Paths, stop: threading.Event | None) -> Records:
+def _identities(paths: Paths, job: Job) -> Records:
     records = np.zeros(len(paths), _RECORD)
     # In one thread: what the system knows already is told faster than threads take turns.
     for start in range(0, len(paths), _AT_ONCE):
-        check_stop(READING, stop)
+        job.check(READING)
         block = slice(start, start + _AT_ONCE)
         _look(paths[block], records[block])
     return records

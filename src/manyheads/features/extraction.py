@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int64
 from manyheads.backbones.compiled import CompiledBackbone, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
 from manyheads.data.data_settings import ImageSettings
@@ -19,7 +19,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
 from manyheads.data.remarks import Remarks
 from manyheads.features.cache import FeatureCache, FeatureRecipe
-from manyheads.features.shard import Progress, fill
+from manyheads.features.shard import fill
 
 _SHARD = 65_536  # images
 
@@ -57,17 +57,15 @@ def extract(
     storage: str = "f32",
     alteration: Alteration | None = None,
     only: Rows | None = None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Features:
     """The features of every image of `dataset`, from the cache or computed now.
 
     With the `pooling` grid, those of every cell of the feature grid, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
-    alteration that is meant for training is made of no other. `progress` counts the images that
-    were missing. Raises `SettingError` for features that are too large for the storage f16, and
-    `Interrupted` within about a second once `stop` is set; what was finished
-    is kept, and the same call goes on from there.
+    alteration that is meant for training is made of no other. Raises `SettingError` for features
+    that are too large for the storage f16, and `Interrupted` within about a second once `job` is
+    stopped; what was finished is kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
@@ -92,11 +90,10 @@ def extract(
             with compile_backbone(
                 spec, weights, image.size,
                 runtime=runtime, precision=precision, pooling=pooling, images=len(missing),
-                stop=stop,
+                job=job,
             ) as backbone:  # fmt: skip
                 passes, unread = _fill(
-                    cache, wanted, paths.take(missing), backbone, image, alteration, progress, stop,
-                    remarks,
+                    cache, wanted, paths.take(missing), backbone, image, alteration, job, remarks,
                 )  # fmt: skip
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
@@ -133,8 +130,7 @@ def _fill(
     backbone: CompiledBackbone,
     image: ImageSettings,
     alteration: Alteration | None,
-    progress: Progress | None,
-    stop: threading.Event | None,
+    job: Job,
     remarks: Remarks,
 ) -> tuple[int, dict[str, str]]:
     """`fill` shard by shard, so that what is in memory at once does not grow with the data set."""
@@ -142,15 +138,11 @@ def _fill(
     for start in range(0, len(contents), _SHARD):
         part = slice(start, start + _SHARD)
         images = dict(zip(contents[part], paths[part], strict=True))
-        tell = None if progress is None else _continued(progress, start, len(contents))
-        done, failed = fill(cache, images, backbone, image, alteration, tell, stop, remarks)
+        rest = job.counting_on(start, len(contents))
+        done, failed = fill(cache, images, backbone, image, alteration, rest, remarks)
         passes += done
         unread |= failed
     return passes, unread
-
-
-def _continued(progress: Progress, before: int, total: int) -> Progress:
-    return lambda done, _: progress(before + done, total)
 
 
 def recipe_of(

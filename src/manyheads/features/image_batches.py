@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.errors import ImageError
 
@@ -26,18 +26,18 @@ def image_batches(
     size: int,
     *,
     refused: Callable[[Item, ImageError], None],
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
     pool: ThreadPoolExecutor | None = None,
 ) -> Generator[Batch[Item]]:
     """What `load` makes of `items`, in their order, at most `size` at a time.
 
     `load` runs in the threads of `pool`, or in one per core. An item for which it raises
-    `ImageError` goes to `refused`, and leaves no gap. Once `stop` is set, no batch follows.
+    `ImageError` goes to `refused`, and leaves no gap. Once `job` is stopped, no batch follows.
     """
     workers = pool or ThreadPoolExecutor(cores(), "decode")
     batch: list[tuple[Item, Pixels]] = []
     try:
-        for item, work in _ahead(items, load, size + cores(), stop, workers):
+        for item, work in _ahead(items, load, size + cores(), job, workers):
             try:
                 batch.append((item, work.result()))
             except ImageError as error:
@@ -45,7 +45,7 @@ def image_batches(
             if len(batch) == size:
                 yield _stacked(batch)
                 batch = []
-        if batch and not _stopped(stop):
+        if batch and not job.stopped:
             yield _stacked(batch)
     finally:
         if pool is None:
@@ -56,7 +56,7 @@ def _ahead(
     items: Iterable[Item],
     load: Callable[[Item], Pixels],
     most: int,
-    stop: threading.Event | None,
+    job: Job,
     workers: ThreadPoolExecutor,
 ) -> Iterator[tuple[Item, Future[Pixels]]]:
     """Each item with its work, of which `most` are begun and not yet taken.
@@ -67,17 +67,13 @@ def _ahead(
     """
     waiting: deque[tuple[Item, Future[Pixels]]] = deque()
     for item in items:
-        if _stopped(stop):
+        if job.stopped:
             return
         waiting.append((item, workers.submit(load, item)))
         if len(waiting) >= most:
             yield waiting.popleft()
-    while waiting and not _stopped(stop):
+    while waiting and not job.stopped:
         yield waiting.popleft()
-
-
-def _stopped(stop: threading.Event | None) -> bool:
-    return stop is not None and stop.is_set()
 
 
 def _stacked(batch: list[tuple[Item, Pixels]]) -> Batch[Item]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from manyheads.backbones.compiled import CompiledBackbone
+from manyheads.core.job import SILENT, Job
 from manyheads.data.alterations import Alteration
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
-from manyheads.errors import ImageError, ImageLimitError, Interrupted
+from manyheads.errors import ImageError, ImageLimitError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.image_batches import Pixels, image_batches
-
-Progress = Callable[[int, int], None]
 
 
 def fill(
@@ -27,8 +25,7 @@ def fill(
     backbone: CompiledBackbone,
     settings: ImageSettings,
     alteration: Alteration | None = None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
     remarks: Remarks | None = None,
 ) -> tuple[int, dict[str, str]]:
     """Compute and store what `cache` lacks of `images` (content → file): one shard of work.
@@ -36,20 +33,20 @@ def fill(
     The backbone sees each image after its `alteration`, if there is one. Returns the number of
     passes, and why some files could not be read this time, though their content may be sound.
     What is worth saying of those that were read is added to the `remarks`. Raises `Interrupted`
-    once `stop` is set.
+    once `job` is stopped.
     """
-    shard = _Shard(cache, images, backbone.batch, progress, stop)
+    shard = _Shard(cache, images, backbone.batch, job)
 
     def load(content: str) -> Pixels:
         return _load(images[content], content, settings, alteration, remarks)
 
-    batches = image_batches(shard.absent(), load, backbone.batch, refused=shard.refuse, stop=stop)
+    batches = image_batches(shard.absent(), load, backbone.batch, refused=shard.refuse, job=job)
     passes = 0
-    for contents, features in backbone.run(batches, stop=stop):
+    for contents, features in backbone.run(batches, job=job):
         cache.add(contents, features)
         passes += len(features)
         shard.count(len(features))
-    shard.check_stop()
+    job.check("extracting the features", "the same command goes on from there")
     return passes, shard.unread
 
 
@@ -61,11 +58,10 @@ class _Shard:
         cache: FeatureCache,
         images: Mapping[str, Path],
         batch: int,
-        progress: Progress | None,
-        stop: threading.Event | None,
+        job: Job,
     ) -> None:
         self._cache, self._images, self._batch = cache, images, batch
-        self._progress, self._stop = progress, stop
+        self._job = job
         self._done = 0
         self.unread: dict[str, str] = {}
 
@@ -76,7 +72,7 @@ class _Shard:
         starts = list(range(0, len(contents), self._batch))
         random.Random(os.urandom(8)).shuffle(starts)
         for start in starts:
-            if self._stopped():
+            if self._job.stopped:
                 return
             chunk = contents[start : start + self._batch]
             known = self._cache.known(chunk)
@@ -95,16 +91,8 @@ class _Shard:
     def count(self, images: int) -> None:
         """So many images more are done."""
         self._done += images
-        if self._progress is not None and images:
-            self._progress(self._done, len(self._images))
-
-    def check_stop(self) -> None:
-        """Raise `Interrupted` if `stop` is set."""
-        if self._stopped():
-            raise Interrupted("extracting the features", "the same command goes on from there")
-
-    def _stopped(self) -> bool:
-        return self._stop is not None and self._stop.is_set()
+        if images:
+            self._job.progress("extracting", self._done, len(self._images))
 
 
 def _load(

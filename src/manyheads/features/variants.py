@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.data.alterations import Alteration, Altered
 from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.columns import Rows
@@ -16,7 +16,6 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.features.cache import FeatureCache, FeatureRecipe
 from manyheads.features.extraction import Features, extract, recipe_of
-from manyheads.features.shard import Progress
 from manyheads.heads.fold import Variant
 
 if TYPE_CHECKING:  # it draws, with fonts, which a study without marks has no use for
@@ -79,18 +78,12 @@ class Extractor:
             self.spec, self.weights, self.image, self.runtime, self.precision, **wanted.how
         )
 
-    def extract(
-        self,
-        dataset: Dataset,
-        wanted: Wanted,
-        progress: Progress | None = None,
-        stop: threading.Event | None = None,
-    ) -> Features:
+    def extract(self, dataset: Dataset, wanted: Wanted, job: Job = SILENT) -> Features:
         """The features of a variant, from the cache or computed now; raises what `extract` does."""
         return extract(
             dataset, self.spec, self.weights, self.image,
             runtime=self.runtime, precision=self.precision, only=wanted.images,
-            progress=progress, stop=stop, **wanted.how,
+            job=job, **wanted.how,
         )  # fmt: skip
 
     def extract_all(
@@ -98,23 +91,13 @@ class Extractor:
         dataset: Dataset,
         wanted: Mapping[Key, Wanted],
         *,
-        progress: Progress,
         total: int,
         before: int = 0,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Iterator[tuple[Key, Features]]:
-        """The features of each variant in turn.
-
-        `progress` counts the passes of all together, `before` of them made and about `total` in
-        all.
-        """
+        """The features of each variant in turn, `before` passes made and about `total` in all."""
         for key, each in wanted.items():
-            made = before
-
-            def counted(done: int, of_these: int, made: int = made) -> None:
-                progress(made + done, max(total, made + of_these))
-
-            features = self.extract(dataset, each, counted, stop)
+            features = self.extract(dataset, each, job.counting_on(before, total))
             before += features.passes
             yield key, features
 

@@ -9,7 +9,6 @@ seeds is the mean over subsets of the seeds, with what each seed adds told by th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from manyheads.core.job import SILENT, Job
 from manyheads.findings.mc_dropout import (
     AVERAGES,
     DropoutPredictions,
@@ -117,14 +117,14 @@ def ensemble_evidence(
     layout: Layout,
     droprate: float,
     margins: Margins,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> EnsembleEvidence:
     """The evidence of at least one network, a seed's heads of all folds, each with `MASKS` masks.
 
-    `layout` is of a single repeat. Raises `Interrupted` when `stop` is set.
+    `layout` is of a single repeat. Raises `Interrupted` when `job` is stopped.
     """
     predictions = [
-        DropoutPredictions(network, labels, classes, droprate, stop) for network in networks
+        DropoutPredictions(network, labels, classes, droprate, job) for network in networks
     ]
     plain = np.stack([each.plain for each in predictions])
     averaged = np.stack([each.averaged for each in predictions])
@@ -145,7 +145,7 @@ def ensemble_evidence(
         for kind, predicted in of_seeds:
             draws[kind, size] = len(members)
             if len(members) > 1:
-                found[kind, size] = subset_scores(predicted, labels, members, stop)
+                found[kind, size] = subset_scores(predicted, labels, members, job)
             else:
                 found[kind, size] = ImageScores.of(group_means(predicted, size), labels).scores()
     within = np.stack([each.disagreement for each in predictions])

@@ -12,13 +12,12 @@ the table of flipped labels that this was read from.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from manyheads.core.threads import Progress, check_stop
+from manyheads.core.job import SILENT, Job
 from manyheads.data.columns import Rows, frozen, kept_rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import divide, pool_of
@@ -67,21 +66,17 @@ def find_suspicious(
     dataset: Dataset,
     features: Features,
     *,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> SuspiciousLabels:
     """The readable training and validation images whose label is probably wrong.
 
-    Images of one content or group are in one fold. `progress` counts heads. Raises
-    `MissingExtraError` without cleanlab, `DataError` if there are too few images to judge by, and
-    `Interrupted` when `stop` is set.
+    Images of one content or group are in one fold. Raises `MissingExtraError` without cleanlab,
+    `DataError` if there are too few images to judge by, and `Interrupted` when `job` is stopped.
     """
     require_cleanlab()
     images, too_small = _judged(dataset, features)
     judged = _only(dataset, images)
-    probabilities = out_of_fold(
-        judged, features.matrix, features.rows[images], progress=progress, stop=stop
-    )
+    probabilities = out_of_fold(judged, features.matrix, features.rows[images], job=job)
     found = doubtful(judged.labels, probabilities, UNBELIEVED)
     return SuspiciousLabels(
         judged=len(images),
@@ -131,8 +126,7 @@ def out_of_fold(
     rows: Rows,
     *,
     epochs: int = EPOCHS,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Probabilities:
     """Each image's probabilities by heads that did not train on it, the mean over the repeats.
 
@@ -153,15 +147,14 @@ def out_of_fold(
             )  # fmt: skip
             members.append(inside)
     total = np.zeros((len(rows), len(dataset.classes)))
-    ends = train_bank(engine_named("fused"), heads, folds, rule="last", stop=stop)
+    ends = train_bank(engine_named("fused"), heads, folds, rule="last", job=job)
     for ended, (end, _) in enumerate(ends, start=1):
         if end.status == "failed" or end.chosen is None:
             remedy = "look at the features of this backbone, or choose another"
             raise DataError("heads that train on the features", f"one that {end.note}", remedy)
         total[members[end.head]] += np.exp(end.chosen.astype(np.float64))
-        if progress is not None:
-            progress(ended, len(heads))
-    check_stop("judging the labels", stop)
+        job.progress("judging labels", ended, len(heads), "heads")
+    job.check("judging the labels")
     return total / total.sum(axis=1, keepdims=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from manyheads.errors import Interrupted
+from manyheads.core.job import Job
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.heads.subnetworks import (
     Masks,
@@ -84,7 +83,7 @@ class DropoutPredictions:
         labels: Labels,
         classes: int,
         droprate: float,
-        stop: threading.Event | None,
+        job: Job,
     ) -> None:
         images = len(labels)
         self.plain = np.empty((images, classes), np.float32)
@@ -93,8 +92,7 @@ class DropoutPredictions:
         scored = {size: ImageScores.room(MASKS // size, images) for size in AVERAGES}
         for part in network:
             for where in _chunks(part, classes):
-                if stop is not None and stop.is_set():
-                    raise Interrupted("the claim", "repeat the same command; nothing was recorded")
+                job.check("the claim", "repeat the same command; nothing was recorded")
                 places, features = part.places[where], part.matrix[part.rows[where]]
                 chances = _chances(part, features, droprate)
                 for size in AVERAGES:

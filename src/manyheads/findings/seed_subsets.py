@@ -8,13 +8,12 @@ the seeds drawn is told by the jackknife: by what it is over the subsets without
 from __future__ import annotations
 
 import math
-import threading
 from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from manyheads.core.threads import check_stop
+from manyheads.core.job import SILENT, Job
 from manyheads.findings.mc_dropout import ImageScores, Labels, Scores
 
 SUBSETS = 200
@@ -49,7 +48,7 @@ def subset_scores(
     chances: Float32[np.ndarray, "seeds images classes"],
     labels: Labels,
     members: Members,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Scores:
     """The scores of averages of `members`, each a part of the seeds, as jackknife pseudo-values.
 
@@ -59,8 +58,8 @@ def subset_scores(
     `[seeds, images]` by score. The mean over seeds is θ, the variance of that mean the jackknife's
     (Efron and Stein 1981): unbiased for what each seed adds by itself, too large for what only
     several do together. Costs one sum of all seeds' probabilities and one scoring for each subset,
-    so no more than 200 of each, and little memory at a time. Raises `Interrupted` when `stop` is
-    set.
+    so no more than 200 of each, and little memory at a time. Raises `Interrupted` when `job`
+    is stopped.
     """
     seeds, images, classes = chances.shape
     flat = chances.reshape(seeds, -1)
@@ -69,7 +68,7 @@ def subset_scores(
     # Of each score, the sum over the subsets with each seed, and over all.
     sums: dict[str, np.ndarray] = {}
     for start in range(0, len(members), step):
-        check_stop("the claim", stop)
+        job.check("the claim")
         rows = slice(start, start + step)
         weights = (members[rows] / size[rows]).astype(np.float32)
         means = (weights @ flat).reshape(-1, images, classes)

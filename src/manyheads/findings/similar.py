@@ -17,15 +17,14 @@ with every other, in square blocks, so what is in memory at once grows with the 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number
-from manyheads.core.threads import Progress, check_stop
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import ImageSet
 from manyheads.features.extraction import Features
@@ -73,21 +72,20 @@ def find_similar(
     features: Features,
     *,
     nearer: float = NEARER,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> SimilarImages:
     """All near-duplicates with different bytes among the readable images.
 
     A content counts once in each split under each label, so `check_dataset`'s identical files are
     not told again. The pairs are the same in whatever order the images come. Raises `SettingError`
-    unless `nearer` is in (0, 1), and `Interrupted` when `stop` is set.
+    unless `nearer` is in (0, 1), and `Interrupted` when `job` is stopped.
     """
     nearer = check_nearer(nearer)
     images, contents = _compared(dataset, features)
     search = _Search(features.matrix, features.rows[images], contents, nearer)
     splits, labels = dataset.splits.codes[images], dataset.labels[images]
     clusters, kept = Clusters(len(images)), Kept(MAX_PAIRS)
-    for links in search.links(progress, stop):
+    for links in search.links(job):
         clusters.join(links.first, links.second)
         across = splits[links.first] != splits[links.second]
         kept.add(links, across, labels[links.first] != labels[links.second])
@@ -139,7 +137,7 @@ class _Search:
     def __init__(self, matrix: np.ndarray, rows: Images, contents: Images, nearer: float) -> None:
         self._matrix, self._rows, self._contents, self._nearer = matrix, rows, contents, nearer
 
-    def links(self, progress: Progress | None, stop: threading.Event | None) -> Iterator[Links]:
+    def links(self, job: Job) -> Iterator[Links]:
         """The near-duplicates, each pair once, a block at a time."""
         starts = range(0, len(self._rows), _BLOCK)
         done, blocks = 0, len(starts) * (len(starts) + 1) // 2
@@ -148,15 +146,14 @@ class _Search:
         for start in starts:
             left = self._directions(start)
             for other in starts[start // _BLOCK :]:
-                check_stop("comparing the images", stop)
+                job.check("comparing the images")
                 right = left if other == start else self._directions(other)
                 distances = 1 - left @ right.T
                 distances[self._same_content(start, other)] = np.inf
                 neighbours.add(distances, start, other)
                 yield Links.below(same, distances, start, other)
                 done += 1
-                if progress is not None:
-                    progress(done, blocks)
+                job.progress("comparing", done, blocks, "blocks")
         yield neighbours.close(self._nearer, above=same)
 
     def _mean_distance(self) -> float:

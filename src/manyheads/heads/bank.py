@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float16, Float64
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import choice, whole
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters
@@ -98,7 +99,7 @@ class Engine(Protocol):
     - how long a head may train changes nothing in the epochs that it does train: fewer `epochs`,
       or `patience`, give a prefix of its events;
     - a head that diverges ends as `failed`, and the bank goes on;
-    - when `stop` is set, or the iterator closed, training ends within about a second, and no
+    - when `job` is stopped, or the iterator closed, training ends within about a second, and no
       `HeadEnd` is made up for a head that was not finished.
     """
 
@@ -111,7 +112,7 @@ class Engine(Protocol):
         *,
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens."""
         ...
@@ -125,15 +126,15 @@ def train_bank(
     rule: str,
     on_epoch: Callable[[EpochEnd], None] = lambda _: None,
     streams: StreamsOf = SeededStreams,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Generator[tuple[HeadEnd, list[Metrics]]]:
     """Train `heads`, and yield the end of each as it comes, with the metrics of its epochs.
 
-    Heads end in an order of chance, and those that `stop` cut off do not. An end holds arrays, so
+    Heads end in an order of chance, and those that a stop cut off do not. An end holds arrays, so
     none is kept here: whoever wants the list makes it. `on_epoch` hears of each epoch as it ends.
     """
     curves: dict[int, list[Metrics]] = {}
-    with closing(engine.train(heads, folds, rule=rule, streams=streams, stop=stop)) as events:
+    with closing(engine.train(heads, folds, rule=rule, streams=streams, job=job)) as events:
         for event in events:
             if isinstance(event, EpochEnd):
                 curves.setdefault(event.head, []).append(event.metrics)

@@ -7,7 +7,6 @@ masks as another engine's.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.keras_backend import import_keras
 from manyheads.heads.bank import (
     EpochEnd,
@@ -47,13 +47,13 @@ class KerasEngine:
         *,
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`; raises `MissingExtraError` without a backend for it."""
         keras = import_keras(training=True)
         models: dict[tuple[int, ...], Any] = {}
         for index, head in enumerate(heads):
-            if stop is not None and stop.is_set():
+            if job.stopped:
                 return
             fold, draws = folds[head.fold], streams(head.seed, head.fold)
             shape = fold.matrix.shape[1], head.hyperparameters.size_inner, fold.classes
@@ -61,7 +61,7 @@ class KerasEngine:
             kind = *shape, *(getattr(head.hyperparameters, name) for name in _COMPILED)
             model = models[kind] = models.get(kind) or _build(keras, *shape, head.hyperparameters)
             _restart(keras, model, head, draws.initial_parameters(*shape))
-            epochs = _epochs(keras, model, head, fold, draws, stop)
+            epochs = _epochs(keras, model, head, fold, draws, job)
             yield from head_events(
                 index, head, rule, epochs,
                 partial(_parameters, model), partial(_predictions, model, head, fold),
@@ -74,10 +74,10 @@ def _epochs(
     head: HeadSettings,
     fold: Fold,
     streams: Streams,
-    stop: threading.Event | None,
+    job: Job,
 ) -> Iterator[tuple[Metrics, Float64[np.ndarray, "steps"]]]:
     setting = head.hyperparameters
-    recorder, inputs = _recorder(keras, stop), TrainingInputs(setting, fold, streams)
+    recorder, inputs = _recorder(keras, job), TrainingInputs(setting, fold, streams)
     steps = _steps(setting, len(fold.train))
     for epoch in range(1, head.epochs + 1):
         recorder.learning_rates = setting.learning_rates((epoch - 1) * steps, steps, steps)
@@ -92,7 +92,7 @@ def _epochs(
             shuffle=False,
             verbose=0,
         ).history
-        if stop is not None and stop.is_set():
+        if job.stopped:
             return
         metrics = Metrics(*(float(history[name][0]) for name in _HISTORY))
         losses = np.array(recorder.losses, np.float64)
@@ -228,7 +228,7 @@ def _last_loss(keras: Any) -> Any:
     return LastLoss()
 
 
-def _recorder(keras: Any, stop: threading.Event | None) -> Any:
+def _recorder(keras: Any, job: Job) -> Any:
     class Recorder(keras.callbacks.Callback):
         losses: list[float]
         learning_rates: list[float]
@@ -241,11 +241,11 @@ def _recorder(keras: Any, stop: threading.Event | None) -> Any:
 
         def on_train_batch_end(self, _: int, logs: Any) -> None:
             self.losses.append(float(logs["last_loss"]))
-            if stop is not None and stop.is_set():
+            if job.stopped:
                 self.model.stop_training = True
 
         def on_test_batch_end(self, *_: Any, **__: Any) -> None:
-            if stop is not None and stop.is_set():
+            if job.stopped:
                 self.model.stop_evaluating = True
 
     return Recorder()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import whole
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import EnsembleClaim, write_ensemble
@@ -20,7 +20,7 @@ from manyheads.heads.bank import Fold, engine_named
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.subnetworks import random_masks
-from manyheads.run.opened_study import ClaimListener, Ground, reopened
+from manyheads.run.opened_study import Ground, reopened
 from manyheads.stats.paired import Margins
 from manyheads.stats.variances import Layout
 from manyheads.study.select import Outcome
@@ -37,32 +37,30 @@ def ensemble_claim(
     candidate: int | None = None,
     margins: Margins = _MARGINS,
     data: str | Path | None = None,
-    listener: ClaimListener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> EnsembleClaim:
     """Ask subnetworks, averages of them and ensembles of seeds, and record what they are worth.
 
     All seeds of the selected candidate, or of `candidate`, train again to their chosen epochs, held
     to what was recorded. With folds, heads of the first repeat answer for the images that validated
     them. Raises what `reopened` does; `SettingError` for a candidate without an inner layer or
-    dropout; `RunError` if heads come out different; `Interrupted` when `stop` is set: then nothing
-    is recorded.
+    dropout; `RunError` if heads come out different; `Interrupted` when `job` is stopped: then
+    nothing is recorded.
     """
-    with reopened(run, data, listener, stop) as ground:
+    with reopened(run, data, job) as ground:
         number = _qualified(ground, candidate)
         seeds = _outcomes(ground, number)
         outcomes = [each for seed in seeds for each in seed]
-        images = len(ground.validated.labels)
         cost = ground.cost([(number, each.epoch) for each in outcomes])
         question = (
             f"candidate {number}, {ground.name(number)}: {MASKS} random subnetworks of each of "
             f"{counted(len(outcomes), 'head')}"
         )
-        ground.listener.asked(images, f"dropout as an ensemble, {question}", cost)
+        ground.announce(f"dropout as an ensemble, {question}", cost)
         folds = ground.folds()
         parameters = _parameters(ground, outcomes, folds)
         claim = _claim(ground, number, seeds, folds, parameters, margins)
-        ground.check_stop()
+        ground.check()
         write_ensemble(ground.folder, claim)
     return claim
 
@@ -121,11 +119,11 @@ def _parameters(
     total, done = sum(each.epoch for each in outcomes), count(1)
     engine = engine_named(ground.settings.engine)
     trained = train_again(
-        ground.settings, outcomes, folds, engine, ground.stop,
-        lambda _: ground.listener.retraining(next(done), total),
+        ground.settings, outcomes, folds, engine, ground.job,
+        lambda _: ground.job.progress("training", next(done), total, "epochs of heads"),
     )  # fmt: skip
     found = {outcome.trial.number: parameters for outcome, parameters in trained}
-    ground.check_stop()
+    ground.check()
     return found
 
 
@@ -155,7 +153,7 @@ def _claim(
     networks = [[part(outcome) for outcome in seed] for seed in seeds]
     evidence = ensemble_evidence(
         networks, validated.labels, len(validated.classes), layout, setting.droprate, margins,
-        ground.stop,
+        ground.job,
     )  # fmt: skip
     images, by_loss = len(validated.labels), settings.select == "best_loss"
     rule = "log loss" if by_loss else "accuracy" if settings.select == "best_accuracy" else None

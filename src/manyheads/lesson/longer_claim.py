@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import whole
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.claim_record import LongerClaim, write_longer
@@ -14,7 +14,7 @@ from manyheads.findings.claim_words import longer_sentences
 from manyheads.findings.training_length import BestEpochs, Place, epoch_contrasts, longer_of
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import Metrics, engine_named, train_bank
-from manyheads.run.opened_study import ClaimListener, Ground, reopened
+from manyheads.run.opened_study import Ground, reopened
 from manyheads.stats.comparisons import MAX_ALL_PAIRS
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Trial, counted
@@ -70,18 +70,17 @@ def longer_claim(
     epochs: int | None = None,
     patience: int | None = None,
     data: str | Path | None = None,
-    listener: ClaimListener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> LongerClaim:
     """Train all candidates, of many the best 20, past their best epoch; record which need longer.
 
     The same seeds and folds train anew, each head to `epochs` (default: 10 times the study's) at
     most, and no longer than `patience` epochs (default: the study's, at least 10) after its lowest
     log loss. Raises what `until` and `reopened` do; `RunError` if every head diverges;
-    `Interrupted` when `stop` is set: then nothing is recorded.
+    `Interrupted` when `job` is stopped: then nothing is recorded.
     """
     bounds = until(run, epochs, patience)
-    with reopened(run, data, listener, stop) as ground:
+    with reopened(run, data, job) as ground:
         chosen = sorted(entry.candidate for entry in ground.result.ranking[:MAX_ALL_PAIRS])
         trials = [each for each in ground.settings.trials() if each.candidate in set(chosen)]
         cost = ground.cost([(each.candidate, bounds.limit) for each in trials], most=True)
@@ -89,7 +88,7 @@ def longer_claim(
             f"longer training of {counted(len(chosen), 'candidate')}: to epoch {bounds.limit:,} at "
             f"most, ending after {bounds.patience:,} without a lower log loss"
         )
-        ground.listener.asked(len(ground.validated.labels), question, cost)
+        ground.announce(question, cost)
         curves, failed = _train(ground, trials, bounds)
         best = {place: BestEpochs.of(curve, bounds.patience) for place, curve in curves.items()}
         claim = _claim(ground, bounds, chosen, curves, best, failed)
@@ -114,10 +113,10 @@ def _train(
     def progress(epochs: int) -> None:
         nonlocal done
         done += epochs
-        ground.listener.retraining(done, total)
+        ground.job.progress("training", done, total, "epochs of heads")
 
     for end, curve in train_bank(
-        engine, heads, folds, rule="best_loss", on_epoch=lambda _: progress(1), stop=ground.stop
+        engine, heads, folds, rule="best_loss", on_epoch=lambda _: progress(1), job=ground.job
     ):
         trial = trials[end.head]
         place = trial.candidate, trial.seed, trial.fold
@@ -126,7 +125,7 @@ def _train(
         else:
             curves[place] = curve
         progress(bounds.limit - len(curve))
-    ground.check_stop()
+    ground.check()
     # Heads end in an order of chance, and a mean's last digits depend on the order.
     return dict(sorted(curves.items())), failed
 

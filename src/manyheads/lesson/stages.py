@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from manyheads.core.job import SILENT, Event, Job, Planned
 from manyheads.core.settings import store, whole
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
-from manyheads.run.pipeline import Finished, PlanListener, run_study
+from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
@@ -67,17 +67,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-ListenerOf = Callable[[str, StudySettings], PlanListener]
-
-
 def run_stages(
     base: StudySettings,
     lesson: LessonSettings,
     out: str | Path,
     *,
     options: RunOptions | None = None,
-    listener_of: ListenerOf = lambda _name, _settings: PlanListener(),
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Iterator[Stage]:
     """Run the stages, yielding each as it is finished; their run folders lie below `out`.
 
@@ -90,10 +86,7 @@ def run_stages(
         settings = replace(
             base, grid=replace(grid, epochs=(epochs,), batch_size=base.grid.batch_size)
         )
-        finished = run_study(
-            settings, Path(out) / name, options=options,
-            listener=listener_of(name, settings), stop=stop,
-        )  # fmt: skip
+        finished = run_study(settings, Path(out) / name, options=options, job=_headed(job, name))
         ranking = [finished.result.hyperparameters(r.candidate) for r in finished.result.ranking]
         eligible = [setting for setting in ranking if setting.size_inner or not needs_inner]
         if not eligible:
@@ -122,6 +115,17 @@ def run_stages(
         lesson.droprate_epochs,
         "the lesson's answer",
     )
+
+
+def _headed(job: Job, name: str) -> Job:
+    """The part of `job` that is a stage: its plan has a heading, and advises nothing."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Planned):
+            event = replace(event, heading=name, advice="")
+        job.tell(event)
+
+    return job.heard_by(listen)
 
 
 def write_stages(out: str | Path, stages: Iterable[Stage]) -> None:

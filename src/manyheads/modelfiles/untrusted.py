@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.core.keras_process import Answer
 from manyheads.errors import InputError, ManyheadsError
 
@@ -24,7 +24,7 @@ def call(
     function: Callable[..., Answer],
     arguments: dict[str, Any],
     refusal: Refusal,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Answer:
     """What `keras_process.call` does, for a function that opens a file of others.
 
@@ -32,7 +32,7 @@ def call(
     `refusal` of what was found is raised.
     """
     with refused(refusal):
-        return keras_process.call(function, arguments, stop=stop)
+        return keras_process.call(function, arguments, job=job)
 
 
 @contextmanager

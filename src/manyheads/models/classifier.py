@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import registry
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number
 from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
@@ -51,7 +52,7 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, or row of features, all at once.
 
@@ -66,14 +67,14 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> PredictionStream | RowStream:
         """The class and the probabilities of each image, or row of features, one after the other.
 
         An answer less sure than `min_confidence` is withheld. With `uncertainty`, so many
         subnetworks of the head say what they think of each (100 are usual). Raises `SettingError`,
         `ModelError` for a head without subnetworks, and `Interrupted` within about a second once
-        `stop` is set.
+        `job` is stopped.
         """
 
     @abstractmethod
@@ -82,8 +83,7 @@ class Classifier(ABC):
         images: Image | Iterable[Image],
         *,
         target: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Explanations:
         """Where the model looked in each image; raises `ModelError` for a model of features."""
 
@@ -93,7 +93,7 @@ class Classifier(ABC):
         out: str | Path | None = None,
         *,
         with_preprocessing: bool = False,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Exported:
         """Write the model for another program, and check that it answers the same there.
 
@@ -102,7 +102,7 @@ class Classifier(ABC):
         from manyheads.models.export.exporter import export_model
 
         place = None if out is None else Path(out).expanduser()
-        return export_model(self.path, format_, place, stop, with_preprocessing=with_preprocessing)
+        return export_model(self.path, format_, place, job, with_preprocessing=with_preprocessing)
 
     def _prediction(
         self,
@@ -150,13 +150,13 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, all at once; see `stream`."""
         with self._turn:
             found = self.stream(
                 each_of(images), min_confidence=min_confidence, uncertainty=uncertainty,
-                cache=cache, stop=stop,
+                cache=cache, job=job,
             )  # fmt: skip
             return Predictions(self.classes, list(found), found.remarks)
 
@@ -167,7 +167,7 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> PredictionStream:
         """The class and the probabilities of each image, one after the other, in flat memory.
 
@@ -180,15 +180,15 @@ class ImageClassifier(Classifier):
         the model runs on its backbone's program. What is said of an image depends on nothing but
         its content. One stream of a classifier is read at a time, in one thread. Raises
         `SettingError`, `ModelError` for a head without subnetworks, and `Interrupted` within
-        about a second once `stop` is set.
+        about a second once `job` is stopped.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         if self._network is None:
-            self._network = Network(self.path, self.card, stop)
+            self._network = Network(self.path, self.card, job)
         network = self._network
         asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
         answer = partial(self._answer, network, least, asked)
-        return PredictionStream(network, self.card.image, images, answer, cache=cache, stop=stop)
+        return PredictionStream(network, self.card.image, images, answer, cache=cache, job=job)
 
     def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:
         """An image, given as to `stream`, as the model takes it; raises `ImageError`."""
@@ -200,8 +200,7 @@ class ImageClassifier(Classifier):
         images: Image | Iterable[Image],
         *,
         target: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Explanations:
         """Where the model looked in each image: two maps over its feature grid (`explain.maps`).
 
@@ -210,7 +209,7 @@ class ImageClassifier(Classifier):
         if its backbone has no feature grid of two cells or more, and `ModelError` if the parts of
         the model answer otherwise than `predict`.
         """
-        return self._explainer.explain(images, target, progress, stop)
+        return self._explainer.explain(images, target, job)
 
     @cached_property
     def _explainer(self) -> Explainer:

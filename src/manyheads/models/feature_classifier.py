@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number
 from manyheads.data.feature_files import is_array, read_matrix
-from manyheads.errors import DataError, Interrupted, ModelError
+from manyheads.errors import DataError, ModelError
 from manyheads.heads.head import Parameters, forward
 from manyheads.models.classifier import Classifier, Prediction, Predictions
 from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
@@ -41,7 +41,7 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each row of features `[rows, features]`.
 
@@ -49,7 +49,7 @@ class FeatureClassifier(Classifier):
         and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
         """
         found = self.stream(
-            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache, stop=stop
+            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache, job=job
         )
         return Predictions(self.classes, list(found))
 
@@ -60,7 +60,7 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
         first: int = 0,
     ) -> RowStream:
         """The same one after the other; the first row's number is `first`."""
@@ -74,7 +74,7 @@ class FeatureClassifier(Classifier):
             )  # fmt: skip
         asked = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
         rows = enumerate(_matrix(images, head.features), first)
-        return RowStream(self._answers(rows, head, least, asked, stop))
+        return RowStream(self._answers(rows, head, least, asked, job))
 
     def explain(self, *_: object, **__: object) -> Explanations:
         """Raises `ModelError`: features show no image."""
@@ -89,11 +89,10 @@ class FeatureClassifier(Classifier):
         head: Parameters,
         least: float,
         asked: Subnetworks | None,
-        stop: threading.Event | None,
+        job: Job,
     ) -> Iterator[Prediction]:
         for place, row in rows:
-            if stop is not None and stop.is_set():
-                raise Interrupted("the predictions", "repeat the same command")
+            job.check("the predictions", "repeat the same command")
             content = hashlib.sha256(row.tobytes()).hexdigest()
             # Alone: the sums of a product depend on its shape, and a row must not on others.
             logits = forward(head, row[np.newaxis])[0]

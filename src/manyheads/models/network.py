@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import Key
 from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import ModelError
 from manyheads.features.cache import FeatureRecipe
 from manyheads.features.extraction import recipe_of
@@ -36,7 +36,7 @@ class Network:
     pass. For one thread at a time. Raises `ModelError` if file and side file do not fit.
     """
 
-    def __init__(self, path: Path, card: ModelCard, stop: threading.Event | None = None) -> None:
+    def __init__(self, path: Path, card: ModelCard, job: Job = SILENT) -> None:
         self._path, self._card = path, card
         self.head: Parameters | None = None
         self.recipe: FeatureRecipe | None = None
@@ -51,7 +51,7 @@ class Network:
             self.recipe = recipe_of(spec, weights, card.image)
             logits = len(self.head.bias)
         else:
-            self._program = self._own_program(stop)
+            self._program = self._own_program(job)
             logits = self._program.features
         self.batch = self._program.batch_for(card.image.size)
         if logits != len(card.classes):
@@ -64,7 +64,7 @@ class Network:
         self,
         batches: Iterable[tuple[Key, UInt8[np.ndarray, "n size size 3"]]],
         images: int,
-        stop: threading.Event | None,
+        job: Job,
     ) -> Iterator[tuple[Key, Float32[np.ndarray, "n numbers"]]]:
         """A row for each image of the batches; `images`, if known, are how many come in all."""
         waiting = iter(batches)
@@ -73,21 +73,21 @@ class Network:
             return
         if self._backbone is None:
             self._backbone = SingleImageBackbone(self._program, self._card.image.size, images)
-        yield from self._backbone.run(chain([first], waiting), stop=stop)
+        yield from self._backbone.run(chain([first], waiting), job=job)
 
     def logits(self, row: Row) -> Float32[np.ndarray, "classes"]:
         """The logits of one image."""
         # Alone: the sums of a product depend on its shape, and an image must not on others.
         return row if self.head is None else forward(self.head, row[np.newaxis])[0]
 
-    def _own_program(self, stop: threading.Event | None) -> exported.Program:
+    def _own_program(self, job: Job) -> exported.Program:
         card = self._card
         known: dict[str, Any] = {"size": card.image.size, "preprocessing": card.preprocessing}
         recipe = {"model": file_digest(self._path), "backbone": card.backbone, **known}
         arguments = {"file": str(self._path), **known}
         if self._path.suffix == ".xml":
-            return exported.made(recipe, openvino_models.to_program, arguments, stop)
+            return exported.made(recipe, openvino_models.to_program, arguments, job)
         arguments["backbone"] = card.backbone
         if not card.is_plain:
             recipe["plain"] = arguments["plain"] = False
-        return exported.made(recipe, keras_models.to_program, arguments, stop)
+        return exported.made(recipe, keras_models.to_program, arguments, job)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from manyheads.backbones.own_programs import features_out, pixels_in, read_netwo
 from manyheads.backbones.registry import batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process, openvino_runtime
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
 from manyheads.heads.files import load_head, save_head
@@ -26,7 +26,7 @@ def write_openvino(
     size: int,
     head: Parameters,
     target: Path,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> None:
     """Write `head` on the network in a user's file (its `weights`) as `target` (.xml) and its .bin.
 
@@ -38,7 +38,7 @@ def write_openvino(
         kept = Path(folder) / "head.safetensors"
         save_head(kept, head, {})
         arguments = {**known, "head": str(kept), "target": str(target)}
-        keras_process.call(append, arguments, stop=stop)
+        keras_process.call(append, arguments, job=job)
 
 
 def append(weights: str, digest: str, size: int, head: str, target: str) -> dict[str, Any]:

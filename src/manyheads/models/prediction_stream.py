@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Image, Source, named, square_of
@@ -61,11 +61,11 @@ class PredictionStream(Iterator[Prediction]):
         answer: Callable[[str, str, Row], Prediction],
         *,
         cache: bool = True,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> None:
         self.passes = self.from_cache = 0
         self._network, self._settings, self._answer = network, settings, answer
-        self._images, self._count, self._stop = images, length_hint(images), stop
+        self._images, self._count, self._job = images, length_hint(images), job
         self._recipe = network.recipe if cache else None
         self._line: deque[_Asked] = deque()
         self._ready, self._over = 0, False
@@ -90,7 +90,7 @@ class PredictionStream(Iterator[Prediction]):
             incoming = self._looked_up(pool, known)
             while not self._over:
                 batches = self._batches(pool, known, incoming)
-                for places, rows in self._network.rows(batches, self._count, self._stop):
+                for places, rows in self._network.rows(batches, self._count, self._job):
                     self.passes += len(rows)
                     known.add(
                         {a.content: row for a, row in zip(places, rows, strict=True) if a.kept}
@@ -135,7 +135,7 @@ class PredictionStream(Iterator[Prediction]):
 
         return image_batches(
             self._unknown(incoming), load, self._network.batch,
-            refused=refused, stop=self._stop, pool=pool,
+            refused=refused, job=self._job, pool=pool,
         )  # fmt: skip
 
     def _unknown(self, incoming: Iterator[_Asked]) -> Iterator[_Asked]:
@@ -190,7 +190,7 @@ class PredictionStream(Iterator[Prediction]):
         return _Asked(name, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
 
     def _stopped(self) -> bool:
-        return self._stop is not None and self._stop.is_set()
+        return self._job.stopped
 
     def _check_stop(self) -> None:
         if self._stopped():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import threading
 import time
 import zipfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import artifacts
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors
 from manyheads.errors import ManyheadsError
 from manyheads.heads.head import Parameters
@@ -45,7 +45,7 @@ def write_model(
     size: int,
     head: tuple[Parameters, Hyperparameters],
     target: Path,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> None:
     """Write the whole network of `head` as `target` (.keras or .h5), compiled as for training.
 
@@ -54,12 +54,12 @@ def write_model(
     """
     parameters, hyperparameters = head
     if not spec.in_keras:
-        write_openvino(weights, size, parameters, target, stop)
+        write_openvino(weights, size, parameters, target, job)
         return
     if spec == NO_BACKBONE:
         size = parameters.features
     template, dense = _template(
-        spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, stop
+        spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, job
     )
     with disk_errors(target):
         if target.suffix == ".h5":
@@ -75,12 +75,12 @@ def prepare_template(
     size: int,
     size_inner: int,
     classes: int,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> None:
     """Make the template of .keras files of this shape, so that `write_model` finds it."""
     # Whatever is wrong shows again, and is reported, when a model is to be written.
     with suppress(ManyheadsError):
-        _template(spec, weights, size, size_inner, classes, ".keras", stop)
+        _template(spec, weights, size, size_inner, classes, ".keras", job)
 
 
 def read_head(file: Path) -> Parameters:
@@ -101,7 +101,7 @@ def _template(
     size_inner: int,
     classes: int,
     suffix: str,
-    stop: threading.Event | None,
+    job: Job,
 ) -> tuple[Path, list[str]]:
     """A template's file and the names of its dense layers."""
     arguments = {"size": size, "size_inner": size_inner, "classes": classes}
@@ -115,7 +115,7 @@ def _template(
         own = {"preprocessing": spec.preprocessing}
         arguments |= {"backbone": spec.name} if spec.file is None else own
     file = f"template{suffix}"
-    artifact = artifacts.made("templates", recipe, blank, arguments, file, keep=_KEPT, stop=stop)
+    artifact = artifacts.made("templates", recipe, blank, arguments, file, keep=_KEPT, job=job)
     return artifact.folder / file, artifact.answer["dense"]
 
 

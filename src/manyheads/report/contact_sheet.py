@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import atomic_path
-from manyheads.core.threads import check_stop, map_in_threads
+from manyheads.core.threads import map_in_threads
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.models.explain.overlay import ALPHA, COLOURS
 from manyheads.report.fonts import drawable, fonts_for, shortened
@@ -30,11 +30,11 @@ def write_sheets(
     limits: Mapping[str, float],
     *,
     alpha: float = ALPHA,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> list[Path]:
     """Write `contact-sheet.png`, or `contact-sheet-1.png` and so on, `PAGE` images a page.
 
-    Raises `DiskError`, and `Interrupted` when `stop` is set.
+    Raises `DiskError`, and `Interrupted` when `job` is stopped.
     """
     shown = explanations.readable
     pages = [shown[start : start + PAGE] for start in range(0, len(shown), PAGE)]
@@ -42,12 +42,12 @@ def write_sheets(
     for number, page in enumerate(pages, 1):
         name = f"contact-sheet-{number}.png" if len(pages) > 1 else "contact-sheet.png"
         title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
-        check_stop("the contact sheet", stop)
+        job.check("the contact sheet")
         words = (
             word for entry in page for word in (entry.label, entry.target, entry.image) if word
         )
         with fonts_for(words):
-            _draw(folder / name, page, methods, limits, alpha, title, stop)
+            _draw(folder / name, page, methods, limits, alpha, title, job)
         files.append(folder / name)
     return files
 
@@ -59,7 +59,7 @@ def _draw(
     limits: Mapping[str, float],
     alpha: float,
     title: str,
-    stop: threading.Event | None,
+    job: Job,
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -81,7 +81,7 @@ def _draw(
         rows, across * (panels + 1), width_ratios=([_CELL] * panels + [_WORDS]) * across,
         left=0.005, right=0.995, top=top, bottom=bottom, wspace=0.03, hspace=0.06,
     )  # fmt: skip
-    drawn = map_in_threads(pictures, page, what="the contact sheet", stop=stop)
+    drawn = map_in_threads(pictures, page, what="the contact sheet", job=job)
     for place, (entry, images) in enumerate(zip(page, drawn, strict=True)):
         row, column = place // across, (place % across) * (panels + 1)
         for panel, image in enumerate(images):

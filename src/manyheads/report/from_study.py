@@ -7,7 +7,6 @@ changed or is gone, the report says so in their place.
 from __future__ import annotations
 
 import shlex
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.table import Table
 from manyheads.core.text import counted, option
 from manyheads.data.dataset import Dataset
@@ -50,14 +50,14 @@ _NO_TEST = (
 _SCORED = 50  # candidates, the best; their scores are computed from all predictions
 
 
-def report_content(findings: Findings, *, stop: threading.Event | None = None) -> ReportContent:
-    """All that the report of a finished study says; raises `Interrupted` when `stop` is set."""
+def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
+    """All that the report of a finished study says; raises `Interrupted` when `job` is stopped."""
     run, answers = str(findings.folder.path), SelectedAnswers(findings)
     missing, dataset = dict[str, Missing](), None
     expected = compared.expected(findings)
     wrong, warnings, copies = None, None, None
     try:
-        dataset = _same_dataset(findings, stop)
+        dataset = _same_dataset(findings, job)
         warnings = tuple(data_warnings(findings, dataset))
         if findings.settings.features is None:
             wrong = answers.wrong(dataset)
@@ -200,9 +200,9 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name if table in ("study", "grid") else f"{table} {name}", shown
 
 
-def _same_dataset(findings: Findings, stop: threading.Event | None) -> Dataset:
+def _same_dataset(findings: Findings, job: Job) -> Dataset:
     settings = findings.settings
-    dataset = open_data(settings, stop)
+    dataset = open_data(settings, job)
     require_same_data(dataset, findings.resolved, findings.folder, settings.data)
     return dataset
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import write_text
 from manyheads.core.threads import map_in_threads
 from manyheads.data.dataset import Dataset
@@ -67,18 +67,18 @@ def write_gallery(
     *,
     exif: bool = True,
     depth: int | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> None:
     """Write what was found to `path`, whole or not at all: at most `MOST` pairs and labels.
 
     Raises `RunError` for a path that does not do, `DiskError` if it cannot be written, and
-    `Interrupted` when `stop` is set.
+    `Interrupted` when `job` is stopped.
     """
     check_gallery_path(path, dataset)
     pairs = similar.pairs[:MOST] if similar else ()
     doubtful = labels.suspicious[:MOST] if labels else ()
     names = [name for pair in pairs for name in pair.names] + [each.name for each in doubtful]
-    pictures = _pictures(dataset, names, exif, depth, stop)
+    pictures = _pictures(dataset, names, exif, depth, job)
     title = f"manyheads check: {_text(dataset.name)}"
     parts = [_HEAD.format(title=title), f"<h1>{title}</h1>"]
     if similar is not None:
@@ -142,11 +142,11 @@ def _pictures(
     names: Sequence[str],
     exif: bool,
     depth: int | None,
-    stop: threading.Event | None,
+    job: Job,
 ) -> dict[str, str]:
     different = list(dict.fromkeys(names))
     draw = partial(_picture, dataset.folder, exif, depth)
-    drawn = map_in_threads(draw, different, what="drawing the gallery", stop=stop)
+    drawn = map_in_threads(draw, different, what="drawing the gallery", job=job)
     return dict(zip(different, drawn, strict=True))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import atomic_path
-from manyheads.core.threads import Progress, map_in_threads
+from manyheads.core.threads import map_in_threads
 from manyheads.models.explain.explanation import SIDE, Explanation, Explanations
 from manyheads.models.explain.overlay import ALPHA, coloured
 from manyheads.report.fonts import picture_font
@@ -35,24 +35,22 @@ def write_overlays(
     limits: Mapping[str, float],
     *,
     alpha: float = ALPHA,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> list[dict[str, Path]]:
     """Write `image_class_method.png` to `folder`; the files of each image by method, in order.
 
     Images of one name get numbers, so that none replaces another's; one that cannot be read has no
-    file. `progress` counts images. Raises `DiskError`, and `Interrupted` when `stop` is set.
+    file. Raises `DiskError`, and `Interrupted` when `job` is stopped.
     """
     readable = explanations.readable
     named = dict(zip(map(id, readable), file_names(readable, methods), strict=True))
     write = partial(_write, folder, limits, alpha)
     todo = [(entry, named[id(entry)]) for entry in readable]
-    written = map_in_threads(write, todo, what="drawing the overlays", stop=stop)
+    written = map_in_threads(write, todo, what="drawing the overlays", job=job)
     files: dict[int, dict[str, Path]] = {}
     for entry, drawn in zip(readable, written, strict=True):
         files[id(entry)] = drawn
-        if progress is not None:
-            progress(len(files), len(readable))
+        job.progress("drawing", len(files), len(readable))
     return [files.get(id(entry), {}) for entry in explanations]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from manyheads.core.destinations import file_for
+from manyheads.core.job import SILENT, Job
 from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.report.figure_files import write_figures
 from manyheads.report.from_study import report_content
@@ -33,7 +33,7 @@ def written_report(
     baseline: object,
     margins: Margins,
     data: str | Path | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Written:
     """Write the report of the study in `folder` to `out`, and `figures` beside it.
 
@@ -52,7 +52,7 @@ def written_report(
     findings = read_findings(folder, baseline=baseline, margins=margins)
     if data is not None:
         findings = replace(findings, settings=replace(findings.settings, data=lasting(data)))
-    content = report_content(findings, stop=stop)
+    content = report_content(findings, job=job)
     with folder.held():
         write_report(target, content)
         drawn = write_figures(target.parent / "figures", content) if figures else []

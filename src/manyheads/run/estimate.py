@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manyheads.core.places import cache_dir, write_text
 from manyheads.core.settings import digest
+from manyheads.core.text import clock, counted
 from manyheads.errors import DiskError
 from manyheads.features.cache import FeatureRecipe
 from manyheads.run.plan import Plan
@@ -24,20 +25,74 @@ _ENOUGH_IMAGES = 500
 _ENOUGH_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class TimeEstimate:
-    """Seconds for each part; `measured` tells whether this machine has done such work before."""
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a piece of work takes: `passes` through the backbone, and `epochs` of `heads` to train.
 
+    With `at_most`, heads may end earlier. `extraction` and `training` are estimates in seconds;
+    `measured` tells whether this machine has done such work before.
+    """
+
+    passes: int
     extraction: float
-    training: float
+    heads: int = 0
+    epochs: int = 0
+    at_most: bool = False
+    training: float = 0.0
     measured: bool
 
+    def words(self, *, images: str = "", heads: str = "", instead: str = "") -> str:
+        """Such as `320 backbone passes, about 0:04; 5 heads to train (111 epochs of heads), …`.
 
-def estimate(plan: Plan) -> TimeEstimate:
-    """The time that a plan will take: extraction of what is missing, and training of all trials."""
-    extraction, known = estimate_extraction(plan.settings, plan.missing)
-    training, shown = estimate_training(plan.settings, plan.products)
-    return TimeEstimate(extraction=extraction, training=training, measured=known and shown)
+        `images` says what the passes are for, `heads` which heads are trained, and `instead` how
+        many epochs they would otherwise take.
+        """
+        parts = [counted(self.passes, "backbone pass") + images]
+        if self.passes:
+            parts[0] += f", about {clock(self.extraction)}"
+        most = "at most " if self.at_most else ""
+        if heads or self.heads:
+            training = f"{heads or counted(self.heads, 'head')} to train"
+            if self.heads:
+                training += (
+                    f" ({most}{counted(self.epochs, 'epoch')} of heads{instead}), "
+                    f"{most or 'about '}{clock(self.training)}"
+                )
+            parts.append(training)
+        basis = "measured on this machine" if self.measured else "assumed until measured here"
+        return "; ".join(parts) + (f" ({basis})" if self.passes or self.heads else "")
+
+
+def estimate(plan: Plan) -> Cost:
+    """What a plan takes: extraction of what is missing, and training of the trials left."""
+    return cost_of(
+        plan.settings, plan.missing, plan.products,
+        heads=len(plan.settings.trials()) - plan.ended, epochs=plan.work.left.epochs,
+        at_most=plan.settings.patience is not None,
+    )  # fmt: skip
+
+
+def cost_of(
+    settings: StudySettings,
+    passes: int,
+    products: float,
+    *,
+    heads: int,
+    epochs: int,
+    at_most: bool = False,
+) -> Cost:
+    """What so many passes and heads of a study take; `products` are samples × units × epochs."""
+    extraction, known = estimate_extraction(settings, passes)
+    training, shown = estimate_training(settings, products)
+    return Cost(
+        passes=passes,
+        extraction=extraction,
+        heads=heads,
+        epochs=epochs,
+        at_most=at_most,
+        training=training,
+        measured=known and shown,
+    )
 
 
 def estimate_training(settings: StudySettings, products: float) -> tuple[float, bool]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.destinations import folder_for, require_room
+from manyheads.core.job import SILENT, Job
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, RunError
 from manyheads.features.extraction import Features
@@ -27,6 +27,7 @@ from manyheads.models.templates import prepare_template
 from manyheads.report.figures import draw_curves, prepare_figures
 from manyheads.run.estimate import remember_extraction, remember_training
 from manyheads.run.plan import Plan, RunOptions, plan_study
+from manyheads.run.planned_study import study_planned
 from manyheads.study.division import divisions, folds_of, recorded, trained_on
 from manyheads.study.feature_variants import VariantFeatures, extract_variants
 from manyheads.study.folder import RunFolder
@@ -38,7 +39,7 @@ from manyheads.study.space import counted
 from manyheads.study.store import Division, Store
 from manyheads.study.study_settings import Resolved, StudySettings, study_document
 from manyheads.study.table_writing import csv_as_parquet
-from manyheads.study.training import Listener, best_heads, train_study
+from manyheads.study.training import best_heads, train_study
 from manyheads.study.work import Work
 
 _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
@@ -80,44 +81,36 @@ class Finished:
         return read_findings(self.folder)
 
 
-class PlanListener(Listener):
-    """A `Listener` with a callback for the plan, before the study begins."""
-
-    def planned(self, plan: Plan) -> None:
-        """The study is about to begin."""
-
-
 def run_study(
     settings: StudySettings,
     out: str | Path,
     *,
     options: RunOptions | None = None,
-    listener: PlanListener | None = None,
     grouped: Callable[[Dataset, Features], Dataset] | None = None,
     grows: bool = False,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Finished:
     """Run a study, or go on with it, in the run folder `out`; a finished one is only read.
 
     `grouped` gives the images other groups, by their plain features, before they are divided. If it
     `grows`, the study in `out` may have had fewer seeds or repeats.
     Raises `DataError` for a data set that cannot be trained on, `RunError` if `out` holds another
-    study, another process is at work in it, or every head diverged, and `Interrupted` when `stop`
-    is set.
+    study, another process is at work in it, or every head diverged, and `Interrupted` when `job`
+    is stopped.
     """
-    options, listener = options or RunOptions(), listener or PlanListener()
+    options = options or RunOptions()
     _require_place(RunFolder(out))
-    plan = plan_study(settings, options, out, stop=stop)
+    plan = plan_study(settings, options, out, job=job)
     if not plan.ended:
         disk = plan.disk
         require_room(Path(out), disk.model + disk.heads + disk.predictions)
-    listener.planned(plan)
+    job.tell(study_planned(plan))
     settings = plan.settings
     spec, dataset = settings.spec, plan.dataset
     weights = plan.weights
     if weights is None:
-        listener.note(f"Fetching the weights of {spec.name}, once …")
-        weights = resolve(spec, None, listener.downloading, stop)
+        job.note(f"Fetching the weights of {spec.name}, once …")
+        weights = resolve(spec, None, job)
     resolved = Resolved(
         content=dataset.content,
         weights=weights.digest,
@@ -132,23 +125,23 @@ def run_study(
     document = study_document(settings, resolved)
     with RunFolder(out).opened(document, grows=grows, changed_data=changed_data) as folder:
         keep_images(folder, plan.dataset)
-        features = _features(plan, weights, listener, stop)
+        features = _features(plan, weights, job)
         if grouped is not None:
             dataset = grouped(dataset, features.plain)
             plan = replace(plan, dataset=dataset)
         with Store(folder.store) as store:
-            folds = readable_folds(plan, features, store, listener.note)
+            folds = readable_folds(plan, features, store, job)
             engine, work = engine_named(settings.engine), Work(settings)
             if plan.ended < len(settings.trials()) or not folder.figure.exists():
                 prepare_figures()  # beside the training
             result = train_study(
                 settings, folder, store, folds, engine,
-                keep_heads=options.keep_heads, listener=listener, work=work, stop=stop,
+                keep_heads=options.keep_heads, work=work, job=job,
             )  # fmt: skip
             remember_training(settings, len(folds[0].train), work)
             trained = len(settings.trials()) - plan.ended
             finished = Finished(settings, folder, dataset, weights, features, result, trained)
-            _write_outcome(finished, store, options, stop)
+            _write_outcome(finished, store, options, job)
     return finished
 
 
@@ -161,9 +154,7 @@ def _require_place(folder: RunFolder) -> None:
         folder.require_no_strangers()
 
 
-def _features(
-    plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
-) -> StudyFeatures:
+def _features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
     """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
     settings, dataset = plan.settings, plan.dataset
     spec, size = settings.spec, settings.image.size
@@ -174,27 +165,21 @@ def _features(
             light = light and settings.features is None
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
-                aside.submit(prepare_template, spec, weights, *shape, stop)
-        return study_features(plan, weights, listener, stop)
+                aside.submit(prepare_template, spec, weights, *shape, job)
+        return study_features(plan, weights, job)
 
 
-def study_features(
-    plan: Plan, weights: Weights, listener: Listener, stop: threading.Event | None
-) -> StudyFeatures:
+def study_features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
     """The features that the heads of a study need, from the cache or computed now."""
     settings = plan.settings
-    plain = plain_features(settings, plan.dataset, weights, progress=listener.extracting, stop=stop)
+    plain = plain_features(settings, plan.dataset, weights, job=job)
     remember_extraction(settings, plain.passes, plain.seconds)
-    versions = extract_variants(
-        settings, plan.dataset, weights, plan.versions, progress=listener.extracting, stop=stop
-    )
+    versions = extract_variants(settings, plan.dataset, weights, plan.versions, job=job)
     remember_extraction(settings, versions.passes, versions.seconds)
     return StudyFeatures(plain, versions)
 
 
-def readable_folds(
-    plan: Plan, features: StudyFeatures, store: Store, note: Callable[[str], None]
-) -> list[Fold]:
+def readable_folds(plan: Plan, features: StudyFeatures, store: Store, job: Job) -> list[Fold]:
     """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
 
     Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
@@ -211,11 +196,11 @@ def readable_folds(
             "mend or remove it, or leave out `strict`",
         )  # fmt: skip
     if bad:
-        note(f"{counted(len(bad), 'unreadable image')} left out:")
+        job.note(f"{counted(len(bad), 'unreadable image')} left out:")
         for name, reason in bad.items():
-            note(f"  {name}: {reason}")
+            job.note(f"  {name}: {reason}")
     for line in plain.remarks:
-        note(line)
+        job.note(line)
     divided = divided_features(settings, dataset, features)
     _require_same_folds(store, divided.recorded)
     store.divide(divided.recorded)
@@ -264,9 +249,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _write_outcome(
-    finished: Finished, store: Store, options: RunOptions, stop: threading.Event | None
-) -> None:
+def _write_outcome(finished: Finished, store: Store, options: RunOptions, job: Job) -> None:
     settings, folder, result = finished.settings, finished.folder, finished.result
     if not result.ranking:
         raise RunError(
@@ -283,7 +266,7 @@ def _write_outcome(
     with ThreadPoolExecutor(1, "models") as aside:  # copying and hashing leave a core to the figure
         classes = finished.dataset.classes
         models = aside.submit(
-            write_models, settings, finished.weights, classes, folder, wanted, stop=stop
+            write_models, settings, finished.weights, classes, folder, wanted, job=job
         )
         if finished.trained or not folder.figure.exists():
             draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.core.job import SILENT, Job
 from manyheads.data.dataset import Dataset
 from manyheads.data.feature_files import read_matrix
 from manyheads.errors import SettingError
@@ -175,7 +175,7 @@ def plan_study(
     options: RunOptions | None = None,
     out: str | Path | None = None,
     *,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Plan:
     """What `run_study` would do in `out`; fetches nothing, and computes only the images' digests.
 
@@ -196,9 +196,9 @@ def plan_study(
     if max(settings.grid.dropblock):
         spec.check_grid()
     settings.trials()
-    dataset = open_data(settings, stop)
+    dataset = open_data(settings, job)
     require_trainable(settings, dataset)
-    weights = _weights(settings, dataset, stop)
+    weights = _weights(settings, dataset, job)
     plain, features = _missing(settings, weights, dataset)
     work = Work(settings)
     records = _records(settings, RunFolder(out).store) if out is not None else []
@@ -236,14 +236,12 @@ def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
         )  # fmt: skip
 
 
-def _weights(
-    settings: StudySettings, dataset: Dataset, stop: threading.Event | None
-) -> Weights | None:
+def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | None:
     """What is here of the weights already; None where ImageNet's have to be fetched."""
     if settings.features is not None:
         return array_weights(settings, dataset)
     given = settings.weights
-    return cached(settings.spec) if given is None else resolve(settings.spec, given, stop=stop)
+    return cached(settings.spec) if given is None else resolve(settings.spec, given, job=job)
 
 
 def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,10 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from manyheads.core.job import SILENT, Event, Job
 from manyheads.core.settings import plain
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
-from manyheads.errors import DataError, DiskError, Interrupted, RunError
+from manyheads.errors import DataError, DiskError, RunError
 from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
 from manyheads.findings.test_log import (
     EvaluatedModel,
@@ -35,7 +35,6 @@ from manyheads.stats.intervals import Units
 from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
-from manyheads.study.listener import Listener
 from manyheads.study.reopened import (
     perhaps_moved,
     require_same_data,
@@ -62,14 +61,19 @@ class FinalScore:
     changed: tuple[str, ...] = ()
 
 
+class Recording(Event):
+    """A test evaluation is about to be recorded; an error that a listener raises prevents it."""
+
+    kind = "recording"
+
+
 def final_score(
     run: str | Path,
     *,
     candidate: int | None = None,
     again: bool = False,
     data: str | Path | None = None,
-    listener: Listener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> FinalScore:
     """Score the selected model of the finished study in `run` on its test images, and record it.
 
@@ -79,7 +83,7 @@ def final_score(
 
     Raises `RunError` for an unfinished study, a candidate without a head, a model that is
     refused, or a folder in which another process is at work; `DataError` if the data set has
-    changed or has no test images; `Interrupted` when `stop` is set: then nothing is recorded.
+    changed or has no test images; `Interrupted` when `job` is stopped: then nothing is recorded.
     """
     folder = RunFolder(run)
     settings, resolved = read_study(folder.document())
@@ -87,7 +91,7 @@ def final_score(
         result = finished_result(folder, settings)
         best = head_of(settings, folder, result, candidate)
         model = Scored(settings, resolved, best.parameters, _identity(result, best))
-        return score(folder, model, again=again, data=data, listener=listener, stop=stop)
+        return score(folder, model, again=again, data=data, job=job)
 
 
 class Scored(NamedTuple):
@@ -105,8 +109,7 @@ def score(
     *,
     again: bool = False,
     data: str | Path | None = None,
-    listener: Listener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> FinalScore:
     """Score a head on its test images, and record it in `folder`, which the caller holds.
 
@@ -122,14 +125,13 @@ def score(
             f"to write {folder.test_log}", "a read-only folder",
             "copy the run folder to where you may write, and test there",
         )  # fmt: skip
-    dataset = _with_test_images(settings, resolved, folder, data, stop)
-    rows, logits = _logits(settings, resolved, dataset, parameters, listener or Listener(), stop)
+    dataset = _with_test_images(settings, resolved, folder, data, job)
+    rows, logits = _logits(settings, resolved, dataset, parameters, job)
     units = dataset.units
     scores = _scores(dataset, rows, logits, units[rows])
     if known is not None:
         return FinalScore(known, False, tuple(_changes(known.scores, scores)))
-    if stop is not None and stop.is_set():
-        raise Interrupted("the test", "repeat the same command; nothing was recorded")
+    job.check("the test", "repeat the same command; nothing was recorded")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     test = dataset.rows("test")
     entry = TestEvaluation(
@@ -140,7 +142,7 @@ def score(
         seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
         scores=scores,
     )
-    (listener or Listener()).recording()
+    job.tell(Recording())
     write_test_log(folder, [*entries, entry])
     return FinalScore(entry, True)
 
@@ -180,12 +182,12 @@ def _with_test_images(
     resolved: Resolved,
     folder: RunFolder,
     data: str | Path | None,
-    stop: threading.Event | None,
+    job: Job,
 ) -> Dataset:
     """The data set of the study, with test images; raises `DataError` otherwise."""
     source = settings.data if data is None else data
     with perhaps_moved():
-        dataset = open_data(replace(settings, data=lasting(source)), stop)
+        dataset = open_data(replace(settings, data=lasting(source)), job)
     require_same_data(dataset, resolved, folder, source)
     if not len(dataset.rows("test")):
         raise DataError(f"test images in {dataset.name}", "none", test_images_remedy(dataset))
@@ -197,18 +199,15 @@ def _logits(
     resolved: Resolved,
     dataset: Dataset,
     parameters: Parameters,
-    listener: Listener,
-    stop: threading.Event | None,
+    job: Job,
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
     """The readable test images, and a head's logits for them."""
-    weights, test = same_weights(settings, resolved, listener, stop), dataset.rows("test")
-    features = plain_features(
-        settings, dataset, weights, only=test, progress=listener.extracting, stop=stop
-    )
+    weights, test = same_weights(settings, resolved, job), dataset.rows("test")
+    features = plain_features(settings, dataset, weights, only=test, job=job)
     for index, reason in features.unreadable.items():
-        listener.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
+        job.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
     for line in features.remarks:
-        listener.note(line)
+        job.note(line)
     readable = test[features.rows[test] >= 0]
     if not len(readable):
         raise DataError("test images that can be read", "none", "mend the files")

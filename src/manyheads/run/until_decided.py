@@ -6,11 +6,11 @@ of candidates that may be the best has one member, or members that are shown to 
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from manyheads.core.job import SILENT, Event, Job, Note
 from manyheads.core.places import make_folder
 from manyheads.core.settings import number
 from manyheads.errors import RunError, SettingError
@@ -25,7 +25,7 @@ from manyheads.findings.looks import (
 )
 from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.run.estimate import estimate
-from manyheads.run.pipeline import Finished, PlanListener, run_study
+from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions, plan_study
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import Comparison, Comparisons
@@ -42,8 +42,7 @@ def run_until_decided(
     *,
     budget: float | None = None,
     options: RunOptions | None = None,
-    listener: PlanListener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Finished:
     """Run a study look by look until the best candidate is known, or cannot be with what is left.
 
@@ -58,34 +57,34 @@ def run_until_decided(
             "give seeds, such as 10",
         )  # fmt: skip
     limit = None if budget is None else number("budget in seconds", budget, 1, 1e7)
-    options, listener = options or RunOptions(), listener or PlanListener()
+    options = options or RunOptions()
     folder, looks = RunFolder(out), _begun(settings, RunFolder(out))
     while looks.outcome == "open":
         began, look = time.monotonic(), looks.planned[looks.done]
         run_study(
-            _at(settings, look), out, options=replace(options, models=False), listener=listener,
-            grows=True, stop=stop,
+            _at(settings, look), out, options=replace(options, models=False), grows=True, job=job,
         )  # fmt: skip
         findings = read_findings(folder, alpha=look.alpha)
         seconds = looks.seconds + time.monotonic() - began
         looks = replace(looks, done=looks.done + 1, seconds=seconds)
         looks = replace(looks, outcome=_outcome(findings, looks, settings, out, limit))
         _record(folder, looks)
-        listener.note(looks.words)
+        job.note(looks.words)
         if looks.outcome == "open":
             more = size_words(looks.planned[looks.done])
-            listener.note(f"{findings.verdict.sentences[0]} The next look is at {more}.")
+            job.note(f"{findings.verdict.sentences[0]} The next look is at {more}.")
     look = looks.planned[looks.done - 1]
-    return run_study(
-        _at(settings, look), out, options=options, listener=_Quiet(listener), grows=True, stop=stop
-    )
+    return run_study(_at(settings, look), out, options=options, grows=True, job=_only_notes(job))
 
 
-class _Quiet(PlanListener):
-    """Passes on notes alone: of a study that is trained, only its models are written."""
+def _only_notes(job: Job) -> Job:
+    """The part of `job` that writes the models of a trained study: only its notes matter."""
 
-    def __init__(self, listener: PlanListener) -> None:
-        self.note = listener.note
+    def listen(event: Event) -> None:
+        if isinstance(event, Note):
+            job.tell(event)
+
+    return job.heard_by(listen)
 
 
 def _begun(settings: StudySettings, folder: RunFolder) -> Looks:

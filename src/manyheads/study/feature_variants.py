@@ -6,7 +6,6 @@ They are of training images alone: what validates a head is never altered, and h
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,13 +13,13 @@ import numpy as np
 from jaxtyping import Int64
 
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import pool_of
 from manyheads.errors import SettingError
 from manyheads.features import variants
 from manyheads.features.extraction import Features
-from manyheads.features.shard import Progress
 from manyheads.features.variants import Extractor, Wanted
 from manyheads.heads.fold import PLAIN, Fold, Source, Variant, variants_of
 from manyheads.study.study_settings import StudySettings
@@ -111,17 +110,16 @@ def extract_variants(
     weights: Weights,
     missing: Mapping[Variant, int],
     *,
-    progress: Progress,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> VariantFeatures:
     """The features of the variants that `missing_passes` told, from the cache or computed now.
 
-    `progress` counts the passes of all variants together. Raises `SettingError` for blocks that
-    are larger than the feature grid, and what `extract` raises.
+    Raises `SettingError` for blocks that are larger than the feature grid, and what `extract`
+    raises.
     """
     found = extractor_of(settings, weights).extract_all(
         dataset, _wanted(settings, dataset, missing),
-        progress=progress, total=sum(missing.values()), stop=stop,
+        total=sum(missing.values()), job=job,
     )  # fmt: skip
     features = VariantFeatures(dict(found))
     _check_blocks(settings, features.cells)

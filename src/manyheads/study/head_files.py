@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from manyheads.core.job import Job
 from manyheads.errors import ModelError
 from manyheads.heads.bank import Engine, Fold, rank_epoch
 from manyheads.heads.files import load_head, save_head
@@ -110,8 +110,7 @@ class HeadFiles:
         result: StudyResult,
         folds: Sequence[Fold],
         engine: Engine,
-        note: Callable[[str], None],
-        stop: threading.Event | None,
+        job: Job,
     ) -> None:
         """Make the files that the best candidates lack, and remove those of the others."""
         kept = [entry for entry in result.ranking[: self.limit] if entry.best is not None]
@@ -122,8 +121,10 @@ class HeadFiles:
                     path.unlink()
         missing = [entry.best for entry in kept if entry.best and not self._has_file(entry)]
         if missing:
-            note(f"Training {counted(len(missing), 'best head')} again to make the missing files …")
-            for outcome, parameters in train_again(self.settings, missing, folds, engine, stop):
+            job.note(
+                f"Training {counted(len(missing), 'best head')} again to make the missing files …"
+            )
+            for outcome, parameters in train_again(self.settings, missing, folds, engine, job):
                 self._save(outcome, parameters)
 
     def _has_file(self, entry: CandidateResult) -> bool:

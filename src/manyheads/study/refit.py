@@ -8,8 +8,7 @@ means of the folds' heads, under names that say so.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from statistics import median_low
 from typing import Any
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.job import Job
 from manyheads.core.text import counted
-from manyheads.errors import Interrupted, ModelError, RunError
+from manyheads.errors import ModelError, RunError
 from manyheads.heads.bank import Engine, Fold, train_bank
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.fold import Variant
@@ -56,8 +56,7 @@ def refit(
     result: StudyResult,
     folds: Sequence[Fold],
     engine: Engine,
-    note: Callable[[str], None],
-    stop: threading.Event | None,
+    job: Job,
 ) -> None:
     """Train the selected setting on all images and keep the head, unless that was done before."""
     winner = result.ranking[0]
@@ -77,15 +76,14 @@ def refit(
     if _is(folder, about, once):
         return
     whole = undivided(folds)
-    note(
+    job.note(
         f"Training the selected setting on all {counted(len(whole.train), 'image')} for "
         f"{counted(epoch, 'epoch')} …"
     )
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
     head = replace(head_settings(settings, trial, epoch), patience=None)
-    ends = [end for end, _ in train_bank(engine, [head], [whole], rule="last", stop=stop)]
-    if not ends:
-        raise Interrupted("the study", "repeat the same command to resume")
+    ends = [end for end, _ in train_bank(engine, [head], [whole], rule="last", job=job)]
+    job.check("the study", "repeat the same command to resume")
     if ends[0].status != "done" or ends[0].parameters is None:
         raise RunError(
             "the selected setting to train on all images", ends[0].note,

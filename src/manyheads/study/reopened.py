@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.core.job import Job
 from manyheads.data.dataset import Dataset
 from manyheads.data.label_names import strangers_words
 from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import change_words
-from manyheads.study.listener import Listener
 from manyheads.study.study_settings import Resolved, StudySettings
 
 _REMEDY = "restore them, name where they lie with `data`, or begin anew in another run folder"
@@ -71,13 +70,12 @@ def test_images_remedy(dataset: Dataset | None) -> str:
 def same_weights(
     settings: StudySettings,
     resolved: Resolved,
-    listener: Listener,
-    stop: threading.Event | None,
+    job: Job,
 ) -> Weights:
     """The backbone's weights of the study; raises `WeightsError` if those found are others."""
     if settings.features is not None:  # they are the data, which are known to be the study's
         return Weights(Path(settings.data), resolved.weights, resolved.weights_source)
-    weights = resolve(settings.spec, settings.weights, listener.downloading, stop)
+    weights = resolve(settings.spec, settings.weights, job)
     if weights.digest != resolved.weights:
         raise WeightsError(
             f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.feature_files import is_array, open_features, read_matrix
@@ -18,12 +17,12 @@ from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.study.study_settings import StudySettings
 
 
-def open_data(settings: StudySettings, stop: threading.Event | None = None) -> Dataset:
+def open_data(settings: StudySettings, job: Job = SILENT) -> Dataset:
     """The data set of a study; raises what `open_dataset` and `open_features` raise."""
     split, table = settings.split, settings.table
     if settings.features is None:
-        return open_dataset(settings.data, split=split, table=table, stop=stop)
-    return open_features(settings.data, settings.features, split=split, columns=table, stop=stop)
+        return open_dataset(settings.data, split=split, table=table, job=job)
+    return open_features(settings.data, settings.features, split=split, columns=table, job=job)
 
 
 def plain_features(
@@ -32,8 +31,7 @@ def plain_features(
     weights: Weights,
     *,
     only: Rows | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Features:
     """The plain features of the whole `dataset` as `open_data` opened it, or of the rows `only`.
 
@@ -43,7 +41,7 @@ def plain_features(
         return extract(
             dataset, settings.spec, weights, settings.image,
             runtime=settings.runtime, precision=settings.precision,
-            only=only, progress=progress, stop=stop,
+            only=only, job=job,
         )  # fmt: skip
     started = time.perf_counter()
     rows = np.full(len(dataset), -1)

@@ -9,16 +9,15 @@ without rungs.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from manyheads.errors import Interrupted
+from manyheads.core.job import SILENT, Job
 from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadEnd, Metrics, train_bank
+from manyheads.study.events import TrainingReporter
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, HeadFiles, best_heads
 from manyheads.study.history import HistoryFile
-from manyheads.study.listener import Listener
 from manyheads.study.refit import refit
 from manyheads.study.results import StudyResult, best_at_rung, read_result, write_results
 from manyheads.study.select import Outcome
@@ -28,7 +27,9 @@ from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_heads import check_same, head_settings
 from manyheads.study.work import Work
 
-__all__ = ["BestHead", "Listener", "best_heads", "train_study"]
+__all__ = ["BestHead", "best_heads", "train_study"]
+
+_STOPPED = "the study", "repeat the same command to resume"
 
 
 def train_study(
@@ -39,22 +40,21 @@ def train_study(
     engine: Engine,
     *,
     keep_heads: int = 100,
-    listener: Listener | None = None,
     work: Work | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> StudyResult:
     """Train every pending trial, then write the tables and the best heads.
 
     `history.csv` grows meanwhile. Files of heads are kept for at most `keep_heads` candidates, the
     best ones. `work` is kept up to date, for who wants to know what was done and how fast. Raises
-    `Interrupted` when `stop` is set; everything that had ended is recorded.
+    `Interrupted` when `job` is stopped; everything that had ended is recorded.
     """
     store.prepare(settings.trials())
     history = HistoryFile(folder.history, store, settings)
+    work = work or Work(settings)
     training = _Training(
-        settings, store, folds, engine, history,
-        listener or Listener(), work or Work(settings), stop,
-    )  # fmt: skip
+        settings, store, folds, engine, history, work, TrainingReporter(job, work), job
+    )
     training.begin()
     candidates: Collection[int] = range(1, len(settings.grid) + 1)
     files = None
@@ -68,10 +68,10 @@ def train_study(
     result = read_result(store, settings)
     history.complete()
     write_results(folder.results, result)
-    files.complete(result, folds, engine, training.listener.note, stop)
-    training.check_stop()
+    files.complete(result, folds, engine, job)
+    job.check(*_STOPPED)
     if settings.folds is not None and result.ranking:
-        refit(settings, folder, store, result, folds, engine, training.listener.note, stop)
+        refit(settings, folder, store, result, folds, engine, job)
     return result
 
 
@@ -84,14 +84,14 @@ class _Training:
     folds: Sequence[Fold]
     engine: Engine
     history: HistoryFile
-    listener: Listener
     work: Work
-    stop: threading.Event | None
+    reporter: TrainingReporter
+    job: Job
 
     def begin(self) -> None:
-        """Tell the listener how far the study is."""
+        """Count what is recorded, and tell it."""
         self.work.count(self.store.trials())
-        self.listener.training(self.work)
+        self.reporter.begin()
 
     def climb(
         self, place: int, candidates: Collection[int], files: HeadFiles | None = None
@@ -112,7 +112,7 @@ class _Training:
                 ready.add(record.trial.number)
         self.history.begin(place, trials, ready)
         self._train(target, waiting, files)
-        self.check_stop()
+        self.job.check(*_STOPPED)
 
     def prune(self, place: int, candidates: Collection[int]) -> Collection[int]:
         """End all `candidates` but the best at a rung, and return these.
@@ -128,17 +128,12 @@ class _Training:
         self.work.count(self.store.trials())
         if self.work.rung == place + 1 and kept:
             total = counted(len(candidates), "candidate")
-            self.listener.note(
+            self.job.note(
                 f"Epoch {rung.epochs}: the best {len(kept):,} of {total} "
                 f"train on to epoch {above.epochs}"
             )
-            self.listener.training(self.work)
+            self.reporter.begin()
         return kept
-
-    def check_stop(self) -> None:
-        """Raise `Interrupted` if a stop was asked for."""
-        if self.stop is not None and self.stop.is_set():
-            raise Interrupted("the study", "repeat the same command to resume")
 
     def _train(self, target: int, waiting: Sequence[TrialRecord], files: HeadFiles | None) -> None:
         heads = [head_settings(self.settings, record.trial, target) for record in waiting]
@@ -155,12 +150,11 @@ class _Training:
         def on_epoch(event: EpochEnd) -> None:
             trial = waiting[event.head].trial
             check_same(trial, recorded(event.head), event.epoch, event.metrics)
-            self.work.epoch(trial)
-            self.listener.epoch(trial, event.epoch, event.metrics)
+            self.reporter.epoch(trial, event.epoch, event.metrics)
 
         for end, curve in train_bank(
             self.engine, heads, self.folds,
-            rule=self.settings.select, on_epoch=on_epoch, stop=self.stop,
+            rule=self.settings.select, on_epoch=on_epoch, job=self.job,
         ):  # fmt: skip
             trial = waiting[end.head].trial
             check_same(trial, recorded(end.head), len(curve) + 1, None)
@@ -184,5 +178,4 @@ class _Training:
         if files is not None:
             files.ended(trial.candidate)
         self.history.ended(trial)
-        self.work.end(trial, curve[end.epoch - 1] if end.epoch else None)
-        self.listener.ended(trial, end)
+        self.reporter.end(trial, end, curve[end.epoch - 1] if end.epoch else None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import RunError
 from manyheads.heads.bank import Engine, EpochEnd, Fold, HeadSettings, Metrics, train_bank
 from manyheads.heads.head import Parameters
@@ -30,7 +30,7 @@ def train_again(
     outcomes: Sequence[Outcome],
     folds: Sequence[Fold],
     engine: Engine,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
     on_epoch: Callable[[EpochEnd], None] = lambda _: None,
 ) -> Iterator[tuple[Outcome, Parameters]]:
     """Train the heads of finished trials again, to their chosen epochs, for their parameters.
@@ -45,7 +45,7 @@ def train_again(
         on_epoch(event)
 
     rule = settings.select
-    for end, _ in train_bank(engine, heads, folds, rule=rule, on_epoch=check, stop=stop):
+    for end, _ in train_bank(engine, heads, folds, rule=rule, on_epoch=check, job=job):
         if end.parameters is not None:
             yield outcomes[end.head], end.parameters
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -28,7 +27,9 @@ from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
 from manyheads.core.artifacts import Artifact
+from manyheads.core.job import Job
 from manyheads.errors import BackboneError, Interrupted, SettingError, WeightsError
+from tests.jobs import stopped_job
 from tests.unit.backbones import child_tasks
 
 TINY = child_tasks.tiny_program
@@ -106,11 +107,10 @@ def test_a_failure_leaves_no_program(own_cache: Path) -> None:
 
 
 def test_a_request_to_stop_is_heard_while_keras_builds(own_cache: Path, tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     hanging = {"witness": str(tmp_path / "pid")}
     with pytest.raises(Interrupted):
-        made({"backbone": "x"}, child_tasks.hang, hanging, stop)
+        made({"backbone": "x"}, child_tasks.hang, hanging, job)
     assert not [entry for entry in (own_cache / "compiled").iterdir() if entry.is_dir()]
 
 
@@ -226,13 +226,13 @@ def test_an_error_in_the_images_comes_through(compiled: CompiledBackbone) -> Non
 
 
 def test_a_request_to_stop_ends_the_run(compiled: CompiledBackbone) -> None:
-    stop = threading.Event()
+    job = Job()
     endless = ((number, images(16)) for number in itertools.count())
     started, after = 0.0, 0
-    for number, _ in enumerate(compiled.run(endless, stop=stop)):
-        after += stop.is_set()
+    for number, _ in enumerate(compiled.run(endless, job=job)):
+        after += job.stopped
         if number == 5:
-            stop.set()
+            job.stop()
             started = time.perf_counter()
     assert time.perf_counter() - started < 1.0
     assert after <= 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from manyheads.backbones.exported import Program
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import SILENT, Job
+from tests.jobs import stopped_job
 
 SIZE = 32
 
@@ -87,8 +88,8 @@ def test_where_bits_differ_the_batch_is_padded(
     program: Program, monkeypatch: pytest.MonkeyPatch, own_cache: Path
 ) -> None:
     class Other(OpenVinoBackbone):
-        def run(self, batches: Any, *, stop: threading.Event | None = None) -> Any:
-            return ((key, np.nextafter(rows, 1)) for key, rows in super().run(batches, stop=stop))
+        def run(self, batches: Any, *, job: Job = SILENT) -> Any:
+            return ((key, np.nextafter(rows, 1)) for key, rows in super().run(batches, job=job))
 
     monkeypatch.setattr(single_images, "OpenVinoBackbone", Other)
     pixels = images(3)
@@ -114,6 +115,5 @@ def test_a_network_of_a_fixed_batch_is_padded(
 
 
 def test_a_stop_ends_it(program: Program) -> None:
-    stop = threading.Event()
-    stop.set()
-    assert list(SingleImageBackbone(program, SIZE).run([(0, images(3))], stop=stop)) == []
+    job = stopped_job()
+    assert list(SingleImageBackbone(program, SIZE).run([(0, images(3))], job=job)) == []

@@ -16,6 +16,7 @@ from manyheads.backbones.weights import Weights, resolve
 from manyheads.core import keras_process
 from manyheads.errors import DownloadError, Interrupted, WeightsError
 from manyheads.modelfiles import arrays
+from tests.jobs import HeardJob, stopped_job
 from tests.unit.backbones import child_tasks
 from tests.unit.servers import Site, serving
 
@@ -257,10 +258,10 @@ def test_what_keras_has_fetched_before_is_used(
 
 @pytest.mark.slow
 def test_progress_is_told_in_bytes(mirror: Site, small: BackboneSpec) -> None:
-    told: list[tuple[int, int]] = []
-    resolve(small, progress=lambda *done: told.append(done))
+    job = HeardJob()
+    resolve(small, job=job)
     size = len(next(iter(mirror.files.values())))
-    assert told[-1] == (size, size)
+    assert job.steps("fetching weights")[-1] == (size, size)
 
 
 # No network
@@ -320,8 +321,7 @@ def test_a_request_to_stop_is_heard_while_another_process_fetches(
 ) -> None:
     from manyheads.core.locks import alone
 
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     lock = own_cache / "weights" / f"{small.name}-imagenet.lock"
     with alone(lock, "a test"), pytest.raises(Interrupted, match="fetching the weights"):
-        weights.resolve(small, stop=stop)
+        weights.resolve(small, job=job)

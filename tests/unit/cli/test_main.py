@@ -17,6 +17,7 @@ import pytest
 from manyheads import __version__
 from manyheads.cli import check, main
 from manyheads.cli.main import COMMANDS, build_parser
+from manyheads.core.job import Job
 from manyheads.errors import DataError, Interrupted, ManyheadsError
 
 HEAVY = "keras openvino numba matplotlib numpy scipy sklearn h5py PIL rich tensorflow torch jax"
@@ -132,9 +133,9 @@ def test_an_error_is_one_line_and_its_code(
 def test_ctrl_c_asks_first_and_forces_later(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def deaf(_: argparse.Namespace, stop: threading.Event) -> None:
+    def deaf(_: argparse.Namespace, job: Job) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        assert stop.wait(1)
+        assert job.wait(1)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
 
@@ -161,8 +162,8 @@ def test_the_grace_after_ctrl_c_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_fails_because_of_ctrl_c_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(_: argparse.Namespace, stop: threading.Event) -> None:
-        stop.set()
+    def run(_: argparse.Namespace, job: Job) -> None:
+        job.stop()
         raise ManyheadsError("a child", "it died", "look")
 
     replaced(monkeypatch, run)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from manyheads.cli import predict_summary
 from manyheads.cli.predict_summary import Tally
+from manyheads.core.job import SILENT
+from tests.jobs import HeardJob
 
 
 def test_the_summary() -> None:
-    tally = Tally(progress=False)
+    tally = Tally(SILENT)
     for label, given in (("cat", "cat"), ("dog", "cat"), ("cat", None), (None, "cat")):
         tally.count(label, None, given)
     tally.count(None, "an empty file", "cat")
@@ -22,7 +21,7 @@ def test_the_summary() -> None:
 
 
 def test_what_was_there_before() -> None:
-    tally = Tally(progress=False)
+    tally = Tally(SILENT)
     tally.count("cat", None, None, before=True)
     assert tally.lines(0, 0, 0) == ["1 image in the file already", "cat 1"]
     tally.count("cat", None, None)
@@ -33,25 +32,16 @@ def test_what_was_there_before() -> None:
     assert counts == "cat 2"
 
 
-@pytest.mark.parametrize("live", [True, False])
-def test_progress(
-    live: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: live)
-    clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(predict_summary.time, "monotonic", lambda: float(next(clock)))
-    tally = Tally(progress=True)
-    for _ in range(4):
+def test_progress() -> None:
+    job = HeardJob()
+    tally = Tally(job)
+    for _ in range(3):
         tally.count("cat", None, None)
-    tally.close()
-    said = capsys.readouterr().err
-    assert "2 images · 0.3/s" in said
-    assert said.count("predicting") == (4 if live else 2)
-    assert ("\r" in said) == live
+    assert job.steps("predicting") == [(1, 0), (2, 0), (3, 0)]
 
 
 def test_labels_that_are_no_classes_say_why() -> None:
-    tally = Tally(progress=False, classes=("001", "002"))
+    tally = Tally(SILENT, ("001", "002"))
     for label, given in (("001", "1"), ("002", "2"), ("001", "001")):
         tally.count(label, None, given)
     lines = tally.lines(3, 0, 0.0)
@@ -64,7 +54,7 @@ def test_labels_that_are_no_classes_say_why() -> None:
 
 
 def test_an_accent_is_compared_however_it_is_composed() -> None:
-    tally = Tally(progress=False, classes=("caf\u00e9", "tea"))
+    tally = Tally(SILENT, ("caf\u00e9", "tea"))
     tally.count("caf\u00e9", None, "cafe\u0301")
     lines = tally.lines(1, 0, 0.0)
     assert any(line.startswith("1 of 1 answers") for line in lines)
@@ -72,6 +62,6 @@ def test_an_accent_is_compared_however_it_is_composed() -> None:
 
 
 def test_numbers_as_names_of_classes_are_said_with_their_outputs() -> None:
-    tally = Tally(progress=False, classes=("0", "10", "2"))
+    tally = Tally(SILENT, ("0", "10", "2"))
     tally.count("10", None, None)
     assert "output 1 is class 10" in tally.lines(1, 0, 0.0)[-1]

@@ -124,8 +124,7 @@ def test_all_lines_and_notes_pass_there(
     assert with_flags("`depth` 12") == "`depth` 12"  # no command is running
     monkeypatch.setattr(Parser, "running", parser.commands["check"])
     narrow.print_lines(["train with `depth` 12"])
-    with Screen() as screen:
-        screen.note("train with `depth` 12")
+    Screen().note("train with `depth` 12")
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("train with --depth 12\n", "train with --depth 12\n")
 

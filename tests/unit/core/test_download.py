@@ -11,7 +11,9 @@ import pytest
 
 from manyheads.core import download as module
 from manyheads.core.download import download
+from manyheads.core.job import Job
 from manyheads.errors import DiskError, DownloadError, Interrupted
+from tests.jobs import HeardJob
 from tests.unit.servers import Site, serving
 
 BODY = bytes(range(256)) * 4000
@@ -40,14 +42,14 @@ def names(target):
 
 
 def test_a_whole_file_with_progress(site, target):
-    seen = []
+    job = HeardJob()
     url = f"{site.url}/file.bin"
-    result = download(url, target, sha256=SHA, md5=MD5, progress=lambda *pair: seen.append(pair))
+    result = download(url, target, sha256=SHA, md5=MD5, job=job)
     assert result == target
     assert target.read_bytes() == BODY
     assert names(target) == ["file.bin"]
-    assert seen[-1] == (len(BODY), len(BODY))
-    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert job.steps("fetching")[-1] == (len(BODY), len(BODY))
+    assert [done for done, _ in job.steps()] == sorted({done for done, _ in job.steps()})
 
 
 def test_what_is_there_is_not_fetched_again(site, target):
@@ -100,10 +102,10 @@ def test_a_server_without_ranges_sends_it_all_again(site, target):
 
 def test_a_server_that_tells_no_length(site, target):
     site.length = False
-    seen = []
-    download(f"{site.url}/file.bin", target, progress=lambda *pair: seen.append(pair))
+    job = HeardJob()
+    download(f"{site.url}/file.bin", target, job=job)
     assert target.read_bytes() == BODY
-    assert seen[-1] == (len(BODY), 0)
+    assert job.steps("fetching")[-1] == (len(BODY), 0)
 
 
 def test_halves_of_two_versions_are_not_joined(site, target):
@@ -176,12 +178,12 @@ def test_a_folder_that_cannot_be_made(site, tmp_path):
 
 
 def test_a_silent_server_does_not_hold_up_a_stop(target):
-    stop = threading.Event()
+    job = Job()
     with serving(Site({"file.bin": BODY}, drops=[1000], stall=threading.Event())) as site:
-        threading.Timer(0.3, stop.set).start()
+        threading.Timer(0.3, job.stop).start()
         before = time.monotonic()
         with pytest.raises(Interrupted, match="continues where it stopped"):
-            download(f"{site.url}/file.bin", target, stop=stop)
+            download(f"{site.url}/file.bin", target, job=job)
         assert time.monotonic() - before < 2
     assert not target.exists()
     assert target.with_name("file.bin.part").stat().st_size == 1000

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.core import children, keras_process
+from manyheads.core.job import Job
 from manyheads.errors import DiskError, Interrupted, ManyheadsError, WeightsError
 from tests.unit.backbones import child_tasks
 
@@ -54,17 +55,17 @@ def test_a_child_that_vanishes_is_an_error() -> None:
 
 
 def test_a_request_to_stop_ends_the_child(tmp_path: Path) -> None:
-    stop, witness = threading.Event(), tmp_path / "pid"
+    job, witness = Job(), tmp_path / "pid"
 
     def stop_once_it_runs() -> None:
         while not (witness.exists() and witness.read_text()):
             time.sleep(0.02)
-        stop.set()
+        job.stop()
 
     thread = threading.Thread(target=stop_once_it_runs)
     thread.start()
     with pytest.raises(Interrupted):
-        keras_process.call(child_tasks.hang, {"witness": str(witness)}, stop=stop)
+        keras_process.call(child_tasks.hang, {"witness": str(witness)}, job=job)
     thread.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(witness.read_text()), 0)

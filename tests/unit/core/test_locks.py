@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from manyheads.core.job import Job
 from manyheads.core.locks import alone
 from manyheads.errors import DiskError, Interrupted
 
@@ -37,11 +38,11 @@ def test_a_failure_inside_frees_the_lock(tmp_path):
 
 
 def test_a_stop_ends_the_waiting(tmp_path):
-    stop = threading.Event()
+    job = Job()
     with alone(tmp_path / "x.lock", "x"):
-        threading.Timer(0.1, stop.set).start()
+        threading.Timer(0.1, job.stop).start()
         before = time.monotonic()
-        waiting = alone(tmp_path / "x.lock", "the work", stop)
+        waiting = alone(tmp_path / "x.lock", "the work", job)
         with pytest.raises(Interrupted, match="the work"), waiting:
             pass
         assert time.monotonic() - before < 1

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from manyheads.core.job import Job
 from manyheads.core.threads import map_in_threads
 from manyheads.errors import Interrupted
 
@@ -47,15 +48,15 @@ def test_the_first_failure_ends_the_work(kind):
 
 
 def test_stop_ends_the_work_soon():
-    stop = threading.Event()
+    job = Job()
     started = threading.Event()
 
     def work(_: int) -> None:
         started.set()
         time.sleep(0.02)
 
-    threading.Thread(target=lambda: (started.wait(), stop.set())).start()
+    threading.Thread(target=lambda: (started.wait(), job.stop())).start()
     before = time.monotonic()
     with pytest.raises(Interrupted, match="stopped before the work was finished"):
-        list(map_in_threads(work, range(100_000), what="the work", stop=stop))
+        list(map_in_threads(work, range(100_000), what="the work", job=job))
     assert time.monotonic() - before < 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from manyheads.core import download
 from manyheads.data import catalog
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, DiskError, DownloadError, Interrupted
+from tests.jobs import HeardJob, stopped_job
 from tests.unit.data.test_archives import ARCHIVE, FILES, packed
 from tests.unit.servers import Site, serving
 
@@ -52,13 +52,13 @@ def test_the_names():
 
 class TestArchive:
     def test_fetched_once_and_whole(self, site, empty_cache):
-        seen = []
-        folder = catalog.locate("clothing", progress=lambda *pair: seen.append(pair))
+        job = HeardJob()
+        folder = catalog.locate("clothing", job=job)
         assert folder == empty_cache / "datasets" / "clothing"
         assert contents(folder) == FILES
         assert catalog.locate("clothing") == folder
         assert site.requests == [(f"/{ARCHIVE.address}", None)]
-        assert seen[-1][0] == len(site.files[ARCHIVE.address])
+        assert job.steps("fetching the data set")[-1][0] == len(site.files[ARCHIVE.address])
         assert list((empty_cache / "downloads").glob("*.gz*")) == [
             empty_cache / "downloads" / "name.tar.gz.lock"
         ]
@@ -198,10 +198,9 @@ class TestDigits:
         assert len(contents(folders[0])) == 1797
 
     def test_a_set_stop_interrupts(self):
-        stop = threading.Event()
-        stop.set()
+        job = stopped_job()
         with pytest.raises(Interrupted):
-            catalog.locate("digits", stop=stop)
+            catalog.locate("digits", job=job)
 
     def test_a_cache_that_cannot_be_written(self, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("not a folder")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSett
 from manyheads.data.dataset import open_dataset
 from manyheads.data.shares import share_shifts
 from manyheads.errors import Interrupted
+from tests.jobs import HeardJob, stopped_job
 from tests.strategies import distinct_image, encoded
 
 SOUND = {
@@ -259,13 +259,12 @@ def test_nothing_is_changed(image_folder):
 
 def test_progress_and_stop(image_folder):
     dataset = open_dataset(image_folder(SOUND))
-    seen = []
-    check_dataset(dataset, progress=lambda *pair: seen.append(pair))
-    assert seen[-1] == (80, 80)
-    stop = threading.Event()
-    stop.set()
+    heard = HeardJob()
+    check_dataset(dataset, job=heard)
+    assert heard.steps("checking")[-1] == (80, 80)
+    job = stopped_job()
     with pytest.raises(Interrupted, match="checking the images"):
-        check_dataset(dataset, stop=stop)
+        check_dataset(dataset, job=job)
 
 
 def test_the_photographs_of_the_lesson_are_sound(clothing):

@@ -6,7 +6,6 @@ import gc
 import hashlib
 import subprocess
 import sys
-import threading
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
@@ -24,6 +23,7 @@ from manyheads.data.folders import scan_folder
 from manyheads.data.trainable import few_images_words, unvalidated_words
 from manyheads.errors import DataError, Interrupted
 from tests.files import an_hour_later
+from tests.jobs import stopped_job
 from tests.strategies import distinct_image
 
 HALF = SplitSettings(validation=0.5, test=0.0)
@@ -219,10 +219,9 @@ def test_a_folder_here_goes_before_the_catalog(image_folder, monkeypatch):
 
 
 def test_a_set_stop_interrupts(image_folder):
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        open_dataset(image_folder({"a": 1, "b": 1}), stop=stop)
+        open_dataset(image_folder({"a": 1, "b": 1}), job=job)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from manyheads.data.feature_files import open_features
 from manyheads.errors import DataError, Interrupted
+from tests.jobs import stopped_job
 
 VALUES = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
 SPLITS = ["train"] * 4 + ["val"] * 2
@@ -106,7 +106,6 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
 
 
 def test_a_stop_is_heard(given) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        given(stop=stop)
+        given(job=job)

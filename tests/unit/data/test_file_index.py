@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from manyheads.data.file_index import indexed_digests
 from manyheads.data.paths import Paths
 from manyheads.errors import DataError, Interrupted
 from tests.files import an_hour_later, read_all, wait_for_a_tick
+from tests.jobs import HeardJob, StoppingJob
 from tests.processes import wait_for
 
 
@@ -57,9 +57,9 @@ def files(tmp_path, monkeypatch):
     made = Files(tmp_path / "data", 10)
     digests_of = file_index.digests_of
 
-    def watched(paths, rows, stop=None):
+    def watched(paths, rows, job):
         made.read += [paths[row].name for row in rows]
-        return digests_of(paths, rows, stop)
+        return digests_of(paths, rows, job)
 
     monkeypatch.setattr(file_index, "digests_of", watched)
     return made
@@ -223,17 +223,13 @@ def test_a_full_disk_leaves_the_old_index(files, caplog):
 
 def test_what_was_read_before_an_interruption_is_kept(files):
     many = Files(files.folder, 1000)
-    stop = threading.Event()
-
-    def stop_after_some(done: int, _: int) -> None:
-        if done >= 200:
-            stop.set()
-
+    job = StoppingJob("reading", 200)
     files.paths = many.paths
     with pytest.raises(Interrupted, match="reading the images"):
-        files.open_later(progress=stop_after_some, stop=stop)
-    seen = []
-    files.open_later(progress=lambda *pair: seen.append(pair))
+        files.open_later(job=job)
+    later = HeardJob()
+    files.open_later(job=later)
+    seen = later.steps("reading")
     assert 200 <= 1000 - len(files.read) < 1000
     assert seen[0] == (1000 - len(files.read), 1000)
     assert seen[-1] == (1000, 1000)

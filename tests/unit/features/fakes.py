@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from manyheads.backbones.compiled import Key
+from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings
 from manyheads.features.cache import FeatureRecipe
 from tests.strategies import distinct_image
@@ -28,10 +28,10 @@ class FakeBackbone:
         self._projection = np.random.default_rng(7).normal(size=(SIZE * 3, WIDTH))
 
     def run(
-        self, batches: Iterable[tuple[Key, Any]], *, stop: threading.Event | None = None
+        self, batches: Iterable[tuple[Key, Any]], *, job: Job = SILENT
     ) -> Generator[tuple[Key, Any]]:
         for key, pixels in batches:
-            if stop is not None and stop.is_set():
+            if job.stopped:
                 return
             self.passes += len(pixels)
             yield key, self.expected(pixels)

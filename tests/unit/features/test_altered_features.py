@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from manyheads.errors import Interrupted
 from manyheads.features import extraction as extract_module
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import Features, extract, recipe_of
+from tests.jobs import StoppingJob
 from tests.unit.features.fakes import IMAGE, FakeBackbone, content, recipe
 
 SPEC = registry.get("mobilenet_v2")
@@ -127,9 +127,9 @@ def test_altered_grids_go_on_where_they_were_stopped(
     dataset: Dataset, backbone: GridBackbone
 ) -> None:
     how: dict[str, Any] = {"pooling": "grid", "storage": "f16", "alteration": Darkened(9)}
-    stop = threading.Event()
+    job = StoppingJob("extracting", 4)
     with pytest.raises(Interrupted):
-        run(dataset, **how, stop=stop, progress=lambda done, _: stop.set() if done >= 4 else None)
+        run(dataset, **how, job=job)
     kept = backbone.passes
     assert 4 <= kept < len(dataset)
     found = run(dataset, **how)

@@ -15,6 +15,7 @@ import pytest
 
 from manyheads.backbones import registry
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import Job
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.images import load_pixels
@@ -22,6 +23,7 @@ from manyheads.errors import BackboneError, Interrupted
 from manyheads.features import extraction as extract_module
 from manyheads.features import shard
 from manyheads.features.extraction import Features, extract, recipe_of
+from tests.jobs import HeardJob, StoppingJob
 from tests.strategies import distinct_image
 from tests.unit.features.fakes import IMAGE, SIZE, FakeBackbone
 
@@ -71,10 +73,10 @@ def test_a_second_call_passes_nothing_and_needs_no_backbone(
         raise AssertionError("a backbone was compiled")
 
     monkeypatch.setattr(extract_module, "compile_backbone", refuse)
-    told: list[tuple[int, int]] = []
-    _, second = run(folder, progress=lambda *done: told.append(done))
+    job = HeardJob()
+    _, second = run(folder, job=job)
     assert second.passes == 0
-    assert told == []
+    assert job.events == []
     np.testing.assert_array_equal(second.matrix[second.rows], first.matrix[first.rows])
 
 
@@ -110,8 +112,8 @@ def test_unreadable_images_are_reported_and_remembered(
     (folder / "train" / "dog" / "text.jpg").write_text("no image at all")
     whole = (folder / "train" / "dog" / "0000.png").read_bytes()
     (folder / "train" / "dog" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    told: list[tuple[int, int]] = []
-    dataset, features = run(folder, progress=lambda *done: told.append(done))
+    job = HeardJob()
+    dataset, features = run(folder, job=job)
     named = {dataset.paths[sample].name: why for sample, why in features.unreadable.items()}
     assert named.keys() == {"empty.png", "text.jpg", "cut.png"}
     assert named["empty.png"] == "an empty file"
@@ -120,7 +122,7 @@ def test_unreadable_images_are_reported_and_remembered(
         dataset.paths[i].name for i in sorted(features.unreadable)
     ]
     assert features.passes == 22
-    assert told[-1] == (25, 25)
+    assert job.steps("extracting")[-1] == (25, 25)
 
     monkeypatch.setattr(shard, "load_pixels", None)  # nothing is decoded again
     assert run(folder)[1].unreadable == features.unreadable
@@ -177,8 +179,9 @@ def test_a_damaged_row_is_made_again(
 
 @pytest.mark.usefixtures("backbone")
 def test_progress_counts_what_was_missing(folder: Path) -> None:
-    told: list[tuple[int, int]] = []
-    run(folder, progress=lambda *done: told.append(done))
+    job = HeardJob()
+    run(folder, job=job)
+    told = job.steps("extracting")
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (22, 22)
 
@@ -186,9 +189,9 @@ def test_progress_counts_what_was_missing(folder: Path) -> None:
 def test_a_stop_keeps_what_is_finished_and_the_same_call_goes_on(
     folder: Path, backbone: FakeBackbone
 ) -> None:
-    stop = threading.Event()
+    job = StoppingJob("extracting", 8)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        run(folder, stop=stop, progress=lambda done, _: stop.set() if done >= 8 else None)
+        run(folder, job=job)
     kept = backbone.passes
     dataset, features = run(folder)
     assert 8 <= kept < 22
@@ -207,12 +210,12 @@ def test_a_stop_is_heard_within_a_second_while_images_are_decoded(
         return loaded(*arguments, **options)
 
     monkeypatch.setattr(shard, "load_pixels", slowly)
-    stop = threading.Event()
-    timer = threading.Timer(0.5, stop.set)
+    job = Job()
+    timer = threading.Timer(0.5, job.stop)
     timer.start()
     started = time.perf_counter()
     with pytest.raises(Interrupted):
-        run(folder, stop=stop)
+        run(folder, job=job)
     assert time.perf_counter() - started < 2.0
     assert threading.active_count() < 5  # no decoding thread is left behind
 

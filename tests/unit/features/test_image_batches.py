@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from manyheads.core.job import Job
 from manyheads.core.machine import cores
 from manyheads.errors import ImageError
 from manyheads.features.image_batches import image_batches
@@ -50,10 +50,10 @@ def test_no_more_are_drawn_than_a_batch_and_one_per_thread_ahead() -> None:
 
 
 def test_no_batch_follows_a_request_to_stop() -> None:
-    stop = threading.Event()
-    batches = image_batches(range(100), lambda _: load(0), SIZE, refused=lambda *_: None, stop=stop)
+    job = Job()
+    batches = image_batches(range(100), lambda _: load(0), SIZE, refused=lambda *_: None, job=job)
     next(batches)
-    stop.set()
+    job.stop()
     assert list(batches) == []
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import Interrupted
 from manyheads.findings.ensembles import (
     EnsembleEvidence,
@@ -23,6 +23,7 @@ from manyheads.stats import metrics
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.paired import Margins
 from manyheads.stats.variances import Layout
+from tests.jobs import stopped_job
 
 IMAGES, FEATURES, UNITS, CLASSES, RATE = 40, 6, 8, 3, 0.5
 LABELS = np.arange(IMAGES) % CLASSES
@@ -47,10 +48,10 @@ def networks(seeds: int, folds: int = 1) -> list[list[Part]]:
     return made
 
 
-def evidence(made: list[list[Part]], stop: threading.Event | None = None) -> EnsembleEvidence:
+def evidence(made: list[list[Part]], job: Job = SILENT) -> EnsembleEvidence:
     folds = len(made[0])
     layout = Layout.of(np.arange(IMAGES), np.arange(IMAGES)[None] % folds, folds)
-    return ensemble_evidence(made, LABELS, CLASSES, layout, RATE, Margins(), stop)
+    return ensemble_evidence(made, LABELS, CLASSES, layout, RATE, Margins(), job)
 
 
 def way(found: EnsembleEvidence, kind: str, size: int) -> Way:
@@ -172,7 +173,6 @@ def test_the_largest_ensembles_of_a_quarter_of_the_seeds_are_compared(
 
 
 def test_a_request_to_stop_is_heard() -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        evidence(networks(1), stop)
+        evidence(networks(1), job)

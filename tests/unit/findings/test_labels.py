@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from manyheads.features.extraction import Features
 from manyheads.findings import labels as labels_module
 from manyheads.findings.labels import find_suspicious, out_of_fold
 from tests.features import dataset_of, features_of
+from tests.jobs import HeardJob, stopped_job
 
 CLASSES, EACH, WIDTH = 3, 60, 16
 EXCHANGED = {4: 1, 70: 2, 130: 0}
@@ -130,10 +130,9 @@ def test_without_cleanlab_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_progress_and_stop() -> None:
     dataset, features = exchanged()
-    seen: list[tuple[int, int]] = []
-    find_suspicious(dataset, features, progress=lambda *pair: seen.append(pair))
-    assert seen[-1] == (15, 15)
-    stop = threading.Event()
-    stop.set()
+    heard = HeardJob()
+    find_suspicious(dataset, features, job=heard)
+    assert heard.steps("judging labels")[-1] == (15, 15)
+    job = stopped_job()
     with pytest.raises(Interrupted, match="judging the labels"):
-        find_suspicious(dataset, features, stop=stop)
+        find_suspicious(dataset, features, job=job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +14,7 @@ from manyheads.findings.mc_dropout import ImageScores
 from manyheads.findings.seed_subsets import seed_subsets, subset_scores
 from manyheads.stats.paired import Margins, decide, mean_score, measure
 from manyheads.stats.variances import Layout
+from tests.jobs import stopped_job
 
 CLASSES = 4
 
@@ -71,10 +71,9 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_request_to_stop_is_heard() -> None:
     chances, labels = answers(3, 30, np.random.default_rng(0))
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        subset_scores(chances, labels, seed_subsets(3, 2), stop)
+        subset_scores(chances, labels, seed_subsets(3, 2), job)
 
 
 @pytest.mark.parametrize(("seeds", "size"), [(6, 2), (10, 5), (20, 5)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from manyheads.errors import Interrupted, SettingError
 from manyheads.findings import similar
 from manyheads.findings.similar import find_similar
 from tests.features import dataset_of, features_of
+from tests.jobs import HeardJob, stopped_job
 
 COUNT, WIDTH = 60, 32
 
@@ -168,12 +167,11 @@ def test_no_more_than_a_block_is_compared_at_once(monkeypatch: pytest.MonkeyPatc
 
 def test_progress_stop_and_a_share_out_of_range() -> None:
     dataset, features = dataset_of([0] * COUNT), features_of(scattered())
-    seen: list[tuple[int, int]] = []
-    find_similar(dataset, features, progress=lambda *pair: seen.append(pair))
-    assert seen[-1] == (1, 1)
-    stop = threading.Event()
-    stop.set()
+    heard = HeardJob()
+    find_similar(dataset, features, job=heard)
+    assert heard.steps("comparing")[-1] == (1, 1)
+    job = stopped_job()
     with pytest.raises(Interrupted, match="comparing the images"):
-        find_similar(dataset, features, stop=stop)
+        find_similar(dataset, features, job=job)
     with pytest.raises(SettingError, match="`nearer` to be a number above 0 and below 1"):
         find_similar(dataset, features, nearer=1.0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from manyheads.core.job import Job
 from manyheads.features.cache import FeatureRecipe
 from manyheads.models.prediction import Prediction
 from tests.unit.features.fakes import FakeBackbone, recipe
@@ -28,10 +28,10 @@ class FakeNetwork:
         return self.backbone.passes
 
     def rows(
-        self, batches: Iterable[tuple[Any, Any]], images: int, stop: threading.Event | None
+        self, batches: Iterable[tuple[Any, Any]], images: int, job: Job
     ) -> Iterator[tuple[Any, Any]]:
         del images
-        yield from self.backbone.run(batches, stop=stop)
+        yield from self.backbone.run(batches, job=job)
 
 
 def told(name: str, content: str, row: np.ndarray) -> Prediction:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from manyheads.models.card import card_path, read_card, write_card
 from manyheads.models.classifier import Classifier, load
 from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
+from tests.jobs import stopped_job
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +127,9 @@ def test_only_unreadable_images(classifier: Classifier) -> None:
 
 
 def test_a_request_to_stop(classifier: Classifier, files: list[Path]) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        classifier.predict(files, stop=stop)
+        classifier.predict(files, job=job)
 
 
 def test_what_a_study_has_extracted_needs_no_pass(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from inspect import signature
 from pathlib import Path
@@ -21,6 +20,7 @@ from manyheads.models.card import ModelCard, write_card
 from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.templates import read_head, write_model
+from tests.jobs import stopped_job
 
 FEATURES, CLASSES = 7, ("a", "b", "c")
 VALUES = np.random.default_rng(1).standard_normal((4, FEATURES)).astype(np.float32)
@@ -94,10 +94,9 @@ def test_what_is_not_finite_is_refused(model: FeatureClassifier) -> None:
 
 
 def test_a_stop_is_heard(model: FeatureClassifier) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        model.predict(VALUES, stop=stop)
+        model.predict(VALUES, job=job)
 
 
 def test_a_side_file_of_other_classes_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-import threading
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads.core.job import SILENT, Job
 from manyheads.data.image_inputs import Image
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted
@@ -35,10 +35,10 @@ def stream(
     network: FakeNetwork | None = None,
     *,
     cache: bool = True,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> PredictionStream:
     network = network or FakeNetwork()
-    return PredictionStream(network, IMAGE, images, told, cache=cache, stop=stop)  # pyright: ignore[reportArgumentType] - only what a stream needs of a network
+    return PredictionStream(network, IMAGE, images, told, cache=cache, job=job)  # pyright: ignore[reportArgumentType] - only what a stream needs of a network
 
 
 def test_every_image_gets_what_its_pixels_give(files: list[Path]) -> None:
@@ -167,10 +167,10 @@ def test_memory_does_not_grow_with_the_images(files: list[Path]) -> None:
 
 
 def test_a_request_to_stop_ends_it_and_keeps_what_was_finished(files: list[Path]) -> None:
-    stop = threading.Event()
-    found = stream(files, stop=stop)
+    job = Job()
+    found = stream(files, job=job)
     entries: list[Prediction] = [next(found)]
-    stop.set()
+    job.stop()
     with pytest.raises(Interrupted):
         entries.extend(found)
     assert len(entries) < len(files)

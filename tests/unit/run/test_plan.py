@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from manyheads.cli.plan_lines import plan_lines
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import BackboneError, DataError, SettingError, WeightsError
 from manyheads.run.pipeline import run_study
 from manyheads.run.plan import plan_study, training_memory
+from manyheads.run.planned_study import study_planned
 from manyheads.study.space import Grid
+from tests.jobs import stopped_job
 from tests.studies import free_backbone, study_settings
 
 COUNTS = {f"{split}/{name}": 4 for split in ("train", "validation") for name in ("a", "b")}
@@ -81,15 +81,14 @@ def test_without_weights_all_images_are_missing_and_nothing_is_fetched(
     assert plan.weights is None
     assert plan.missing == 16
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
-    assert any("weights: ImageNet, to be fetched" in line for line in plan_lines(plan))
+    assert any("weights: ImageNet, to be fetched" in line for line in study_planned(plan).text)
 
 
 def test_a_schedule_that_never_changes_is_said_before_training(data: str) -> None:
     grid = Grid((0.01,), (4,), (0.5,), droprate_schedule=("constant", "early:3"))
     words = "droprate_schedule early:3 is constant in 3 epochs"
-    assert any(
-        words in line for line in plan_lines(plan_study(study_settings(data=data, grid=grid)))
-    )
+    planned = study_planned(plan_study(study_settings(data=data, grid=grid)))
+    assert any(words in line for line in planned.text)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,6 @@ def test_what_cannot_be_done_is_not_planned(data: str, changes: dict, error: typ
 def test_planning_can_be_stopped(data: str) -> None:
     from manyheads.errors import Interrupted
 
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        plan_study(study_settings(data=data), stop=stop)
+        plan_study(study_settings(data=data), job=job)

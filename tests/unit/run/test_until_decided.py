@@ -12,7 +12,7 @@ import pytest
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.looks import Looks, planned_looks, read_looks
 from manyheads.findings.study_findings import read_findings
-from manyheads.run.pipeline import PlanListener, run_study
+from manyheads.run.pipeline import run_study
 from manyheads.run.plan import RunOptions
 from manyheads.run.until_decided import run_until_decided
 from manyheads.stats.paired import ALPHA
@@ -20,6 +20,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
+from tests.jobs import HeardJob
 from tests.studies import outcome_of
 
 QUICK = RunOptions(models=False)
@@ -113,15 +114,13 @@ def test_a_budget_ends_it_and_more_of_it_goes_on(
     assert looks is not None
     assert (looks.outcome, looks.done) == ("budget", 1)
     assert 0 < looks.seconds < 60
-    notes: list[str] = []
-    listener = PlanListener()
-    listener.note = notes.append
-    run_until_decided(study, tmp_path / "run", options=QUICK, listener=listener)
+    job = HeardJob()
+    run_until_decided(study, tmp_path / "run", options=QUICK, job=job)
     looks = read_looks(folder)
     assert looks is not None
     assert (looks.outcome, looks.done) == ("exhausted", 3)
     assert "Look 3 of 3 (8 seeds) at a level of 2.5 % out of 5 %: not settled by any of them." in (
-        notes
+        job.notes
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,11 @@ from manyheads.heads.files import load_head, save_head
 from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.head import forward
 from manyheads.study import refit
+from manyheads.study.events import TrialEnded
 from manyheads.study.folder import RunFolder
-from manyheads.study.listener import Listener
 from manyheads.study.refit import selected_head
 from manyheads.study.store import Store
+from tests.jobs import StoppingJob
 from tests.studies import generated_folds, outcome_of, rows_of, study_settings, train
 
 FOLDS = {"folds": 3, "repeats": 2, "seeds": 2}
@@ -70,19 +70,10 @@ def test_a_study_with_folds_stopped_anywhere_goes_on_to_the_same_bits(tmp_path: 
     settings = study_settings(**FOLDS)
     train(settings, tmp_path / "whole")
 
-    class StopAt(Listener):
-        def __init__(self, ends: int) -> None:
-            self.left, self.stop = ends, threading.Event()
-
-        def ended(self, _trial, _end, /) -> None:
-            self.left -= 1
-            if self.left == 0:
-                self.stop.set()
-
     for ends in (1, 13, 24):
-        listener, path = StopAt(ends), tmp_path / str(ends)
+        job, path = StoppingJob(TrialEnded, ends), tmp_path / str(ends)
         with pytest.raises(Interrupted):
-            train(settings, path, listener=listener, stop=listener.stop)
+            train(settings, path, job=job)
         train(settings, path)
         assert outcome_of(path) == outcome_of(tmp_path / "whole")
 

@@ -9,32 +9,33 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.core.job import Event
 from manyheads.errors import DiskError
 from manyheads.heads.bank import Metrics
 from manyheads.heads.fused.engine import FusedEngine
+from manyheads.study.events import EpochEnded, TrialEnded
 from manyheads.study.folder import RunFolder
 from manyheads.study.history import HistoryFile
-from manyheads.study.listener import Listener
-from manyheads.study.space import Grid, Trial
+from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from tests import studies
+from tests.jobs import HeardJob
 from tests.studies import study_settings, train
 
 GRID = Grid((0.01,), (4,), (0.0, 0.2, 0.4, 0.6))
 
 
-class Reader(Listener):
+class Reader(HeardJob):
     """Reads the history whenever a trial has begun or ended."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(self._read)
         self.path, self.seen = path, list[bytes]()
 
-    def epoch(self, _: Trial, epoch: int, *__: object) -> None:
-        if epoch == 1:
+    def _read(self, event: Event) -> None:
+        begun = isinstance(event, EpochEnded) and event.epoch == 1
+        if begun or isinstance(event, TrialEnded):
             self.seen.append(self.path.read_bytes())
-
-    def ended(self, *_: object) -> None:
-        self.seen.append(self.path.read_bytes())
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -45,7 +46,7 @@ def test_it_grows_by_whole_trials_while_heads_train(
     monkeypatch.setattr(studies, "engine_named", lambda _: FusedEngine(threads))
     reader = Reader(tmp_path / "history.csv")
     settings = study_settings(grid=GRID, seeds=3, epochs=9, prune=prune)
-    train(settings, tmp_path, listener=reader)
+    train(settings, tmp_path, job=reader)
     for before, after in pairwise(reader.seen):
         assert after.startswith(before)
         assert after.endswith(b"\n")

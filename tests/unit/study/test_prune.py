@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
+from manyheads.core.job import Event, Job
 from manyheads.errors import Interrupted, RunError
 from manyheads.heads.bank import EpochEnd, HeadEnd, Metrics, engine_named
+from manyheads.study.events import EpochEnded
 from manyheads.study.folder import RunFolder
-from manyheads.study.listener import Listener
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work
 from tests import studies
 from tests.banks import generated_fold
+from tests.jobs import HeardJob, StoppingJob
 from tests.studies import FEATURES, outcome_of, rows_of, study_settings, train
 
 GRID = Grid((0.3, 0.03, 0.003), (0, 4), (0.0, 0.3, 0.6))
@@ -116,18 +117,6 @@ def test_pruned_candidates_are_listed_as_such(studied) -> None:
         assert float(row["peak_val_accuracy_mean"]) > 0
 
 
-class StopAfter(Listener):
-    """Asks for a stop after some epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.left, self.stop = epochs, threading.Event()
-
-    def epoch(self, *_: object) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.stop.set()
-
-
 @pytest.fixture(scope="module", params=[None, 2], ids=["no patience", "patience"])
 def uninterrupted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     settings = pruning(patience=request.param)
@@ -143,9 +132,9 @@ def test_a_study_stopped_anywhere_goes_on_to_the_same_bits(
     settings, expected = uninterrupted
     stops = 0
     while stops < 3:
-        listener = StopAfter(epochs)
+        job = StoppingJob(EpochEnded, epochs)
         try:
-            train(settings, tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
+            train(settings, tmp_path, folds=[FOLD], job=job)
             break
         except Interrupted:
             stops += 1
@@ -225,9 +214,9 @@ def test_patience_and_pruning_together_end_no_survivor_too_late(uninterrupted, t
 
 
 def test_a_survivor_that_no_longer_trains_alike_is_said(tmp_path: Path) -> None:
-    listener = StopAfter(100)  # in the second rung
+    job = StoppingJob(EpochEnded, 100)  # in the second rung
     with pytest.raises(Interrupted):
-        train(pruning(), tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
+        train(pruning(), tmp_path, folds=[FOLD], job=job)
     other = generated_fold(40, FEATURES, validation=60, seed=5)
     with pytest.raises(RunError, match=r"to train to the same numbers again, found others in epo"):
         train(pruning(), tmp_path, folds=[other])
@@ -275,9 +264,9 @@ def test_a_rung_at_which_all_have_diverged_ends_the_study(tmp_path: Path, diverg
     assert (result.ranking, result.pruned) == ((), ())
     assert set(states_of(tmp_path).values()) == {"failed"}
     assert len(rows_of(tmp_path / "results.csv")) == 12
-    again = StopAfter(0)
-    assert train(pruning(), tmp_path, folds=[FOLD], listener=again) == result
-    assert again.left == 0
+    again = HeardJob()
+    assert train(pruning(), tmp_path, folds=[FOLD], job=again) == result
+    assert not any(isinstance(event, EpochEnded) for event in again.events)
 
 
 @pytest.mark.parametrize("epochs", [100, 120, 140])
@@ -288,9 +277,9 @@ def test_what_diverges_after_a_rung_had_its_part_in_it(
     settings, result, _, _ = studied
     winners = {entry.candidate for entry in result.ranking}
     diverge({GRID[result.ranking[0].candidate - 1].learning_rate: 7})
-    listener = StopAfter(epochs)
+    job = StoppingJob(EpochEnded, epochs)
     with pytest.raises(Interrupted):
-        train(settings, tmp_path, folds=[FOLD], listener=listener, stop=listener.stop)
+        train(settings, tmp_path, folds=[FOLD], job=job)
     found = train(settings, tmp_path, folds=[FOLD])
     assert {entry.candidate for entry in (*found.ranking, *found.without_result)} == winners
     assert [entry.candidate for entry in found.pruned] == [e.candidate for e in result.pruned]
@@ -298,19 +287,15 @@ def test_what_diverges_after_a_rung_had_its_part_in_it(
 
 
 def test_what_is_left_is_known_from_the_beginning(tmp_path: Path) -> None:
-    class Watch(Listener):
-        left: ClassVar[list[int]] = []
+    work, left = Work(pruning()), list[int]()
 
-        def training(self, work: Work) -> None:
-            self.work = work
+    def watch(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            left.append(work.left.epochs)
 
-        def epoch(self, *_: object) -> None:
-            self.left.append(self.work.left.epochs)
-
-    watch = Watch()
-    train(pruning(), tmp_path, folds=[FOLD], listener=watch)
+    train(pruning(), tmp_path, folds=[FOLD], job=Job(watch), work=work)
     epochs = 24 * 4 + 8 * 12
-    assert watch.left == list(range(epochs - 1, -1, -1))
+    assert left == list(range(epochs - 1, -1, -1))
     with Store(RunFolder(tmp_path).store) as store:
         again = Work(pruning())
         again.count(store.trials())

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from manyheads.core.job import Event
 from manyheads.errors import DiskError, Interrupted, RunError
-from manyheads.heads.bank import Fold, HeadEnd
+from manyheads.heads.bank import Fold
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import cross_entropy, forward
 from manyheads.study import head_files
+from manyheads.study.events import EpochEnded, TrainingBegun, TrialEnded
 from manyheads.study.folder import RunFolder
-from manyheads.study.space import Grid, Trial
+from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.training import Listener, best_heads
-from manyheads.study.work import Work
+from manyheads.study.training import best_heads
 from tests.banks import generated_fold
+from tests.jobs import HeardJob, StoppingJob, stopped_job
 from tests.studies import FEATURES, outcome_of, rows_of, study_settings, train
 
 MANY = Grid((0.001, 0.01), (2, 3), tuple(n / 10 for n in range(10)))
 
 
-class StopAfter(Listener):
-    """Asks for a stop after some epochs, and counts what it hears."""
+def ends_of(job: HeardJob) -> list[TrialEnded]:
+    """The trials that have ended in a job."""
+    return [event for event in job.events if isinstance(event, TrialEnded)]
 
-    def __init__(self, epochs: int) -> None:
-        self.left, self.stop, self.begun = epochs, threading.Event(), (0, 0)
-        self.ends: list[HeadEnd] = []
 
-    def training(self, work: Work) -> None:
-        self.begun = work.ended.total(), len(work.settings.trials())
-
-    def epoch(self, *_: object) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.stop.set()
-
-    def ended(self, _: Trial, end: HeadEnd) -> None:
-        self.ends.append(end)
+def begun(job: HeardJob) -> tuple[int, int]:
+    """How many trials had ended when training began, and how many there are."""
+    first = next(event for event in job.events if isinstance(event, TrainingBegun))
+    return sum(first.ended), first.trials * len(first.candidates)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +69,9 @@ def test_a_study_stopped_anywhere_goes_on_to_the_same_bits(
     settings, uninterrupted, tmp_path: Path, epochs: int
 ) -> None:
     while True:
-        listener = StopAfter(epochs)
+        job = StoppingJob(EpochEnded, epochs)
         try:
-            train(settings, tmp_path, listener=listener, stop=listener.stop)
+            train(settings, tmp_path, job=job)
             break
         except Interrupted:
             assert not (tmp_path / "results.csv").exists()
@@ -86,15 +79,15 @@ def test_a_study_stopped_anywhere_goes_on_to_the_same_bits(
 
 
 def test_what_is_done_is_not_trained_again(settings, tmp_path: Path) -> None:
-    first, second = StopAfter(10), StopAfter(0)
+    first, second = StoppingJob(EpochEnded, 10), HeardJob()
     with pytest.raises(Interrupted, match="the study was finished; repeat the same command to res"):
-        train(settings, tmp_path, listener=first, stop=first.stop)
-    train(settings, tmp_path, listener=second)
-    assert second.begun == (len(first.ends), 9)
-    assert len(first.ends) + len(second.ends) == 9
-    third = StopAfter(0)
-    train(settings, tmp_path, listener=third)
-    assert (third.begun, third.ends) == ((9, 9), [])
+        train(settings, tmp_path, job=first)
+    train(settings, tmp_path, job=second)
+    assert begun(second) == (len(ends_of(first)), 9)
+    assert len(ends_of(first)) + len(ends_of(second)) == 9
+    third = HeardJob()
+    train(settings, tmp_path, job=third)
+    assert (begun(third), ends_of(third)) == ((9, 9), [])
 
 
 def test_lost_and_damaged_outcomes_are_made_again(settings, uninterrupted, tmp_path: Path) -> None:
@@ -132,18 +125,17 @@ def test_heads_of_a_large_study_are_made_at_the_end_for_the_best_alone(tmp_path:
 def test_files_of_heads_stay_bounded_and_none_is_made_again(tmp_path: Path) -> None:
     """Beside those kept there are only files of candidates in training, one a core."""
 
-    class Count(Listener):
-        most = 0
+    most = 0
 
-        def ended(self, *_: object) -> None:
-            self.most = max(self.most, len(list((tmp_path / "heads").iterdir())))
+    def count(event: Event) -> None:
+        nonlocal most
+        if isinstance(event, TrialEnded):
+            most = max(most, len(list((tmp_path / "heads").iterdir())))
 
-        def note(self, text: str) -> None:
-            raise AssertionError(text)
-
-    count = Count()
-    train(study_settings(grid=MANY, seeds=2, epochs=1), tmp_path, keep_heads=3, listener=count)
-    assert 3 < count.most <= 3 + (os.cpu_count() or 1) + 1
+    job = HeardJob(count)
+    train(study_settings(grid=MANY, seeds=2, epochs=1), tmp_path, keep_heads=3, job=job)
+    assert job.notes == []
+    assert 3 < most <= 3 + (os.cpu_count() or 1) + 1
     assert len(list((tmp_path / "heads").iterdir())) == 3
 
 
@@ -158,10 +150,9 @@ def test_more_files_may_be_asked_for_later_and_fewer(settings, uninterrupted, tm
 
 def test_making_the_heads_at_the_end_can_be_stopped(settings, uninterrupted, tmp_path) -> None:
     train(settings, tmp_path, keep_heads=1)
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        train(settings, tmp_path, keep_heads=100, stop=stop)
+        train(settings, tmp_path, keep_heads=100, job=job)
     train(settings, tmp_path, keep_heads=100)
     assert outcome_of(tmp_path) == uninterrupted
 
@@ -178,20 +169,20 @@ def diverging_fold() -> Fold:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of overflow, which is meant
 def test_heads_that_diverge_fail_and_the_others_go_on(tmp_path: Path) -> None:
     settings = study_settings(grid=Grid((10.0, 1e-12), (8,), (0.0,)), epochs=4)
-    listener = StopAfter(0)
-    result = train(settings, tmp_path, folds=[diverging_fold()], listener=listener)
+    job = HeardJob()
+    result = train(settings, tmp_path, folds=[diverging_fold()], job=job)
     with Store(RunFolder(tmp_path).store) as store:
         failed = store.trials("failed")
     assert {record.trial.candidate for record in failed} == {1}
     assert all("diverged in epoch" in record.note for record in failed)
-    assert [end.status for end in listener.ends].count("failed") == 2
+    assert [end.status for end in ends_of(job)].count("failed") == 2
     assert [entry.candidate for entry in result.ranking] == [2]
     first, second = rows_of(tmp_path / "results.csv")
     assert (first["rank"], first["failed"], second["rank"]) == ("", "2", "1")
     assert not RunFolder(tmp_path).head(1).exists()
-    again = StopAfter(0)
-    train(settings, tmp_path, folds=[diverging_fold()], listener=again)
-    assert (again.begun, again.ends) == ((4, 4), [])
+    again = HeardJob()
+    train(settings, tmp_path, folds=[diverging_fold()], job=again)
+    assert (begun(again), ends_of(again)) == ((4, 4), [])
 
 
 def test_a_disk_that_fills_while_training_loses_nothing(

@@ -10,6 +10,7 @@ from queue import Full, Queue
 
 import numpy as np
 
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.heads.bank import EpochEnd, Fold, HeadEnd, HeadSettings
 from manyheads.heads.fused.fused_head import train_head
@@ -34,13 +35,13 @@ class FusedEngine:
         *,
         rule: str = "best_accuracy",
         streams: StreamsOf = SeededStreams,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens."""
         closed = threading.Event()
 
         def stopped() -> bool:
-            return closed.is_set() or (stop is not None and stop.is_set())
+            return closed.is_set() or (job.stopped)
 
         events: Queue[EpochEnd | HeadEnd | BaseException | None] = Queue(_UNREAD)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.destinations import folder_for
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import make_folder
 from manyheads.core.settings import plain
 from manyheads.findings.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
@@ -18,7 +18,8 @@ from manyheads.lesson.shortcut.arrangement import Arrangement
 from manyheads.lesson.shortcut.condition_folds import folds_of, gathered
 from manyheads.lesson.shortcut.picture import draw_planted
 from manyheads.lesson.shortcut.shortcut_extraction import Extraction
-from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan, plan_shortcut
+from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
+from manyheads.lesson.shortcut.shortcut_planned import shortcut_planned
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 from manyheads.lesson.shortcut.shortcut_training import Training
 from manyheads.report.figures import prepare_figures
@@ -37,25 +38,6 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class ShortcutListener:
-    """Callbacks of a running check. The defaults do nothing."""
-
-    def planned_shortcut(self, plan: ShortcutPlan, /) -> None:
-        """The check is about to begin."""
-
-    def downloading(self, done: int, total: int, /) -> None:
-        """`done` of `total` bytes of the backbone's weights are fetched."""
-
-    def extracting(self, done: int, total: int, /) -> None:
-        """`done` of `total` backbone passes are made."""
-
-    def training_epochs(self, done: int, total: int, /) -> None:
-        """`done` of `total` epochs of heads are trained."""
-
-    def note(self, text: str, /) -> None:
-        """Something that a person should know."""
-
-
 @dataclass(frozen=True)
 class Checked:
     """A finished check: its record, and how many backbone passes it took now."""
@@ -70,35 +52,31 @@ def run_shortcut(
     settings: ShortcutSettings,
     out: str | Path,
     *,
-    listener: ShortcutListener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Checked:
     """Plant the mark, train every condition, and write record, table and picture to `out`/claims.
 
     The user's images are read and never written. The same settings give the same record. Raises
-    what `plan_shortcut` raises, and `Interrupted` when `stop` is set; passes are kept.
+    what `plan_shortcut` raises, and `Interrupted` when `job` is stopped; passes are kept.
     """
-    listener = listener or ShortcutListener()
     folder_for(ShortcutFiles.of(Path(out)).record.parent)
-    plan, files = plan_shortcut(settings, stop=stop), ShortcutFiles.of(Path(out))
-    listener.planned_shortcut(plan)
+    plan, files = plan_shortcut(settings, job=job), ShortcutFiles.of(Path(out))
+    job.tell(shortcut_planned(plan))
     make_folder(files.record.parent)
     prepare_engine(settings.study.engine)
     prepare_figures()
     weights = plan.weights
     if weights is None:
         spec = settings.study.spec
-        listener.note(f"Fetching the weights of {spec.name}, once …")
-        weights = resolve(spec, None, listener.downloading, stop)
-    extraction = Extraction(plan, weights, listener.extracting, listener.note, stop)
+        job.note(f"Fetching the weights of {spec.name}, once …")
+        weights = resolve(spec, None, job)
+    extraction = Extraction(plan, weights, job)
     arrangement = extraction.arrangement
     draw_planted(files.picture, settings, arrangement)
-    listener.note(f"Marked images: {files.picture}")
+    job.note(f"Marked images: {files.picture}")
     features = extraction.rest()
     learnt = gathered(features)
-    training = Training(
-        settings, arrangement, learnt, listener.training_epochs, listener.note, stop
-    )
+    training = Training(settings, arrangement, learnt, job)
     training.train_conditions(folds_of(settings, arrangement, features, learnt))
     if settings.clean:
         training.train_last_layers()

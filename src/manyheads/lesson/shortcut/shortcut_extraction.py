@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from manyheads.backbones.weights import Weights
+from manyheads.core.job import Job
 from manyheads.data.dataset import Dataset
 from manyheads.features.extraction import Features
-from manyheads.features.shard import Progress
 from manyheads.features.variants import Wanted
 from manyheads.heads.fold import PLAIN
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
@@ -31,22 +29,15 @@ class Extraction:
     images than the plan's.
     """
 
-    def __init__(
-        self,
-        plan: ShortcutPlan,
-        weights: Weights,
-        progress: Progress,
-        note: Callable[[str], None],
-        stop: threading.Event | None,
-    ) -> None:
+    def __init__(self, plan: ShortcutPlan, weights: Weights, job: Job) -> None:
         self._study = plan.settings.study
         self._extractor = extractor_of(self._study, weights)
-        self._progress, self._stop = progress, stop
+        self._job = job
         self._total = sum(plan.missing.values())
         self.passes = 0
         dataset = plan.arrangement.dataset
         plain = self._extracted(dataset, {_PLAIN: plan.wanted[_PLAIN]})[_PLAIN]
-        self.arrangement = _readable(plan.settings, plan.arrangement, plain, note)
+        self.arrangement = _readable(plan.settings, plan.arrangement, plain, job)
         self._plain = _kept(plain, dataset, self.arrangement.dataset)
         self._rest = wanted_variants(plan.settings, self.arrangement)
         del self._rest[_PLAIN]
@@ -58,8 +49,7 @@ class Extraction:
     def _extracted(self, dataset: Dataset, wanted: dict[Key, Wanted]) -> dict[Key, Features]:
         found = {}
         for key, features in self._extractor.extract_all(
-            dataset, wanted, progress=self._progress, total=self._total, before=self.passes,
-            stop=self._stop,
+            dataset, wanted, total=self._total, before=self.passes, job=self._job
         ):  # fmt: skip
             found[key] = features
             self.passes += features.passes
@@ -69,16 +59,16 @@ class Extraction:
 
 
 def _readable(
-    settings: ShortcutSettings, before: Arrangement, plain: Features, note: Callable[[str], None]
+    settings: ShortcutSettings, before: Arrangement, plain: Features, job: Job
 ) -> Arrangement:
     """The arrangement of the readable images."""
     for line in plain.remarks:
-        note(line)
+        job.note(line)
     if not plain.unreadable:
         return before
-    note(f"{counted(len(plain.unreadable), 'unreadable image')} left out:")
+    job.note(f"{counted(len(plain.unreadable), 'unreadable image')} left out:")
     for image, reason in plain.unreadable.items():
-        note(f"  {before.dataset.name_of(image)}: {reason}")
+        job.note(f"  {before.dataset.name_of(image)}: {reason}")
     return arranged(settings, before.dataset.without(plain.unreadable))
 
 

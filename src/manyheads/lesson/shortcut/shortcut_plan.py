@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from manyheads.backbones.compiled import check_precision
 from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.core.job import SILENT, Job
 from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import FeatureCache
 from manyheads.features.variants import Wanted, missing_passes
 from manyheads.heads.fold import PLAIN
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings, last_layer_of
-from manyheads.run.estimate import estimate_extraction, estimate_training
+from manyheads.run.estimate import Cost, cost_of
 from manyheads.run.plan import USUAL_WIDTH, training_memory
 from manyheads.study.feature_variants import extractor_of, variant_bytes
 from manyheads.study.work import epoch_cost
@@ -38,21 +38,20 @@ class ShortcutPlan:
     last_layers: int
 
     @property
-    def products(self) -> float:
-        """Training images × inner units, summed over the epochs of all heads."""
+    def cost(self) -> Cost:
+        """What the passes and the training of all heads take."""
         study, images = self.settings.study, len(self.arrangement.train)
         settings = [one.setting(each) for one in self.settings.conditions for each in study.grid]
-        costs = (each.epochs * epoch_cost(each) for each in settings)
         anew = [last_layer_of(each) for each in study.grid] if self.settings.clean else []
-        few = sum(each.epochs * epoch_cost(each) for each in anew) * len(self.arrangement.clean)
-        return study.seeds * (images * sum(costs) + few)
-
-    @property
-    def seconds(self) -> tuple[float, float, bool]:
-        """Of the passes and of the training, and whether this machine has shown such rates."""
-        extraction, known = estimate_extraction(self.settings.study, sum(self.missing.values()))
-        training, shown = estimate_training(self.settings.study, self.products)
-        return extraction, training, known and shown
+        products = sum(each.epochs * epoch_cost(each) for each in settings) * images
+        products += sum(each.epochs * epoch_cost(each) for each in anew) * len(
+            self.arrangement.clean
+        )
+        return cost_of(
+            study, sum(self.missing.values()), study.seeds * products,
+            heads=self.heads + self.last_layers,
+            epochs=study.seeds * sum(each.epochs for each in [*settings, *anew]),
+        )  # fmt: skip
 
     @property
     def cache(self) -> int:
@@ -77,9 +76,7 @@ class ShortcutPlan:
         return training_memory(study, pooled, self.features, classes) + others
 
 
-def plan_shortcut(
-    settings: ShortcutSettings, *, stop: threading.Event | None = None
-) -> ShortcutPlan:
+def plan_shortcut(settings: ShortcutSettings, *, job: Job = SILENT) -> ShortcutPlan:
     """What `run_shortcut` would do; fetches nothing, and computes only the images' digests.
 
     Raises `DataError` for a data set in which nothing can be planted so, and what `plan_study`
@@ -91,10 +88,10 @@ def plan_shortcut(
     if settings.dropblock:
         spec.check_grid()
     check_precision(study.precision, study.runtime)
-    dataset = open_dataset(study.data, split=study.split, table=study.table, stop=stop)
+    dataset = open_dataset(study.data, split=study.split, table=study.table, job=job)
     arrangement = arranged(settings, dataset)
     given = study.weights
-    weights = cached(spec) if given is None else resolve(spec, given, stop=stop)
+    weights = cached(spec) if given is None else resolve(spec, given, job=job)
     wanted = wanted_variants(settings, arrangement)
     extractor = None if weights is None else extractor_of(study, weights)
     features = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,7 +9,7 @@ from itertools import count
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from manyheads.core.threads import check_stop
+from manyheads.core.job import Job
 from manyheads.heads.bank import Fold, HeadSettings, engine_named, train_bank
 from manyheads.heads.head import Parameters, forward, inner_output
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -21,7 +20,6 @@ from manyheads.lesson.shortcut.shortcut_settings import LAST_LAYER, ShortcutSett
 from manyheads.stats.shortcut_effects import FAILED, MARKED, PredictedClasses
 from manyheads.study.space import setting_words
 
-Progress = Callable[[int, int], None]
 Inputs = Float32[np.ndarray, "images features"]
 
 
@@ -35,9 +33,7 @@ class Training:
     settings: ShortcutSettings
     arrangement: Arrangement
     learnt: Learnt
-    progress: Progress
-    note: Callable[[str], None]
-    stop: threading.Event | None
+    job: Job
     predicted: dict[str, list[PredictedClasses]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,16 +103,19 @@ class Training:
         study = self.settings.study
         for end, _ in train_bank(
             engine_named(study.engine), heads, folds, rule=study.select,
-            on_epoch=lambda _: self.progress(next(self._epochs), self._total),
-            streams=lambda seed, _: SeededStreams(seed), stop=self.stop,
+            on_epoch=lambda _: self._tell(),
+            streams=lambda seed, _: SeededStreams(seed), job=self.job,
         ):  # fmt: skip
             if end.status == "done" and end.parameters is not None:
                 on_end(owners[end.head], end.parameters)
             else:
                 name, number, seed = owners[end.head]
                 setting = setting_words(study.grid[number], study.grid.varying)
-                self.note(f"{name}, {setting}, seed {seed}: {end.note}")
-        check_stop("the check for shortcuts", self.stop)
+                self.job.note(f"{name}, {setting}, seed {seed}: {end.note}")
+        self.job.check("the check for shortcuts")
+
+    def _tell(self) -> None:
+        self.job.progress("training", next(self._epochs), self._total, "epochs of heads")
 
     def _predict(
         self, owner: tuple[str, int, int], logits: Float32[np.ndarray, "images classes"]

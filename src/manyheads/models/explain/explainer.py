@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from manyheads.core.threads import check_stop
+from manyheads.core.job import SILENT, Job
 from manyheads.data.image_inputs import NamedImage, each_of, named, square_of
 from manyheads.data.name_rules import class_name
 from manyheads.errors import BackboneError, ImageError, ModelError, SettingError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
 
-Progress = Callable[[int, int], None]
 Batch = UInt8[np.ndarray, "n size size 3"]
 Grids = Float32[np.ndarray, "n rows columns features"]
 
@@ -41,8 +39,7 @@ class Explainer:
         self,
         images: Image | Iterable[Image],
         target: str | None = None,
-        progress: Progress | None = None,
-        stop: threading.Event | None = None,
+        job: Job = SILENT,
     ) -> Explanations:
         """The maps of each image, as `Classifier.explain` says."""
         wanted = self._index(target)
@@ -51,7 +48,7 @@ class Explainer:
         cells = (0, 0)
         if sources:
             if self._parts is None:
-                self._parts = parts_of(self._classifier.path, self._classifier.card, stop)
+                self._parts = parts_of(self._classifier.path, self._classifier.card, job)
             program, head = self._parts
             settings = self._classifier.card.image
 
@@ -67,18 +64,17 @@ class Explainer:
                 entries[place] = unread
 
             decoded = image_batches(
-                range(len(sources)), load, program.batch, refused=refused, stop=stop
+                range(len(sources)), load, program.batch, refused=refused, job=job
             )
             batches = (((places, pixels), pixels) for places, pixels in decoded)
-            for (places, pixels), grids in program.run(batches, stop=stop):
+            for (places, pixels), grids in program.run(batches, job=job):
                 if cells == (0, 0):
                     cells = self._cells(grids)
-                    self._check(pixels, head, grids, stop)
+                    self._check(pixels, head, grids, job)
                 for place, grid in zip(places, grids, strict=True):
                     entries[place] = self._entry(sources[place], head, grid, wanted)
-                if progress is not None:
-                    progress(len(entries), len(sources))
-            check_stop("explaining", stop)
+                job.progress("explaining", len(entries), len(sources))
+            job.check("explaining")
         return Explanations(cells, [entries[place] for place in range(len(sources))])
 
     def _index(self, target: str | None) -> int | None:
@@ -104,16 +100,14 @@ class Explainer:
             )
         return rows, columns
 
-    def _check(
-        self, pixels: Batch, head: Parameters, grids: Grids, stop: threading.Event | None
-    ) -> None:
+    def _check(self, pixels: Batch, head: Parameters, grids: Grids, job: Job) -> None:
         """Raise `ModelError` if the parts answer otherwise than the model itself.
 
         What could be wrong (other weights, another preparation) is wrong for all images, so those
         of one batch tell.
         """
         answers = np.stack([_answer(head, grid) for grid in grids])
-        whole = self._classifier.predict(pixels, stop=stop).probabilities
+        whole = self._classifier.predict(pixels, job=job).probabilities
         apart = float(np.abs(answers - whole).max())
         if not apart <= AGREE:
             raise ModelError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from manyheads.backbones import exported, keras_builds, registry, weights
 from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program
 from manyheads.backbones.registry import CHANNELS_LAST, batch_size
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
@@ -29,7 +29,7 @@ class ModelParts(NamedTuple):
     head: Parameters
 
 
-def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -> ModelParts:
+def parts_of(path: Path, card: ModelCard, job: Job = SILENT) -> ModelParts:
     """The parts of the model at `path`, which `card` describes; made once, and cached.
 
     The backbone's own program serves where its weights are at hand, or else one of the model's
@@ -49,33 +49,33 @@ def parts_of(path: Path, card: ModelCard, stop: threading.Event | None = None) -
         )  # fmt: skip
     # Of an .h5 file, only Keras finds the head; of a network of the user's, only the model is here.
     own = spec.normalisation is not None or path.suffix != ".keras"
-    program = None if own else _of_backbone(card, stop)
+    program = None if own else _of_backbone(card, job)
     if program is not None:
         head = read_head(path)
     else:
-        program = _of_file(path, card, stop)
+        program = _of_file(path, card, job)
         head, _ = load_head(program.path.with_name(_HEAD))
     return ModelParts(OpenVinoBackbone(program, size, batch_size(size)), head)
 
 
-def _of_backbone(card: ModelCard, stop: threading.Event | None) -> Program | None:
+def _of_backbone(card: ModelCard, job: Job) -> Program | None:
     spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     program = exported.existing(spec, card.weights, size, "grid")
     if program is None:
         kept = weights.cached(spec)
         if kept is not None and kept.digest == card.weights:
-            program = exported.program(spec, kept, size, stop, "grid")
+            program = exported.program(spec, kept, size, job, "grid")
     return program
 
 
-def _of_file(path: Path, card: ModelCard, stop: threading.Event | None) -> Program:
+def _of_file(path: Path, card: ModelCard, job: Job) -> Program:
     known = {
         "backbone": card.backbone,
         "preprocessing": card.preprocessing,
         "size": card.image.size,
     }
     recipe = {"model": file_digest(path), "pooling": "grid", **known}
-    return exported.made(recipe, to_grid_program, {"file": str(path), **known}, stop)
+    return exported.made(recipe, to_grid_program, {"file": str(path), **known}, job)
 
 
 def to_grid_program(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
 from manyheads.core.destinations import folder_for, require_room
+from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import plain
-from manyheads.errors import Interrupted, ModelError, RunError, SettingError
+from manyheads.errors import ModelError, RunError, SettingError
 from manyheads.models import keras_models
 from manyheads.models.card import (
     PIXELS,
@@ -42,12 +42,12 @@ def write_models(
     folder: RunFolder,
     wanted: Sequence[tuple[BestHead, Path]],
     write: Callable[..., None] = write_model,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> list[Path]:
     """Write whole networks for the heads in `wanted`, each with its side file; returns the new.
 
     A file that is already there and is the same model is left alone; each appears whole or not at
-    all. The caller holds the run folder. Raises `Interrupted` when `stop` is set.
+    all. The caller holds the run folder. Raises `Interrupted` when `job` is stopped.
     """
     spec = settings.spec
     cards = {target: _card(settings, weights, classes, best) for best, target in wanted}
@@ -59,9 +59,8 @@ def write_models(
         for draft, (best, _) in zip(unfinished, todo, strict=True):
             draft.parent.mkdir()
             head = (best.parameters, settings.grid[best.candidate - 1])
-            write(spec, weights, settings.image.size, head, draft, stop)
-            if stop is not None and stop.is_set():
-                raise Interrupted("writing the model", "repeat the same command to resume")
+            write(spec, weights, settings.image.size, head, draft, job)
+            job.check("writing the model", "repeat the same command to resume")
         for draft, (_, target) in zip(unfinished, todo, strict=True):
             put(draft.parent, target, cards[target])
     return [target for _, target in todo]
@@ -81,17 +80,16 @@ def export_model(
     source: RunFolder | Path,
     format_: str,
     out: Path | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
     *,
     with_preprocessing: bool = False,
-    note: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write the best model of a run folder, or one in a file, in another format, and check it.
 
     The formats are those of `formats.FORMATS`. Without `out`, a file or, for saved_model, a
     folder, it lies in the run folder as `export/best…`, or in the folder of the file. The check is
     in the format's own runtime. `with_preprocessing` puts that and a softmax inside: uint8 RGB in,
-    probabilities out. `note` hears what is being done.
+    probabilities out.
 
     Raises `ModelError` if the export does not answer as the study's model does, to 1e-4 in each
     probability, and `MissingExtraError` if the format takes what is not installed; then what
@@ -126,15 +124,15 @@ def export_model(
     with drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
         finished = scratch / "finished"
         finished.mkdir()
-        note(f"converting to {kind.name}")
-        _convert(kind, model, finished / target.name, card, stop)
+        job.note(f"converting to {kind.name} …")
+        _convert(kind, model, finished / target.name, card, job)
         if isinstance(model, FeatureClassifier):
-            images = rows_of(folder, model.features, stop)
+            images = rows_of(folder, model.features, job)
         else:
-            images = images_of(folder, card.image, stop)
-        note(f"checking with {kind.opens} on {len(images.names)} {images.source}")
-        expected = model.predict(images.given, stop=stop).probabilities
-        check = check_answers(kind, finished / target.name, card, images, expected, scratch, stop)
+            images = images_of(folder, card.image, job)
+        job.note(f"checking with {kind.opens} on {len(images.names)} {images.source} …")
+        expected = model.predict(images.given, job=job).probabilities
+        check = check_answers(kind, finished / target.name, card, images, expected, scratch, job)
         names = [entry.name for entry in finished.iterdir()]
         written = sorted(names, key=lambda name: (name != target.name, name))
         put(finished, target, card)
@@ -151,9 +149,7 @@ def _best_of(folder: RunFolder) -> Path:
     return folder.best
 
 
-def _convert(
-    kind: Format, model: Classifier, draft: Path, card: ModelCard, stop: threading.Event | None
-) -> None:
+def _convert(kind: Format, model: Classifier, draft: Path, card: ModelCard, job: Job) -> None:
     best = model.path
     if best.suffix == draft.suffix and card == model.card:
         for file in model_files(best):
@@ -171,7 +167,7 @@ def _convert(
         "preprocessing": card.preprocessing,
     }
     what = "converting the model"
-    keras_process.call(keras_models.convert, arguments, backend=kind.backend, what=what, stop=stop)
+    keras_process.call(keras_models.convert, arguments, backend=kind.backend, what=what, job=job)
 
 
 def _card(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from jaxtyping import Float32, UInt8
 
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.images import load_pixels
@@ -58,7 +58,7 @@ class ExportCheck:
     any_batch: bool
 
 
-def images_of(folder: RunFolder, image: ImageSettings, stop: threading.Event | None) -> Images:
+def images_of(folder: RunFolder, image: ImageSettings, job: Job) -> Images:
     """Validation images of the study, spread over its classes, or generated ones for want of any.
 
     They are at most 32, and fewer of large ones.
@@ -67,7 +67,7 @@ def images_of(folder: RunFolder, image: ImageSettings, stop: threading.Event | N
     try:
         study = _study_of(folder)
         settings, resolved = read_study(study.document())
-        dataset = open_data(settings, stop)
+        dataset = open_data(settings, job)
         require_same_data(dataset, resolved, study, settings.data)
     except Interrupted:
         raise
@@ -83,11 +83,11 @@ def _study_of(folder: RunFolder) -> RunFolder:
     return folder if folder.settings.is_file() or not searched else RunFolder(searched[0])
 
 
-def rows_of(folder: RunFolder, features: int, stop: threading.Event | None) -> Images:
+def rows_of(folder: RunFolder, features: int, job: Job) -> Images:
     """Validation rows of a study of features, or generated ones for want of any."""
     try:
         settings, resolved = read_study(folder.document())
-        dataset = open_data(settings, stop)
+        dataset = open_data(settings, job)
         require_same_data(dataset, resolved, folder, settings.data)
         rows = _spread(dataset)[:_IMAGES]
         found = plain_features(settings, dataset, array_weights(settings, dataset)).matrix[rows]
@@ -108,7 +108,7 @@ def check_answers(
     images: Images,
     expected: Float32[np.ndarray, "images classes"],
     scratch: Path,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> ExportCheck:
     """Run `draft`, which `card` describes, in its own runtime and hold it to `expected`.
 
@@ -123,7 +123,7 @@ def check_answers(
         "backbone": None if as_they_are else card.backbone,
         "preprocessing": card.preprocessing,
     }  # fmt: skip
-    answer = keras_process.call(runtimes.answer, arguments, what="checking the export", stop=stop)
+    answer = keras_process.call(runtimes.answer, arguments, what="checking the export", job=job)
     found = np.load(target)
     if card.output == LOGITS and found.shape == expected.shape:
         found = softmax(found)

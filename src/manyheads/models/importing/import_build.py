@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from manyheads.backbones import keras_builds, preprocessing_modes
 from manyheads.backbones.known import known
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.models.importing.foreign import refusal
@@ -34,7 +34,7 @@ def check_build(
     facts: dict[str, Any],
     features: int,
     size: int,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> None:
     """Raise `ModelError` unless the file's backbone and pooling are those of `spec`.
 
@@ -57,7 +57,7 @@ def check_build(
         raise refusal(
             path, f"a pooling behind the last normalisation of {spec.name}, which pools before it"
         )
-    _check_pooling(path, spec, facts["pooling"], features // here.features, size, stop)
+    _check_pooling(path, spec, facts["pooling"], features // here.features, size, job)
     if features != here.features:
         raise ModelError(
             f"a head on {counted(here.features, 'feature')}, those of {spec.name}, in {path}",
@@ -71,7 +71,7 @@ def _check_pooling(
     layers: list[dict[str, Any]],
     cells: int,
     size: int,
-    stop: threading.Event | None,
+    job: Job,
 ) -> None:
     """Raise `ModelError` unless `layers` give the mean over the feature grid, and that alone."""
     averaged = any(layer["class"] == "GlobalAveragePooling2D" for layer in layers)
@@ -83,7 +83,7 @@ def _check_pooling(
         )  # fmt: skip
     for window in (layer for layer in layers if layer["class"] == "AveragePooling2D"):
         arguments = {"backbone": spec.name, "size": size}
-        side = keras_process.call(keras_builds.grid_side, arguments, stop=stop)["side"]
+        side = keras_process.call(keras_builds.grid_side, arguments, job=job)["side"]
         if not _covers(window, side):
             raise refusal(
                 path, f"{window['name']} with windows of {window['pool_size']} on a feature grid "

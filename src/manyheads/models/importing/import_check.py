@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.compiled import OpenVinoBackbone
 from manyheads.backbones.exported import Program
 from manyheads.backbones.registry import CHANNELS_LAST, batch_size
+from manyheads.core.job import SILENT, Job
 from manyheads.data.images import load_pixels
 from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
@@ -50,7 +50,7 @@ def check_import(
     output: str,
     inside: bool,
     images: Sequence[Path] = (),
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> ImportCheck:
     """Compare `model` with what Keras makes of `source`, on `images` or on generated ones.
 
@@ -61,12 +61,12 @@ def check_import(
     pixels = _pixels(card, images)
     count, given = len(pixels), bool(images)
     try:
-        wanted = _probabilities(output, _as_keras(source, card, inside, pixels, stop))
+        wanted = _probabilities(output, _as_keras(source, card, inside, pixels, job))
     except Interrupted:
         raise
     except ManyheadsError as error:  # Keras 3 cannot open all that Keras 2 has written
         return ImportCheck(count, given, None, error.found)
-    found = load(model).predict(list(pixels), stop=stop).probabilities
+    found = load(model).predict(list(pixels), job=job).probabilities
     difference = float(np.abs(found - wanted).max())
     if not difference <= TOLERANCE:
         raise ModelError(
@@ -119,7 +119,7 @@ def _as_keras(
     card: ModelCard,
     inside: bool,
     pixels: UInt8[np.ndarray, "images size size 3"],
-    stop: threading.Event | None,
+    job: Job,
 ) -> Float32[np.ndarray, "images outputs"]:
     """What the network that Keras finds in `source` gives; on float32, whatever the processor."""
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
@@ -130,12 +130,12 @@ def _as_keras(
             "preprocessing": "none" if inside else card.preprocessing,
         }  # fmt: skip
         answer = untrusted.call(
-            to_program, arguments, lambda found: ModelError("a model", found, "import it"), stop
+            to_program, arguments, lambda found: ModelError("a model", found, "import it"), job
         )
         program = Program(target, answer["features"])
         with OpenVinoBackbone(program, size, batch_size(size)) as network:
             batches = [(n, pixels[n : n + 1]) for n in range(len(pixels))]
-            found = dict(network.run(batches, stop=stop))
+            found = dict(network.run(batches, job=job))
     if len(found) < len(pixels):
         raise Interrupted("comparing the model", "repeat the same command")
     return np.concatenate([found[n] for n in range(len(pixels))])

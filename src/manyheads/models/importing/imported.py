@@ -8,8 +8,7 @@ is asked to open it only for a comparison, in its safe mode, of parts that were 
 from __future__ import annotations
 
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.known import by_numbers
 from manyheads.backbones.weights import cached, resolve
 from manyheads.core.destinations import file_for
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors, make_folder
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError, SettingError, WeightsError
@@ -71,8 +71,7 @@ def import_model(
     depth: int | None = None,
     preprocessing: str | None = None,
     check: Sequence[Path] | None = (),
-    note: Callable[[str], None] = lambda _text: None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Imported:
     """Write the model in `file` (.keras or .h5, of Keras 2 or 3) to `out` (.keras).
 
@@ -82,16 +81,16 @@ def import_model(
     names it, is what was done to pixels, by layers in the file or else as `keras.applications` does
     for the backbone. The model is compared with what Keras makes of the file: on the images in
     `check`, on generated ones (empty), or not at all (None).
-    `note` gets a word on each step. Raises `ModelError` for a file that holds no frozen backbone
+    Raises `ModelError` for a file that holds no frozen backbone
     with a head of one or two dense layers, or from which the model differs, `WeightsError` if its
     arrays are not this backbone's, `SettingError` for what does not fit the file, `Interrupted`
-    when `stop` is set. A model that was at `out` stays until the new one is whole and compared.
+    when `job` is stopped. A model that was at `out` stays until the new one is whole and compared.
     """
     path, target = Path(file).expanduser(), Path(out).expanduser()
     _check_files(path, target)
     names = _names(classes)
-    note(f"reading {path.name}")
-    facts, parameters = _taken(path, stop)
+    job.note(f"reading {path.name} …")
+    facts, parameters = _taken(path, job)
     spec = registry.get(backbone or _recognised(path, facts))
     image = ImageSettings(
         size=_size(path, facts["size"], image_size), interpolation=interpolation, exif=exif,
@@ -99,12 +98,12 @@ def import_model(
     )  # fmt: skip
     spec.check_size(image.size)
     check_outputs(path, len(parameters.bias), names)
-    check_build(path, spec, facts, parameters.features, image.size, stop)
+    check_build(path, spec, facts, parameters.features, image.size, job)
     words, inside = prepared(path, spec, facts, preprocessing)
     hyperparameters = Hyperparameters(
         size_inner=len(parameters.inner_bias), droprate=facts["droprate"]
     )
-    weights = resolve(spec, path, stop=stop)
+    weights = resolve(spec, path, job=job)
     kept = cached(spec)
     imagenet = kept is not None and kept.digest == weights.digest
     card = ModelCard(
@@ -117,16 +116,16 @@ def import_model(
         data=path.name,
     )
     with _draft(target) as draft:
-        note(f"writing {target.name}")
+        job.note(f"writing {target.name} …")
         try:
-            write_model(spec, weights, image.size, (parameters, hyperparameters), draft, stop)
+            write_model(spec, weights, image.size, (parameters, hyperparameters), draft, job)
         except ValueError as error:  # the template's dense layers have other shapes
             raise WeightsError(f"a head for {spec.name} in {path}", str(error), NAME_IT) from error
         write_card(draft, card)
         checked = None
         if check is not None and facts["described"]:
-            note(f"comparing with what Keras makes of {path.name}")
-            checked = check_import(path, draft, card, facts["output"], inside, check, stop)
+            job.note(f"comparing with what Keras makes of {path.name} …")
+            checked = check_import(path, draft, card, facts["output"], inside, check, job)
         # No side file ever stands beside another model.
         with disk_errors(target):
             card_path(target).unlink(missing_ok=True)
@@ -174,13 +173,13 @@ def _names(classes: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _taken(path: Path, stop: threading.Event | None) -> tuple[dict[str, Any], Parameters]:
+def _taken(path: Path, job: Job) -> tuple[dict[str, Any], Parameters]:
     """What the file tells, and its head."""
     with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
         target = Path(folder) / "head.safetensors"
         arguments = {"file": str(path), "target": str(target)}
         refusal = partial(foreign.refusal, path)
-        facts = untrusted.call(foreign.take_head, arguments, refusal, stop)
+        facts = untrusted.call(foreign.take_head, arguments, refusal, job)
         return facts, Parameters(*arrays.load(target))
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.core.threads import check_stop
+from manyheads.core.job import Job
 from manyheads.errors import RunError
 from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named, train_bank
 from manyheads.heads.head import Parameters
@@ -18,7 +17,6 @@ from manyheads.run.fit.fit_search import Found, Option
 from manyheads.run.pipeline import divided_features
 from manyheads.study.refit import undivided
 
-Progress = Callable[[int, int], None]
 _FIRST_SEED = 1  # the search's own heads have seed 0
 
 
@@ -29,8 +27,7 @@ class Averaging:
     found: Found
     heads: int
     engine: str
-    progress: Progress
-    stop: threading.Event | None
+    job: Job
 
     def answers(self) -> dict[int, Float32[np.ndarray, "images classes"]]:
         """What the mean of the heads says of each image, left out of training, by option.
@@ -79,11 +76,12 @@ class Averaging:
         ends: list[list[HeadEnd]] = [[] for _ in folds]
         for end, _ in train_bank(
             engine_named(self.engine), heads, folds, rule="last",
-            on_epoch=lambda _: self.progress(next(done), total), stop=self.stop,
+            on_epoch=lambda _: self.job.progress("averaging", next(done), total, "epochs of heads"),
+            job=self.job,
         ):  # fmt: skip
             if end.status == "done":
                 ends[heads[end.head].fold].append(end)
-        check_stop("the fit", self.stop)
+        self.job.check("the fit")
         if not all(ends):
             raise RunError(
                 "heads that train to their end", f"all of {self.heads} diverged in a fold",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,8 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import Batch, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
-from manyheads.core.threads import check_stop
 from manyheads.data.columns import Rows
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset, open_dataset
@@ -31,7 +30,6 @@ from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.image_options import Arm, affordable, candidate_arms, study_of
 from manyheads.study.division import validation_counts
 from manyheads.study.feature_variants import missing_passes
-from manyheads.study.listener import Listener
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work
 
@@ -59,9 +57,7 @@ class FitPlan:
     deadline: float
 
 
-def plan_fit(
-    settings: FitSettings, listener: Listener, stop: threading.Event | None = None
-) -> FitPlan:
+def plan_fit(settings: FitSettings, job: Job = SILENT) -> FitPlan:
     """Fetch the weights if need be, measure the backbone's rate, and choose the arms.
 
     Raises `DataError` for images that cannot be divided into folds, `SettingError` for a budget
@@ -69,11 +65,11 @@ def plan_fit(
     """
     began = time.monotonic()
     spec = registry.get(settings.backbone, settings.preprocessing)
-    dataset = open_dataset(settings.data, split=settings.split, table=settings.table, stop=stop)
+    dataset = open_dataset(settings.data, split=settings.split, table=settings.table, job=job)
     folds = _folds(dataset, settings.folds)
-    weights = resolve(spec, settings.weights, listener.downloading, stop)
+    weights = resolve(spec, settings.weights, job)
     pairs = candidate_arms(settings.size, spec)
-    rate = _Rate(dataset, spec, weights, pairs[0][0], listener, stop)
+    rate = _Rate(dataset, spec, weights, pairs[0][0], job)
     considered = tuple(_arm(settings, dataset, spec, weights, folds, pair, rate) for pair in pairs)
     return FitPlan(
         settings=settings,
@@ -107,11 +103,10 @@ class _Rate:
         spec: BackboneSpec,
         weights: Weights,
         size: int,
-        listener: Listener,
-        stop: threading.Event | None,
+        job: Job,
     ) -> None:
         self._dataset, self._spec, self._weights = dataset, spec, weights
-        self._size, self._listener, self._stop = size, listener, stop
+        self._size, self._job = size, job
         self._probed: float | None = None
         self.passes = 0
 
@@ -131,16 +126,14 @@ class _Rate:
 
     def _measured(self, image: ImageSettings) -> float:
         pool = pool_of(self._dataset)
-        self._listener.note(
-            f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …"
-        )
+        self._job.note(f"Measuring the backbone at {self._size}×{self._size} on {_PROBED} images …")
         fresh = self._lacking(pool, image)
         if len(fresh) < _WARMING + _PROBED:
             return self._without_cache(pool, image)
         passes, seconds = 0, 0.0
         for part in (fresh[:_WARMING], fresh[_WARMING:]):
             found = extract(
-                self._dataset, self._spec, self._weights, image, only=part, stop=self._stop
+                self._dataset, self._spec, self._weights, image, only=part, job=self._job
             )
             passes, seconds = found.passes, found.seconds
             self.passes += passes
@@ -159,14 +152,14 @@ class _Rate:
         return pool[found]
 
     def _without_cache(self, pool: Rows, image: ImageSettings) -> float:
-        with compile_backbone(self._spec, self._weights, image.size, stop=self._stop) as backbone:
+        with compile_backbone(self._spec, self._weights, image.size, job=self._job) as backbone:
             done, seconds = 0, 0.0
             for part in (pool[:_WARMING], pool[:_PROBED]):
                 started = time.perf_counter()
                 batches = self._pixels(part, image, backbone.batch)
-                done = sum(len(rows) for _, rows in backbone.run(batches, stop=self._stop))
+                done = sum(len(rows) for _, rows in backbone.run(batches, job=self._job))
                 seconds = time.perf_counter() - started
-                check_stop("measuring the backbone", self._stop)
+                self._job.check("measuring the backbone")
                 self.passes += done
         return max(done, 1) / seconds
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from manyheads.core.destinations import folder_for
+from manyheads.core.job import SILENT, Job
 from manyheads.core.places import make_folder
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import RunError
@@ -16,8 +16,8 @@ from manyheads.heads.averaged import averaged
 from manyheads.heads.head import Parameters
 from manyheads.models.export.exporter import write_models
 from manyheads.run.fit.fit_heads import Averaging
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
+from manyheads.run.fit.fit_planned import fit_planned
 from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, write_fit
 from manyheads.run.fit.fit_search import Found, Option, search
 from manyheads.run.fit.fit_settings import FitSettings
@@ -33,8 +33,7 @@ def run_fit(
     settings: FitSettings,
     out: str | Path,
     *,
-    listener: FitListener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> Fitted:
     """Look for the best classifier within the budget, and write it to the run folder `out`.
 
@@ -44,29 +43,29 @@ def run_fit(
     `evidence.expected`). A fit that was interrupted goes on; a finished one is only read.
 
     Raises what `plan_fit` and `run_study` raise, `RunError` if `out` holds something else, and
-    `Interrupted` when `stop` is set.
+    `Interrupted` when `job` is stopped.
     """
-    began, listener, folder = time.monotonic(), listener or FitListener(), RunFolder(out)
+    began, folder = time.monotonic(), RunFolder(out)
     settings = replace(settings, split=_split_as_begun(settings.split, folder.path))
     known = require_ours(folder.path, settings)
     if known is None:
         folder_for(folder.path)
-    plan = plan_fit(settings, listener, stop)
+    plan = plan_fit(settings, job)
     if known is not None:
         _require_same_data(known, plan)
         return known
-    listener.planned_fit(plan)
+    job.tell(fit_planned(plan))
     make_folder(folder.path)
     with folder.held():
-        found = search(plan, folder.path / "search", listener, stop)
-        averaging = Averaging(found, settings.heads, settings.engine, listener.averaging, stop)
+        found = search(plan, folder.path / "search", job)
+        averaging = Averaging(found, settings.heads, settings.engine, job)
         validated = found.validated
         expected = expect(
             found.ranked, averaging.answers().__getitem__,
             validated.labels, found.fold_of, validated.units, validated.classes,
         )  # fmt: skip
         heads = averaging.final()
-        _write_model(folder, plan, found.best, heads, expected, stop)
+        _write_model(folder, plan, found.best, heads, expected, job)
         fitted = Fitted(
             path=folder.path,
             settings=settings,
@@ -137,7 +136,7 @@ def _write_model(
     best: Option,
     heads: list[Parameters],
     expected: Expected,
-    stop: threading.Event | None,
+    job: Job,
 ) -> None:
     """Write the heads as one head on the backbone, with the temperature in its last layer."""
     setting = best.setting
@@ -161,5 +160,5 @@ def _write_model(
     )
     write_models(
         written, plan.weights, plan.dataset.classes, folder,
-        [(BestHead(1, about, wide), folder.best_for(in_keras=written.spec.in_keras))], stop=stop,
+        [(BestHead(1, about, wide), folder.best_for(in_keras=written.spec.in_keras))], job=job,
     )  # fmt: skip

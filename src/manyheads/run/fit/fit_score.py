@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
+from manyheads.core.job import SILENT, Job
 from manyheads.errors import RunError
 from manyheads.findings.test_log import EvaluatedModel
 from manyheads.models.templates import read_head
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.test_evaluation import FinalScore, Scored, parameters_digest, score
 from manyheads.study.folder import RunFolder
-from manyheads.study.listener import Listener
 from manyheads.study.study_settings import read_study
 
 
@@ -20,8 +19,7 @@ def fit_score(
     *,
     again: bool = False,
     data: str | Path | None = None,
-    listener: Listener | None = None,
-    stop: threading.Event | None = None,
+    job: Job = SILENT,
 ) -> tuple[Fitted, FinalScore]:
     """Score the model of the finished fit in `run` on the test images, and record it.
 
@@ -46,4 +44,4 @@ def fit_score(
             selected=True,
         )
         scored = Scored(settings, resolved, parameters, model)
-        return fitted, score(folder, scored, again=again, data=data, listener=listener, stop=stop)
+        return fitted, score(folder, scored, again=again, data=data, job=job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.job import SILENT, Job, Planned
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import LogProbabilities, Ranked, rank
 from manyheads.findings.reading import read_validated
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_plan import FitPlan
 from manyheads.run.fit.image_options import Arm, study_of
 from manyheads.run.fit.near_duplicates import NearDuplicates
@@ -72,9 +71,7 @@ class Found:
         return self.options[self.ranked.best]
 
 
-def search(
-    plan: FitPlan, out: Path, listener: FitListener, stop: threading.Event | None = None
-) -> Found:
+def search(plan: FitPlan, out: Path, job: Job = SILENT) -> Found:
     """Train every setting in every arm of the plan that there is still time for, and rank them.
 
     Each arm is an ordinary study in a folder of `out`, which is resumed if it was begun; by the
@@ -82,18 +79,18 @@ def search(
     what `run_study` raises, and `RunError` if studies left out different images.
     """
     studies: list[tuple[Arm, Finished]] = []
-    grouped = NearDuplicates(out, plan.folds, listener, stop)
+    grouped = NearDuplicates(out, plan.folds, job)
     for place, arm in enumerate(plan.arms):
         left = plan.deadline - time.monotonic()
         if studies and arm.seconds > left:
-            listener.note(f"{arm.words}: left out, for want of time")
+            job.note(f"{arm.words}: left out, for want of time")
             continue
-        listener.arm(place + 1, len(plan.arms), arm)
+        job.note(f"Search {place + 1} of {len(plan.arms)}: {arm.words}")
         finished = run_study(
             study_of(plan.settings, plan.folds, (arm.size, arm.copies), arm.pruned),
             out / f"{arm.size}px-{arm.copies + 1}",
-            options=RunOptions(models=False, keep_heads=1), listener=listener, grouped=grouped,
-            stop=stop,
+            options=RunOptions(models=False, keep_heads=1), grouped=grouped,
+            job=_without_plan(job),
         )  # fmt: skip
         studies.append((arm, finished))
     records = [_validated(finished) for _, finished in studies]
@@ -106,6 +103,11 @@ def search(
             answers.append(validated.log_probabilities(candidate)[0, 0])
     first = records[0]
     return Found(tuple(options), rank(answers, first.labels, first.fold_of[0]), first)
+
+
+def _without_plan(job: Job) -> Job:
+    """The part of `job` that runs a study of the fit, whose own plan was told."""
+    return job.heard_by(lambda event: None if isinstance(event, Planned) else job.tell(event))
 
 
 def _validated(finished: Finished) -> Validated:

@@ -9,13 +9,13 @@ together and far from all others, features cannot tell whether they are twins.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.job import Job
 from manyheads.core.places import write_text
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import divide, pool_of, validating_units
@@ -23,7 +23,6 @@ from manyheads.errors import DataError, RunError
 from manyheads.features.extraction import Features
 from manyheads.findings.groups import cluster_rows, joined_groups
 from manyheads.findings.similar import find_similar
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.study.space import counted
 
 MOST = 20_000  # images: comparing each with each takes about a minute then
@@ -42,14 +41,13 @@ class NearDuplicates:
 
     out: Path
     folds: int
-    listener: FitListener
-    stop: threading.Event | None
+    job: Job
     _told: bool = False
 
     def __call__(self, dataset: Dataset, features: Features) -> Dataset:
         """The data set with each cluster of near-duplicates in one group.
 
-        Raises `RunError` for a record that cannot be read, and `Interrupted` if a stop is set.
+        Raises `RunError` for a record that cannot be read, and `Interrupted` if it is stopped.
         """
         file = self.out / FILE
         if not file.is_file():
@@ -62,7 +60,7 @@ class NearDuplicates:
         clusters, words = _read(file, dataset)
         if words and not self._told:
             self._told = True
-            self.listener.note(words)
+            self.job.note(words)
         return _joined(dataset, clusters)
 
     def _found(self, dataset: Dataset, features: Features) -> tuple[list[list[int]], str]:
@@ -75,9 +73,9 @@ class NearDuplicates:
                 "`manyheads check` writes a table with such groups"
             )
         if images > _AT_ONCE:
-            self.listener.note(f"Looking for near-duplicates among {images:,} images …")
+            self.job.note(f"Looking for near-duplicates among {images:,} images …")
         inside = dataset.without(dataset.rows("test").tolist())
-        similar = find_similar(inside, replace(features, rows=features.rows[pool]), stop=self.stop)
+        similar = find_similar(inside, replace(features, rows=features.rows[pool]), job=self.job)
         clusters = [pool[rows].tolist() for rows in cluster_rows(inside, similar)]
         kept, spared = together(dataset, clusters, self.folds)
         return kept, _words(kept, len(clusters) - len(kept), spared)

@@ -10,6 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from manyheads.core.job import Job
 from manyheads.heads.bank import EpochEnd
 from manyheads.heads.fused.engine import FusedEngine
 from manyheads.heads.fused.fused_head import _steps_a_call
@@ -61,11 +62,11 @@ def test_heads_that_have_not_begun_cost_nothing_once_it_is_to_stop() -> None:
             begun.append(self.seed)
             return super().initial_parameters(features, size_inner, classes)
 
-    stop = threading.Event()
+    job = Job()
     heads = [settings(seed=seed, epochs=100_000) for seed in range(500)]
-    events = FusedEngine(2).train(heads, [generated_fold()], streams=Counted, stop=stop)
+    events = FusedEngine(2).train(heads, [generated_fold()], streams=Counted, job=job)
     assert isinstance(next(events), EpochEnd)
-    stop.set()
+    job.stop()
     assert all(isinstance(event, EpochEnd) for event in events)
     assert len(begun) <= 2
 

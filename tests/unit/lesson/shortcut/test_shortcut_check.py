@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +17,11 @@ from manyheads.core.places import make_folder
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.marks import Mark
 from manyheads.errors import Interrupted, RunError
-from manyheads.lesson.shortcut.shortcut_check import ShortcutListener, run_shortcut
+from manyheads.lesson.shortcut.shortcut_check import run_shortcut
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
+from tests.jobs import HeardJob, StoppingJob
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import free_backbone, study_settings
 
@@ -45,27 +45,14 @@ def settings(data: Path, epochs: int = 3, **changes: Any) -> ShortcutSettings:
     return ShortcutSettings(study=study, target="dog", mark=mark, **changes)
 
 
-class StopsAt(ShortcutListener):
-    """Asks for a stop at the first sign of some work, and remembers when."""
-
-    def __init__(self, work: str) -> None:
-        self.stop, self.asked = threading.Event(), 0.0
-        setattr(self, work, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        if not self.stop.is_set():
-            self.asked = time.monotonic()
-            self.stop.set()
-
-
-@pytest.mark.parametrize("work", ["extracting", "training_epochs"])
+@pytest.mark.parametrize("work", ["extracting", "training"])
 def test_a_stop_is_heard_within_a_second_and_passes_are_kept(
     data: Path, tmp_path: Path, work: str
 ) -> None:
-    asked, listener = settings(data, epochs=20_000), StopsAt(work)
+    asked, job = settings(data, epochs=20_000), StoppingJob(work)
     with pytest.raises(Interrupted):
-        run_shortcut(asked, tmp_path / "run", listener=listener, stop=listener.stop)
-    assert time.monotonic() - listener.asked < 1
+        run_shortcut(asked, tmp_path / "run", job=job)
+    assert time.monotonic() - job.asked < 1
     assert not (tmp_path / "run/claims/shortcut.json").exists()
     again = run_shortcut(settings(data), tmp_path / "run")
     assert again.passes < 36 + 18 + 11 + 12
@@ -105,18 +92,12 @@ def test_all_images_may_carry_the_mark(data: Path, tmp_path: Path) -> None:
 def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -> None:
     (data / "train" / "dog" / "0.png").write_bytes(b"none")
     (data / "validation" / "cat" / "0.png").write_bytes(b"not one either")
-    said: list[str] = []
-
-    class Notes(ShortcutListener):
-        def note(self, text: str, /) -> None:
-            said.append(text)
-
-    listener = Notes()
-    checked = run_shortcut(settings(data, share=1.0), tmp_path / "run", listener=listener)
+    job = HeardJob()
+    checked = run_shortcut(settings(data, share=1.0), tmp_path / "run", job=job)
     images = checked.record.images
     assert (images.train, images.marked, images.validation) == (35, 11, 17)
     assert images.with_mark == 11
-    assert any("train/dog/0.png" in line for line in said)
+    assert any("train/dog/0.png" in line for line in job.notes)
 
 
 def test_heads_that_diverge_are_left_out(data: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
+from manyheads.core.job import SILENT, Job
 from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError, Interrupted, ModelError, SettingError
 from manyheads.heads.files import load_head
@@ -25,6 +25,7 @@ from manyheads.models.explain.grids import ModelParts, parts_of
 from manyheads.models.explain.maps import activation_map, occlusion_map
 from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
+from tests.jobs import HeardJob, stopped_job
 
 
 @pytest.fixture(scope="module")
@@ -120,17 +121,17 @@ def test_an_unknown_class(grid_model: Classifier, grid_files: list[Path]) -> Non
 def test_an_unreadable_image_is_reported_in_its_place(
     grid_model: Classifier, grid_files: list[Path], found: Explanations, tmp_path: Path
 ) -> None:
-    heard = []
+    job = HeardJob()
     mixed = grid_model.explain(
         [grid_files[0], tmp_path / "absent.png", grid_files[1]],
-        progress=lambda done, total: heard.append((done, total)),
+        job=job,
     )
     assert [entry.error is None for entry in mixed] == [True, False, True]
     assert "no such file" in str(mixed[1].error)
     np.testing.assert_array_equal(mixed.cam[[0, 2]], found.cam[:2])
     assert np.isnan(mixed.occlusion[1]).all()
     assert len(mixed.readable) == 2
-    assert heard[-1] == (3, 3)
+    assert job.steps("explaining")[-1] == (3, 3)
     assert "absent.png: unreadable" in repr(mixed)
 
 
@@ -141,10 +142,9 @@ def test_no_images_and_only_unreadable_ones(grid_model: Classifier, tmp_path: Pa
 
 
 def test_a_request_to_stop(grid_model: Classifier, grid_files: list[Path]) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted, match="stopped before explaining was finished"):
-        grid_model.explain(grid_files, stop=stop)
+        grid_model.explain(grid_files, job=job)
 
 
 def test_parts_that_are_not_the_model(grid_run: RunFolder, grid_files: list[Path]) -> None:
@@ -164,8 +164,8 @@ def test_a_grid_of_one_cell_tells_nothing(
     assert isinstance(model, ImageClassifier)
     program, head = parts_of(model.path, model.card)
 
-    def run(batches: Iterable, *, stop: threading.Event | None = None) -> Iterator:
-        del stop
+    def run(batches: Iterable, *, job: Job = SILENT) -> Iterator:
+        assert not job.stopped
         for key, pixels in batches:
             yield key, np.zeros((len(pixels), 1, 1, program.features), np.float32)
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from manyheads.backbones.weights import Weights
 from manyheads.core import openvino_runtime
+from manyheads.core.job import Job
 from manyheads.data.images import load_pixels
 from manyheads.errors import (
     Interrupted,
@@ -39,6 +39,7 @@ from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead, about_head
 from manyheads.study.select import Outcome
 from manyheads.study.space import Trial
+from tests.jobs import stopped_job
 from tests.plain_keras import opened
 from tests.small_study import small_settings
 
@@ -211,10 +212,9 @@ def test_a_failure_keeps_what_was_exported_before(
 
 
 def test_a_stopped_export_leaves_nothing(small_run: RunFolder, tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
+    job = stopped_job()
     with pytest.raises(Interrupted):
-        export_model(small_run, "h5", tmp_path / "best.h5", stop)
+        export_model(small_run, "h5", tmp_path / "best.h5", job)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -276,16 +276,16 @@ def test_a_failure_keeps_the_former_model_and_no_draft(tmp_path: Path) -> None:
 
 
 def test_a_stop_between_models_leaves_none(tmp_path: Path) -> None:
-    folder, stop = RunFolder(tmp_path), threading.Event()
+    folder, job = RunFolder(tmp_path), Job()
 
     def write(*arguments: Any) -> None:
         FakeWriter()(*arguments)
-        stop.set()
+        job.stop()
 
     wanted = [(head(1), folder.best), (head(2), folder.checkpoints / "a.h5")]
     settings = small_settings(Path("data"))
     with pytest.raises(Interrupted, match="stopped before writing the model was finished"):
-        write_models(settings, WEIGHTS, CLASSES, folder, wanted, write, stop)
+        write_models(settings, WEIGHTS, CLASSES, folder, wanted, write, job)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from manyheads.backbones import registry
 from manyheads.backbones.weights import resolve
 from manyheads.core import keras_process
+from manyheads.core.job import SILENT
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import Interrupted, ModelError
 from manyheads.heads.files import load_head
@@ -94,7 +94,7 @@ def test_another_number_of_classes(checked: Answering) -> None:
 
 def test_images_are_spread_over_the_classes(small_run: RunFolder) -> None:
     card = read_card(small_run.best)
-    images = images_of(small_run, card.image, None)
+    images = images_of(small_run, card.image, SILENT)
     assert images.source == "validation images"
     assert images.given.shape == (12, 32, 32, 3)
     classes = [Path(name).parent.name for name in images.names]
@@ -103,7 +103,7 @@ def test_images_are_spread_over_the_classes(small_run: RunFolder) -> None:
 
 
 def test_large_images_are_fewer(small_run: RunFolder) -> None:
-    assert len(images_of(small_run, ImageSettings(size=1024), None).names) == 4
+    assert len(images_of(small_run, ImageSettings(size=1024), SILENT).names) == 4
 
 
 def test_without_the_studys_images_some_are_generated(small_run: RunFolder, tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_without_the_studys_images_some_are_generated(small_run: RunFolder, tmp_
     place = str(small_run.path.parent / "images")
     assert place in text
     moved.settings.write_text(text.replace(place, str(tmp_path / "gone")), encoding="utf-8")
-    images = images_of(moved, ImageSettings(size=32), None)
+    images = images_of(moved, ImageSettings(size=32), SILENT)
     assert images.source.startswith("generated images")
     assert images.given.shape == (32, 32, 32, 3)
-    again = images_of(moved, ImageSettings(size=32), None)
+    again = images_of(moved, ImageSettings(size=32), SILENT)
     np.testing.assert_array_equal(images.given, again.given)
     assert len({image.tobytes() for image in images.given}) == 32
 
@@ -128,7 +128,7 @@ def test_a_stop_is_not_taken_for_missing_images(
 
     monkeypatch.setattr(same_answers, "open_data", stopped)
     with pytest.raises(Interrupted):
-        images_of(small_run, ImageSettings(size=32), threading.Event())
+        images_of(small_run, ImageSettings(size=32), SILENT)
 
 
 @pytest.mark.parametrize(

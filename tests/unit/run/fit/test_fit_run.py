@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads.cli.fit_screen import plan_lines, show
+from manyheads.cli.fit_screen import show
+from manyheads.core.job import Event, Planned
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
@@ -23,13 +23,14 @@ from manyheads.heads.averaged import averaged
 from manyheads.models.classifier import load
 from manyheads.models.templates import read_head
 from manyheads.run.fit import fit_plan, fit_run, image_options, near_duplicates
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.study.events import EpochEnded
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from tests.former_names import formerly
+from tests.jobs import HeardJob, StoppingJob
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_images
 from tests.studies import free_backbone
@@ -71,30 +72,15 @@ def burst_of(original: Path, folder: Path, count: int) -> set[Path]:
     return paths
 
 
-class Told(FitListener):
-    """Remembers what a fit tells, and asks for a stop at a sign if it is given one."""
+def plan_of(job: HeardJob) -> str:
+    """The plan that a fit has told, as text."""
+    (plan,) = (event for event in job.events if isinstance(event, Planned))
+    return "\n".join(plan.text)
 
-    def __init__(self, stop_at: str = "") -> None:
-        self.plan: Any = None
-        self.arms: list[str] = []
-        self.notes: list[str] = []
-        self.stop, self.asked = threading.Event(), 0.0
-        if stop_at:
-            setattr(self, stop_at, self._ask)
 
-    def planned_fit(self, plan: Any) -> None:
-        self.plan = plan
-
-    def arm(self, number: int, arms: int, arm: Any) -> None:
-        self.arms.append(f"{number}/{arms} {arm.words}")
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def _ask(self, *_: object) -> None:
-        if not self.stop.is_set():
-            self.asked = time.monotonic()
-            self.stop.set()
+def searches(job: HeardJob) -> list[str]:
+    """What a fit has told of its searches."""
+    return [note for note in job.notes if note.startswith("Search ")]
 
 
 @pytest.mark.usefixtures("free")
@@ -102,9 +88,9 @@ class TestFree:
     """On a backbone that costs nothing."""
 
     def test_it_finds_a_model_and_says_what_to_expect(self, tmp_path: Path) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
-        assert told.arms == [f"1/1 {SIDE}×{SIDE}, plain and mirrored"]
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), HeardJob()
+        fitted = run_fit(settings(data), tmp_path / "fit", job=told)
+        assert searches(told) == [f"Search 1 of 1: {SIDE}×{SIDE}, plain and mirrored"]
         assert fitted.images == 120
         assert fitted.heads == 3
         assert fitted.passes == 240
@@ -146,7 +132,7 @@ class TestFree:
                     dataset, fit_plan.registry.get(asked.backbone), weights,
                     ImageSettings(size=SIDE), only=np.arange(begun),
                 )  # fmt: skip
-            plan = fit_plan.plan_fit(asked, Told(), threading.Event())
+            plan = fit_plan.plan_fit(asked)
         assert plan.probed == 96
         plain = next(arm for arm in plan.considered if arm.copies == 0)
         assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
@@ -157,10 +143,10 @@ class TestFree:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         first = run_fit(settings(data), tmp_path / "fit")
         model = first.model.stat().st_mtime_ns
-        told = Told()
-        again = run_fit(settings(data), tmp_path / "fit", listener=told)
+        told = HeardJob()
+        again = run_fit(settings(data), tmp_path / "fit", job=told)
         assert again == first == read_fit(tmp_path / "fit")
-        assert told.arms == []
+        assert searches(told) == []
         assert again.model.stat().st_mtime_ns == model
 
     def test_the_same_fit_elsewhere_is_the_same(self, tmp_path: Path) -> None:
@@ -171,11 +157,13 @@ class TestFree:
         assert first.tried == second.tried
         assert first.model.read_bytes() == second.model.read_bytes()
 
-    @pytest.mark.parametrize("work", ["extracting", "epoch", "averaging"])
-    def test_a_stop_is_heard_and_the_same_call_goes_on(self, tmp_path: Path, work: str) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 20, 5), Told(stop_at=work)
+    @pytest.mark.parametrize("work", ["extracting", EpochEnded, "averaging"])
+    def test_a_stop_is_heard_and_the_same_call_goes_on(
+        self, tmp_path: Path, work: type[Event] | str
+    ) -> None:
+        data, told = quadrant_images(tmp_path / "photos", 20, 5), StoppingJob(work)
         with pytest.raises(Interrupted):
-            run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
+            run_fit(settings(data), tmp_path / "fit", job=told)
         assert time.monotonic() - told.asked < 1
         assert not (tmp_path / "fit/fit.json").exists()
         assert not (tmp_path / "fit/best.keras").exists()
@@ -217,9 +205,10 @@ class TestFree:
             run_fit(settings(data), tmp_path / "fit")
 
     def test_folds_are_as_many_as_there_are_images_at_most(self, tmp_path: Path) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 1, 1), Told()
-        fitted = run_fit(settings(data, folds=20), tmp_path / "fit", listener=told)
-        assert fitted.folds == told.plan.folds == fitted.images == 6
+        data, told = quadrant_images(tmp_path / "photos", 1, 1), HeardJob()
+        fitted = run_fit(settings(data, folds=20), tmp_path / "fit", job=told)
+        assert fitted.folds == fitted.images == 6
+        assert "Folds      6, of all images" in plan_of(told)
         with pytest.raises(DataError, match="two or more classes of at least two"):
             run_fit(settings(quadrant_images(tmp_path / "few", 1, 0)), tmp_path / "none")
 
@@ -230,9 +219,9 @@ class TestFree:
                 image.unlink()
             for image in (data / "validation" / name).iterdir():
                 image.unlink()
-        told = Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
-        assert fitted.folds == told.plan.folds == 5
+        told = HeardJob()
+        fitted = run_fit(settings(data), tmp_path / "fit", job=told)
+        assert fitted.folds == 5
         assert fitted.images == 18  # one of a red panda only trains
         of_class = {each.name: each for each in fitted.expected.scores.classes}
         assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
@@ -241,12 +230,12 @@ class TestFree:
         file = tmp_path / "fit/fit.json"
         file.write_text(formerly(file.read_text(encoding="utf-8")), encoding="utf-8")
         assert read_fit(tmp_path / "fit") == fitted
-        assert "not every fold validates dog (2 images)" in "".join(plan_lines(told.plan))
+        assert "not every fold validates dog (2 images)" in plan_of(told)
 
     def test_a_burst_is_kept_in_one_fold_and_said(self, tmp_path: Path) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told()
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), HeardJob()
         burst = burst_of(data / "train/cat/0.png", data / "train/cat", 5)
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        fitted = run_fit(settings(data), tmp_path / "fit", job=told)
         (said,) = [note for note in told.notes if note.startswith("Near-duplicates: ")]
         assert re.search(r": \d+ images in \d+ clusters?; each cluster is kept in one fold", said)
         study = next((tmp_path / "fit/search").glob("*px-*")) / "study.sqlite"
@@ -267,30 +256,30 @@ class TestFree:
     def test_what_was_found_is_kept_for_the_same_fit_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told(stop_at="epoch")
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), StoppingJob(EpochEnded)
         burst_of(data / "train/cat/0.png", data / "train/cat", 5)
         with pytest.raises(Interrupted):
-            run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
+            run_fit(settings(data), tmp_path / "fit", job=told)
         whole = run_fit(settings(data), tmp_path / "whole")
         monkeypatch.setattr(near_duplicates, "find_similar", lambda *_, **__: pytest.fail("again"))
-        later = Told()
-        resumed = run_fit(settings(data), tmp_path / "fit", listener=later)
+        later = HeardJob()
+        resumed = run_fit(settings(data), tmp_path / "fit", job=later)
         assert any(note.startswith("Near-duplicates: ") for note in later.notes)
         assert resumed.expected == whole.expected
 
     def test_a_search_that_was_begun_without_looking_goes_on_as_it_was_divided(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        data, told = quadrant_images(tmp_path / "photos", 30, 10), Told(stop_at="epoch")
+        data, told = quadrant_images(tmp_path / "photos", 30, 10), StoppingJob(EpochEnded)
         burst_of(data / "train/cat/0.png", data / "train/cat", 5)
         with monkeypatch.context() as patch:
             patch.setattr(
                 near_duplicates.NearDuplicates, "__call__", lambda _, dataset, __: dataset
             )
             with pytest.raises(Interrupted):
-                run_fit(settings(data), tmp_path / "fit", listener=told, stop=told.stop)
-        later = Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=later)
+                run_fit(settings(data), tmp_path / "fit", job=told)
+        later = HeardJob()
+        fitted = run_fit(settings(data), tmp_path / "fit", job=later)
         assert not any(note.startswith("Near-duplicates: ") for note in later.notes)
         assert fitted.expected.scores.units == fitted.images
 
@@ -298,8 +287,8 @@ class TestFree:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(near_duplicates, "MOST", 50)
-        data, told = quadrant_images(tmp_path / "photos", 15, 5), Told()
-        fitted = run_fit(settings(data), tmp_path / "fit", listener=told)
+        data, told = quadrant_images(tmp_path / "photos", 15, 5), HeardJob()
+        fitted = run_fit(settings(data), tmp_path / "fit", job=told)
         assert any("not looked for among more than 50 images" in note for note in told.notes)
         assert fitted.expected.scores.units == fitted.images
 

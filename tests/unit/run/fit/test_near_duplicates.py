@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.core.job import SILENT
 from manyheads.errors import RunError
-from manyheads.run.fit.fit_listener import FitListener
 from manyheads.run.fit.near_duplicates import FILE, NearDuplicates, together
 from tests.features import dataset_of, features_of
 from tests.unit.findings.test_similar import planted
@@ -40,7 +40,7 @@ def test_folds_without_images_are_none() -> None:
 def test_images_for_testing_are_not_compared(tmp_path: Path) -> None:
     matrix = planted([(0, 1), (2, 59)])
     splits = ["train"] * 59 + ["test"]
-    grouped = NearDuplicates(tmp_path, 5, FitListener(), None)
+    grouped = NearDuplicates(tmp_path, 5, SILENT)
     dataset = grouped(dataset_of([0, 1] * 30, splits), features_of(matrix))
     assert dataset.units[0] == dataset.units[1]
     assert len(set(dataset.units.tolist())) == 59
@@ -48,6 +48,6 @@ def test_images_for_testing_are_not_compared(tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("{")
-    grouped = NearDuplicates(tmp_path, 5, FitListener(), None)
+    grouped = NearDuplicates(tmp_path, 5, SILENT)
     with pytest.raises(RunError, match="another `out`"):
         grouped(dataset_of(LABELS), features_of(planted([])[:44]))

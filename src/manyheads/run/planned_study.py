@@ -1,4 +1,4 @@
-"""The announcement of a study before it begins."""
+"""The plan of a study, in words, before it begins."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from manyheads.backbones.weights import Weights
-from manyheads.cli.screen import Screen, basis_words, clock
-from manyheads.core.text import size_words
+from manyheads.core.job import Planned
+from manyheads.core.text import option, size_words
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import overlap_words
 from manyheads.data.splits import SPLITS
@@ -21,106 +21,93 @@ from manyheads.study.select import rule_words
 from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
 from manyheads.study.study_settings import StudySettings
 
+Lines = list[tuple[str, str]]
+
 _MAX_VALUES = 12
 _TRAINING = ("epochs", "batch_size")  # told under Training
 
 
-def announced(heading: str = "") -> Screen:
-    """A screen that begins with the plan of the study, under a `heading` if there is one."""
-    return _Announced(heading)
-
-
-class _Announced(Screen):
-    def __init__(self, heading: str) -> None:
-        super().__init__()
-        self._heading = heading
-
-    def planned(self, plan: Plan) -> None:
-        # A stage of a lesson has a heading, and no folds to be advised.
-        lines = plan_lines(plan) if self._heading else [*plan_lines(plan), *advice_lines(plan)]
-        for line in filter(None, [self._heading, *lines]):
-            self.note(line)
-        self.note("")
-
-
-def plan_lines(plan: Plan) -> list[str]:
+def study_planned(plan: Plan) -> Planned:
     """What will be done with which data, and about how long it will take."""
-    settings = plan.settings
-    return [
-        *data_lines(plan.dataset),
-        *overlap_lines(plan.dataset, folds=settings.folds is not None),
-        *few_lines(plan.dataset, settings.folds),
+    settings, dataset = plan.settings, plan.dataset
+    folds = settings.folds
+    lines: Lines = [
+        *data_lines(dataset),
+        *overlap_lines(dataset, folds=folds is not None),
+        *few_lines(dataset, folds),
         backbone_line(settings, plan.weights, plan.features),
-        f"Grid       {_grid_words(plan)}",
-        *(f"           {remark}" for remark in settings.grid.remarks),
-        *([f"Augmented  {_copies_words(plan)}"] if max(settings.grid.augmented_copies) else []),
-        f"Training   {training_words(settings)}",
-        *([f"Pruning    {_rung_words(settings)}"] if settings.prune is not None else []),
-        f"Selection  {settings.select}: {rule_words(settings.select)}",
-        f"Cost       {_cost_words(plan)}",
-        f"Disk       {_disk_words(plan)}",
-        f"Memory     {_memory_words(plan)}",
+        ("Grid", _grid_words(plan)),
+        *(("", remark) for remark in settings.grid.remarks),
+        *([("Augmented", _copies_words(plan))] if max(settings.grid.augmented_copies) else []),
+        ("Training", training_words(settings)),
+        *([("Pruning", _rung_words(settings))] if settings.prune is not None else []),
+        ("Selection", f"{settings.select}: {rule_words(settings.select)}"),
+        ("Cost", _cost_words(plan)),
+        ("Disk", _disk_words(plan)),
+        ("Memory", _memory_words(plan)),
     ]
+    return Planned(tuple(lines), advice=_advice(plan))
 
 
-def data_lines(dataset: Dataset) -> list[str]:
+def _advice(plan: Plan) -> str:
+    """Advises folds, with the command, where there are few images and no folds."""
+    settings = plan.settings
+    words = "" if settings.folds is not None else few_images_words(plan.dataset)
+    if not words:
+        return ""
+    features = [] if settings.features is None else option("features", *settings.features)
+    how = [*features, *settings.table.arguments, *option("folds", 5)]
+    return f"{words}: {shlex.join(['manyheads', 'sweep', settings.data, *how])}"
+
+
+def data_lines(dataset: Dataset) -> Lines:
     """What the data set holds, what was left out of it, and what may not be meant."""
     return [_data_line(dataset), *left_out_lines(dataset)]
 
 
-def left_out_lines(dataset: Dataset) -> list[str]:
+def left_out_lines(dataset: Dataset) -> Lines:
     """A line on what the data set's source holds without its being used, and remarks; if any."""
-    lines = [f"Left out   {dataset.left_out}"] if dataset.left_out else []
-    return [*lines, *(f"Note       {remark}" for remark in dataset.remarks)]
+    lines = [("Left out", dataset.left_out)] if dataset.left_out else []
+    return [*lines, *(("Note", remark) for remark in dataset.remarks)]
 
 
-def _data_line(dataset: Dataset) -> str:
+def _data_line(dataset: Dataset) -> tuple[str, str]:
     counts = [f"{split} {len(dataset.rows(split)):,}" for split in SPLITS]
     carved = " (validation taken from train)" if dataset.carved else ""
-    return (
-        f"Data       {dataset.name}: {counted(len(dataset), 'image')}, "
+    return "Data", (
+        f"{dataset.name}: {counted(len(dataset), 'image')}, "
         f"{counted(len(dataset.classes), 'class')}, "
         f"{dataset.layout}; {', '.join(counts)}{carved}"
     )
 
 
-def few_lines(dataset: Dataset, folds: int | None) -> list[str]:
+def few_lines(dataset: Dataset, folds: int | None) -> Lines:
     """A line on the classes that not every fold, or nothing, validates, if there are any."""
     words = few_words(dataset, folds)
     few = "" if folds is None else "with few images: "
-    return [f"Classes    {few}{words}"] if words else []
+    return [("Classes", few + words)] if words else []
 
 
-def overlap_lines(dataset: Dataset, *, folds: bool) -> list[str]:
+def overlap_lines(dataset: Dataset, *, folds: bool) -> Lines:
     """A line on each split whose images are known from training, if one has such."""
-    return [f"Overlap    {words}" for words in overlap_words(dataset, folds=folds)]
+    return [("Overlap", words) for words in overlap_words(dataset, folds=folds)]
 
 
-def advice_lines(plan: Plan) -> list[str]:
-    """A line that advises folds, with the command, where there are few images and no folds."""
-    settings = plan.settings
-    words = "" if settings.folds is not None else few_images_words(plan.dataset)
-    if not words:
-        return []
-    features = [] if settings.features is None else ["--features", *settings.features]
-    how = [*features, *settings.table.arguments]
-    command = shlex.join(["manyheads", "sweep", settings.data, *how, "--folds", "5"])
-    return [f"Advice     {words}: {command}"]
-
-
-def backbone_line(settings: StudySettings, weights: Weights | None, features: int = 0) -> str:
+def backbone_line(
+    settings: StudySettings, weights: Weights | None, features: int = 0
+) -> tuple[str, str]:
     """Which backbone sees the images, and how they are prepared for it; or whence features come."""
     image, spec = settings.image, settings.spec
     if settings.features is not None:
         width = f"{features:,} of each row, " if features else ""
-        return f"Features   {width}computed elsewhere: {' '.join(settings.features)}"
+        return "Features", f"{width}computed elsewhere: {' '.join(settings.features)}"
     how = [f"{image.size}×{image.size}", image.interpolation]
     how += [] if image.exif else ["camera orientation ignored"]
     how += [] if image.depth is None else [f"depth {image.depth}"]
     how += [] if spec.file is None else [f"preprocessing {spec.preprocessing}"]
     how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
     source = weights.source if weights else "ImageNet, to be fetched"
-    return f"Backbone   {spec.name}, {', '.join(how)}; weights: {source}"
+    return "Backbone", f"{spec.name}, {', '.join(how)}; weights: {source}"
 
 
 def _grid_words(plan: Plan) -> str:
@@ -194,35 +181,6 @@ def _rung_words(settings: StudySettings) -> str:
     return f"{counted(len(settings.rungs), 'rung')}: {', '.join(words)}"
 
 
-def _cost_words(plan: Plan) -> str:
-    expected = estimate(plan)
-    images, heads = len(plan.dataset.contents), len(plan.settings.trials())
-    passes = f"{counted(plan.missing, 'backbone pass')} for {counted(images, 'image')}"
-    if plan.settings.features is not None:
-        passes = "no backbone passes"
-    if plan.versions and plan.missing:
-        kinds = {"augmented copies": (False, 1), "feature grids": (True, 0)}
-        parts = [f"plain {plan.plain:,}"]
-        for name, (grid, first) in kinds.items():
-            passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]
-            parts += [f"{name} {sum(passed):,}"] if passed else []
-        passes += f" ({', '.join(parts)})"
-    if plan.missing:
-        passes += f", about {clock(expected.extraction)}"
-    training = f"{heads - plan.ended:,} of {heads:,} heads to train"
-    if plan.ended < heads:
-        whole = heads // len(plan.settings.grid) * sum(s.epochs for s in plan.settings.grid)
-        pruning = plan.settings.prune is not None and not plan.work.done.epochs
-        instead = f" instead of {whole:,}" if pruning else ""
-        most = "at most " if plan.settings.patience is not None else ""
-        training += (
-            f" ({most}{plan.work.left.epochs:,} epochs of heads{instead}), "
-            f"{most or 'about '}{clock(expected.training)}"
-        )
-    nothing = not plan.missing and plan.ended == heads
-    return f"{passes}; {training}" + ("" if nothing else f" ({basis_words(expected.measured)})")
-
-
 def _memory_words(plan: Plan) -> str:
     memory = plan.memory
     return (
@@ -244,3 +202,30 @@ def _disk_words(plan: Plan) -> str:
         total = size_words(checkpoints * disk.model)
         words.append(f"at most {counted(checkpoints, 'checkpoint')} about {total}")
     return "; ".join(words)
+
+
+def _cost_words(plan: Plan) -> str:
+    cost, settings = estimate(plan), plan.settings
+    heads = len(settings.trials())
+    whole = heads // len(settings.grid) * sum(each.epochs for each in settings.grid)
+    pruning = settings.prune is not None and not plan.work.done.epochs
+    return cost.words(
+        images=_pass_words(plan),
+        heads=f"{cost.heads:,} of {heads:,} heads",
+        instead=f" instead of {whole:,}" if pruning else "",
+    )
+
+
+def _pass_words(plan: Plan) -> str:
+    """Such as ` for 3,409 images (plain 3,409, augmented copies 6,000)`."""
+    if plan.settings.features is not None:
+        return ""
+    words = f" for {counted(len(plan.dataset.contents), 'image')}"
+    if plan.versions and plan.missing:
+        kinds = {"augmented copies": (False, 1), "feature grids": (True, 0)}
+        parts = [f"plain {plan.plain:,}"]
+        for name, (grid, first) in kinds.items():
+            passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]
+            parts += [f"{name} {sum(passed):,}"] if passed else []
+        words += f" ({', '.join(parts)})"
+    return words

@@ -1,0 +1,98 @@
+"""What a job tells who listens, and how it ends."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import manyheads.run.test_evaluation
+import manyheads.study.events  # noqa: F401 - declares events
+from manyheads.core import job as jobs
+from manyheads.core.job import SILENT, Event, Job, Planned, Progress
+from manyheads.core.settings import restored
+from manyheads.errors import Interrupted
+from tests.jobs import HeardJob, stopped_job
+
+EXAMPLES: dict[str, Any] = {
+    "str": "dog", "int": 3, "float": 0.5, "bool": True, "float | None": None,
+    "tuple[str, ...]": ("a", "b"), "tuple[int, ...]": (1, 2),
+    "tuple[tuple[str, str], ...]": (("Data", "3 images"), ("", "more")),
+}  # fmt: skip
+
+
+def kinds(base: type[Event] = Event) -> Iterator[type[Event]]:
+    """Every kind of event there is."""
+    for each in base.__subclasses__():
+        yield each
+        yield from kinds(each)
+
+
+def test_events_can_be_sent_as_json_and_read_back() -> None:
+    found = list(kinds())
+    assert len({each.kind for each in found}) == len(found) >= 7
+    for each in found:
+        fields = inspect.signature(each).parameters.values()
+        event = each(*(EXAMPLES[str(field.annotation)] for field in fields))
+        document = json.loads(json.dumps(event.document))
+        assert document.pop("kind") == each.kind
+        assert restored(each, document) == event
+
+
+def test_a_part_tells_its_own_listener_and_stops_with_the_whole() -> None:
+    job, told = HeardJob(), list[Event]()
+    part = job.heard_by(told.append)
+    part.note("for the part")
+    job.note("for the whole")
+    assert [event.document["text"] for event in told] == ["for the part"]
+    assert job.notes == ["for the whole"]
+    assert not part.stopped
+    job.stop()
+    assert part.stopped
+
+
+def test_a_part_that_counts_on() -> None:
+    job = HeardJob()
+    part = job.counting_on(10, 30)
+    part.progress("extracting", 5, 20)
+    part.progress("extracting", 25, 25)  # more than was expected
+    part.note("not counted")
+    assert job.steps("extracting") == [(15, 30), (35, 35)]
+    assert job.notes == ["not counted"]
+
+
+def test_a_stop_is_raised_with_what_was_done() -> None:
+    SILENT.check("the work")
+    with pytest.raises(Interrupted, match="before the work was finished; do it again"):
+        stopped_job().check("the work", "do it again")
+
+
+def test_waiting_ends_with_a_stop() -> None:
+    job = Job()
+    assert not job.wait(0)
+    timer = threading.Timer(0.05, job.stop)
+    timer.start()
+    assert job.wait(60)
+
+
+def test_an_error_of_the_listener_ends_the_work() -> None:
+    def listen(event: Event) -> None:
+        raise OSError(event.kind)
+
+    with pytest.raises(OSError, match="progress"):
+        Job(listen).progress("extracting", 1, 2)
+    assert Progress("extracting", 1, 2, "images").document == {
+        "kind": "progress", "step": "extracting", "done": 1, "total": 2, "unit": "images",
+    }  # fmt: skip
+
+
+def test_a_plan_as_text() -> None:
+    plan = Planned((("Data", "3 images"), ("", "more")), heading="1-rate", advice="use folds")
+    assert plan.text == [
+        "── 1-rate ──", "Data       3 images", "           more", "Advice     use folds"
+    ]  # fmt: skip
+    assert jobs.SILENT.heard_by(None).stopped is False
