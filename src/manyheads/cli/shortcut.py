@@ -14,6 +14,7 @@ from manyheads.heads.hyperparameters import OF_IMAGES
 
 if TYPE_CHECKING:
     from manyheads.data.marks import Mark
+    from manyheads.lesson.shortcut.shortcut_check import Checked
     from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 
 _BUILTIN = "builtin"
@@ -110,7 +111,6 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import result_tables
     from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
-    from manyheads.cli.shortcut_screen import print_result
     from manyheads.lesson.shortcut.shortcut_check import run_shortcut
     from manyheads.lesson.shortcut.shortcut_plan import plan_shortcut
     from manyheads.lesson.shortcut.shortcut_planned import shortcut_planned
@@ -126,7 +126,27 @@ def run(args: argparse.Namespace, job: Job) -> None:
     if args.json:
         result_tables.print_json(checked.record.document(checked.verdict))
         return
-    print_result(checked)
+    _print(checked)
+
+
+def _print(checked: Checked) -> None:
+    """A table for each measure, the verdict, and where everything lies."""
+    from manyheads.cli.narrow import print_lines, print_table
+    from manyheads.report.shortcut_section import shortcut_tables
+
+    for table in shortcut_tables(checked.record):
+        print()
+        print_table(table)
+    first, *others = checked.verdict
+    print_lines([
+        "",
+        f"Verdict  {first}",
+        *(f"         {sentence}" for sentence in others),
+        "",
+        f"Picture  {checked.files.picture}",
+        f"Table    {checked.files.table}",
+        f"Record   {checked.files.record}",
+    ])  # fmt: skip
 
 
 def _settings(args: argparse.Namespace, out: str | Path) -> ShortcutSettings:

@@ -15,9 +15,9 @@ from manyheads.errors import RunError
 from manyheads.findings.shortcut_record import ShortcutFiles
 from manyheads.findings.shortcut_words import sentences
 from manyheads.findings.study_findings import read_findings
+from manyheads.lesson.shortcut.picture import MarkedRow, draw_marked
 from manyheads.report.content import Picture
 from manyheads.report.from_study import report_content
-from manyheads.report.marked_sheet import MarkedRow, draw_marked
 from manyheads.report.page import write_report
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.study.folder import RunFolder
