@@ -171,7 +171,7 @@ def _scores_words(finished: Finished) -> str:
     from manyheads.study.space import counted
 
     settings = finished.settings
-    images = validation_counts(settings, finished.dataset)[1]
+    images = validation_counts(settings.folds, finished.dataset)[1]
     repeats = settings.repeats or 1
     trials = [counted(settings.seeds, "seed")] if settings.seeds > 1 else []
     trials += [counted(repeats, "repeat")] if repeats > 1 else []

@@ -15,7 +15,7 @@ from manyheads.heads.bank import Metrics, rule_of
 from manyheads.stats.validation_predictions import LogProbabilities, OfHeads, OtherEpochs, Validated
 from manyheads.study.results import StudyResult
 from manyheads.study.select import chosen_epoch
-from manyheads.study.space import setting_words
+from manyheads.study.space import Grid, setting_words
 from manyheads.study.store import Division, Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 
@@ -48,7 +48,7 @@ def read_validated(
 
     return Validated(
         candidates=tuple(candidates),
-        names=tuple(names_of(settings, candidates)),
+        names=tuple(names_of(settings.grid, candidates)),
         labels=joined("labels"),
         classes=classes,
         units=joined("units"),
@@ -125,17 +125,17 @@ class _PredictionReader:
         return found
 
 
-def read_images(path: Path, settings: StudySettings) -> Int64[np.ndarray, "images"]:
+def read_images(path: Path, folds: int | None) -> Int64[np.ndarray, "images"]:
     """The indices in the data set of the images of `read_validated`, in its order."""
     with Store(path) as store:
-        divided = store.divisions()[: settings.folds or 1]
+        divided = store.divisions()[: folds or 1]
     return np.unique(np.concatenate([division.images for division in divided]))
 
 
-def names_of(settings: StudySettings, candidates: Sequence[int]) -> list[str]:
+def names_of(grid: Grid, candidates: Sequence[int]) -> list[str]:
     """Candidates in words, by what sets them apart."""
-    varying = settings.grid.varying
-    return [setting_words(settings.grid[candidate - 1], varying) for candidate in candidates]
+    varying = grid.varying
+    return [setting_words(grid[candidate - 1], varying) for candidate in candidates]
 
 
 def read_curves(path: Path, settings: StudySettings, candidates: Sequence[int]) -> Curves:

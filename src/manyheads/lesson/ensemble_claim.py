@@ -137,7 +137,7 @@ def _claim(
 ) -> EnsembleClaim:
     settings, validated = ground.settings, ground.validated
     setting = ground.result.hyperparameters(candidate)
-    order = read_images(ground.folder.store, settings)
+    order = read_images(ground.folder.store, settings.folds)
     with Store(ground.folder.store) as store:
         places = [np.searchsorted(order, each.images) for each in store.divisions()]
 

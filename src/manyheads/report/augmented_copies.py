@@ -14,10 +14,11 @@ def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
     """The section of a study with augmented copies; None for one without."""
     if settings.augmentation is None:
         return None
-    images, copies = len(training_images(settings, dataset)), max(settings.grid.augmented_copies)
+    images = len(training_images(settings.folds, dataset))
+    copies = max(settings.grid.augmented_copies)
     seen = [setting.epochs for setting in settings.grid if setting.augmented_copies]
     rounds = len(settings.trials()) // len(settings.grid)
-    made = images * sum(version.view > 0 for version in variants_needed(settings))
+    made = images * sum(version.view > 0 for version in variants_needed(settings.grid))
     live = images * max(seen)
     rows = (
         ("augmented copies, computed once for all heads", made),

@@ -39,7 +39,7 @@ def data_warnings(findings: Findings, dataset: Dataset) -> Iterator[DataWarning]
     if few := few_words(dataset, findings.settings.folds):
         what = "that are" if findings.settings.folds is None else "with few images:"
         yield DataWarning(text=f"Classes {what} {few}.")
-    expected = validation_counts(findings.settings, dataset)[1]
+    expected = validation_counts(findings.settings.folds, dataset)[1]
     left_out = expected - len(findings.validated.labels)
     if left_out:
         yield DataWarning(text=f"{counted(left_out, 'image')} could not be read and took no part.")

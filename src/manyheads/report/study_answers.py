@@ -33,7 +33,7 @@ class SelectedAnswers:
         self.findings = findings
         self.labels, self.names = validated.labels, validated.classes
         self.units = validated.units
-        self.images = read_images(findings.folder.store, findings.settings)
+        self.images = read_images(findings.folder.store, findings.settings.folds)
         every = validated.log_probabilities(selected.candidate)[:, 0]
         self.one = every[int(selected.about["seed"])]
         self.whole = every[np.isfinite(every).all(axis=(1, 2))]

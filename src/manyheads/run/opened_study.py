@@ -45,7 +45,8 @@ class Ground:
 
     def cost(self, heads: Sequence[tuple[int, int]], *, most: bool = False) -> Cost:
         """What training heads costs: of each its candidate and its epochs."""
-        grid, samples = self.settings.grid, validation_counts(self.settings, self.plan.dataset)[0]
+        grid = self.settings.grid
+        samples = validation_counts(self.settings.folds, self.plan.dataset)[0]
         units = sum(epochs * epoch_cost(grid[candidate - 1]) for candidate, epochs in heads)
         return cost_of(
             self.settings, self.plan.missing, samples * units,

@@ -121,7 +121,7 @@ class Plan:
         backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
         if self.settings.features is not None:
             backbone = 0
-        validated = validation_counts(self.settings, self.dataset)[1]
+        validated = validation_counts(self.settings.folds, self.dataset)[1]
         rounds = len(self.settings.trials()) // (self.settings.folds or 1)
         return Disk(
             model=backbone + 3 * heads[-1],
@@ -144,7 +144,7 @@ class Plan:
         images, classes = len(self.dataset.contents), len(self.dataset.classes)
         features = self.features or USUAL_WIDTH
         training = training_memory(self.settings, images, features, classes)
-        trained = len(training_images(self.settings, self.dataset))
+        trained = len(training_images(self.settings.folds, self.dataset))
         training += trained * sum(
             variant_bytes(self.settings, version, features) for version in self.versions
         )
@@ -153,7 +153,7 @@ class Plan:
     @property
     def products(self) -> float:
         """Training images × inner units, summed over the epochs of all heads still to train."""
-        return validation_counts(self.settings, self.dataset)[0] * self.work.left.units
+        return validation_counts(self.settings.folds, self.dataset)[0] * self.work.left.units
 
 
 def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
@@ -197,7 +197,7 @@ def plan_study(
         spec.check_grid()
     settings.trials()
     dataset = open_data(settings, job)
-    require_trainable(settings, dataset)
+    require_trainable(settings.folds, dataset)
     weights = _weights(settings, dataset, job)
     plain, features = _missing(settings, weights, dataset)
     work = Work(settings)
@@ -239,7 +239,7 @@ def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
 def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | None:
     """What is here of the weights already; None where ImageNet's have to be fetched."""
     if settings.features is not None:
-        return array_weights(settings, dataset)
+        return array_weights(settings.features, dataset)
     given = settings.weights
     return cached(settings.spec) if given is None else resolve(settings.spec, given, job=job)
 

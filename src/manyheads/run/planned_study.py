@@ -163,7 +163,7 @@ def _copies_words(plan: Plan) -> str:
     settings = plan.settings
     assert settings.augmentation is not None
     copies, epochs = max(settings.grid.augmented_copies), settings.epochs
-    images = len(training_images(settings, plan.dataset))
+    images = len(training_images(settings.folds, plan.dataset))
     made = sum(version.view > 0 for version in plan.versions) * images
     return (
         f"{counted(copies, 'copy')} of each training image, none of any "

@@ -23,21 +23,21 @@ from manyheads.study.study_settings import StudySettings
 _NAMED = 5  # classes; others are counted
 
 
-def require_trainable(settings: StudySettings, dataset: Dataset) -> None:
-    """Raise `DataError` unless heads can be trained on `dataset` in the way of `settings`."""
-    if settings.folds is None:
+def require_trainable(folds: int | None, dataset: Dataset) -> None:
+    """Raise `DataError` unless heads can be trained on `dataset`, split as given or in `folds`."""
+    if folds is None:
         dataset.require_trainable()
     else:
-        require_divisible(dataset, settings.folds)
+        require_divisible(dataset, folds)
 
 
-def validation_counts(settings: StudySettings, dataset: Dataset) -> tuple[int, int]:
+def validation_counts(folds: int | None, dataset: Dataset) -> tuple[int, int]:
     """How many images a head trains on, about, and how many validate, all folds together."""
-    if settings.folds is None:
+    if folds is None:
         return len(dataset.rows("train")), len(dataset.rows("validation"))
     pool = pool_of(dataset)
     validated = len(pool) - int(always_training(dataset, pool).sum())
-    return len(pool) - validated // settings.folds, validated
+    return len(pool) - validated // folds, validated
 
 
 def few_words(dataset: Dataset, folds: int | None) -> str:
@@ -73,7 +73,7 @@ def divisions(settings: StudySettings, dataset: Dataset) -> list[tuple[Rows, Row
 
     Raises `DataError` if `dataset` cannot be trained on so.
     """
-    require_trainable(settings, dataset)
+    require_trainable(settings.folds, dataset)
     if settings.folds is None:
         return [(dataset.rows("train"), dataset.rows("validation"))]
     pool = pool_of(dataset)

@@ -22,23 +22,23 @@ from manyheads.features import variants
 from manyheads.features.extraction import Features
 from manyheads.features.variants import Extractor, Wanted
 from manyheads.heads.fold import PLAIN, Fold, Source, Variant, variants_of
+from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 
 _STRIDE = 32  # pixels of the image to a cell of the grid, in nearly all backbones
 
 
-def variants_needed(settings: StudySettings) -> list[Variant]:
+def variants_needed(grid: Grid) -> list[Variant]:
     """The variants that the candidates of a study train on beside the plain features, in order."""
-    grid = settings.grid
     if (grid.augmented_copies, grid.dropblock) == ((0,), (0.0,)):
         return []
     needed = {variant for setting in grid for variant in variants_of(setting)}
     return sorted(needed - {PLAIN})
 
 
-def training_images(settings: StudySettings, dataset: Dataset) -> Rows:
+def training_images(folds: int | None, dataset: Dataset) -> Rows:
     """The images that any of the heads trains on: all that variants are made of."""
-    return dataset.rows("train") if settings.folds is None else pool_of(dataset)
+    return dataset.rows("train") if folds is None else pool_of(dataset)
 
 
 def extractor_of(settings: StudySettings, weights: Weights) -> Extractor:
@@ -51,7 +51,7 @@ def missing_passes(
 ) -> dict[Variant, int]:
     """The backbone passes that each variant still needs: all of them without `weights`."""
     extractor = None if weights is None else extractor_of(settings, weights)
-    wanted = _wanted(settings, dataset, variants_needed(settings))
+    wanted = _wanted(settings, dataset, variants_needed(settings.grid))
     return {
         variant: variants.missing_passes(dataset, each, extractor)
         for variant, each in wanted.items()
@@ -122,14 +122,14 @@ def extract_variants(
         total=sum(missing.values()), job=job,
     )  # fmt: skip
     features = VariantFeatures(dict(found))
-    _check_blocks(settings, features.cells)
+    _check_blocks(settings.grid, features.cells)
     return features
 
 
 def _wanted(
     settings: StudySettings, dataset: Dataset, needed: Iterable[Variant]
 ) -> dict[Variant, Wanted]:
-    images = training_images(settings, dataset)
+    images = training_images(settings.folds, dataset)
     return {
         variant: Wanted(
             variant=variant, images=images, augmentation=settings.augmentation,
@@ -139,8 +139,8 @@ def _wanted(
     }  # fmt: skip
 
 
-def _check_blocks(settings: StudySettings, cells: tuple[int, int] | None) -> None:
-    largest = max(settings.grid.dropblock_size)
+def _check_blocks(grid: Grid, cells: tuple[int, int] | None) -> None:
+    largest = max(grid.dropblock_size)
     if cells is not None and largest > min(cells):
         raise SettingError(
             f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,10 @@ def plain_features(
     )
 
 
-def array_weights(settings: StudySettings, dataset: Dataset) -> Weights:
+def array_weights(features: Sequence[str], dataset: Dataset) -> Weights:
     """What stands in the place of a backbone's weights: the features' file and their digest."""
-    assert settings.features is not None
-    names = settings.features
     return Weights(
-        path=Path(names[0]) if is_array(names) else dataset.root,
+        path=Path(features[0]) if is_array(features) else dataset.root,
         digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),
-        source=f"none, features computed elsewhere: {' '.join(names)}",
+        source=f"none, features computed elsewhere: {' '.join(features)}",
     )

@@ -52,7 +52,7 @@ class Trained:
 
     def of_head(self, scores: np.ndarray, record: TrialRecord) -> float:
         """The mean score of the images that a trial's head validated."""
-        order = read_images(self.path, self.settings)
+        order = read_images(self.path, self.settings.folds)
         repeat = record.trial.fold // (self.settings.folds or 1)
         places = np.searchsorted(order, self.divisions[record.trial.fold].images)
         return float(scores[record.trial.seed, repeat, places].mean())
@@ -127,7 +127,7 @@ def test_images_units_and_names_are_those_of_the_data_set(split: Trained) -> Non
     order = np.argsort(division.images)
     assert validated.labels.tolist() == division.labels[order].tolist()
     assert validated.units.tolist() == division.units[order].tolist()
-    assert read_images(split.path, split.settings).tolist() == sorted(division.images)
+    assert read_images(split.path, split.settings.folds).tolist() == sorted(division.images)
     assert validated.names == ("droprate 0", "droprate 0.5")
     assert validated.seeds() == 3
 

@@ -21,7 +21,7 @@ def test_what_a_single_image_shows_is_trained_on_in_every_fold_and_validated_in_
     for repeat in (divided[:5], divided[5:]):
         validated = np.sort(np.concatenate([validation for _, validation in repeat]))
         np.testing.assert_array_equal(validated, np.arange(42))
-    assert validation_counts(settings, dataset) == (43 - 42 // 5, 42)
+    assert validation_counts(settings.folds, dataset) == (43 - 42 // 5, 42)
 
 
 def test_classes_with_few_images_are_named_and_many_are_counted() -> None:

@@ -37,7 +37,7 @@ def grid(**lists: Any) -> Grid:
 def test_a_study_needs_what_its_candidates_train_on(
     lists: dict[str, Any], needed: list[Variant]
 ) -> None:
-    assert variants_needed(study_settings(grid=grid(**lists))) == needed
+    assert variants_needed(grid(**lists)) == needed
 
 
 def test_a_grid_takes_a_features_bytes_for_each_of_its_cells() -> None:

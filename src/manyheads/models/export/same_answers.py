@@ -90,7 +90,9 @@ def rows_of(folder: RunFolder, features: int, job: Job) -> Images:
         dataset = open_data(settings, job)
         require_same_data(dataset, resolved, folder, settings.data)
         rows = _spread(dataset)[:_IMAGES]
-        found = plain_features(settings, dataset, array_weights(settings, dataset)).matrix[rows]
+        assert settings.features is not None
+        weights = array_weights(settings.features, dataset)
+        found = plain_features(settings, dataset, weights).matrix[rows]
         names = tuple(f"row {row}" for row in rows)
         return Images("validation rows", names, np.asarray(found, np.float32))
     except Interrupted:

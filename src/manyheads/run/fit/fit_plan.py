@@ -209,5 +209,5 @@ def _arm(
 
 
 def _training(study: StudySettings, dataset: Dataset) -> float:
-    products = validation_counts(study, dataset)[0] * Work(study).left.units
+    products = validation_counts(study.folds, dataset)[0] * Work(study).left.units
     return estimate_training(study, products)[0]
