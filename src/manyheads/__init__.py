@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from manyheads import errors as errors
-    from manyheads.api.data_verbs import DataCheck as DataCheck
     from manyheads.api.data_verbs import ExtractedFeatures as ExtractedFeatures
     from manyheads.api.data_verbs import check as check
     from manyheads.api.data_verbs import extract as extract
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from manyheads.models.prediction import Prediction as Prediction
     from manyheads.models.prediction import Predictions as Predictions
     from manyheads.models.prediction_stream import PredictionStream as PredictionStream
+    from manyheads.run.data_check import DataCheck as DataCheck
     from manyheads.run.fit.fit_record import Fitted as Fitted
     from manyheads.study.head_files import BestHead as BestHead
     from manyheads.study.study_settings import StudySettings as StudySettings
@@ -57,7 +57,7 @@ __version__ = "0.1.0"
 # Where each public name is; a module is imported when the first of its names is asked for, so that
 # the help of the command line imports none.
 _PLACES = {
-    "api.data_verbs": ("DataCheck", "ExtractedFeatures", "check", "extract", "split"),
+    "api.data_verbs": ("ExtractedFeatures", "check", "extract", "split"),
     "api.opened_studies": ("OpenedStudy", "open_study"),
     "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
@@ -81,6 +81,7 @@ _PLACES = {
     "models.lesson_model": ("make_model",),
     "models.prediction": ("Prediction", "Predictions"),
     "models.prediction_stream": ("PredictionStream",),
+    "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),
     "study.head_files": ("BestHead",),
     "study.study_settings": ("StudySettings",),

@@ -24,7 +24,7 @@ def test_a_function_is_told_every_step(tmp_path) -> None:
     seen = extract(tmp_path / "photos", progress=lambda *step: told.append(step), **how)
     assert seen.features.shape == (33, 1024)
     assert told
-    assert {step for step, _, _ in told} == {"extracting"}
+    assert {step for step, _, _ in told} == {"reading", "extracting"}
     assert told[-1][1] == told[-1][2] == seen.passes
     told.clear()
     assert extract(tmp_path / "photos", progress=False, **how).passes == 0

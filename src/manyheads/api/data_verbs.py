@@ -14,62 +14,20 @@ from jaxtyping import Float32
 
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.backbones import registry
-from manyheads.backbones.compiled import check_precision
-from manyheads.backbones.weights import resolve
-from manyheads.core.job import Job
-from manyheads.core.text import counted
-from manyheads.data.checks import CheckReport, check_dataset
+from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.manifest_writer import check_manifest_path, write_manifest
 from manyheads.data.shares import count_classes
 from manyheads.errors import DataError
-from manyheads.features.extraction import Features
-from manyheads.features.extraction import extract as extract_features
-from manyheads.findings import suspect_lines
-from manyheads.findings.finding import Finding
-from manyheads.findings.labels import SuspiciousLabels, find_suspicious, require_cleanlab
-from manyheads.findings.similar import NEARER, SimilarImages, check_nearer, find_similar
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """How many images of a class a split has, and which share of the split, in [0, 1], that is."""
-
-    split: str
-    label: str
-    images: int
-    share: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataCheck(Finding):
-    """What `check` found: the `report` on every image, and what a backbone saw, where asked for.
-
-    `.report.problems` are what may spoil a study, the most serious first.
-    """
-
-    report: CheckReport
-    similar: SimilarImages | None
-    labels: SuspiciousLabels | None
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """How many images and problems there are, then the problems."""
-        report = self.report
-        problems = counted(len(report.problems), "problem") if report.problems else "no problems"
-        classes = counted(len(report.classes), "class")
-        head = f"{report.name}: {counted(report.images, 'image')}, {classes}; {problems}."
-        return (head, *report.problems)
-
-    @property
-    def entries(self) -> tuple[ClassCount, ...]:
-        """A row for each class of each split."""
-        return tuple(
-            ClassCount(split, name, count, self.report.shares[split].get(name, 0.0))
-            for split, counts in self.report.counts.items()
-            for name, count in counts.items()
-        )
+from manyheads.findings.similar import NEARER
+from manyheads.run.data_check import (
+    CheckSettings,
+    DataCheck,
+    ExtractionSettings,
+    check_data,
+    extracted,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,29 +74,19 @@ def check(
     parameters are `Study`'s. Raises `DataError` for data that cannot be used, `MissingExtraError`
     for `labels` without cleanlab.
     """
-    nearer = check_nearer(nearer)
-    if labels:
-        require_cleanlab()
-    with reported(progress) as job:
-        dataset = _opened(data, split, table, reread=True)
-        as_read = ImageSettings(exif=exif, depth=depth)
-        report = check_dataset(dataset, as_read, job=job)
-        alike = doubtful = None
-        if similar or labels:
-            image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
-            seen = dataset if similar else dataset.without(dataset.rows("test").tolist())
-            with_features = _features(
-                seen, (backbone, preprocessing, weights), image, (runtime, precision), job
-            )
-            if similar:
-                alike = find_similar(seen, with_features, nearer=nearer, job=job)
-            if labels:
-                doubtful = find_suspicious(seen, with_features, job=job)
-    report = report.with_problems(
-        suspect_lines.spoiling_problems(alike) if alike else (),
-        suspect_lines.lesser_problems(alike, doubtful),
+    asked = CheckSettings(
+        image=ImageSettings(exif=exif, depth=depth), similar=similar, nearer=nearer, labels=labels
     )
-    return DataCheck(report=report, similar=alike, labels=doubtful)
+    extraction = None
+    if similar or labels:
+        image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
+        extraction = ExtractionSettings(
+            backbone=backbone, preprocessing=preprocessing, weights=weights, image=image,
+            runtime=runtime, precision=precision,
+        )  # fmt: skip
+    with reported(progress) as job:
+        dataset = _opened(data, split, table, job, reread=True)
+        return check_data(dataset, asked, extraction, job)
 
 
 def extract(
@@ -164,11 +112,13 @@ def extract(
     `strict`, a `DataError`. The other parameters are `Study`'s.
     """
     image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
+    extraction = ExtractionSettings(
+        backbone=backbone, preprocessing=preprocessing, weights=weights, image=image,
+        runtime=runtime, precision=precision,
+    )  # fmt: skip
     with reported(progress) as job:
-        dataset = _opened(data, split, table)
-        found = _features(
-            dataset, (backbone, preprocessing, weights), image, (runtime, precision), job
-        )
+        dataset = _opened(data, split, table, job)
+        found = extracted(dataset, extraction, job)
     unreadable = {dataset.name_of(index): reason for index, reason in found.unreadable.items()}
     if unreadable and strict:
         raise DataError(
@@ -202,7 +152,7 @@ def split(
     """
     target = Path(out).expanduser()
     check_manifest_path(target)
-    dataset = _opened(data, split, table)
+    dataset = _opened(data, split, table, SILENT)
     write_manifest(target, dataset, divided=True)
     return {name: dict(counts) for name, counts in count_classes(dataset).items()}
 
@@ -211,11 +161,12 @@ def _opened(
     data: str | Path,
     split: SplitSettings | None,
     table: TableSettings | None,
+    job: Job,
     *,
     reread: bool = False,
 ) -> Dataset:
     return open_dataset(
-        data, split=split or SplitSettings(), table=table or TableSettings(), reread=reread
+        data, split=split or SplitSettings(), table=table or TableSettings(), reread=reread, job=job
     )
 
 
@@ -227,29 +178,6 @@ def _image(
     exif: bool,
     depth: int | None,
 ) -> ImageSettings:
-    """How images are prepared for a backbone; raises `BackboneError` for its size."""
-    spec = registry.get(backbone, preprocessing)
-    image = ImageSettings(
-        size=size or spec.default_size, interpolation=interpolation, exif=exif, depth=depth
-    )
-    spec.check_size(image.size)
-    return image
-
-
-def _features(
-    dataset: Dataset,
-    backbone: tuple[str | Path, str | None, str | Path | None],
-    image: ImageSettings,
-    how: tuple[str, str],
-    job: Job,
-) -> Features:
-    """The features by a `backbone` (with preprocessing and weights), in a runtime and precision."""
-    name, preprocessing, weights = backbone
-    runtime, precision = how
-    check_precision(precision, runtime)
-    spec = registry.get(name, preprocessing)
-    found = resolve(spec, weights, job)
-    return extract_features(
-        dataset, spec, found, image,
-        runtime=runtime, precision=precision, job=job,
-    )  # fmt: skip
+    """How images are prepared for a backbone."""
+    size = size or registry.get(backbone, preprocessing).default_size
+    return ImageSettings(size=size, interpolation=interpolation, exif=exif, depth=depth)

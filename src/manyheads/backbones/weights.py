@@ -121,6 +121,7 @@ def _in_cache(path: Path) -> Weights | None:
 
 
 def _imagenet(spec: BackboneSpec, path: Path, job: Job) -> None:
+    job.note(f"Fetching the weights of {spec.name}, once …")
     refusals = []
     try:
         with keras_server.fetched(spec, path.parent, job) as file:

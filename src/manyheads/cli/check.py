@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from manyheads.data.checks import CheckReport
     from manyheads.data.data_settings import TableSettings
     from manyheads.data.dataset import Dataset
+    from manyheads.run.data_check import DataCheck
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -40,30 +41,27 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import result_tables
     from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
-    from manyheads.data.checks import check_dataset
-    from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import open_dataset
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
+    from manyheads.run.data_check import check_data
 
-    check_tables.check_arguments(args)
+    asked, extraction = check_tables.settings(args)
     split = options.split_settings(args)
     table = options.table_settings(args)
-    dataset = open_dataset(args.data, split=split, table=table, reread=True, job=job)
-    if args.gallery is not None:
-        from manyheads.report.gallery import check_gallery_path
-
-        check_gallery_path(args.gallery, dataset)
     with shown(job) as job:
-        exif = ImageSettings.exif if args.exif is None else args.exif
-        image = ImageSettings(exif=exif, depth=args.depth)
-        report = check_dataset(dataset, image, job=job)
-        found = check_tables.find(args, dataset, job)
-    report = found.added(report).with_problems((), _unused(dataset, table))
+        dataset = open_dataset(args.data, split=split, table=table, reread=True, job=job)
+        if args.gallery is not None:
+            from manyheads.report.gallery import check_gallery_path
+
+            check_gallery_path(args.gallery, dataset)
+        checked = check_data(dataset, asked, extraction, job)
+        written = check_tables.write(args, dataset, checked, job)
+    report = checked.report.with_problems((), _unused(dataset, table))
     if args.json:
-        result_tables.print_json(plain(report) | found.document)
+        result_tables.print_json(plain(report) | check_tables.document(checked))
     else:
-        _print(report, found, exif=exif)
+        _print(report, checked, exif=asked.image.exif)
         if advice := few_images_words(dataset):
             command = shlex.join(
                 ["manyheads", "sweep", args.data, *table.arguments, "--folds", "5"]
@@ -71,9 +69,9 @@ def run(args: argparse.Namespace, job: Job) -> None:
             print(f"\nAdvice   {advice}: {command}")
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")
-        if found.groups:
-            print(f"\nGroups   {found.groups}")
-            print(f"Next     manyheads sweep {shlex.quote(str(args.write_groups))}{found.folds}")
+        if written.groups:
+            print(f"\nGroups   {written.groups}")
+            print(f"Next     manyheads sweep {shlex.quote(str(args.write_groups))}{written.folds}")
     if report.problems and args.exit_code:
         raise DataError(
             "a data set without problems", f"{len(report.problems)}: {report.problems[0]}",
@@ -93,7 +91,7 @@ def _unused(dataset: Dataset, table: TableSettings) -> list[str]:
     ]
 
 
-def _print(report: CheckReport, found: check_tables.DataFindings, *, exif: bool) -> None:
+def _print(report: CheckReport, checked: DataCheck, *, exif: bool) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
 
@@ -113,7 +111,7 @@ def _print(report: CheckReport, found: check_tables.DataFindings, *, exif: bool)
     if report.left_out:
         lines.append(f"left out {report.left_out}")
     narrow.print_lines(lines)
-    check_tables.show(found)
+    check_tables.show(checked)
     print()
     if not report.problems:
         print("No problems found.")

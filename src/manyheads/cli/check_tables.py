@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from manyheads.cli import options
-from manyheads.core.job import Job
 
 if TYPE_CHECKING:
-    from manyheads.backbones.registry import BackboneSpec
-    from manyheads.backbones.weights import Weights
+    from manyheads.core.job import Job
     from manyheads.core.table import Table
-    from manyheads.data.checks import CheckReport
-    from manyheads.data.data_settings import ImageSettings
     from manyheads.data.dataset import Dataset
-    from manyheads.features.extraction import Features
     from manyheads.findings.labels import SuspiciousLabels
     from manyheads.findings.similar import SimilarImages
+    from manyheads.run.data_check import CheckSettings, DataCheck, ExtractionSettings
 
 _ROWS = 10
 
 
-@dataclass(frozen=True)
-class DataFindings:
-    """What was found, of what was asked for."""
+class Written(NamedTuple):
+    """In words, the groups that were written, and the option that divides them into folds."""
 
-    similar: SimilarImages | None = None
-    labels: SuspiciousLabels | None = None
-    groups: str = ""  # what was written of them, in words
-    folds: str = ""  # the option that keeps them together, if there is room for folds
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """As plain data."""
-        from manyheads.core.settings import plain
-
-        both = {"similar": self.similar, "labels": self.labels}
-        return {name: plain(found) for name, found in both.items() if found is not None}
-
-    def added(self, report: CheckReport) -> CheckReport:
-        """The report, with what was found among its problems."""
-        from manyheads.findings import suspect_lines
-
-        spoiling = suspect_lines.spoiling_problems(self.similar) if self.similar else ()
-        return report.with_problems(
-            spoiling, suspect_lines.lesser_problems(self.similar, self.labels)
-        )
+    groups: str = ""
+    folds: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +56,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.add_images(parser, "the backbone's own")
 
 
-def check_arguments(args: argparse.Namespace) -> None:
-    """Raise what can be said before any image is read."""
+def settings(args: argparse.Namespace) -> tuple[CheckSettings, ExtractionSettings | None]:
+    """What `args` ask for; raises what can be said before any image is read."""
     from manyheads.core.destinations import file_for
+    from manyheads.data.data_settings import ImageSettings
     from manyheads.errors import SettingError
-    from manyheads.findings.similar import check_nearer
+    from manyheads.findings.similar import NEARER, check_nearer
+    from manyheads.run.data_check import CheckSettings
 
     if args.gallery is not None and not (args.similar or args.labels):
         expected = "--similar or --labels with --gallery"
@@ -98,56 +76,40 @@ def check_arguments(args: argparse.Namespace) -> None:
         check_manifest_path(args.write_groups)
         if not args.similar:
             raise SettingError("--similar with --write-groups", "none", "add it")
-    if args.nearer is not None:
-        args.nearer = check_nearer(args.nearer)
-        if not args.similar:
-            raise SettingError("--similar with --nearer", "none", "add it, or leave out --nearer")
-    if args.labels:
-        from manyheads.findings.labels import require_cleanlab
-
-        require_cleanlab()
-    if args.similar or args.labels:
-        _prepared(args)
-
-
-def _prepared(args: argparse.Namespace) -> tuple[BackboneSpec, ImageSettings]:
-    from manyheads.backbones.compiled import check_precision
-
-    spec, image = options.backbone(args), options.image_settings(args)
-    spec.check_size(image.size)
-    check_precision(args.precision, args.runtime)
-    return spec, image
+    if args.nearer is not None and not args.similar:
+        raise SettingError("--similar with --nearer", "none", "add it, or leave out --nearer")
+    exif = ImageSettings.exif if args.exif is None else args.exif
+    asked = CheckSettings(
+        image=ImageSettings(exif=exif, depth=args.depth),
+        similar=args.similar,
+        nearer=NEARER if args.nearer is None else check_nearer(args.nearer),
+        labels=args.labels,
+    )
+    seen = args.similar or args.labels
+    return asked, options.extraction_settings(args) if seen else None
 
 
-def find(args: argparse.Namespace, dataset: Dataset, job: Job) -> DataFindings:
-    """Extract what is missing and look for what was asked for; write the gallery."""
-    from manyheads.report.gallery import write_gallery
-
-    if not (args.similar or args.labels):
-        return DataFindings()
-    if not args.similar:
-        dataset = dataset.without(dataset.rows("test").tolist())
-    features = _features(args, dataset, job)
-    similar = labels = None
-    if args.similar:
-        from manyheads.findings.similar import NEARER, find_similar
-
-        nearer = NEARER if args.nearer is None else args.nearer
-        similar = find_similar(dataset, features, nearer=nearer, job=job)
-    if args.labels:
-        from manyheads.findings.labels import find_suspicious
-
-        labels = find_suspicious(dataset, features, job=job)
+def write(args: argparse.Namespace, dataset: Dataset, checked: DataCheck, job: Job) -> Written:
+    """Write the gallery and the groups that `args` ask for."""
     if args.gallery is not None:
+        from manyheads.report.gallery import write_gallery
+
         image = options.image_settings(args)
         write_gallery(
-            args.gallery, dataset, similar, labels,
+            args.gallery, dataset, checked.similar, checked.labels,
             exif=image.exif, depth=image.depth, job=job,
         )  # fmt: skip
-    groups = folds = ""
-    if args.write_groups is not None and similar is not None:
-        groups, folds = _write_groups(args.write_groups, dataset, similar)
-    return DataFindings(similar, labels, groups, folds)
+    if args.write_groups is not None and checked.similar is not None:
+        return Written(*_write_groups(args.write_groups, dataset, checked.similar))
+    return Written()
+
+
+def document(checked: DataCheck) -> dict[str, Any]:
+    """What a backbone saw, as plain data."""
+    from manyheads.core.settings import plain
+
+    both = {"similar": checked.similar, "labels": checked.labels}
+    return {name: plain(found) for name, found in both.items() if found is not None}
 
 
 def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple[str, str]:
@@ -176,53 +138,12 @@ def _write_groups(path: Path, dataset: Dataset, similar: SimilarImages) -> tuple
     return words, folds
 
 
-def _features(args: argparse.Namespace, dataset: Dataset, job: Job) -> Features:
-    from manyheads.backbones.weights import cached, resolve
-    from manyheads.features.extraction import extract
-    from manyheads.run.estimate import remember_extraction
-
-    spec, image = _prepared(args)
-    weights = cached(spec) if args.weights is None else resolve(spec, args.weights, job=job)
-    if weights is None:
-        job.note(f"Fetching the weights of {spec.name}, once …")
-        weights = resolve(spec, None, job)
-    job.note(_cost_words(args, spec, weights, image, dataset))
-    features = extract(
-        dataset, spec, weights, image,
-        runtime=args.runtime, precision=args.precision, job=job,
-    )  # fmt: skip
-    remember_extraction(features.recipe, features.passes, features.seconds)
-    return features
-
-
-def _cost_words(
-    args: argparse.Namespace,
-    spec: BackboneSpec,
-    weights: Weights,
-    image: ImageSettings,
-    dataset: Dataset,
-) -> str:
-    """Such as `Cost       3,409 backbone passes for 3,409 images, about 1:25 (measured …)`."""
-    from manyheads.features.cache import FeatureCache
-    from manyheads.features.extraction import recipe_of
-    from manyheads.run.estimate import Cost, estimate_extraction
-    from manyheads.study.space import counted
-
-    recipe = recipe_of(spec, weights, image, args.runtime, args.precision)
-    with FeatureCache(recipe) as cache:
-        missing = cache.missing(dataset.contents)
-    seconds, measured = estimate_extraction(recipe, missing)
-    cost = Cost(passes=missing, extraction=seconds, measured=measured)
-    images = counted(len(dataset.contents), "image")
-    return f"Cost       {cost.words(images=f' for {images}')}"
-
-
-def show(found: DataFindings) -> None:
+def show(checked: DataCheck) -> None:
     """Print the most telling of what was found."""
     from manyheads.cli import result_tables
     from manyheads.study.space import counted
 
-    if (similar := found.similar) is not None:
+    if (similar := checked.similar) is not None:
         print(
             f"\nNearly identical: {counted(similar.found, 'pair')} in "
             f"{counted(len(similar.clusters), 'set')}, of "
@@ -231,7 +152,7 @@ def show(found: DataFindings) -> None:
         if similar.pairs:
             result_tables.print_table(_pair_table(similar))
             _print_rest(similar.found)
-    if (labels := found.labels) is not None:
+    if (labels := checked.labels) is not None:
         print(
             f"\nSuspicious labels: {len(labels.suspicious):,} of {labels.judged:,} training and "
             "validation images"

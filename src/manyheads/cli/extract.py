@@ -25,25 +25,19 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
-    from manyheads.backbones.weights import resolve
     from manyheads.cli import narrow, result_tables
     from manyheads.cli.screen import shown
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
-    from manyheads.features.extraction import extract
+    from manyheads.run.data_check import extracted
     from manyheads.run.planned_study import left_out_lines
 
-    spec = options.backbone(args)
-    image = options.image_settings(args)
+    extraction = options.extraction_settings(args)
     split, table = options.split_settings(args), options.table_settings(args)
     with shown(job) as job:
         dataset = open_dataset(args.data, split=split, table=table, job=job)
-        weights = resolve(spec, args.weights, job)
-        features = extract(
-            dataset, spec, weights, image,
-            runtime=args.runtime, precision=args.precision, job=job,
-        )  # fmt: skip
+        features = extracted(dataset, extraction, job)
     unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
     if args.json:
         result_tables.print_json(

@@ -16,6 +16,7 @@ from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings, SplitSet
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
     from manyheads.data.augmentation import Augmentation
+    from manyheads.run.data_check import ExtractionSettings
     from manyheads.run.plan import RunOptions
     from manyheads.stats.comparisons import Margins
     from manyheads.study.study_settings import StudySettings
@@ -243,6 +244,20 @@ def backbone(args: argparse.Namespace) -> BackboneSpec:
     from manyheads.backbones import registry
 
     return registry.get(args.backbone or _BACKBONE, args.preprocessing)
+
+
+def extraction_settings(args: argparse.Namespace) -> ExtractionSettings:
+    """The backbone, the images and the runtime that `args` ask for."""
+    from manyheads.run.data_check import ExtractionSettings
+
+    return ExtractionSettings(
+        backbone=args.backbone or _BACKBONE,
+        preprocessing=args.preprocessing,
+        weights=args.weights,
+        image=image_settings(args),
+        runtime=args.runtime,
+        precision=args.precision,
+    )
 
 
 def features(args: argparse.Namespace) -> tuple[str, ...] | None:

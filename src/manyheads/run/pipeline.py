@@ -109,7 +109,6 @@ def run_study(
     spec, dataset = settings.spec, plan.dataset
     weights = plan.weights
     if weights is None:
-        job.note(f"Fetching the weights of {spec.name}, once …")
         weights = resolve(spec, None, job)
     resolved = Resolved(
         content=dataset.content,

@@ -68,7 +68,6 @@ def run_shortcut(
     weights = plan.weights
     if weights is None:
         spec = settings.study.spec
-        job.note(f"Fetching the weights of {spec.name}, once …")
         weights = resolve(spec, None, job)
     extraction = Extraction(plan, weights, job)
     arrangement = extraction.arrangement
