@@ -21,7 +21,7 @@ from manyheads.findings.wording import METRIC_WORDS
 from manyheads.report.bounds import DRAWN
 from manyheads.report.content import Section
 from manyheads.report.panel import Panel, Series
-from manyheads.report.scales import loss_limits
+from manyheads.report.scales import epoch_limits, loss_limits
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.study.folder import RunFolder
 
@@ -119,6 +119,7 @@ def _longer_panel(claim: LongerClaim) -> Panel:
             x=np.array(each.epochs, np.float64),
             y=np.array(each.val_loss),
             style=place,
+            highlight=each.log_loss.epoch.value,
         )
         for place, each in enumerate(shown)
     )
@@ -129,6 +130,8 @@ def _longer_panel(claim: LongerClaim) -> Panel:
         y_label="val_loss",
         series=series,
         description=f"Mean over heads, as far as all of them were trained. Lowest: {turns}.",
-        x_limits=(1, max(2, *(each.epochs[-1] for each in shown))),
+        x_limits=epoch_limits(max(each.epochs[-1] for each in shown)),
         y_limits=loss_limits([each.y for each in series]),
+        counted=True,
+        highlight="epoch of the lowest loss (mean)",
     )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from manyheads.core.places import atomic_path
+from manyheads.report.figures import new_figure
 from manyheads.report.fonts import drawable, fonts_for, shortened
 
 COLUMNS = 6
@@ -33,13 +34,7 @@ def draw_marked(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
 
 
 def _draw(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        figsize=(_CELL * COLUMNS, (_CELL + 0.3) * len(rows) + 0.4), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(_CELL * COLUMNS, (_CELL + 0.3) * len(rows) + 0.4)
     panels = figure.subplots(len(rows), COLUMNS, squeeze=False)
     for line, row in zip(panels, rows, strict=True):
         for axes in line:

@@ -25,7 +25,7 @@ from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_wo
 from manyheads.report import bounds, page_tables, svg
 from manyheads.report.content import Missing, Picture, ReportContent, Section
 from manyheads.report.differences import comparison_plots
-from manyheads.report.palette import COLOURS
+from manyheads.report.palette import COLOURS, OUTCOMES
 from manyheads.report.panel import Panel
 from manyheads.report.parts import Classes, WrongImage
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
@@ -53,13 +53,7 @@ _MISSING = {
     "wrong": _NO_ANSWERS,
     "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
 }
-_OUTCOME_MARKS = {
-    "better": svg.MARK_PATHS["triangle"],
-    "worse": svg.MARK_PATHS["wedge"],
-    "equivalent": svg.MARK_PATHS["square"],
-    "undecided": svg.MARK_PATHS["circle"],
-}
-
+_SEEN_IN_THE_DARK = {"#000000": "var(--ink)", "#59626d": "var(--quiet)"}
 _DIRECTIONS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "�")
 
 
@@ -114,7 +108,7 @@ def printable(text: str) -> str:
 
 
 def _view(content: ReportContent) -> dict[str, Any]:
-    panels = curve_panels(content)
+    panels = curve_panels(content.candidates)
     calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration.diagram) if calibration else None
@@ -147,7 +141,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "rows": bounds.ROWS,
         "examples": bounds.EXAMPLES,
         "box": svg,
-        "outcome_marks": _OUTCOME_MARKS,
+        "outcome_marks": {name: svg.MARK_PATHS[mark] for name, (_, mark) in OUTCOMES.items()},
         "css": Markup(_colours() + _source("report.css")),
         "script": Markup(_source("report.js")),
     }
@@ -252,9 +246,12 @@ def _wrong(image: WrongImage) -> dict[str, Any]:
 
 
 def _colours() -> str:
-    """The palette as classes; black is the colour of the text, so that it is seen in the dark."""
-    inks = ["var(--ink)" if colour == "#000000" else colour for colour in COLOURS]
-    return "".join(f".c{number} {{ --c: {ink}; }}\n" for number, ink in enumerate(inks))
+    """The palette as rules of CSS."""
+    inks = {f".c{number}": ink for number, ink in enumerate(COLOURS)}
+    inks |= {f".{name} .interval": ink for name, (ink, _) in OUTCOMES.items()}
+    return "".join(
+        f"{where} {{ --c: {_SEEN_IN_THE_DARK.get(ink, ink)}; }}\n" for where, ink in inks.items()
+    )
 
 
 def _source(name: str) -> str:
