@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from manyheads.core.places import atomic_path
 from manyheads.report.fonts import drawable, fonts_for, shortened
@@ -26,8 +26,10 @@ MARKERS = {
 """Matplotlib's markers for `palette.MARKS`."""
 
 GREY = "#777777"
-_WIDTH, _HEIGHT = 3.6, 2.7  # inches of a panel
-_LEGEND_ROW, _TITLE = 0.2, 0.35  # inches
+# Inches: of a panel with its words and of its axes, and what lies around these.
+_WIDTH, _HEIGHT = 3.6, 2.1
+_ABOVE, _BELOW, _BETWEEN, _BESIDE, _LETTER, _EDGE = 0.3, 0.5, 0.12, 0.34, 0.066, 0.06
+_LEGEND_ROW, _TITLE = 0.18, 0.36
 _REFERENCE, _LINE, _STRONG = 1.9, 2.0, 2.1  # from the back to the front
 _LETTERS, _KEY, _LONGEST = 54, 8, 80  # of a legend below a panel: in a row, for a line, of a name
 
@@ -77,26 +79,56 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def panels_figure(panels: Sequence[Panel], title: str = "") -> Figure:
-    """Panels, two in a row, under a title and above the legend of the first one's lines."""
+    """Panels, two in a row, under a title and above the legend of the first one's lines.
+
+    What needs room is known beforehand: to have matplotlib find out takes as long as to draw.
+    """
     columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
     entries = _legend_words(panels[0])
     across = _legend_columns(entries, columns)
-    below = _LEGEND_ROW * -(-len(entries) // across)
-    figure = new_figure(_WIDTH * columns, _HEIGHT * rows + below + _TITLE * bool(title))
-    every = figure.subplots(rows, columns, squeeze=False).ravel()
-    lines = [_draw_panel(axes, panel) for axes, panel in zip(every, panels, strict=False)]
-    for upper, lower, axes in zip(panels, panels[columns:], every, strict=False):
-        if upper.x_axis == lower.x_axis:
-            axes.tick_params(labelbottom=False)
-            axes.set_xlabel("")
-    for axes in every[len(panels) :]:
-        axes.set_axis_off()
+    placed, above = list(_placed(panels, columns)), _TITLE * bool(title)
+    below = _BELOW + _LEGEND_ROW * -(-len(entries) // across)
+    width, height = columns * _WIDTH, above + placed[-1].top + _HEIGHT + below
+    figure = new_figure(width, height, layout=None)
+    lines = []
+    for panel, left, right, top, with_words in placed:
+        bottom = height - above - top - _HEIGHT
+        axes = figure.add_axes(
+            (left / width, bottom / height, (right - left) / width, _HEIGHT / height)
+        )
+        lines.append(_draw_panel(axes, panel, with_words))
     if entries:
         _draw_legend(figure, lines[0], entries, across)
     if title:
-        figure.suptitle(title, fontsize=9, parse_math=False)
+        figure.suptitle(title, y=1 - _EDGE / height, fontsize=9, parse_math=False)
     return figure
+
+
+class _Placed(NamedTuple):
+    """Where a panel's axes lie, in inches from the left and the top, and whether `x` has words."""
+
+    panel: Panel
+    left: float
+    right: float
+    top: float
+    with_words: bool
+
+
+def _placed(panels: Sequence[Panel], columns: int) -> Iterator[_Placed]:
+    """Row by row; a row has words below its axes unless the next row has the same below its own."""
+    letters = [
+        max(len(words) for each in panels[column::columns] for _, words in each.y_axis.ticks)
+        for column in range(columns)
+    ]
+    top = _ABOVE
+    for start in range(0, len(panels), columns):
+        row, after = panels[start : start + columns], panels[start + columns :][:columns]
+        with_words = [each.x_axis for each in row] != [each.x_axis for each in after]
+        for column, panel in enumerate(row):
+            left, right = column * _WIDTH, (column + 1) * _WIDTH
+            beside = min(_BESIDE + letters[column] * _LETTER, _WIDTH / 2)
+            yield _Placed(panel, left + beside, right - 2 * _EDGE, top, with_words)
+        top += _HEIGHT + (_BELOW if with_words else _BETWEEN) + _ABOVE
 
 
 def _legend_words(panel: Panel) -> list[str]:
@@ -121,24 +153,25 @@ def _draw_legend(
 
     hollow = Line2D([], [], ls="", marker="o", color=GREY, mfc="white", mew=1.2, ms=6)
     legend = figure.legend(
-        [*lines, hollow][: len(entries)], entries, loc="outside lower center", ncols=columns,
+        [*lines, hollow][: len(entries)], entries, loc="lower center", ncols=columns,
         frameon=False, fontsize=8,
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> list[Line2D]:
-    """Draw it; returns its lines in their order."""
+def _draw_panel(axes: Axes, panel: Panel, with_words: bool) -> list[Line2D]:
+    """Draw it, with or without words below its axes; returns its lines in their order."""
     lines = [_draw_line(axes, series) for series in panel.series if series.drawn == "line"]
     for series in panel.series:
         if series.drawn != "line":
             _draw_points(axes, series)
     axes.set_title(drawable(panel.title), loc="left", fontsize=10, parse_math=False)
-    axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+    axes.set(xlabel=panel.x_label if with_words else "", ylabel=panel.y_label)
     x, y = panel.x_axis, panel.y_axis
     axes.set(xlim=(x.low, x.high), ylim=(y.low, y.high))
     axes.set_xticks([place for place, _ in x.ticks], [words for _, words in x.ticks])
+    axes.tick_params(labelbottom=with_words)
     axes.set_yticks([place for place, _ in y.ticks], [words for _, words in y.ticks])
     axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)

@@ -45,7 +45,8 @@ def test_title_panels_and_legend_do_not_overlap(options: dict) -> None:
     boxes = [axes.get_tightbbox() for axes in figure.axes]
     assert len(boxes) == 4
     for box in filter(None, boxes):
-        assert box.y0 >= key.y1
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+        assert key.y1 <= box.y0 < box.y1 <= whole.y1
         assert box.width > whole.width / 3
     assert not any(
         one.overlaps(other)
@@ -61,6 +62,24 @@ def test_training_and_validation_have_panels_of_their_own_and_share_their_epochs
     ]  # fmt: skip
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "epoch", "epoch"]
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_panels_of_other_epochs_have_words_of_their_own() -> None:
+    long, short = curves(epochs=30), curves(epochs=9)
+    figure = figure_of([*long[:2], *short[2:]])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 4
+    figure = figure_of(long[:3])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
+
+
+def test_enormous_numbers_leave_room_for_the_curves() -> None:
+    candidates = made_up_report(candidates=1).candidates
+    curve = candidates[0].curves["val_loss"]
+    for array in (curve.mean, curve.low, curve.high):
+        array *= 1e38
+    figure = figure_of([curve_panels(candidates)["val_loss"]])
+    (axes,) = figure.axes
+    assert axes.get_window_extent().width > figure.bbox.width / 3
 
 
 def test_the_legend_names_lines_in_order_and_says_what_is_marked() -> None:
