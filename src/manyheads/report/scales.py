@@ -46,7 +46,7 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[Tick]:
 def whole_ticks(low: float, high: float, count: int = 7) -> list[Tick]:
     """Whole numbers on an axis of what is counted, such as epochs: 1, and round ones."""
     step = max(1, round(nice_step((high - low) / count)))
-    places = [1, *(n for n in range(step, math.floor(high) + 1, step) if n > 1 + step / 2)]
+    places = [1, *(n for n in range(step, math.floor(high) + 1, step) if n > 1)]
     return [(float(place), f"{place:,}") for place in places]
 
 
@@ -64,7 +64,7 @@ def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
 
 def epoch_limits(longest: int) -> tuple[float, float]:
     """Limits of an axis of the epochs 1 to `longest`, with room for marks at both ends."""
-    return padded(1, longest, 0.02)
+    return padded(1, longest, 0.03)
 
 
 def loss_limits(curves: Sequence[Float64[np.ndarray, "..."]]) -> tuple[float, float]:
