@@ -26,10 +26,9 @@ from manyheads.findings.test_log import TestEvaluation, day_and_time, read_test_
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
-from manyheads.report.augmented_copies import copies_section
-from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
+from manyheads.report.sections import claim_sections, copies_section
 from manyheads.report.study_answers import SelectedAnswers
 from manyheads.report.study_curves import ranked_candidates
 from manyheads.stats import metrics

@@ -1,4 +1,4 @@
-"""The sections of a report on claims that were checked: words, a table and a figure each."""
+"""The sections of a report that some studies have: on augmented copies, and on checked claims."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import capital, counted, decimal
+from manyheads.data.dataset import Dataset
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
 from manyheads.findings.claim_tables import (
     contrasts_table,
@@ -23,13 +25,48 @@ from manyheads.report.content import Section
 from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import epoch_limits, loss_limits
 from manyheads.report.shortcut_section import shortcut_section
+from manyheads.study.feature_variants import training_images, variants_needed
 from manyheads.study.folder import RunFolder
+from manyheads.study.study_settings import StudySettings
 
 _LINES: tuple[tuple[Kind, str], ...] = (
     ("subnetworks", "averages of random subnetworks"),
     ("weight_scaling", "weight scaling"),
     ("deep", "ensembles of seeds"),
 )
+
+
+def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
+    """The section of a study with augmented copies; None for one without."""
+    if settings.augmentation is None:
+        return None
+    images, copies = len(training_images(settings, dataset)), max(settings.grid.augmented_copies)
+    seen = [setting.epochs for setting in settings.grid if setting.augmented_copies]
+    rounds = len(settings.trials()) // len(settings.grid)
+    made = images * sum(version.view > 0 for version in variants_needed(settings))
+    live = images * max(seen)
+    rows = (
+        ("augmented copies, computed once for all heads", made),
+        ("augmenting anew in every epoch, one head", live),
+        ("augmenting anew in every epoch, each head by itself", images * sum(seen) * rounds),
+    )
+    return Section(
+        title="Augmented copies",
+        paragraphs=(
+            f"For each of {counted(images, 'training image')}, heads drew in every epoch the image "
+            f"itself or one of up to {counted(copies, 'augmented copy')} "
+            f"({settings.augmentation.words}). Images that validate or test were never altered.",
+            "The copies were drawn once, for all seeds and folds. What other copies would have "
+            "given is in no interval of this report.",
+        ),
+        tables=(
+            Table(
+                caption="Backbone passes",
+                columns=[*names("way"), *numbers("passes", "times")],
+                rows=[(way, f"{n:,}", f"{n / made:.1f}") for way, n in rows],
+            ),
+        ),
+    )
 
 
 def claim_sections(folder: RunFolder) -> tuple[Section, ...]:
