@@ -20,7 +20,7 @@ from PIL import Image
 
 from manyheads.core.places import write_text
 from manyheads.core.text import capital, decimal, mean_std
-from manyheads.findings.score_tables import classes_table, estimate_words, model_scores_table
+from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_words
 from manyheads.report import bounds, page_tables, svg
 from manyheads.report.content import Missing, Picture, ReportContent, Section
@@ -137,7 +137,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
-        "tables": _tables(content, panels, risk),
+        "tables": page_tables.all_tables(content, panels, risk),
         "rows": bounds.ROWS,
         "examples": bounds.EXAMPLES,
         "box": svg,
@@ -145,44 +145,6 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "css": Markup(_colours() + _source("report.css")),
         "script": Markup(_source("report.js")),
     }
-
-
-def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"scores": page_tables.scores_table(content)}
-    if len(content.candidates) > bounds.DRAWN:
-        made["more_scores"] = page_tables.scores_table(content, bounds.ROWS)
-    if content.expected:
-        name = content.selected.name if content.selected else "the selected setting"
-        made["expected"] = page_tables.expected_table(content.expected, name)
-    if content.comparisons:
-        made["comparisons"] = page_tables.comparisons_tables(content.comparisons)
-    if content.ends:
-        made["ends"] = page_tables.comparisons_tables(content.ends)
-    if content.selection:
-        made["optimism"] = page_tables.optimism_table(content.selection)
-        made["procedure"] = model_scores_table(
-            "The whole procedure, on held-out images (nested cross-validation)",
-            content.selection.procedure,
-        )
-    if test := content.test:
-        made["test"] = model_scores_table(
-            "Scores on the test images", test.scores,
-            at_train_shares=test.at_train_shares, expected=test.expected,
-        )  # fmt: skip
-        made["evaluations"] = page_tables.evaluations_table(test.evaluations)
-    if content.calibration:
-        made["temperature"] = page_tables.temperature_table(content.calibration)
-        made["bins"] = page_tables.bins_table(content.calibration)
-    if risk:
-        made["risk"] = page_tables.panel_table(risk)
-    if content.classes:
-        recalls = bounds.worst_recalls(content.classes.recalls, bounds.ROWS)
-        more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
-        shown = more if len(recalls) < len(content.classes.recalls) else ""
-        made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
-    made["curves"] = {metric: page_tables.panel_table(panel) for metric, panel in panels.items()}
-    made["reading"] = page_tables.reading_table(content, panels)
-    return made
 
 
 def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
