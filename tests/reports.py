@@ -54,7 +54,7 @@ def bare_report(**parts: object) -> ReportContent:
         "title": "clothing",
         "run": "runs/clothing",
         "verdict": ("Nothing was compared.",),
-        "candidates": (Candidate(name="droprate 0.5", trials=1, selected=True),),
+        "candidates": (Candidate(number=1, name="droprate 0.5", trials=1, selected=True),),
         "settings": (("epochs", "30"),),
         "versions": (("manyheads", "0.1.0"),),
         "weights": "Keras's own, from the cache",
@@ -96,7 +96,10 @@ def made_up_report(
         comparisons=_comparisons(called),
         ends=_ends(called),
         candidates=tuple(
-            _candidate(random, name, n / max(1, candidates), trials, epochs, n == candidates // 2)
+            replace(
+                _candidate(random, name, n / max(1, candidates), trials, epochs),
+                number=n + 1, selected=n == candidates // 2,
+            )
             for n, name in enumerate(called)
         ),
         selection=Selection(
@@ -213,7 +216,7 @@ def _ends(names: list[str]) -> Compared:
 
 
 def _candidate(
-    random: np.random.Generator, name: str, rate: float, trials: int, epochs: int, selected: bool
+    random: np.random.Generator, name: str, rate: float, trials: int, epochs: int
 ) -> Candidate:
     passed = np.arange(epochs) / 8
     shapes = {
@@ -232,7 +235,9 @@ def _candidate(
         name: MeanDeviation(float(random.uniform(0.1, 0.9)), 0.006 if trials > 1 else None)
         for name in SCORES
     }
-    return Candidate(name=name, trials=trials, scores=scores, curves=curves, selected=selected)
+    return Candidate(
+        number=1, name=name, trials=trials, scores=scores, curves=curves, chosen=0.6 * epochs + 0.4
+    )
 
 
 def _calibration(random: np.random.Generator) -> Confidence:

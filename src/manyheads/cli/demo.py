@@ -51,18 +51,12 @@ def run(args: argparse.Namespace, job: Job) -> None:
 def _picture(finished: Finished) -> str:
     from manyheads.core.text import counted
     from manyheads.report.chart import line_chart
-    from manyheads.report.figures import candidate_curves
-    from manyheads.study.space import setting_words
+    from manyheads.report.plots import curve_panels
+    from manyheads.report.study_curves import ranked_candidates
     from manyheads.study.store import Store
 
-    result, varying = finished.result, finished.settings.grid.varying
     with Store(finished.folder.store) as store:
-        curves = [
-            (
-                setting_words(result.hyperparameters(entry.candidate), varying),
-                candidate_curves(store, entry.candidate, "val_loss").mean(axis=0).tolist(),
-            )
-            for entry in result.in_order
-        ]
+        candidates = list(ranked_candidates(store, finished.result, len(_RATES)))
+    chart = line_chart(curve_panels(candidates)["val_loss"])
     seeds = counted(finished.settings.seeds, "seed")
-    return f"val_loss by epoch, mean over {seeds}\n\n{line_chart(curves)}"
+    return f"val_loss by epoch, mean over {seeds}\n\n{chart}"

@@ -33,7 +33,7 @@ from manyheads.study.head_files import BestHead
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.study_settings import Resolved, StudySettings, read_study
-from manyheads.study.table_writing import write_table
+from manyheads.study.table_writing import finite, write_table
 from manyheads.study.work import epoch_cost
 
 COMPARISONS_COLUMNS = (
@@ -169,7 +169,7 @@ def write_comparisons(findings: Findings) -> None:
         (
             entry.metric, validated.name(entry.first), validated.name(entry.second),
             entry.first, entry.second, entry.difference,
-            *map(_finite, (entry.low, entry.high, entry.adjusted_low, entry.adjusted_high)),
+            *map(finite, (entry.low, entry.high, entry.adjusted_low, entry.adjusted_high)),
             entry.p, entry.p_holm, entry.p_equivalent, margins.of(entry.metric),
             entry.outcome, entry.seeds,
             entry.required.seeds, entry.required.repeats, entry.required.images,
@@ -179,7 +179,3 @@ def write_comparisons(findings: Findings) -> None:
         for entry in (family.of(metric) if family else ())
     )  # fmt: skip
     write_table(findings.folder.comparisons, COMPARISONS_COLUMNS, rows)
-
-
-def _finite(value: float) -> float | None:
-    return None if abs(value) == float("inf") else value

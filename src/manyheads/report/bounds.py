@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 DRAWN = 20  # candidates in the curves, comparisons of each metric in their plot
+PICTURED = 8  # candidates in `curves.png`, where none can be hidden: as many as colours
 EPOCHS = 100  # of a curve
 ROWS = 200  # of a table
 BEST = 10  # named candidates that may be the best
@@ -25,11 +26,11 @@ EXAMPLES = 20  # of a warning
 
 
 def drawn_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best `DRAWN` that have curves, the selected one among them."""
+    """The best `DRAWN` that have curves, the selected one among them, in the grid's order."""
     curved = [candidate for candidate in candidates if candidate.curves]
     best = curved[:DRAWN]
     rest = [candidate for candidate in curved[DRAWN:] if candidate.selected]
-    return [*best[: DRAWN - len(rest)], *rest]
+    return sorted([*best[: DRAWN - len(rest)], *rest], key=lambda each: each.number)
 
 
 def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:

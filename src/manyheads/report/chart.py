@@ -1,44 +1,36 @@
-"""Curves as text, for a terminal or a file that takes no pictures."""
+"""Panels as text, for a terminal or a file that takes no pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-_BARS = "▁▂▃▄▅▆▇█"
+from manyheads.report.panel import Panel
+
 MARKS = "●○■□▲△◆◇"
 
 
-def sparkline(values: Sequence[float], low: float, high: float) -> str:
-    """`values` as bars, one character each, from `low` (the lowest bar) to `high`."""
-    span = high - low or 1.0
-    places = [round((value - low) / span * (len(_BARS) - 1)) for value in values]
-    return "".join(_BARS[min(max(place, 0), len(_BARS) - 1)] for place in places)
+def line_chart(panel: Panel, *, height: int = 11, width: int = 60) -> str:
+    """A panel's lines, without their bands, as lines of text with a legend.
 
-
-def line_chart(
-    curves: Sequence[tuple[str, Sequence[float]]], *, height: int = 11, width: int = 60
-) -> str:
-    """Labelled curves of equal length over their index from 1, as lines of text with a legend.
-
-    Where curves meet, the later one is seen. At most `len(MARKS)` curves.
+    The axes go as far as the lines do. Where these meet, the later one is seen. At most
+    `len(MARKS)` of them are drawn.
     """
-    values = np.array([curve for _, curve in curves], np.float64)
-    low, high = float(values.min()), float(values.max())
+    lines = [series for series in panel.series if series.drawn == "line"][: len(MARKS)]
+    first, last = min(line.x[0] for line in lines), max(line.x[-1] for line in lines)
+    places = np.linspace(first, last, width)
+    curves = [np.interp(places, line.x, line.y, right=np.nan) for line in lines]
+    low, high = min(line.y.min() for line in lines), max(line.y.max() for line in lines)
     span = high - low or 1.0
-    count = values.shape[1]
     grid = [[" "] * width for _ in range(height)]
-    for mark, curve in zip(MARKS, values, strict=False):
-        for column in range(width):
-            value = np.interp(column / max(1, width - 1) * (count - 1), np.arange(count), curve)
-            grid[round((high - value) / span * (height - 1))][column] = mark
-    lines = []
-    for row, cells in enumerate(grid):
-        tick = high - span * row / (height - 1)
-        lines.append(f"{tick:6.3f} ┤{''.join(cells).rstrip()}")
-    lines.append(f"{'':6} └{'─' * width}")
-    last = str(count)
-    lines.append(f"{'':8}1{' ' * max(1, width - 1 - len(last))}{last}")
-    legend = "   ".join(f"{mark} {name}" for mark, (name, _) in zip(MARKS, curves, strict=False))
-    return "\n".join([*lines, f"{'':8}{legend}"])
+    for mark, curve in zip(MARKS, curves, strict=False):
+        for column in np.flatnonzero(np.isfinite(curve)):
+            grid[round((high - curve[column]) / span * (height - 1))][column] = mark
+    rows = [
+        f"{high - span * row / (height - 1):6.3f} ┤{''.join(cells).rstrip()}"
+        for row, cells in enumerate(grid)
+    ]
+    rows.append(f"{'':6} └{'─' * width}")
+    end = f"{last:,.0f}"
+    rows.append(f"{'':8}{first:,.0f}{' ' * max(1, width - 1 - len(end))}{end}")
+    legend = "   ".join(f"{mark} {line.name}" for mark, line in zip(MARKS, lines, strict=False))
+    return "\n".join([*rows, f"{'':8}{legend}"])

@@ -13,6 +13,7 @@ from manyheads.core.places import atomic_path
 from manyheads.core.threads import map_in_threads
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.models.explain.overlay import ALPHA, COLOURS
+from manyheads.report.figures import new_figure
 from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.overlays import MEANINGS
 
@@ -61,9 +62,6 @@ def _draw(
     title: str,
     job: Job,
 ) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     def pictures(entry: Explanation) -> list[Any]:
         overlays = [
             entry.overlay(method, _SIDE, limit=limits[method], alpha=alpha) for method in methods
@@ -74,8 +72,7 @@ def _draw(
     rows = -(-len(page) // across)
     panels = 1 + len(methods)
     width = across * (panels * _CELL + _WORDS)
-    figure = Figure(figsize=(width, rows * _CELL + 0.9))
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, rows * _CELL + 0.9, layout=None)
     top, bottom = 1 - 0.3 / (rows * _CELL + 0.9), 0.6 / (rows * _CELL + 0.9)
     space = figure.add_gridspec(
         rows, across * (panels + 1), width_ratios=([_CELL] * panels + [_WORDS]) * across,

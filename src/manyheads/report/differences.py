@@ -10,8 +10,7 @@ from statistics import median
 from manyheads.findings.wording import SHARES, amount, scale_of
 from manyheads.report.bounds import DRAWN
 from manyheads.report.parts import Candidate, Compared
-from manyheads.report.scales import Scale, padded
-from manyheads.report.svg import Tick
+from manyheads.report.scales import Scale, Tick, padded, round_ticks
 from manyheads.stats.comparisons import Comparison, Margins
 
 
@@ -89,7 +88,10 @@ def comparison_plot(
         names,
         scale.low,
         scale.high,
-        tuple((written.at(p), amount(metric, p / times)) for p, _ in written.ticks(6)),
+        tuple(
+            (written.at(p), amount(metric, p / times))
+            for p, _ in round_ticks(written.low, written.high, 6)
+        ),
         scale.at(0.0),
         (scale.at(-margin), scale.at(margin)),
         tuple(rows),

@@ -1,91 +1,37 @@
-"""Figures of a study, as files."""
+"""Panels as figures by matplotlib, from the same plain values as the page's SVG."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float64
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from manyheads.core.places import atomic_path
 from manyheads.report.fonts import drawable, fonts_for, shortened
-from manyheads.report.palette import COLOURS
-from manyheads.report.scales import loss_limits
-from manyheads.study.results import StudyResult
-from manyheads.study.space import setting_words
-from manyheads.study.store import Store
+from manyheads.report.palette import COLOURS, DASHES, MARKS, style_of
+from manyheads.report.panel import Panel, Series
 
-_LINES = ("-", "--", "-.", ":")
-MAX_CURVES = len(COLOURS)
-
-Curve = Float64[np.ndarray, "trials epochs"]
-
-
-def candidate_curves(store: Store, candidate: int, metric: str) -> Curve:
-    """A metric of all trials of a candidate but the failed, a row a trial.
-
-    Trials may end at different epochs: the curves go as far as all of them do.
-    """
-    records = store.trials("done", "pruned", candidate=candidate)
-    shared = min((record.epochs for record in records), default=0)
-    return np.array(
-        [
-            [getattr(metrics, metric) for metrics in store.curve(record.trial.number)[:shared]]
-            for record in records
-        ]
-    )
-
-
-def draw_curves(
-    path: Path, store: Store, result: StudyResult, varying: Sequence[str], title: str
-) -> None:
-    """Write a figure of validation accuracy and loss by epoch: the mean over trials and their band.
-
-    The band is the smallest and the largest trial. Of many candidates the best `MAX_CURVES` are
-    drawn, in the grid's order.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    shown = sorted(entry.candidate for entry in result.ranking[:MAX_CURVES])
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2)
-    for axes, metric in zip(panels, ("val_accuracy", "val_loss"), strict=True):
-        for place, candidate in enumerate(shown):
-            curves = candidate_curves(store, candidate, metric)
-            epochs = np.arange(1, curves.shape[1] + 1)
-            colour, line = COLOURS[place], _LINES[place % len(_LINES)]
-            name = setting_words(result.hyperparameters(candidate), varying)
-            axes.plot(epochs, curves.mean(axis=0), line, color=colour, label=name, lw=1.8)
-            if len(curves) > 1:
-                low, high = curves.min(axis=0), curves.max(axis=0)
-                axes.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(metric)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    losses = [candidate_curves(store, candidate, "val_loss") for candidate in shown]
-    panels[1].set_ylim(*loss_limits(losses))
-    panels[0].legend(frameon=False)
-    trials = max((entry.trials for entry in result.ranking), default=0)
-    more = (
-        f"; the best {len(shown)} of {len(result.grid):,} candidates"
-        if len(result.grid) > len(shown) and len(result.ranking) + len(result.pruned) > len(shown)
-        else ""
-    )
-    band = (
-        f"mean of {trials} trials, band from lowest to highest" if trials > 1 else "one trial each"
-    )
-    with fonts_for([title]):
-        words = drawable(shortened([title], 80)[0])
-        figure.suptitle(f"{words} ({band}{more})", fontsize=11, parse_math=False)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=130)
+MARKERS = {
+    "circle": "o", "square": "s", "triangle": "^", "diamond": "D", "plus": "P", "cross": "X",
+    "wedge": "v",
+}  # fmt: skip
+"""Matplotlib's markers for `palette.MARKS`."""
+
+GREY = "#777777"
+# Inches: of a panel with its words and of its axes, and what lies around these.
+_WIDTH, _HEIGHT = 3.6, 2.1
+_ABOVE, _BELOW, _BETWEEN, _BESIDE, _LETTER, _EDGE = 0.3, 0.5, 0.12, 0.34, 0.066, 0.06
+_LEGEND_ROW, _TITLE = 0.18, 0.36
+_REFERENCE, _LINE, _STRONG = 1.9, 2.0, 2.1  # from the back to the front
+_LETTERS, _KEY, _LONGEST = 54, 8, 80  # of a legend below a panel: in a row, for a line, of a name
 
 
 def prepare_figures() -> None:
@@ -100,3 +46,159 @@ def prepare_figures() -> None:
                 import_module(module)
 
     threading.Thread(target=load, name="figures").start()
+
+
+@contextmanager
+def drawing(texts: Iterable[str]) -> Iterator[None]:
+    """Let figures that are made and saved inside look alike, with fonts that have all `texts`."""
+    import matplotlib as mpl
+
+    settings: Any = {"font.size": 9, "svg.hashsalt": "manyheads", "figure.dpi": 200}
+    with mpl.rc_context(settings), fonts_for(texts):
+        yield
+
+
+def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    """An empty figure of so many inches, to be written to a file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=layout)  # pyright: ignore[reportArgumentType]
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format of the name's ending.
+
+    The same figure gives the same bytes. Raises `DiskError`.
+    """
+    undated = {"Date": None} if path.suffix == ".svg" else None
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, metadata=undated)
+
+
+def panels_figure(panels: Sequence[Panel], title: str = "") -> Figure:
+    """Panels, two in a row, under a title and above the legend of the first one's lines.
+
+    What needs room is known beforehand: to have matplotlib find out takes as long as to draw.
+    """
+    columns = min(2, len(panels))
+    entries = _legend_words(panels[0])
+    across = _legend_columns(entries, columns)
+    placed, above = list(_placed(panels, columns)), _TITLE * bool(title)
+    below = _BELOW + _LEGEND_ROW * -(-len(entries) // across)
+    width, height = columns * _WIDTH, above + placed[-1].top + _HEIGHT + below
+    figure = new_figure(width, height, layout=None)
+    lines = []
+    for panel, left, right, top, with_words in placed:
+        bottom = height - above - top - _HEIGHT
+        axes = figure.add_axes(
+            (left / width, bottom / height, (right - left) / width, _HEIGHT / height)
+        )
+        lines.append(_draw_panel(axes, panel, with_words))
+    if entries:
+        _draw_legend(figure, lines[0], entries, across)
+    if title:
+        figure.suptitle(title, y=1 - _EDGE / height, fontsize=9, parse_math=False)
+    return figure
+
+
+class _Placed(NamedTuple):
+    """Where a panel's axes lie, in inches from the left and the top, and whether `x` has words."""
+
+    panel: Panel
+    left: float
+    right: float
+    top: float
+    with_words: bool
+
+
+def _placed(panels: Sequence[Panel], columns: int) -> Iterator[_Placed]:
+    """Row by row; a row has words below its axes unless the next row has the same below its own."""
+    letters = [
+        max(len(words) for each in panels[column::columns] for _, words in each.y_axis.ticks)
+        for column in range(columns)
+    ]
+    top = _ABOVE
+    for start in range(0, len(panels), columns):
+        row, after = panels[start : start + columns], panels[start + columns :][:columns]
+        with_words = [each.x_axis for each in row] != [each.x_axis for each in after]
+        for column, panel in enumerate(row):
+            left, right = column * _WIDTH, (column + 1) * _WIDTH
+            beside = min(_BESIDE + letters[column] * _LETTER, _WIDTH / 2)
+            yield _Placed(panel, left + beside, right - 2 * _EDGE, top, with_words)
+        top += _HEIGHT + (_BELOW if with_words else _BETWEEN) + _ABOVE
+
+
+def _legend_words(panel: Panel) -> list[str]:
+    """What the panel's lines are called, in their order, and what a hollow mark means."""
+    lines = [series for series in panel.series if series.drawn == "line"]
+    names = shortened([drawable(line.name) for line in lines], _LONGEST)
+    strong = f" ({panel.strong})" if panel.strong else ""
+    words = [name + strong * line.strong for name, line in zip(names, lines, strict=True)]
+    return [*words, *filter(None, [panel.highlight_words])]
+
+
+def _legend_columns(entries: Sequence[str], panels: int) -> int:
+    """In how many columns a legend has room below so many panels in a row."""
+    longest = max(map(len, entries), default=0) + _KEY
+    return max(1, min(3, panels * _LETTERS // longest))
+
+
+def _draw_legend(
+    figure: Figure, lines: Sequence[Line2D], entries: Sequence[str], columns: int
+) -> None:
+    from matplotlib.lines import Line2D
+
+    hollow = Line2D([], [], ls="", marker="o", color=GREY, mfc="white", mew=1.2, ms=6)
+    legend = figure.legend(
+        [*lines, hollow][: len(entries)], entries, loc="lower center", ncols=columns,
+        frameon=False, fontsize=8,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw_panel(axes: Axes, panel: Panel, with_words: bool) -> list[Line2D]:
+    """Draw it, with or without words below its axes; returns its lines in their order."""
+    lines = [_draw_line(axes, series) for series in panel.series if series.drawn == "line"]
+    for series in panel.series:
+        if series.drawn != "line":
+            _draw_points(axes, series)
+    axes.set_title(drawable(panel.title), loc="left", fontsize=10, parse_math=False)
+    axes.set(xlabel=panel.x_label if with_words else "", ylabel=panel.y_label)
+    x, y = panel.x_axis, panel.y_axis
+    axes.set(xlim=(x.low, x.high), ylim=(y.low, y.high))
+    axes.set_xticks([place for place, _ in x.ticks], [words for _, words in x.ticks])
+    axes.tick_params(labelbottom=with_words)
+    axes.set_yticks([place for place, _ in y.ticks], [words for _, words in y.ticks])
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return lines
+
+
+def _draw_line(axes: Axes, series: Series) -> Line2D:
+    colour, dash, mark = style_of(series.style)
+    ink, marker = COLOURS[colour], MARKERS[MARKS[mark]]
+    above = _STRONG if series.strong else _LINE
+    (line,) = axes.plot(
+        series.x, series.y, color=ink, ls=(0, DASHES[dash]) if DASHES[dash] else "-",
+        lw=2.0 if series.strong else 1.3, marker=marker, ms=3.5, markevery=series.marked,
+        zorder=above,
+    )  # fmt: skip
+    if series.low is not None and series.high is not None:
+        axes.fill_between(series.x, series.low, series.high, color=ink, alpha=0.14, lw=0)
+    if (point := series.highlight_point) is not None:
+        axes.plot(*point, marker, color=ink, mfc="white", mew=1.2, ms=6.5, zorder=above)
+    return line
+
+
+def _draw_points(axes: Axes, series: Series) -> None:
+    if series.drawn == "reference":
+        axes.plot(series.x, series.y, color=GREY, ls=(0, (3, 3)), lw=0.8, zorder=_REFERENCE)
+        return
+    colour, _, mark = style_of(series.style)
+    axes.plot(series.x, series.y, MARKERS[MARKS[mark]], color=COLOURS[colour], ms=4)
+    if series.low is not None and series.high is not None:
+        axes.vlines(series.x, series.low, series.high, color=COLOURS[colour], lw=1)

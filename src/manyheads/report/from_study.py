@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,11 @@ from manyheads.findings.test_log import TestEvaluation, day_and_time, read_test_
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.report import bounds, compared, parts
-from manyheads.report.augmented_copies import copies_section
-from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
-from manyheads.report.figures import candidate_curves
+from manyheads.report.sections import claim_sections, copies_section
 from manyheads.report.study_answers import SelectedAnswers
+from manyheads.report.study_curves import ranked_candidates
 from manyheads.stats import metrics
 from manyheads.stats.intervals import Estimate
 from manyheads.study.image_list import kept_images
@@ -129,17 +128,12 @@ def command_of(settings: StudySettings, run: str) -> str:
 
 
 def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
-    """The candidates with a result, best first; curves of those that are drawn."""
-    result, varying = findings.result, findings.settings.grid.varying
+    """The candidates with a result, best first: curves of those that are drawn, scores of more."""
     with Store(findings.folder.store) as store:
-        for place, entry in enumerate(result.ranking):
-            yield parts.Candidate(
-                name=setting_words(result.hyperparameters(entry.candidate), varying),
-                trials=entry.trials,
-                scores=_scores(findings, entry.candidate) if place < _SCORED else {},
-                curves=_curves(store, entry.candidate) if place < bounds.DRAWN else {},
-                selected=place == 0,
-            )
+        ranked = ranked_candidates(store, findings.result, bounds.DRAWN)
+        for place, candidate in enumerate(ranked):
+            scores = _scores(findings, candidate.number) if place < _SCORED else {}
+            yield replace(candidate, scores=scores)
 
 
 def _scores(findings: Findings, candidate: int) -> dict[str, MeanDeviation]:
@@ -158,16 +152,6 @@ def _best(findings: Findings) -> Table | None:
     if not (findings.comparisons.entries and findings.verdict.best):
         return None
     return best_table(findings.verdict.best, CandidateNames(findings.validated), bounds.BEST)
-
-
-def _curves(store: Store, candidate: int) -> dict[str, parts.Curve]:
-    curves = {}
-    for name in parts.CURVES:
-        trials = candidate_curves(store, candidate, name)
-        curves[name] = parts.Curve(
-            mean=trials.mean(axis=0), low=trials.min(axis=0), high=trials.max(axis=0)
-        )
-    return curves
 
 
 def _selection(findings: Findings) -> parts.Selection:

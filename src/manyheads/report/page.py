@@ -20,12 +20,12 @@ from PIL import Image
 
 from manyheads.core.places import write_text
 from manyheads.core.text import capital, decimal, mean_std
-from manyheads.findings.score_tables import classes_table, estimate_words, model_scores_table
+from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_words
 from manyheads.report import bounds, page_tables, svg
 from manyheads.report.content import Missing, Picture, ReportContent, Section
 from manyheads.report.differences import comparison_plots
-from manyheads.report.palette import COLOURS
+from manyheads.report.palette import COLOURS, OUTCOMES
 from manyheads.report.panel import Panel
 from manyheads.report.parts import Classes, WrongImage
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
@@ -53,13 +53,7 @@ _MISSING = {
     "wrong": _NO_ANSWERS,
     "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
 }
-_OUTCOME_MARKS = {
-    "better": svg.MARK_PATHS["triangle"],
-    "worse": svg.MARK_PATHS["wedge"],
-    "equivalent": svg.MARK_PATHS["square"],
-    "undecided": svg.MARK_PATHS["circle"],
-}
-
+_SEEN_IN_THE_DARK = {"#000000": "var(--ink)", "#59626d": "var(--quiet)"}
 _DIRECTIONS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "�")
 
 
@@ -114,7 +108,7 @@ def printable(text: str) -> str:
 
 
 def _view(content: ReportContent) -> dict[str, Any]:
-    panels = curve_panels(content)
+    panels = curve_panels(content.candidates)
     calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration.diagram) if calibration else None
@@ -143,52 +137,14 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
-        "tables": _tables(content, panels, risk),
+        "tables": page_tables.all_tables(content, panels, risk),
         "rows": bounds.ROWS,
         "examples": bounds.EXAMPLES,
         "box": svg,
-        "outcome_marks": _OUTCOME_MARKS,
+        "outcome_marks": {name: svg.MARK_PATHS[mark] for name, (_, mark) in OUTCOMES.items()},
         "css": Markup(_colours() + _source("report.css")),
         "script": Markup(_source("report.js")),
     }
-
-
-def _tables(content: ReportContent, panels: dict[str, Panel], risk: Panel | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"scores": page_tables.scores_table(content)}
-    if len(content.candidates) > bounds.DRAWN:
-        made["more_scores"] = page_tables.scores_table(content, bounds.ROWS)
-    if content.expected:
-        name = content.selected.name if content.selected else "the selected setting"
-        made["expected"] = page_tables.expected_table(content.expected, name)
-    if content.comparisons:
-        made["comparisons"] = page_tables.comparisons_tables(content.comparisons)
-    if content.ends:
-        made["ends"] = page_tables.comparisons_tables(content.ends)
-    if content.selection:
-        made["optimism"] = page_tables.optimism_table(content.selection)
-        made["procedure"] = model_scores_table(
-            "The whole procedure, on held-out images (nested cross-validation)",
-            content.selection.procedure,
-        )
-    if test := content.test:
-        made["test"] = model_scores_table(
-            "Scores on the test images", test.scores,
-            at_train_shares=test.at_train_shares, expected=test.expected,
-        )  # fmt: skip
-        made["evaluations"] = page_tables.evaluations_table(test.evaluations)
-    if content.calibration:
-        made["temperature"] = page_tables.temperature_table(content.calibration)
-        made["bins"] = page_tables.bins_table(content.calibration)
-    if risk:
-        made["risk"] = page_tables.panel_table(risk)
-    if content.classes:
-        recalls = bounds.worst_recalls(content.classes.recalls, bounds.ROWS)
-        more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
-        shown = more if len(recalls) < len(content.classes.recalls) else ""
-        made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
-    made["curves"] = {metric: page_tables.panel_table(panel) for metric, panel in panels.items()}
-    made["reading"] = page_tables.reading_table(content, panels)
-    return made
 
 
 def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -252,9 +208,12 @@ def _wrong(image: WrongImage) -> dict[str, Any]:
 
 
 def _colours() -> str:
-    """The palette as classes; black is the colour of the text, so that it is seen in the dark."""
-    inks = ["var(--ink)" if colour == "#000000" else colour for colour in COLOURS]
-    return "".join(f".c{number} {{ --c: {ink}; }}\n" for number, ink in enumerate(inks))
+    """The palette as rules of CSS."""
+    inks = {f".c{number}": ink for number, ink in enumerate(COLOURS)}
+    inks |= {f".{name} .interval": ink for name, (ink, _) in OUTCOMES.items()}
+    return "".join(
+        f"{where} {{ --c: {_SEEN_IN_THE_DARK.get(ink, ink)}; }}\n" for where, ink in inks.items()
+    )
 
 
 def _source(name: str) -> str:

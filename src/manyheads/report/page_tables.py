@@ -1,20 +1,62 @@
-"""The tables that only a report has, of at most `bounds.ROWS` rows."""
+"""The tables of a page: those that only a report has, of at most `bounds.ROWS` rows, and others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from manyheads.core.table import Table, names, numbers, words
 from manyheads.core.text import NOTHING, capital, decimal, interval, mean_std
 from manyheads.findings.difference_tables import CellNames, comparisons_table
-from manyheads.findings.score_tables import SCORES
+from manyheads.findings.score_tables import SCORES, classes_table, model_scores_table
 from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
-from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates
+from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
 from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, LogEntry, Selection
+
+
+def all_tables(
+    content: ReportContent, panels: Mapping[str, Panel], risk: Panel | None
+) -> dict[str, Any]:
+    """The tables of a page, by the names that its template has for them; some are several."""
+    made: dict[str, Any] = {"scores": scores_table(content)}
+    if len(content.candidates) > DRAWN:
+        made["more_scores"] = scores_table(content, ROWS)
+    if content.expected:
+        name = content.selected.name if content.selected else "the selected setting"
+        made["expected"] = expected_table(content.expected, name)
+    if content.comparisons:
+        made["comparisons"] = comparisons_tables(content.comparisons)
+    if content.ends:
+        made["ends"] = comparisons_tables(content.ends)
+    if content.selection:
+        made["optimism"] = optimism_table(content.selection)
+        made["procedure"] = model_scores_table(
+            "The whole procedure, on held-out images (nested cross-validation)",
+            content.selection.procedure,
+        )
+    if test := content.test:
+        made["test"] = model_scores_table(
+            "Scores on the test images", test.scores,
+            at_train_shares=test.at_train_shares, expected=test.expected,
+        )  # fmt: skip
+        made["evaluations"] = evaluations_table(test.evaluations)
+    if content.calibration:
+        made["temperature"] = temperature_table(content.calibration)
+        made["bins"] = bins_table(content.calibration)
+    if risk:
+        made["risk"] = panel_table(risk)
+    if content.classes:
+        recalls = worst_recalls(content.classes.recalls, ROWS)
+        more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
+        shown = more if len(recalls) < len(content.classes.recalls) else ""
+        made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
+    made["curves"] = {metric: panel_table(panel) for metric, panel in panels.items()}
+    made["reading"] = reading_table(content, panels)
+    return made
 
 
 def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:

@@ -5,8 +5,16 @@ from __future__ import annotations
 # Okabe and Ito (2008), "Color Universal Design", without their yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 # Four dashes and seven marks beside eight colours: no two of the first 56 series look the same.
-DASHES = ("", "7 3", "2 3", "9 3 2 3")
+# A dash is lengths drawn and left out, in widths of its line.
+DASHES = ((), (4, 2), (1, 1.5), (5, 2, 1, 2))
 MARKS = ("circle", "square", "triangle", "diamond", "plus", "cross", "wedge")
+# What a comparison came to, by colour and mark; where nothing is decided, the mark is hollow.
+OUTCOMES = {
+    "better": ("#0072B2", "triangle"),
+    "worse": ("#D55E00", "wedge"),
+    "equivalent": ("#009E73", "square"),
+    "undecided": ("#59626d", "circle"),
+}
 
 
 def style_of(place: int) -> tuple[int, int, int]:

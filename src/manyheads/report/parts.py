@@ -74,13 +74,17 @@ class Curve:
 class Candidate:
     """One setting: its words, its scores by the names of `SCORES`, its curves by those of `CURVES`.
 
-    Curves are needed of the `bounds.DRAWN` best and of the selected one only.
+    `number` is that in `results.csv`, from 1 in the grid's order, and `chosen` the epoch that the
+    rule of selection chose, as a mean over trials. Curves are needed of the `bounds.DRAWN` best and
+    of the selected one only.
     """
 
+    number: int
     name: str
     trials: int
     scores: Mapping[str, MeanDeviation] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    chosen: float | None = None
     selected: bool = False
 
 

@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from manyheads.core.text import decimal
 from manyheads.report.bounds import drawn_candidates, drawn_epochs
-from manyheads.report.content import ReportContent
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import CURVES, Candidate
-from manyheads.report.scales import loss_limits
+from manyheads.report.scales import epoch_limits, loss_limits
 from manyheads.stats.confidence import Reliability, RiskCoverage
 
 
-def curve_panels(content: ReportContent) -> dict[str, Panel]:
+def curve_panels(candidates: Sequence[Candidate]) -> dict[str, Panel]:
     """A panel for each metric of `CURVES` that candidates have; a candidate's style is its place.
 
-    Of very long curves `drawn_epochs` are drawn, the same ones of every candidate.
+    Of many candidates `drawn_candidates` are drawn, and of very long curves `drawn_epochs`, the
+    same ones of every candidate.
     """
-    candidates = drawn_candidates(content.candidates)
-    longest = max((len(c.mean) for each in candidates for c in each.curves.values()), default=0)
+    drawn = dict(enumerate(drawn_candidates(candidates)))
+    return {
+        metric: _curve_panel(metric, title, with_it)
+        for metric, title in CURVES.items()
+        if (with_it := {place: each for place, each in drawn.items() if metric in each.curves})
+    }
+
+
+def _curve_panel(metric: str, title: str, candidates: Mapping[int, Candidate]) -> Panel:
+    curves = [each.curves[metric] for each in candidates.values()]
+    longest = max(len(curve.mean) for curve in curves)
     epochs = drawn_epochs(longest)
-    panels = {}
-    for metric, title in CURVES.items():
-        series = [
-            _curve(candidate, metric, place, epochs)
-            for place, candidate in enumerate(candidates)
-            if metric in candidate.curves
-        ]
-        if series:
-            panels[metric] = Panel(
-                title=title,
-                x_label="epoch",
-                y_label=metric,
-                series=tuple(series),
-                description=_last_words(title, series),
-                x_limits=(1, max(2, longest)),
-                y_limits=loss_limits([s.y for s in series]) if metric.endswith("loss") else None,
-            )
-    return panels
+    series = tuple(_line(each, metric, place, epochs) for place, each in candidates.items())
+    several = any(each.trials > 1 for each in candidates.values())
+    bands = [np.stack([curve.low, curve.high]) for curve in curves]
+    return Panel(
+        title=title,
+        x_label="epoch",
+        y_label=metric,
+        series=series,
+        description=_last_words(title, series),
+        x_limits=epoch_limits(longest),
+        y_limits=loss_limits(bands) if metric.endswith("loss") else None,
+        counted=True,
+        strong="selected",
+        highlight=f"chosen epoch{' (mean)' * several}",
+    )
 
 
-def _curve(candidate: Candidate, metric: str, place: int, epochs: np.ndarray) -> Series:
+def _line(candidate: Candidate, metric: str, style: int, epochs: np.ndarray) -> Series:
     curve = candidate.curves[metric]
     shown = epochs[epochs <= len(curve.mean)]
     return Series(
@@ -52,14 +58,18 @@ def _curve(candidate: Candidate, metric: str, place: int, epochs: np.ndarray) ->
         y=curve.mean[shown - 1],
         low=curve.low[shown - 1],
         high=curve.high[shown - 1],
-        style=place,
+        style=style,
         strong=candidate.selected,
+        highlight=candidate.chosen,
     )
 
 
 def _last_words(title: str, series: Sequence[Series]) -> str:
     last = "; ".join(f"{s.name} {decimal(s.y[-1])} at epoch {s.x[-1]:.0f}" for s in series[:8])
-    return f"{title} by epoch, mean and band over trials. Curves end at: {last}."
+    known = [(each.name, each.highlight) for each in series[:8] if each.highlight is not None]
+    chosen = "; ".join(f"{name} {decimal(epoch, 1)}" for name, epoch in known)
+    words = f"{title} by epoch, mean and band over trials. Curves end at: {last}."
+    return f"{words} Chosen epochs, means over trials: {chosen}." if chosen else words
 
 
 def reliability_panel(diagram: Reliability) -> Panel | None:

@@ -12,6 +12,8 @@ from jaxtyping import Float64
 
 from manyheads.core.text import minus
 
+Tick = tuple[float, str]  # a place along an axis, and the words beside it
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -31,13 +33,21 @@ class Scale:
         """Whether `value` lies on the axis."""
         return self.low <= value <= self.high
 
-    def ticks(self, count: int) -> list[tuple[float, str]]:
-        """Round numbers on the axis, some `count` of them, each with its words."""
-        step = nice_step((self.high - self.low) / max(1, count))
-        digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        places = (number * step for number in range(first, last + 1))
-        return [(place, minus(f"{place + 0.0:.{digits}f}")) for place in places]
+
+def round_ticks(low: float, high: float, count: int = 5) -> list[Tick]:
+    """Round numbers on an axis from `low` to `high`, some `count` of them."""
+    step = nice_step((high - low) / max(1, count))
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    places = (number * step for number in range(first, last + 1))
+    return [(place, minus(f"{place + 0.0:.{digits}f}")) for place in places]
+
+
+def whole_ticks(low: float, high: float, count: int = 7) -> list[Tick]:
+    """Whole numbers on an axis of what is counted, such as epochs: 1, and round ones."""
+    step = max(1, round(nice_step((high - low) / count)))
+    places = [1, *(n for n in range(step, math.floor(high) + 1, step) if n > 1)]
+    return [(float(place), f"{place:,}") for place in places]
 
 
 def nice_step(step: float) -> float:
@@ -52,8 +62,16 @@ def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
     return low - room, high + room
 
 
+def epoch_limits(longest: int) -> tuple[float, float]:
+    """Limits of an axis of the epochs 1 to `longest`, with room for marks at both ends."""
+    return padded(1, longest, 0.03)
+
+
 def loss_limits(curves: Sequence[Float64[np.ndarray, "..."]]) -> tuple[float, float]:
-    """Limits that keep curves of enormous losses from flattening the others."""
+    """Limits that keep curves of enormous losses from flattening the others.
+
+    Curves of less than twice the usual loss are never cut, however little each of them changes.
+    """
     low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
     usual = median_low([float(np.quantile(c, 0.95)) for c in curves])
-    return padded(low, min(high, low + 3 * (usual - low)) if usual > low else high)
+    return padded(low, min(high, max(low + 3 * (usual - low), 2 * usual)) if usual > 0 else high)

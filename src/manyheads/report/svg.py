@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from manyheads.report.palette import DASHES, MARKS, style_of
 from manyheads.report.panel import Panel, Series
-from manyheads.report.scales import Scale, nice_step, padded
+from manyheads.report.scales import Scale, Tick
 
 # A panel is drawn at about its own size on a phone, and a third larger on a screen.
 WIDTH, HEIGHT = 400, 282
 LEFT, RIGHT, TOP, BOTTOM = 46, 390, 26, 240
-_MARKS_EACH = 5  # on a line, so that it is known by its marks too
-
-Tick = tuple[float, str]
+_LINE = 1.8  # the width of a line, as in report.css
 
 # Each mark around the origin, some 8 units wide.
 MARK_PATHS = {
@@ -44,7 +40,7 @@ class Style:
 class DrawnSeries:
     """A series in the panel's units: `points` and `band` are an SVG's lists of points.
 
-    `bars` are (x, top, bottom), `marks` (x, y).
+    `bars` are (x, top, bottom), `marks` and the hollow `highlight` (x, y).
     """
 
     series: Series
@@ -53,6 +49,7 @@ class DrawnSeries:
     band: str
     bars: tuple[tuple[float, float, float], ...]
     marks: tuple[tuple[float, float], ...]
+    highlight: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -68,37 +65,21 @@ class DrawnPanel:
 def style(place: int) -> Style:
     """The style of the series at `place`, counted from 0."""
     colour, dash, mark = style_of(place)
-    return Style(colour, DASHES[dash], MARK_PATHS[MARKS[mark]])
+    lengths = " ".join(f"{_LINE * length:g}" for length in DASHES[dash])
+    return Style(colour, lengths, MARK_PATHS[MARKS[mark]])
 
 
 def draw_panel(panel: Panel) -> DrawnPanel:
     """Place a panel's ticks and series; what leaves its limits is drawn along its edge."""
-    x = Scale(*(panel.x_limits or padded(*_extent(panel, "x"))), LEFT, RIGHT)
-    y = Scale(*(panel.y_limits or padded(*_extent(panel, "y", "low", "high"))), BOTTOM, TOP)
-    ordered = sorted(panel.series, key=lambda s: (s.drawn != "reference", s.strong))
+    across, along = panel.x_axis, panel.y_axis
+    x = Scale(across.low, across.high, LEFT, RIGHT)
+    y = Scale(along.low, along.high, BOTTOM, TOP)
     return DrawnPanel(
         panel,
-        tuple((x.at(place), words) for place, words in _x_ticks(panel, x)),
-        tuple((y.at(place), words) for place, words in y.ticks(5)),
-        tuple(_placed(series, x, y) for series in ordered),
+        tuple((x.at(place), words) for place, words in across.ticks),
+        tuple((y.at(place), words) for place, words in along.ticks),
+        tuple(_placed(series, x, y) for series in panel.in_order),
     )
-
-
-def _extent(panel: Panel, *names: str) -> tuple[float, float]:
-    arrays = [getattr(series, name) for series in panel.series for name in names]
-    every = np.concatenate([array for array in arrays if array is not None and array.size])
-    return float(every.min()), float(every.max())
-
-
-def _x_ticks(panel: Panel, x: Scale) -> list[Tick]:
-    """Those of the panel, or round numbers; of epochs whole ones, with the first."""
-    if panel.x_ticks:
-        return list(panel.x_ticks)
-    if panel.x_label != "epoch":
-        return x.ticks(5)
-    step = max(1.0, nice_step((x.high - x.low) / 6))
-    places = [1.0, *(p for p in np.arange(step, x.high + 0.5, step).tolist() if p > 1 + step / 2)]
-    return [(place, f"{place:,.0f}") for place in places]
 
 
 def _placed(series: Series, x: Scale, y: Scale) -> DrawnSeries:
@@ -112,26 +93,17 @@ def _placed(series: Series, x: Scale, y: Scale) -> DrawnSeries:
         ]
     line = series.drawn == "line"
     band = [(p, top) for p, top, _ in ends] + [(p, bottom) for p, _, bottom in reversed(ends)]
+    highlight = series.highlight_point
     return DrawnSeries(
         series,
         style(series.style),
         _joined(points),
         _joined(band) if line else "",
         () if line else tuple(ends),
-        tuple(_marked(points, series)),
+        tuple(points[place] for place in series.marked),
+        highlight and (x.at(highlight[0]), y.at(highlight[1])),
     )
 
 
 def _joined(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in points)
-
-
-def _marked(points: Sequence[tuple[float, float]], series: Series) -> list[tuple[float, float]]:
-    """All of `points`; of a line a few, at other places than its neighbours' in style."""
-    if series.drawn == "reference":
-        return []
-    step = len(points) / _MARKS_EACH
-    if series.drawn == "points" or step <= 1:
-        return list(points)
-    first = step * (0.15 + 0.7 * (series.style * 0.382 % 1))
-    return [points[int(first + step * number)] for number in range(_MARKS_EACH)]

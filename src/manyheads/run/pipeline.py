@@ -24,7 +24,8 @@ from manyheads.heads.bank import Fold, engine_named, prepare_engine
 from manyheads.models.checkpoints import checkpoint_names
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
-from manyheads.report.figures import draw_curves, prepare_figures
+from manyheads.report.figures import prepare_figures
+from manyheads.report.study_curves import draw_curves
 from manyheads.run.estimate import remember_extraction, remember_training
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.run.planned_study import study_planned
@@ -268,7 +269,7 @@ def _write_outcome(finished: Finished, store: Store, options: RunOptions, job: J
             write_models, settings, finished.weights, classes, folder, wanted, job=job
         )
         if finished.trained or not folder.figure.exists():
-            draw_curves(folder.figure, store, result, settings.grid.varying, finished.dataset.name)
+            draw_curves(folder.figure, store, result, finished.dataset.name)
         if finished.findings is not None:
             write_comparisons(finished.findings)
         models.result()

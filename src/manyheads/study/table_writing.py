@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,11 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def finite(number: float) -> float | None:
+    """A number for a cell; the open end of an interval, which is infinite, is an empty cell."""
+    return None if math.isinf(number) else number
 
 
 def require_parquet(otherwise: str = "leave out `parquet`") -> None:

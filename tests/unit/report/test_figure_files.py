@@ -14,11 +14,21 @@ from scipy.sparse import csr_array
 from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.report import figure_files, fonts
 from manyheads.report.content import ReportContent
+from manyheads.report.differences import comparison_plots
 from manyheads.report.figure_files import write_figures
-from manyheads.report.parts import Classes
-from tests.reports import bare_report, made_up_report
+from manyheads.report.parts import Classes, Compared
+from manyheads.stats.comparisons import Comparisons, Margins
+from tests.reports import bare_report, comparison, made_up_report
 
 NAMES = ("comparisons", "curves", "reliability", "confusion")
+
+
+def test_an_interval_that_goes_on_beyond_the_plot_has_an_arrow() -> None:
+    entries = tuple(comparison("accuracy", 0.01, wide) for wide in (0.01, 0.02, 0.03, 40))
+    compared = Compared(family=Comparisons(entries, Margins()), names={1: "a", 2: "b"})
+    (axes,) = figure_files._comparisons(comparison_plots(compared, None)).axes
+    marks = [line.get_marker() for line in axes.get_lines()]
+    assert (marks.count("<"), marks.count(">")) == (1, 1)
 
 
 @pytest.mark.parametrize(

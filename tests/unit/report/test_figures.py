@@ -1,85 +1,143 @@
-"""Figures of studies of every shape, drawn without a warning."""
+"""Panels as figures: all of it seen, nothing over the curves, drawn without a warning."""
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib.colors import to_hex
 
-from manyheads.heads.bank import Metrics
-from manyheads.report.figures import candidate_curves, draw_curves
-from manyheads.study.results import read_result
-from manyheads.study.space import Grid, Trials
-from manyheads.study.store import Store
-from tests.studies import study_settings
+from manyheads.report.figures import MARKERS, drawing, panels_figure
+from manyheads.report.palette import COLOURS, MARKS
+from manyheads.report.panel import Panel, Series
+from manyheads.report.plots import curve_panels, reliability_panel
+from tests.reports import made_up_report
 
-
-@pytest.fixture
-def draw(tmp_path: Path):
-    """Draw a study of made-up curves and return the picture's pixels."""
-
-    def drawn(
-        grid: Grid, *, seeds: int = 2, epochs: int = 5, title: str = "data", worst: float = 1.0
-    ) -> np.ndarray:
-        random = np.random.default_rng(0)
-        with Store(tmp_path / "study.sqlite") as store:
-            store.prepare(Trials(len(grid), seeds))
-            for record in store.trials():
-                curve = [Metrics(*row) for row in random.uniform(0.1, 1, (epochs, 4)).tolist()]
-                if record.trial.candidate == 1:
-                    curve = [metrics._replace(val_loss=worst) for metrics in curve]
-                store.finish(record.trial.number, "done", 1, "", curve)
-            result = read_result(store, study_settings(grid=grid, seeds=seeds, epochs=epochs))
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                draw_curves(tmp_path / "curves.png", store, result, grid.varying, title)
-        assert sorted(path.suffix for path in tmp_path.iterdir()) == [".png", ".sqlite"]
-        return np.asarray(Image.open(tmp_path / "curves.png").convert("RGB"))
-
-    return drawn
+LONG = "learning_rate 0.0005, size_inner 1000, droprate 0.25, input_droprate 0.1, label_smoothing "
 
 
-RATES = tuple(n / 20 for n in range(12))
+def figure_of(panels: list[Panel], title: str = ""):
+    with drawing([]):
+        figure = panels_figure(panels, title)
+        figure.canvas.draw()
+    return figure
+
+
+def curves(**options) -> list[Panel]:
+    return list(curve_panels(made_up_report(**options).candidates).values())
+
+
+def test_every_mark_has_its_marker() -> None:
+    assert set(MARKERS) == set(MARKS)
+    assert len(set(MARKERS.values())) == len(MARKS)
 
 
 @pytest.mark.parametrize(
-    ("grid", "options"),
-    [
-        (Grid((0.01,), (10,), (0.5,)), {"seeds": 1, "epochs": 1}),
-        (Grid((0.01,), (10,), (0.5,)), {"seeds": 3}),
-        (Grid((0.01,), (10,), RATES), {"seeds": 1}),
-        (Grid((0.01,), (10,), RATES[:2]), {"worst": 1e30}),
-        (Grid((0.01,), (10,), RATES[:2]), {"epochs": 1}),
-    ],
-)
-def test_a_figure_is_drawn(draw, grid: Grid, options: dict) -> None:
-    pixels = draw(grid, **options)
-    assert pixels.shape[0] > 400
-    assert pixels.shape[1] > 1000
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
+    "options",
+    [{}, {"candidates": 8}, {"candidates": 1, "epochs": 1}, {"candidates": 4, "prefix": LONG},
+     {"candidates": 20, "prefix": LONG}],
+)  # fmt: skip
+def test_title_panels_and_legend_do_not_overlap(options: dict) -> None:
+    figure = figure_of(curves(**options), "clothing\nmean over 5 trials")
+    (legend,) = figure.legends
+    key, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= key.x0 < key.x1 <= whole.x1
+    assert whole.y0 <= key.y0
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert len(boxes) == 4
+    for box in filter(None, boxes):
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+        assert key.y1 <= box.y0 < box.y1 <= whole.y1
+        assert box.width > whole.width / 3
+    assert not any(
+        one.overlaps(other)
+        for n, one in enumerate(filter(None, boxes))
+        for other in filter(None, boxes[n + 1 :])
+    )
 
 
-def test_any_name_of_a_data_set_can_be_a_title(draw) -> None:
-    draw(Grid((0.01,), (10,), (0.5,)), title="🦊 and 猫\a cost $5 or $6, \\b_{c}^{")
+def test_training_and_validation_have_panels_of_their_own_and_share_their_epochs() -> None:
+    figure = figure_of(curves())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Validation accuracy", "Validation log loss", "Training accuracy", "Training log loss",
+    ]  # fmt: skip
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "epoch", "epoch"]
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
 
 
-def test_a_diverging_candidate_does_not_flatten_the_others(draw) -> None:
-    grid, blue = Grid((0.01,), (10,), RATES[:4]), np.array([0, 0x72, 0xB2])
-    figure = draw(grid, worst=1e6)
-    panels = figure[60:, : figure.shape[1] // 2], figure[60:, figure.shape[1] // 2 :]
-    accuracy, loss = (np.all(abs(panel.astype(int) - blue) < 9, axis=2).sum() for panel in panels)
-    # The diverging one, which is blue, has left the panel of the loss (but for its legend).
-    assert loss < accuracy / 2
+def test_panels_of_other_epochs_have_words_of_their_own() -> None:
+    long, short = curves(epochs=30), curves(epochs=9)
+    figure = figure_of([*long[:2], *short[2:]])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 4
+    figure = figure_of(long[:3])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
 
 
-def test_curves_are_of_finished_trials_alone(tmp_path: Path) -> None:
-    with Store(tmp_path / "study.sqlite") as store:
-        store.prepare(Trials(2, 3))
-        for number in (1, 2, 4):
-            store.finish(number, "done", 1, "", [Metrics(0.1, 0.2, number / 10, 0.4)] * 2)
-        store.finish(3, "failed", 1, "", [Metrics(0.1, 0.2, 0.9, 0.4)])
-        curves = candidate_curves(store, 1, "val_accuracy")
-    assert curves.tolist() == [[0.1, 0.1], [0.2, 0.2]]
+def test_enormous_numbers_leave_room_for_the_curves() -> None:
+    candidates = made_up_report(candidates=1).candidates
+    curve = candidates[0].curves["val_loss"]
+    for array in (curve.mean, curve.low, curve.high):
+        array *= 1e38
+    figure = figure_of([curve_panels(candidates)["val_loss"]])
+    (axes,) = figure.axes
+    assert axes.get_window_extent().width > figure.bbox.width / 3
+
+
+def test_the_legend_names_lines_in_order_and_says_what_is_marked() -> None:
+    (legend,) = figure_of(curves(candidates=3)).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "droprate 0", "droprate 0.333 (selected)", "droprate 0.667", "chosen epoch (mean)",
+    ]  # fmt: skip
+
+
+def test_a_chosen_epoch_is_a_hollow_mark_on_its_line() -> None:
+    panels = curves(candidates=2)
+    for axes, panel in zip(figure_of(panels).axes, panels, strict=True):
+        hollow = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white"]
+        points = [tuple(np.asarray(line.get_xydata())[0]) for line in hollow]
+        assert points == [series.highlight_point for series in panel.series]
+        assert [line.get_color() for line in hollow] == [*COLOURS[:2]]
+
+
+def test_a_single_epoch_is_seen() -> None:
+    panels = curves(epochs=1, trials=1)
+    for axes, panel in zip(figure_of(panels).axes, panels, strict=True):
+        assert axes.get_xticks().tolist() == [1]
+        low, high = axes.get_ylim()
+        assert all(low < series.y[0] < high for series in panel.series)
+
+
+def test_a_diverging_candidate_does_not_flatten_the_others() -> None:
+    x = np.arange(1.0, 31)
+    report = made_up_report(candidates=4)
+    panel = curve_panels(report.candidates)["val_loss"]
+    usual = panel.y_axis
+    curve = report.candidates[0].curves["val_loss"]
+    for array in (curve.mean, curve.low, curve.high):
+        array[:] = 1e6 * x
+    axis = curve_panels(report.candidates)["val_loss"].y_axis
+    assert axis.high < 3 * usual.high
+    assert axis.low <= min(series.y.min() for series in panel.series[1:])
+
+
+def test_bars_and_references_are_drawn_as_the_page_draws_them() -> None:
+    confidence = made_up_report().calibration
+    assert confidence is not None
+    panel = reliability_panel(confidence.diagram)
+    assert panel is not None
+    figure = figure_of([panel])
+    (axes,) = figure.axes
+    reference, points = axes.get_lines()
+    assert reference.get_zorder() < points.get_zorder()
+    assert to_hex(points.get_color()) == COLOURS[0].lower()
+    assert not figure.legends
+    assert axes.get_xlim() == axes.get_ylim() == (0, 1)
+
+
+def test_given_ticks_stand_beside_the_axis() -> None:
+    x = np.array([0.0, 1.0, 2.0])
+    series = (Series(name="s", x=x, y=x),)
+    ticks = ((0.0, "1"), (1.0, "10"), (2.0, "100"))
+    panel = Panel(title="t", x_label="n", y_label="y", series=series, description="d",
+                  x_ticks=ticks)  # fmt: skip
+    (axes,) = figure_of([panel]).axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "10", "100"]

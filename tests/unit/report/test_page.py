@@ -230,6 +230,17 @@ def test_the_most_confident_mistakes_come_first(whole: Element) -> None:
     assert confidences == sorted(confidences, reverse=True)
 
 
+def test_chosen_epochs_are_marked_and_said_to_be(whole: Element) -> None:
+    marks = [each for each in whole.by_id("curve-panels").all("path") if _is(each, "hollow")]
+    assert len(marks) == 4 * len(PAGES["whole"].candidates)
+    assert "chosen epoch (mean)" in whole.by_id("legend").text
+    assert "chosen epoch" not in read_page(render(PAGES["bare"])).text
+
+
+def _is(element: Element, name: str) -> bool:
+    return name in element.attributes.get("class", "").split()
+
+
 def test_what_there_is_too_much_of_is_bounded_and_said_so(large: Element) -> None:
     assert all(len(list(table.all("tr"))) <= 1 + bounds.ROWS for table in large.all("table"))
     assert len(list(large.by_id("legend").all("label"))) == bounds.DRAWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,6 +37,15 @@ def test_the_selected_candidate_is_drawn_wherever_it_stands(selected: int) -> No
     assert drawn[:19] == candidates[:19]
 
 
+def test_candidates_are_drawn_in_the_grids_order_whatever_their_rank() -> None:
+    candidates = made_up_report(candidates=30, epochs=2).candidates
+    drawn = bounds.drawn_candidates(candidates[::-1])
+    assert [each.number for each in drawn] == [*range(11, 30 + 1)]
+    panel = curve_panels(candidates[::-1])["loss"]
+    assert [line.name for line in panel.series] == [each.name for each in drawn]
+    assert [line.style for line in panel.series] == [*range(bounds.DRAWN)]
+
+
 @pytest.mark.parametrize("longest", [0, 1, 2, 99, 100, 101, 5000])
 def test_drawn_epochs_are_bounded_and_reach_both_ends(longest: int) -> None:
     epochs = bounds.drawn_epochs(longest)
@@ -52,16 +62,74 @@ def test_curves_that_end_early_keep_their_own_epochs() -> None:
 
     report = bare_report(
         candidates=tuple(
-            Candidate(name=f"c{n}", trials=1, curves={"val_loss": curve(n)}) for n in (10, 250)
+            Candidate(number=n, name=f"c{n}", trials=1, curves={"val_loss": curve(n)})
+            for n in (10, 250)
         )
     )
-    panel = curve_panels(report)["val_loss"]
+    panel = curve_panels(report.candidates)["val_loss"]
     short, long = panel.series
     assert short.x.tolist() == short.y.tolist() == [1, 4, 6, 9]  # about every 2.5th
     assert long.x.tolist() == long.y.tolist() == bounds.drawn_epochs(250).tolist()
     table = panel_table(panel)
     assert table.rows[0] == ("1", "1.000 (0.500–1.500)", "1.000 (0.500–1.500)")
     assert table.rows[-1][1:] == ("–", "250.000 (249.500–250.500)")
+
+
+def test_a_chosen_epoch_is_marked_where_the_curve_passes_it() -> None:
+    given = made_up_report(candidates=2, epochs=250).candidates
+    near, far = replace(given[0], chosen=17.5), replace(given[1], chosen=251.0)
+    for metric, panel in curve_panels([near, far]).items():
+        first, second = panel.series
+        assert first.highlight_point == (17.5, np.interp(17.5, first.x, first.y))
+        assert second.highlight_point is None  # no trial's curve goes so far
+        assert panel.highlight_words == "chosen epoch (mean)"
+        assert f"{near.name} 17.5" in panel.description
+        (x, y) = svg.draw_panel(panel).series[0].highlight or (0, 0)
+        assert svg.LEFT < x < svg.RIGHT, metric
+        assert svg.TOP <= y <= svg.BOTTOM
+    assert curve_panels([far])["loss"].highlight_words == ""
+    alone = curve_panels([replace(near, trials=1)])["loss"]
+    assert alone.highlight_words == "chosen epoch"
+
+
+def test_axes_of_epochs_begin_at_the_first_and_hold_marks_at_both_ends() -> None:
+    for epochs, words in (
+        (1, ["1"]),
+        (2, ["1", "2"]),
+        (30, ["1", "5", "10", "15", "20", "25", "30"]),
+    ):
+        panel = curve_panels(made_up_report(epochs=epochs).candidates)["val_loss"]
+        axis = panel.x_axis
+        assert [text for _, text in axis.ticks] == words
+        assert axis.low < 1 <= epochs < axis.high
+        assert all(axis.low <= place <= axis.high for place, _ in axis.ticks)
+
+
+def test_losses_keep_room_for_their_bands() -> None:
+    panel = curve_panels(made_up_report(trials=20).candidates)["val_loss"]
+    low, high, _ = panel.y_axis
+    for line in panel.series:
+        assert line.low is not None
+        assert low < line.low.min() < high
+
+
+def test_strong_lines_are_drawn_on_top_and_references_below() -> None:
+    x = np.arange(3.0)
+    series = (
+        Series(name="strong", x=x, y=x, strong=True),
+        Series(name="line", x=x, y=x),
+        Series(name="reference", x=x, y=x, drawn="reference"),
+    )
+    panel = Panel(title="t", x_label="x", y_label="y", series=series, description="d")
+    assert [each.name for each in panel.in_order] == ["reference", "line", "strong"]
+
+
+def test_marks_of_neighbours_lie_apart() -> None:
+    x = np.arange(30.0)
+    marked = [Series(name="s", x=x, y=x, style=n).marked for n in range(bounds.PICTURED)]
+    assert all(len(set(each)) == 5 for each in marked)
+    assert all(0 <= place < 30 for each in marked for place in each)
+    assert all(not set(one) & set(other) for one, other in pairwise(marked))
 
 
 def test_series_stay_inside_their_panel() -> None:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.core.text import minus
-from manyheads.report.scales import Scale, loss_limits, nice_step, padded
+from manyheads.report.scales import (
+    Scale,
+    epoch_limits,
+    loss_limits,
+    nice_step,
+    padded,
+    round_ticks,
+    whole_ticks,
+)
 
 finite = st.floats(-1e6, 1e6)
 
@@ -22,17 +30,16 @@ finite = st.floats(-1e6, 1e6)
     ],
 )
 def test_ticks_are_round_numbers(low: float, high: float, words: list[str]) -> None:
-    assert [text for _, text in Scale(low, high, 0, 100).ticks(5)] == words
+    assert [text for _, text in round_ticks(low, high)] == words
 
 
 @given(finite, st.floats(1e-6, 1e6), st.integers(1, 9))
 def test_ticks_lie_on_the_axis_and_tell_themselves_apart(
     low: float, span: float, count: int
 ) -> None:
-    scale = Scale(low, low + span, 0, 100)
-    if not scale.high > scale.low + abs(low) * 1e-6:
+    if not low + span > low + abs(low) * 1e-6:
         return
-    ticks = scale.ticks(count)
+    ticks = round_ticks(low, low + span, count)
     assert len(ticks) <= count + 1
     assert all(low - 1e-6 * span <= place <= low + span * (1 + 1e-6) for place, _ in ticks)
     assert len({words for _, words in ticks}) == len(ticks)
@@ -55,6 +62,22 @@ def test_what_is_beyond_an_axis_lies_at_its_end() -> None:
 def test_padding_makes_a_real_axis(one: float, other: float) -> None:
     low, high = padded(min(one, other), max(one, other))
     assert low < min(one, other) <= max(one, other) < high
+
+
+@given(st.integers(1, 100_000))
+def test_epochs_have_whole_ticks_from_the_first(longest: int) -> None:
+    low, high = epoch_limits(longest)
+    ticks = whole_ticks(low, high)
+    assert ticks[0] == (1.0, "1")
+    assert len(ticks) <= 9
+    assert all(place == int(words.replace(",", "")) <= high for place, words in ticks)
+    assert len({place for place, _ in ticks}) == len(ticks)
+
+
+def test_curves_of_one_epoch_are_all_seen() -> None:
+    low, high = loss_limits([np.array([0.69]), np.array([0.76]), np.array([1.1])])
+    assert low < 0.69
+    assert high > 1.1
 
 
 def test_one_enormous_loss_does_not_flatten_the_others() -> None:

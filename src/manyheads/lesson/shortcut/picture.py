@@ -15,6 +15,7 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import ImageError
 from manyheads.lesson.shortcut.arrangement import Arrangement
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
+from manyheads.report.figures import new_figure
 from manyheads.report.fonts import drawable, fonts_for, shortened
 
 COLUMNS = 6
@@ -81,13 +82,7 @@ def draw_marked(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
 
 
 def _draw(path: Path, title: str, rows: Sequence[MarkedRow]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        figsize=(_CELL * COLUMNS, (_CELL + 0.3) * len(rows) + 0.4), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(_CELL * COLUMNS, (_CELL + 0.3) * len(rows) + 0.4)
     panels = figure.subplots(len(rows), COLUMNS, squeeze=False)
     for line, row in zip(panels, rows, strict=True):
         for axes in line:

@@ -27,7 +27,7 @@ from manyheads.run.pipeline import versions
 from manyheads.stats.shortcut_effects import MEASURES, PredictedClasses, judge
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import HYPERPARAMETERS, setting_words
-from manyheads.study.table_writing import write_table
+from manyheads.study.table_writing import finite, write_table
 
 _NOUNS = {"file": "picture"}
 _DIFFERENCE = ("", "_low", "_high", "_p", "_p_holm", "_p_equivalent", "_outcome")
@@ -135,7 +135,7 @@ def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
         setting = record.hyperparameters[entry.candidate - 1]
         gap, change = (
             [None] * len(_DIFFERENCE) if each is None else [
-                each.difference, _end(each.low), _end(each.high), each.p, each.p_holm,
+                each.difference, finite(each.low), finite(each.high), each.p, each.p_holm,
                 each.p_equivalent, each.outcome,
             ]
             for each in (entry.gap, entry.change)
@@ -145,7 +145,3 @@ def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
             entry.measure, entry.images, entry.seeds, entry.value, entry.deviation,
             *gap, entry.change_from, *change, record.margin,
         )  # fmt: skip
-
-
-def _end(value: float) -> float | None:
-    return None if abs(value) == float("inf") else value

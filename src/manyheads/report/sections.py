@@ -1,4 +1,4 @@
-"""The sections of a report on claims that were checked: words, a table and a figure each."""
+"""The sections of a report that some studies have: on augmented copies, and on checked claims."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import capital, counted, decimal
+from manyheads.data.dataset import Dataset
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
 from manyheads.findings.claim_tables import (
     contrasts_table,
@@ -21,15 +23,51 @@ from manyheads.findings.wording import METRIC_WORDS
 from manyheads.report.bounds import DRAWN
 from manyheads.report.content import Section
 from manyheads.report.panel import Panel, Series
-from manyheads.report.scales import loss_limits
+from manyheads.report.scales import epoch_limits, loss_limits
 from manyheads.report.shortcut_section import shortcut_section
+from manyheads.study.feature_variants import training_images, variants_needed
 from manyheads.study.folder import RunFolder
+from manyheads.study.study_settings import StudySettings
 
 _LINES: tuple[tuple[Kind, str], ...] = (
     ("subnetworks", "averages of random subnetworks"),
     ("weight_scaling", "weight scaling"),
     ("deep", "ensembles of seeds"),
 )
+
+
+def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
+    """The section of a study with augmented copies; None for one without."""
+    if settings.augmentation is None:
+        return None
+    images = len(training_images(settings.folds, dataset))
+    copies = max(settings.grid.augmented_copies)
+    seen = [setting.epochs for setting in settings.grid if setting.augmented_copies]
+    rounds = len(settings.trials()) // len(settings.grid)
+    made = images * sum(version.view > 0 for version in variants_needed(settings.grid))
+    live = images * max(seen)
+    rows = (
+        ("augmented copies, computed once for all heads", made),
+        ("augmenting anew in every epoch, one head", live),
+        ("augmenting anew in every epoch, each head by itself", images * sum(seen) * rounds),
+    )
+    return Section(
+        title="Augmented copies",
+        paragraphs=(
+            f"For each of {counted(images, 'training image')}, heads drew in every epoch the image "
+            f"itself or one of up to {counted(copies, 'augmented copy')} "
+            f"({settings.augmentation.words}). Images that validate or test were never altered.",
+            "The copies were drawn once, for all seeds and folds. What other copies would have "
+            "given is in no interval of this report.",
+        ),
+        tables=(
+            Table(
+                caption="Backbone passes",
+                columns=[*names("way"), *numbers("passes", "times")],
+                rows=[(way, f"{n:,}", f"{n / made:.1f}") for way, n in rows],
+            ),
+        ),
+    )
 
 
 def claim_sections(folder: RunFolder) -> tuple[Section, ...]:
@@ -119,6 +157,7 @@ def _longer_panel(claim: LongerClaim) -> Panel:
             x=np.array(each.epochs, np.float64),
             y=np.array(each.val_loss),
             style=place,
+            highlight=each.log_loss.epoch.value,
         )
         for place, each in enumerate(shown)
     )
@@ -129,6 +168,8 @@ def _longer_panel(claim: LongerClaim) -> Panel:
         y_label="val_loss",
         series=series,
         description=f"Mean over heads, as far as all of them were trained. Lowest: {turns}.",
-        x_limits=(1, max(2, *(each.epochs[-1] for each in shown))),
+        x_limits=epoch_limits(max(each.epochs[-1] for each in shown)),
         y_limits=loss_limits([each.y for each in series]),
+        counted=True,
+        highlight="epoch of the lowest loss (mean)",
     )

@@ -1,23 +1,28 @@
-"""The sections of a report on claims: what they say, and what they draw."""
+"""The sections of a report that some studies have: what they say, and what they draw."""
 
 from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from manyheads.data.dataset import open_dataset
 from manyheads.lesson.ensemble_claim import ensemble_claim
 from manyheads.lesson.longer_claim import longer_claim
 from manyheads.report import svg
-from manyheads.report.claim_sections import claim_sections
 from manyheads.report.content import Section
 from manyheads.report.page_tables import panel_table
 from manyheads.report.panel import Panel
+from manyheads.report.sections import claim_sections, copies_section
 from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
+from manyheads.study.space import Grid
+from manyheads.study.study_settings import StudySettings
 from tests.small_study import finished_study
+from tests.studies import study_settings
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +86,30 @@ def test_longer_training_is_drawn_epoch_by_epoch(sections: tuple[Section, Sectio
     section = sections[1]
     (panel,) = panels(section)
     assert [series.name for series in panel.series] == ["droprate 0", "droprate 0.5"]
-    assert panel.x_limits == (1, max(series.x[-1] for series in panel.series))
+    longest = max(series.x[-1] for series in panel.series)
+    assert panel.x_axis.low < 1 < longest < panel.x_axis.high
+    assert panel.highlight_words == "epoch of the lowest loss (mean)"
     reach, contrasts = section.tables
     assert [row[0] for row in reach.rows] == ["droprate 0", "droprate 0.5"]
     assert len(contrasts.rows) == 2
     assert all(math.isfinite(value) for series in panel.series for value in series.y)
+
+
+def test_the_price_of_copies_stands_beside_that_of_live_augmentation(
+    image_folder: Callable[..., Path],
+) -> None:
+    dataset = open_dataset(image_folder({"train/a": 3, "train/b": 2, "validation/a": 1}))
+    grid = Grid((0.1,), (4,), (0.5,), augmented_copies=(0, 3), epochs=(10, 20))
+    section = copies_section(StudySettings(data="none", grid=grid, seeds=3), dataset)
+    assert section is not None
+    assert "For each of 5 training images, heads drew" in section.paragraphs[0]
+    assert "the image itself or one of up to 3 augmented copies" in section.paragraphs[0]
+    assert "other copies would have given is in no interval" in section.paragraphs[1]
+    (table,) = section.tables
+    passes = [int(row[1].replace(",", "")) for row in table.rows]
+    assert passes == [3 * 5, 20 * 5, (10 + 20) * 5 * 3]
+
+
+def test_a_study_of_plain_images_has_no_such_section(image_folder: Callable[..., Path]) -> None:
+    dataset = open_dataset(image_folder({"train/a": 1, "train/b": 1}))
+    assert copies_section(study_settings(), dataset) is None
