@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROWS = 10
 
 
-class Written(NamedTuple):
+class WrittenGroups(NamedTuple):
     """In words, the groups that were written, and the option that divides them into folds."""
 
     groups: str = ""
@@ -89,7 +89,9 @@ def settings(args: argparse.Namespace) -> tuple[CheckSettings, ExtractionSetting
     return asked, options.extraction_settings(args) if seen else None
 
 
-def write(args: argparse.Namespace, dataset: Dataset, checked: DataCheck, job: Job) -> Written:
+def write(
+    args: argparse.Namespace, dataset: Dataset, checked: DataCheck, job: Job
+) -> WrittenGroups:
     """Write the gallery and the groups that `args` ask for."""
     if args.gallery is not None:
         from manyheads.report.gallery import write_gallery
@@ -100,8 +102,8 @@ def write(args: argparse.Namespace, dataset: Dataset, checked: DataCheck, job: J
             exif=image.exif, depth=image.depth, job=job,
         )  # fmt: skip
     if args.write_groups is not None and checked.similar is not None:
-        return Written(*_write_groups(args.write_groups, dataset, checked.similar))
-    return Written()
+        return WrittenGroups(*_write_groups(args.write_groups, dataset, checked.similar))
+    return WrittenGroups()
 
 
 def document(checked: DataCheck) -> dict[str, Any]:
