@@ -67,7 +67,7 @@ def main() -> None:
         *randomised(plain, grids),
         *pointing(data, plain, marked, target),
         *pixels(data, plain[0], marked[0], target, sample),
-        f"Xception at {IMAGE.size} × {IMAGE.size}, nearest neighbour; feature grids of "
+        f"Xception at {IMAGE.size} × {IMAGE.size}, nearest neighbour; feature maps of "
         f"{grids.shape[1]} × {grids.shape[2]} cells; the lesson's head ({SETTING.size_inner} "
         f"inner units, droprate {SETTING.droprate:g}), {epochs} epochs, {seeds} seeds; "
         f"{len(validation)} validation photographs, which no head was trained on.",

@@ -1,4 +1,4 @@
-"""What does it change to keep feature grids in half precision?
+"""What does it change to keep feature maps in half precision?
 
     python -m benchmarks grid_storage      five minutes on two cores
 
@@ -107,7 +107,7 @@ def report(
                 )
             )
     return [
-        "## Feature grids in half precision",
+        "## Feature maps in half precision",
         "",
         "How far the mean over an image's cells moves, as a share of its length:",
         "",

@@ -42,7 +42,7 @@ class Photographs(NamedTuple):
     def grids(
         self, images: Rows, mark: Mark | None = None
     ) -> Float32[np.ndarray, "images rows columns features"]:
-        """The feature grids of some images."""
+        """The feature maps of some images."""
         found = self.features(images, mark, grid=True)
         assert found.grid is not None
         grids = found.matrix[found.rows[images]]

@@ -107,7 +107,7 @@ def report(found: dict[str, tuple[float, float]]) -> list[str]:
         *table(rows),
         "",
         f"Processor time of one thread, medians. {FEATURES:,} features, {UNITS} inner units, "
-        f"{CLASSES} classes, batches of {BATCH}, {TRAIN:,} training samples, feature grids of "
+        f"{CLASSES} classes, batches of {BATCH}, {TRAIN:,} training samples, feature maps of "
         f"{CELLS[0]}×{CELLS[1]} cells.",
         "",
     ]

@@ -1,4 +1,4 @@
-"""Feature grids: their mean is what the backbone pools, in every layout and on every runtime."""
+"""Feature maps: their mean is what the backbone pools, in every layout and on every runtime."""
 
 from __future__ import annotations
 

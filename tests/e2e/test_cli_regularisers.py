@@ -33,7 +33,7 @@ def test_views_and_grids_are_announced_made_once_and_of_training_images_alone(
         "Augmented  2 copies of each training image, none of any other (flip, shift 0.1, zoom 0.1, "
         "rotation 10, brightness 0.1, colour 0.1): 32 passes once for all heads, where augmenting "
         "anew in every epoch would take 16 for each head\n",
-        "Cost       52 backbone passes for 12 images (plain 12, augmented copies 16, feature grids "
+        "Cost       52 backbone passes for 12 images (plain 12, augmented copies 16, feature maps "
         "24), about",
         "in the cache about ",
     ):
@@ -137,4 +137,4 @@ def test_blocks_larger_than_the_grid_are_refused_once_it_is_known(
 ) -> None:
     said = command("sweep", photos, *OPTIONS, "--dropblock-size", 3)
     assert said.code == 1
-    assert "a dropblock_size within the feature grid of 2×2 cells, found 3" in said.complaint
+    assert "a dropblock_size within the feature map of 2×2 cells, found 3" in said.complaint

@@ -50,7 +50,7 @@ class Study(OpenedStudy):
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
-    is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature grids of
+    is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature maps of
     `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
     with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
     or columns of the Parquet table `data`, take its place. `table` says how a manifest

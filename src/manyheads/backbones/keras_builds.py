@@ -96,7 +96,7 @@ def normalised(how: Normalisation, raw: Any) -> Any:
 def own_network(file: Path, size: int, pooling: str | None = "avg") -> keras.Model:
     """The network in a `.keras` file: preprocessed `[n, size, size, 3]` → features.
 
-    With the `pooling` avg, a feature grid is averaged; without, the network is as it is in its
+    With the `pooling` avg, a feature map is averaged; without, the network is as it is in its
     file. Raises `ModelError` for parts that could run code, `BackboneError` for a network that
     Keras does not open, or of other inputs or outputs.
     """
@@ -134,7 +134,7 @@ def export(
 ) -> dict[str, Any]:
     """Write the backbone as OpenVINO's `target` (.xml, with .bin), as `exported.Program` says.
 
-    With the `pooling` grid it yields the feature grid, `[n, rows, columns, features]`. Raises
+    With the `pooling` grid it yields the feature map, `[n, rows, columns, features]`. Raises
     `WeightsError` if the stored arrays are not the ones that `digest` names.
     """
     spec = registry.get(backbone)
@@ -147,7 +147,7 @@ def export(
 
 
 def grid_side(backbone: str, size: int) -> dict[str, int]:
-    """How many cells a side of the feature grid has, for images of `size` pixels."""
+    """How many cells a side of the feature map has, for images of `size` pixels."""
     spec = registry.get(backbone)
     return {"side": int(network(spec, size, CHANNELS_LAST, pooling=None).output_shape[1])}
 

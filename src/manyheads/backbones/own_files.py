@@ -90,7 +90,7 @@ def require(file: Path, digest: str) -> None:
 def no_features(file: Path, found: str) -> BackboneError:
     """What is wrong with a network whose output of the shape `found` is no features."""
     return BackboneError(
-        f"one output of features, [n, features], or of a feature grid, from {file}", found,
+        f"one output of features, [n, features], or of a feature map, from {file}", found,
         "export the network up to such an output, or give its `features` to a study",
     )  # fmt: skip
 

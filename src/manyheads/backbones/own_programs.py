@@ -163,6 +163,6 @@ def _product(shape: Any) -> int:
 
 def _no_grid(file: Path, shape: list[Any]) -> BackboneError:
     return BackboneError(
-        f"a feature grid as the output of {file}", str(shape),
+        f"a feature map as the output of {file}", str(shape),
         "leave out dropblock, or export the network without its pooling",
     )  # fmt: skip

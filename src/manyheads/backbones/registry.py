@@ -132,17 +132,17 @@ class BackboneSpec:
 
     @property
     def pools_plainly(self) -> bool:
-        """Whether the features are the plain mean over the cells of the feature grid.
+        """Whether the features are the plain mean over the cells of the feature map.
 
         ConvNeXt normalises after the mean, and its grid cell by cell.
         """
         return self.module != "convnext"
 
     def check_grid(self) -> None:
-        """Raise `BackboneError` if the features are not the mean of a feature grid."""
+        """Raise `BackboneError` if the features are not the mean of a feature map."""
         if not self.pools_plainly:
             raise BackboneError(
-                "a backbone whose features are the mean of its feature grid", self.name,
+                "a backbone whose features are the mean of its feature map", self.name,
                 "leave out dropblock, or take another backbone",
             )  # fmt: skip
 

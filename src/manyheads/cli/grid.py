@@ -21,7 +21,7 @@ _TITLES = {
 
 
 def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """An option for each hyperparameter, and what augmented copies and feature grids are.
+    """An option for each hyperparameter, and what augmented copies and feature maps are.
 
     But for those `without` which a command does, as it has other uses for their names.
     """
@@ -34,7 +34,7 @@ def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> 
             _flag(name), nargs="+", action=Values, default=usual.split(),
             metavar=known.kind.metavar, help=f"{_words(known.words)} (default: {usual})",
         )  # fmt: skip
-    group = parser.add_argument_group("augmented copies and feature grids")
+    group = parser.add_argument_group("augmented copies and feature maps")
     if "augmented_copies" not in without:
         group.add_argument(
             "--augment", nargs="+", action=Values, metavar="NAME=X",
@@ -44,7 +44,7 @@ def add_grid(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> 
         )  # fmt: skip
     group.add_argument(
         "--grid-storage", default="f32", metavar="NAME",
-        help="how the feature grids of --dropblock are kept: f32, or f16 in half the space "
+        help="how the feature maps of --dropblock are kept: f32, or f16 in half the space "
         "(default: %(default)s)",
     )  # fmt: skip
 

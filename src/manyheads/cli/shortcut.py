@@ -87,7 +87,7 @@ def _add_mark(parser: argparse.ArgumentParser) -> None:
 def _add_remedies(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("remedies (beside those among the hyperparameters)")
     for name, usual, unit, text in (
-        ("--dropblock", 0.5, "SHARE", "DropBlock: hide this share of the feature grid's cells in "
+        ("--dropblock", 0.5, "SHARE", "DropBlock: hide this share of the feature map's cells in "
          "each step"),
         ("--random-erasing", 0.25, "SHARE", "cover this share of every augmented copy with noise"),
         ("--clean", 20, "N", "keep N images of each class clean, out of all training, and train "

@@ -118,7 +118,7 @@ def _fold(
     sources, cells = ({}, None) if sources_of is None else sources_of(train)
     if cells is not None and plan.setting.dropblock_size > min(cells):
         raise SettingError(
-            f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"a dropblock_size within the feature map of {cells[0]}×{cells[1]} cells",
             f"{plan.setting.dropblock_size}", "give a smaller one, or larger images",
         )  # fmt: skip
     return Fold(

@@ -100,7 +100,7 @@ class FeatureCache:
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Rows and columns of the feature grids that are stored, if grids are."""
+        """Rows and columns of the feature maps that are stored, if grids are."""
         rows, columns = self._index.fact("rows"), self._index.fact("columns")
         return None if rows is None or columns is None else (rows, columns)
 

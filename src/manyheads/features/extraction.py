@@ -29,7 +29,7 @@ class Features:
     """The features of a data set: sample i's are `matrix[rows[i]]`; -1 where it is unreadable.
 
     `unreadable` gives the reason for each such sample; `passes` and `seconds` are what this call
-    cost. The matrix is mapped from the cache and may hold rows of other images. Feature grids are
+    cost. The matrix is mapped from the cache and may hold rows of other images. Feature maps are
     `[stored, cells, features]`, cells row by row, of the rows and columns that `grid` tells. Of
     samples that were not asked for, rows are -1 too. `remarks` are lines on the images that were
     read this time.
@@ -61,7 +61,7 @@ def extract(
 ) -> Features:
     """The features of every image of `dataset`, from the cache or computed now.
 
-    With the `pooling` grid, those of every cell of the feature grid, kept as `storage` says. The
+    With the `pooling` grid, those of every cell of the feature map, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
     alteration that is meant for training is made of no other. Raises `SettingError` for features
     that are too large for the storage f16, and `Interrupted` within about a second once `job` is

@@ -18,7 +18,7 @@ _TYPES = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2")}
 STORAGES = tuple(_TYPES)
 
 _BLOCK = 256  # rows read at once, at most, when their checksums are compared
-_BYTES = 1 << 24  # and bytes, because the rows of feature grids are long
+_BYTES = 1 << 24  # and bytes, because the rows of feature maps are long
 _GAP = 4  # rows that are read in vain rather than skipped
 
 

@@ -58,7 +58,7 @@ class Wanted:
         parts = ["as they are" if self.mark is None else "with the mark"]
         parts += [f"augmented copy {view}"] if view else []
         parts += [f"{100 * hide_pixels:g} % erased"] if hide_pixels else []
-        parts += ["feature grid"] if grid else []
+        parts += ["feature map"] if grid else []
         return ", ".join(parts)
 
 

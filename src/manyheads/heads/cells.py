@@ -1,4 +1,4 @@
-"""The mean over the cells of a feature grid that are not hidden, compiled by Numba."""
+"""The mean over the cells of a feature map that are not hidden, compiled by Numba."""
 
 from __future__ import annotations
 

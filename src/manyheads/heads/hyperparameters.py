@@ -97,7 +97,7 @@ class Hyperparameters:
     What is hidden in a training step, each a probability in [0, 1): `droprate` of the inner units
     (Srivastava et al. 2014), in the epochs that `droprate_schedule` names: `constant`, `early:N`
     (the first N epochs) or `late:N` (all after the first N; Liu et al. 2023); `input_droprate` of
-    the head's inputs; `dropblock` of the cells of the feature grid, in blocks of `dropblock_size`
+    the head's inputs; `dropblock` of the cells of the feature map, in blocks of `dropblock_size`
     by `dropblock_size` cells (DropBlock, Ghiasi et al. 2018); `random_erasing`, the share of each
     augmented copy of an image that noise covers (Zhong et al. 2020). `augmented_copies` is from how
     many copies of an image a step chooses, beside the image itself.

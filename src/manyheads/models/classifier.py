@@ -202,11 +202,11 @@ class ImageClassifier(Classifier):
         target: str | None = None,
         job: Job = SILENT,
     ) -> Explanations:
-        """Where the model looked in each image: two maps over its feature grid (`explain.maps`).
+        """Where the model looked in each image: two maps over its feature map (`explain.maps`).
 
         They are of the class that the model answers with, or of `target`. Each image takes one
         backbone pass. Raises `SettingError` for a class that the model has not, `BackboneError`
-        if its backbone has no feature grid of two cells or more, and `ModelError` if the parts of
+        if its backbone has no feature map of two cells or more, and `ModelError` if the parts of
         the model answer otherwise than `predict`.
         """
         return self._explainer.explain(images, target, job)

@@ -222,7 +222,7 @@ def _pass_words(plan: Plan) -> str:
         return ""
     words = f" for {counted(len(plan.dataset.contents), 'image')}"
     if plan.versions and plan.missing:
-        kinds = {"augmented copies": (False, 1), "feature grids": (True, 0)}
+        kinds = {"augmented copies": (False, 1), "feature maps": (True, 0)}
         parts = [f"plain {plan.plain:,}"]
         for name, (grid, first) in kinds.items():
             passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]

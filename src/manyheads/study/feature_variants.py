@@ -74,7 +74,7 @@ class VariantFeatures:
 
     @property
     def cells(self) -> tuple[int, int] | None:
-        """Rows and columns of the feature grids, if there are any."""
+        """Rows and columns of the feature maps, if there are any."""
         return next((each.grid for each in self.features.values() if each.grid), None)
 
     @property
@@ -114,7 +114,7 @@ def extract_variants(
 ) -> VariantFeatures:
     """The features of the variants that `missing_passes` told, from the cache or computed now.
 
-    Raises `SettingError` for blocks that are larger than the feature grid, and what `extract`
+    Raises `SettingError` for blocks that are larger than the feature map, and what `extract`
     raises.
     """
     found = extractor_of(settings, weights).extract_all(
@@ -143,6 +143,6 @@ def _check_blocks(grid: Grid, cells: tuple[int, int] | None) -> None:
     largest = max(grid.dropblock_size)
     if cells is not None and largest > min(cells):
         raise SettingError(
-            f"a dropblock_size within the feature grid of {cells[0]}×{cells[1]} cells",
+            f"a dropblock_size within the feature map of {cells[0]}×{cells[1]} cells",
             f"{largest}", "list smaller ones, or larger images",
         )  # fmt: skip

@@ -48,7 +48,7 @@ class StudySettings:
     validation images do. A trial ends early once its rule has found no better epoch in `patience`
     epochs; `prune` trains only the best `1 / prune` of the candidates on from each rung to the
     next. None: neither. `augmentation` says how copies differ (None: as they usually do), and
-    `grid_storage`, f32 or f16, how feature grids are kept.
+    `grid_storage`, f32 or f16, how feature maps are kept.
     """
 
     data: str

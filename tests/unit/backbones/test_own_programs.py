@@ -58,7 +58,7 @@ def test_the_grid_averages_to_the_features(tmp_path: Path) -> None:
 
 
 def test_a_vector_has_no_grid(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="a feature grid as the output"):
+    with pytest.raises(BackboneError, match="a feature map as the output"):
         exported(save_onnx(tmp_path / "net.onnx", pooled=True), pooling="grid")
 
 

@@ -19,7 +19,7 @@ from tests.strategies import distinct_image
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished study whose feature grid has 2 × 2 cells."""
+    """A finished study whose feature map has 2 × 2 cells."""
     root = tmp_path_factory.mktemp("explain")
     return finished_study(root, image=ImageSettings(size=64)).folder
 

@@ -260,7 +260,7 @@ def test_versions_of_what_is_no_file_are_refused(paths: list[Path], labels: list
     for given in (classifier().features(paths), pixels(paths)):
         with pytest.raises(EstimatorError, match="paths of images for augmented_copies"):
             classifier(augmented_copies=1).fit(given, labels)
-    with pytest.raises(SettingError, match="dropblock_size within the feature grid of 2×2 cells"):
+    with pytest.raises(SettingError, match="dropblock_size within the feature map of 2×2 cells"):
         classifier(dropblock=0.3, dropblock_size=3, image_size=64).fit(paths, labels)
     with pytest.raises(SettingError, match="augmented_copies for an augmentation"):
         classifier(augmentation=Augmentation()).fit(paths, labels)

@@ -1,4 +1,4 @@
-"""Feature grids, half-precision rows, altered images, and features of some images alone."""
+"""Feature maps, half-precision rows, altered images, and features of some images alone."""
 
 from __future__ import annotations
 

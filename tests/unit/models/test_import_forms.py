@@ -87,8 +87,8 @@ REFUSED = {
 }
 # Refused by what the backbone is known for.
 OTHERWISE_BUILT = {
-    "flattened_grid": r"\(Flatten\) of 4 cells of the feature grid, where manyheads takes",
-    "small_window": r"\(AveragePooling2D\) with windows of .*2, 2.* on a feature grid of 2 × 2",
+    "flattened_grid": r"\(Flatten\) of 4 cells of the feature map, where manyheads takes",
+    "small_window": r"\(AveragePooling2D\) with windows of .*2, 2.* on a feature map of 2 × 2",
     "layer_normalised": r"layer_normalization\w* \(LayerNormalization\) in the head",
 }
 ALONE = ("cut_short", "own_network", "own_pooled_network")  # tried in full below

@@ -49,7 +49,7 @@ class ShortcutSettings:
 
     The `mark` is planted on the `share`, in (0, 1], of the training images of the class `target`;
     validation images of the classes `into` (none: all others) are evaluated with it too. Remedies:
-    `dropblock`, a share of the feature grid's cells, and `random_erasing`, a share of each of
+    `dropblock`, a share of the feature map's cells, and `random_erasing`, a share of each of
     `augmented_copies` copies, each 0 for not at all; `everywhere`: the mark on the same share of
     every class; `clean` images of every class that no condition trains on, which the last
     layer is trained on anew. `margin`, in (0, 1], is that of practical equivalence.
@@ -103,7 +103,7 @@ class ShortcutSettings:
         ]
         if self.dropblock:
             hidden = {"dropblock": self.dropblock}
-            words = f"{100 * self.dropblock:g} % of the feature grid hidden"
+            words = f"{100 * self.dropblock:g} % of the feature map hidden"
             conditions.append(Condition("dropblock", words, changes=hidden))
         if self.random_erasing:
             hidden = {

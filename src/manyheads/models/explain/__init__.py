@@ -1,1 +1,1 @@
-"""Where a model looked: maps over the feature grid, in closed form from one backbone pass."""
+"""Where a model looked: maps over the feature map, in closed form from one backbone pass."""

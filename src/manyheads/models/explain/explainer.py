@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from manyheads.data.image_inputs import Image
     from manyheads.models.classifier import ImageClassifier
 
-AGREE = 1e-4  # of probabilities, from the feature grids and from the whole model
+AGREE = 1e-4  # of probabilities, from the feature maps and from the whole model
 
 Batch = UInt8[np.ndarray, "n size size 3"]
 Grids = Float32[np.ndarray, "n rows columns features"]
@@ -94,7 +94,7 @@ class Explainer:
         if rows * columns < 2:
             card = self._classifier.card
             raise BackboneError(
-                "a feature grid of two cells or more",
+                "a feature map of two cells or more",
                 f"one cell, of {card.backbone} at {card.image.size} pixels",
                 "explain a model of larger images",
             )
@@ -111,7 +111,7 @@ class Explainer:
         apart = float(np.abs(answers - whole).max())
         if not apart <= AGREE:
             raise ModelError(
-                f"the probabilities of {self._classifier.path.name} from its feature grids, "
+                f"the probabilities of {self._classifier.path.name} from its feature maps, "
                 f"to {AGREE:g}",
                 f"a difference of {apart:.2g}",
                 "export the model again from its run folder",

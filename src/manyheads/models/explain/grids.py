@@ -1,4 +1,4 @@
-"""A model in two parts: a program from images to feature grids, and the head behind the mean."""
+"""A model in two parts: a program from images to feature maps, and the head behind the mean."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def parts_of(path: Path, card: ModelCard, job: Job = SILENT) -> ModelParts:
     """The parts of the model at `path`, which `card` describes; made once, and cached.
 
     The backbone's own program serves where its weights are at hand, or else one of the model's
-    file. Raises `BackboneError` for a backbone whose features are no mean of a feature grid,
+    file. Raises `BackboneError` for a backbone whose features are no mean of a feature map,
     `ModelError` for a model that cannot be parted, and what `exported.made` raises.
     """
     spec, size = registry.from_card(card.backbone, card.preprocessing), card.image.size
     if not spec.pools_plainly:
         raise BackboneError(
-            "a model on a backbone whose features are the mean of a feature grid", spec.name,
+            "a model on a backbone whose features are the mean of a feature map", spec.name,
             "explain a model on another backbone",
         )  # fmt: skip
     if path.suffix == ".xml":
@@ -83,7 +83,7 @@ def to_grid_program(
 ) -> dict[str, Any]:
     """Write what is before the pooling of `file` as OpenVINO's `target`, and its head beside it.
 
-    The program is one of `uint8` NHWC images to feature grids, NHWC too; the head goes to `_HEAD`.
+    The program is one of `uint8` NHWC images to feature maps, NHWC too; the head goes to `_HEAD`.
     Raises `ModelError` if the model is no head on the pooled features of a backbone. Called in a
     child process, because it needs Keras.
     """

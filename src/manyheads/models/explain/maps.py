@@ -1,4 +1,4 @@
-"""Two maps of what the cells of a feature grid mean to a head, both in closed form.
+"""Two maps of what the cells of a feature map mean to a head, both in closed form.
 
 The features x that a head sees are the mean over the grid's cells, `x = Σ_c g_c / C`, so both maps
 follow from one backbone pass, in a few products of small matrices.

@@ -73,12 +73,12 @@ def _check_pooling(
     size: int,
     job: Job,
 ) -> None:
-    """Raise `ModelError` unless `layers` give the mean over the feature grid, and that alone."""
+    """Raise `ModelError` unless `layers` give the mean over the feature map, and that alone."""
     averaged = any(layer["class"] == "GlobalAveragePooling2D" for layer in layers)
     flat = next((layer for layer in layers if layer["class"] in ("Flatten", "Reshape")), None)
     if cells > 1 and flat is not None and not averaged:
         raise refusal(
-            path, f"{flat['name']} of {cells} cells of the feature grid, where manyheads takes "
+            path, f"{flat['name']} of {cells} cells of the feature map, where manyheads takes "
             "their mean",
         )  # fmt: skip
     for window in (layer for layer in layers if layer["class"] == "AveragePooling2D"):
@@ -86,7 +86,7 @@ def _check_pooling(
         side = keras_process.call(keras_builds.grid_side, arguments, job=job)["side"]
         if not _covers(window, side):
             raise refusal(
-                path, f"{window['name']} with windows of {window['pool_size']} on a feature grid "
+                path, f"{window['name']} with windows of {window['pool_size']} on a feature map "
                 f"of {side} × {side}, where manyheads takes the mean of all cells",
             )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What a fit will take, and which arms there is time for; measures how fast the backbone runs."""
+"""What a fit will take, and what there is time for; measures how fast the backbone runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import extract, recipe_of
 from manyheads.run.estimate import estimate_extraction, estimate_training
 from manyheads.run.fit.fit_settings import FitSettings
-from manyheads.run.fit.image_options import Arm, affordable, candidate_arms, study_of
+from manyheads.run.fit.image_options import ImageOption, affordable, candidate_images, study_of
 from manyheads.study.division import validation_counts
 from manyheads.study.feature_variants import missing_passes
 from manyheads.study.study_settings import StudySettings
@@ -36,12 +36,12 @@ from manyheads.study.work import Work
 _BUILDING = 20.0  # seconds that Keras takes to write a backbone's program, once for a size
 _WARMING, _PROBED = 32, 64  # images
 _FEW = 500  # passes that are made sooner than measured
-_MOST = 0.1  # of the budget for an arm's heads; what takes longer is pruned
+_MOST = 0.1  # of the budget for an image option's heads; what takes longer is pruned
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitPlan:
-    """What a fit will do: its `arms` in this order, of those in `considered`.
+    """What a fit will do: its `image_options` in this order, of those in `considered`.
 
     `folds` may be fewer than were asked for, where there are fewer images than that. `probed` are
     the passes made to measure the rate, `deadline` is the end of the budget by `time.monotonic`.
@@ -51,32 +51,34 @@ class FitPlan:
     dataset: Dataset
     weights: Weights
     folds: int
-    arms: tuple[Arm, ...]
-    considered: tuple[Arm, ...]
+    image_options: tuple[ImageOption, ...]
+    considered: tuple[ImageOption, ...]
     probed: int
     deadline: float
 
 
 def plan_fit(settings: FitSettings, job: Job = SILENT) -> FitPlan:
-    """Fetch the weights if need be, measure the backbone's rate, and choose the arms.
+    """Fetch the weights if need be, measure the backbone's rate, and choose the image options.
 
     Raises `DataError` for images that cannot be divided into folds, `SettingError` for a budget
-    that is too small for any arm.
+    that is too small for any image option.
     """
     began = time.monotonic()
     spec = registry.get(settings.backbone, settings.preprocessing)
     dataset = open_dataset(settings.data, split=settings.split, table=settings.table, job=job)
     folds = _folds(dataset, settings.folds)
     weights = resolve(spec, settings.weights, job)
-    pairs = candidate_arms(settings.size, spec)
+    pairs = candidate_images(settings.size, spec)
     rate = _Rate(dataset, spec, weights, pairs[0][0], job)
-    considered = tuple(_arm(settings, dataset, spec, weights, folds, pair, rate) for pair in pairs)
+    considered = tuple(
+        _option(settings, dataset, spec, weights, folds, pair, rate) for pair in pairs
+    )
     return FitPlan(
         settings=settings,
         dataset=dataset,
         weights=weights,
         folds=folds,
-        arms=tuple(affordable(considered, settings.budget - (time.monotonic() - began))),
+        image_options=tuple(affordable(considered, settings.budget - (time.monotonic() - began))),
         considered=considered,
         probed=rate.passes,
         deadline=began + settings.budget,
@@ -179,7 +181,7 @@ def _decoded(path: Path, image: ImageSettings) -> np.ndarray | None:
         return None
 
 
-def _arm(
+def _option(
     settings: FitSettings,
     dataset: Dataset,
     spec: BackboneSpec,
@@ -187,7 +189,7 @@ def _arm(
     folds: int,
     pair: tuple[int, int],
     rate: _Rate,
-) -> Arm:
+) -> ImageOption:
     study = study_of(settings, folds, pair, prune=False)
     recipe = recipe_of(spec, weights, study.image, study.runtime, study.precision)
     with FeatureCache(recipe) as cache:
@@ -198,7 +200,7 @@ def _arm(
         study = study_of(settings, folds, pair, prune=True)
         training, pruned = _training(study, dataset), True
     size, copies = pair
-    return Arm(
+    return ImageOption(
         size=size,
         copies=copies,
         passes=passes,

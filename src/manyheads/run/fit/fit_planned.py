@@ -21,18 +21,18 @@ def fit_planned(plan: FitPlan) -> Planned:
          "used"),
         *few_lines(plan.dataset, plan.folds),
         ("Budget", f"{clock(settings.budget)}, of which searches take about "
-         f"{clock(sum(arm.seconds for arm in plan.arms))}"),
+         f"{clock(sum(each.seconds for each in plan.image_options))}"),
     ]  # fmt: skip
-    for number, arm in enumerate(plan.arms, start=1):
-        pruned = ", pruned" if arm.pruned else ""
+    for number, images in enumerate(plan.image_options, start=1):
+        pruned = ", pruned" if images.pruned else ""
         words = (
-            f"{number}. {arm.words}: {counted(arm.passes, 'backbone pass')}, "
-            f"about {clock(arm.extraction)}; heads about {clock(arm.training)}{pruned}"
+            f"{number}. {images.words}: {counted(images.passes, 'backbone pass')}, "
+            f"about {clock(images.extraction)}; heads about {clock(images.training)}{pruned}"
         )
         lines.append(("Search" if number == 1 else "", words))
-    sizes = {arm.size for arm in plan.arms}
-    left_out = [arm for arm in plan.considered if arm.size not in sizes]
-    words = sorted({f"{arm.size}×{arm.size}" for arm in left_out})
+    sizes = {each.size for each in plan.image_options}
+    left_out = [each for each in plan.considered if each.size not in sizes]
+    words = sorted({f"{each.size}×{each.size}" for each in left_out})
     if words:
         lines.append(("", f"not within the budget: {', '.join(words)}"))
     return Planned(tuple(lines))

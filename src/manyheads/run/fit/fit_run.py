@@ -115,14 +115,14 @@ def _tried(found: Found) -> tuple[Tried, ...]:
     ranked = found.ranked
     return tuple(
         Tried(
-            size=option.arm.size,
+            size=option.images.size,
             augmented_copies=option.setting.augmented_copies,
             words=option.words,
             hyperparameters=asdict(option.setting),
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
             folds=ranked.without.count(place),
-            pruned=option.arm.pruned,
+            pruned=option.images.pruned,
         )
         for place, option in sorted(
             enumerate(found.options), key=lambda each: float(ranked.losses[each[0]])

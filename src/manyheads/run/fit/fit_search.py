@@ -1,4 +1,4 @@
-"""The search of a fit: a study an arm, and their heads' answers as options of one choice."""
+"""The search of a fit: a study for each image option, its heads' answers as options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manyheads.findings.expected_score import LogProbabilities, Ranked, rank
 from manyheads.findings.reading import read_validated
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.run.fit.fit_plan import FitPlan
-from manyheads.run.fit.image_options import Arm, study_of
+from manyheads.run.fit.image_options import ImageOption, study_of
 from manyheads.run.fit.near_duplicates import NearDuplicates
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions
@@ -26,9 +26,9 @@ from manyheads.study.space import setting_words
 
 @dataclass(frozen=True)
 class Option:
-    """An arm's study and one of its candidates, counted from 1."""
+    """An image option's study and one of its candidates, counted from 1."""
 
-    arm: Arm
+    images: ImageOption
     finished: Finished
     candidate: int
 
@@ -40,7 +40,7 @@ class Option:
     @property
     def words(self) -> str:
         """Such as `299×299, plain and mirrored; learning_rate 0.001, size_inner 100`."""
-        size = f"{self.arm.size}×{self.arm.size}"
+        size = f"{self.images.size}×{self.images.size}"
         return f"{size}; {setting_words(self.setting, self.finished.settings.grid.varying)}"
 
 
@@ -63,7 +63,7 @@ class Found:
     @property
     def studies(self) -> list[Finished]:
         """The studies that the options are of."""
-        return list({option.arm: option.finished for option in self.options}.values())
+        return list({option.images: option.finished for option in self.options}.values())
 
     @property
     def best(self) -> Option:
@@ -72,34 +72,34 @@ class Found:
 
 
 def search(plan: FitPlan, out: Path, job: Job = SILENT) -> Found:
-    """Train every setting in every arm of the plan that there is still time for, and rank them.
+    """Train every setting with every image option that there is still time for, and rank them.
 
-    Each arm is an ordinary study in a folder of `out`, which is resumed if it was begun; by the
+    Each image option is an ordinary study in a folder of `out`, resumed if it was begun; by the
     features of the first, near-duplicates are joined into units for all of them. Raises
     what `run_study` raises, and `RunError` if studies left out different images.
     """
-    studies: list[tuple[Arm, Finished]] = []
+    studies: list[tuple[ImageOption, Finished]] = []
     grouped = NearDuplicates(out, plan.folds, job)
-    for place, arm in enumerate(plan.arms):
+    for place, images in enumerate(plan.image_options):
         left = plan.deadline - time.monotonic()
-        if studies and arm.seconds > left:
-            job.note(f"{arm.words}: left out, for want of time")
+        if studies and images.seconds > left:
+            job.note(f"{images.words}: left out, for want of time")
             continue
-        job.note(f"Search {place + 1} of {len(plan.arms)}: {arm.words}")
+        job.note(f"Search {place + 1} of {len(plan.image_options)}: {images.words}")
         finished = run_study(
-            study_of(plan.settings, plan.folds, (arm.size, arm.copies), arm.pruned),
-            out / f"{arm.size}px-{arm.copies + 1}",
+            study_of(plan.settings, plan.folds, (images.size, images.copies), images.pruned),
+            out / f"{images.size}px-{images.copies + 1}",
             options=RunOptions(models=False, keep_heads=1), grouped=grouped,
             job=_without_plan(job),
         )  # fmt: skip
-        studies.append((arm, finished))
+        studies.append((images, finished))
     records = [_validated(finished) for _, finished in studies]
     _require_same(records)
     options: list[Option] = []
     answers: list[LogProbabilities] = []
-    for (arm, finished), validated in zip(studies, records, strict=True):
+    for (images, finished), validated in zip(studies, records, strict=True):
         for candidate in validated.candidates:
-            options.append(Option(arm, finished, candidate))
+            options.append(Option(images, finished, candidate))
             answers.append(validated.log_probabilities(candidate)[0, 0])
     first = records[0]
     return Found(tuple(options), rank(answers, first.labels, first.fold_of[0]), first)

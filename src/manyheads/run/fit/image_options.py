@@ -26,7 +26,7 @@ ETA = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class ImageOption:
     """Images of `size` pixels with so many augmented `copies`: what it costs in passes and seconds.
 
     `training` are the seconds of its heads, which `pruned` says are pruned.
@@ -50,7 +50,7 @@ class Arm:
         return f"{self.size}×{self.size}, {'plain and mirrored' if self.copies else 'plain'}"
 
 
-def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
+def candidate_images(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
     """Sizes and augmented copies for a backbone, the one worth most first.
 
     A given `size` is the only one, and so is that of a backbone which takes no other. Raises
@@ -65,22 +65,22 @@ def candidate_arms(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]
     return list(dict.fromkeys(pairs))
 
 
-def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
-    """The arms that fit into `budget` seconds, to be tried in this order.
+def affordable(image_options: Sequence[ImageOption], budget: float) -> list[ImageOption]:
+    """The image options that fit into `budget` seconds, to be tried in this order.
 
-    The first of `arms`, which come by their worth, that there is time for; then whatever else
-    there is time for, if its images are of another size. Raises `SettingError` if there is time
-    for none.
+    The first of `image_options`, which come by their worth, that there is time for; then whatever
+    else there is time for, if its images are of another size. Raises `SettingError` if there is
+    time for none.
     """
     left = budget * (1 - _KEPT_FREE)
-    chosen: list[Arm] = []
-    for arm in arms:
-        known = any(arm.size == other.size for other in chosen)
-        if arm.seconds <= left and not known:
-            chosen.append(arm)
-            left -= arm.seconds
+    chosen: list[ImageOption] = []
+    for images in image_options:
+        known = any(images.size == other.size for other in chosen)
+        if images.seconds <= left and not known:
+            chosen.append(images)
+            left -= images.seconds
     if not chosen:
-        least = min(arms, key=lambda arm: arm.seconds)
+        least = min(image_options, key=lambda each: each.seconds)
         needed = budget_words(least.seconds / (1 - _KEPT_FREE))
         raise SettingError(
             f"a budget of at least {needed} for "
@@ -90,9 +90,11 @@ def affordable(arms: Sequence[Arm], budget: float) -> list[Arm]:
     return chosen
 
 
-def study_of(settings: FitSettings, folds: int, arm: tuple[int, int], prune: bool) -> StudySettings:
-    """The study that looks for the best head of an arm: every setting, once in every fold."""
-    size, copies = arm
+def study_of(
+    settings: FitSettings, folds: int, images: tuple[int, int], prune: bool
+) -> StudySettings:
+    """The study of an image option: every setting of the head, once in every fold."""
+    size, copies = images
     return StudySettings(
         data=settings.data,
         grid=search_grid(copies),

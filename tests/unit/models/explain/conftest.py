@@ -1,4 +1,4 @@
-"""A finished model whose feature grid has several cells."""
+"""A finished model whose feature map has several cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.small_study import finished_study
 
 @pytest.fixture(scope="session")
 def grid_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A small study at 96 pixels: MobileNet's feature grid has 3 × 3 cells there."""
+    """A small study at 96 pixels: MobileNet's feature map has 3 × 3 cells there."""
     return finished_study(tmp_path_factory.mktemp("grids"), image=ImageSettings(size=96)).folder
 
 

@@ -1,4 +1,4 @@
-"""A classifier's explanations are the maps of its own head on its own feature grids."""
+"""A classifier's explanations are the maps of its own head on its own feature maps."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_parts_that_are_not_the_model(grid_run: RunFolder, grid_files: list[Path
     parts = parts_of(model.path, model.card)
     moved = parts.head._replace(bias=parts.head.bias + np.array([0.01, 0, 0], np.float32))
     model._explainer._parts = parts._replace(head=moved)
-    with pytest.raises(ModelError, match=r"from its feature grids, to 0\.0001, found a difference"):
+    with pytest.raises(ModelError, match=r"from its feature maps, to 0\.0001, found a difference"):
         model.explain(grid_files[0])
 
 

@@ -134,7 +134,7 @@ class TestFree:
                 )  # fmt: skip
             plan = fit_plan.plan_fit(asked)
         assert plan.probed == 96
-        plain = next(arm for arm in plan.considered if arm.copies == 0)
+        plain = next(images for images in plan.considered if images.copies == 0)
         assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
         rate = plain.passes / (plain.extraction - fit_plan._BUILDING)
         assert 10 < rate <= 80  # 4 in 50 ms at most; from the cache it would be thousands
