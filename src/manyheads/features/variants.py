@@ -40,11 +40,11 @@ class Wanted:
     @property
     def how(self) -> dict[str, Any]:
         """The arguments of `extract` and `recipe_of` that make it."""
-        view, hide_pixels, grid = self.variant
+        copy, erased, grid = self.variant
         steps: list[Alteration] = [] if self.mark is None else [self.mark]
-        if view:
+        if copy:
             assert self.augmentation is not None
-            steps.append(View(number=view, augmentation=self.augmentation, hide_pixels=hide_pixels))
+            steps.append(View(number=copy, augmentation=self.augmentation, hide_pixels=erased))
         alteration = Altered(tuple(steps)) if len(steps) > 1 else next(iter(steps), None)
         return {
             "alteration": alteration,
@@ -54,10 +54,10 @@ class Wanted:
     @property
     def words(self) -> str:
         """Such as `with the mark, augmented copy 2, 25 % erased`."""
-        view, hide_pixels, grid = self.variant
+        copy, erased, grid = self.variant
         parts = ["as they are" if self.mark is None else "with the mark"]
-        parts += [f"augmented copy {view}"] if view else []
-        parts += [f"{100 * hide_pixels:g} % erased"] if hide_pixels else []
+        parts += [f"augmented copy {copy}"] if copy else []
+        parts += [f"{100 * erased:g} % erased"] if erased else []
         parts += ["feature map"] if grid else []
         return ", ".join(parts)
 

@@ -1,4 +1,4 @@
-"""What the heads of one fold learn from: the features of its samples, in one version or several."""
+"""What the heads of one fold learn from: the features of its samples, in one variant or several."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from manyheads.heads.hyperparameters import Hyperparameters
 
 
 class Variant(NamedTuple):
-    """Which features of an image: of which view, how much of it hidden, pooled or as a grid."""
+    """Which features of an image: of which augmented copy, how much erased, pooled or as a map.
 
-    view: int = 0
-    hide_pixels: float = 0.0
+    The copy 0 is the image itself; `erased` is a share of the pixels, `grid` is the feature map.
+    """
+
+    copy: int = 0
+    erased: float = 0.0
     grid: bool = False
 
 
@@ -25,7 +28,7 @@ PLAIN = Variant()
 
 @dataclass(frozen=True)
 class Source:
-    """The features of the training samples in one version: sample i's are `array[rows[i]]`.
+    """The features of the training samples in one variant: sample i's are `array[rows[i]]`.
 
     `array` is float32 or float16, `[stored, features]` or, of a grid, `[stored, cells, features]`,
     and may be memory-mapped.
@@ -55,13 +58,13 @@ class Fold:
     cells: tuple[int, int] | None = None
     weights: Float32[np.ndarray, "train"] | None = None
 
-    def source(self, version: Variant) -> Source:
-        """The features of the training samples in `version`."""
-        given = self.sources.get(version)
-        if given is None and version == PLAIN:
+    def source(self, variant: Variant) -> Source:
+        """The features of the training samples in `variant`."""
+        given = self.sources.get(variant)
+        if given is None and variant == PLAIN:
             return Source(self.matrix, self.train)
         if given is None:
-            raise KeyError(f"a fold without {version}, which one of its heads trains on")
+            raise KeyError(f"a fold without {variant}, which one of its heads trains on")
         return given
 
 

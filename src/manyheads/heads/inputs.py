@@ -42,7 +42,7 @@ class TrainingInputs:
 
     def __init__(self, setting: Hyperparameters, fold: Fold, streams: Streams) -> None:
         self.setting, self.fold, self.streams = setting, fold, streams
-        self.sources = [fold.source(version) for version in variants_of(setting)]
+        self.sources = [fold.source(variant) for variant in variants_of(setting)]
         self.plain = (
             variants_of(setting) == (PLAIN,) and not setting.input_droprate and not setting.mixup
         )

@@ -44,7 +44,7 @@ def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
     copies = max(settings.grid.augmented_copies)
     seen = [setting.epochs for setting in settings.grid if setting.augmented_copies]
     rounds = len(settings.trials()) // len(settings.grid)
-    made = images * sum(version.view > 0 for version in variants_needed(settings.grid))
+    made = images * sum(each.copy > 0 for each in variants_needed(settings.grid))
     live = images * max(seen)
     rows = (
         ("augmented copies, computed once for all heads", made),

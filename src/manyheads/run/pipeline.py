@@ -47,15 +47,15 @@ _LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two chi
 
 
 class StudyFeatures(NamedTuple):
-    """The plain features of all images, and other versions of those that heads train on."""
+    """The plain features of all images, and variants of those that heads train on."""
 
     plain: Features
-    versions: VariantFeatures
+    variants: VariantFeatures
 
     @property
     def passes(self) -> int:
         """The backbone passes that they cost."""
-        return self.plain.passes + self.versions.passes
+        return self.plain.passes + self.variants.passes
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ def study_features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
     settings = plan.settings
     plain = plain_features(settings, plan.dataset, weights, job=job)
     remember_extraction(settings, plain.passes, plain.seconds)
-    versions = extract_variants(settings, plan.dataset, weights, plan.versions, job=job)
-    remember_extraction(settings, versions.passes, versions.seconds)
-    return StudyFeatures(plain, versions)
+    variants = extract_variants(settings, plan.dataset, weights, plan.variants, job=job)
+    remember_extraction(settings, variants.passes, variants.seconds)
+    return StudyFeatures(plain, variants)
 
 
 def readable_folds(plan: Plan, features: StudyFeatures, store: Store, job: Job) -> list[Fold]:
@@ -236,7 +236,7 @@ def divided_features(settings: StudySettings, dataset: Dataset, features: StudyF
     divided = divisions(settings, readable)
     folds = folds_of(divided, readable, plain.rows[original], plain.matrix)
     return Divided(
-        folds=features.versions.given_to(folds, trained_on(divided, original)),
+        folds=features.variants.given_to(folds, trained_on(divided, original)),
         recorded=recorded(divided, readable, original),
     )
 

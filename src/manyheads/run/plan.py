@@ -87,7 +87,7 @@ class Memory:
 class Plan:
     """What a study will take: `plain` counts the images that the backbone has not seen yet.
 
-    `versions` counts the passes for each version of the training images beside. `weights` is None
+    `variants` counts the passes for each variant of the training images beside. `weights` is None
     as long as ImageNet's have not been fetched; then all images are missing. `features` is how many
     an image has, 0 as long as that is unknown. `ended` counts the trials that the run folder has
     already, and `work` tells what there is to train: at most that, if patience ends trials early.
@@ -98,7 +98,7 @@ class Plan:
     dataset: Dataset
     weights: Weights | None
     plain: int
-    versions: Mapping[Variant, int]
+    variants: Mapping[Variant, int]
     features: int
     ended: int
     work: Work
@@ -111,7 +111,7 @@ class Plan:
     @property
     def missing(self) -> int:
         """The backbone passes that are left, of all versions."""
-        return self.plain + sum(self.versions.values())
+        return self.plain + sum(self.variants.values())
 
     @property
     def disk(self) -> Disk:
@@ -128,8 +128,8 @@ class Plan:
             heads=sum(heads[-self.kept_heads :]),
             predictions=2 * rounds * validated * classes * self._kept_epochs,
             cache=sum(
-                passes * variant_bytes(self.settings, version, features)
-                for version, passes in self.versions.items()
+                passes * variant_bytes(self.settings, variant, features)
+                for variant, passes in self.variants.items()
             ),
         )
 
@@ -146,7 +146,7 @@ class Plan:
         training = training_memory(self.settings, images, features, classes)
         trained = len(training_images(self.settings.folds, self.dataset))
         training += trained * sum(
-            variant_bytes(self.settings, version, features) for version in self.versions
+            variant_bytes(self.settings, variant, features) for variant in self.variants
         )
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
 
@@ -210,7 +210,7 @@ def plan_study(
         dataset=dataset,
         weights=weights,
         plain=plain,
-        versions=missing_passes(settings, weights, dataset),
+        variants=missing_passes(settings, weights, dataset),
         features=features,
         ended=sum(record.state in ("done", "failed", "pruned") for record in records),
         work=work,

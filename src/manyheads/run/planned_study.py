@@ -164,7 +164,7 @@ def _copies_words(plan: Plan) -> str:
     assert settings.augmentation is not None
     copies, epochs = max(settings.grid.augmented_copies), settings.epochs
     images = len(training_images(settings.folds, plan.dataset))
-    made = sum(version.view > 0 for version in plan.versions) * images
+    made = sum(each.copy > 0 for each in plan.variants) * images
     return (
         f"{counted(copies, 'copy')} of each training image, none of any "
         f"other ({settings.augmentation.words}): {made:,} passes once for all heads, where "
@@ -221,11 +221,11 @@ def _pass_words(plan: Plan) -> str:
     if plan.settings.features is not None:
         return ""
     words = f" for {counted(len(plan.dataset.contents), 'image')}"
-    if plan.versions and plan.missing:
+    if plan.variants and plan.missing:
         kinds = {"augmented copies": (False, 1), "feature maps": (True, 0)}
         parts = [f"plain {plan.plain:,}"]
         for name, (grid, first) in kinds.items():
-            passed = [n for v, n in plan.versions.items() if v.grid == grid and v.view >= first]
+            passed = [n for v, n in plan.variants.items() if v.grid == grid and v.copy >= first]
             parts += [f"{name} {sum(passed):,}"] if passed else []
         words += f" ({', '.join(parts)})"
     return words

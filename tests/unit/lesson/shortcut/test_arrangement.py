@@ -69,7 +69,7 @@ def test_only_what_a_condition_needs_is_made_and_none_of_it_for_testing() -> Non
         if key.variant != PLAIN:
             assert not np.isin(each.images, images.validation).any()
             assert np.isin(each.images, images.in_class).all() == key.marked
-        assert (each.how["alteration"] is None) == (not key.marked and not key.variant.view)
+        assert (each.how["alteration"] is None) == (not key.marked and not key.variant.copy)
         assert each.how.get("pooling", "avg") == ("grid" if key.variant.grid else "avg")
     assert len({each.words for each in wanted.values()}) == len(wanted)
 
