@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,9 @@ def test_ctrl_c_stops_soon_says_how_to_resume_and_does(quick: Runner, phase: str
 def test_a_second_process_is_told_that_the_first_is_at_work(quick: Runner) -> None:
     first = quick.start("one")
     wait_for((quick.folder / "one" / "run" / "study.toml").exists, first)
+    first.send_signal(signal.SIGSTOP)  # or it may have finished before the second looks
     code, errors = quick.finish(quick.start("one"))
+    first.send_signal(signal.SIGCONT)
     assert code == 1
     assert "found another manyheads at work in it; wait until it has finished" in errors
     assert quick.finish(first)[0] == 0

@@ -1,4 +1,4 @@
-"""The last lines of a study: what was selected and how sure that is, where it lies, what next."""
+"""The last lines of a study: which setting to use and how sure that is, the files, what next."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyheads.core.text import interval, joined, size_words
+from manyheads.cli.parser import with_flags
+from manyheads.core.text import clock, size_words
 from manyheads.data.folds import pool_of
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.verdict import LINE
-from manyheads.findings.wording import METRIC_WORDS
-from manyheads.heads.bank import rule_of
 from manyheads.models.card import card_path, model_files
+from manyheads.run.next_study import next_cost
 from manyheads.run.pipeline import Finished
-from manyheads.stats.winner import WinnerScore
 from manyheads.study.refit import selected_head
-from manyheads.study.space import counted, setting_words
+from manyheads.study.space import counted
 
 
 def closing_lines(finished: Finished) -> list[str]:
-    """What was selected, its uncertainty, the files, and the next commands."""
+    """Which setting to use and how sure that is, the verdict, the files, and the next commands."""
     folder, path = finished.folder, shlex.quote(str(finished.folder.path))
-    lines = ["", *_selection(finished), "", *verdict_lines(finished.findings), ""]
+    lines = ["", *recommendation_lines(finished.findings), *verdict_lines(finished.findings), ""]
     with_images = finished.settings.features is None
     tables = [each.name for each in (folder.history, folder.comparisons) if each.is_file()]
     lines += [
-        f"Model    {folder.best} ({size_words(_size(folder.best))}; {_opened_by(finished)}; "
-        f"{card_path(folder.best).name} says how to use it)",
+        f"Model    {folder.best} ({_origin(finished)}; {size_words(_size(folder.best))}; "
+        f"{_opened_by(finished)}; {card_path(folder.best).name} says how to use it)",
         f"Curves   {folder.figure}",
         f"Tables   {', '.join([str(folder.results), *tables])}",
     ]
@@ -66,6 +65,31 @@ def _opened_by(finished: Finished) -> str:
     return "plain Keras opens it" if finished.settings.spec.in_keras else "OpenVINO opens it"
 
 
+def _origin(finished: Finished) -> str:
+    """Which head the model has."""
+    settings, result = finished.settings, finished.result
+    outcome = result.ranking[0].best
+    assert outcome is not None
+    if settings.folds is None:
+        return f"seed {outcome.trial.seed}, epoch {outcome.epoch}"
+    head = selected_head(settings, finished.folder, result)
+    images = len(pool_of(finished.dataset))
+    return f"all {images:,} images, {counted(int(head.about['epoch']), 'epoch')}"
+
+
+def recommendation_lines(findings: Findings | None) -> list[str]:
+    """Which setting to use, how sure that is, what would make it surer, and an empty line."""
+    if findings is None:
+        return []
+    found, cost = findings.recommendation, next_cost(findings)
+    time = "" if cost is None else f" (about {clock(cost.training)})"
+    sure = f"{found.sure} {found.next_words.removesuffix('.')}{time}".strip()
+    use = found.use.removeprefix("Use ")
+    lines = [*_wrapped("Use", use), *_wrapped("Sure", sure if not found.next_words else f"{sure}.")]
+    training = [*filter(None, [found.training]), *findings.training_notes]
+    return [*lines, *_wrapped("Training", *training), ""]
+
+
 def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str]:
     """The verdict in lines of 80 columns, and what a reader must know of the heads that it is of.
 
@@ -84,47 +108,5 @@ def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str
 
 def _wrapped(name: str, *sentences: str) -> list[str]:
     """Sentences in lines of 80 columns behind their name."""
-    lines = [line for sentence in sentences for line in textwrap.wrap(sentence, LINE)]
+    lines = [line for sentence in sentences for line in textwrap.wrap(with_flags(sentence), LINE)]
     return [f"{'' if place else name:9}{line}" for place, line in enumerate(lines)]
-
-
-def _selection(finished: Finished) -> list[str]:
-    settings, result = finished.settings, finished.result
-    winner = result.ranking[0]
-    outcome = winner.best
-    assert outcome is not None
-    setting = setting_words(result.hyperparameters(winner.candidate), settings.grid.varying)
-    if settings.folds is not None:
-        head = selected_head(settings, finished.folder, result)
-        images = len(pool_of(finished.dataset))
-        return [
-            f"Selected by {result.rule}: {setting}; the model is trained anew on all {images:,} "
-            f"images, for {counted(int(head.about['epoch']), 'epoch')} (the median of the chosen "
-            "ones).",
-            *_expected(finished),
-        ]
-    return [
-        f"Selected by {result.rule}: {setting}; best trial: seed {outcome.trial.seed}, epoch "
-        f"{outcome.epoch}, val_accuracy {outcome.chosen.val_accuracy:.3f}, val_loss "
-        f"{outcome.chosen.val_loss:.3f}.",
-        *_expected(finished),
-    ]
-
-
-def _expected(finished: Finished) -> list[str]:
-    """What to expect of the selected setting on new images, beside its score on these."""
-    if finished.findings is None or not finished.findings.winner:
-        return []
-    images = len(finished.findings.validated.labels)
-    # The model stands at the epochs of the study's rule, so scores at other epochs are not its own.
-    rule = finished.settings.select
-    own = [each for each in finished.findings.winner if rule_of(each.metric, rule) == rule]
-    words = [_score_words(each) for each in reversed(own)]
-    return [
-        f"This score is optimistic: the same {images:,} images were used for selection. "
-        f"Expected on new images: {joined(words)}."
-    ]
-
-
-def _score_words(score: WinnerScore) -> str:
-    return f"{METRIC_WORDS[score.metric]} {interval(score.score, score.low, score.high)}"

@@ -32,7 +32,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
     """Run the command."""
     from manyheads.cli import compare_screen, narrow, result_tables
-    from manyheads.cli.closing import verdict_lines
+    from manyheads.cli.closing import recommendation_lines, verdict_lines
     from manyheads.core.settings import plain
     from manyheads.findings.difference_tables import best_table
     from manyheads.findings.study_findings import read_findings, write_comparisons
@@ -61,4 +61,6 @@ def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
         print()
     written = "not written: the run folder is read-only" if folder.is_read_only else ""
     table = f"Table    {written or folder.comparisons}"
-    narrow.print_lines([*verdict_lines(findings, hints=True), "", table])
+    narrow.print_lines(
+        [*recommendation_lines(findings), *verdict_lines(findings, hints=True), "", table]
+    )

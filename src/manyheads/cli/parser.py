@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NoReturn
 from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
+_TWICE = re.compile(r" of `manyheads (\w+)` and (--[\w-]+(?: \S+)? of `manyheads \1`)")
 _Commands = argparse._SubParsersAction
 _FEW = 6  # options that a usage names
 _BETWEEN = re.compile(r"[,;\s\[\]()]+")
@@ -113,7 +114,7 @@ class Parser(argparse.ArgumentParser):
             name = "sweep" if "sweep" in others else next(iter(others))
             return f"{others[name]}{value} of `manyheads {name}`"
 
-        return _SETTING.sub(written, text)
+        return _TWICE.sub(r" and \2", _SETTING.sub(written, text))
 
     @property
     def _has_commands(self) -> bool:

@@ -34,7 +34,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
-    from manyheads.cli.closing import verdict_lines
+    from manyheads.cli.closing import recommendation_lines, verdict_lines
     from manyheads.cli.narrow import print_lines
     from manyheads.core.text import counted, size_words
     from manyheads.report.written_report import written_report
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
         RunFolder(args.run_folder), args.out, figures=args.figures, baseline=args.baseline,
         margins=options.margins(args), data=args.data, job=job,
     )  # fmt: skip
-    print_lines(verdict_lines(found.findings))
+    print_lines([*recommendation_lines(found.findings), *verdict_lines(found.findings)])
     print(f"\nReport   {found.page} ({size_words(found.page.stat().st_size)})")
     if found.figures:
         print(f"Figures  {found.page.parent / 'figures'} ({counted(len(found.figures), 'file')})")

@@ -11,8 +11,16 @@ from manyheads.core.settings import whole
 from manyheads.findings.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.findings.looks import level_of
 from manyheads.findings.reading import read_curves, read_validated
+from manyheads.findings.recommendation import (
+    Evidence,
+    Recommendation,
+    recommend,
+    training_words,
+)
 from manyheads.findings.selection import Curves, Nested, RuleOptimism, nested, optimism
+from manyheads.findings.training_notes import training_notes
 from manyheads.findings.verdict import Verdict, verdict_of
+from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import EPOCH_RULES
 from manyheads.stats.best_set import best_set
 from manyheads.stats.comparisons import (
@@ -30,8 +38,11 @@ from manyheads.stats.winner import WinnerScore, winner_scores
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
+from manyheads.study.image_list import kept_images
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
+from manyheads.study.space import value_words
+from manyheads.study.store import Store
 from manyheads.study.study_settings import Resolved, StudySettings, read_study
 from manyheads.study.table_writing import finite, write_table
 from manyheads.study.work import epoch_cost
@@ -75,6 +86,71 @@ class Findings:
         best = [entry.candidate for entry in self.result.ranking]
         among = _compared(self.differences, best)
         return winner_scores(self.differences, best[0], self.settings.select, among=among)
+
+    @cached_property
+    def pool(self) -> int:
+        """The images for training and validation; as far as is known, those that validated."""
+        listed = kept_images(self.folder)
+        if listed is None:
+            return len(self.validated.labels)
+        return sum(split != "test" for split in listed.splits)
+
+    @cached_property
+    def recommendation(self) -> Recommendation:
+        """Which setting to use, how sure that is, and what would make it surer."""
+        settings, validated = self.settings, self.validated
+        metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+        selected = self.result.ranking[0].candidate
+        evidence = Evidence(
+            selected=selected,
+            names=CandidateNames(validated),
+            best=next(each for each in self.verdict.best if each.metric == metric),
+            comparisons=self.comparisons,
+            winner=next((each for each in self.winner if each.metric == metric), None),
+            mean=self.differences.mean(selected, metric),
+            seeds=validated.seeds(),
+            folds=settings.folds,
+            images=len(validated.labels),
+            pool=self.pool,
+        )
+        return recommend(evidence, self._training_words())
+
+    def _training_words(self) -> str:
+        """What the only hyperparameter that varies does to training, from its least value on."""
+        grid, varying = self.settings.grid, self.settings.grid.varying
+        ranked = [entry.candidate for entry in self.result.ranking]
+        if len(varying) != 1 or len(ranked) < 2 or self.validated.other_epochs is None:
+            return ""
+        (name,) = varying
+        values = {each: getattr(grid[each - 1], name) for each in ranked}
+        if any(isinstance(value, str) for value in values.values()):
+            return ""
+        least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+        of = {entry.candidate: entry.measures["best_epoch"].mean for entry in self.result.ranking}
+        measures = {
+            words: (self.differences.mean(least, metric), self.differences.mean(most, metric))
+            for words, metric in (
+                ("the gap between training and validation loss", "gap"),
+                ("the final validation loss", "final_log_loss"),
+            )
+        }
+        ends = value_words(name, values[least]), value_words(name, values[most])
+        return training_words(name, ends, {**measures, "the best epoch": (of[least], of[most])})
+
+    @cached_property
+    def training_notes(self) -> tuple[str, ...]:
+        """Warnings about the training of the selected candidate; empty if all is well."""
+        settings, candidate = self.settings, self.result.ranking[0].candidate
+        with Store(self.folder.store) as store:
+            records = store.trials("done", candidate=candidate)
+            curves = [store.curve(record.trial.number) for record in records]
+        pool, held_out = self.pool, len(self.validated.labels)
+        images = pool - (held_out if settings.folds is None else pool // settings.folds)
+        notes = training_notes(
+            CandidateNames(self.validated).first([candidate]), settings.grid[candidate - 1],
+            curves, [record.epoch for record in records], images,
+        )  # fmt: skip
+        return tuple(notes)
 
     @property
     def posteriors(self) -> tuple[Posterior, ...]:

@@ -72,7 +72,12 @@ def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
-        verdict=(*findings.verdict.sentences, *findings.verdict.notes),
+        verdict=(
+            *(each.replace("`", "") for each in findings.recommendation.sentences),
+            *(each.replace("`", "") for each in findings.training_notes),
+            *findings.verdict.sentences,
+            *findings.verdict.notes,
+        ),
         candidates=tuple(_candidates(findings)),
         settings=tuple(_settings(renewed(findings.document))),
         versions=tuple(findings.resolved.versions.items()),

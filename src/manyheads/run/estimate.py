@@ -47,7 +47,8 @@ class Cost:
         `images` says what the passes are for, `heads` which heads are trained, and `instead` how
         many epochs they would otherwise take.
         """
-        parts = [counted(self.passes, "backbone pass") + images]
+        none = not self.passes and not images
+        parts = ["no backbone passes" if none else counted(self.passes, "backbone pass") + images]
         if self.passes:
             parts[0] += f", about {clock(self.extraction)}"
         most = "at most " if self.at_most else ""

@@ -113,6 +113,9 @@ def test_a_setting_is_written_as_the_running_command_writes_it(parser: Parser) -
     # Of another command, with the number behind it; what no command has stays.
     assert said("predict", "use `depth` 12.") == "use --depth 12 of `manyheads sweep`."
     assert said("test", "a larger `keep_heads`") == "a larger --keep-heads of `manyheads sweep`"
+    assert said("test", "`folds` 5 and `seeds` 20, then") == (
+        "--folds 5 and --seeds 20 of `manyheads sweep`, then"
+    )
     assert said("check", "see `foo` and `manyheads check`") == "see `foo` and `manyheads check`"
 
 

@@ -1,0 +1,57 @@
+"""Warnings about the training of the selected candidate, read off its learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from manyheads.core.text import decimal
+from manyheads.heads.bank import Metrics
+from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
+from manyheads.study.space import counted
+
+FEW_STEPS = 300
+_LATE = 0.9  # of the epochs: a best epoch beyond it is among the last
+_CLIMBED = 1.5  # times its minimum: a final loss that has climbed
+
+
+def training_notes(
+    name: str,
+    setting: Hyperparameters,
+    curves: Sequence[Sequence[Metrics]],
+    best_epochs: Sequence[int],
+    images: int,
+) -> Iterator[str]:
+    """What the curves of a candidate's heads warn of, a sentence each.
+
+    `curves` and `best_epochs` (from 1) are of the same heads, each trained on about `images`.
+    """
+    steps = -(-images // setting.batch_size) * setting.epochs
+    late = fmean(best_epochs)
+    if setting.epochs > 1 and late > _LATE * setting.epochs:
+        more = min(2 * setting.epochs, MAX_EPOCHS)
+        yield (
+            f"Still improving: the best epoch of {name} is {late:.1f} of {setting.epochs:,} on "
+            f"average. Train longer (`epochs` {more})."
+        )
+    elif steps < FEW_STEPS:
+        yield (
+            f"Few steps: {counted(setting.epochs, 'epoch')} of {counted(images, 'image')} in "
+            f"batches of {setting.batch_size} are {counted(steps, 'step')} for a head; "
+            f"{FEW_STEPS} or more are usual."
+        )
+    least = fmean(min(each.val_loss for each in curve) for curve in curves)
+    last = fmean(curve[-1].val_loss for curve in curves)
+    if last > _CLIMBED * least:
+        yield (
+            f"Overfitting: after its minimum of {decimal(least)} the validation loss of {name} "
+            f"climbs to {decimal(last)} at the last epoch. The model stands at its chosen epoch; "
+            "fewer epochs or more regularisation avoid the climb."
+        )
+    accuracy = fmean(curve[-1].accuracy for curve in curves)
+    validation = fmean(curve[-1].val_accuracy for curve in curves)
+    if setting.droprate > 0 and accuracy < validation:
+        yield (
+            f"Training accuracy ({decimal(accuracy)}) is below validation accuracy "
+            f"({decimal(validation)}): it is measured with dropout on, which is no fault."
+        )

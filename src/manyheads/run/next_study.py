@@ -1,0 +1,31 @@
+"""What a study that would settle a recommendation takes, told from the one that is finished."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from manyheads.findings.study_findings import Findings
+from manyheads.run.estimate import Cost, cost_of
+from manyheads.study.work import Work
+
+
+def next_cost(findings: Findings) -> Cost | None:
+    """The cost of the recommended next study, whose features are cached; None if there is none.
+
+    In folds each head trains on all images but a fold's; else on those that do not validate.
+    """
+    step = findings.recommendation.next_study
+    if step is None or not step.settings:
+        return None
+    settings = replace(findings.settings, **step.settings)
+    pool = findings.pool
+    held_out = len(findings.validated.labels)
+    samples = pool - (held_out if settings.folds is None else pool // settings.folds)
+    work = Work(settings)
+    return cost_of(
+        settings,
+        0,
+        samples * work.left.units,
+        heads=len(settings.trials()),
+        epochs=work.left.epochs,
+    )
