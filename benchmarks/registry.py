@@ -40,6 +40,7 @@ BENCHMARKS = (
     Benchmark("step_parts", "where does the time of a head's epoch go?", by_default=False),
     Benchmark("findings", "do the lesson's claims hold on its photographs?", by_default=False),
     Benchmark("grid_storage", "what do half-precision grids change?", by_default=False),
+    Benchmark("baselines", "is the default head beaten by baselines?", by_default=False),
     Benchmark("fit", "how good is what a fit finds, and is it right?", by_default=False),
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
     Benchmark("explain", "do maps show what a head has learnt?", by_default=False),

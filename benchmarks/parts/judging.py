@@ -185,10 +185,13 @@ def true_scores(world: World, *, in_folds: bool) -> dict[str, float]:
     }  # fmt: skip
 
 
-def features(folder: Path, backbone: str, size: int = 150) -> tuple[np.ndarray, np.ndarray]:
+def features(
+    folder: Path, backbone: str, size: int = 150, interpolation: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Features, from the cache where they are, and labels of all photographs in a folder.
 
-    Xception has the lesson's image size; a `backbone` in a file is EfficientNet-Lite.
+    Xception has the lesson's image size, and its interpolation unless another is given; a
+    `backbone` in a file is EfficientNet-Lite.
     """
     from manyheads.backbones import registry
     from manyheads.backbones.weights import resolve
@@ -198,7 +201,8 @@ def features(folder: Path, backbone: str, size: int = 150) -> tuple[np.ndarray, 
 
     own = backbone.endswith(".onnx")
     spec = registry.get(backbone, LITE0 if own else None)
-    image = ImageSettings(size=size, interpolation="bicubic" if own else "nearest")
+    usual = "bicubic" if own else "nearest"
+    image = ImageSettings(size=size, interpolation=interpolation or usual)
     dataset = open_dataset(folder)
     found = extract(dataset, spec, resolve(spec), image)
     readable = found.rows >= 0
