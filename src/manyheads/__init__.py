@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from manyheads.models.prediction_stream import PredictionStream as PredictionStream
     from manyheads.run.data_check import DataCheck as DataCheck
     from manyheads.run.fit.fit_record import Fitted as Fitted
+    from manyheads.run.run_list import ListedRun as ListedRun
+    from manyheads.run.run_list import RunList as RunList
+    from manyheads.run.run_list import list_runs as list_runs
     from manyheads.study.head_files import BestHead as BestHead
     from manyheads.study.study_settings import StudySettings as StudySettings
 
@@ -83,6 +86,7 @@ _PLACES = {
     "models.prediction_stream": ("PredictionStream",),
     "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),
+    "run.run_list": ("ListedRun", "RunList", "list_runs"),
     "study.head_files": ("BestHead",),
     "study.study_settings": ("StudySettings",),
 }
