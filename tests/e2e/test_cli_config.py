@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tomli_w
 
+from manyheads.cli.study_config import config_defaults
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, ImageSettings, SplitSettings
 from manyheads.study.space import Grid
@@ -107,6 +108,14 @@ def test_what_a_study_toml_may_not_say(
 ) -> None:
     data = () if "neither" in words else (photos,)
     refused(command("sweep", *data, "--config", written(document), "--out", "run"), words)
+
+
+def test_features_take_nothing_of_a_backbone_from_the_file(sweep, photos: Path) -> None:
+    sweep(photos)
+    whole, rest = config_defaults("run"), config_defaults("run", images=False)
+    assert whole.keys() - rest.keys() == {
+        "backbone", "image_size", "interpolation", "exif",
+    }  # fmt: skip
 
 
 def test_a_file_that_is_none(command: Command) -> None:

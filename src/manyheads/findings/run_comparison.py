@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from math import log2
+from math import comb, log2
 
 from manyheads.core.text import counted, joined
 from manyheads.findings.compared_studies import ComparedRun, ComparedStudy, read_studies
@@ -91,12 +91,12 @@ def compare_folders(
     studies = read_studies(folders)
     runs = tuple(study.beside_others() for study in studies)
     family = 0 if every else _choices(studies)
-    shared, reason = _shared(studies, family or len(COMPARED))
+    most = max(1, MAX_ALL_PAIRS // len(studies)) if every else 1
+    members = [(place, each) for place, study in enumerate(studies) for each in study.best(most)]
+    shared, reason = _shared(studies, family or len(COMPARED) * comb(len(members), 2))
     count = 0 if shared is None else len(shared.units)
     if shared is None or reason:
         return RunComparison(runs, count, None, reason, None)
-    most = max(1, MAX_ALL_PAIRS // len(studies)) if every else 1
-    members = [(place, each) for place, study in enumerate(studies) for each in study.best(most)]
     names = [studies[place].candidate_name(number) for place, number in members]
     differences = Differences(shared.validated(members, names))
     levels = [level_of(study.folder) for study in studies]
@@ -121,7 +121,7 @@ def _verdict(
         )  # fmt: skip
 
     ends = compared(ENDING) if validated.other_epochs is not None else None
-    # The best of several selected ones is no question of a set: each has been chosen already.
+    # A set of the best knows nothing of the choice that made selected ones what they are.
     sets = [
         best_set(differences, metric, lambda _: 0.0, among=validated.candidates, alpha=alpha)
         for metric in (() if family else COMPARED)
@@ -130,12 +130,14 @@ def _verdict(
 
 
 def _choices(studies: Sequence[ComparedStudy]) -> int:
-    """How many comparisons those of the selected candidates are a choice from.
+    """How many comparisons those of the selected candidates are a choice from; 0 where from none.
 
-    It is what holds whatever the selection rule saw: the selected candidates of two studies are one
-    pair of as many as these have candidates, times each other.
+    The selected candidates of two studies are one pair of as many as the product of the numbers of
+    their candidates, whatever the rule saw that selected them.
     """
     sizes = [len(study.settings.grid) for study in studies]
+    if max(sizes) == 1:
+        return 0
     return len(COMPARED) * sum(one * other for one, other in combinations(sizes, 2))
 
 
@@ -189,7 +191,7 @@ def _division_words(study: ComparedStudy) -> str:
 def _choice_notes(studies: Sequence[ComparedStudy], most: int, family: int) -> Iterator[str]:
     if not family and any(len(study.result.ranking) > most for study in studies):
         yield f"Of every run at most the best {most} candidates are compared."
-    if family > len(COMPARED) * len(list(combinations(studies, 2))):
+    if family:
         sizes = [f"{len(study.settings.grid):,}" for study in studies]
         yield (
             f"Each is the selected one of {joined(sizes)} candidates, so the comparisons are "

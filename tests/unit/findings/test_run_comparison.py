@@ -77,7 +77,8 @@ def test_candidates_of_two_runs_compare_as_those_of_one(together: Path) -> None:
     assert across.shared == len(inside.validated.labels)
     assert across.names == {1: "rate-0.0", 2: "rate-0.5"}
     assert across.entries == inside.verdict.entries
-    assert len(across.posteriors) == len(inside.posteriors)
+    assert across.verdict.best == inside.verdict.best
+    assert across.posteriors == inside.posteriors
 
 
 def test_all_candidates_are_one_family_and_selected_ones_a_choice(together: Path) -> None:
