@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from manyheads.api.studies import Regularisers as Regularisers
     from manyheads.api.studies import Study as Study
     from manyheads.api.study_display import StudyState as StudyState
+    from manyheads.api.verbs import compare_runs as compare_runs
     from manyheads.api.verbs import fit as fit
     from manyheads.api.verbs import import_model as import_model
     from manyheads.api.verbs import run_lesson as run_lesson
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from manyheads.findings.claim_record import LongerClaim as LongerClaim
     from manyheads.findings.finding import Finding as Finding
     from manyheads.findings.posteriors import Posteriors as Posteriors
+    from manyheads.findings.run_comparison import RunComparison as RunComparison
     from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
     from manyheads.findings.test_log import TestEvaluation as TestEvaluation
     from manyheads.findings.verdict import Verdict as Verdict
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from manyheads.models.prediction_stream import PredictionStream as PredictionStream
     from manyheads.run.data_check import DataCheck as DataCheck
     from manyheads.run.fit.fit_record import Fitted as Fitted
+    from manyheads.run.run_list import ListedRun as ListedRun
+    from manyheads.run.run_list import RunList as RunList
+    from manyheads.run.run_list import list_runs as list_runs
     from manyheads.study.head_files import BestHead as BestHead
     from manyheads.study.study_settings import StudySettings as StudySettings
 
@@ -61,7 +66,7 @@ _PLACES = {
     "api.opened_studies": ("OpenedStudy", "open_study"),
     "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
-    "api.verbs": ("fit", "import_model", "run_lesson", "write_report"),
+    "api.verbs": ("compare_runs", "fit", "import_model", "run_lesson", "write_report"),
     "core.job": ("Event", "Job"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
@@ -70,6 +75,7 @@ _PLACES = {
     "findings.claim_record": ("EnsembleClaim", "LongerClaim"),
     "findings.finding": ("Finding",),
     "findings.posteriors": ("Posteriors",),
+    "findings.run_comparison": ("RunComparison",),
     "findings.shortcut_record": ("ShortcutRecord",),
     "findings.test_log": ("TestEvaluation",),
     "findings.verdict": ("Verdict",),
@@ -83,6 +89,7 @@ _PLACES = {
     "models.prediction_stream": ("PredictionStream",),
     "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),
+    "run.run_list": ("ListedRun", "RunList", "list_runs"),
     "study.head_files": ("BestHead",),
     "study.study_settings": ("StudySettings",),
 }

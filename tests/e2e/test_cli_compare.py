@@ -266,3 +266,54 @@ def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) 
     for table in (folder.history, folder.results, folder.comparisons):
         header = table.read_text().splitlines()[0].split(",")
         assert parquet.read_schema(table.with_suffix(".parquet")).names == header
+
+
+def test_several_runs_are_compared_on_the_images_that_they_share(tmp_path: Path, capsys) -> None:
+    data = small_images(tmp_path / "images", validation=6)
+    for name, changes in (("a", {"seeds": 3}), ("b", {"seeds": 2, "epochs": 4})):
+        run_study(small_settings(data, **changes), tmp_path / name)
+    runs = [str(tmp_path / name) for name in "ab"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.csv")}
+    assert main(["compare", *runs]) == 0
+    out = capsys.readouterr().out
+    said = " ".join(out.split())
+    assert out.startswith("Selected candidates; scores to expect on new images, not paired\n")
+    assert re.search(r"\nCandidates\n    1  a: droprate 0(\.5)?\n    2  b: droprate 0(\.5)?\n", out)
+    assert "The runs share 18 validation images (a has 18, b has 18)." in said
+    assert "On 18 validation images, 2 seeds" in said
+    assert "adjusted for all 8 comparisons (Holm)" in said
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.csv")} == before
+
+    assert main(["compare", *runs, "--all-candidates", "--json", "--bayes"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [run["run"] for run in told["runs"]] == ["a", "b"]
+    assert told["shared_images"] == 18
+    assert list(told["candidates"]) == ["1", "2", "3", "4"]
+    assert len(told["entries"]) == len(told["posteriors"]) == 2 * 6
+    assert told["family"] == 12
+    assert main(["compare", *runs, "--all-candidates", "--bayes"]) == 0
+    assert "P(equivalent)" in capsys.readouterr().out
+
+    Path(runs[1], "images.npz").unlink()
+    assert main(["compare", *runs]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith("Verdict None: b kept no list of its images, as earlier versions did not.")
+    assert main(["compare", *runs, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["RUN", "RUN"], "expected each run once, found run twice; name every run only once"),
+        (["RUN", "elsewhere", "--baseline", "1"], "one run for --baseline, a number in its resul"),
+        (["RUN", "--all-candidates"], "several runs for --all-candidates, found one"),
+        (["RUN", "elsewhere"], "a run folder at elsewhere, found no such folder"),
+    ],
+)
+def test_runs_that_are_not_compared(small_run, capsys, arguments, message) -> None:
+    named = [str(small_run.path) if each == "RUN" else each for each in arguments]
+    assert main(["compare", *named]) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

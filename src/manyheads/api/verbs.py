@@ -12,6 +12,7 @@ from pathlib import Path
 from manyheads.api.opened_studies import OpenedStudy, open_study
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.findings.run_comparison import RunComparison, compare_folders
 from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
 from manyheads.models.importing.class_names import read_names
 from manyheads.models.importing.imported import Imported
@@ -27,6 +28,8 @@ from manyheads.run.fit.fit_settings import (
     seconds_of,
 )
 from manyheads.run.plan import RunOptions
+from manyheads.stats.comparisons import Margins
+from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings, lasting
 
@@ -149,6 +152,25 @@ def write_report(
         out, figures=figures, baseline=baseline,
         margin_accuracy=margin_accuracy, margin_log_loss=margin_log_loss,
     )  # fmt: skip
+
+
+def compare_runs(
+    runs: Iterable[str | Path],
+    *,
+    all_candidates: bool = False,
+    margin_accuracy: float = 1.0,
+    margin_log_loss: float = 0.02,
+) -> RunComparison:
+    """Compare the selected candidates of finished studies, as `manyheads compare RUN RUN` does.
+
+    They are compared on the images that all `runs` validated. `all_candidates` compares all of
+    them, or the best of each run, 20 together. `.verdict` is None, and `.reason` says why, where
+    the runs share too few images; `.runs` are the scores to expect of each. Raises `RunError` for
+    runs on different classes.
+    """
+    margins = Margins.in_points(margin_accuracy, margin_log_loss)
+    folders = [RunFolder(Path(each).expanduser()) for each in runs]
+    return compare_folders(folders, every=all_candidates, margins=margins)
 
 
 def import_model(

@@ -85,9 +85,10 @@ def recommendation_lines(findings: Findings | None) -> list[str]:
     time = "" if cost is None else f" (about {clock(cost.training)})"
     sure = f"{found.sure} {found.next_words.removesuffix('.')}{time}".strip()
     use = found.use.removeprefix("Use ")
-    lines = [*_wrapped("Use", use), *_wrapped("Sure", sure if not found.next_words else f"{sure}.")]
+    sure += "." if found.next_words else ""
+    lines = [*labelled_lines("Use", use), *labelled_lines("Sure", sure)]
     training = [*filter(None, [found.training]), *findings.training_notes]
-    return [*lines, *_wrapped("Training", *training), ""]
+    return [*lines, *labelled_lines("Training", *training), ""]
 
 
 def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str]:
@@ -98,15 +99,15 @@ def verdict_lines(findings: Findings | None, *, hints: bool = False) -> list[str
     if findings is None:
         return ["Verdict  none: an earlier version of manyheads trained these heads"]
     verdict = findings.verdict
-    lines = _wrapped("Verdict", *verdict.sentences, *verdict.notes)
+    lines = labelled_lines("Verdict", *verdict.sentences, *verdict.notes)
     if (words := findings.collapsed_words) is not None:
-        lines += _wrapped("Heads", words)
+        lines += labelled_lines("Heads", words)
     if hints and verdict.hints:
-        lines += _wrapped("Power", *verdict.hints)
+        lines += labelled_lines("Power", *verdict.hints)
     return lines
 
 
-def _wrapped(name: str, *sentences: str) -> list[str]:
+def labelled_lines(name: str, *sentences: str) -> list[str]:
     """Sentences in lines of 80 columns behind their name."""
     lines = [line for sentence in sentences for line in textwrap.wrap(with_flags(sentence), LINE)]
     return [f"{'' if place else name:9}{line}" for place, line in enumerate(lines)]

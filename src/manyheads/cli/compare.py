@@ -1,11 +1,15 @@
-"""`manyheads compare`: which differences between the candidates of a study are real."""
+"""`manyheads compare`: which differences between candidates are real, of a study or of several."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.core.job import Job
+
+if TYPE_CHECKING:
+    from manyheads.findings.run_comparison import RunComparison
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -16,9 +20,17 @@ def add(commands) -> argparse.ArgumentParser:
         description="Compare every pair of a finished study's candidates, or all with one of them, "
         "image by image and seed by seed, and say which differences are significant, which are "
         "equivalent in practice, and what would settle the others. Nothing is trained. Writes "
-        "comparisons.csv.",
+        "comparisons.csv. With several runs, compare their selected candidates on the images that "
+        "validated in all of them; then nothing is written.",
     )
-    parser.add_argument("run_folder", metavar="RUN", help="run folder of a finished study")
+    parser.add_argument(
+        "run_folders", metavar="RUN", nargs="+",
+        help="run folder of a finished study; of several, their selected candidates are compared",
+    )  # fmt: skip
+    parser.add_argument(
+        "--all-candidates", action="store_true",
+        help="with several runs: compare all candidates, or the best of each run, 20 together",
+    )  # fmt: skip
     options.add_comparison(parser)
     parser.add_argument(
         "--bayes", action="store_true",
@@ -31,15 +43,29 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
     """Run the command."""
+    if len(args.run_folders) > 1:
+        _compare_runs(args)
+    else:
+        _compare_candidates(args)
+
+
+def _compare_candidates(args: argparse.Namespace) -> None:
+    """Compare the candidates of one run with each other."""
     from manyheads.cli import compare_screen, narrow, result_tables
     from manyheads.cli.closing import recommendation_lines, verdict_lines
     from manyheads.core.settings import plain
+    from manyheads.errors import SettingError
     from manyheads.findings.difference_tables import best_table
     from manyheads.findings.study_findings import read_findings, write_comparisons
     from manyheads.findings.wording import CandidateNames
     from manyheads.study.folder import RunFolder
 
-    folder = RunFolder(args.run_folder)
+    if args.all_candidates:
+        raise SettingError(
+            "several runs for `all_candidates`", "one, whose candidates are all compared",
+            "leave it out, or name another run",
+        )  # fmt: skip
+    folder = RunFolder(args.run_folders[0])
     findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
     if not folder.is_read_only:
         with folder.held():
@@ -64,3 +90,60 @@ def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
     narrow.print_lines(
         [*recommendation_lines(findings), *verdict_lines(findings, hints=True), "", table]
     )
+
+
+def _compare_runs(args: argparse.Namespace) -> None:
+    """Compare candidates of several runs on the images that they share."""
+    from manyheads.cli import compare_screen, narrow, result_tables
+    from manyheads.cli.closing import labelled_lines
+    from manyheads.errors import SettingError
+    from manyheads.findings.difference_tables import best_table
+    from manyheads.findings.run_comparison import compare_folders
+    from manyheads.findings.wording import CandidateNames
+    from manyheads.study.folder import RunFolder
+
+    if args.baseline is not None:
+        raise SettingError(
+            "one run for `baseline`, a number in its results.csv", "several runs",
+            "leave it out, or name one run",
+        )  # fmt: skip
+    folders = [RunFolder(each) for each in args.run_folders]
+    found = compare_folders(folders, every=args.all_candidates, margins=options.margins(args))
+    if args.json:
+        result_tables.print_json(_runs_json(found, bayes=args.bayes))
+        return
+    narrow.print_table(compare_screen.runs_table(found.runs))
+    print()
+    verdict, differences = found.verdict, found.differences
+    if verdict is None or differences is None:
+        narrow.print_lines(labelled_lines("Verdict", f"None: {found.reason}."))
+        return
+    validated = differences.validated
+    compare_screen.print_comparisons(
+        validated, verdict.comparisons, verdict.ends, "the output of --json", legend="Candidates"
+    )
+    if args.bayes:
+        compare_screen.print_posteriors(validated, verdict.comparisons, found.posteriors)
+    if verdict.best:
+        narrow.print_table(best_table(verdict.best, CandidateNames(validated)))
+        print()
+    narrow.print_lines(labelled_lines("Verdict", *found.sentences))
+    if verdict.hints:
+        narrow.print_lines(labelled_lines("Power", *verdict.hints))
+
+
+def _runs_json(found: RunComparison, *, bayes: bool) -> dict[str, object]:
+    from manyheads.core.settings import plain
+
+    verdict = found.verdict
+    told: dict[str, object] = {
+        "runs": plain(found.runs),
+        "shared_images": found.shared,
+        "candidates": found.names,
+        "verdict": [] if verdict is None else found.sentences,
+        "reason": found.reason,
+    }
+    if verdict is not None:
+        told |= plain(verdict.comparisons)
+        told |= {"ends": plain(verdict.ends), "best": plain(verdict.best)}
+    return told | ({"posteriors": plain(found.posteriors)} if bayes else {})

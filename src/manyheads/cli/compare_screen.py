@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from manyheads.cli.narrow import line_width, print_lines, print_table
+from manyheads.core.table import Table, names, numbers, words
 from manyheads.core.text import joined
 from manyheads.findings.difference_tables import CellNames, comparisons_table, posteriors_table
+from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, margin_words
 from manyheads.stats.comparisons import COMPARED, ENDING
 
 if TYPE_CHECKING:
+    from manyheads.findings.compared_studies import ComparedRun
     from manyheads.stats.comparisons import Comparisons
     from manyheads.stats.posterior import Posterior
     from manyheads.stats.validation_predictions import Validated
@@ -24,13 +27,22 @@ MAX_ROWS = 20  # of each metric
 
 
 def print_comparisons(
-    validated: Validated, comparisons: Comparisons, ends: Comparisons | None, rest: str
+    validated: Validated,
+    comparisons: Comparisons,
+    ends: Comparisons | None,
+    rest: str,
+    *,
+    legend: str = "Candidates, by their numbers in results.csv",
 ) -> None:
-    """Every metric's comparisons, at most `MAX_ROWS` each; `rest` names the file of the others."""
+    """Every metric's comparisons, at most `MAX_ROWS` each; `rest` names the file of the others.
+
+    `legend` stands over the list of numbered candidates.
+    """
     cells = _cells(validated)
     families = [family for family in (comparisons, ends) if family is not None and family.entries]
     entries = [e for family in families for m in _metrics(family) for e in family.of(m)[:MAX_ROWS]]
-    _print_legend(cells, [side for entry in entries for side in (entry.first, entry.second)])
+    sides = [side for entry in entries for side in (entry.first, entry.second)]
+    _print_legend(legend, cells, sides)
     for family in families:
         if family is ends:
             print("At the end of training\n")
@@ -40,6 +52,25 @@ def print_comparisons(
             _print_more(len(family.of(metric)), f"in {rest}")
             print()
         _print_wrapped(_adjusted(family))
+
+
+def runs_table(runs: Sequence[ComparedRun]) -> Table:
+    """Studies side by side, each with its selected candidate and what to expect of it."""
+    return Table(
+        caption="Selected candidates; scores to expect on new images, not paired",
+        columns=[
+            *names("run"), *words("data", "backbone", "selected"),
+            *numbers("of", "seeds", "validation\nimages", "accuracy\n[95 %]", "log loss\n[95 %]"),
+        ],
+        rows=[
+            (
+                each.run, each.data, each.backbone, each.best, f"{each.candidates:,}",
+                f"{each.seeds:,}", f"{each.images:,}", estimate_words(each.accuracy),
+                estimate_words(each.log_loss),
+            )
+            for each in runs
+        ],
+    )  # fmt: skip
 
 
 def print_posteriors(
@@ -80,12 +111,12 @@ def _cells(validated: Validated) -> CellNames:
     return CellNames(CandidateNames(validated).full)
 
 
-def _print_legend(cells: CellNames, candidates: Sequence[int]) -> None:
-    legend = cells.legend(candidates)
-    if legend:
-        _print_wrapped("Candidates, by their numbers in results.csv", end="\n")
-        for number, words in legend:
-            _print_wrapped(f"{number:>5}  {words}", indent=7, end="\n")
+def _print_legend(title: str, cells: CellNames, candidates: Sequence[int]) -> None:
+    numbered = cells.legend(candidates)
+    if numbered:
+        _print_wrapped(title, end="\n")
+        for number, name in numbered:
+            _print_wrapped(f"{number:>5}  {name}", indent=7, end="\n")
         print()
 
 

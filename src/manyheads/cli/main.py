@@ -34,6 +34,7 @@ from manyheads.cli import (
     output,
     predict,
     report,
+    runs,
     shortcut,
     split,
     sweep,
@@ -46,7 +47,7 @@ from manyheads.errors import DiskError, Interrupted, ManyheadsError
 GROUPS = {
     "data": (check, split, extract),
     "train": (demo, fit, sweep, lesson),
-    "judge": (compare, claims, shortcut, report, test),
+    "judge": (runs, compare, claims, shortcut, report, test),
     "use": (predict, explain, export, import_),
 }
 COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)

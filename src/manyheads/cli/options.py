@@ -277,10 +277,11 @@ def features(args: argparse.Namespace) -> tuple[str, ...] | None:
 
 
 def split_settings(args: argparse.Namespace) -> SplitSettings:
-    """The division of images that `args` ask for."""
+    """The division of images that `args` ask for; no option gives another rule, a file may."""
     return SplitSettings(
-        validation=args.validation_share, test=args.test_share, seed=args.split_seed
-    )
+        validation=args.validation_share, test=args.test_share, seed=args.split_seed,
+        rule=getattr(args, "split_rule", SplitSettings().rule),
+    )  # fmt: skip
 
 
 def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
@@ -303,10 +304,11 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
 
 def augmentation(args: argparse.Namespace) -> Augmentation | None:
     """The augmentation of copies that `args` ask for, if they do."""
-    from manyheads.data.augmentation import parse_augmentation
+    from manyheads.data.augmentation import Augmentation, parse_augmentation
 
-    words = getattr(args, "augment", None)
-    return None if words is None else parse_augmentation(words)
+    given = getattr(args, "augment", None)
+    # A file with settings gives the augmentation itself.
+    return given if given is None or isinstance(given, Augmentation) else parse_augmentation(given)
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:

@@ -38,16 +38,17 @@ class Parser(argparse.ArgumentParser):
 
     `commands` are all commands by name, of which this is one or the parent; `running` is the one
     that is at work, if any. `groups` are the names of the parent's commands, as its help lists
-    them.
+    them. `stand_ins` has, for an operand that may be left out, the option that then stands in.
     """
 
     commands: Mapping[str, Parser]
     groups: dict[str, list[str]]
+    stand_ins: dict[str, str]
     running: ClassVar[Parser | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"formatter_class": _Help} | kwargs)
-        self.commands, self.groups, self._given = {}, {}, []
+        self.commands, self.groups, self.stand_ins, self._given = {}, {}, {}, []
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it is overloaded
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -56,6 +57,9 @@ class Parser(argparse.ArgumentParser):
         self._given = given
         if self.commands:
             self._check_command(given) if self._has_commands else self._check_options(given)
+        for action in self._actions:
+            if option := self.stand_ins.get(action.dest):
+                action.required = all(word.partition("=")[0] != option for word in given)
         return super().parse_known_args(given, namespace)
 
     def format_help(self) -> str:
@@ -85,6 +89,11 @@ class Parser(argparse.ArgumentParser):
         if lists and required:
             message += f"; write {names} before {lists[-1]}, which takes all that follows"
         super().error(message)
+
+    def parsed_over(self, defaults: Mapping[str, Any]) -> argparse.Namespace:
+        """What was parsed last, parsed again with other `defaults` of its options, by setting."""
+        self.set_defaults(**defaults)
+        return self.parse_args(self._given)
 
     @property
     def options(self) -> list[str]:

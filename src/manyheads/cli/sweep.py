@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from manyheads.cli import options
 from manyheads.cli.grid import add_grid, grid_of
+from manyheads.cli.study_config import with_config
 from manyheads.core.job import Job
 from manyheads.study.rungs import USUAL_ETA
 
@@ -33,6 +34,12 @@ def add(commands) -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
     )
     options.add_data(parser)
+    parser.stand_ins["data"] = "--config"
+    parser.add_argument(
+        "--config", metavar="FILE",
+        help="take the settings, DATA too, from a study.toml, or from the one in a run folder; "
+        "options given here replace them",
+    )  # fmt: skip
     parser.add_argument(
         "--features", metavar="FILE", nargs="+",
         help="train on features that were computed elsewhere, no backbone and no images: an array "
@@ -94,6 +101,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.core.settings import whole
     from manyheads.study.folder import RunFolder
 
+    if args.config is not None:
+        args = with_config(args)
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     budget = _budget(args)
     settings = options.study_settings(args, options.image_settings(args), grid=grid_of(args))

@@ -83,6 +83,7 @@ COMMANDS = {
         ("gradcam grad-cam cam heatmap saliency interpret", "explain"),
         ("plot html show results summary", "report"),
         ("diff cmp", "compare"),
+        ("ls list history experiments", "runs"),
         ("bias cheat", "shortcut"),
         ("quickstart start example try tutorial init", "demo"),
         ("help", "--help"),

@@ -84,7 +84,7 @@ class Findings:
     def winner(self) -> tuple[WinnerScore, ...]:
         """The scores to expect of the selected setting on new images, without a test set."""
         best = [entry.candidate for entry in self.result.ranking]
-        among = _compared(self.differences, best)
+        among = rivals(self.differences, best)
         return winner_scores(self.differences, best[0], self.settings.select, among=among)
 
     @cached_property
@@ -222,18 +222,18 @@ def read_findings(
 
     comparisons = compared(COMPARED, advise=True)
     ends = compared(ENDING, advise=False) if validated.other_epochs is not None else None
-    rivals = _compared(differences, best)
+    among_best = rivals(differences, best)
 
     def cost(candidate: int) -> float:
         setting = settings.grid[candidate - 1]
         return setting.epochs * epoch_cost(setting)
 
-    sets = [best_set(differences, m, cost, among=rivals, alpha=alpha) for m in COMPARED]
+    sets = [best_set(differences, m, cost, among=among_best, alpha=alpha) for m in COMPARED]
     answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], also=notes)
     return Findings(folder, document, settings, resolved, result, differences, answer)
 
 
-def _compared(differences: Differences, ranking: Sequence[int]) -> list[int]:
+def rivals(differences: Differences, ranking: Sequence[int]) -> list[int]:
     """The candidates that the best are looked for among: all, or as many as memory bears."""
     return list(ranking[: max(MAX_ALL_PAIRS, _LARGEST // len(differences.layout.sizes))])
 

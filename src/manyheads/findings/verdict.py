@@ -273,7 +273,7 @@ def _notes(
                 f"The selected {names.first([selected])} is worse than {names.then(better)} by "
                 f"{METRIC_WORDS[metric]}."
             )
-    if comparisons.family > len(comparisons.entries):
+    if comparisons.baseline is not None and comparisons.family > len(comparisons.entries):
         yield (
             f"The baseline is the best or the worst of the table, so its comparisons are adjusted "
             f"for all {comparisons.family:,} of a study of this size."

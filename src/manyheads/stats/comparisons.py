@@ -116,12 +116,14 @@ def compare(
     alpha: float = ALPHA,
     advise: bool = True,
     differences: Differences | None = None,
+    family: int = 0,
 ) -> Comparisons:
     """Every pair of the candidates `among` (default: all), or each of them with the `baseline`.
 
     All pairs are compared of at most `MAX_ALL_PAIRS` candidates. Seeds of which a trial failed, of
     either candidate, are left out of a pair. A `baseline` that is the best or the worst of them in
-    a metric may have been chosen for that, so its comparisons are adjusted for all pairs. Without
+    a metric may have been chosen for that, so its comparisons are adjusted for all pairs. If all
+    are a choice from a larger `family` of comparisons, they are adjusted for that many. Without
     `advise`, nothing is said of what would settle it, which is quicker. Raises `SettingError` for a
     candidate that has no result, and for more candidates than that.
     """
@@ -133,7 +135,6 @@ def compare(
             "choose those that have a rank in results.csv",
         )  # fmt: skip
     differences = differences or Differences(validated)
-    family = 0
     if baseline is not None:
         whole("baseline", baseline, 1, 1_000_000)
         if baseline not in validated.candidates:

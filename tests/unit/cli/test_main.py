@@ -30,7 +30,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def test_every_command_is_there() -> None:
     names = {"demo", "check", "extract", "sweep", "lesson", "compare", "claims", "report", "test"}
-    names |= {"explain", "export", "fit", "import", "predict", "shortcut", "split"}
+    names |= {"explain", "export", "fit", "import", "predict", "runs", "shortcut", "split"}
     assert set(commands()) == names
     assert len(COMMANDS) == len(names)
 
@@ -60,8 +60,10 @@ def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main.main(["--help"])
     shown = capsys.readouterr().out
-    groups = ("check split extract", "demo fit sweep lesson",
-              "compare claims shortcut report test", "predict explain export import")  # fmt: skip
+    groups = (
+        "check split extract", "demo fit sweep lesson",
+        "runs compare claims shortcut report test", "predict explain export import",
+    )  # fmt: skip
     for title, names in zip(("data", "train", "judge", "use"), groups, strict=True):
         section = shown.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
         assert re.findall(r"^  ([a-z]+) ", section, re.MULTILINE) == names.split()

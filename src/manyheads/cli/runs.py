@@ -1,0 +1,74 @@
+"""`manyheads runs`: a table of all run folders that lie here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from manyheads.core.job import Job
+
+if TYPE_CHECKING:
+    from manyheads.core.table import Table
+    from manyheads.run.run_list import ListedRun
+
+
+def add(commands) -> argparse.ArgumentParser:
+    """Add the command to the parser's `commands`."""
+    parser = commands.add_parser(
+        "runs",
+        help="list run folders: data, state, best candidate, verdict",
+        description="List the run folders of studies and fits in a folder and up to four folders "
+        "down, newest first: how far each is, its best candidate with mean and standard deviation "
+        "over trials, and how that compares with the others. Only tables are read, and nothing is "
+        "written.",
+    )
+    parser.add_argument(
+        "folder", metavar="FOLDER", nargs="?", default=".",
+        help="where to look (default: the current folder)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
+    return parser
+
+
+def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
+    """Run the command."""
+    from manyheads.cli import narrow, result_tables
+    from manyheads.core.settings import plain
+    from manyheads.run.run_list import list_runs
+
+    found = list_runs(args.folder)
+    if args.json:
+        runs = [plain(each) | {"state": each.state} for each in found.entries]
+        result_tables.print_json({"folder": found.searched, "runs": runs})
+    elif found.entries:
+        narrow.print_table(_table(found.entries))
+        problems = [f"{each.run}: {each.problem}" for each in found.entries if each.problem]
+        narrow.print_lines([*([""] if problems else []), *problems])
+    else:
+        narrow.print_lines(found.sentences)
+
+
+def _table(runs: Sequence[ListedRun]) -> Table:
+    from manyheads.core.table import Table, names, numbers, words
+
+    return Table(
+        columns=[
+            *words("date"), *names("run"), *words("data"),
+            *numbers("candidates\n× seeds"),
+            *words("state", "best", "score", "verdict of the best"),
+        ],
+        rows=[
+            (
+                each.date[:16].replace("T", " "),
+                each.run,
+                each.data,
+                " × ".join(f"{count:,}" for count in (each.candidates, each.seeds) if count),
+                each.state,
+                each.best,
+                each.score_words,
+                each.verdict,
+            )
+            for each in runs
+        ],
+    )  # fmt: skip
