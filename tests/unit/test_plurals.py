@@ -18,7 +18,7 @@ NEVER_ONE = {
     "cli/screen.py", "cli/sweep.py", "data/archives.py",
     "data/check_problems.py", "data/duplicates.py", "data/folder_errors.py", "data/folds.py",
     "data/left_out.py", "data/planting.py", "data/trainable.py", "findings/claim_words.py",
-    "findings/collapsed.py", "findings/labels.py", "findings/verdict.py",
+    "findings/collapsed.py", "findings/labels.py", "findings/run_comparison.py", "findings/verdict.py",
     "lesson/longer_claim.py", "lesson/shortcut/arrangement.py",
     "lesson/shortcut/shortcut_planned.py", "modelfiles/keras_archive.py",
     "models/classifier.py", "models/feature_classifier.py", "models/importing/class_names.py",
