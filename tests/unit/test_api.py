@@ -7,12 +7,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import manyheads
 from manyheads import Study
 from manyheads.data.data_settings import SplitSettings
-from manyheads.errors import BackboneError, RunError, SettingError
+from manyheads.errors import BackboneError, DataError, RunError, SettingError
 from manyheads.study.space import Grid
 from tests.small_study import small_images
 from tests.studies import free_backbone, rows_of
@@ -160,3 +162,42 @@ def test_studies_of_a_folder_and_of_its_full_path_are_one(photos: Path) -> None:
     assert Study("photos").settings == Study(photos).settings
     assert Study("clothing").settings.data == "clothing"
     assert manyheads.Study is Study
+
+
+def test_paths_with_labels_are_the_study_of_their_manifest(photos: Path) -> None:
+    paths = sorted(photos.glob("*/*/*.png"))
+    columns = {
+        "path": list(map(str, paths)),
+        "label": [path.parent.name for path in paths],
+        "split": [path.parents[1].name for path in paths],
+    }
+    study = Study(columns, droprate=[0.0, 0.5], **SMALL).run()
+    of_folder = Study(photos, droprate=[0.0, 0.5], out="folder", **SMALL).run()
+    assert study.scores == of_folder.scores
+    assert study.path.name == Path(study.settings.data).stem
+    again = Study(columns, droprate=[0.0, 0.5], **SMALL)
+    assert (again.path, again.state.finished) == (study.path, True)
+    assert again.run().scores == study.scores
+
+
+def test_images_in_memory_are_taken_by_every_verb(photos: Path, tmp_path: Path) -> None:
+    paths = sorted(photos.glob("*/*/*.png"))
+    pixels = np.stack([np.asarray(Image.open(path)) for path in paths])
+    given = (pixels, [path.parent.name for path in paths])
+    assert f"{len(paths)} images, " in str(manyheads.check(given))
+    seen = manyheads.extract(given, image_size=71)
+    assert len(seen.names) == len(paths)
+    counts = manyheads.split(given, tmp_path / "divided.csv")
+    assert sum(sum(each.values()) for each in counts.values()) == len(paths)
+    study = Study(given, **SMALL).run()
+    assert Study(given, **SMALL).state.finished
+    assert study.path.name.startswith("images-")
+
+
+@pytest.mark.parametrize("data", [7, ["a.png", "b.png"], np.zeros((2, 8, 8, 3))])
+def test_data_of_another_type_are_told_with_what_is_taken(data: Any) -> None:
+    for verb in (Study, manyheads.fit, manyheads.check, manyheads.extract, manyheads.run_lesson):
+        with pytest.raises(DataError, match="a data frame with the columns path and label"):
+            verb(data)
+    with pytest.raises(SettingError, match=r"the file of an array \(.npy\).* save them"):
+        Study("photos", features=np.zeros((2, 3)))  # pyright: ignore[reportArgumentType]

@@ -17,6 +17,7 @@ from manyheads.backbones import registry
 from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.given_data import Data, given_data
 from manyheads.data.manifest_writer import check_manifest_path, write_manifest
 from manyheads.data.shares import count_classes
 from manyheads.errors import DataError
@@ -48,7 +49,7 @@ class ExtractedFeatures:
 
 
 def check(
-    data: str | Path,
+    data: Data,
     *,
     similar: bool = False,
     nearer: float = NEARER,
@@ -68,11 +69,11 @@ def check(
 ) -> DataCheck:
     """Decode every image and say what may spoil a study; nothing is changed.
 
-    With a backbone's features, `similar` finds nearly identical images, at most `nearer` times as
-    far from each other as from the tenth-nearest image, and `labels` finds labels that heads
-    trained on all other images do not believe, among training and validation images. The other
-    parameters are `Study`'s. Raises `DataError` for data that cannot be used, `MissingExtraError`
-    for `labels` without cleanlab.
+    `data` may be all that `Study` takes. With a backbone's features, `similar` finds nearly
+    identical images, at most `nearer` times as far from each other as from the tenth-nearest image,
+    and `labels` finds labels that heads trained on all other images do not believe, among training
+    and validation images. The other parameters are `Study`'s. Raises `DataError` for data that
+    cannot be used, `MissingExtraError` for `labels` without cleanlab.
     """
     asked = CheckSettings(
         image=ImageSettings(exif=exif, depth=depth), similar=similar, nearer=nearer, labels=labels
@@ -90,7 +91,7 @@ def check(
 
 
 def extract(
-    data: str | Path,
+    data: Data,
     *,
     split: SplitSettings | None = None,
     table: TableSettings | None = None,
@@ -108,8 +109,9 @@ def extract(
 ) -> ExtractedFeatures:
     """Run the backbone once per image, keep the features in the cache, and return them.
 
-    They are a copy in memory: 8 kB an image with Xception. Unreadable images are left out, or, if
-    `strict`, a `DataError`. The other parameters are `Study`'s.
+    `data` may be all that `Study` takes. The features are a copy in memory: 8 kB an image with
+    Xception. Unreadable images are left out, or, if `strict`, a `DataError`. The other parameters
+    are `Study`'s.
     """
     image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
     extraction = ExtractionSettings(
@@ -138,7 +140,7 @@ def extract(
 
 
 def split(
-    data: str | Path,
+    data: Data,
     out: str | Path,
     *,
     split: SplitSettings | None = None,
@@ -146,9 +148,10 @@ def split(
 ) -> dict[str, dict[str, int]]:
     """Write which images train, validate and test to the manifest `out` (.csv), a new file.
 
-    Splits that the data set gives stay as they are; others are divided by class and group, as
-    every verb does it. Returns the images of each class in each split. Raises `DataError` for data
-    that cannot be used, `RunError` or `DiskError` for a file that is there or cannot be written.
+    `data` may be all that `Study` takes. Splits that the data set gives stay as they are; others
+    are divided by class and group, as every verb does it. Returns the images of each class in each
+    split. Raises `DataError` for data that cannot be used, `RunError` or `DiskError` for a file
+    that is there or cannot be written.
     """
     target = Path(out).expanduser()
     check_manifest_path(target)
@@ -158,16 +161,15 @@ def split(
 
 
 def _opened(
-    data: str | Path,
+    data: Data,
     split: SplitSettings | None,
     table: TableSettings | None,
     job: Job,
     *,
     reread: bool = False,
 ) -> Dataset:
-    return open_dataset(
-        data, split=split or SplitSettings(), table=table or TableSettings(), reread=reread, job=job
-    )
+    source, table = given_data(data, table)
+    return open_dataset(source, split=split or SplitSettings(), table=table, reread=reread, job=job)
 
 
 def _image(

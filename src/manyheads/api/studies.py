@@ -11,6 +11,7 @@ from manyheads.api.opened_studies import OpenedStudy
 from manyheads.backbones import registry
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.data.given_data import Data, given_data
 from manyheads.errors import SettingError
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import HYPERPARAMETERS, Grid
@@ -42,24 +43,27 @@ class Regularisers(TypedDict, total=False):
 class Study(OpenedStudy):
     """All trials of one question on one data set, in one run folder.
 
-    `data` is a folder, a manifest or a name of the catalog; `learning_rate`, `size_inner`,
-    `droprate`, `epochs`, `batch_size` and any other of the `Hyperparameters` (`l2=[0, 0.001]`) are
-    values or lists of them, and every combination is a candidate. `image_size` is in pixels (None:
-    the backbone's own), and `depth` is of images with more than 8 bits a channel: white is
-    2^depth - 1. `folds` divides the images for training and validation into so many parts,
+    `data` is a folder, a manifest or a name of the catalog; or a data frame with the columns path
+    and label (and split and group), a list of pairs (image, label), a pair (images, labels), a data
+    set of PyTorch, Keras or Hugging Face, or a dictionary of these by split. These are written to
+    the cache, images in memory (uint8 or uint16, the channels last) as PNG. `learning_rate`,
+    `size_inner`, `droprate`, `epochs`, `batch_size` and any other of the `Hyperparameters` (`l2=[0,
+    0.001]`) are values or lists of them, and every combination is a candidate. `image_size` is in
+    pixels (None: the backbone's own), and `depth` is of images with more than 8 bits a channel:
+    white is 2^depth - 1. `folds` divides the images for training and validation into so many parts,
     `repeats` times anew, each validated by heads that train on the others; None: the given
     validation images validate. `patience` ends a trial after so many epochs without a better one,
     `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
     is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature maps of
-    `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml)
-    with a stated `preprocessing`; `features` that were computed elsewhere, an array's file (.npy)
-    or columns of the Parquet table `data`, take its place. `table` says how a manifest
-    is read. A bad value raises `SettingError` at once.
+    `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml) with a stated
+    `preprocessing`; `features` that were computed elsewhere, an array's file (.npy) or columns of
+    the Parquet table `data`, take its place. `table` says how a manifest is read, or a data frame.
+    A bad value raises `SettingError` at once, and data of another type `DataError`.
     """
 
     def __init__(
         self,
-        data: str | Path,
+        data: Data,
         *,
         droprate: Values = (0.0, 0.2, 0.5, 0.8),
         learning_rate: Values = 0.001,
@@ -90,10 +94,17 @@ class Study(OpenedStudy):
         out: str | Path | None = None,
         **regularisers: Unpack[Regularisers],
     ) -> None:
+        if hasattr(features, "__array__"):
+            raise SettingError(
+                "features as the file of an array (.npy), or names of columns",
+                f"{type(features).__name__} in memory",
+                "save them with numpy.save and give the path",
+            )  # fmt: skip
         given = (str(features),) if isinstance(features, str | Path) else features
         size = image_size or (150 if given else registry.get(backbone, preprocessing).default_size)
+        source, table = given_data(data, table, images=given is None)
         settings = StudySettings(
-            data=lasting(data),
+            data=lasting(source),
             grid=_grid(
                 learning_rate=learning_rate,
                 size_inner=size_inner,
@@ -113,7 +124,7 @@ class Study(OpenedStudy):
                 depth=depth,
             ),
             split=split or SplitSettings(),
-            table=table or TableSettings(),
+            table=table,
             seeds=seeds,
             folds=folds,
             repeats=repeats,
@@ -126,7 +137,7 @@ class Study(OpenedStudy):
             augmentation=augmentation,
             grid_storage=grid_storage,
         )
-        folder = RunFolder(out) if out else RunFolder.named_after(data)
+        folder = RunFolder(out) if out else RunFolder.named_after(source)
         super().__init__(settings, folder, opened=False)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from manyheads.api.opened_studies import OpenedStudy, open_study
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.data.given_data import Data, given_data
 from manyheads.findings.run_comparison import RunComparison, compare_folders
 from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
 from manyheads.models.importing.class_names import read_names
@@ -35,7 +36,7 @@ from manyheads.study.study_settings import StudySettings, lasting
 
 
 def fit(
-    data: str | Path,
+    data: Data,
     *,
     budget: float | str = USUAL_BUDGET,
     heads: int = USUAL_HEADS,
@@ -52,16 +53,16 @@ def fit(
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
-    `budget` is in seconds, or such as "30m"; the model averages so many `heads`; images for
-    training and validation are divided into `folds`. Test images are not used; of images
-    without splits, `test_share` are kept for a test. `table` says how data in a table are read. A
-    `backbone` in a file needs its `preprocessing`; `depth` is of images with more than 8 bits a
-    channel. `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried`
-    what else was tried. Called again, a finished
-    fit is only read.
+    `data` may be all that `Study` takes. `budget` is in seconds, or such as "30m"; the model
+    averages so many `heads`; images for training and validation are divided into `folds`. Test
+    images are not used; of images without splits, `test_share` are kept for a test. `table` says
+    how data in a table are read. A `backbone` in a file needs its `preprocessing`; `depth` is of
+    images with more than 8 bits a channel. `.classifier()` is the model, `.expected` what to expect
+    of it on new images, `.tried` what else was tried. Called again, a finished fit is only read.
     """
+    source, table = given_data(data, table)
     settings = FitSettings(
-        data=lasting(data),
+        data=lasting(source),
         backbone=backbone,
         preprocessing=preprocessing,
         weights=weights,
@@ -71,14 +72,14 @@ def fit(
         size=image_size,
         depth=depth,
         split=SplitSettings(test=test_share),
-        table=table or TableSettings(),
+        table=table,
     )
     with reported(progress) as job:
-        return run_fit(settings, fit_folder(data) if out is None else out, job=job)
+        return run_fit(settings, fit_folder(source) if out is None else out, job=job)
 
 
 def run_lesson(
-    data: str | Path,
+    data: Data,
     *,
     learning_rate: Iterable[float] = LessonSettings.learning_rate,
     size_inner: Iterable[int] = LessonSettings.size_inner,
@@ -109,18 +110,19 @@ def run_lesson(
     Each takes over the winner of the one before, chosen on validation images; the first two train
     for `epochs`. `lesson.csv` in `out` has all candidates. The other parameters are `Study`'s.
     """
+    source, table = given_data(data, table)
     lesson = LessonSettings(
         tuple(learning_rate), tuple(size_inner), tuple(droprate), epochs, droprate_epochs
     )
     base = StudySettings(
-        data=lasting(data),
+        data=lasting(source),
         grid=Grid((0.001,), (0,), (0.0,), batch_size=(batch_size,)),
         backbone=str(backbone),
         preprocessing=preprocessing,
         weights=None if weights is None else str(weights),
         image=ImageSettings(size=image_size, interpolation=interpolation, exif=exif, depth=depth),
         split=split or SplitSettings(),
-        table=table or TableSettings(),
+        table=table,
         seeds=seeds,
         select=select,
         engine=engine,

@@ -15,10 +15,11 @@ from manyheads.cli.parser import with_flags
 from manyheads.core.job import Job
 
 if TYPE_CHECKING:
-    from manyheads.cli.predict_inputs import Asked, Inputs, RowInputs
+    from manyheads.cli.predict_inputs import Inputs, RowInputs
     from manyheads.cli.predict_printing import Printer
     from manyheads.cli.predict_summary import Tally
     from manyheads.data.data_settings import TableSettings
+    from manyheads.data.image_places import PlacedImage
     from manyheads.models.prediction_files import PredictionFile
     from manyheads.models.prediction_rows import RowForm
 
@@ -169,7 +170,9 @@ def _top(args: argparse.Namespace) -> int | None:
     return None if args.top is None else whole("top", args.top, 1, 1_000_000)
 
 
-def _pass_over(file: PredictionFile, path: Path, asked: Iterator[Asked], tally: Tally) -> None:
+def _pass_over(
+    file: PredictionFile, path: Path, asked: Iterator[PlacedImage], tally: Tally
+) -> None:
     """Take the rows that the output holds already for what they are: the first images' answers."""
     from manyheads.errors import DataError
 
@@ -180,14 +183,14 @@ def _pass_over(file: PredictionFile, path: Path, asked: Iterator[Asked], tally: 
             expected = f"the images of {path} first: {row['image']} as image {number}"
             found = "no more images" if image is None else image.path
             raise DataError(expected, found, remedy)
-        tally.count(row["label"], row.get("error"), image.given, before=True)
+        tally.count(row["label"], row.get("error"), image.label, before=True)
     if file.finished and (more := next(asked, None)) is not None:
         raise DataError(f"the images of {path}, which is finished", more.path, remedy)
 
 
-def _paths(asked: Iterator[Asked], givens: deque[str | None]) -> Iterator[str]:
+def _paths(asked: Iterator[PlacedImage], givens: deque[str | None]) -> Iterator[str]:
     for image in asked:
-        givens.append(image.given)
+        givens.append(image.label)
         yield image.path
 
 

@@ -6,14 +6,11 @@ import difflib
 import json
 import os
 import shutil
-import struct
 import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from manyheads.core.download import download
 from manyheads.core.job import SILENT, Job
@@ -21,6 +18,7 @@ from manyheads.core.locks import alone
 from manyheads.core.places import cache_dir, disk_errors, make_folder
 from manyheads.data.archives import CLOTHING, Archive, unpack
 from manyheads.data.name_rules import CATALOG_MARK
+from manyheads.data.stored_png import stored_png
 from manyheads.errors import DataError, DownloadError
 
 _SERVER = "https://codeload.github.com"
@@ -124,19 +122,4 @@ def _write_digits(folder: Path) -> None:
     for number, (pixels, label) in enumerate(zip(grey, labels, strict=True)):
         target = make_folder(folder / str(label)) / f"{number:04d}.png"
         with disk_errors(target):
-            target.write_bytes(_png(pixels))
-
-
-def _png(pixels: UInt8[np.ndarray, "rows columns"]) -> bytes:
-    """A grey PNG without compression: encoders differ between versions, stored bytes do not."""
-    rows, columns = pixels.shape
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
-    stored = b"\x78\x01\x01" + struct.pack("<HH", len(lines), len(lines) ^ 0xFFFF) + lines
-    data = stored + struct.pack(">I", zlib.adler32(lines))
-    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(kind, body) for kind, body in chunks)
-
-
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+            target.write_bytes(stored_png(pixels))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image as PillowImage
 
+from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings
+from manyheads.data.duck_typing import as_array, column_names, column_values
+from manyheads.data.image_places import may_be_several, place_of
 from manyheads.data.images import (
+    check_pixels,
     load_pixels,
     load_thumbnail,
     size_upright,
@@ -20,7 +24,7 @@ from manyheads.data.images import (
     square_pixels,
 )
 from manyheads.data.remarks import Remarks
-from manyheads.errors import ImageError
+from manyheads.errors import DataError, ImageError
 
 Array = Shaped[np.ndarray, "rows columns *channels"]
 Image = (
@@ -28,6 +32,11 @@ Image = (
 )
 Source = Path | bytes | PillowImage.Image | Array
 """What an image is read from, once an open file has been read."""
+IMAGE_WORDS = (
+    "a path, the bytes of a file, a file that is open in binary mode, an image of Pillow, or an "
+    "array [rows, columns, 3] of uint8 or uint16"
+)
+"""What an image may be given as."""
 
 
 class NamedImage(NamedTuple):
@@ -37,13 +46,40 @@ class NamedImage(NamedTuple):
     source: Source
 
 
-def each_of(given: Any) -> Iterable[Image]:
-    """The images that `given` is: a single one as a list, or else what it is."""
-    if isinstance(given, np.ndarray):
-        one = given.ndim != 4 and given.dtype.kind not in "OSU"
-    else:
-        one = isinstance(given, str | os.PathLike) or is_in_memory(given)
-    return cast(Iterable[Image], [given] if one else given)
+def each_of(given: Any, job: Job = SILENT) -> Iterable[Image]:
+    """The images that `given` is, in their order.
+
+    An image is one of `IMAGE_WORDS`. A path may also be that of a folder, a glob, or a table, as
+    `place_of` reads them; a table in memory has the column path. A sequence holds any of these,
+    but paths in an iterator are those of files, as they stand. What folders hold beside images is
+    noted to `job`. Raises `DataError` for a single path that leads to no image, or for what is of
+    none of these types.
+    """
+    if isinstance(given, str | os.PathLike):
+        return _placed(os.fspath(given), job)
+    given = as_array(given)
+    if isinstance(given, np.ndarray) and given.dtype.kind not in "OSU":
+        return given if given.ndim == 4 else [given]
+    if is_in_memory(given):
+        return [given]
+    if (names := column_names(given)) is not None:
+        if "path" not in names:
+            found = ", ".join(names)[:160] or "no columns"
+            remedy = 'rename the column, or give it alone, as table["image"]'
+            raise DataError("a table with the column path", found, remedy)
+        given = column_values(given, "path")
+    if isinstance(given, Iterator):
+        return given
+    if not isinstance(given, Iterable):
+        raise DataError(
+            f"{IMAGE_WORDS}; a folder, a glob, a table with the column path; or a list of these",
+            type(given).__name__, "give one of these",
+        )  # fmt: skip
+    items = list(given)
+    if not any(map(_several, items)):
+        return items
+    parts = (_placed(os.fspath(i), job) if _several(i) else [i] for i in items)
+    return [image for part in parts for image in part]
 
 
 def is_in_memory(given: Any) -> bool:
@@ -55,8 +91,10 @@ def is_in_memory(given: Any) -> bool:
 def named(given: Image, place: int) -> NamedImage:
     """An image with its name: its path, or what it is with its `place` among those given.
 
-    An open file is read from where it stands to its end. Raises `ImageError` for what is no image.
+    An open file is read from where it stands to its end. Raises `ImageError` for what is no image,
+    such as an array of floating-point numbers.
     """
+    given = as_array(given)
     if isinstance(given, str | os.PathLike):
         return NamedImage(str(given), Path(given))
     if isinstance(given, bytes | bytearray | memoryview):
@@ -65,14 +103,15 @@ def named(given: Image, place: int) -> NamedImage:
         path = getattr(given, "filename", "")
         return NamedImage(os.fsdecode(path) if path else f"image {place}", _file_of(given) or given)
     if isinstance(given, np.ndarray):
+        check_pixels(given, f"array {place}")
         return NamedImage(f"array {place}", given)
     if callable(getattr(given, "read", None)):
         path = getattr(given, "name", "")
         name = path if isinstance(path, str) and path else f"file {place}"
         return NamedImage(name, _read(given, name))
     raise ImageError(
-        "an image: a path, bytes, an open file, an image of Pillow or an array",
-        f"{type(given).__name__} in place {place}", "give one of these",
+        f"an image: {IMAGE_WORDS}", f"{type(given).__name__} in place {place}",
+        "give one of these",
     )  # fmt: skip
 
 
@@ -97,6 +136,18 @@ def natural_size(source: Source, settings: ImageSettings, side: int) -> tuple[in
     if isinstance(source, PillowImage.Image):
         return size_upright(source) if settings.exif else source.size
     return source.shape[1], source.shape[0]
+
+
+def _several(given: Any) -> bool:
+    return isinstance(given, str | os.PathLike) and may_be_several(os.fspath(given))
+
+
+def _placed(text: str, job: Job) -> list[str]:
+    place = place_of(text)
+    paths = [image.path for image in place]
+    if left_out := place.ignored.line(len(paths)):
+        job.note(f"{text}: left out {left_out}")
+    return paths
 
 
 def _file_of(image: PillowImage.Image) -> bytes | None:

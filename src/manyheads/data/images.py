@@ -69,15 +69,11 @@ def load_pixels(
         return _squared(_seen(found, settings, name), settings)
 
 
-def square_pixels(
-    pixels: Shaped[np.ndarray, "rows columns *channels"],
-    settings: ImageSettings,
-    name: str = "the array",
-) -> UInt8[np.ndarray, "size size 3"]:
-    """Pixels that are in memory already, as `load_pixels` makes them of a file.
+def check_pixels(pixels: np.ndarray, name: str = "the array") -> None:
+    """Raise `ImageError` unless an array is one image: uint8 or uint16, the channels last.
 
     `[rows, columns]` are grey; the last axis of `[rows, columns, channels]` is grey, grey and
-    opacity, RGB, or RGB and opacity. Raises `ImageError` unless they are uint8 or uint16.
+    opacity, RGB, or RGB and opacity.
     """
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     kinds = (np.dtype(np.uint8), np.dtype(np.uint16))
@@ -89,9 +85,21 @@ def square_pixels(
         raise ImageError(
             f"uint8 or uint16 pixels [rows, columns, 3] in {name}",
             f"{pixels.dtype} {list(pixels.shape)}",
-            "convert it to RGB from 0 to 255",
+            "convert it to RGB from 0 to 255, the channels last",
         )
-    if pixels.ndim == 3 and channels == 1:
+
+
+def square_pixels(
+    pixels: Shaped[np.ndarray, "rows columns *channels"],
+    settings: ImageSettings,
+    name: str = "the array",
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Pixels that are in memory already, as `load_pixels` makes them of a file.
+
+    Raises what `check_pixels` raises.
+    """
+    check_pixels(pixels, name)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.dtype == np.uint8:
         return _squared(_rgb(Image.fromarray(np.ascontiguousarray(pixels))), settings)

@@ -105,12 +105,13 @@ def read_rows(
 
 
 def columns_of(
-    path: Path, header: Sequence[str], settings: TableSettings, required: Sequence[str]
+    path: Path | str, header: Sequence[str], settings: TableSettings, required: Sequence[str]
 ) -> dict[str, int]:
     """Where the columns of each role stand in a table's `header`.
 
-    A column is found by its name, or by it but for case if that is certain. Raises `DataError` if
-    one that is `required` or named by an option is missing, or is there twice.
+    A column is found by its name, or by it but for case if that is certain. `path` is what errors
+    call the table. Raises `DataError` if one that is `required` or named by an option is missing,
+    or is there twice.
     """
     found = {role: _places(header, _name(role, settings)) for role in ROLES}
     wanted = [role for role in ROLES if role in required or _named(role, settings)]
@@ -175,7 +176,7 @@ def _plain(name: str) -> str:
 
 
 def _missing_columns(
-    path: Path,
+    path: Path | str,
     header: Sequence[str],
     settings: TableSettings,
     required: Sequence[str],

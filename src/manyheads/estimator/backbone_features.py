@@ -18,10 +18,11 @@ from manyheads.features.cache import FeatureCache
 class BackboneFeatures(TransformerMixin, BaseEstimator):
     """Turn images into the features of a frozen backbone: `make_pipeline(BackboneFeatures(), …)`.
 
-    X is paths of images, in a list, an array, a series or a data frame of one column; or images in
-    memory, `uint8 [samples, rows, columns, 3]` or a list of arrays, images of Pillow, open files or
-    the bytes of files. Features of files are kept in the cache by their content, so that a file
-    costs one pass of the backbone, ever, in all processes; images in memory cost a pass each time.
+    X is paths of images, in a list, an array, a series or a data frame (of one column, or with the
+    column path); or images in memory, `uint8 [samples, rows, columns, 3]` or a list of arrays,
+    images of Pillow, open files or the bytes of files. Features of files are kept in the cache by
+    their content, so that a file costs one pass of the backbone, ever, in all processes; images in
+    memory cost a pass each time.
 
     `backbone` is a name, or a network's file with its `preprocessing`; `weights` a file of weights
     (None: ImageNet's). `image_size` is in pixels (None: the backbone's own), `interpolation`,

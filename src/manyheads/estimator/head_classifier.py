@@ -27,11 +27,11 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
     """Classify images, or their features, by heads on a frozen backbone.
 
     X is one of: features, a matrix or data frame of numbers `[samples, features]`, which are taken
-    as they are (scale them first if they are not of the order of one); paths of images, in a
-    list, an array, a series or a data frame of one column; or images in memory, `uint8
-    [samples, rows, columns, 3]` or a list of arrays, images of Pillow, open files or the bytes of
-    files. Features of paths are kept in the cache, so that an image costs
-    one pass of the backbone however often it is fitted and predicted.
+    as they are (scale them first if they are not of the order of one); paths of images, in a list,
+    an array, a series or a data frame (of one column, or with the column path); or images in
+    memory, `uint8 [samples, rows, columns, 3]` or a list of arrays, images of Pillow, open files or
+    the bytes of files. Features of paths are kept in the cache, so that an image costs one pass of
+    the backbone however often it is fitted and predicted.
 
     The `Hyperparameters` are the lesson's, with Keras's meaning. So many `heads` are trained
     together, one a seed, and their logits are averaged. Nothing is held out, and each head is that

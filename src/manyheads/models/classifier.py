@@ -155,14 +155,14 @@ class ImageClassifier(Classifier):
         """The class and the probabilities of each image, all at once; see `stream`."""
         with self._turn:
             found = self.stream(
-                each_of(images), min_confidence=min_confidence, uncertainty=uncertainty,
+                images, min_confidence=min_confidence, uncertainty=uncertainty,
                 cache=cache, job=job,
             )  # fmt: skip
             return Predictions(self.classes, list(found), found.remarks)
 
     def stream(
         self,
-        images: Iterable[Image],
+        images: Image | Iterable[Image],
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
@@ -173,14 +173,18 @@ class ImageClassifier(Classifier):
 
         An image is a path, the bytes of a file, a file that is open in binary mode, an image of
         Pillow, or pixels, uint8 or uint16 `[rows, columns, 3]` (grey, and opacity, are taken as
-        well); all are prepared alike, as the study's were. What cannot be read is reported in its
-        place. An answer less sure than `min_confidence` is withheld. With
-        `uncertainty`, so many subnetworks of the head say what they think of each (100 are
-        usual). Files whose features are in the `cache` need no pass, and others' are added, if
-        the model runs on its backbone's program. What is said of an image depends on nothing but
-        its content. One stream of a classifier is read at a time, in one thread. Raises
-        `SettingError`, `ModelError` for a head without subnetworks, and `Interrupted` within
-        about a second once `job` is stopped.
+        well); all are prepared alike, as the study's were. `images` is one, or a folder, a glob, a
+        table's path or a data frame with the column path, or a list of these, or an array
+        `[samples, rows, columns, 3]`. An iterator is drawn from as predictions are, and its paths
+        are those of files. A file that is missing or cannot be read is reported in its place. An
+        answer less sure than `min_confidence` is withheld. With `uncertainty`, so many subnetworks
+        of the head say what they think of each (100 are usual). Files whose features are in the
+        `cache` need no pass, and others' are added, if the model runs on its backbone's program.
+        What is said of an image depends on nothing but its content. One stream of a classifier is
+        read at a time, in one thread. Raises `SettingError`, `ModelError` for a head without
+        subnetworks, and `Interrupted` within about a second once `job` is stopped; `DataError` for
+        a single path that leads to no image, and `ImageError` for what is none by its type, such as
+        an array of floats.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         if self._network is None:
@@ -188,7 +192,8 @@ class ImageClassifier(Classifier):
         network = self._network
         asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
         answer = partial(self._answer, network, least, asked)
-        return PredictionStream(network, self.card.image, images, answer, cache=cache, job=job)
+        each = each_of(images, job)
+        return PredictionStream(network, self.card.image, each, answer, cache=cache, job=job)
 
     def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:
         """An image, given as to `stream`, as the model takes it; raises `ImageError`."""
@@ -204,10 +209,11 @@ class ImageClassifier(Classifier):
     ) -> Explanations:
         """Where the model looked in each image: two maps over its feature map (`explain.maps`).
 
-        They are of the class that the model answers with, or of `target`. Each image takes one
-        backbone pass. Raises `SettingError` for a class that the model has not, `BackboneError`
-        if its backbone has no feature map of two cells or more, and `ModelError` if the parts of
-        the model answer otherwise than `predict`.
+        `images` are given as to `stream`. The maps are of the class that the model answers with,
+        or of `target`. Each image takes one backbone pass. Raises what `stream` raises,
+        `SettingError` for a class that the model has not, `BackboneError` if its backbone has no
+        feature map of two cells or more, and `ModelError` if the parts of the model answer
+        otherwise than `predict`.
         """
         return self._explainer.explain(images, target, job)
 

@@ -167,12 +167,8 @@ class PredictionStream(Iterator[Prediction]):
         size = self._network.batch
         waiting: deque[Future[_Asked]] = deque()
         for index, image in enumerate(self._images):
-            try:
-                name, source = named(image, index)
-            except ImageError as error:
-                waiting.append(_done(_Asked(f"image {index}", found=error.found)))
-            else:
-                waiting.append(pool.submit(self._asked, name, source))
+            # What is no image by its type raises: the program is wrong, and not one image.
+            waiting.append(pool.submit(self._asked, *named(image, index)))
             if len(waiting) == 2 * size:
                 yield [waiting.popleft().result() for _ in range(size)]
         yield [work.result() for work in waiting]
@@ -195,9 +191,3 @@ class PredictionStream(Iterator[Prediction]):
     def _check_stop(self) -> None:
         if self._stopped():
             raise Interrupted("predicting", "repeat the same command")
-
-
-def _done(asked: _Asked) -> Future[_Asked]:
-    future: Future[_Asked] = Future()
-    future.set_result(asked)
-    return future

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.cli.predict_inputs import Asked, Inputs
+from manyheads.cli.predict_inputs import Inputs
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.image_places import PlacedImage
 from manyheads.errors import DataError
 
 
@@ -137,14 +138,14 @@ def test_a_manifest_with_and_without_labels(photos: Path) -> None:
     assert inputs.labelled
     where = str(photos)
     assert list(inputs) == [
-        Asked(f"{where}/b.png", "cat"),
-        Asked(f"{where}/absent.png", None),
-        Asked(f"{where}/b.png", "dog"),
+        PlacedImage(f"{where}/b.png", "cat"),
+        PlacedImage(f"{where}/absent.png", None),
+        PlacedImage(f"{where}/b.png", "dog"),
     ]
     manifest.write_text("path\nb.png\n")
     inputs = Inputs([str(manifest)])
     assert not inputs.labelled
-    assert list(inputs) == [Asked(f"{where}/b.png")]
+    assert list(inputs) == [PlacedImage(f"{where}/b.png")]
 
 
 def test_a_manifest_whose_first_image_has_no_label(photos: Path) -> None:
@@ -158,7 +159,7 @@ def test_a_parquet_manifest(photos: Path) -> None:
 
     table = pyarrow.table({"path": ["b.png"], "label": ["cat"]})
     parquet.write_table(table, photos / "list.parquet")
-    assert list(Inputs(["photos/list.parquet"])) == [Asked("photos/b.png", "cat")]
+    assert list(Inputs(["photos/list.parquet"])) == [PlacedImage("photos/b.png", "cat")]
 
 
 @pytest.mark.parametrize(
@@ -200,5 +201,6 @@ def test_the_options_of_a_table(photos: Path) -> None:
     inputs = Inputs(["ids.csv"], table=table)
     assert inputs.labelled
     assert list(inputs) == [
-        Asked("photos/b.png", "cat"), Asked("photos/b.png", "NA"), Asked("photos/absent.png", None)
+        PlacedImage("photos/b.png", "cat"), PlacedImage("photos/b.png", "NA"),
+        PlacedImage("photos/absent.png", None),
     ]  # fmt: skip

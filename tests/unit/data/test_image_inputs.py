@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from manyheads.core.job import Job, Note
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import each_of, named, natural_size, square_of
 from manyheads.data.images import load_pixels
-from manyheads.errors import ImageError
+from manyheads.errors import DataError, ImageError
 from tests.image_files import FILES, turned
 from tests.strategies import distinct_image
 
@@ -100,7 +101,12 @@ def test_arrays_that_are_no_pixels(array, found):
     ("given", "found"),
     [
         (None, "NoneType in place 2"),
-        (7, "int in place 2"),
+        (7, "a path, the bytes of a file, .* uint16, found int in place 2"),
+        (
+            np.zeros((8, 8, 3), np.float32),
+            r"uint8 or uint16 .* in array 2, found float32 \[8, 8, 3",
+        ),
+        (np.zeros((3, 8, 8), np.uint8), r"\[3, 8, 8\]; convert it to RGB .* the channels last"),
         (io.StringIO("text"), "found text; open it in binary mode"),
     ],
 )
@@ -126,17 +132,71 @@ def test_names(tmp_path):
     assert [named(each, 4).name for each in others] == ["bytes 4", "file 4", "image 4", "array 4"]
 
 
-def test_one_image_or_many(tmp_path):
+def test_one_image_or_many():
     one = [
-        "a.png", tmp_path / "a.png", b"", bytearray(), io.BytesIO(b""), Image.new("L", (1, 1)),
+        b"", bytearray(), io.BytesIO(b""), Image.new("L", (1, 1)),
         np.zeros((4, 4)), np.zeros((4, 4, 3)),
     ]  # fmt: skip
     for given in one:
         (each,) = each_of(given)
         assert each is given
-    many = [["a.png"], iter(["a.png"]), np.zeros((2, 4, 4, 3)), np.array(["a.png"]), ()]
-    for given in many:
-        assert each_of(given) is given
+    array, iterator = np.zeros((2, 4, 4, 3)), iter(["a.png"])
+    assert each_of(array) is array
+    assert each_of(iterator) is iterator
+    for given in (["a.png"], np.array(["a.png"]), {"path": ["a.png"]}):
+        assert list(each_of(given)) == ["a.png"]
+    assert list(each_of(())) == []
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three images in two folders, and a text."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.png", "a.png", "below/c.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        distinct_image(name).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "notes.txt").write_text("none")
+    return tmp_path / "photos"
+
+
+def test_a_text_is_what_the_command_line_takes_it_for(photos: Path):
+    everything = ["photos/a.png", "photos/b.png", "photos/below/c.png"]
+    notes: list[str] = []
+    job = Job(lambda event: notes.append(event.text) if isinstance(event, Note) else None)
+    assert each_of("photos", job) == everything
+    assert notes == ["photos: left out 1 of 4 files (25.0 %): 1 file that is no image (notes.txt)"]
+    assert each_of(Path("photos")) == everything
+    assert each_of("photos/*.png") == everything[:2]
+    assert each_of("photos/b.png") == ["photos/b.png"]
+    (photos.parent / "list.csv").write_text("path\nphotos/b.png\nphotos/absent.png\n")
+    named_there = ["photos/b.png", "photos/absent.png"]
+    assert each_of("list.csv") == named_there
+    both = ["photos/b.png", "photos/below", Path("absent.png"), "list.csv", b""]
+    assert each_of(both) == [
+        "photos/b.png", "photos/below/c.png", Path("absent.png"), *named_there, b""
+    ]  # fmt: skip
+    (photos / "x[1].png").write_bytes((photos / "a.png").read_bytes())
+    assert each_of(["photos/x[1].png"]) == ["photos/x[1].png"]
+
+
+@pytest.mark.parametrize("given", ["absent.png", "photos/*.webp", "", "a\0b", "nothing/"])
+def test_a_text_that_names_nothing(given: str, photos: Path):
+    del photos
+    with pytest.raises(DataError, match="an image, a folder of images or a glob, found nothing at"):
+        each_of(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (7, "found int; give one of these"),
+        (None, "found NoneType"),
+        ({"image": []}, "the column path, found image; rename the column"),
+    ],
+)
+def test_what_is_no_images_is_told_with_what_is_taken(given: Any, found: str):
+    with pytest.raises(DataError, match=found):
+        each_of(given)
 
 
 def test_the_size_of_what_is_seen():

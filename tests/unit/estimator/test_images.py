@@ -232,11 +232,39 @@ def test_nothing_is_written_outside_the_cache(
 
 @pytest.mark.parametrize(
     "given",
-    [[], [[1.0, 2.0]], np.zeros((3, 1)), np.zeros(3), [1, 2], "image.png", None, ...],
+    [[], [[1.0, 2.0]], np.zeros((3, 1)), np.zeros(3), [1, 2], None, ...],
     ids=repr,
 )
 def test_numbers_are_no_images(given: Any) -> None:
     assert images_in(given) is None
+
+
+@pytest.mark.parametrize("given", ["image.png", Path("image.png"), Image.new("L", (4, 4)), b""])
+def test_a_single_image_is_no_list_of_samples(given: Any) -> None:
+    with pytest.raises(EstimatorError, match=r"expected samples: features .* give a list"):
+        images_in(given)
+
+
+class Tensor:
+    """An array of another library, as PyTorch and TensorFlow have them."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+        self.shape, self.ndim = self.values.shape, self.values.ndim
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        del dtype, copy
+        return self.values
+
+
+def test_tensors_and_tables_with_a_path_column_are_images(paths: list[Path]) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"label": "cat", "path": [str(path) for path in paths]})
+    assert images_in(frame) == [str(path) for path in paths]
+    seen = pixels(paths[:3])
+    features = classifier().features(seen)
+    np.testing.assert_array_equal(classifier().features(Tensor(seen)), features)
+    np.testing.assert_array_equal(classifier().features([Tensor(each) for each in seen]), features)
 
 
 def test_a_number_among_paths_is_named() -> None:

@@ -16,7 +16,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
 from manyheads.data.images import load_pixels
-from manyheads.errors import Interrupted, ModelError, RunError, SettingError
+from manyheads.errors import DataError, ImageError, Interrupted, ModelError, RunError, SettingError
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, softmax
 from manyheads.models.card import card_path, read_card, write_card
@@ -110,20 +110,47 @@ def test_an_unreadable_image_is_reported_in_its_place(
 ) -> None:
     text = tmp_path / "text.jpg"
     text.write_text("no image")
-    images = [files[0], text, tmp_path / "absent.png", np.zeros((4, 4)), files[1]]
+    images = [files[0], text, tmp_path / "absent.png", files[1]]
     found = classifier.predict(images)
-    assert [label is None for label in found.labels] == [False, True, True, True, False]
-    assert [bool(entry.error) for entry in found] == [False, True, True, True, False]
+    assert [label is None for label in found.labels] == [False, True, True, False]
+    assert [bool(entry.error) for entry in found] == [False, True, True, False]
     assert "no such file" in str(found[2].error)
-    assert np.isnan(found.probabilities[1:4]).all()
+    assert np.isnan(found.probabilities[1:3]).all()
     wanted = classifier.predict(files[:2]).probabilities
-    np.testing.assert_array_equal(found.probabilities[[0, 4]], wanted)
+    np.testing.assert_array_equal(found.probabilities[[0, 3]], wanted)
 
 
-def test_only_unreadable_images(classifier: Classifier) -> None:
-    found = classifier.predict(np.zeros((4, 4), np.float32))
+def test_only_unreadable_images(classifier: Classifier, tmp_path: Path) -> None:
+    found = classifier.predict([tmp_path / "absent.png"])
     assert len(found) == 1
-    assert "float32 [4, 4]" in str(found[0].error)
+    assert "no such file" in str(found[0].error)
+
+
+def test_folders_and_globs_are_the_images_in_them(
+    classifier: Classifier, files: list[Path]
+) -> None:
+    wanted = classifier.predict(files)
+    folder, names = files[0].parents[2], list(map(str, files))
+    for given in (folder, str(folder), f"{folder}/**/*.png"):
+        found = classifier.predict(given)
+        assert [entry.image for entry in found] == names
+        assert found.labels == wanted.labels
+        assert [entry.image for entry in classifier.stream(given)] == names
+    assert [e.label for e in classifier.predict({"path": files})] == wanted.labels
+    assert next(iter(classifier.stream(str(files[0])))).label == wanted.labels[0]
+
+
+@pytest.mark.parametrize("given", [np.zeros((4, 4), np.float32), [np.zeros((8, 8, 3))], [None]])
+def test_what_is_no_image_by_its_type_raises(classifier: Classifier, given: Any) -> None:
+    for method in (classifier.predict, classifier.explain, lambda x: list(classifier.stream(x))):
+        with pytest.raises(ImageError, match="uint8 or uint16"):
+            method(given)
+
+
+def test_a_text_that_leads_to_no_image_raises(classifier: Classifier) -> None:
+    for method in (classifier.predict, classifier.explain, classifier.stream):
+        with pytest.raises(DataError, match=r"found nothing at 'absent\.png'"):
+            method("absent.png")
 
 
 def test_a_request_to_stop(classifier: Classifier, files: list[Path]) -> None:

@@ -43,7 +43,7 @@ class Explainer:
     ) -> Explanations:
         """The maps of each image, as `Classifier.explain` says."""
         wanted = self._index(target)
-        sources = [named(each, place) for place, each in enumerate(each_of(images))]
+        sources = [named(each, place) for place, each in enumerate(each_of(images, job))]
         entries: dict[int, Explanation] = {}
         cells = (0, 0)
         if sources:

@@ -137,7 +137,7 @@ def test_an_unreadable_image_is_reported_in_its_place(
 
 def test_no_images_and_only_unreadable_ones(grid_model: Classifier, tmp_path: Path) -> None:
     assert len(grid_model.explain([])) == 0
-    (entry,) = grid_model.explain(tmp_path / "absent.png")
+    (entry,) = grid_model.explain([tmp_path / "absent.png"])
     assert (entry.label, entry.cam) == (None, None)
 
 
