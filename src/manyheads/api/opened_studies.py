@@ -13,6 +13,7 @@ import numpy as np
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_claims import StudyClaims
 from manyheads.api.study_display import StudyState, asked_words, results_text
+from manyheads.api.study_plots import StudyPlots
 from manyheads.errors import RunError
 from manyheads.findings.posteriors import Posteriors
 from manyheads.findings.test_log import TestEvaluation, read_test_log
@@ -36,7 +37,7 @@ from manyheads.study.study_settings import lasting, read_study
 Scores = dict[str, list[float]]
 
 
-class OpenedStudy(StudyClaims):
+class OpenedStudy(StudyPlots, StudyClaims):
     """A study in its run folder, as `open_study` opens it: ask it anything.
 
     `run()` trains what is left of it; everything else is answered from the run folder, also while
