@@ -15,6 +15,7 @@ from manyheads.core.table import Table, names, numbers
 from manyheads.findings.difference_tables import best_table
 from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.findings.score_tables import SCORES
+from manyheads.findings.scores_by_setting import PairScores, ScoresBySetting, ValueScores
 from manyheads.findings.selection import Optimism, RuleOptimism
 from manyheads.findings.wording import CandidateNames
 from manyheads.report.content import DataWarning, Picture, ReportContent, Section
@@ -37,6 +38,7 @@ from manyheads.stats.calibration import Calibration
 from manyheads.stats.comparisons import Comparison, Comparisons, Margins
 from manyheads.stats.confidence import Reliability, RiskCoverage
 from manyheads.stats.intervals import Estimate
+from manyheads.stats.level_scores import LevelScore
 from manyheads.stats.paired import Outcome
 from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
@@ -93,6 +95,7 @@ def made_up_report(
                 WinnerScore("log_loss", 0.519, 0.548, 0.4, None),
             ),
         ),
+        by_setting=made_up_scores(candidates, trials),
         comparisons=_comparisons(called),
         ends=_ends(called),
         candidates=tuple(
@@ -138,6 +141,67 @@ def made_up_report(
         "0.001 --size-inner 100 --epochs 30 --seeds 5",
         sections=(_section(prefix),),
     )  # fmt: skip
+
+
+def made_up_scores(values: int = 4, runs: int = 5, *, wide: float = 0.01) -> ScoresBySetting:
+    """Made-up scores by droprate, of at most 24 values, with intervals so wide on either side."""
+    shown = [f"{number / values:.3g}" for number in range(min(values, 24))]
+    return ScoresBySetting(
+        varying=("droprate",),
+        by_value=tuple(
+            ValueScores(
+                hyperparameter="droprate", metric=metric, values=tuple(shown),
+                levels=_levels(mean, len(shown), runs, wide), settings=1, of=1,
+                selected=len(shown) // 2,
+            )
+            for metric, mean in (("accuracy", 0.84), ("log_loss", 0.53))
+        ),
+        pair=None,
+        epochs={"accuracy": "at its best epoch", "log_loss": "at its best epoch"},
+        runs="seed",
+        measured_on="341 validation images",
+        paired=runs > 1,
+    )  # fmt: skip
+
+
+def made_up_grid_scores(rows: int = 12, columns: int = 9, *, effects: int = 3) -> ScoresBySetting:
+    """Made-up main effects, and a heat map of the two largest with an empty cell."""
+    random = np.random.default_rng(0)
+    names = ("droprate", "learning_rate_schedule", "size_inner", "l2", "mixup")[:effects]
+    given = {"droprate": rows, "learning_rate_schedule": columns}
+    values = {name: [f"{10 + n}" for n in range(given.get(name, 3))] for name in names}
+    means = 0.84 + random.normal(0, 0.02, (rows, columns))
+    means[0, 0] = np.nan
+    return ScoresBySetting(
+        varying=names,
+        by_value=tuple(
+            ValueScores(
+                hyperparameter=name, metric="accuracy", values=tuple(values[name]),
+                levels=_levels(0.84, len(values[name]), 5, 0.01), settings=4, of=6, selected=0,
+            )
+            for name in names
+        ),
+        pair=PairScores(
+            rows=names[0], columns=names[1], row_values=tuple(values[names[0]]),
+            column_values=tuple(values[names[1]]), means=means, settings=4, of=6,
+            selected=(rows - 1, columns - 1),
+        ),
+        epochs={"accuracy": "at its best epoch"},
+        runs="seed",
+        measured_on="341 validation images",
+        paired=True,
+    )  # fmt: skip
+
+
+def _levels(mean: float, count: int, runs: int, wide: float) -> tuple[LevelScore, ...]:
+    random = np.random.default_rng(0)
+    levels = []
+    for place in range(count):
+        scores = mean + 0.004 * place + random.normal(0, 0.006, runs)
+        value = float(scores.mean())
+        ends = (value - wide, value + wide) if runs > 1 else (None, None)
+        levels.append(LevelScore(Estimate(value, *ends), scores))
+    return tuple(levels)
 
 
 def jpeg(size: int = 150, seed: int = 0) -> bytes:

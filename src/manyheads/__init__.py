@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from manyheads.findings.claim_record import LongerClaim as LongerClaim
     from manyheads.findings.finding import Finding as Finding
     from manyheads.findings.posteriors import Posteriors as Posteriors
+    from manyheads.findings.recommendation import Recommendation as Recommendation
     from manyheads.findings.run_comparison import RunComparison as RunComparison
     from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
     from manyheads.findings.test_log import TestEvaluation as TestEvaluation
@@ -75,6 +76,7 @@ _PLACES = {
     "findings.claim_record": ("EnsembleClaim", "LongerClaim"),
     "findings.finding": ("Finding",),
     "findings.posteriors": ("Posteriors",),
+    "findings.recommendation": ("Recommendation",),
     "findings.run_comparison": ("RunComparison",),
     "findings.shortcut_record": ("ShortcutRecord",),
     "findings.test_log": ("TestEvaluation",),

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manyheads.report.page import write_report
 from tests.e2e.browser import Browser, chromium
-from tests.reports import bare_report, made_up_report
+from tests.reports import bare_report, made_up_grid_scores, made_up_report
 
 HOSTILE = "<script>alert(1)</script>'\"&\u202e " + "a_name_without_a_break" * 4
 REPORTS = {
     "whole": made_up_report(),
     "bare": bare_report(),
     "hostile": made_up_report(prefix=HOSTILE, evaluations=2),
+    "grid": replace(made_up_report(), by_setting=made_up_grid_scores()),
     "large": made_up_report(candidates=1000, trials=10, epochs=150, classes=120, wrong=90),
 }
 EVERY = pytest.mark.parametrize("name", REPORTS)

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from manyheads import OpenedStudy, Study, open_study, write_report
 from manyheads.errors import Interrupted, MissingExtraError, RunError, SettingError
 from manyheads.findings.finding import Finding
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.events import TrialEnded
+from manyheads.study.space import Grid
 from tests.jobs import StoppingJob
 from tests.small_study import finished_study
 from tests.studies import rows_of
@@ -150,3 +152,34 @@ def test_without_pandas_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match="pip install pandas"):
         opened.verdict().to_frame()
+
+
+def test_its_plots_are_figures_that_a_notebook_shows(opened: OpenedStudy) -> None:
+    scores, curves = opened.plot(), opened.plot_curves()
+    titles = [[axes.get_title(loc="left") for axes in each.axes] for each in (scores, curves)]
+    assert titles[0] == ["Validation accuracy", "Validation log loss"]
+    assert titles[1][0] == "Validation accuracy"
+    assert len(titles[1]) == 4
+    for figure in (scores, curves):
+        assert isinstance(figure, Figure)
+        assert getattr(figure, "_repr_png_")().startswith(b"\x89PNG")  # noqa: B009
+    words = scores.get_suptitle()
+    assert words.startswith("A dot is one seed; ")
+
+
+def test_curves_of_a_study_that_runs_are_plotted_and_its_scores_are_not(
+    tmp_path: Path, small_study: Finished
+) -> None:
+    settings = replace(small_study.settings, seeds=300)
+    with pytest.raises(Interrupted):
+        run_study(settings, tmp_path / "run", job=StoppingJob(TrialEnded))
+    study = open_study(tmp_path / "run")
+    assert len(study.plot_curves().axes) == 4
+    with pytest.raises(RunError, match="one with heads still to train"):
+        study.plot()
+
+
+def test_a_study_of_one_candidate_has_nothing_to_plot_by_setting(tmp_path: Path) -> None:
+    finished = finished_study(tmp_path, grid=Grid((0.001,), (8,), (0.5,)))
+    with pytest.raises(RunError, match="two values of a hyperparameter"):
+        open_study(finished.folder.path).plot()

@@ -76,6 +76,8 @@ def namespace_of(function: Any) -> dict[str, Any]:
     module = sys.modules[function.__module__]
     source = inspect.getsource(module)
     found: dict[str, Any] = dict.fromkeys(re.findall(r"^    import (\w+)$", source, re.M), _Any())
+    for names in re.findall(r"^    from (?!manyheads)\S+ import (.+)$", source, re.M):
+        found |= dict.fromkeys(names.split(", "), Any)
     for place, names in re.findall(r"^    from (manyheads\S+) import (.+)$", source, re.M):
         imported = import_module(place)
         found |= {name: getattr(imported, name) for name in names.split(", ")}

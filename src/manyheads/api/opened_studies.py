@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
 from itertools import groupby
@@ -13,41 +11,34 @@ from typing import Any, Self
 import numpy as np
 
 from manyheads.api.progress_bars import ShowProgress, reported
+from manyheads.api.study_claims import StudyClaims
 from manyheads.api.study_display import StudyState, asked_words, results_text
-from manyheads.data.marks import PLAIN_FORMS, Mark
+from manyheads.api.study_plots import StudyPlots
 from manyheads.errors import RunError
-from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
-from manyheads.findings.finding import Finding
 from manyheads.findings.posteriors import Posteriors
-from manyheads.findings.shortcut_record import ShortcutFiles, ShortcutRecord, read_shortcut
-from manyheads.findings.study_findings import Findings, read_findings
+from manyheads.findings.recommendation import Recommendation
 from manyheads.findings.test_log import TestEvaluation, read_test_log
 from manyheads.findings.verdict import Verdict
 from manyheads.findings.wording import CandidateNames
-from manyheads.lesson.ensemble_claim import ensemble_claim
-from manyheads.lesson.longer_claim import longer_claim
-from manyheads.lesson.shortcut.shortcut_check import run_shortcut
-from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 from manyheads.models.classifier import Classifier, load
 from manyheads.report.written_report import written_report
-from manyheads.run.pipeline import Finished, run_study
+from manyheads.run.pipeline import run_study
 from manyheads.run.plan import RunOptions
 from manyheads.run.test_evaluation import final_score
 from manyheads.run.until_decided import run_until_decided
 from manyheads.stats.comparisons import Margins
-from manyheads.stats.paired import share_of
 from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
 from manyheads.study.history import HISTORY_COLUMNS, METRICS, HistoryFile
 from manyheads.study.results import RESULTS_COLUMNS, read_result, result_rows
 from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings, lasting, read_study
+from manyheads.study.study_settings import lasting, read_study
 
 Scores = dict[str, list[float]]
 
 
-class OpenedStudy:
+class OpenedStudy(StudyPlots, StudyClaims):
     """A study in its run folder, as `open_study` opens it: ask it anything.
 
     `run()` trains what is left of it; everything else is answered from the run folder, also while
@@ -56,21 +47,6 @@ class OpenedStudy:
     calls show a bar in a notebook or a terminal; `progress=False` shows none, and a function is
     called with (step, done, total).
     """
-
-    def __init__(self, settings: StudySettings, folder: RunFolder, *, opened: bool = True) -> None:
-        self._settings, self._folder, self._opened = settings, folder, opened
-        self._finished: Finished | None = None
-        self._best: tuple[object, Classifier] | None = None
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self._folder.path
-
-    @property
-    def settings(self) -> StudySettings:
-        """What the study asks, all of it, as `study.toml` keeps it."""
-        return self._settings
 
     def run(
         self,
@@ -172,6 +148,14 @@ class OpenedStudy:
             rows = HistoryFile(self._folder.history, store, self._settings).rows()
             return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows]
 
+    def recommendation(self) -> Recommendation:
+        """Which setting to use, how sure that is, and which study would tell: `print` it.
+
+        `.confidence` is "clear", "equivalent", "probable", "too close to call", "not assessed" (one
+        seed) or "no comparison"; `.best` has the score here and the one to expect on new images.
+        """
+        return self._findings(None, 1.0, 0.02).recommendation
+
     def verdict(
         self,
         *,
@@ -237,17 +221,6 @@ class OpenedStudy:
         """Every test evaluation that is on record, in order; it evaluates nothing."""
         return read_test_log(self._answering)
 
-    @property
-    def claims(self) -> dict[str, Finding]:
-        """What was found on the claims that were checked: "ensemble", "longer", "shortcut"."""
-        folder = self._answering
-        found = {
-            "ensemble": read_ensemble(folder),
-            "longer": read_longer(folder),
-            "shortcut": read_shortcut(ShortcutFiles.of(folder.path).record),
-        }
-        return {name: each for name, each in found.items() if each is not None}
-
     def report(
         self,
         out: str | Path | None = None,
@@ -267,106 +240,6 @@ class OpenedStudy:
             self._answering, out, figures=figures, baseline=baseline, margins=margins,
             data=self._settings.data,
         ).page  # fmt: skip
-
-    def ensemble_claim(
-        self,
-        *,
-        candidate: int | None = None,
-        margin_accuracy: float = 1.0,
-        margin_log_loss: float = 0.02,
-        progress: ShowProgress = True,
-    ) -> EnsembleClaim:
-        """Check that dropout works as an ensemble, on the selected candidate or on `candidate`.
-
-        Random subnetworks, averages of them and ensembles of seeds, against ordinary inference.
-        `print(claim)` is the answer; every later report has it.
-        """
-        margins = Margins.in_points(margin_accuracy, margin_log_loss)
-        run, data = self._answering.path, self._settings.data
-        with reported(progress) as job:
-            return ensemble_claim(run, candidate=candidate, margins=margins, data=data, job=job)
-
-    def longer_claim(
-        self,
-        *,
-        epochs: int | None = None,
-        patience: int | None = None,
-        progress: ShowProgress = True,
-    ) -> LongerClaim:
-        """Check that dropout needs longer training: train until past the best epoch.
-
-        To `epochs` at most (default: 10 times the study's), ending after `patience` epochs without
-        a lower log loss. `print(claim)` is the answer; every later report has it.
-        """
-        run, data = self._answering.path, self._settings.data
-        with reported(progress) as job:
-            return longer_claim(run, epochs=epochs, patience=patience, data=data, job=job)
-
-    def shortcut_claim(
-        self,
-        target: str,
-        *,
-        mark: str | Path = "logo",
-        share: float = 0.95,
-        into: Iterable[str] = (),
-        dropblock: float = 0.0,
-        random_erasing: float = 0.0,
-        augmented_copies: int = 3,
-        everywhere: bool = False,
-        clean: int = 0,
-        margin: float = 1.0,
-        progress: ShowProgress = True,
-    ) -> ShortcutRecord:
-        """Check whether heads learn a mark instead of the class `target`, as `manyheads shortcut`.
-
-        The study's candidates are trained with its seeds on given validation images, each head to
-        its last epoch. `mark` is a form (logo, patch, text, border, tint) or a picture's file,
-        planted on the `share` of the class's training images, in memory. `into` are the classes
-        asked about with it (none: all others). The remedies: `dropblock`, a share of the feature
-        map's cells hidden; `random_erasing`, a share of all `augmented_copies` covered; the mark on
-        every class; and a last layer trained anew on so many `clean` images of each. Differences up
-        to `margin` points make none in practice. `print(found)` is the answer; marked images are in
-        `claims/shortcut.png`.
-        """
-        settings = ShortcutSettings(
-            study=replace(self._settings, select="last", patience=None, prune=None),
-            target=target,
-            mark=Mark.usual(str(mark)) if mark in PLAIN_FORMS else Mark.of_file(Path(mark)),
-            share=share,
-            into=tuple(dict.fromkeys(into)),
-            dropblock=dropblock,
-            random_erasing=random_erasing,
-            augmented_copies=augmented_copies,
-            everywhere=everywhere,
-            clean=clean,
-            margin=share_of(margin),
-        )
-        with reported(progress) as job:
-            return run_shortcut(settings, self.path, job=job).record
-
-    def _findings(self, baseline: int | None, points: float, nats: float) -> Findings:
-        margins = Margins.in_points(points, nats)
-        return read_findings(self._answering, baseline=baseline, margins=margins)
-
-    @property
-    def _answering(self) -> RunFolder:
-        """The run folder; raises `RunError` if it may hold another study, or none."""
-        if self._finished is None and not self._opened:
-            raise RunError(
-                "a study that has been run", "one that has not",
-                "call run() first, or open_study() on the run folder of another",
-            )  # fmt: skip
-        return self._folder
-
-    @contextmanager
-    def _store(self) -> Iterator[Store]:
-        if not self._answering.store.is_file():
-            raise RunError(
-                f"trained heads in {self.path}", "a study that has not trained any yet",
-                "call run(), or wait for its other run",
-            )  # fmt: skip
-        with Store(self._folder.store) as store:
-            yield store
 
     def __repr__(self) -> str:
         name = Path(self._settings.data).name

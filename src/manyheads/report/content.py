@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from manyheads.core.table import Table
+from manyheads.findings.scores_by_setting import ScoresBySetting
 from manyheads.report.panel import Panel
 from manyheads.report.parts import (
     Candidate,
@@ -62,7 +63,8 @@ class Missing(NamedTuple):
 class ReportContent:
     """A whole report. `candidates` are best first by the study's rule, and at most one is selected.
 
-    The first sentence of `verdict` is the headline, `best` and `expected` stand beside it; `ends`
+    The first sentence of `verdict` is the headline, below it scores `by_setting`, `best` and
+    `expected`, each of which a study of one candidate lacks or may lack; `ends`
     are comparisons at the end of training. `run` is the run folder as the user wrote it.
     `missing` gives a reason of its own, by the part's name, where a general one would be wrong.
     """
@@ -77,6 +79,7 @@ class ReportContent:
     command: str
     best: Table | None = None
     expected: Expectation | None = None
+    by_setting: ScoresBySetting | None = None
     comparisons: Compared | None = None
     ends: Compared | None = None
     selection: Selection | None = None

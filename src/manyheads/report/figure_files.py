@@ -25,6 +25,7 @@ from manyheads.report.fonts import drawable, has_letters, shortened, write_key
 from manyheads.report.palette import OUTCOMES
 from manyheads.report.parts import Classes
 from manyheads.report.plots import curve_panels, reliability_panel
+from manyheads.report.setting_plots import scores_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ FORMATS = ("png", "svg")
 
 
 def write_figures(folder: Path, content: ReportContent) -> list[Path]:
-    """Write `comparisons`, `curves`, `reliability` and `confusion` in each of `FORMATS`.
+    """Write `scores`, `comparisons`, `curves`, `reliability`, `confusion` in each of `FORMATS`.
 
     Returns the files written, fewer where the content lacks a part; raises `DiskError` if one
     cannot be. The same content gives the same bytes.
@@ -66,6 +67,8 @@ def _numbered(classes: Classes) -> list[str]:
 
 
 def _figures(content: ReportContent) -> Iterator[tuple[str, Figure]]:
+    if content.by_setting:
+        yield "scores", scores_figure(content.by_setting)
     if plots := comparison_plots(content.comparisons, content.selected):
         yield "comparisons", _comparisons(plots)
     if panels := list(curve_panels(content.candidates).values()):

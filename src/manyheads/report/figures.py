@@ -9,8 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from manyheads.core.places import atomic_path
+from manyheads.core.text import decimal
 from manyheads.report.fonts import drawable, fonts_for, shortened
+from manyheads.report.heat_map import HeatMap
 from manyheads.report.palette import COLOURS, DASHES, MARKS, style_of
 from manyheads.report.panel import Panel, Series
 
@@ -29,8 +33,10 @@ GREY = "#777777"
 # Inches: of a panel with its words and of its axes, and what lies around these.
 _WIDTH, _HEIGHT = 3.6, 2.1
 _ABOVE, _BELOW, _BETWEEN, _BESIDE, _LETTER, _EDGE = 0.3, 0.5, 0.12, 0.34, 0.066, 0.06
-_LEGEND_ROW, _TITLE = 0.18, 0.36
+_LEGEND_ROW, _TITLE_ROW = 0.18, 0.15
 _REFERENCE, _LINE, _STRONG = 1.9, 2.0, 2.1  # from the back to the front
+_PALE = 0.45  # dots
+_INKED = 1.6  # dark words are readable on the strongest colour that there is
 _LETTERS, _KEY, _LONGEST = 54, 8, 80  # of a legend below a panel: in a row, for a line, of a name
 
 
@@ -59,11 +65,12 @@ def drawing(texts: Iterable[str]) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
-    """An empty figure of so many inches, to be written to a file."""
+    """An empty figure of so many inches, to be written to a file or shown by a notebook."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout=layout)  # pyright: ignore[reportArgumentType]
+    from manyheads.report.notebook_figure import NotebookFigure
+
+    figure = NotebookFigure(figsize=(width, height), layout=layout)  # pyright: ignore[reportArgumentType]
     FigureCanvasAgg(figure)
     return figure
 
@@ -78,7 +85,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, metadata=undated)
 
 
-def panels_figure(panels: Sequence[Panel], title: str = "") -> Figure:
+def panels_figure(panels: Sequence[Panel | HeatMap], title: str = "") -> Figure:
     """Panels, two in a row, under a title and above the legend of the first one's lines.
 
     What needs room is known beforehand: to have matplotlib find out takes as long as to draw.
@@ -86,7 +93,7 @@ def panels_figure(panels: Sequence[Panel], title: str = "") -> Figure:
     columns = min(2, len(panels))
     entries = _legend_words(panels[0])
     across = _legend_columns(entries, columns)
-    placed, above = list(_placed(panels, columns)), _TITLE * bool(title)
+    placed, above = list(_placed(panels, columns)), _title_height(title)
     below = _BELOW + _LEGEND_ROW * -(-len(entries) // across)
     width, height = columns * _WIDTH, above + placed[-1].top + _HEIGHT + below
     figure = new_figure(width, height, layout=None)
@@ -104,17 +111,21 @@ def panels_figure(panels: Sequence[Panel], title: str = "") -> Figure:
     return figure
 
 
+def _title_height(title: str) -> float:
+    return _EDGE + _TITLE_ROW * len(title.splitlines()) if title else 0.0
+
+
 class _Placed(NamedTuple):
     """Where a panel's axes lie, in inches from the left and the top, and whether `x` has words."""
 
-    panel: Panel
+    panel: Panel | HeatMap
     left: float
     right: float
     top: float
     with_words: bool
 
 
-def _placed(panels: Sequence[Panel], columns: int) -> Iterator[_Placed]:
+def _placed(panels: Sequence[Panel | HeatMap], columns: int) -> Iterator[_Placed]:
     """Row by row; a row has words below its axes unless the next row has the same below its own."""
     letters = [
         max(len(words) for each in panels[column::columns] for _, words in each.y_axis.ticks)
@@ -131,8 +142,10 @@ def _placed(panels: Sequence[Panel], columns: int) -> Iterator[_Placed]:
         top += _HEIGHT + (_BELOW if with_words else _BETWEEN) + _ABOVE
 
 
-def _legend_words(panel: Panel) -> list[str]:
-    """What the panel's lines are called, in their order, and what a hollow mark means."""
+def _legend_words(panel: Panel | HeatMap) -> list[str]:
+    """What the panel's lines are called, in their order, and what a hollow mark or ring means."""
+    if isinstance(panel, HeatMap):
+        return [*filter(None, [panel.highlight_words])]
     lines = [series for series in panel.series if series.drawn == "line"]
     names = shortened([drawable(line.name) for line in lines], _LONGEST)
     strong = f" ({panel.strong})" if panel.strong else ""
@@ -160,12 +173,17 @@ def _draw_legend(
         text.set_parse_math(False)
 
 
-def _draw_panel(axes: Axes, panel: Panel, with_words: bool) -> list[Line2D]:
+def _draw_panel(axes: Axes, panel: Panel | HeatMap, with_words: bool) -> list[Line2D]:
     """Draw it, with or without words below its axes; returns its lines in their order."""
-    lines = [_draw_line(axes, series) for series in panel.series if series.drawn == "line"]
-    for series in panel.series:
-        if series.drawn != "line":
-            _draw_points(axes, series)
+    lines = []
+    if isinstance(panel, HeatMap):
+        _draw_cells(axes, panel)
+    else:
+        lines = [_draw_line(axes, series) for series in panel.series if series.drawn == "line"]
+        for series in panel.series:
+            if series.drawn != "line":
+                _draw_points(axes, series)
+        axes.grid(alpha=0.25, lw=0.6)
     axes.set_title(drawable(panel.title), loc="left", fontsize=10, parse_math=False)
     axes.set(xlabel=panel.x_label if with_words else "", ylabel=panel.y_label)
     x, y = panel.x_axis, panel.y_axis
@@ -173,7 +191,6 @@ def _draw_panel(axes: Axes, panel: Panel, with_words: bool) -> list[Line2D]:
     axes.set_xticks([place for place, _ in x.ticks], [words for _, words in x.ticks])
     axes.tick_params(labelbottom=with_words)
     axes.set_yticks([place for place, _ in y.ticks], [words for _, words in y.ticks])
-    axes.grid(alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return lines
 
@@ -199,6 +216,26 @@ def _draw_points(axes: Axes, series: Series) -> None:
         axes.plot(series.x, series.y, color=GREY, ls=(0, (3, 3)), lw=0.8, zorder=_REFERENCE)
         return
     colour, _, mark = style_of(series.style)
-    axes.plot(series.x, series.y, MARKERS[MARKS[mark]], color=COLOURS[colour], ms=4)
+    ink, marker = COLOURS[colour], MARKERS[MARKS[mark]]
+    if series.drawn == "dots":
+        axes.plot(series.x, series.y, "o", color=ink, ms=3, mew=0, alpha=_PALE, zorder=_REFERENCE)
+        return
+    axes.plot(series.x, series.y, marker, color=ink, ms=4)
     if series.low is not None and series.high is not None:
-        axes.vlines(series.x, series.low, series.high, color=COLOURS[colour], lw=1)
+        axes.vlines(series.x, series.low, series.high, color=ink, lw=1)
+    if (point := series.highlight_point) is not None:
+        axes.plot(*point, "o", color=ink, mfc="none", mew=1.2, ms=10, zorder=_STRONG)
+
+
+def _draw_cells(axes: Axes, heat_map: HeatMap) -> None:
+    axes.imshow(heat_map.shares, cmap="Blues", vmin=0, vmax=_INKED, origin="lower", aspect="auto")
+    for (row, column), value in np.ndenumerate(heat_map.values):
+        if np.isfinite(value):
+            axes.text(column, row, decimal(value), ha="center", va="center", fontsize=7)
+    if heat_map.ringed is not None:
+        row, column = heat_map.ringed
+        x, y = [column - 0.5, column + 0.5], [row - 0.5, row + 0.5]
+        axes.plot(
+            [x[0], x[1], x[1], x[0], x[0]], [y[0], y[0], y[1], y[1], y[0]],
+            color="black", lw=1.6, clip_on=False, zorder=_STRONG,
+        )  # fmt: skip

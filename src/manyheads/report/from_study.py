@@ -21,6 +21,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.findings.difference_tables import best_table
 from manyheads.findings.score_tables import SCORES
+from manyheads.findings.scores_by_setting import scores_by_setting
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.test_log import TestEvaluation, day_and_time, read_test_log
 from manyheads.findings.wording import CandidateNames
@@ -85,6 +86,7 @@ def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
         command=command_of(findings.settings, run),
         best=_best(findings),
         expected=expected,
+        by_setting=scores_by_setting(findings),
         comparisons=compared.comparisons(findings),
         ends=compared.ends(findings),
         selection=_selection(findings),

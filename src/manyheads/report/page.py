@@ -25,10 +25,12 @@ from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_wo
 from manyheads.report import bounds, page_tables, svg
 from manyheads.report.content import Missing, Picture, ReportContent, Section
 from manyheads.report.differences import comparison_plots
+from manyheads.report.heat_map import HeatMap
 from manyheads.report.palette import COLOURS, OUTCOMES
 from manyheads.report.panel import Panel
 from manyheads.report.parts import Classes, WrongImage
 from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
+from manyheads.report.setting_plots import plot_words, setting_plots
 
 _NO_ANSWERS = Missing(
     "The answers of the selected model on the images were not read.", "manyheads report {run}"
@@ -109,6 +111,7 @@ def printable(text: str) -> str:
 
 def _view(content: ReportContent) -> dict[str, Any]:
     panels = curve_panels(content.candidates)
+    by_setting = setting_plots(content.by_setting) if content.by_setting else []
     calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration.diagram) if calibration else None
@@ -125,6 +128,10 @@ def _view(content: ReportContent) -> dict[str, Any]:
             for name, part in (_MISSING | dict(content.missing)).items()
         },
         "tested": {each.model for each in content.test.evaluations} if content.test else (),
+        "by_setting": [_drawn(each) for each in by_setting],
+        "by_setting_words": plot_words(content.by_setting, by_setting)
+        if content.by_setting
+        else "",
         "plots": comparison_plots(content.comparisons, content.selected),
         "end_plots": comparison_plots(content.ends, content.selected),
         "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
@@ -137,7 +144,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
         "sections": sections,
-        "tables": page_tables.all_tables(content, panels, risk),
+        "tables": page_tables.all_tables(content, panels, by_setting, risk),
         "rows": bounds.ROWS,
         "examples": bounds.EXAMPLES,
         "box": svg,
@@ -145,6 +152,10 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "css": Markup(_colours() + _source("report.css")),
         "script": Markup(_source("report.js")),
     }
+
+
+def _drawn(plot: Panel | HeatMap) -> svg.DrawnPanel | svg.DrawnHeatMap:
+    return svg.draw_heat_map(plot) if isinstance(plot, HeatMap) else svg.draw_panel(plot)
 
 
 def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:

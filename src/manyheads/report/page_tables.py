@@ -14,12 +14,16 @@ from manyheads.findings.score_tables import SCORES, classes_table, model_scores_
 from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
 from manyheads.report.content import ReportContent
+from manyheads.report.heat_map import HeatMap
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, LogEntry, Selection
 
 
 def all_tables(
-    content: ReportContent, panels: Mapping[str, Panel], risk: Panel | None
+    content: ReportContent,
+    panels: Mapping[str, Panel],
+    by_setting: Sequence[Panel | HeatMap],
+    risk: Panel | None,
 ) -> dict[str, Any]:
     """The tables of a page, by the names that its template has for them; some are several."""
     made: dict[str, Any] = {"scores": scores_table(content)}
@@ -54,6 +58,10 @@ def all_tables(
         more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
         shown = more if len(recalls) < len(content.classes.recalls) else ""
         made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
+    made["by_setting"] = [
+        heat_map_table(each) if isinstance(each, HeatMap) else panel_table(each)
+        for each in by_setting
+    ]
     made["curves"] = {metric: panel_table(panel) for metric, panel in panels.items()}
     made["reading"] = reading_table(content, panels)
     return made
@@ -179,7 +187,7 @@ def bins_table(confidence: Confidence) -> Table:
 
 def panel_table(panel: Panel) -> Table:
     """The points of a panel: a row for each place along it, a column for each series."""
-    series = [each for each in panel.series if each.drawn != "reference"]
+    series = [each for each in panel.series if each.drawn not in ("reference", "dots")]
     places = np.unique(np.concatenate([each.x for each in series]))[:ROWS]
     cells = [dict(zip(each.x.tolist(), _cells(each), strict=True)) for each in series]
     ticks = dict(panel.x_ticks)
@@ -189,6 +197,18 @@ def panel_table(panel: Panel) -> Table:
         rows=[
             (ticks.get(place, f"{place:.6g}"), *(column.get(place, NOTHING) for column in cells))
             for place in places.tolist()
+        ],
+    )
+
+
+def heat_map_table(heat_map: HeatMap) -> Table:
+    """The numbers of a heat map, in its rows and columns."""
+    return Table(
+        caption=f"{heat_map.title}, {heat_map.y_label} by {heat_map.x_label}",
+        columns=[*names(heat_map.y_label), *numbers(*heat_map.columns)],
+        rows=[
+            (name, *map(decimal, row))
+            for name, row in zip(heat_map.rows, heat_map.values.tolist(), strict=True)
         ],
     )
 

@@ -18,9 +18,10 @@ _MARKS_EACH = 5  # on a line, so that it is known by its marks too
 class Series:
     """Points of one thing, all finite, `x` ascending; `low` and `high` are its band or its bars.
 
-    A `line` is drawn with a band, `points` with bars, a `reference` thin, grey and without either.
-    `style` is its place among colours, dashes and marks, and what toggles show and hide together.
-    A line has a hollow mark where it passes `highlight`, a place along `x`, if it goes so far.
+    A `line` is drawn with a band, `points` with bars, `dots` small and pale and a `reference` thin
+    and grey, both without either. `style` is its place among colours, dashes and marks, and what
+    toggles show and hide together. A line has a hollow mark where it passes `highlight`, a place
+    along `x`, if it goes so far; a point there has a ring.
     Raises `ValueError` for arrays that differ in length or are not finite.
     """
 
@@ -29,7 +30,7 @@ class Series:
     y: Points
     low: Points | None = None
     high: Points | None = None
-    drawn: Literal["line", "points", "reference"] = "line"
+    drawn: Literal["line", "points", "dots", "reference"] = "line"
     style: int = 0
     strong: bool = False
     highlight: float | None = None
@@ -51,7 +52,7 @@ class Series:
     @property
     def marked(self) -> list[int]:
         """The points with a mark: all, or of a line a few, at other places than its neighbours'."""
-        if self.drawn == "reference":
+        if self.drawn in ("reference", "dots"):
             return []
         count = len(self.x)
         step = count / _MARKS_EACH
@@ -75,7 +76,7 @@ class Panel:
 
     `x_ticks` are places along `x` with the words beside them, where round numbers would not do; if
     `x` is `counted` from 1, as epochs are, they are whole. `highlight` and `strong` say what hollow
-    marks and strong lines mean.
+    marks or rings and strong lines mean.
     `description` says in words what a reader sees, for those who do not see it.
 
     What lies beyond the limits is left out in files; on the page, where a pointer reads it, it is

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from manyheads.study.results import StudyResult
 from manyheads.study.space import setting_words
 from manyheads.study.store import Store
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _TITLE = 80  # letters
 
 
@@ -26,11 +30,16 @@ def draw_curves(path: Path, store: Store, result: StudyResult, title: str) -> No
 
     Of many candidates the best `PICTURED` are drawn. `title` is shortened. Raises `DiskError`.
     """
+    with drawing([title]):
+        save_figure(curves_figure(store, result, title), path)
+
+
+def curves_figure(store: Store, result: StudyResult, title: str) -> Figure:
+    """The same as a figure, of a result with one ranked candidate at least."""
     candidates = [*islice(ranked_candidates(store, result, PICTURED), PICTURED)]
     panels = list(curve_panels(candidates).values())
-    with drawing([title]):
-        name = drawable(shortened([title], _TITLE)[0])
-        save_figure(panels_figure(panels, f"{name}\n{_drawn_words(result, len(candidates))}"), path)
+    name = drawable(shortened([title], _TITLE)[0])
+    return panels_figure(panels, f"{name}\n{_drawn_words(result, len(candidates))}")
 
 
 def _drawn_words(result: StudyResult, drawn: int) -> str:

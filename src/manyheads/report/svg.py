@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+
+from manyheads.core.text import decimal
+from manyheads.report.heat_map import HeatMap
 from manyheads.report.palette import DASHES, MARKS, style_of
 from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import Scale, Tick
@@ -12,6 +17,7 @@ from manyheads.report.scales import Scale, Tick
 # A panel is drawn at about its own size on a phone, and a third larger on a screen.
 WIDTH, HEIGHT = 400, 282
 LEFT, RIGHT, TOP, BOTTOM = 46, 390, 26, 240
+_LETTER = 7  # the width of a letter, about
 _LINE = 1.8  # the width of a line, as in report.css
 
 # Each mark around the origin, some 8 units wide.
@@ -40,7 +46,7 @@ class Style:
 class DrawnSeries:
     """A series in the panel's units: `points` and `band` are an SVG's lists of points.
 
-    `bars` are (x, top, bottom), `marks` and the hollow `highlight` (x, y).
+    `bars` are (x, top, bottom), `marks` and the `highlight` (x, y); `dots` is one path for all.
     """
 
     series: Series
@@ -50,6 +56,7 @@ class DrawnSeries:
     bars: tuple[tuple[float, float, float], ...]
     marks: tuple[tuple[float, float], ...]
     highlight: tuple[float, float] | None
+    dots: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,56 @@ def _placed(series: Series, x: Scale, y: Scale) -> DrawnSeries:
         () if line else tuple(ends),
         tuple(points[place] for place in series.marked),
         highlight and (x.at(highlight[0]), y.at(highlight[1])),
+        "".join(f"M{x:g},{y:g}h0" for x, y in points) if series.drawn == "dots" else "",
+    )
+
+
+class DrawnCell(NamedTuple):
+    """A cell of a heat map: its corner, its middle, its number, its `share` of the strongest."""
+
+    left: float
+    top: float
+    x: float
+    y: float
+    words: str
+    share: float
+
+
+@dataclass(frozen=True)
+class DrawnHeatMap:
+    """A heat map with everything placed; `ring` is the corner of the ringed cell."""
+
+    panel: HeatMap
+    left: float
+    width: float
+    height: float
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    cells: tuple[DrawnCell, ...]
+    ring: DrawnCell | None
+
+
+def draw_heat_map(heat_map: HeatMap) -> DrawnHeatMap:
+    """Place the cells of a heat map, with room for the words beside its rows."""
+    across, along = heat_map.x_axis, heat_map.y_axis
+    left = max(LEFT, 12 + _LETTER * max(map(len, heat_map.rows)))
+    x, y = Scale(across.low, across.high, left, RIGHT), Scale(along.low, along.high, BOTTOM, TOP)
+    cells = {
+        (row, column): DrawnCell(
+            x.at(column - 0.5), y.at(row + 0.5), x.at(column), y.at(row), decimal(value), share
+        )
+        for (row, column), value in np.ndenumerate(heat_map.values)
+        if np.isfinite(share := round(float(heat_map.shares[row, column]), 3))
+    }
+    return DrawnHeatMap(
+        heat_map,
+        left,
+        round((RIGHT - left) / len(heat_map.columns), 2),
+        round((BOTTOM - TOP) / len(heat_map.rows), 2),
+        tuple((x.at(place), words) for place, words in across.ticks),
+        tuple((y.at(place), words) for place, words in along.ticks),
+        tuple(cells.values()),
+        cells.get(heat_map.ringed) if heat_map.ringed else None,
     )
 
 

@@ -20,7 +20,7 @@ from manyheads.report.parts import Classes, Compared
 from manyheads.stats.comparisons import Comparisons, Margins
 from tests.reports import bare_report, comparison, made_up_report
 
-NAMES = ("comparisons", "curves", "reliability", "confusion")
+NAMES = ("scores", "comparisons", "curves", "reliability", "confusion")
 
 
 def test_an_interval_that_goes_on_beyond_the_plot_has_an_arrow() -> None:

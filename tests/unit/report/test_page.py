@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from manyheads.report.figure_files import write_figures
 from manyheads.report.page import printable, render, write_report
 from manyheads.report.parts import Classes, Compared, LogEntry, TestRecord
 from manyheads.stats.comparisons import Comparisons, Margins
-from tests.reports import bare_report, comparison, made_up_report
+from tests.reports import bare_report, comparison, made_up_grid_scores, made_up_report
 from tests.unit.report.page_reader import Element, read_page
 
 HOSTILE = (
@@ -31,6 +32,7 @@ PAGES = {
     "bare": bare_report(),
     "hostile": made_up_report(prefix=HOSTILE + "\u202e\ud800\0", evaluations=2),
     "one": made_up_report(candidates=1, trials=1, epochs=1, classes=2, wrong=0),
+    "grid": replace(made_up_report(), by_setting=made_up_grid_scores()),
     "large": made_up_report(candidates=1000, trials=10, epochs=150, classes=120, wrong=90),
 }
 
@@ -299,3 +301,31 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_the_same_content_is_the_same_file() -> None:
     assert render(PAGES["whole"]) == render(made_up_report())
+
+
+def test_scores_by_setting_stand_below_the_headline_and_above_all_else() -> None:
+    for name, plots in (("whole", 2), ("grid", 4)):
+        page = read_page(render(PAGES[name]))
+        (lead, shown) = list(page.by_id("verdict").all("p", "div"))[:2]
+        assert lead.attributes["class"] == "lead"
+        assert shown.attributes["id"] == "by-setting"
+        assert len(list(shown.all("figure"))) == plots
+        assert len([each for each in shown.all() if each.attributes.get("class") == "ring"]) == (
+            plots
+        )
+    bare = read_page(render(PAGES["bare"]))
+    assert not any(each.attributes.get("id") == "by-setting" for each in bare.all())
+
+
+def test_a_heat_map_has_its_numbers_in_cells_and_in_a_table() -> None:
+    page = read_page(render(PAGES["grid"]))
+    shown = page.by_id("by-setting")
+    cells = [each for each in shown.all("rect") if each.attributes["class"] == "cell"]
+    inside = [each.text for each in shown.all("text") if each.attributes.get("class") == "in-cell"]
+    assert len(cells) == len(inside) == 12 * 9 - 1
+    captions = {next(each.all("caption")).text: each for each in page.by_id("verdict").all("table")}
+    (table,) = (each for name, each in captions.items() if name.startswith("Mean accuracy"))
+    written = [cell.text for cell in table.all("td")]
+    assert [text for text in written if text not in ("", "–")].count(inside[0]) >= 1
+    assert len(written) == 12 * 9
+    assert written.count("–") == 1
