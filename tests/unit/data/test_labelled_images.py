@@ -110,7 +110,7 @@ def of_paths() -> list[LabelledImage]:
         {"path": PATHS, "label": LABELS},
         [{"path": path, "label": label} for path, label in PAIRS],
     ],
-    ids=repr,
+    ids=["list", "tuple", "iterator", "zip", "lists", "array", "columns", "records"],
 )
 def test_paths_with_labels(given: Any) -> None:
     assert read(given) == of_paths()
