@@ -46,7 +46,7 @@ def test_both_claims_say_their_cost_then_a_table_and_a_verdict(run: RunFolder, c
     asked = ["--ensemble", "--candidate", 2, "--longer", "--epochs", 20, "--patience", 4]
     assert main(["claims", str(run.path), *map(str, asked)]) == 0
     shown = capsys.readouterr()
-    assert shown.err.count("Cost       0 backbone passes; ") == 2
+    assert shown.err.count("Cost       no backbone passes; ") == 2
     with Store(run.store) as store:
         epochs = sum(record.epoch for record in store.trials("done", candidate=2))
     assert f"4 heads to train ({epochs} epochs of heads), about 0:0" in shown.err

@@ -39,7 +39,7 @@ def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr()
     assert f"Classes    with few images: {FEW}" in shown.err
     assert "Scores on the 14 images for training and validation" in shown.out
-    assert "trained anew on all 15 images" in shown.out
+    assert "(all 15 images, " in shown.out
     assert main(["compare", "runs/photos"]) == 0
     longer = ["--longer", "--epochs", "6", "--patience", "2"]
     assert main(["claims", "runs/photos", "--ensemble", "--candidate", "2", *longer]) == 0

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as PillowImage
 
+from manyheads.core.text import counted
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.duck_typing import as_array, column_names, column_values
 from manyheads.data.split_names import split_name
@@ -87,9 +88,10 @@ def _paired(images: Any, labels: Any, label: Callable[[Any], str]) -> Iterator[L
     images, labels = as_array(images), as_array(labels)
     if len(images) != len(labels):
         raise DataError(
-            "a label for each image", f"{len(images):,} images and {len(labels):,} labels",
+            "a label for each image",
+            f"{counted(len(images), 'image')} and {counted(len(labels), 'label')}",
             "give as many labels as images",
-        )  # fmt: skip
+        )
     yield from (LabelledImage(*pair) for pair in zip(images, map(label, labels), strict=True))
 
 
