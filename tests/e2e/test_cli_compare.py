@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads import Study
+from manyheads import Study, list_runs
 from manyheads.cli.main import main
 from manyheads.findings.study_findings import read_findings
 from manyheads.lesson.ensemble_claim import ensemble_claim
@@ -73,6 +73,12 @@ def test_every_pair_in_every_metric_is_in_the_table(folded, tmp_path, capsys) ->
     assert [found["metric"] for found in told["best"]] == ["log_loss", "accuracy"]
     assert all(set(found["candidates"]) <= {1, 2} for found in told["best"])
     assert "posteriors" not in told
+    best = told["recommendation"]
+    assert best["candidate"] in (1, 2)
+    assert best["sentences"][0].startswith(f"Use {best['name']}: accuracy ")
+    (listed,) = list_runs(run).entries
+    assert listed.best == best["name"]
+    assert listed.deviation is None  # the table's is over folds as well
 
 
 def test_a_difference_is_that_of_the_recorded_curves(folded) -> None:

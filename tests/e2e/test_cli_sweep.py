@@ -77,7 +77,7 @@ def test_json_is_all_there_is_on_stdout(command: Command, free: None, photos: Pa
         assert entry["min_val_loss"]["mean"] == float(row["min_val_loss_mean"])
         assert entry["min_val_loss"]["std"] == float(row["min_val_loss_std"])
     (best,) = (int(row["candidate"]) for row in rows if row["rank"] == "1")
-    assert document["best"] == best
+    assert document["best"] == document["recommendation"]["candidate"] == best
 
 
 def test_heads_that_predict_one_class_are_said_by_sweep_json_and_report(

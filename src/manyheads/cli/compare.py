@@ -41,7 +41,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
+def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - over at once
     """Run the command."""
     if len(args.run_folders) > 1:
         _compare_runs(args)
@@ -73,7 +73,8 @@ def _compare_candidates(args: argparse.Namespace) -> None:
     verdict, validated = findings.verdict, findings.validated
     posteriors = findings.posteriors if args.bayes else ()
     if args.json:
-        told = {"verdict": verdict.sentences} | plain(verdict.comparisons)
+        told = {"recommendation": result_tables.recommendation_json(findings)}
+        told |= {"verdict": verdict.sentences} | plain(verdict.comparisons)
         told |= {"ends": plain(verdict.ends), "best": plain(verdict.best)}
         result_tables.print_json(told | ({"posteriors": plain(posteriors)} if args.bayes else {}))
         return

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from manyheads.cli import narrow
 from manyheads.cli.narrow import print_table as print_table
 from manyheads.cli.output import is_unicode
+from manyheads.cli.parser import with_flags
+from manyheads.core.settings import plain
 from manyheads.findings.score_tables import MAX_ROWS, results_table, shown_candidates
 from manyheads.study.space import HYPERPARAMETERS, setting_words, shown_names
 
@@ -73,8 +75,23 @@ def results_json(finished: Finished) -> dict[str, Any]:
             for rung in finished.settings.rungs
         ],
         "best": result.ranking[0].candidate,
+        "recommendation": recommendation_json(finished.findings),
         "predict_one_class": _collapsed_json(finished.findings),
         "candidates": [_candidate_json(entry, result) for entry in result.in_order],
+    }
+
+
+def recommendation_json(findings: Findings | None) -> dict[str, Any] | None:
+    """Which setting to use and how sure that is, as plain data; None without predictions."""
+    if findings is None:
+        return None
+    found = findings.recommendation
+    words = [*found.sentences, *findings.training_notes]
+    return plain(found.best) | {
+        "confidence": found.confidence,
+        "rivals": found.rivals,
+        "next_study": plain(found.next_study),
+        "sentences": list(map(with_flags, words)),
     }
 
 

@@ -11,7 +11,8 @@ from manyheads.findings.finding import Finding
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, margin_words
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import Comparison, Comparisons
-from manyheads.stats.power import CHEAP_SEEDS, RequiredSize
+from manyheads.stats.paired import RESERVE
+from manyheads.stats.power import RequiredSize
 from manyheads.stats.winner import WinnerScore
 from manyheads.study.space import counted
 
@@ -206,10 +207,11 @@ def _next_study(evidence: Evidence, pairs: Sequence[Comparison]) -> NextStudy | 
     rival, required = sum({pair.first, pair.second}) - evidence.selected, pair.required
     if required.images is None:
         wanted = {"seeds": required.seeds, "repeats": required.repeats}
-        return NextStudy(rival, {name: value for name, value in wanted.items() if value})
-    if evidence.folds is None and required.images <= evidence.pool:
-        seeds = max(required.seeds or 0, evidence.seeds)
-        return NextStudy(rival, {"folds": _FOLDS, "seeds": min(seeds, CHEAP_SEEDS)})
+        return NextStudy(rival, {name: count for name, count in wanted.items() if count})
+    # Folds validate on the whole pool, and bring a variance of their own, which RESERVE stands for.
+    if evidence.folds is None and RESERVE * required.images <= evidence.pool:
+        more = required.seeds if required.seeds and required.seeds > evidence.seeds else None
+        return NextStudy(rival, {"folds": _FOLDS} | ({"seeds": more} if more else {}))
     return NextStudy(rival, {}, required.images)
 
 
@@ -217,7 +219,7 @@ def _next_words(evidence: Evidence, step: NextStudy) -> str:
     rival = evidence.names.first([step.rival])
     if step.settings:
         settings = joined([f"`{name}` {value}" for name, value in step.settings.items()])
-        return f"To separate it from {rival}, train anew with {settings}."
+        return f"To separate it from {rival} (80 % power), train anew with {settings}."
     return f"Separating it from {rival} would take about {counted(step.images or 0, 'image')}."
 
 

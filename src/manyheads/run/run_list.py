@@ -28,7 +28,8 @@ class ListedRun:
 
     `date` is when it last came to something, in ISO format; `kind` is "study" or "fit". `done`
     counts the ended ones of all `trials`. `best` is the selected candidate in words, `score` its
-    mean in `metric`, a column of results.csv, with the standard `deviation` over trials; of a fit
+    mean in `metric`, a column of results.csv, with the standard `deviation` over seeds, which folds
+    do not have there; of a fit
     it is the accuracy to expect on new images, and candidates are the options that it tried.
     `problem` says why a folder cannot be read. What is not known is None, or "".
     """
@@ -147,7 +148,8 @@ def _with_results(known: ListedRun, folder: RunFolder, settings: StudySettings) 
         best=setting_words(settings.grid[candidate - 1], settings.grid.varying),
         metric=metric,
         score=float(best[place[f"{metric}_mean"]]),
-        deviation=float(deviation) if deviation else None,
+        # With folds the table has the deviation over all heads, which is mostly that of the folds.
+        deviation=float(deviation) if deviation and settings.folds is None else None,
         verdict=_verdict(folder, settings, candidate),
     )
 

@@ -78,7 +78,7 @@ def test_too_close_to_call_and_the_study_that_would_tell() -> None:
     assert answer.next_study == NextStudy(1, {"folds": 5, "seeds": 20})
     assert answer.sentences[1] == (
         "Too close to call: droprate 0 may be as good (95 % confidence). To separate it from "
-        "droprate 0, train anew with `folds` 5 and `seeds` 20."
+        "droprate 0 (80 % power), train anew with `folds` 5 and `seeds` 20."
     )
     assert found(near, SECOND).sure == (
         "Too close to call: any of the 2 others may be as good (95 % confidence)."
@@ -91,6 +91,8 @@ def test_too_close_to_call_and_the_study_that_would_tell() -> None:
         (RequiredSize(seeds=17), {}, {"seeds": 17}, None),
         (RequiredSize(repeats=4), {"folds": 5}, {"repeats": 4}, None),
         (RequiredSize(seeds=20, images=9000), {}, {}, 9000),
+        (RequiredSize(seeds=20, images=2200), {"seeds": 30}, {"folds": 5}, None),
+        (RequiredSize(images=2300), {}, {}, 2300),  # folds bring a variance of their own
         (RequiredSize(images=900), {"folds": 5}, {}, 900),
     ],
 )
