@@ -68,7 +68,7 @@ def main() -> None:
 
 def _warm_lesson(data: Path, times: int) -> list[tuple[str, ...]]:
     """Rows of the lesson's sweep into fresh folders, and of what of it is no training."""
-    command = [sys.executable, "-P", "-m", "benchmarks.parts.timed"]
+    command = [sys.executable, "-m", "benchmarks.parts.timed"]
     with tempfile.TemporaryDirectory() as folder:
         cache = fresh_cache(Path(folder, "cache"))
         runs = [

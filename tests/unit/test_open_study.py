@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from manyheads import OpenedStudy, Study, open_study, write_report
 from manyheads.errors import Interrupted, MissingExtraError, RunError, SettingError
 from manyheads.findings.finding import Finding
+from manyheads.report.notebook_figure import NotebookFigure
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.events import TrialEnded
 from manyheads.study.space import Grid
@@ -161,8 +161,8 @@ def test_its_plots_are_figures_that_a_notebook_shows(opened: OpenedStudy) -> Non
     assert titles[1][0] == "Validation accuracy"
     assert len(titles[1]) == 4
     for figure in (scores, curves):
-        assert isinstance(figure, Figure)
-        assert getattr(figure, "_repr_png_")().startswith(b"\x89PNG")  # noqa: B009
+        assert isinstance(figure, NotebookFigure)
+        assert figure._repr_png_().startswith(b"\x89PNG")
     words = scores.get_suptitle()
     assert words.startswith("A dot is one seed; ")
 

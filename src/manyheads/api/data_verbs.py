@@ -1,7 +1,7 @@
 """The verbs on data, as functions with the command line's defaults.
 
 `progress`: True shows a bar in a notebook or a terminal and nothing elsewhere, False nothing; a
-function is called with (step, done, total), often.
+function is called with (step, done, total), often; a `Job` hears every event, and stops the work.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from manyheads.api.progress_bars import ShowProgress, reported
-from manyheads.backbones import registry
 from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
@@ -80,9 +79,8 @@ def check(
     )
     extraction = None
     if similar or labels:
-        image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
-        extraction = ExtractionSettings(
-            backbone=backbone, preprocessing=preprocessing, weights=weights, image=image,
+        extraction = ExtractionSettings.of(
+            backbone, preprocessing, weights, image_size, interpolation, exif, depth,
             runtime=runtime, precision=precision,
         )  # fmt: skip
     with reported(progress) as job:
@@ -113,9 +111,8 @@ def extract(
     Xception. Unreadable images are left out, or, if `strict`, a `DataError`. The other parameters
     are `Study`'s.
     """
-    image = _image(backbone, preprocessing, image_size, interpolation, exif, depth)
-    extraction = ExtractionSettings(
-        backbone=backbone, preprocessing=preprocessing, weights=weights, image=image,
+    extraction = ExtractionSettings.of(
+        backbone, preprocessing, weights, image_size, interpolation, exif, depth,
         runtime=runtime, precision=precision,
     )  # fmt: skip
     with reported(progress) as job:
@@ -170,16 +167,3 @@ def _opened(
 ) -> Dataset:
     source, table = given_data(data, table)
     return open_dataset(source, split=split or SplitSettings(), table=table, reread=reread, job=job)
-
-
-def _image(
-    backbone: str | Path,
-    preprocessing: str | None,
-    size: int | None,
-    interpolation: str,
-    exif: bool,
-    depth: int | None,
-) -> ImageSettings:
-    """How images are prepared for a backbone."""
-    size = size or registry.get(backbone, preprocessing).default_size
-    return ImageSettings(size=size, interpolation=interpolation, exif=exif, depth=depth)

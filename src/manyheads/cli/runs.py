@@ -31,7 +31,7 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - quick
+def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - over at once
     """Run the command."""
     from manyheads.cli import narrow, result_tables
     from manyheads.core.settings import plain

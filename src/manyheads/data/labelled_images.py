@@ -181,9 +181,7 @@ def _label_reader(classes: Any) -> Callable[[Any], str]:
             return _text(value)
         if not -1 <= value < len(names):
             raise DataError(f"a class from 0 to {len(names) - 1}", str(value), "correct the label")
-        return (
-            names[value] if value >= 0 else ""
-        )  # -1 is how Hugging Face writes that none is known
+        return names[value] if value >= 0 else ""  # -1: Hugging Face's for none that is known
 
     return read
 

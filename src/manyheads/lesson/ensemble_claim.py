@@ -20,7 +20,7 @@ from manyheads.heads.bank import Fold, engine_named
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.subnetworks import random_masks
-from manyheads.run.opened_study import Ground, reopened
+from manyheads.run.opened_study import ReopenedStudy, reopened
 from manyheads.stats.paired import Margins
 from manyheads.stats.variances import Layout
 from manyheads.study.select import Outcome
@@ -47,45 +47,45 @@ def ensemble_claim(
     dropout; `RunError` if heads come out different; `Interrupted` when `job` is stopped: then
     nothing is recorded.
     """
-    with reopened(run, data, job) as ground:
-        number = _qualified(ground, candidate)
-        seeds = _outcomes(ground, number)
+    with reopened(run, data, job) as study:
+        number = _qualified(study, candidate)
+        seeds = _outcomes(study, number)
         outcomes = [each for seed in seeds for each in seed]
-        cost = ground.cost([(number, each.epoch) for each in outcomes])
+        cost = study.cost([(number, each.epoch) for each in outcomes])
         question = (
-            f"candidate {number}, {ground.name(number)}: {MASKS} random subnetworks of each of "
+            f"candidate {number}, {study.name(number)}: {MASKS} random subnetworks of each of "
             f"{counted(len(outcomes), 'head')}"
         )
-        ground.announce(f"dropout as an ensemble, {question}", cost)
-        folds = ground.folds()
-        parameters = _parameters(ground, outcomes, folds)
-        claim = _claim(ground, number, seeds, folds, parameters, margins)
-        ground.check()
-        write_ensemble(ground.folder, claim)
+        study.announce(f"dropout as an ensemble, {question}", cost)
+        folds = study.folds()
+        parameters = _parameters(study, outcomes, folds)
+        claim = _claim(study, number, seeds, folds, parameters, margins)
+        study.check()
+        write_ensemble(study.folder, claim)
     return claim
 
 
-def _qualified(ground: Ground, candidate: int | None) -> int:
+def _qualified(study: ReopenedStudy, candidate: int | None) -> int:
     """The candidate that is asked for; raises `SettingError` if it has no subnetworks."""
-    ranking = [entry.candidate for entry in ground.result.ranking]
+    ranking = [entry.candidate for entry in study.result.ranking]
     number = ranking[0]
     if candidate is not None:
-        number = whole("candidate", candidate, 1, len(ground.result.grid))
+        number = whole("candidate", candidate, 1, len(study.result.grid))
     if number not in ranking:
         raise RunError(
-            f"a candidate that trained to its end in {ground.folder.path}",
+            f"a candidate that trained to its end in {study.folder.path}",
             f"candidate {number}, which was pruned or diverged",
             "choose one that has a rank in results.csv",
         )
-    if _has_subnetworks(ground.result.hyperparameters(number)):
+    if _has_subnetworks(study.result.hyperparameters(number)):
         return number
-    others = [each for each in ranking if _has_subnetworks(ground.result.hyperparameters(each))]
+    others = [each for each in ranking if _has_subnetworks(study.result.hyperparameters(each))]
     remedy = "begin a study with an inner layer and a droprate above 0, in another run folder"
     if others:
-        remedy = f"choose such as `candidate` {others[0]} ({ground.name(others[0])})"
+        remedy = f"choose such as `candidate` {others[0]} ({study.name(others[0])})"
     raise SettingError(
         "a candidate with an inner layer and a droprate above 0, whose units dropout hides",
-        f"candidate {number} ({ground.name(number)})", remedy,
+        f"candidate {number} ({study.name(number)})", remedy,
     )  # fmt: skip
 
 
@@ -93,11 +93,11 @@ def _has_subnetworks(setting: Hyperparameters) -> bool:
     return setting.size_inner > 0 and setting.droprate > 0
 
 
-def _outcomes(ground: Ground, candidate: int) -> list[list[Outcome]]:
+def _outcomes(study: ReopenedStudy, candidate: int) -> list[list[Outcome]]:
     """Of each seed that has finished, its trials in the first repeat of the folds, in order."""
-    folds = ground.settings.folds or 1
+    folds = study.settings.folds or 1
     found: dict[int, list[Outcome]] = {}
-    with Store(ground.folder.store) as store:
+    with Store(study.folder.store) as store:
         for record in store.trials("done", candidate=candidate):
             if record.trial.fold < folds:
                 curve = store.curve(record.trial.number)
@@ -113,32 +113,32 @@ def _outcomes(ground: Ground, candidate: int) -> list[list[Outcome]]:
 
 
 def _parameters(
-    ground: Ground, outcomes: Sequence[Outcome], folds: Sequence[Fold]
+    study: ReopenedStudy, outcomes: Sequence[Outcome], folds: Sequence[Fold]
 ) -> dict[int, Parameters]:
     """The parameters of each trial, by its number."""
     total, done = sum(each.epoch for each in outcomes), count(1)
-    engine = engine_named(ground.settings.engine)
+    engine = engine_named(study.settings.engine)
     trained = train_again(
-        ground.settings, outcomes, folds, engine, ground.job,
-        lambda _: ground.job.progress("training", next(done), total, "epochs of heads"),
+        study.settings, outcomes, folds, engine, study.job,
+        lambda _: study.job.progress("training", next(done), total, "epochs of heads"),
     )  # fmt: skip
     found = {outcome.trial.number: parameters for outcome, parameters in trained}
-    ground.check()
+    study.check()
     return found
 
 
 def _claim(
-    ground: Ground,
+    study: ReopenedStudy,
     candidate: int,
     seeds: Sequence[Sequence[Outcome]],
     folds: Sequence[Fold],
     parameters: dict[int, Parameters],
     margins: Margins,
 ) -> EnsembleClaim:
-    settings, validated = ground.settings, ground.validated
-    setting = ground.result.hyperparameters(candidate)
-    order = read_images(ground.folder.store, settings.folds)
-    with Store(ground.folder.store) as store:
+    settings, validated = study.settings, study.validated
+    setting = study.result.hyperparameters(candidate)
+    order = read_images(study.folder.store, settings.folds)
+    with Store(study.folder.store) as store:
         places = [np.searchsorted(order, each.images) for each in store.divisions()]
 
     def part(outcome: Outcome) -> Part:
@@ -153,13 +153,13 @@ def _claim(
     networks = [[part(outcome) for outcome in seed] for seed in seeds]
     evidence = ensemble_evidence(
         networks, validated.labels, len(validated.classes), layout, setting.droprate, margins,
-        ground.job,
+        study.job,
     )  # fmt: skip
     images, by_loss = len(validated.labels), settings.select == "best_loss"
     rule = "log loss" if by_loss else "accuracy" if settings.select == "best_accuracy" else None
     return EnsembleClaim(
         candidate=candidate,
-        name=ground.name(candidate),
+        name=study.name(candidate),
         droprate=setting.droprate,
         size_inner=setting.size_inner,
         seeds=len(seeds),

@@ -14,7 +14,7 @@ from manyheads.findings.claim_words import longer_sentences
 from manyheads.findings.training_length import BestEpochs, Place, epoch_contrasts, longer_of
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import Metrics, engine_named, train_bank
-from manyheads.run.opened_study import Ground, reopened
+from manyheads.run.opened_study import ReopenedStudy, reopened
 from manyheads.stats.comparisons import MAX_ALL_PAIRS
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Trial, counted
@@ -80,32 +80,32 @@ def longer_claim(
     `Interrupted` when `job` is stopped: then nothing is recorded.
     """
     bounds = until(run, epochs, patience)
-    with reopened(run, data, job) as ground:
-        chosen = sorted(entry.candidate for entry in ground.result.ranking[:MAX_ALL_PAIRS])
-        trials = [each for each in ground.settings.trials() if each.candidate in set(chosen)]
-        cost = ground.cost([(each.candidate, bounds.limit) for each in trials], most=True)
+    with reopened(run, data, job) as study:
+        chosen = sorted(entry.candidate for entry in study.result.ranking[:MAX_ALL_PAIRS])
+        trials = [each for each in study.settings.trials() if each.candidate in set(chosen)]
+        cost = study.cost([(each.candidate, bounds.limit) for each in trials], most=True)
         question = (
             f"longer training of {counted(len(chosen), 'candidate')}: to epoch {bounds.limit:,} at "
             f"most, ending after {bounds.patience:,} without a lower log loss"
         )
-        ground.announce(question, cost)
-        curves, failed = _train(ground, trials, bounds)
+        study.announce(question, cost)
+        curves, failed = _train(study, trials, bounds)
         best = {place: BestEpochs.of(curve, bounds.patience) for place, curve in curves.items()}
-        claim = _claim(ground, bounds, chosen, curves, best, failed)
-        write_longer(ground.folder, claim, best)
+        claim = _claim(study, bounds, chosen, curves, best, failed)
+        write_longer(study.folder, claim, best)
     return claim
 
 
 def _train(
-    ground: Ground, trials: Sequence[Trial], bounds: Until
+    study: ReopenedStudy, trials: Sequence[Trial], bounds: Until
 ) -> tuple[dict[Place, list[Metrics]], list[Place]]:
     """The curves of the heads that did not diverge, and which did."""
-    settings = ground.settings
+    settings = study.settings
     heads = [
         replace(head_settings(settings, trial), epochs=bounds.limit, patience=bounds.patience)
         for trial in trials
     ]
-    folds, engine = ground.folds(), engine_named(settings.engine)
+    folds, engine = study.folds(), engine_named(settings.engine)
     total, done = len(heads) * bounds.limit, 0
     curves: dict[Place, list[Metrics]] = {}
     failed: list[Place] = []
@@ -113,10 +113,10 @@ def _train(
     def progress(epochs: int) -> None:
         nonlocal done
         done += epochs
-        ground.job.progress("training", done, total, "epochs of heads")
+        study.job.progress("training", done, total, "epochs of heads")
 
     for end, curve in train_bank(
-        engine, heads, folds, rule="best_loss", on_epoch=lambda _: progress(1), job=ground.job
+        engine, heads, folds, rule="best_loss", on_epoch=lambda _: progress(1), job=study.job
     ):
         trial = trials[end.head]
         place = trial.candidate, trial.seed, trial.fold
@@ -125,24 +125,24 @@ def _train(
         else:
             curves[place] = curve
         progress(bounds.limit - len(curve))
-    ground.check()
+    study.check()
     # Heads end in an order of chance, and a mean's last digits depend on the order.
     return dict(sorted(curves.items())), failed
 
 
 def _claim(
-    ground: Ground,
+    study: ReopenedStudy,
     bounds: Until,
     chosen: Sequence[int],
     curves: dict[Place, list[Metrics]],
     best: dict[Place, BestEpochs],
     failed: Sequence[Place],
 ) -> LongerClaim:
-    settings, validated = ground.settings, ground.validated
+    settings, validated = study.settings, study.validated
     folds = settings.folds or 1
     found = [
         longer_of(
-            candidate, ground.name(candidate), curves, best,
+            candidate, study.name(candidate), curves, best,
             sum(place[0] == candidate for place in failed), folds,
         )
         for candidate in chosen

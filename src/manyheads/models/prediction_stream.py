@@ -18,7 +18,7 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Image, Source, named, square_of
 from manyheads.data.images import read_image_file
 from manyheads.data.remarks import Remarks
-from manyheads.errors import ImageError, ImageLimitError, Interrupted
+from manyheads.errors import ImageError, ImageLimitError
 from manyheads.features.image_batches import Batch, Pixels, image_batches
 from manyheads.models.known_features import KnownFeatures
 from manyheads.models.network import Network, Row
@@ -98,7 +98,7 @@ class PredictionStream(Iterator[Prediction]):
                     for asked, row in zip(places, rows, strict=True):
                         self._settle(asked, row)
                     yield from self._settled()
-                self._check_stop()
+                self._job.check("predicting", "repeat the same command")
                 yield from self._settled()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -184,10 +184,3 @@ class PredictionStream(Iterator[Prediction]):
         except ImageError as error:
             return _Asked(name, found=error.found)
         return _Asked(name, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
-
-    def _stopped(self) -> bool:
-        return self._job.stopped
-
-    def _check_stop(self) -> None:
-        if self._stopped():
-            raise Interrupted("predicting", "repeat the same command")

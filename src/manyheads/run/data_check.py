@@ -43,6 +43,31 @@ class ExtractionSettings:
         self.spec.check_size(self.image.size)
         check_precision(self.precision, self.runtime)
 
+    @classmethod
+    def of(
+        cls,
+        backbone: str | Path,
+        preprocessing: str | None,
+        weights: str | Path | None,
+        size: int | None,
+        interpolation: str,
+        exif: bool,
+        depth: int | None,
+        *,
+        runtime: str,
+        precision: str,
+    ) -> ExtractionSettings:
+        """The same from single values; without a `size` it is the backbone's own."""
+        size = size or registry.get(backbone, preprocessing).default_size
+        return cls(
+            backbone=backbone,
+            preprocessing=preprocessing,
+            weights=weights,
+            image=ImageSettings(size=size, interpolation=interpolation, exif=exif, depth=depth),
+            runtime=runtime,
+            precision=precision,
+        )
+
     @cached_property
     def spec(self) -> BackboneSpec:
         """The backbone's record."""

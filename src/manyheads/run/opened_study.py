@@ -27,7 +27,7 @@ from manyheads.study.work import epoch_cost
 
 
 @dataclass(frozen=True)
-class Ground:
+class ReopenedStudy:
     """A finished study in a folder that is held."""
 
     folder: RunFolder
@@ -76,7 +76,7 @@ def reopened(
     run: str | Path,
     data: str | Path | None,
     job: Job,
-) -> Iterator[Ground]:
+) -> Iterator[ReopenedStudy]:
     """Hold the run folder of a finished study, with its data set, which may lie at `data` now.
 
     Raises `RunError` for a study that is not finished, was trained by an earlier version or is at
@@ -91,4 +91,4 @@ def reopened(
         with perhaps_moved():
             plan = plan_study(moved, job=job)
         require_same_data(plan.dataset, resolved, folder, moved.data)
-        yield Ground(folder, settings, resolved, result, validated, plan, job)
+        yield ReopenedStudy(folder, settings, resolved, result, validated, plan, job)

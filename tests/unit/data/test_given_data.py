@@ -133,11 +133,11 @@ def test_a_kept_image_is_seen_as_it_was(file: str, photos: list[str]) -> None:
             image.load()
         for settings in (ImageSettings(size=32), ImageSettings(size=32, exif=False)):
             wanted = square_of(named(image, 0).source, settings, "image 0")
-            try:
-                kept = KeptImages().path_of(image, 0)
-            except ImageError as error:
-                assert "8 or 16 bits" in error.expected  # noqa: PT017 - only some files raise
+            if decoded and image.mode in ("I", "F"):
+                with pytest.raises(ImageError, match="8 or 16 bits"):
+                    KeptImages().path_of(image, 0)
                 continue
+            kept = KeptImages().path_of(image, 0)
             np.testing.assert_array_equal(load_pixels(kept, settings), wanted)
 
 
