@@ -26,7 +26,8 @@ def training_notes(
 
     `curves` and `best_epochs` (from 1) are of the same heads, each trained on about `images`.
     """
-    steps = -(-images // setting.batch_size) * setting.epochs
+    of_epoch = -(-images // setting.batch_size)
+    steps = of_epoch * setting.epochs
     late = fmean(best_epochs)
     if setting.epochs > 1 and late > _LATE * setting.epochs:
         more = min(2 * setting.epochs, MAX_EPOCHS)
@@ -37,8 +38,9 @@ def training_notes(
     elif steps < FEW_STEPS:
         yield (
             f"Few steps: {counted(setting.epochs, 'epoch')} of {counted(images, 'image')} in "
-            f"batches of {setting.batch_size} are {counted(steps, 'step')} for a head; "
-            f"with {FEW_STEPS:,} or more they are seldom worse than logistic regression."
+            f"batches of {setting.batch_size} are {counted(steps, 'step')} for a head; with fewer "
+            f"than {FEW_STEPS}, logistic regression is often better. Train longer "
+            f"(`epochs` {min(-(-FEW_STEPS // of_epoch), MAX_EPOCHS)})."
         )
     least = fmean(min(each.val_loss for each in curve) for curve in curves)
     last = fmean(curve[-1].val_loss for curve in curves)

@@ -37,8 +37,8 @@ def test_a_best_epoch_among_the_last_is_still_improving() -> None:
 def test_few_steps() -> None:
     (found,) = notes(STEADY, best=7, images=168)
     assert found == (
-        "Few steps: 10 epochs of 168 images in batches of 32 are 60 steps for a head; with 300 or "
-        "more they are seldom worse than logistic regression."
+        "Few steps: 10 epochs of 168 images in batches of 32 are 60 steps for a head; with fewer "
+        "than 300, logistic regression is often better. Train longer (`epochs` 50)."
     )
     assert notes(STEADY, best=7, images=168, batch_size=4) == []
 
