@@ -44,7 +44,7 @@ def main() -> None:
 
 def exported(run: Path, name: str) -> tuple[object, ...]:
     """One format's row: the whole command, from its start to the checked file."""
-    done = manyheads("export", run, "--format", name, "--with-preprocessing", "--json")
+    done = manyheads("export", run, "--format", name, "--json")
     document = json.loads(done.output)
     check = document["check"]
     size = sum(file["bytes"] for file in document["files"]) / 1e6

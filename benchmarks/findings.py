@@ -23,7 +23,8 @@ from benchmarks.machine import ROOT, facts, parser, photographs
 PAGE = ROOT / "docs" / "findings.md"
 SEEDS = 20
 _IMAGES = "--image-size 150 --interpolation nearest"
-_LESSON = f"--learning-rate 0.001 --size-inner 100 --epochs 30 {_IMAGES}"
+_TRAINING = "--epochs 30 --learning-rate-schedule constant --select best_accuracy"
+_LESSON = f"--learning-rate 0.001 --size-inner 100 {_TRAINING} {_IMAGES}"
 _COMMAND = "import sys; from manyheads.cli.main import main; sys.exit(main())"
 _FILES = "Model|Curves|Tables?|Next|Picture|Record|         manyheads"
 _LEFT_OUT = re.compile(rf"^({_FILES}) .*\n?", re.MULTILINE)

@@ -27,8 +27,9 @@ from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings
-from manyheads.run.fit.image_options import study_of
-from manyheads.run.pipeline import divided_features, run_study
+from manyheads.run.fit.image_options import Effort, study_of
+from manyheads.run.folded_features import divided_features
+from manyheads.run.pipeline import run_study
 from manyheads.run.plan import RunOptions
 from manyheads.stats import metrics
 from manyheads.stats.calibration import fit_temperature, scaled
@@ -45,6 +46,7 @@ def main() -> None:
         os.environ["MANYHEADS_CACHE"] = str(Path(folder, "cache"))
         settings = FitSettings(
             data=str(data),
+            backbone="xception",
             budget=60 * (1 if args.quick else args.minutes),
             size=96 if args.quick else None,
             weights="random:0" if args.quick else None,
@@ -84,7 +86,7 @@ def found(fitted: Fitted, seconds: float) -> list[str]:
 def averages(settings: FitSettings, fitted: Fitted, out: Path) -> list[str]:
     """One head, and the means of logits and of probabilities, scaled, on images left out."""
     best = fitted.tried[0]
-    study = study_of(settings, fitted.folds, (best.size, best.augmented_copies), prune=False)
+    study = study_of(settings, fitted.folds, (best.size, best.augmented_copies))
     finished = run_study(study, out, options=RunOptions(models=False, keep_heads=1))
     divided = divided_features(study, finished.dataset, finished.features)
     setting = Hyperparameters(**best.hyperparameters)
@@ -122,9 +124,9 @@ def pruning(settings: FitSettings, fitted: Fitted, folder: Path) -> list[str]:
     """What is expected of a search with pruning and of one without, single heads."""
     best = fitted.tried[0]
     rows = [("search", "options", "naive accuracy", "expected accuracy", "expected log loss")]
-    for prune in (False, True):
-        study = study_of(settings, fitted.folds, (best.size, best.augmented_copies), prune)
-        name = "pruned" if prune else "whole"
+    searches: tuple[Effort, ...] = ("whole", "pruned")
+    for name in searches:
+        study = study_of(settings, fitted.folds, (best.size, best.augmented_copies), name)
         finished = run_study(
             study, folder / name, options=RunOptions(models=False, keep_heads=1)
         )  # fmt: skip

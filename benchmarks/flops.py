@@ -1,9 +1,8 @@
-"""How many floating-point operations a head's epoch and a network's pass are; 2 a multiply-add."""
+"""How many floating-point operations a head's epoch is, 2 a multiply-add, and bytes it passes."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from benchmarks.parts.shapes import BATCH, CLASSES, FEATURES, TRAIN, UNITS, VALIDATION
 
@@ -34,20 +33,3 @@ def head_epoch_bytes(
     """Bytes of Adam's state passed in an epoch: each step reads and writes three float32 arrays."""
     parameters = (features + 1) * units + (units + 1) * classes
     return math.ceil(train / batch) * parameters * 3 * 2 * 4
-
-
-def network_flops(model: Any) -> int:
-    """Operations of the convolutions and dense layers of a Keras model on one image.
-
-    Counted layer by layer from their kernels and output shapes, `channels_last`. Normalisation,
-    activations and pooling are left out: a good runtime folds them into their neighbours.
-    """
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            total += network_flops(layer)
-            continue
-        kernels = [weight for weight in layer.weights if "kernel" in weight.name]
-        cells = math.prod(layer.output.shape[1:-1])
-        total += sum(2 * cells * math.prod(kernel.shape) for kernel in kernels)
-    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,12 +32,19 @@ def generated_photographs(train: int = TRAIN, validation: int = VALIDATION) -> P
     return folder
 
 
-def _write(seed: int, file: Path) -> None:
+def encoded_photograph(seed: int) -> bytes:
+    """A JPEG file of a photograph's size, of no meaning."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
     image = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
     grain = random.integers(-6, 7, (HEIGHT, WIDTH, 3))
     pixels = np.clip(np.asarray(image, np.int64) + grain, 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def _write(seed: int, file: Path) -> None:
     unfinished = file.with_suffix(".part")
-    Image.fromarray(pixels).save(unfinished, "JPEG", quality=90)
+    unfinished.write_bytes(encoded_photograph(seed))
     unfinished.replace(file)

@@ -46,6 +46,8 @@ def main() -> None:
                 exif=IMAGE.exif,
                 seeds=2 if args.quick else args.seeds,
                 epochs=2 if args.quick else 30,
+                learning_rate_schedule="constant",
+                select="best_accuracy",
                 grid_storage=storage,
                 out=Path(folder, storage),
             ).run()

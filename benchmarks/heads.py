@@ -52,12 +52,18 @@ def main() -> None:
 
 
 def fused(quick: bool) -> list[Cost]:
-    """manyheads' own engine."""
+    """manyheads' own engines."""
     found = []
     for count, epochs in ({4: 5, 64: 1} if quick else FUSED).items():
         what = f"manyheads, {count:,} heads"
         answer = measured(what, "parts.fused.heads", count=count, epochs=epochs)
         found.append(_cost("manyheads", "", count, answer))
+    for count in (4,) if quick else (4, 64):
+        answer = measured(
+            f"manyheads' engine stacked, {count:,} heads", "parts.fused.heads", ("jax",),
+            count=count, epochs=5, engine="stacked",
+        )  # fmt: skip
+        found.append(_cost("manyheads, stacked", "JAX", count, answer))
     return found
 
 

@@ -54,7 +54,8 @@ def sweep(data: Path, out: Path) -> list[str | Path]:
     """The lesson's sweep as a command."""
     return [
         "sweep", data, "--droprate", *map(str, RATES), "--learning-rate", "0.001",
-        "--size-inner", "100", "--epochs", str(EPOCHS), "--seeds", "1", "--image-size", "150",
+        "--size-inner", "100", "--epochs", str(EPOCHS), "--learning-rate-schedule", "constant",
+        "--select", "best_accuracy", "--seeds", "1", "--image-size", "150",
         "--interpolation", "nearest", "--out", out,
     ]  # fmt: skip
 

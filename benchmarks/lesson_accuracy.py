@@ -36,6 +36,8 @@ def main() -> None:
             learning_rate=0.001,
             size_inner=100,
             epochs=args.epochs,
+            learning_rate_schedule="constant",
+            select="best_accuracy",
             seeds=args.seeds,
             image_size=150,
             interpolation="nearest",

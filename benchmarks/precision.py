@@ -75,6 +75,8 @@ def study(data: str, precision: str, seeds: int, epochs: int, features: str) -> 
             learning_rate=0.001,
             size_inner=100,
             epochs=epochs,
+            learning_rate_schedule="constant",
+            select="best_accuracy",
             seeds=seeds,
             out=Path(folder, "run"),
             **how,

@@ -1,7 +1,7 @@
 """Damaged files, and what a function makes of each of them in a process of its own.
 
-`python -m tests.fuzz h5 SEED SECONDS` and `… keras …` run on, for as long as they are given, and
-keep in the current folder what was neither read nor refused.
+`python -m tests.fuzz h5 SEED SECONDS`, `… keras …` and `… onnx …` run on, for as long as they are
+given, and keep in the current folder what was neither read nor refused.
 """
 
 from __future__ import annotations
@@ -84,17 +84,33 @@ def outcomes(kind: str, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Damage a small model without end; yield what became of each and its bytes."""
     import safetensors.numpy  # once, and not anew in every process
 
-    from manyheads.errors import ModelError
+    from manyheads.backbones import own_files
+    from manyheads.errors import ManyheadsError, ModelError
     from manyheads.models.importing.foreign import take_head
 
     assert safetensors.numpy
-    whole = {"h5": small_h5, "keras": small_keras}[kind]()
     chance = random.Random(seed)
     file, target = folder / f"damaged.{kind}", folder / "head.safetensors"
+
+    def as_backbone() -> None:
+        assert own_files.spec_of(file, "tf").file
+        own_files.digest_of(file)
+
+    whole = {"h5": small_h5, "keras": small_keras, "onnx": lambda: small_onnx(folder)}[kind]()
     while True:
         data = damaged(whole, chance)
         file.write_bytes(data)
-        yield outcome(lambda: take_head(str(file), str(target)), ModelError), data
+        if kind == "onnx":
+            yield outcome(as_backbone, ManyheadsError), data
+        else:
+            yield outcome(lambda: take_head(str(file), str(target)), ModelError), data
+
+
+def small_onnx(folder: Path) -> bytes:
+    """A backbone as ONNX, whose kernel is in a file beside it, in `folder`."""
+    from tests.networks import save_onnx
+
+    return save_onnx(folder / "whole.onnx", external="kernel.bin").read_bytes()
 
 
 def small_h5() -> bytes:

@@ -39,10 +39,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "tests/conformance/test_regularisers.py", "tests/conformance/test_early_ends.py",
         "tests/banks.py", "tests/formulas.py", "tests/keras_reference.py",
     ),
-    # All formats of the lesson's Xception; else two, and all on a small backbone.
+    # The engine of JAX programs; else the engine on this processor, under the same tests.
+    "stacked engine": (
+        LIBRARIES, CORE, "src/manyheads/heads/*.py", "src/manyheads/heads/stacked/*.py",
+        "tests/conformance/test_engines.py", "tests/conformance/test_regularisers.py",
+        "tests/unit/heads/stacked/*.py", "tests/banks.py", "tests/formulas.py",
+    ),
+    # All formats of the lesson's Xception, and all backbones as ONNX; else two, and all formats
+    # of a small backbone, and one backbone of each family.
     "exports": (
         LIBRARIES, CORE, BACKBONES, MODEL_FILES, MODELS, "src/manyheads/models/export/*.py",
-        "tests/conformance/test_exports.py", "tests/runtimes.py",
+        "tests/conformance/test_exports.py", "tests/runtimes.py", "tests/conformance/*onnx*.py",
+        "tests/e2e/test_opened_by_keras.py", "src/manyheads/cli/closing.py",
     ),
     # All forms of Keras models, whole and on the small network; else the usual ones on the small.
     "imports": (

@@ -27,11 +27,11 @@ class HeardJob(Job):
         return [event.text for event in self.events if isinstance(event, Note)]
 
     def steps(self, *names: str) -> list[tuple[int, int]]:
-        """What was done of how much, at each word on the named steps, or on any."""
+        """What was done of how much, at each word on the named steps, or on any counted one."""
         return [
             (event.done, event.total)
             for event in self.events
-            if isinstance(event, Progress) and (not names or event.step in names)
+            if isinstance(event, Progress) and (event.step in names if names else event.unit)
         ]
 
 

@@ -87,14 +87,16 @@ def save_keras(file: Path, *, pooled: bool = False) -> Path:
     return file
 
 
-def write_keras(file: str, pooled: bool) -> dict[str, Any]:
-    """Write the network with Keras; called in a child."""
+def write_keras(file: str, pooled: bool, larger: bool = False) -> dict[str, Any]:
+    """Write the network with Keras, before a `larger` feature map; called in a child."""
     import keras
 
     kernel, bias = arrays()
     images = keras.Input((None, None, 3))
     layer = keras.layers.Conv2D(FEATURES, 3, strides=4, activation="relu", name="own")
     found = layer(images)
+    if larger:
+        found = keras.layers.UpSampling2D()(found)
     if pooled:
         found = keras.layers.GlobalAveragePooling2D()(found)
     layer.set_weights([kernel, bias])

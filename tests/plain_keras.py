@@ -27,8 +27,13 @@ for file in request["models"]:
         model = keras.models.load_model(file)
     card = json.load(open(file + ".json", encoding="utf-8"))
     size, way = card["image"]["size"], card["image"]["interpolation"].upper()
-    module, name = card["preprocessing"].removeprefix("keras.applications.").split(".")
-    preprocess = getattr(getattr(keras.applications, module), name)
+    how = card["preprocessing"]
+    if how.startswith("mean="):
+        mean, std = (np.float32(each.split(",")) for each in how[5:].split(",std="))
+        preprocess = lambda pixels: (pixels / 255 - mean) / std
+    else:
+        module, name = how.removeprefix("keras.applications.").split(".")
+        preprocess = getattr(getattr(keras.applications, module), name)
     images = [Image.open(image).convert("RGB") for image in request["images"]]
     images = [image.resize((size, size), Image.Resampling[way]) for image in images]
     images = preprocess(np.stack([np.asarray(image, np.float32) for image in images]))

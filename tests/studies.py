@@ -153,7 +153,7 @@ def free_backbone(
         digest = hashlib.sha256(f"{spec.name} {given}".encode()).hexdigest()
         path = make_folder(cache_dir()) / "free.safetensors"
         path.touch()
-        return Weights(path, digest, "no weights")
+        return Weights(path, digest, "no weights", tuple(map(resolve, spec.members)))
 
     def write_models(*arguments: Any, **_: object) -> list[Path]:
         wanted: Sequence[tuple[Any, Path]] = arguments[4]
@@ -164,7 +164,7 @@ def free_backbone(
 
     everywhere(patch, compiled.compile_backbone, compile_backbone)
     everywhere(patch, weights.resolve, resolve)
-    everywhere(patch, weights.cached, lambda spec: resolve(spec))
+    everywhere(patch, weights.cached, resolve)
     everywhere(patch, exporter.write_models, write_models)
     everywhere(patch, templates.prepare_template, lambda *_: None)
     if training:

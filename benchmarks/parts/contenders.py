@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.parts.few_images import Draw, Rows
+from manyheads.estimator.head_classifier import HeadClassifier
 from manyheads.heads.averaged import averaged
 from manyheads.heads.bank import HeadSettings, train_bank
 from manyheads.heads.fused.engine import FusedEngine
@@ -169,6 +170,13 @@ class HeadRule:
         return draw.once((head, self.select, len(train)), fit)
 
 
+def classifier(draw: Draw) -> Prediction:
+    """`HeadClassifier` with its defaults, which sees the training images alone."""
+    model = HeadClassifier(random_state=draw.number)
+    _, seconds = draw.once("classifier", lambda: model.fit(*draw.of(draw.train)))
+    return Prediction(model.predict_log_proba(draw.of(draw.scored)[0]), seconds)
+
+
 @dataclass(frozen=True)
 class Sweep:
     """The best of several rules by accuracy, or by log loss, on the choosing images."""
@@ -214,18 +222,17 @@ MORE_IMAGES = f"{TUNED}, {REFITTED}"
 _COSINE = {"learning_rate_schedule": "cosine"}
 RULES: dict[str, Contender] = {
     "10 epochs, last": HeadRule(epochs=10),
-    f"{DEFAULT_EPOCHS} epochs, last (today's `HeadClassifier`)": HeadRule(),
-    f"{DEFAULT_EPOCHS} epochs, best val_accuracy (today's `Study`)": HeadRule(
-        select="best_accuracy"
-    ),
-    "the best of droprates 0, 0.2, 0.5 and 0.8 at those (today's `sweep`)": Sweep(
+    f"{DEFAULT_EPOCHS} epochs, last": HeadRule(),
+    f"{DEFAULT_EPOCHS} epochs, best val_accuracy (the lesson's)": HeadRule(select="best_accuracy"),
+    "the best of droprates 0, 0.2, 0.5 and 0.8 at those (the lesson's comparison)": Sweep(
         tuple(HeadRule({"droprate": rate}, select="best_accuracy") for rate in (0.0, 0.2, 0.5, 0.8))
     ),
     **{f"≥ {steps:,} steps, last": HeadRule(steps=steps) for steps in (300, 600, 1000, 2000)},
     "≥ 2,000 steps, patience 10, best val_loss": HeadRule(
         steps=2000, patience=10, select="best_loss"
     ),
-    "≥ 1,000 steps, cosine": HeadRule(_COSINE, steps=1000),
+    "≥ 1,000 steps, cosine (default of `Study`)": HeadRule(_COSINE, steps=1000),
+    "the same with a temperature (default of `HeadClassifier`)": classifier,
     f"≥ 1,000 steps, cosine, {REFITTED}": HeadRule(_COSINE, steps=1000, refitted=True),
     "≥ 1,000 steps, cosine, best val_accuracy": HeadRule(
         _COSINE, steps=1000, select="best_accuracy"

@@ -1,4 +1,4 @@
-"""manyheads' own engine, on features in memory and on a mapped file of them."""
+"""manyheads' own engines, on features in memory and on a mapped file of them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from manyheads.heads.bank import Fold, HeadSettings, engine_named
 from manyheads.heads.hyperparameters import Hyperparameters
 
 
-def heads(count: int, epochs: int) -> dict[str, float]:
+def heads(count: int, epochs: int, engine: str = "fused") -> dict[str, float]:
     """Milliseconds of a head's epoch in a bank of `count` candidates of one seed."""
     x, y, val_x, val_y = samples()
     rows = np.arange(len(x) + len(val_x))
     fold = Fold(np.concatenate([x, val_x]), rows[: len(x)], y, rows[len(x) :], val_y, CLASSES)
-    return {"epoch": _epoch(fold, count, epochs) * 1000}
+    return {"epoch": _epoch(fold, count, epochs, engine) * 1000}
 
 
 def images(file: str, train: int, epochs: int) -> dict[str, float]:
@@ -43,9 +43,9 @@ def images(file: str, train: int, epochs: int) -> dict[str, float]:
     return {"sample": _epoch(fold, 1, epochs) * 1e6 / train}
 
 
-def _epoch(fold: Fold, count: int, epochs: int) -> float:
+def _epoch(fold: Fold, count: int, epochs: int, name: str = "fused") -> float:
     """Seconds of a head's epoch: what `epochs` more of them add, so that no start is counted."""
-    engine = engine_named("fused")
+    engine = engine_named(name)
 
     def train(each: int, bank: int = count, fold: Fold = fold) -> None:
         heads = [
@@ -62,6 +62,8 @@ def _epoch(fold: Fold, count: int, epochs: int) -> float:
         for _ in engine.train(heads, [fold]):
             pass
 
+    if name == "stacked":  # which compiles a program for each shape
+        train(1)
     train(1, 1, replace(fold, train=fold.train[:BATCH], train_labels=fold.train_labels[:BATCH]))
     short, long = (seconds(lambda each=each: train(each)) for each in (1, 1 + epochs))
     return (long - short) / count / epochs

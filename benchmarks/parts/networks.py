@@ -63,7 +63,7 @@ def manyheads(data: str, images: int, passes: int, files: str, features: str) ->
     marks: list[tuple[int, float]] = []
 
     def mark(event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and event.unit:
             marks.append((event.done, time.perf_counter()))
 
     found = extract(dataset, SPEC, resolve(SPEC), IMAGE, job=Job(mark))
@@ -153,9 +153,12 @@ def openvino(files: str, passes: int, features: str) -> dict[str, float]:
 
 def flops() -> dict[str, int]:
     """Floating-point operations of the network on one image."""
-    from benchmarks.flops import network_flops
+    from manyheads.backbones.exported import program
+    from manyheads.backbones.program_flops import gflop_per_image
 
-    return {"flops": network_flops(network(SPEC, SIZE, "channels_last"))}
+    counted = gflop_per_image(program(SPEC, resolve(SPEC), SIZE).path)
+    assert counted is not None
+    return {"flops": round(1e9 * counted)}
 
 
 def _model(layout: str) -> Any:

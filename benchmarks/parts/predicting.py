@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.machine import answer
 from benchmarks.parts.networks import IMAGE, SPEC
 from manyheads.backbones.compiled import compile_backbone
+from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import resolve
 from manyheads.core.places import cache_dir
 from manyheads.data.dataset import open_dataset
@@ -94,7 +95,7 @@ def one_image(run: str) -> dict[str, float]:
     assert isinstance(model, ImageClassifier)
     network = model._network
     assert network is not None
-    assert network._backbone is not None
+    assert isinstance(network._backbone, SingleImageBackbone)
     whole = loaded(network._program, size)
     padded = _median([lambda: list(whole.run([(0, pixels[:1])]))] * 4)
     same = float(network._backbone.same_alone)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from manyheads.api.data_verbs import check as check
     from manyheads.api.data_verbs import extract as extract
     from manyheads.api.data_verbs import split as split
+    from manyheads.api.feature_verbs import pack_features as pack_features
+    from manyheads.api.feature_verbs import read_features as read_features
+    from manyheads.api.feature_verbs import unpack_features as unpack_features
     from manyheads.api.opened_studies import OpenedStudy as OpenedStudy
     from manyheads.api.opened_studies import open_study as open_study
     from manyheads.api.studies import Regularisers as Regularisers
@@ -28,17 +31,22 @@ if TYPE_CHECKING:
     from manyheads.data.augmentation import Augmentation as Augmentation
     from manyheads.data.data_settings import SplitSettings as SplitSettings
     from manyheads.data.data_settings import TableSettings as TableSettings
+    from manyheads.data.feature_packs import FeaturePack as FeaturePack
     from manyheads.estimator.backbone_features import BackboneFeatures as BackboneFeatures
     from manyheads.estimator.head_classifier import HeadClassifier as HeadClassifier
+    from manyheads.features.packing import Unpacked as Unpacked
+    from manyheads.findings.baseline_scores import Baselines as Baselines
     from manyheads.findings.claim_record import EnsembleClaim as EnsembleClaim
     from manyheads.findings.claim_record import LongerClaim as LongerClaim
     from manyheads.findings.finding import Finding as Finding
+    from manyheads.findings.importance import Importance as Importance
     from manyheads.findings.posteriors import Posteriors as Posteriors
     from manyheads.findings.recommendation import Recommendation as Recommendation
     from manyheads.findings.run_comparison import RunComparison as RunComparison
     from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
     from manyheads.findings.test_log import TestEvaluation as TestEvaluation
     from manyheads.findings.verdict import Verdict as Verdict
+    from manyheads.heads.ranges import Range as Range
     from manyheads.models.classifier import Classifier as Classifier
     from manyheads.models.classifier import load as load
     from manyheads.models.explain.explanation import Explanation as Explanation
@@ -50,8 +58,12 @@ if TYPE_CHECKING:
     from manyheads.models.prediction import Prediction as Prediction
     from manyheads.models.prediction import Predictions as Predictions
     from manyheads.models.prediction_stream import PredictionStream as PredictionStream
+    from manyheads.run.backbone_list import BackboneList as BackboneList
+    from manyheads.run.backbone_list import ListedBackbone as ListedBackbone
+    from manyheads.run.backbone_list import list_backbones as list_backbones
     from manyheads.run.data_check import DataCheck as DataCheck
     from manyheads.run.fit.fit_record import Fitted as Fitted
+    from manyheads.run.packs import Packed as Packed
     from manyheads.run.run_list import ListedRun as ListedRun
     from manyheads.run.run_list import RunList as RunList
     from manyheads.run.run_list import list_runs as list_runs
@@ -64,6 +76,7 @@ __version__ = "0.1.0"
 # the help of the command line imports none.
 _PLACES = {
     "api.data_verbs": ("ExtractedFeatures", "check", "extract", "split"),
+    "api.feature_verbs": ("pack_features", "read_features", "unpack_features"),
     "api.opened_studies": ("OpenedStudy", "open_study"),
     "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
@@ -71,16 +84,21 @@ _PLACES = {
     "core.job": ("Event", "Job"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
+    "data.feature_packs": ("FeaturePack",),
     "estimator.backbone_features": ("BackboneFeatures",),
     "estimator.head_classifier": ("HeadClassifier",),
+    "features.packing": ("Unpacked",),
+    "findings.baseline_scores": ("Baselines",),
     "findings.claim_record": ("EnsembleClaim", "LongerClaim"),
     "findings.finding": ("Finding",),
+    "findings.importance": ("Importance",),
     "findings.posteriors": ("Posteriors",),
     "findings.recommendation": ("Recommendation",),
     "findings.run_comparison": ("RunComparison",),
     "findings.shortcut_record": ("ShortcutRecord",),
     "findings.test_log": ("TestEvaluation",),
     "findings.verdict": ("Verdict",),
+    "heads.ranges": ("Range",),
     "models.classifier": ("Classifier", "load"),
     "models.explain.explanation": ("Explanation", "Explanations"),
     "models.export.exporter": ("Exported",),
@@ -89,8 +107,10 @@ _PLACES = {
     "models.lesson_model": ("make_model",),
     "models.prediction": ("Prediction", "Predictions"),
     "models.prediction_stream": ("PredictionStream",),
+    "run.backbone_list": ("BackboneList", "ListedBackbone", "list_backbones"),
     "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),
+    "run.packs": ("Packed",),
     "run.run_list": ("ListedRun", "RunList", "list_runs"),
     "study.head_files": ("BestHead",),
     "study.study_settings": ("StudySettings",),

@@ -12,7 +12,10 @@ def main() -> int:
     try:
         from manyheads.cli.main import main as run
 
-        return run()
+        code = run()
+        if code == 130:  # all is written; what libraries clean up at the end may take seconds
+            os._exit(code)
+        return code
     except KeyboardInterrupt:
         sys.stderr.write("manyheads: stopped before the command was begun; repeat it\n")
         # Nothing is open yet, and Python may take an interrupt that came amid a string's `exec`

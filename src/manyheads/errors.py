@@ -14,6 +14,7 @@ ManyheadsError
 ├── WorldError              the machine or the network said no
 │   ├── DownloadError       something could not be fetched
 │   ├── DiskError           something could not be written
+│   ├── DeviceError         an accelerator is not there, or failed
 │   └── MissingExtraError   an optional part is not installed
 └── Interrupted             stopped on request; the same call resumes
 """
@@ -84,6 +85,10 @@ class DownloadError(WorldError):
 
 class DiskError(WorldError):
     """Something could not be written."""
+
+
+class DeviceError(WorldError):
+    """An accelerator is not there, is full, or failed."""
 
 
 class MissingExtraError(WorldError):

@@ -8,12 +8,15 @@ from unittest import mock
 
 import numpy as np
 
+from manyheads.backbones import efficientnet_lite
+
 
 def forward(jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Run each job's backbone as Keras's documentation says: preprocess, predict.
 
-    A job names the application's `module` and `function`, the files of its raw `pixels` (uint8)
-    and of its `output`, and that of its `weights` (safetensors). With a `seed`, the weights are
+    A job names the application's `module` and `function` (or that of a network that
+    `keras.applications` lacks, which is then ours), the files of its raw `pixels` (uint8) and of
+    its `output`, and that of its `weights` (safetensors). With a `seed`, the weights are
     drawn and written there first. Beside `features` the output holds `misread`, the features of
     the same images in another range, as a mistaken preprocessing would make them, and `nudged`,
     those of images that differ by a millionth. Answers with the weights' digests.
@@ -26,14 +29,16 @@ def forward(jobs: list[dict[str, Any]]) -> dict[str, list[str]]:
     digests = []
     for job in jobs:
         pixels = np.load(job["pixels"]).astype(np.float32)
-        preprocess = getattr(keras.applications, job["module"]).preprocess_input
-        # It works in place on float arrays, hence the copy.
-        images = preprocess(pixels.copy())
-        model = _application(job["function"], pixels.shape[1:])
+        # A preprocessing works in place on float arrays, hence the copy.
+        if job["module"] == "efficientnet_lite":
+            images = (pixels / 255 - np.float32(0.498)) / np.float32(0.502)
+        else:
+            images = getattr(keras.applications, job["module"]).preprocess_input(pixels.copy())
+        model = application(job["function"], pixels.shape[1:])
         weights = Path(job["weights"])
         if "seed" in job:
             model.set_weights(keras_weights.drawn(model, job["seed"]))
-            _calibrate(model, images)
+            calibrate(model, images)
             arrays.save(weights, model.get_weights(), {})
         else:
             model.set_weights(arrays.load(weights))
@@ -93,9 +98,15 @@ def descriptions(names: list[str]) -> dict[str, Any]:
     return found
 
 
-def _application(function: str, shape: tuple[int, ...]) -> Any:
-    """The network as Keras builds it for its ImageNet weights, without fetching them."""
+def application(function: str, shape: tuple[int, ...]) -> Any:
+    """The network as Keras builds it for its ImageNet weights, without fetching them.
+
+    What `keras.applications` lacks, we build, and its references are real ones.
+    """
     import keras
+
+    if not hasattr(keras.applications, function):
+        return efficientnet_lite.build(function, (shape[0], shape[1], 3), "channels_last", "avg")
 
     with (
         mock.patch("keras.src.utils.file_utils.get_file"),
@@ -106,7 +117,7 @@ def _application(function: str, shape: tuple[int, ...]) -> Any:
         )
 
 
-def _calibrate(model: Any, images: Any) -> None:
+def calibrate(model: Any, images: Any) -> None:
     """Let every batch normalisation meet the images: a deep random network without that either
     forgets its input or is chaotic, and neither tells a right program from a wrong one."""
     import keras

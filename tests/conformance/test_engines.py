@@ -1,4 +1,4 @@
-"""One suite over both engines: the contract of `manyheads.heads.bank.Engine`."""
+"""One suite over all engines: the contract of `manyheads.heads.bank.Engine`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ from tests.banks import (
 from tests.formulas import train_in_float64
 from tests.jobs import stopped_job
 
-ENGINES = ("fused", pytest.param("keras", marks=pytest.mark.when_changed("keras engine")))
+ENGINES = (
+    "fused",
+    *(
+        pytest.param(name, marks=pytest.mark.when_changed(f"{name} engine"))
+        for name in ("keras", "stacked")
+    ),
+)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -40,6 +46,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     if request.param == "keras":
         training_keras()
+    if request.param == "stacked":
+        pytest.importorskip("jax")
     return engine_named(request.param)
 
 

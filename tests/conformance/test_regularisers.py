@@ -1,4 +1,4 @@
-"""Every regulariser and optimiser in both engines: as the formulas have it, and as Keras does."""
+"""Every regulariser and optimiser in every engine: as the formulas have it, and as Keras does."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     if request.param == "keras":
         training_keras()
+    if request.param == "stacked":
+        pytest.importorskip("jax")
     return engine_named(request.param)
 
 

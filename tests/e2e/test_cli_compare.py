@@ -171,7 +171,7 @@ def test_the_report_is_one_file_that_names_the_verdict(folded, tmp_path, capsys)
     assert main(["report", str(run), "--figures"]) == 0
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "droprate 0.5" in page
-    assert "--folds 3 --repeats 2" in page
+    assert "--folds 3 --repeats 2" in read_page(page).by_id("repeat").text
     assert not re.search(r'(src|href)="https?:', page)
     assert {file.suffix for file in (run / "figures").iterdir()} == {".png", ".svg"}
     assert str(run / "report.html") in capsys.readouterr().out
@@ -181,15 +181,18 @@ def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) ->
     run, findings = run_folder(folded, tmp_path), read_findings(folded.folder)
     assert main(["report", str(run)]) == 0
     page = read_page((run / "report.html").read_text(encoding="utf-8"))
-    begin, section = page.by_id("verdict").text, page.by_id("comparisons").text
-    cells = [cell.text for cell in page.by_id("verdict").all("td")]
+    begin, scores = page.by_id("answer").text, page.by_id("scores").text
+    section = page.by_id("comparisons").text
+    assert begin.startswith(f"Answer {findings.recommendation.use}")
+    cells = [each.text for name in ("scores", "comparisons") for each in page.by_id(name).all("td")]
     for found in findings.verdict.best:
         assert f"{len(found.candidates)} of 2" in cells
     for each in findings.winner:
         assert f"{each.naive:.3f}" in cells
         assert f"{each.score:.3f} [{each.low:.3f}, {each.high:.3f}]" in cells
-    assert "Bias-corrected bootstrap, no test set" in begin
-    assert "The log loss is at the epochs best in it; the model has those of best_accuracy" in begin
+    assert "Bias-corrected bootstrap, no test set" in scores
+    apart = "The log loss is at the epochs best in it; the model has those of best_accuracy"
+    assert apart in scores
     assert "Final log loss margin" in section
     assert "Gap to the training loss margin" in section
     for hint in findings.verdict.hints:
@@ -205,7 +208,7 @@ def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) 
 
     def last_column() -> list[str]:
         assert main(["report", str(run)]) == 0
-        section = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("verdict")
+        section = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("answer")
         tables = [[list(row.all("th", "td")) for row in t.all("tr")] for t in section.all("table")]
         (table,) = [t for t in tables if t[0][1].text == "value [95 %]"]
         return [row[-1].text for row in table]

@@ -13,7 +13,8 @@ from manyheads.cli.study_config import config_defaults
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, ImageSettings, SplitSettings
 from manyheads.study.space import Grid
-from manyheads.study.study_settings import Resolved, StudySettings, study_document
+from manyheads.study.study_document import Resolved, study_document
+from manyheads.study.study_settings import StudySettings
 from tests.e2e.conftest import Command, refused
 
 pytestmark = pytest.mark.usefixtures("free")
@@ -95,7 +96,10 @@ def test_a_part_of_a_study_toml_is_enough(command: Command, photos: Path) -> Non
     [
         ({"grid": {"droprates": [0.5]}}, "the key 'droprates'; did you mean droprate?"),
         ({"study": {"seed": 3}}, "under [study] in given.toml, found the key 'seed'; did you mean"),
-        ({"image": {"side_by": 3}}, "key 'side_by'; known are depth, exif, interpolation, size"),
+        (
+            {"image": {"side_by": 3}},
+            "key 'side_by'; known are depth, exif, interpolation, resize, size",
+        ),
         ({"sweep": {"seeds": 3}}, "tables of a study.toml in given.toml, found the key 'sweep'"),
         ({"study": {"augmentation": {"tilt": 1}}}, "under [study.augmentation]"),
         ({"study": 3}, "a table [study] in given.toml, found 3"),

@@ -103,12 +103,13 @@ def test_the_demo_is_the_lessons_sweep_on_digits(
 ) -> None:
     asked, run_shown = [], sweep.run_shown
 
-    def small(settings: StudySettings, out: str, *rest: Any) -> Any:
+    def small(settings: StudySettings, out: str, *rest: Any, **options: Any) -> Any:
         asked.append(settings)
         return run_shown(
             replace(settings, data=str(photos), grid=replace(settings.grid, epochs=(2,))),
             out,
             *rest,
+            **options,
         )
 
     monkeypatch.setattr(sweep, "run_shown", small)

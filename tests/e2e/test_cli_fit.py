@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.backbones import registry
+from manyheads.backbones.weights import resolve
 from manyheads.cli.main import main
-from manyheads.run.fit import image_options
+from manyheads.run.fit import fit_backbones, image_options
 from manyheads.study.space import Grid
+from tests.networks import save_onnx
 from tests.small_study import CLASSES, small_images
 
 
@@ -21,7 +24,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def grid(copies: int) -> Grid:
         return Grid(
             (0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1],
-            learning_rate_schedule=("cosine",), epochs=(3,),
+            learning_rate_schedule=("cosine",), epochs=(9,),
         )  # fmt: skip
 
     monkeypatch.setattr(image_options, "search_grid", grid)
@@ -36,7 +39,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_says_what_it_will_do_and_what_to_expect(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(asked) == 0
+    assert main([*asked, "-v"]) == 0
     shown = capsys.readouterr()
     assert "Folds      3, of all images for training and validation" in shown.err
     assert re.search(r"Budget     5:00, of which searches take about \d+:\d\d", shown.err)
@@ -49,7 +52,7 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert "optimistic" not in shown.out
     assert all(name in shown.out for name in CLASSES)
     assert "runs/photos-fit/best.keras" in shown.out
-    assert re.search(r"Took       \d+:\d\d, \d+ backbone passes", shown.out)
+    assert re.search(r"Took       \d+:\d\d of 5:00, \d+ backbone passes", shown.out)
 
     photo = next(Path("photos/test/cat").iterdir())
     assert main(["predict", "runs/photos-fit", str(photo), "--json"]) == 0
@@ -73,6 +76,70 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert low < document["expected"]["scores"]["accuracy"]["value"] < high
     low, high = document["log_loss_of_400"]
     assert low < document["expected"]["scores"]["log_loss"]["value"] < high
+
+
+def test_several_backbones_are_options_of_one_fit(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_onnx(Path("net.onnx"))
+    save_onnx(Path("pooled.onnx"), pooled=True, side=32)
+    rest = asked[asked.index("--image-size") :]
+    command = ["fit", "photos", "--backbone", "net.onnx", "pooled.onnx", "--preprocessing", "torch"]
+    assert main([*command, *rest]) == 0
+    shown = capsys.readouterr()
+    assert "Backbones  net; weights: the file " in shown.err
+    assert "Search     1. net at 32×32, plain and mirrored: " in shown.err
+    assert "2. pooled at 32×32, plain and mirrored: " in shown.err
+    assert "the best 5 of 12 trained to the end, single heads" in shown.out
+    assert "runs/photos-fit/best.xml" in shown.out
+    names = sorted(folder.name for folder in Path("runs/photos-fit/search").glob("*px-*"))
+    assert names == ["net+pooled-32px-2", "net-32px-2", "pooled-32px-2"]
+
+    photo = str(next(Path("photos/test/cat").iterdir()))
+    assert main(["predict", "runs/photos-fit", photo, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)[0]["probabilities"]) == set(CLASSES)
+    assert main(["export", "runs/photos-fit", "--format", "openvino"]) == 0
+    assert main(["test", "runs/photos-fit"]) == 0
+    assert re.search(
+        r"2 heads in one: (net|pooled|net\+pooled) at 32×32; droprate", capsys.readouterr().out
+    )
+    assert main([*command, *rest, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    pair = "net.onnx+pooled.onnx"
+    assert {each["backbone"] for each in document["tried"]} == {"net.onnx", "pooled.onnx", pair}
+    assert document["compared"] == []
+
+
+def test_without_a_network_a_fit_looks_among_what_is_in_the_cache(
+    asked: list[str],
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    random = resolve(registry.get("mobilenet"), "random:0").path
+    random.rename(own_cache / "weights/mobilenet-imagenet.safetensors")
+    monkeypatch.setenv("MANYHEADS_OFFLINE", "1")
+    monkeypatch.setattr(fit_backbones, "_FETCHED", ("resnet50",))
+    assert main(["fit", "photos", *asked[asked.index("--image-size") :]]) == 0
+    shown = capsys.readouterr()
+    assert "Without resnet50, of which no weights are in the cache: " in shown.err
+    assert "Backbone   mobilenet; weights: random numbers, seed 0" in shown.err
+    assert "Chosen     mobilenet at 32×32; droprate" in shown.out
+    assert Path("runs/photos-fit/search/mobilenet-32px-2").is_dir()
+
+
+def test_backbones_that_are_not_known_are_refused_with_the_nearest(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = asked[asked.index("--image-size") :]
+    for names, words in (
+        (["mobilenet", "xceptoin"], "did you mean xception?"),
+        (["auto", "xception"], "names of backbones, or auto alone, found auto xception"),
+        (["mobilenet", "xception"], "an image size of at least 71 for xception, found 32"),
+    ):
+        assert main(["fit", "photos", "--backbone", *names, *rest]) == 1
+        assert words in capsys.readouterr().err
+    assert not Path("runs").exists()
 
 
 def test_a_fit_in_the_folder_of_a_study_is_refused(

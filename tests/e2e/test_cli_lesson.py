@@ -32,7 +32,7 @@ def test_the_table_shows_all_stages_and_what_went_on(command: Command, photos: P
     said = command("lesson", photos, *OPTIONS)
     assert said.code == 0, said.err
     out = Path("runs/lesson")
-    assert sorted(path.name for path in out.iterdir()) == [*STAGES, "lesson.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [*STAGES, "lesson.csv", "report.html"]
     with (out / "lesson.csv").open(newline="", encoding="utf-8") as file:
         assert next(csv.reader(file)) == COLUMNS.split()
     rows = rows_of(out / "lesson.csv")
@@ -54,6 +54,7 @@ def test_the_table_shows_all_stages_and_what_went_on(command: Command, photos: P
     size = winners["2-size-inner"]["size_inner"]
     assert size != "0"
     assert {row["size_inner"] for row in stages["3-droprate"]} == {size}
+    assert "Report   runs/lesson/report.html\n" in said.out
     assert "runs/lesson/3-droprate/best.keras" in said.out
 
 
@@ -83,7 +84,7 @@ def test_it_resumes_and_is_done_only_once(
         assert outcome_of(Path("cut") / name) == outcome_of(Path("whole") / name)
     again = command("lesson", photos, *OPTIONS, "--out", "whole")
     assert again.out == whole.out
-    assert "epochs of heads" not in again.err
+    assert "training  " not in again.err
 
 
 def test_changed_settings_are_refused(command: Command, photos: Path) -> None:

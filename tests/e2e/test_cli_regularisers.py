@@ -15,6 +15,7 @@ from tests.studies import outcome_of, rows_of
 OPTIONS = (
     "--droprate", "0.5", "--dropblock", "0", "0.5", "--augmented-copies", "0", "2", "--epochs", "2",
     "--seeds", "2", "--size-inner", "4", "--image-size", "71", "--out", "run",
+    "--learning-rate-schedule", "constant",
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def _free(free: None) -> None:
 def test_views_and_grids_are_announced_made_once_and_of_training_images_alone(
     command: Command, photos: Path
 ) -> None:
-    said = command("sweep", photos, *OPTIONS)
+    said = command("sweep", photos, *OPTIONS, "-v")
     assert said.code == 0, said.err
     for line in (
         "droprate 0.5; dropblock 0 0.5; augmented_copies 0 2 → 4 candidates × 2 seeds = 8 heads\n",
@@ -43,7 +44,7 @@ def test_views_and_grids_are_announced_made_once_and_of_training_images_alone(
         ("avg", 0): "all", ("avg", 1): "train", ("avg", 2): "train",
         ("grid", 0): "train", ("grid", 1): "train", ("grid", 2): "train",
     }  # fmt: skip
-    again = command("sweep", photos, *OPTIONS)
+    again = command("sweep", photos, *OPTIONS, "-v")
     assert again.out == said.out
     assert "0 backbone passes for 12 images; 0 of 8 heads to train" in again.err
     numbers = {tuple(row.values())[-2:] for row in rows_of(Path("run/history.csv"))}

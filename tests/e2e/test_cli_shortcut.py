@@ -82,7 +82,7 @@ def test_it_says_beforehand_what_it_takes_and_shows_what_it_did(shortcut) -> Non
     planned = shortcut(*REMEDIES, "--dry-run")
     assert planned.code == 0
     assert not Path("run").exists()
-    said = shortcut(*REMEDIES)
+    said = shortcut(*REMEDIES, "-v")
     for line in planned.out.splitlines():
         assert line in said.err
     cost = r"552 backbone passes, about \d+:\d\d; 60 heads and 12 last layers to train "

@@ -18,7 +18,7 @@ from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
-from manyheads.study.study_settings import read_study, read_toml
+from manyheads.study.study_document import read_study, read_toml
 from tests.e2e.conftest import Command, Said, refused
 from tests.studies import rows_of
 
@@ -34,8 +34,7 @@ def test_sixty_photographs_of_ten_classes_train(sweep: Sweep, image_folder: Fold
     assert "train 40, validation 10, test 10" in said.err
     assert "seed" not in said.complaint
     (advice,) = [line for line in said.err.splitlines() if line.startswith("Advice ")]
-    assert "all 50 validate, instead of 10: manyheads sweep " in advice
-    assert advice.endswith("data --folds 5")
+    assert advice.endswith("all 50 validate, instead of 10: add --folds 5")
     assert "Advice" not in sweep(Path("data"), "--folds", 5, "--out", "folds").err
 
 
@@ -137,7 +136,7 @@ def test_a_study_that_was_begun_by_the_former_rule_goes_on_by_it(
     again = sweep(root)
     assert again.code == 0, again.err
     assert before in again.err
-    assert "0 of 1 heads to train" in again.err
+    assert "features and heads are there already" in again.err
     planned = sweep(root, "--dry-run")
     assert before in planned.out
     assert "0 of 1 heads to train" in planned.out
@@ -154,12 +153,12 @@ def test_a_study_with_given_splits_goes_on_too(sweep: Sweep, photos: Path, monke
     begun_before(sweep, photos, monkeypatch)
     again = sweep(photos)
     assert again.code == 0, again.err
-    assert "0 of 1 heads to train" in again.err
+    assert "features and heads are there already" in again.err
 
 
 def small_grid(copies: int) -> Grid:
     """One head for plain images, two with a copy."""
-    return Grid((0.01,), (4,), (0.5,), augmented_copies=(0, 1)[: copies + 1], epochs=(2,))
+    return Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1], epochs=(9,))
 
 
 def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(
@@ -168,7 +167,10 @@ def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(
     monkeypatch.setattr(image_options, "search_grid", small_grid)
     root = image_folder({"cat": 23, "dog": 17})
     split = SplitSettings(test=0.2, rule="place")
-    former = FitSettings(data=str(root.absolute()), heads=2, folds=2, size=71, split=split)
+    data = str(root.absolute())
+    former = FitSettings(
+        data=data, backbone="xception", heads=2, folds=2, size=71, split=split
+    )  # fmt: skip
     images = run_fit(former, "fit").images
     for file in [Path("fit/fit.json"), *Path("fit/search").glob("*/study.toml")]:
         text = file.read_text(encoding="utf-8")
@@ -176,6 +178,7 @@ def test_a_fit_that_was_begun_by_the_former_rule_is_read_by_it(
         assert "place" not in text
         file.write_text(text, encoding="utf-8")
     asked = "fit", root, "--heads", 2, "--folds", 2, "--image-size", 71, "--test-share", 0.2
+    asked += "--backbone", "xception"
     again = command(*asked, "--out", "fit", "--json")
     assert again.code == 0, again.err
     assert json.loads(again.out)["images"] == images

@@ -35,32 +35,40 @@ def test_a_sweep_says_what_it_will_do_does_it_and_says_what_came_of_it(
         "Backbone   xception, 71×71, nearest; weights: no weights\n",
         "Grid       learning_rate 0.01; size_inner none 4; droprate 0 0.5 → 3 candidates × 2 seeds"
         " = 6 heads (1 merged: without an inner layer, droprate has no effect)\n",
-        "Training   3 epochs, batches of 32, engine fused\n",
-        "Cost       33 backbone passes for 33 images, about 0:00; 6 of 6 heads to train "
-        "(18 epochs of heads), about",
-        "Memory     about ",
+        "Time       about 0:16: preparing xception, once, 0:12, features of 33 images 0:00, "
+        "6 heads × 3 epochs 0:00, then report and model 0:04 (first run: an estimate)\n",
         "extracting  33/33 images",
-        "training  18/18 epochs of heads",
+        "training  6/6 heads",
     ):
         assert line in said.err
+    for label in ("Training", "Selection", "Cost", "Disk", "Memory"):
+        assert f"{label}  " not in said.err
     run = Path("runs/photos")
     files = {path.name for path in run.iterdir()} - {".lock"}
     expected = "study.toml study.sqlite history.csv results.csv comparisons.csv"
-    expected += " heads best.keras curves.png images.npz"
+    expected += " heads best.keras curves.png images.npz baselines.npz"
+    expected += " report.html scores.png confusion.png times.json"
     assert files == set(expected.split())
     assert "Scores on the 12 validation images, mean ± standard deviation over 2 seeds" in said.out
     assert said.out.count("← selected") == 1
-    for words in ("none", "Model    runs/photos/best.keras", "Curves   runs/photos/curves.png"):
+    for words in ("none", "Model    runs/photos/best.keras", "Figures  runs/photos/curves.png"):
         assert words in said.out
     assert "on the 12 validation images that selected it" in " ".join(said.out.split())
     best = next(row for row in rows_of(run / "results.csv") if row["rank"] == "1")
     (line,) = (line for line in said.out.splitlines() if "← selected" in line)
-    assert f"{float(best['peak_val_accuracy_mean']):.3f} ± " in line
-    again = command("sweep", photos, *OPTIONS)
+    assert f"{float(best['final_val_accuracy_mean']):.3f} ± " in line
+    assert "logistic regression" in said.out
+    again = command("sweep", photos, *OPTIONS, "--verbose")
     assert again.code == 0
     assert again.out == said.out
-    assert "Cost       0 backbone passes for 33 images; 0 of 6 heads to train\n" in again.err
-    assert "epochs of heads" not in again.err
+    for line in (
+        "Time       none: features and heads are there already\n",
+        "Training   3 epochs, batches of 32, learning rate falling to 0, engine fused\n",
+        "Cost       0 backbone passes for 33 images; 0 of 6 heads to train\n",
+        "Memory     about ",
+    ):
+        assert line in again.err
+    assert "training  " not in again.err
 
 
 def test_json_is_all_there_is_on_stdout(command: Command, free: None, photos: Path) -> None:
@@ -70,7 +78,7 @@ def test_json_is_all_there_is_on_stdout(command: Command, free: None, photos: Pa
     assert document["images"] == {"train": 21, "validation": 12}
     assert document["backbone_passes"] == 33
     assert document["model"] == "r/best.keras"
-    assert document["selected_by"] == "best_accuracy"
+    assert document["selected_by"] == "last"
     rows = rows_of(Path("r/results.csv"))
     for entry, row in zip(document["candidates"], rows, strict=True):
         assert entry["droprate"] == float(row["droprate"])
@@ -85,6 +93,7 @@ def test_heads_that_predict_one_class_are_said_by_sweep_json_and_report(
 ) -> None:
     del free
     options = ("--learning-rate", 0.01, 10, "--size-inner", 8, "--droprate", 0, "--epochs", 60)
+    options = (*options, "--learning-rate-schedule", "constant", "--select", "best_accuracy")
     options = ("sweep", photos, *options, "--seeds", 3, "--image-size", 71, "--out", "r")
     said = command(*options)
     words = "3 of 3 heads of learning_rate 10 predict one class only; lower the learning_rate"
@@ -110,7 +119,7 @@ def test_a_dry_run_announces_and_writes_nothing(
 ) -> None:
     del free
     if not fetched:
-        monkeypatch.setattr("manyheads.run.plan.cached", lambda _: None)
+        monkeypatch.setattr("manyheads.run.plan.cached", lambda *_: None)
     said = command("sweep", photos, *OPTIONS, "--dry-run")
     assert said.code == 0
     assert "3 candidates × 2 seeds = 6 heads (1 merged" in said.out
@@ -133,7 +142,7 @@ def test_weights_are_fetched_only_when_they_are_needed(
         Path("w").touch()
         return Weights(Path("w"), "d" * 64, "a server")
 
-    monkeypatch.setattr("manyheads.run.plan.cached", lambda _: None)
+    monkeypatch.setattr("manyheads.run.plan.cached", lambda *_: None)
     monkeypatch.setattr("manyheads.run.pipeline.resolve", fetch)
     said = command("sweep", photos, *OPTIONS)
     assert said.code == 0, said.err
@@ -184,7 +193,7 @@ def test_a_pruned_sweep_says_its_rungs_beforehand_and_who_was_pruned(
     )  # fmt: skip
     best, heads = count // 3, 2 * count
     least = 3 * heads + 9 * 2 * best
-    for said in (command(*arguments, "--dry-run").out, (ran := command(*arguments)).err):
+    for said in (command(*arguments, "--dry-run").out, (ran := command(*arguments, "-v")).err):
         assert f"2 rungs: all {count} candidates 3 epochs, best {best} 9 epochs\n" in said
         assert f"(at most {least} epochs of heads instead of {9 * heads}), at most 0:" in said
         listed = "0 0.025 0.05 … 0.725 (30 values)" if count > 12 else "0 0.025 0.05 0.075 0.1"
@@ -193,7 +202,7 @@ def test_a_pruned_sweep_says_its_rungs_beforehand_and_who_was_pruned(
         assert "at most 9 epochs, ending after 8 epochs without a better one, batches" in said
     assert ran.code == 0, ran.err
     assert f"Epoch 3: the best {best} of {count} candidates train on to epoch 9\n" in ran.err
-    assert f"training  rung 2 of 2 · {least}/{least} epochs of heads" in ran.err
+    assert f"training  rung 2 of 2 · {heads}/{heads} heads" in ran.err
     shown = ran.out.count("pruned after epoch 3\n")
     assert shown == min(count, 20) - best
     if count > 20:

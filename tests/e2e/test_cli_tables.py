@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 from manyheads import Study, TableSettings
 from manyheads.data.dataset import open_dataset
 from tests.e2e.conftest import SMALL, Command, Said, refused
+from tests.unit.report.page_reader import read_page
 
 pytestmark = pytest.mark.usefixtures("free")
 
@@ -79,10 +79,8 @@ def test_a_study_reads_the_table_again_as_it_did(
     assert '[table]\npath_column = "image"' in written
     assert sweep(table, *OPTIONS, *grown).code == 0
     # The report's own command repeats the study.
-    page = Path("run/report.html").read_text(encoding="utf-8")
-    found = re.search(r"manyheads sweep [^<`]* --out [^<]*", page)
-    assert found is not None
-    words = shlex.split(found[0].replace("&#39;", "'").replace("&#34;", '"'))
+    page = read_page(Path("run/report.html").read_text(encoding="utf-8"))
+    words = shlex.split(next(page.by_id("repeat").all("code")).text)
     assert " ".join(OPTIONS) in " ".join(words)
     assert command(*words[1:]).code == 0
     other = command("sweep", table, *SMALL, "--out", "run", *OPTIONS[:-2], "--suffix", "png")

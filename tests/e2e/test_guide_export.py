@@ -32,7 +32,7 @@ def test_the_snippet_names_the_class(small_run: RunFolder, name: str, tmp_path: 
     images = sorted((small_run.path.parent / "images" / "validation").glob("*/*.png"))
     shutil.copyfile(images[0], tmp_path / "photo.png")
     target = FORMATS[name].target(tmp_path)
-    export_model(small_run, name, target, with_preprocessing=True)
+    export_model(small_run, name, target)
     assert printed(name, tmp_path) == load(small_run.path).predict(images[0]).labels
 
 

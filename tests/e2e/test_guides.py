@@ -7,6 +7,7 @@ for Xception with ImageNet's.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ from tests.small_study import small_images
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 GUIDE = GUIDES / "lesson.md"
-OTHERS = ("", "python", "uvicorn", "curl")
+OTHERS = ("", "python", "pip", "uvicorn", "curl")
 
 NUMBERS = [
     (r"\b150\b", "32"),
@@ -58,6 +59,24 @@ def test_the_manyheads_code_runs(folder: Path) -> None:
     assert len(names) == 4
     assert all(re.match(r"xception_v3_0[12]_[01]\.\d{3}", name) for name in names)
     assert (folder / "curves-manyheads.png").stat().st_size > 0
+
+
+def test_the_notebook_of_the_lesson_runs(folder: Path) -> None:
+    notebook = json.loads((GUIDES / "lesson.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(each["source"]) for each in notebook["cells"] if each["cell_type"] == "code"]
+    program = "\n".join(
+        "\n".join([*lines, f"print(type({last}).__name__)" if "import" not in last else last])
+        for *lines, last in (cell.splitlines() for cell in cells)
+    )
+    for pattern, replacement in [*NUMBERS, *MANYHEADS[-1:], ("validation/hat", "validation/cat")]:
+        program, count = re.subn(pattern, replacement, program)
+        assert count, pattern
+    program = program.replace("*.jpg", "*.png").replace("image_size=32", "image_size=64")
+    printed = run(program, folder).split()
+    assert printed == [
+        "Study", "Recommendation", "NotebookFigure", "NotebookFigure", "Verdict", "Baselines",
+        "Predictions", "Explanations",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -133,10 +133,11 @@ def test_the_notebook_runs(folder: Path) -> None:
     notebook = json.loads((GUIDES / "notebook.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(each["source"]) for each in notebook["cells"] if each["cell_type"] == "code"]
     program = "\n".join(cells)
+    asked = 'fit("photos", budget="10m", image_size=150, '
     small = 'fit("photos", backbone="mobilenet", weights="random:0", image_size=32, heads=2, '
-    assert program.count('fit("photos", ') == 1
+    assert program.count(asked) == 1
     done = subprocess.run(
-        [sys.executable, "-c", program.replace('fit("photos", ', small)],
+        [sys.executable, "-c", program.replace(asked, small)],
         cwd=folder, env={**os.environ, "MPLBACKEND": "Agg"}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
@@ -148,7 +149,7 @@ def test_the_notebook_runs(folder: Path) -> None:
 @pytest.mark.slow
 def test_the_phone_says_what_the_model_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    options = ["--format", "litert", "--with-preprocessing", "--out", "photos.tflite"]
+    options = ["--format", "litert", "--out", "photos.tflite"]
     assert main(["export", "runs/photos", *options]) == 0
     done = subprocess.run(
         [sys.executable, "-c", python_of("phone.md")],

@@ -41,13 +41,11 @@ def test_no_daemon_thread_is_left_to_pythons_end() -> None:
 
 @pytest.mark.slow
 def test_opening_a_finished_study_never_aborts(small_study: Finished) -> None:
-    arguments = [
-        "sweep", small_study.settings.data, "--backbone", "mobilenet", "--weights", "random:0",
-        "--image-size", "32", "--epochs", "3", "--size-inner", "8", "--droprate", "0", "0.5",
-        "--seeds", str(small_study.settings.seeds), "--out", str(small_study.folder.path),
-    ]  # fmt: skip
+    arguments = ["sweep", "--config", small_study.folder.path, "--out", small_study.folder.path]
     for _ in range(_TIMES):
         done = subprocess.run(
-            [sys.executable, "-m", "manyheads", *arguments], capture_output=True, text=True
+            [sys.executable, "-m", "manyheads", *map(str, arguments)],
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, (done.returncode, done.stderr[-2000:])

@@ -11,14 +11,17 @@ import pytest
 
 from manyheads.report.page import write_report
 from tests.e2e.browser import Browser, chromium
-from tests.reports import bare_report, made_up_grid_scores, made_up_report
+from tests.report_scores import made_up_grid_scores, made_up_parallel
+from tests.reports import bare_report, made_up_report
 
 HOSTILE = "<script>alert(1)</script>'\"&\u202e " + "a_name_without_a_break" * 4
 REPORTS = {
     "whole": made_up_report(),
     "bare": bare_report(),
     "hostile": made_up_report(prefix=HOSTILE, evaluations=2),
-    "grid": replace(made_up_report(), by_setting=made_up_grid_scores()),
+    "grid": replace(
+        made_up_report(), by_setting=made_up_grid_scores(), parallel=made_up_parallel()
+    ),
     "large": made_up_report(candidates=1000, trials=10, epochs=150, classes=120, wrong=90),
 }
 EVERY = pytest.mark.parametrize("name", REPORTS)
@@ -212,6 +215,7 @@ def test_a_screen_reader_hears_a_name_for_every_picture(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
     browser.open(pages["whole"])
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true")
     pictures = browser.driver.find_elements("css selector", "svg[role=img], img")
     assert len(pictures) > 30
     names = [(each.aria_role, each.accessible_name) for each in pictures]
@@ -245,3 +249,46 @@ def test_a_report_prints_on_paper(browser: Browser, pages: dict[str, Path], name
     cut = "return [...document.querySelectorAll('svg, img')].filter((e) => e.checkVisibility() && "
     cut += "e.getBoundingClientRect().right > innerWidth + 1).length"
     assert browser.run(cut) == 0
+
+
+def test_a_command_is_copied_by_its_button(browser: Browser, pages: dict[str, Path]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(pages["whole"])
+    browser.tell("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+    button = browser.driver.find_element("css selector", "#repeat .copy")
+    assert button.is_displayed()
+    browser.run("arguments[0].focus()", button)
+    browser.press(Keys.ENTER)
+    asked = "return document.querySelector('#repeat .copy').textContent"
+    assert (
+        browser.driver.execute_async_script(
+            "setTimeout(() => arguments[0](document.activeElement.textContent), 200)"
+        )
+        == browser.run(asked)
+        == "Copied"
+    )
+    copied = browser.driver.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[0])"
+    )
+    assert copied == browser.run("return document.querySelector('#repeat code').textContent")
+    assert copied.startswith("manyheads sweep clothing --droprate")
+
+
+def test_what_scrolls_on_a_phone_says_so_and_fades_until_its_end(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    browser.show(390)
+    browser.open(pages["grid"])
+    wide = "return [...document.querySelectorAll('.scroll[tabindex]')]"
+    fading = f"{wide}.filter((e) => e.checkVisibility() && !e.classList.contains('more')).length"
+    assert browser.run(f"{wide}.length") > 2
+    assert browser.run(fading) == 0
+    hint = f"{wide}.every((e) => getComputedStyle(e, '::before').content.includes('scroll'))"
+    assert browser.run(hint)
+    browser.run("for (const each of document.querySelectorAll('.scroll')) each.scrollLeft = 9999")
+    browser.driver.execute_async_script("setTimeout(arguments[0], 200)")
+    assert browser.run("return document.querySelectorAll('.scroll.more').length") == 0
+    browser.show(1280)
+    browser.open(pages["whole"])
+    assert browser.run(f"{wide}.filter((e) => e.checkVisibility()).length") == 0

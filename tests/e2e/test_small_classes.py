@@ -49,14 +49,14 @@ def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixtu
     assert "could not be read" not in page
     capsys.readouterr()
     assert main(asked) == 0  # a finished study is only read
-    assert "0 of 40 heads to train" in capsys.readouterr().err
+    assert "features and heads are there already" in capsys.readouterr().err
 
 
 def test_a_fit(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def grid(copies: int) -> Grid:
-        return Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1], epochs=(3,))
+        return Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1)[: copies + 1], epochs=(9,))
 
     monkeypatch.setattr(image_options, "search_grid", grid)
     assert main(["fit", str(photos), *BACKBONE, "--heads", "2", "--json"]) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import random
 import sys
 import zipfile
 from collections import Counter
@@ -13,10 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyheads.backbones import registry
+from manyheads.backbones.compiled import compile_backbone
+from manyheads.backbones.weights import resolve
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ManyheadsError, ModelError
 from manyheads.modelfiles import untrusted
@@ -48,7 +53,7 @@ ANYTHING = st.recursive(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
-@pytest.mark.parametrize(("kind", "count"), [("h5", 40), ("keras", 40)])
+@pytest.mark.parametrize(("kind", "count"), [("h5", 40), ("keras", 40), ("onnx", 60)])
 def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
     found = damaged(tmp_path, kind, seed=20, count=count)
     assert found["read"]
@@ -58,7 +63,7 @@ def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.when_changed("model files")
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
-@pytest.mark.parametrize("kind", ["h5", "keras"])
+@pytest.mark.parametrize("kind", ["h5", "keras", "onnx"])
 def test_many_damaged_files(tmp_path: Path, kind: str) -> None:
     damaged(tmp_path, kind, seed=22, count=400)  # `python -m tests.fuzz` takes any seed
 
@@ -77,6 +82,30 @@ def damaged(folder: Path, kind: str, seed: int, count: int) -> Counter[str]:
             (folder / f"unexpected.{kind}").write_bytes(content)
             pytest.fail(f"seed {seed}: {folder}/unexpected.{kind} is neither read nor refused")
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.when_changed("model files")
+def test_damaged_networks_with_data_beside_them(tmp_path: Path) -> None:
+    """Through the library that compiles them, in its child: features, or an error of one line."""
+    from tests.fuzz import damaged as damage
+    from tests.fuzz import small_onnx
+
+    whole, chance, file = small_onnx(tmp_path), random.Random(7), tmp_path / "net.onnx"
+    ended, lines = Counter[bool](), 0
+    for _ in range(30):
+        file.write_bytes(damage(whole, chance))
+        try:
+            spec = registry.get(file, "tf")
+            with compile_backbone(spec, resolve(spec), 40) as backbone:
+                pixels = np.zeros((1, 40, 40, 3), np.uint8)
+                ended[len(dict(backbone.run([(0, pixels)]))) == 1] += 1
+        except ManyheadsError as error:
+            ended[False] += 1
+            lines += str(error).count("\n")
+    assert ended[True]
+    assert ended[False]
+    assert not lines
 
 
 @settings(max_examples=80)

@@ -14,7 +14,8 @@ class Site:
     """What a server serves, how it fails, and what it was asked for.
 
     `drops` are numbers of bytes after which the next answers break off; `statuses` are answered
-    instead of a file, one a request. Without `etag` the server names no version.
+    instead of a file, one a request. With a `token` it answers only who shows it. Without `etag`
+    the server names no version.
     """
 
     files: dict[str, bytes]
@@ -24,6 +25,7 @@ class Site:
     drops: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     stall: threading.Event | None = None
+    token: str | None = None
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -55,6 +57,9 @@ class _Handler(BaseHTTPRequestHandler):
         site.requests.append((self.path, self.headers.get("Range")))
         if site.statuses:
             self.send_error(site.statuses.pop(0))
+            return
+        if site.token and self.headers.get("Authorization") != f"Bearer {site.token}":
+            self.send_error(401)
             return
         body = site.files.get(self.path.lstrip("/"))
         if body is None:

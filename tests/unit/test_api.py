@@ -36,9 +36,12 @@ def small(**changes: Any) -> dict[str, Any]:
     return SMALL | changes
 
 
+COSINE: dict[str, Any] = {"learning_rate_schedule": ("cosine",)}
+
+
 def test_the_defaults_are_the_lessons_dropout_rates() -> None:
     study = Study("photos")
-    assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8))
+    assert study.settings.grid == Grid((0.001,), (100,), (0.0, 0.2, 0.5, 0.8), **COSINE)
     assert (study.settings.epochs, study.settings.seeds, study.settings.image.size) == (30, 10, 299)
     assert study.path == Path("runs/photos")
     assert Study("photos", backbone="mobilenet_v2").settings.image.size == 224
@@ -47,7 +50,7 @@ def test_the_defaults_are_the_lessons_dropout_rates() -> None:
 
 def test_values_and_lists_of_any_kind_make_the_grid() -> None:
     study = Study("x", droprate=0.5, learning_rate=[0.1, 0.01], size_inner=range(1, 4))
-    assert study.settings.grid == Grid((0.1, 0.01), (1, 2, 3), (0.5,))
+    assert study.settings.grid == Grid((0.1, 0.01), (1, 2, 3), (0.5,), **COSINE)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_before_it_is_run_there_are_no_results() -> None:
             getattr(study, name)
     assert repr(study) == (
         "<Study of photos in runs/photos: learning_rate 0.001; size_inner 100; "
-        "droprate 0 0.2 0.5 0.8; 10 seeds, 30 epochs>"
+        "droprate 0 0.2 0.5 0.8; 10 seeds, as many epochs as suit the images>"
     )
 
 
@@ -135,20 +138,44 @@ def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
     assert again._finished.features.passes == 0
     assert again.scores == first.scores
     with pytest.raises(RunError, match=r"grid\.epochs: 3 → 4"):
-        Study(photos, **small(epochs=4)).run()
+        Study(photos, out=first.path, **small(epochs=4)).run()
+
+
+def test_usual_epochs_are_known_once_a_study_has_run(photos: Path) -> None:
+    study = Study(photos, droprate=0.5, **small(epochs=None, seeds=1)).run()
+    assert study.settings.epochs == 1000  # an epoch of 21 images is one step
+    assert len(study.scores[0.5]["loss"]) == 1000
+    again = Study(photos, droprate=0.5, **small(epochs=None, seeds=1)).run()
+    assert again.path == study.path
+    assert again._finished is not None
+    assert again._finished.trained == 0
+
+
+def test_a_changed_cell_runs_beside_the_study_before(photos: Path) -> None:
+    made_before = Study(photos, **small(epochs=4))  # while the usual folder was free
+    first = Study(photos, **SMALL).run()
+    changed = Study(photos, **small(epochs=4))
+    assert first.path == Path("runs/photos")
+    assert changed.path.parent == Path("runs")
+    assert changed.path.name.startswith("photos-")
+    assert made_before.run().path == changed.run().path
+    assert Study(photos, **SMALL).path == first.path
+    assert Study(photos, **small(epochs=5)).path not in (first.path, changed.path)
+    assert manyheads.open_study(changed.path).settings.epochs == 4
 
 
 def test_it_shows_itself_in_a_notebook(photos: Path) -> None:
     study = Study(photos, droprate=[0.0, 0.5], **SMALL).run()
     lines = repr(study).splitlines()
     assert lines[0].startswith("<Study of photos in runs/photos: ")
-    assert lines[1].split() == ["val_accuracy"] * 2 + ["val_loss"] * 2 + ["epoch"]
-    assert lines[2].split()[:3] == ["droprate", "best", "epoch"]
+    assert lines[1].split() == ["val_accuracy", "val_loss"] * 2
+    assert lines[2].split()[:3] == ["droprate", "last", "epoch"]
     assert len(lines) == 5
     assert [line.endswith("← selected") for line in lines[3:]].count(True) == 1
     html = study._repr_html_()
-    assert html.startswith("<pre>&lt;Study of photos")
-    assert html.endswith("</pre>")
+    assert html.startswith("<p>Study of photos in runs/photos: ")
+    assert html.count("<tr>") == 3
+    assert html.endswith("</table>")
 
 
 def test_the_split_may_be_chosen(photos: Path) -> None:

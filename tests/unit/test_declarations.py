@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,13 +13,15 @@ import pytest
 
 from manyheads import Study
 from manyheads.api.studies import Regularisers
-from manyheads.cli import options
 from manyheads.cli.grid import grid_of
 from manyheads.cli.main import build_parser
+from manyheads.cli.sweep import settings_asked
+from manyheads.core import accelerators
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.estimator.head_classifier import HeadClassifier
+from manyheads.heads.bank import chosen_engine
 from manyheads.heads.hyperparameters import (
     DECLARED,
     IDLE,
@@ -52,17 +54,20 @@ def test_python_takes_every_hyperparameter_by_its_name() -> None:
     assert not set(get_type_hints(Regularisers)) & set(study)
     for name in set(study) & set(NAMES):
         default = study[name].default
-        assert (default if isinstance(default, tuple) else (default,)) == DECLARED[name].usual
+        listed = () if default is None else default
+        assert (listed if isinstance(listed, tuple) else (listed,)) == DECLARED[name].usual
     head = inspect.signature(HeadClassifier).parameters
     assert [name for name in head if name in NAMES] == list(NAMES)
     # One head of the estimator has one droprate, the one that Hyperparameters have.
-    usual = {name: DECLARED[name].usual[0] for name in NAMES} | {"droprate": NEUTRAL["droprate"]}
+    listed = {name: DECLARED[name].usual or (NEUTRAL[name],) for name in NAMES}
+    usual = {name: values[0] for name, values in listed.items()}
+    usual |= {"droprate": NEUTRAL["droprate"], "epochs": None}
     assert {name: head[name].default for name in NAMES} == usual
 
 
 def test_the_command_line_lists_what_python_does() -> None:
     listed = grid_of(build_parser().parse_args(["sweep", "photos"]))
-    assert listed == Grid(*(DECLARED[name].usual for name in NAMES))
+    assert listed == Grid(*(DECLARED[name].usual or (NEUTRAL[name],) for name in NAMES))
     assert listed == Study("photos", out="run").settings.grid
 
 
@@ -86,6 +91,7 @@ def _needed(name: str) -> tuple[str, ...]:
     }.get(name, ())
 
 
+BY_RULE = {"select", "usual_epochs"}  # what a study has unless it is given, depends on other things
 SETTINGS = {each.name: each.default for each in fields(StudySettings)}
 MADE = {"data", "grid", "image", "split", "table"}  # of several parameters and flags, or a word
 
@@ -93,22 +99,51 @@ MADE = {"data", "grid", "image", "split", "table"}  # of several parameters and 
 def said(*words: str) -> StudySettings:
     """The study that a command line asks for."""
     args = build_parser().parse_args(["sweep", *words])
-    return options.study_settings(args, options.image_settings(args), grid=grid_of(args))
+    return settings_asked(args)
 
 
 def test_python_and_the_command_line_take_every_setting_of_a_study() -> None:
     study = inspect.signature(Study).parameters
-    assert SETTINGS.keys() - {"grid", "image"} <= study.keys()
-    usual = {name: study[name].default for name in SETTINGS.keys() - MADE}
-    assert usual == {name: SETTINGS[name] for name in usual} | {"seeds": 10}
+    assert SETTINGS.keys() - {"grid", "image", "usual_epochs"} <= study.keys()
+    usual = {name: study[name].default for name in SETTINGS.keys() - MADE - BY_RULE}
+    decided = {"seeds": 10, "engine": "auto", "runtime": "auto", "device": "auto"}
+    assert usual == {name: SETTINGS[name] for name in usual} | decided
     assert said("photos") == Study("photos", out="run").settings
+    assert said("photos", "--patience", "3") == Study("photos", out="run", patience=3).settings
+    assert said("photos", "--epochs", "9") == Study("photos", out="run", epochs=9).settings
+
+
+def test_a_study_that_lists_nothing_has_what_no_baseline_beat() -> None:
+    settings = said("photos")
+    assert (settings.select, settings.usual_epochs) == ("last", True)
+    assert settings.grid.learning_rate_schedule == ("cosine",)
+    assert said("photos", "--patience", "5").select == "best_accuracy"  # a patience needs a best
+    assert not said("photos", "--epochs", "30").usual_epochs
+
+
+def test_usual_epochs_are_1000_steps_of_the_largest_batches() -> None:
+    settings = said("photos", "--batch-size", "16", "32")
+    assert settings.for_training_on(210).grid.epochs == (143,)  # 7 steps an epoch
+    assert settings.for_training_on(3068).grid.epochs == (30,)
+    assert settings.for_training_on(1).grid.epochs == (1000,)
+    given = said("photos", "--epochs", "7")
+    assert given.for_training_on(210).grid == given.grid
+
+
+def test_the_engine_is_decided_by_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerators, "of_jax", lambda: "NVIDIA H200")
+    assert said("photos").for_training_on(9).engine == "stacked"
+    assert said("photos", "--engine", "fused").for_training_on(9).engine == "fused"
+    monkeypatch.setattr(accelerators, "of_jax", lambda: None)
+    assert said("photos").for_training_on(9).engine == "fused"
 
 
 CHANGES: list[dict[str, Any]] = [
     {"weights": "random:1"}, {"backbone": "mobilenet_v2"},
     {"backbone": "net.onnx", "preprocessing": "tf"}, {"features": ("a", "b")},
     {"seeds": 3}, {"folds": 4, "repeats": 2}, {"select": "last"}, {"patience": 4},
-    {"prune": 2}, {"engine": "keras"}, {"runtime": "keras"}, {"precision": "bf16"},
+    {"prune": 2}, {"engine": "keras"}, {"runtime": "keras"},
+    {"runtime": "keras", "device": "cuda"}, {"precision": "bf16"},
     {"grid_storage": "f16"}, {"augmentation": Augmentation(flip=False, shift=0.2)},
     {"image": ImageSettings(size=96, interpolation="nearest", exif=False, depth=12)},
     {"split": SplitSettings(validation=0.1, test=0.3, seed=7)},
@@ -117,18 +152,23 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=" ".join)
-def test_the_command_that_repeats_a_study_gives_its_settings(changes: Any) -> None:
+def test_the_command_that_repeats_a_study_gives_its_settings(
+    changes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerators, "of_jax", lambda: None)
+    monkeypatch.setattr(accelerators, "has_nvidia_card", lambda: False)
     copies = (2,) if "augmentation" in changes else (0,)
     grid = Grid((0.1,), (4, 5, 6, 7), (0.5,), augmented_copies=copies, epochs=(9,))
     image = ImageSettings() if "features" in changes else ImageSettings(size=64)
     settings = StudySettings(**{"data": "photos", "grid": grid, "image": image} | changes)
     repeated = shlex.split(command_of(settings, "run"))
     assert repeated[:2] == ["manyheads", "sweep"]
-    assert said(*repeated[2:]) == settings
+    found = said(*repeated[2:]).placed_here()
+    assert replace(found, engine=chosen_engine(found.engine)) == settings
 
 
 def test_no_setting_is_left_out_of_that_test() -> None:
-    assert SETTINGS.keys() - set().union(*CHANGES) == {"data", "grid"}
+    assert SETTINGS.keys() - set().union(*CHANGES) == {"data", "grid", "usual_epochs"}
 
 
 def test_every_other_value_is_checked_and_kept() -> None:

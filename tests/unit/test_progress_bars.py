@@ -14,6 +14,7 @@ from rich.console import Console
 from manyheads import extract
 from manyheads.api import progress_bars
 from manyheads.api.progress_bars import reported
+from manyheads.core.job import Progress
 from tests.small_study import small_images
 
 
@@ -24,7 +25,8 @@ def test_a_function_is_told_every_step(tmp_path) -> None:
     seen = extract(tmp_path / "photos", progress=lambda *step: told.append(step), **how)
     assert seen.features.shape == (33, 1024)
     assert told
-    assert {step for step, _, _ in told} == {"reading", "extracting"}
+    assert {step for step, _, _ in told} >= {"reading", "extracting", "loading mobilenet"}
+    assert told.index(("loading mobilenet", 0, 1)) < told.index(("loading mobilenet", 1, 1))
     assert told[-1][1] == told[-1][2] == seen.passes
     told.clear()
     assert extract(tmp_path / "photos", progress=False, **how).passes == 0
@@ -41,23 +43,24 @@ def test_a_terminal_shows_a_bar_for_each_step(monkeypatch: pytest.MonkeyPatch) -
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=80)
     with progress_bars._terminal(terminal) as show:
-        show("extracting", 1, 2)
-        show("extracting", 2, 2)
-        show("training", 3, 4)
+        show(Progress("preparing xception", 0, 1, ""))
+        show(Progress("preparing xception", 1, 1, ""))
+        show(Progress("extracting", 1, 2, "images"))
+        show(Progress("extracting", 2, 2, "images"))
+        show(Progress("training", 3, 4, "epochs of heads"))
     last = screen.getvalue().rsplit("extracting", 1)[1]
+    assert "preparing" not in last
     assert "2/2" in last
     assert "training" in last
     assert "3/4" in last
 
     monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
     shown: list[object] = []
-    monkeypatch.setattr(
-        progress_bars, "_terminal", lambda _: nullcontext(lambda *step: shown.append(step))
-    )
+    monkeypatch.setattr(progress_bars, "_terminal", lambda _: nullcontext(shown.append))
     for progress in (True, False):
         with reported(progress) as job:
             job.progress("extracting", 1, 2)
-    assert shown == [("extracting", 1, 2)]
+    assert shown == [Progress("extracting", 1, 2, "images")]
 
 
 def test_a_notebook_changes_one_page_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +87,8 @@ def test_a_notebook_changes_one_page_in_its_place(monkeypatch: pytest.MonkeyPatc
         assert pages == ['extracting <progress value="1" max="3"></progress> 1/3']
         job.progress("extracting", 3, 3)
         job.progress("comparing", 4, 4)
+        with job.step("preparing xception"):
+            assert pages[0].endswith("<br>preparing xception <progress></progress>")
     assert pages == [
         'extracting <progress value="3" max="3"></progress> 3/3<br>'
         'comparing <progress value="4" max="4"></progress> 4/4'

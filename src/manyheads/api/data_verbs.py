@@ -59,10 +59,12 @@ def check(
     preprocessing: str | None = None,
     weights: str | Path | None = None,
     image_size: int | None = None,
-    interpolation: str = ImageSettings.interpolation,
+    interpolation: str | None = None,
+    resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
-    runtime: str = "openvino",
+    runtime: str = "auto",
+    device: str = "auto",
     precision: str = "f32",
     progress: ShowProgress = True,
 ) -> DataCheck:
@@ -81,7 +83,7 @@ def check(
     if similar or labels:
         extraction = ExtractionSettings.of(
             backbone, preprocessing, weights, image_size, interpolation, exif, depth,
-            runtime=runtime, precision=precision,
+            resize=resize, runtime=runtime, device=device, precision=precision,
         )  # fmt: skip
     with reported(progress) as job:
         dataset = _opened(data, split, table, job, reread=True)
@@ -97,10 +99,12 @@ def extract(
     preprocessing: str | None = None,
     weights: str | Path | None = None,
     image_size: int | None = None,
-    interpolation: str = ImageSettings.interpolation,
+    interpolation: str | None = None,
+    resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
-    runtime: str = "openvino",
+    runtime: str = "auto",
+    device: str = "auto",
     precision: str = "f32",
     strict: bool = False,
     progress: ShowProgress = True,
@@ -113,7 +117,7 @@ def extract(
     """
     extraction = ExtractionSettings.of(
         backbone, preprocessing, weights, image_size, interpolation, exif, depth,
-        runtime=runtime, precision=precision,
+        resize=resize, runtime=runtime, device=device, precision=precision,
     )  # fmt: skip
     with reported(progress) as job:
         dataset = _opened(data, split, table, job)

@@ -12,9 +12,11 @@ import numpy as np
 
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_claims import StudyClaims
-from manyheads.api.study_display import StudyState, asked_words, results_text
+from manyheads.api.study_display import StudyState, asked_words, results_html, results_text
 from manyheads.api.study_plots import StudyPlots
 from manyheads.errors import RunError
+from manyheads.findings.baseline_scores import Baselines
+from manyheads.findings.importance import Importance
 from manyheads.findings.posteriors import Posteriors
 from manyheads.findings.recommendation import Recommendation
 from manyheads.findings.test_log import TestEvaluation, read_test_log
@@ -30,10 +32,11 @@ from manyheads.stats.comparisons import Margins
 from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
-from manyheads.study.history import HISTORY_COLUMNS, METRICS, HistoryFile
-from manyheads.study.results import RESULTS_COLUMNS, read_result, result_rows
+from manyheads.study.history import METRICS, HistoryFile, history_columns
+from manyheads.study.results import StudyResult, read_result, result_rows, results_columns
 from manyheads.study.store import Store
-from manyheads.study.study_settings import lasting, read_study
+from manyheads.study.study_document import read_study
+from manyheads.study.study_settings import lasting
 
 Scores = dict[str, list[float]]
 
@@ -55,20 +58,26 @@ class OpenedStudy(StudyPlots, StudyClaims):
         keep_heads: int = RunOptions.keep_heads,
         checkpoint_pattern: str | None = None,
         parquet: bool = False,
+        baselines: bool = True,
         progress: ShowProgress = True,
     ) -> Self:
         """Run the study or go on with it, and return it; what was done before is kept.
 
+        It ends with `report.html` in the run folder, unless nothing was left to train.
+
         `strict` makes an unreadable image an error; otherwise it is left out. `keep_heads` bounds
         the files of heads. `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks
         for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
+        Without `baselines` no standard classifiers are trained beside the heads.
         """
         options = RunOptions(
             strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,
-            parquet=parquet,
+            parquet=parquet, baselines=baselines,
         )  # fmt: skip
+        self._choose_folder()
         with reported(progress) as job:
             self._finished = run_study(self._settings, self.path, options=options, job=job)
+        self._settings = self._finished.settings
         return self
 
     def run_until_decided(
@@ -80,11 +89,16 @@ class OpenedStudy(StudyPlots, StudyClaims):
         looks, so the family-wise error rate is at most 5 %. `budget`: seconds, over all runs.
         """
         options = RunOptions(strict=strict)
+        self._choose_folder()
         with reported(progress) as job:
             self._finished = run_until_decided(
                 self._settings, self.path, budget=budget, options=options, job=job
             )
+        self._settings = self._finished.settings
         return self
+
+    def _choose_folder(self) -> None:
+        """Decide where to run a study that was given no run folder; this one has one."""
 
     @property
     def state(self) -> StudyState:
@@ -139,14 +153,16 @@ class OpenedStudy(StudyPlots, StudyClaims):
         """
         with self._store() as store:
             result = read_result(store, self._settings)
-        return [dict(zip(RESULTS_COLUMNS, row, strict=True)) for row in result_rows(result)]
+        columns = results_columns(result.grid)
+        return [dict(zip(columns, row, strict=True)) for row in result_rows(result)]
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """A dictionary for each epoch of each ended trial, with the columns of `history.csv`."""
         with self._store() as store:
             rows = HistoryFile(self._folder.history, store, self._settings).rows()
-            return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in rows]
+            columns = history_columns(self._settings.grid)
+            return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def recommendation(self) -> Recommendation:
         """Which setting to use, how sure that is, and which study would tell: `print` it.
@@ -155,6 +171,28 @@ class OpenedStudy(StudyPlots, StudyClaims):
         seed) or "no comparison"; `.best` has the score here and the one to expect on new images.
         """
         return self._findings(None, 1.0, 0.02).recommendation
+
+    def importance(self) -> Importance:
+        """How much each hyperparameter matters: its share in how the candidates differ.
+
+        `.shares` are those of the main effects in the variance of the mean scores, in [0, 1], with
+        95 % intervals, the greatest first; `.interactions` is what these leave.
+        """
+        return self._findings().importance
+
+    def baselines(self) -> Baselines:
+        """Standard classifiers on the same features beside the selected candidate: `print` it.
+
+        The majority class, nearest neighbours and logistic regression, in the study's own folds.
+        Raises `RunError` for a study that trained none.
+        """
+        found = self._findings().baselines
+        if found is None:
+            raise RunError(
+                f"baselines in {self.path}", "a study that has trained none",
+                "run it again, which trains nothing but these",
+            )  # fmt: skip
+        return found
 
     def verdict(
         self,
@@ -242,19 +280,33 @@ class OpenedStudy(StudyPlots, StudyClaims):
         ).page  # fmt: skip
 
     def __repr__(self) -> str:
-        name = Path(self._settings.data).name
-        head = f"<Study of {name} in {self.path}: {asked_words(self._settings)}>"
-        if self._finished is None and not self._opened:
-            return head
-        state, folder = self.state, self._folder
-        if not state.finished:
-            return f"{head}\n{state}"
-        with Store(folder.store) as store:
-            result = read_result(store, self._settings)
-        return f"{head}\n{results_text(result) if result.ranking else state}"
+        result = self._shown
+        if result is None or isinstance(result, StudyState):
+            return "\n".join([self._title, *([str(result)] if result is not None else [])])
+        return f"{self._title}\n{results_text(result)}"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+        title, result = f"<p>{escape(self._title[1:-1])}</p>", self._shown
+        if result is None or isinstance(result, StudyState):
+            return title + (f"<p>{escape(str(result))}</p>" if result is not None else "")
+        return f"{title}\n{results_html(result)}"
+
+    @property
+    def _title(self) -> str:
+        name = Path(self._settings.data).name
+        return f"<Study of {name} in {self.path}: {asked_words(self._settings)}>"
+
+    @property
+    def _shown(self) -> StudyResult | StudyState | None:
+        """The results, or how far the study is; None of one that was not begun here."""
+        if self._finished is None and not self._opened:
+            return None
+        state = self.state
+        if not state.finished:
+            return state
+        with Store(self._folder.store) as store:
+            result = read_result(store, self._settings)
+        return result if result.ranking else state
 
 
 def open_study(path: str | Path, *, data: str | Path | None = None) -> OpenedStudy:

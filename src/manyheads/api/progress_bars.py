@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 
 ShowProgress = bool | Callable[[str, int, int], object] | Job
 """True: a bar in a notebook or a terminal, nothing elsewhere. False: nothing. A function: it is
-called with the step ("extracting", "training", …), what is done of it and its total, often. A job:
-it hears every event, and stops the work."""
+called with the step ("extracting", "training", …), what is done of it and its total, often; for a
+step in which nothing is counted ("preparing xception"), with 0 of 1 as it begins and 1 of 1 as it
+ends. A job: it hears every event, and stops the work."""
 
 _log = logging.getLogger("manyheads")
 _INTERVAL = 0.2  # seconds between two views of a notebook
 
+_Show = Callable[[Progress], object]
 
-def _heard(tell: Callable[[str, int, int], object]) -> Listener:
+
+def _heard(tell: _Show) -> Listener:
     """Who tells one function how far each step of any verb is."""
 
     def hear(event: Event) -> None:
         if isinstance(event, Progress):
-            tell(event.step, event.done, event.total)
+            tell(event)
         elif isinstance(event, TrainingProgress) and event.total_epochs:
-            tell("training", event.epochs, event.total_epochs)
+            tell(Progress("training", event.epochs, event.total_epochs, "epochs of heads"))
         elif isinstance(event, Note):
             _log.info(event.text)
 
@@ -46,7 +49,8 @@ def reported(progress: ShowProgress) -> Iterator[Job]:
         yield progress
         return
     if callable(progress):
-        yield Job(_heard(progress))
+        tell = progress
+        yield Job(_heard(lambda event: tell(event.step, event.done, event.total)))
         return
     from rich.console import Console
 
@@ -60,7 +64,7 @@ def reported(progress: ShowProgress) -> Iterator[Job]:
 
 
 @contextmanager
-def _terminal(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+def _terminal(console: Console) -> Iterator[_Show]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
@@ -68,10 +72,17 @@ def _terminal(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     tasks: dict[str, Any] = {}
     with Bars(*columns, TimeRemainingColumn(), console=console) as bars:
 
-        def show(step: str, done: int, total: int) -> None:
+        def show(event: Progress) -> None:
+            step = event.step
+            if not event.unit:  # its bar runs to and fro, and goes away with it
+                if event.done and step in tasks:
+                    bars.remove_task(tasks.pop(step))
+                elif not event.done and step not in tasks:
+                    tasks[step] = bars.add_task(step, total=None)
+                return
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
+                tasks[step] = bars.add_task(step, total=event.total)
+            bars.update(tasks[step], completed=event.done, total=event.total)
 
         yield show
 
@@ -84,15 +95,19 @@ class _Notebook:
         self._handle: Any = None
         self._shown = 0.0
 
-    def show(self, step: str, done: int, total: int) -> None:
+    def show(self, event: Progress) -> None:
         from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
 
-        self._lines[step] = (
-            f'{escape(step)} <progress value="{done}" max="{max(total, 1)}"></progress> '
-            f"{done:,}/{total:,}"
-        )
+        step, done, total = escape(event.step), event.done, event.total
+        if event.unit:
+            bar = f'<progress value="{done}" max="{max(total, 1)}"></progress>'
+            self._lines[event.step] = f"{step} {bar} {done:,}/{total:,}"
+        elif not done:  # a bar without a value runs to and fro, and goes away with its step
+            self._lines[event.step] = f"{step} <progress></progress>"
+        else:
+            self._lines.pop(event.step, None)
         now = time.monotonic()
-        if now - self._shown < _INTERVAL and done < total:
+        if now - self._shown < _INTERVAL and done < total and event.unit:
             return
         self._shown = now
         page = HTML("<br>".join(self._lines.values()))

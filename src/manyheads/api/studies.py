@@ -10,15 +10,23 @@ from typing import Any, TypedDict, Unpack
 from manyheads.api.opened_studies import OpenedStudy
 from manyheads.backbones import registry
 from manyheads.data.augmentation import Augmentation
-from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.data.data_settings import SplitSettings, TableSettings
+from manyheads.data.feature_files import own_features
 from manyheads.data.given_data import Data, given_data
+from manyheads.data.given_features import given_features
 from manyheads.errors import SettingError
+from manyheads.heads.hyperparameters import DECLARED, NEUTRAL
+from manyheads.heads.ranges import Range
+from manyheads.study.backbone_choices import BackboneCandidates, choices_of
+from manyheads.study.drawn_candidates import candidates_of
 from manyheads.study.folder import RunFolder
-from manyheads.study.space import HYPERPARAMETERS, Grid
-from manyheads.study.study_settings import StudySettings, lasting
+from manyheads.study.space import HYPERPARAMETERS, Candidates
+from manyheads.study.study_settings import StudySettings, lasting, usual_rule
 
-Values = float | Iterable[float]
+Values = float | str | Range | Iterable[float | str | Range]
+Wholes = int | str | Range | Iterable[int | str | Range]
 Words = str | Iterable[str]
+_SCHEDULE = DECLARED["learning_rate_schedule"].usual
 
 
 class Regularisers(TypedDict, total=False):
@@ -27,9 +35,9 @@ class Regularisers(TypedDict, total=False):
     droprate_schedule: Words
     input_droprate: Values
     dropblock: Values
-    dropblock_size: int | Iterable[int]
+    dropblock_size: Wholes
     random_erasing: Values
-    augmented_copies: int | Iterable[int]
+    augmented_copies: Wholes
     mixup: Values
     label_smoothing: Values
     l2: Values
@@ -48,17 +56,26 @@ class Study(OpenedStudy):
     set of PyTorch, Keras or Hugging Face, or a dictionary of these by split. These are written to
     the cache, images in memory (uint8 or uint16, the channels last) as PNG. `learning_rate`,
     `size_inner`, `droprate`, `epochs`, `batch_size` and any other of the `Hyperparameters` (`l2=[0,
-    0.001]`) are values or lists of them, and every combination is a candidate. `image_size` is in
-    pixels (None: the backbone's own), and `depth` is of images with more than 8 bits a channel:
-    white is 2^depth - 1. `folds` divides the images for training and validation into so many parts,
-    `repeats` times anew, each validated by heads that train on the others; None: the given
-    validation images validate. `patience` ends a trial after so many epochs without a better one,
-    `prune` trains only the best `1 / prune` of the candidates on from rung to rung. `augmentation`
-    is what makes the `augmented_copies`, and `grid_storage` (f32 or f16) how the feature maps of
-    `dropblock` are kept. A `backbone` may be a file (.keras, .onnx, OpenVINO's .xml) with a stated
-    `preprocessing`; `features` that were computed elsewhere, an array's file (.npy) or columns of
-    the Parquet table `data`, take its place. `table` says how a manifest is read, or a data frame.
-    A bad value raises `SettingError` at once, and data of another type `DataError`.
+    0.001]`) are values or lists of them, and every combination is a candidate. With `candidates`,
+    so many are drawn instead, also from ranges: the text "1e-4..1e-1" or `Range(1e-4, 1e-1)`;
+    another `draw_seed` (None: 0) draws others. `epochs` None are
+    30, or as many more as make 1,000 steps of the optimiser, and the `learning_rate_schedule` is
+    cosine unless another is listed: docs/studies.md says why. `select` None is last, with a
+    `patience` best_accuracy. `image_size` is in pixels (None: the backbone's own), and `depth` is
+    of images with more than 8 bits a channel: white is 2^depth - 1. Lists of backbones or sizes are
+    compared in one study, each setting of the head on each of them. `folds` divides the images for
+    training and validation into so many parts, `repeats` times anew, each validated by heads that
+    train on the others; None: the given validation images validate. `patience` ends a trial after
+    so many epochs without a better one, `prune` trains only the best `1 / prune` of the candidates
+    on from rung to rung. `augmentation` is what makes the `augmented_copies`, and `grid_storage`
+    (f32 or f16) how the feature maps of `dropblock` are kept. A `backbone` may be a file (.keras,
+    .onnx, OpenVINO's .xml) with a stated `preprocessing`; `features` that were computed elsewhere,
+    an array's file (.npy, .npz) or columns of `data`, a Parquet table, a data frame or a data set
+    of Hugging Face, take its place; a pack, or a .npz with labels, as `data` has its own. `table`
+    says how a manifest is read, or a data frame. Without `out` the run folder is runs/ and the data
+    set's name, or if another study is there, that name and a digest of the settings: so a cell of a
+    notebook may be changed and run again. A bad value raises `SettingError` at once, and data of
+    another type `DataError`.
     """
 
     def __init__(
@@ -67,27 +84,31 @@ class Study(OpenedStudy):
         *,
         droprate: Values = (0.0, 0.2, 0.5, 0.8),
         learning_rate: Values = 0.001,
-        size_inner: int | Iterable[int] = 100,
-        epochs: int | Iterable[int] = 30,
-        batch_size: int | Iterable[int] = 32,
+        size_inner: Wholes = 100,
+        epochs: Wholes | None = None,
+        batch_size: Wholes = 32,
+        candidates: int | None = None,
+        draw_seed: int | None = None,
         seeds: int = 10,
         folds: int | None = None,
         repeats: int | None = None,
-        backbone: str | Path = "xception",
+        backbone: str | Path | Sequence[str | Path] = "xception",
         preprocessing: str | None = None,
         features: str | Path | Sequence[str] | None = None,
         weights: str | Path | None = None,
-        image_size: int | None = None,
-        interpolation: str = ImageSettings.interpolation,
+        image_size: int | Sequence[int] | None = None,
+        interpolation: str | None = None,
+        resize: str | None = None,
         exif: bool = True,
         depth: int | None = None,
         split: SplitSettings | None = None,
         table: TableSettings | None = None,
-        select: str = "best_accuracy",
+        select: str | None = None,
         patience: int | None = None,
         prune: int | None = None,
-        engine: str = "fused",
-        runtime: str = "openvino",
+        engine: str = "auto",
+        runtime: str = "auto",
+        device: str = "auto",
         precision: str = "f32",
         augmentation: Augmentation | None = None,
         grid_storage: str = "f32",
@@ -101,47 +122,66 @@ class Study(OpenedStudy):
                 "save them with numpy.save and give the path",
             )  # fmt: skip
         given = (str(features),) if isinstance(features, str | Path) else features
-        size = image_size or (150 if given else registry.get(backbone, preprocessing).default_size)
+        given = given_features(data, given) or own_features(data)
         source, table = given_data(data, table, images=given is None)
+        grid = _candidates(
+            candidates,
+            draw_seed,
+            learning_rate=learning_rate,
+            size_inner=size_inner,
+            droprate=droprate,
+            epochs=NEUTRAL["epochs"] if epochs is None else epochs,
+            batch_size=batch_size,
+            **{"learning_rate_schedule": _SCHEDULE, **regularisers},
+        )
+        how: dict[str, Any] = {
+            "interpolation": interpolation, "resize": resize, "exif": exif, "depth": depth,
+        }  # fmt: skip
+        names: list[Any] = [*_values(backbone)] or [""]
+        sizes = () if image_size is None else _values(image_size)
+        if len(names) > 1 or len(sizes) > 1:
+            choices = choices_of(names, sizes, preprocessing=preprocessing, **how)
+            grid, first = BackboneCandidates(grid, choices), choices[0]
+            backbone, preprocessing, image = first.backbone, first.preprocessing, first.image
+        else:
+            backbone, size = str(names[0]), next(iter(sizes), None)
+            spec = registry.NO_BACKBONE if given else registry.get(backbone, preprocessing)
+            image = spec.prepared(size or (150 if given else None), **how)
         settings = StudySettings(
             data=lasting(source),
-            grid=_grid(
-                learning_rate=learning_rate,
-                size_inner=size_inner,
-                droprate=droprate,
-                epochs=epochs,
-                batch_size=batch_size,
-                **regularisers,
-            ),
+            grid=grid,
             backbone=str(backbone),
             preprocessing=preprocessing,
             features=None if given is None else tuple(given),
             weights=None if weights is None else str(weights),
-            image=ImageSettings(
-                size=size,
-                interpolation=interpolation,
-                exif=exif,
-                depth=depth,
-            ),
+            image=image,
             split=split or SplitSettings(),
             table=table,
             seeds=seeds,
             folds=folds,
             repeats=repeats,
-            select=select,
+            select=usual_rule(patience) if select is None else select,
+            usual_epochs=epochs is None,
             patience=patience,
             prune=prune,
             engine=engine,
             runtime=runtime,
+            device=device,
             precision=precision,
             augmentation=augmentation,
             grid_storage=grid_storage,
         )
-        folder = RunFolder(out) if out else RunFolder.named_after(source)
+        self._unplaced = None if out else source
+        folder = RunFolder(out) if out else RunFolder.for_study(settings, source)
         super().__init__(settings, folder, opened=False)
 
+    def _choose_folder(self) -> None:
+        # Others may have run since, in the folder that was free then.
+        if self._unplaced is not None and self._finished is None:
+            self._folder = RunFolder.for_study(self._settings, self._unplaced)
 
-def _grid(**given: Any) -> Grid:
+
+def _candidates(count: int | None, draw_seed: int | None, **given: Any) -> Candidates:
     unknown = [name for name in given if name not in HYPERPARAMETERS]
     if unknown:
         near = get_close_matches(unknown[0], HYPERPARAMETERS, 1)
@@ -149,7 +189,8 @@ def _grid(**given: Any) -> Grid:
             "the name of a hyperparameter", unknown[0],
             f"did you mean {near[0]}?" if near else f"choose of {', '.join(HYPERPARAMETERS)}",
         )  # fmt: skip
-    return Grid(**{name: _values(values) for name, values in given.items()})
+    values = {name: _values(each) for name, each in given.items()}
+    return candidates_of(values, count, draw_seed)
 
 
 def _values(given: Any) -> tuple[Any, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from manyheads.core.table import as_text
+from manyheads.core.table import as_html, as_text
 from manyheads.core.text import counted
 from manyheads.findings.score_tables import results_table, shown_candidates
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
+from manyheads.heads.ranges import item_words
+from manyheads.study.drawn_candidates import drawn_words
 from manyheads.study.results import StudyResult
-from manyheads.study.space import HYPERPARAMETERS
+from manyheads.study.space import OF_TRAINING
 from manyheads.study.study_settings import StudySettings
 
 
@@ -41,12 +43,23 @@ class StudyState:
 def asked_words(settings: StudySettings) -> str:
     """What a study asks: the values of its hyperparameters, its seeds and epochs."""
     words = [
-        f"{name} {' '.join(f'{v}' if isinstance(v, str) else f'{v:g}' for v in values)}"
-        for name in HYPERPARAMETERS
-        if (values := getattr(settings.grid, name)) != (NEUTRAL[name],) or name in LESSON
+        f"{name} {' '.join(map(item_words, values))}"
+        for name in settings.grid.names
+        if (values := settings.grid.listed(name))
+        and (name in LESSON or (name not in OF_TRAINING and values != (NEUTRAL.get(name),)))
     ]
+    words += [drawn_words(settings.grid.drawn)] if settings.grid.drawn else []
     seeds, epochs = counted(settings.seeds, "seed"), counted(settings.epochs, "epoch")
+    if settings.usual_epochs:
+        epochs = "as many epochs as suit the images"
     return f"{'; '.join(words)}; {seeds}, {epochs}"
+
+
+def results_html(result: StudyResult) -> str:
+    """The table of results as a notebook shows it; of very many candidates the best."""
+    more = len(result.grid) - len(shown_candidates(result))
+    table = as_html(results_table(result, result.grid.varying))
+    return f"{table}\n<p>… {more:,} more in .results</p>" if more else table
 
 
 def results_text(result: StudyResult) -> str:

@@ -11,10 +11,16 @@ from pathlib import Path
 
 from manyheads.api.opened_studies import OpenedStudy, open_study
 from manyheads.api.progress_bars import ShowProgress, reported
-from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
+from manyheads.backbones import registry
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.given_data import Data, given_data
 from manyheads.findings.run_comparison import RunComparison, compare_folders
-from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
+from manyheads.lesson.lesson_report import (
+    finish_lesson,
+    is_lesson,
+    write_whole_lesson,
+)
+from manyheads.lesson.stages import LessonSettings, run_stages
 from manyheads.models.importing.class_names import read_names
 from manyheads.models.importing.imported import Imported
 from manyheads.models.importing.imported import import_model as import_file
@@ -22,6 +28,7 @@ from manyheads.run.fit.fit_call import fit_folder
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import (
+    AUTO,
     USUAL_BUDGET,
     USUAL_FOLDS,
     USUAL_HEADS,
@@ -43,7 +50,7 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
-    backbone: str = "xception",
+    backbone: str | Sequence[str] = AUTO,
     preprocessing: str | None = None,
     weights: str | None = None,
     test_share: float = 0.0,
@@ -53,17 +60,19 @@ def fit(
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
-    `data` may be all that `Study` takes. `budget` is in seconds, or such as "30m"; the model
-    averages so many `heads`; images for training and validation are divided into `folds`. Test
-    images are not used; of images without splits, `test_share` are kept for a test. `table` says
-    how data in a table are read. A `backbone` in a file needs its `preprocessing`; `depth` is of
-    images with more than 8 bits a channel. `.classifier()` is the model, `.expected` what to expect
-    of it on new images, `.tried` what else was tried. Called again, a finished fit is only read.
+    `data` may be all that `Study` takes. `budget` is the time of the whole call, in seconds or such
+    as "30m"; the model averages at most so many `heads`; images for training and validation are
+    divided into `folds`. Test images are not used; of images without splits, `test_share` are kept
+    for a test. `table` says how data in a table are read. `backbone` may be a name, several to look
+    among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `.classifier()`
+    is the model, `.expected` what to expect of it on new images, `.tried` what else was tried, and
+    `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
     source, table = given_data(data, table)
     settings = FitSettings(
         data=lasting(source),
-        backbone=backbone,
+        backbone=backbone if isinstance(backbone, str) else tuple(backbone),
         preprocessing=preprocessing,
         weights=weights,
         budget=seconds_of(budget),
@@ -89,7 +98,7 @@ def run_lesson(
     batch_size: int = 32,
     seeds: int = 10,
     select: str = StudySettings.select,
-    engine: str = StudySettings.engine,
+    engine: str = "auto",
     split: SplitSettings | None = None,
     table: TableSettings | None = None,
     backbone: str | Path = "xception",
@@ -97,9 +106,11 @@ def run_lesson(
     weights: str | Path | None = None,
     image_size: int = 150,
     interpolation: str = "nearest",
+    resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
-    runtime: str = "openvino",
+    runtime: str = "auto",
+    device: str = "auto",
     precision: str = "f32",
     strict: bool = False,
     out: str | Path = "runs/lesson",
@@ -108,7 +119,8 @@ def run_lesson(
     """Run the lesson in stages (learning rate, inner layer, droprate); return their studies.
 
     Each takes over the winner of the one before, chosen on validation images; the first two train
-    for `epochs`. `lesson.csv` in `out` has all candidates. The other parameters are `Study`'s.
+    for `epochs`. `lesson.csv` in `out` has all candidates, and `report.html` tells the stages as a
+    story. The other parameters are `Study`'s.
     """
     source, table = given_data(data, table)
     lesson = LessonSettings(
@@ -120,19 +132,22 @@ def run_lesson(
         backbone=str(backbone),
         preprocessing=preprocessing,
         weights=None if weights is None else str(weights),
-        image=ImageSettings(size=image_size, interpolation=interpolation, exif=exif, depth=depth),
+        image=registry.get(backbone, preprocessing).prepared(
+            image_size, interpolation, resize, exif=exif, depth=depth
+        ),
         split=split or SplitSettings(),
         table=table,
         seeds=seeds,
         select=select,
         engine=engine,
         runtime=runtime,
+        device=device,
         precision=precision,
     )
     options = RunOptions(strict=strict)
     with reported(progress) as job:
         found = list(run_stages(base, lesson, out, options=options, job=job))
-    write_stages(out, found)
+        finish_lesson(out, found, job)
     return [open_study(Path(out) / stage.name) for stage in found]
 
 
@@ -148,8 +163,14 @@ def write_report(
 ) -> Path:
     """Write the report of the study in the run folder `run`, as `OpenedStudy.report` does.
 
-    `data` is where the data set lies, if it was moved.
+    `data` is where the data set lies, if it was moved. In the folder of a lesson, those of its
+    stages are written anew too; it has no `baseline`.
     """
+    if is_lesson(run):
+        margins = Margins.in_points(margin_accuracy, margin_log_loss)
+        return write_whole_lesson(
+            run, out, figures=figures, baseline=baseline, margins=margins, data=data
+        )
     return open_study(run, data=data).report(
         out, figures=figures, baseline=baseline,
         margin_accuracy=margin_accuracy, margin_log_loss=margin_log_loss,

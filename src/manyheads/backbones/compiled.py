@@ -16,16 +16,19 @@ from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported
 from manyheads.backbones.inference_streams import Measured, best_streams, timed
+from manyheads.backbones.placement import (
+    RUNTIMES,
+    check_place,
+    keras_library,
+)
 from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import openvino_runtime
+from manyheads.core.accelerators import free_memory
 from manyheads.core.job import SILENT, Job
 from manyheads.core.machine import cores
 from manyheads.core.settings import choice, digest
-from manyheads.errors import ManyheadsError, SettingError
-
-RUNTIMES = ("openvino", "keras")
-PRECISIONS = ("f32", "bf16")
+from manyheads.errors import ManyheadsError
 
 Batch = UInt8[np.ndarray, "n size size 3"]
 Computed = Float32[np.ndarray, "n *grid features"]
@@ -39,7 +42,8 @@ class CompiledBackbone(Protocol):
     """A backbone that is ready to run; leave its context to free it.
 
     Laws: the features of an image are the same, bit for bit, in every batch, at every position
-    and beside any neighbours; they agree with Keras's own forward pass to 1e-4.
+    and beside any neighbours (on an accelerator up to rounding); in float32 they agree with Keras's
+    own forward pass to 1e-4 of the largest.
     """
 
     features: int
@@ -68,49 +72,64 @@ def compile_backbone(
     size: int,
     *,
     runtime: str = "openvino",
+    device: str = "cpu",
     precision: str = "f32",
     pooling: str = "avg",
     images: int = 0,
     job: Job = SILENT,
 ) -> CompiledBackbone:
-    """Prepare a backbone for images of `size` pixels, on OpenVINO or (`keras`) on Keras.
+    """Prepare a backbone for images of `size` pixels on a `runtime` and a `device`.
 
     About so many `images` are to pass: for many it is worth measuring what suits the machine.
-    `precision` is what the network computes in, float32 or, on a processor that has it, bfloat16.
-    With the `pooling` avg an image becomes `[features]`, with grid `[rows, columns, features]`.
-    Raises `BackboneError` if the images are too small for it or its features are no mean of a
-    grid, and `SettingError` for an unknown runtime or a precision that is not to be had.
+    `precision` is what the network computes in: float32, bfloat16 or float16. With the `pooling`
+    avg an image becomes `[features]`, with grid `[rows, columns, features]`. Raises `BackboneError`
+    if the images are too small for it or its features are no mean of a grid, `SettingError` for an
+    unknown runtime or a precision that is not to be had, and `DeviceError` for a device that is not
+    there or fails.
     """
     choice("runtime", runtime, RUNTIMES)
-    check_precision(precision, runtime)
     choice("pooling", pooling, POOLINGS)
+    check_place(spec, runtime, device, precision)
     spec.check_size(size)
     if pooling == "grid":
         spec.check_grid()
-    if runtime == "keras":
+    if runtime == "openvino":
+        program = exported.program(spec, weights, size, job, pooling)
+        with job.step(f"loading {spec.name}"):
+            if device == "cpu":
+                return _suited(program, size, program.batch_for(size), precision, images)
+            return openvino_on(program, size, device, precision)
+    if (runtime, device) == ("keras", "cpu"):
         from manyheads.backbones.keras_runtime import KerasBackbone
 
         return KerasBackbone(spec, weights, size, batch_size(size), pooling)
-    program = exported.program(spec, weights, size, job, pooling)
-    return _suited(program, size, program.batch_for(size), precision, images)
+    from manyheads.backbones.device_backbone import device_batch, on_device
+
+    how: dict[str, Any] = {"device": device, "precision": precision, "pooling": pooling}
+    batch = batch_size(size) if device == "cpu" else device_batch(size, free_memory(device))
+    with job.step(f"loading {spec.name}"):
+        if runtime == "keras":
+            from manyheads.backbones.keras_forward import KerasForward
+
+            if library := keras_library():
+                os.environ.setdefault("KERAS_BACKEND", library)
+            return on_device(lambda: KerasForward(spec, weights, size, **how), batch, device)
+        from manyheads.backbones.onnx_forward import OnnxForward
+
+        return on_device(lambda: OnnxForward(spec, weights, size, job=job, **how), batch, device)
 
 
-def check_precision(precision: str, runtime: str = "openvino") -> None:
-    """Raise `SettingError` unless this machine's `runtime` computes in `precision`."""
-    choice("precision", precision, PRECISIONS)
-    if precision == "f32":
-        return
-    if runtime != "openvino":
-        raise SettingError(
-            f"precision f32 on the runtime {runtime}", precision, "leave out `precision`"
-        )
-    offered = openvino_runtime.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if precision.upper() not in offered:
-        raise SettingError(
-            f"a processor that computes in {precision}",
-            f"one that computes in {', '.join(sorted(offered))}",
-            "leave out `precision`; a study that was begun so needs such a processor",
-        )
+def openvino_on(
+    program: exported.Program, size: int, device: str, precision: str = "f32"
+) -> CompiledBackbone:
+    """A program on a device of OpenVINO other than the processor."""
+    from manyheads.backbones.device_backbone import OpenVinoForward, device_batch, on_device
+
+    batch = program.batch or device_batch(size, free_memory(device))
+    fixed = program.batch is not None
+    return on_device(
+        lambda: OpenVinoForward(program, size, device, precision), batch, device, fixed=fixed
+    )
 
 
 def loaded(program: exported.Program, size: int, images: int = 0) -> OpenVinoBackbone:

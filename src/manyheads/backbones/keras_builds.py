@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manyheads.backbones import own_files, registry
+from manyheads.backbones import efficientnet_lite, own_files, registry
 from manyheads.backbones.preprocessing_modes import Normalisation
 from manyheads.backbones.registry import CHANNELS_FIRST, CHANNELS_LAST, BackboneSpec, batch_size
 from manyheads.core import openvino_runtime
@@ -79,18 +79,20 @@ def preprocessed(spec: BackboneSpec, raw: Any, data_format: str) -> Any:
     """
     import keras
 
-    if spec.normalisation is not None:  # such networks are channels_last
-        return normalised(spec.normalisation, raw)
+    if spec.normalisation is not None:
+        return normalised(spec.normalisation, raw, data_format)
     preprocess = getattr(keras.applications, spec.module).preprocess_input
     return preprocess(raw, data_format=data_format)
 
 
-def normalised(how: Normalisation, raw: Any) -> Any:
-    """Raw 0–255 RGB, channels last, as a network of the user's own expects it."""
+def normalised(how: Normalisation, raw: Any, data_format: str = CHANNELS_LAST) -> Any:
+    """Raw 0–255 RGB as a stated preprocessing has it; BGR of channels that are last alone."""
     import keras
 
-    pixels = keras.ops.stack([raw[..., n] for n in (2, 1, 0)], axis=-1) if how.bgr else raw
-    return (pixels - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
+    pixels: Any = keras.ops.stack([raw[..., n] for n in (2, 1, 0)], axis=-1) if how.bgr else raw
+    shape = (3, 1, 1) if data_format == CHANNELS_FIRST else (3,)
+    mean, std = (np.array(each, np.float32).reshape(shape) for each in (how.mean, how.std))
+    return (pixels - mean) / std
 
 
 def own_network(file: Path, size: int, pooling: str | None = "avg") -> keras.Model:
@@ -206,6 +208,9 @@ def _built(
     import keras
 
     shape = (3, size, size) if data_format == CHANNELS_FIRST else (size, size, 3)
+    if not spec.is_application:
+        with _plain_settings(data_format):
+            return efficientnet_lite.build(spec.function, shape, data_format, pooling), {}
     width = {} if spec.width is None else {"alpha": spec.width}
     with _plain_settings(data_format), _nothing_loaded() as asked, warnings.catch_warnings():
         # Keras warns that weights for 224 pixels serve other sizes; that is intended here.

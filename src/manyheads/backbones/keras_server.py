@@ -65,7 +65,8 @@ def _own_folder() -> Path:
 
 
 def _knock(server: str) -> None:
-    """Raise `DownloadError` within seconds if the server cannot be reached at all."""
+    """Raise `DownloadError` within seconds if the server cannot, or must not, be reached."""
+    download.require_network(server)
     answer: list[str] = []
     # Neither a name lookup nor a proxy keeps to urllib's time limit, so a thread waits for them.
     knocker = threading.Thread(target=lambda: answer.append(_reply(server)), daemon=True)

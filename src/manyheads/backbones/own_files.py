@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from manyheads.backbones import preprocessing_modes
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
+from manyheads.core.places import stays_below
 from manyheads.errors import BackboneError, WeightsError
 from manyheads.modelfiles.onnx_parts import Shape, read_parts
 
@@ -23,6 +24,7 @@ USUAL_SIZE = 224  # pixels, where a network takes images of any size
 
 _LEAST, _MOST = 32, 2048  # pixels, as `ImageSettings` has them
 _LONGEST = 1 << 26  # bytes of a description
+_LONGEST_NAME = 255  # as file systems have it
 _BLOCK = 1 << 24
 _INPUT = "InputLayer"
 _DAMAGE = (
@@ -78,6 +80,14 @@ def digest_of(file: Path) -> str:
     return total.hexdigest()
 
 
+def size_of(file: Path) -> int:
+    """Bytes of `file` and the files that belong to it; raises `BackboneError`."""
+    try:
+        return sum(part.stat().st_size for part in _parts(file))
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
 def require(file: Path, digest: str) -> None:
     """Raise `WeightsError` unless `file` is still what `digest` names."""
     if digest_of(file) != digest:
@@ -117,15 +127,14 @@ def _parts(file: Path) -> Iterator[Path]:
 def _beside(file: Path, name: str) -> Path:
     """The file `name` that `file` keeps weights in; raises `WeightsError` for one elsewhere."""
     part, folder = file.parent / name, file.parent.resolve()
-    inside = not Path(name).is_absolute() and part.resolve().is_relative_to(folder)
-    if not inside or ".." in Path(name).parts:
+    if not stays_below(name) or not part.resolve().is_relative_to(folder):
         raise WeightsError(
-            f"the weights of {file.name} in its own folder", f"{name!r}, which lies elsewhere",
+            f"the weights of {file.name} in its own folder", f"{name[:80]!r}, which lies elsewhere",
             "use only files that you trust, with all their data in one folder",
         )  # fmt: skip
-    if not part.is_file():
+    if len(name) > _LONGEST_NAME or not part.is_file():
         raise WeightsError(
-            f"the weights of {file.name} beside it", f"no {name!r}", "keep its files together"
+            f"the weights of {file.name} beside it", f"no {name[:80]!r}", "keep its files together"
         )
     return part
 

@@ -1,4 +1,4 @@
-"""The backbones: every image classifier of `keras.applications`, and the user's own networks.
+"""The backbones: every image classifier of `keras.applications`, EfficientNet-Lite, own networks.
 
 Keras is not imported for any of them.
 """
@@ -9,11 +9,15 @@ import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyheads.backbones import preprocessing_modes
+from manyheads.backbones import frameworks, hub, preprocessing_modes
 from manyheads.backbones.preprocessing_modes import Normalisation
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import BackboneError, SettingError
 
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+JOINT = "+"
+"""What stands between the names of backbones side by side; and between their preprocessings:"""
+PREPROCESSING_JOINT = " + "
 
 # Keras refuses channels_first for these; everywhere else it spares OpenVINO the transposes.
 _ONLY_CHANNELS_LAST = ("convnext", "densenet", "nasnet")
@@ -81,6 +85,14 @@ _TABLE = (
     ("xception", "Xception", "xception", 299),
 )
 
+# What `keras.applications` lacks, built by `efficientnet_lite`: function, name, size.
+_LITE = "efficientnet_lite"
+_LITE_TABLE = (
+    ("EfficientNetLite0", "efficientnet_lite0", 224),
+    ("EfficientNetLite2", "efficientnet_lite2", 260),
+)
+_LITE_PIXELS = "mean=0.498,0.498,0.498,std=0.502,0.502,0.502"  # as its publishers state it
+
 # Narrower and wider ones of the same layers, as other tools have them: `mobilenet_v2_0.35`.
 _WIDTHS = {
     "mobilenet": (0.25, 0.5, 0.75),
@@ -94,10 +106,15 @@ _WIDTHS = {
 class BackboneSpec:
     """One backbone: `keras.applications.<module>.<function>`, and the sizes (pixels) it takes.
 
-    `data_format` is the layout in which OpenVINO runs it fastest. A network of the user's own is in
-    a `file` and has a stated `normalisation`; `NO_BACKBONE`, of features that were computed
-    elsewhere, has neither these nor a module. One that is `fixed` takes its default size alone.
-    `width` is Keras's `alpha`: how many filters there are, as a share of the usual number.
+    `data_format` is the layout in which OpenVINO runs it fastest. What `keras.applications` lacks
+    has a stated `normalisation`: the module `efficientnet_lite`, and a network of the user's own,
+    which is in a `file` and has no module. `NO_BACKBONE`, of features that were computed
+    elsewhere, has no file either. One that is `fixed` takes its default size alone.
+    `width` is Keras's `alpha`: how many filters there are, as a share of the usual number. `hub` is
+    the pinned name of a network from the Hugging Face hub, `framework` that of one which another
+    framework builds, and `tokens` what of its tokens are features. Unless asked otherwise, images
+    are prepared by `resize` and `interpolation`. One with `members` is these side by side: they see
+    the same pixels, and its features are theirs in turn.
     """
 
     name: str
@@ -110,17 +127,47 @@ class BackboneSpec:
     normalisation: Normalisation | None = None
     fixed: bool = False
     width: float | None = None
+    hub: str | None = None
+    framework: str | None = None
+    tokens: str | None = None
+    resize: str | None = None
+    interpolation: str = "bicubic"
+    members: tuple[BackboneSpec, ...] = ()
+
+    @property
+    def parts(self) -> tuple[BackboneSpec, ...]:
+        """The backbones that images go through: its members, or itself alone."""
+        return self.members or (self,)
 
     @property
     def preprocessing(self) -> str:
         """What turns raw 0–255 RGB into what this backbone was trained on, in words."""
+        if self.members:
+            return PREPROCESSING_JOINT.join(member.preprocessing for member in self.members)
         if self.normalisation is not None:
             return self.normalisation.words
         return f"keras.applications.{self.module}.preprocess_input"
 
     @property
+    def pinned(self) -> str | None:
+        """The name under which a network from elsewhere stays the same, None of others."""
+        return self.hub or self.framework
+
+    @property
+    def is_application(self) -> bool:
+        """Whether it is one of `keras.applications`, with its weights and preprocessing."""
+        return self.normalisation is None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the network is the user's or the hub's, and not one that has a name here."""
+        return not self.module
+
+    @property
     def in_keras(self) -> bool:
         """Whether Keras builds the network, so that whole models are Keras's."""
+        if self.members:
+            return False
         return self.file is None or self.file.suffix.lower() == ".keras"
 
     @property
@@ -136,7 +183,27 @@ class BackboneSpec:
 
         ConvNeXt normalises after the mean, and its grid cell by cell.
         """
-        return self.module != "convnext"
+        if self.members:
+            return False
+        return self.module != "convnext" and self.tokens in (None, "mean")
+
+    def prepared(
+        self,
+        size: int | None = None,
+        interpolation: str | None = None,
+        resize: str | None = None,
+        *,
+        exif: bool = True,
+        depth: int | None = None,
+    ) -> ImageSettings:
+        """How images are prepared; what is None is this backbone's own."""
+        return ImageSettings(
+            size=self.default_size if size is None else size,
+            interpolation=interpolation or self.interpolation,
+            exif=exif,
+            depth=depth,
+            resize=resize or self.resize,
+        )
 
     def check_grid(self) -> None:
         """Raise `BackboneError` if the features are not the mean of a feature map."""
@@ -148,10 +215,14 @@ class BackboneSpec:
 
     def check_size(self, size: int) -> None:
         """Raise `BackboneError` if this backbone does not take images of `size` pixels."""
+        if self.members:
+            for member in self.members:
+                member.check_size(size)
+            return
         if self.fixed and size != self.default_size:
             raise BackboneError(
                 f"the image size {self.default_size}, the only one that {self.name} takes",
-                str(size), "leave it out, or export the network for any size",
+                str(size), f"take {self.default_size}, or export the network for any size",
             )  # fmt: skip
         if size < self.min_size:
             raise BackboneError(
@@ -171,14 +242,35 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name for name, spec in _SPECS.items() if spec.width is None))
 
 
+def is_described(name: object) -> bool:
+    """Whether the hub or a framework says what `name` is, and how its images are prepared."""
+    return hub.is_hub(name) or frameworks.is_framework(name)
+
+
 def get(name: str | Path, preprocessing: str | None = None) -> BackboneSpec:
     """The backbone called `name`, or the one in the file `name` with a stated `preprocessing`.
 
-    Raises `BackboneError` with the nearest name if there is none, or for a file that holds no
-    backbone; `SettingError` for a file without a preprocessing, and for a name with one.
-    """
-    from manyheads.backbones import own_files
+    Of one from the hub (`hf:…`), its description is fetched unless it is in the cache; of one that
+    another framework builds (`timm:…`), the framework is asked for it. `A+B` is two of them side by
+    side, `A+B+C` three; there the preprocessing is that of those in files.
 
+    Raises `BackboneError` with the nearest name if there is none, or for a file that holds no
+    backbone; `SettingError` for a file without a preprocessing, and for a name with one;
+    `DownloadError` if the hub does not describe it, and `MissingExtraError` without the framework.
+    """
+    # Each only where it is needed: arrays and JSON take longer to load than the table is read.
+    from manyheads.backbones import joined_backbones, own_files
+
+    if len(members := joined_backbones.member_names(name)) > 1:
+        return joined_backbones.spec_of(members, preprocessing)
+    if frameworks.is_framework(name):
+        from manyheads.backbones import framework_backbones
+
+        return framework_backbones.spec_of(str(name), preprocessing)
+    if hub.is_hub(name):
+        from manyheads.backbones import hub_backbones
+
+        return hub_backbones.spec_of(str(name), preprocessing)
     spec = _SPECS.get(str(name))
     if spec is not None and preprocessing is not None:
         raise SettingError(
@@ -197,6 +289,13 @@ def from_card(name: str, preprocessing: str) -> BackboneSpec:
 
     Raises `BackboneError` if there is none of this name with this preprocessing.
     """
+    from manyheads.backbones import joined_backbones
+
+    if PREPROCESSING_JOINT in preprocessing:
+        return joined_backbones.from_card(name, preprocessing)
+    spec = _SPECS.get(name)
+    if spec is not None and spec.preprocessing == preprocessing:
+        return spec
     if preprocessing_modes.is_named(preprocessing):
         words = preprocessing_modes.parse(preprocessing)
         return BackboneSpec(name, "", "", 224, 32, CHANNELS_LAST, normalisation=words)
@@ -234,6 +333,13 @@ _SPECS = {
     )
     for module, function, name, size in _TABLE
 }
+_SPECS |= {
+    name: BackboneSpec(
+        name, _LITE, function, size, 32, CHANNELS_FIRST,
+        normalisation=preprocessing_modes.parse(_LITE_PIXELS),
+    )
+    for function, name, size in _LITE_TABLE
+}  # fmt: skip
 _SPECS |= {
     f"{name}_{width:g}": replace(_SPECS[name], name=f"{name}_{width:g}", width=width)
     for name, widths in _WIDTHS.items()

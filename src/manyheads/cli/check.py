@@ -38,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
     from manyheads.data.dataset import open_dataset
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
             command = shlex.join(
                 ["manyheads", "sweep", args.data, *table.arguments, "--folds", "5"]
             )
-            print(f"\nAdvice   {advice}: {command}")
+            narrow.print_lines(["", f"Advice   {advice}: {command}"])
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")
         if written.groups:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 
 if TYPE_CHECKING:
     from manyheads.core.job import Job
@@ -53,7 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="write DATA as a new table (.csv) in which each set that --similar finds is a group, "
         "so that folds, and splits that are not given, keep it together: `manyheads sweep FILE`",
     )  # fmt: skip
-    options.add_images(parser, "the backbone's own")
+    backbone_options.add_images(parser, "the backbone's own")
 
 
 def settings(args: argparse.Namespace) -> tuple[CheckSettings, ExtractionSettings | None]:
@@ -96,7 +96,7 @@ def write(
     if args.gallery is not None:
         from manyheads.report.gallery import write_gallery
 
-        image = options.image_settings(args)
+        image = backbone_options.image_settings(args)
         write_gallery(
             args.gallery, dataset, checked.similar, checked.labels,
             exif=image.exif, depth=image.depth, job=job,

@@ -64,21 +64,22 @@ def run(args: argparse.Namespace, job: Job) -> None:
     margins = _checked(args)
     bounds = until(args.run_folder, args.epochs, args.patience) if args.longer else None
     folder, found = RunFolder(args.run_folder), {}
-    with shown(job) as job:
-        if args.ensemble:
+    if args.ensemble:
+        with shown(job) as screen:
             found["ensemble"] = ensemble_claim(
                 args.run_folder, candidate=args.candidate, margins=margins, data=args.data,
-                job=job,
+                job=screen,
             )  # fmt: skip
-            if not args.json:
-                claim_screen.print_ensemble(found["ensemble"], folder)
-        if bounds is not None:
+        if not args.json:
+            claim_screen.print_ensemble(found["ensemble"], folder)
+    if bounds is not None:
+        with shown(job) as screen:
             found["longer"] = longer_claim(
                 args.run_folder, epochs=bounds.limit, patience=bounds.patience, data=args.data,
-                job=job,
+                job=screen,
             )  # fmt: skip
-            if not args.json:
-                claim_screen.print_longer(found["longer"], folder)
+        if not args.json:
+            claim_screen.print_longer(found["longer"], folder)
     if args.json:
         result_tables.print_json(plain(found))
     else:

@@ -41,18 +41,19 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - over at once
+def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     if len(args.run_folders) > 1:
-        _compare_runs(args)
+        _compare_runs(args, job)
     else:
-        _compare_candidates(args)
+        _compare_candidates(args, job)
 
 
-def _compare_candidates(args: argparse.Namespace) -> None:
+def _compare_candidates(args: argparse.Namespace, job: Job) -> None:
     """Compare the candidates of one run with each other."""
     from manyheads.cli import compare_screen, narrow, result_tables
-    from manyheads.cli.closing import recommendation_lines, verdict_lines
+    from manyheads.cli.closing import recommendation_lines, settling_lines, verdict_lines
+    from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
     from manyheads.errors import SettingError
     from manyheads.findings.difference_tables import best_table
@@ -66,11 +67,13 @@ def _compare_candidates(args: argparse.Namespace) -> None:
             "leave it out, or name another run",
         )  # fmt: skip
     folder = RunFolder(args.run_folders[0])
-    findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
+    with shown(job):
+        findings = read_findings(folder, baseline=args.baseline, margins=options.margins(args))
+        verdict = findings.verdict
     if not folder.is_read_only:
         with folder.held():
             write_comparisons(findings)
-    verdict, validated = findings.verdict, findings.validated
+    validated = findings.validated
     posteriors = findings.posteriors if args.bayes else ()
     if args.json:
         told = {"recommendation": result_tables.recommendation_json(findings)}
@@ -88,15 +91,23 @@ def _compare_candidates(args: argparse.Namespace) -> None:
         print()
     written = "not written: the run folder is read-only" if folder.is_read_only else ""
     table = f"Table    {written or folder.comparisons}"
+    following = settling_lines(findings)
     narrow.print_lines(
-        [*recommendation_lines(findings), *verdict_lines(findings, hints=True), "", table]
+        [
+            *recommendation_lines(findings),
+            *verdict_lines(findings, hints=True),
+            *("", table),
+            *([""] if following else []),
+            *following,
+        ]
     )
 
 
-def _compare_runs(args: argparse.Namespace) -> None:
+def _compare_runs(args: argparse.Namespace, job: Job) -> None:
     """Compare candidates of several runs on the images that they share."""
     from manyheads.cli import compare_screen, narrow, result_tables
     from manyheads.cli.closing import labelled_lines
+    from manyheads.cli.screen import shown
     from manyheads.errors import SettingError
     from manyheads.findings.difference_tables import best_table
     from manyheads.findings.run_comparison import compare_folders
@@ -109,7 +120,8 @@ def _compare_runs(args: argparse.Namespace) -> None:
             "leave it out, or name one run",
         )  # fmt: skip
     folders = [RunFolder(each) for each in args.run_folders]
-    found = compare_folders(folders, every=args.all_candidates, margins=options.margins(args))
+    with shown(job):
+        found = compare_folders(folders, every=args.all_candidates, margins=options.margins(args))
     if args.json:
         result_tables.print_json(_runs_json(found, bayes=args.bayes))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from manyheads.cli import sweep
+from manyheads.cli import options, sweep
 from manyheads.core.job import Job
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", default="runs/demo", metavar="FOLDER", help="run folder (default: %(default)s)"
     )
+    options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
@@ -42,9 +43,9 @@ def run(args: argparse.Namespace, job: Job) -> None:
         image=ImageSettings(size=150),
         seeds=10,
     )
-    finished = sweep.run_shown(settings, args.out, RunOptions(), job)
+    finished = sweep.run_shown(settings, args.out, RunOptions(), job, verbose=args.verbose)
     if not args.json:
-        print(_picture(finished))
+        print(f"\n{_picture(finished)}")
     sweep.show(finished, as_json=args.json)
 
 

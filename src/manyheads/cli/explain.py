@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from manyheads.core.job import Job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from manyheads.models.explain.explanation import Explanation, Explanations
+    from manyheads.models.explain.explanation import Explanations
 
 _METHODS = ("occlusion", "cam")
 _FOLDER = "explained"
@@ -27,9 +26,10 @@ def add(commands) -> argparse.ArgumentParser:
         help="draw saliency maps: where a model looked in images",
         description="Draw saliency maps over the feature map, with one forward pass per image. "
         "occlusion: how far the log-odds of the class fall when a cell is left out; cam: what each "
-        "cell adds to its logit (a class activation map). Each map is drawn over its image as a "
-        "PNG; several images also come on a contact sheet. All images of a command share one "
-        "colour scale.",
+        "cell adds to its logit (a class activation map). The table says which part of the image "
+        "counts most, and the probability without it. Each map is drawn over its image as a PNG "
+        "beside the photograph; several images also come on a contact sheet. All images of a "
+        "command share one colour scale.",
     )
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
     parser.add_argument(
@@ -38,7 +38,8 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_table(parser)
     parser.add_argument(
         "--out", metavar="FOLDER",
-        help=f"new folder for the PNGs, never read as data (default: {_FOLDER}; with --json, none)",
+        help="new folder for the PNGs, never read as data (default: "
+        f"RUN/{_FOLDER}, or beside the model's file; with --json, none)",
     )  # fmt: skip
     parser.add_argument(
         "--class", metavar="NAME", dest="target",
@@ -51,8 +52,8 @@ def add(commands) -> argparse.ArgumentParser:
         help="draw only this map, occlusion or cam (default: both)",
     )
     parser.add_argument(
-        "--alpha", type=float, default=0.5, metavar="A",
-        help="opacity of the map over its image, 0 to 1 (default: %(default)s)",
+        "--alpha", type=float, default=0.8, metavar="A",
+        help="opacity of the map's strongest colour, 0 to 1 (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the maps' values as JSON")
     return parser
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
 
     number("alpha", args.alpha, 0, 1)
     methods = _METHODS if args.method is None else (args.method,)
-    out = Path(args.out or _FOLDER).expanduser()
+    out = _folder(args)
     if args.out or not args.json:
         folder_for(out)
         check_output(out)
@@ -94,6 +95,14 @@ def run(args: argparse.Namespace, job: Job) -> None:
     _print_files(out, overlays, sheets, limits)
 
 
+def _folder(args: argparse.Namespace) -> Path:
+    """Where the PNGs go."""
+    if args.out:
+        return Path(args.out).expanduser()
+    model = Path(args.model).expanduser()
+    return (model if model.is_dir() else model.parent) / _FOLDER
+
+
 def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path]]) -> None:
     from manyheads.cli import result_tables
 
@@ -104,6 +113,8 @@ def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path
                 "label": entry.label,
                 "confidence": entry.confidence,
                 "class": entry.target,
+                "class_probability": None if entry.error else entry.probability,
+                "without": None if entry.without is None else entry.without.tolist(),
                 "occlusion": None if entry.occlusion is None else entry.occlusion.tolist(),
                 "cam": None if entry.cam is None else entry.cam.tolist(),
                 "overlays": {method: str(file) for method, file in files.items()},
@@ -115,30 +126,28 @@ def _print_json(explanations: Explanations, overlays: Sequence[Mapping[str, Path
 
 
 def _print_table(explanations: Explanations) -> None:
-    from manyheads.cli.narrow import print_table
+    from manyheads.cli.narrow import print_lines, print_table
     from manyheads.core.table import Table, TableColumn, names, words
 
+    others = any(entry.target != entry.label for entry in explanations.readable)
     rows: list[tuple[str, ...]] = []
     for entry in explanations:
         if entry.error:
-            rows.append((entry.image, f"unreadable: {entry.error}", "", "", "", ""))
+            empty = ("",) * (4 if others else 3)
+            rows.append((entry.image, f"unreadable: {entry.error}", *empty))
             continue
-        rows.append((
-            entry.image, str(entry.label), f"{entry.confidence:.3f}", str(entry.target),
-            *_strongest(entry),
-        ))  # fmt: skip
+        explained = (str(entry.target), f"{entry.probability:.3f}") if others else ()
+        answer = (str(entry.label), f"{entry.confidence:.3f}")[: 1 if others else 2]
+        part, left = entry.strongest or ("no single part", None)
+        without = "" if left is None else f"{left:.3f}"
+        rows.append((entry.image, *answer, *explained, part, without))
     columns = [
-        *names("image"), *words("class"), TableColumn("probability"),
-        *words("explained", "counts most"), TableColumn("odds without it"),
+        *names("image"), *words("class", *(["explained"] if others else [])),
+        TableColumn("probability"), *words("counts most"), TableColumn("without it"),
     ]  # fmt: skip
     print_table(Table(columns=columns, rows=rows))
-
-
-def _strongest(entry: Explanation) -> tuple[str, str]:
-    """Where leaving a cell out costs the class most, and what is left of its odds."""
-    row, column = divmod(int(entry.map().argmax()), entry.map().shape[1])
-    place = f"row {row + 1}, column {column + 1}"
-    return place, f"× {math.exp(-float(entry.map().max())):.2f}"
+    if len(explanations) == 1 and explanations.readable:
+        print_lines(["", explanations[0].words])
 
 
 def _print_files(

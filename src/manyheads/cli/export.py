@@ -19,11 +19,13 @@ def add(commands) -> argparse.ArgumentParser:
         help="convert a model to another format, and verify it in its own runtime",
         description="Write the best model of a finished study or fit, backbone and head in one, "
         "for another program: keras (.keras), h5 (.h5), openvino (.xml with its .bin), onnx "
-        "(.onnx), litert (.tflite) or saved_model (a folder). The file is then opened by the "
+        "(.onnx), litert (.tflite) or saved_model (a folder). It takes uint8 RGB pixels, resized "
+        "to the model's size, and gives probabilities. The file is then opened by the "
         "format's own runtime and compared with the model on validation images; one that predicts "
         "differently is not kept. The classes are in the file where it has a place for them, and "
         "in its side file (.json).",
-        epilog="onnx, litert and saved_model need: pip install 'manyheads[export]'",
+        epilog="onnx needs: pip install 'manyheads[onnx]'; litert and saved_model need: "
+        "pip install 'manyheads[export]'",
     )
     parser.add_argument(
         "model", metavar="MODEL", help="run folder of a finished study or fit, or a model's file"
@@ -33,9 +35,8 @@ def add(commands) -> argparse.ArgumentParser:
         help="keras, h5, openvino, onnx, litert or saved_model (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--with-preprocessing", action="store_true",
-        help="include preprocessing and softmax: uint8 RGB pixels in, probabilities out (default: "
-        "preprocessed float32 in, logits out)",
+        "--raw", action="store_true",
+        help="leave out preprocessing and softmax: preprocessed float32 images in, logits out",
     )  # fmt: skip
     parser.add_argument(
         "--out",
@@ -48,6 +49,7 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
+    from manyheads.cli import narrow
     from manyheads.cli.screen import shown
     from manyheads.models.export.exporter import export_model
     from manyheads.study.folder import RunFolder
@@ -57,25 +59,26 @@ def run(args: argparse.Namespace, job: Job) -> None:
         exported = export_model(
             source if source.is_file() else RunFolder(source),
             args.format, Path(args.out) if args.out else None, job,
-            with_preprocessing=args.with_preprocessing,
+            raw=args.raw,
         )  # fmt: skip
     if args.json:
         from manyheads.cli.result_tables import print_json
 
         print_json(_document(exported))
     else:
-        print("\n".join(_lines(exported)))
+        narrow.print_lines(_lines(exported))
 
 
 def _lines(exported: Exported) -> list[str]:
     from manyheads.backbones.registry import NO_BACKBONE
     from manyheads.core.text import counted, size_words
+    from manyheads.models.card import PREPROCESSED
 
     size, classes = exported.card.image.size, len(exported.card.classes)
     count = "n" if exported.check.any_batch else "1"
     check = exported.check
-    whole = exported.card.is_plain
-    kind = "float32 images, preprocessed" if whole else "uint8 RGB images"
+    plain = exported.card.input == PREPROCESSED
+    kind = "float32 images, preprocessed" if plain else "uint8 RGB images"
     shape = f"{size}, {size}, 3"
     if exported.card.backbone == NO_BACKBONE.name:
         kind, shape = "float32 features", "features"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 from manyheads.core.job import Job
 
 
@@ -17,7 +17,7 @@ def add(commands) -> argparse.ArgumentParser:
         "Later commands with the same backbone and image settings find them there.",
     )
     options.add_data(parser)
-    options.add_images(parser, "the backbone's own")
+    backbone_options.add_images(parser, "the backbone's own")
     options.add_strict(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
+    from manyheads.features.stage_times import stage_words
     from manyheads.run.data_check import extracted
     from manyheads.run.planned_study import left_out_lines
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
                 "images": len(dataset),
                 "backbone_passes": features.passes,
                 "seconds": features.seconds,
+                "stages": features.stages,
                 "features": features.matrix.shape[1],
                 "unreadable": unreadable,
                 "left_out": dataset.left_out,
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
             f"{dataset.name}: {counted(len(dataset), 'image')}, "
             f"{counted(features.matrix.shape[1], 'feature')} each; "
             f"{counted(features.passes, 'backbone pass')} in {features.seconds:.1f} s",
+            *([f"{'Stages':<10} {words}"] if (words := stage_words(features.stages)) else []),
             *(f"{label:<10} {text}" for label, text in left_out_lines(dataset)),
             *(f"unreadable: {name}: {reason}" for name, reason in unreadable.items()),
             *features.remarks,

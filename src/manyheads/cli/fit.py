@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import time
 
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 from manyheads.core.job import Job
 
 _HELP = (
-    "Find the best classifier for these images within a time budget. Image sizes and augmented "
-    "copies, as far as the budget allows, and hyperparameters of the head are compared by "
-    "cross-validation. The best are trained on all training and validation images with several "
-    "seeds, and the heads averaged into one, with temperature scaling inside. The scores to expect "
-    "on new images come from nested cross-validation. Test images are not used."
+    "Find the best classifier for these images within a time budget, which is that of the whole "
+    "command. Backbones are compared on a sample of the images first, if there are several. Image "
+    "sizes and augmented copies, as far as the budget allows and small images "
+    "first, and hyperparameters of the head are compared by cross-validation. The best are trained "
+    "on all training and validation images with several seeds, and the heads averaged into one, "
+    "with temperature scaling inside. The scores to expect on new images come from nested "
+    "cross-validation. Test images are not used."
+)
+
+_SEVERAL = (
+    "; several names to look among them, or auto, to look among those in the cache and a few that "
+    "are fetched if they can be (default: auto)"
 )
 
 
@@ -32,23 +40,23 @@ def add(commands) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--budget", default="10m", metavar="TIME",
-        help="time budget, such as 90s, 30m or 1.5h (default: %(default)s)",
+        help="time of the whole command, such as 90s, 30m or 1.5h (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--heads", default=8, metavar="N",
-        help="average N heads, trained with different seeds; 1 for a single head "
+        help="average at most N heads, trained with different seeds; 1 for a single head "
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--folds", default=5, metavar="K",
         help="folds of the cross-validation (default: %(default)s)",
     )  # fmt: skip
-    images = options.add_backbone(parser)
+    images = backbone_options.add_backbone(parser, several=_SEVERAL)
     images.add_argument(
         "--image-size", metavar="PIXELS",
         help="side of the square input image (default: search among sizes)",
     )  # fmt: skip
-    options.add_depth(images)
+    backbone_options.add_depth(images)
     options.add_table(parser)
     parser.add_argument(
         "--test-share", default=0.0, metavar="SHARE",
@@ -59,23 +67,27 @@ def add(commands) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="run folder (default: runs/ and the data set's name with -fit)",
     )
+    options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
+    began = time.monotonic()  # before the imports, which take a second or two
     from manyheads.cli import fit_screen, result_tables
     from manyheads.cli.screen import shown
     from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import run_fit
-    from manyheads.run.fit.fit_settings import FitSettings, seconds_of
+    from manyheads.run.fit.fit_settings import AUTO, FitSettings, seconds_of
     from manyheads.study.study_settings import lasting
 
     settings = FitSettings(
         data=lasting(args.data),
-        backbone=args.backbone or FitSettings.backbone,
+        backbone=tuple(
+            backbone_options.pooled_name(name, args.pooling) for name in args.backbone or [AUTO]
+        ),
         preprocessing=args.preprocessing,
         weights=args.weights,
         budget=seconds_of(args.budget),
@@ -87,8 +99,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
         table=options.table_settings(args),
     )
     out = args.out or fit_folder(args.data)
-    with shown(job) as job:
-        fitted = run_fit(settings, out, job=job)
+    with shown(job, verbose=args.verbose) as job:
+        fitted = run_fit(settings, out, began=began, job=job)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
         return

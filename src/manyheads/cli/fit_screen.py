@@ -7,13 +7,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from manyheads.cli import narrow
-from manyheads.cli.closing import next_lines
+from manyheads.cli.closing import keras_lines, next_lines
 from manyheads.core.settings import plain
 from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import clock, counted, decimal, size_words
 from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
 from manyheads.findings.score_tables import classes_table, estimate_words
-from manyheads.models.card import card_path
+from manyheads.models.card import card_path, model_size
 from manyheads.run.fit.fit_record import FILE
 
 if TYPE_CHECKING:
@@ -25,23 +25,30 @@ _SHOWN = 5  # options
 
 def show(fitted: Fitted) -> None:
     """Print what was tried, what was chosen, what to expect, and what next."""
+    print()
+    if fitted.compared:
+        narrow.print_table(_compared_table(fitted))
+        print()
     narrow.print_table(_tried_table(fitted))
     best = fitted.tried[0]
-    also = "all" if best.folds == fitted.folds else f"{best.folds}"
+    also = "all" if best.folds == fitted.folds else f"{best.folds} of"
     narrow.print_lines([
         "", f"Chosen     {best.words}",
         "           by log loss on held-out images; by those of the other folds, "
-        f"{also} of {fitted.folds} folds choose it too",
+        f"{also} {fitted.folds} folds choose it too",
         *_expectation(fitted),
     ])  # fmt: skip
     narrow.print_table(classes_table(fitted.expected.scores.classes))
-    size, card = size_words(fitted.model.stat().st_size), card_path(fitted.model).name
+    size, card = size_words(model_size(fitted.model)), card_path(fitted.model).name
     narrow.print_lines([
         "",
-        f"Model      {fitted.model} ({size}; {counted(fitted.heads, 'head')} in one, plain Keras "
-        f"opens it; {card} says how to use it)",
+        f"Model      {fitted.model} ({size}; {counted(fitted.heads, 'head')} in one; {card} says "
+        "how to use it)",
+        *(keras_lines(11) if fitted.model.suffix == ".keras" else []),
         f"Record     {fitted.path / FILE}",
-        f"Took       {clock(fitted.seconds)}, {counted(fitted.passes, 'backbone pass', 'es')}",
+        f"Took       {clock(fitted.seconds)} of {clock(fitted.settings.budget)}, "
+        f"{counted(fitted.passes, 'backbone pass', 'es')}",
+        *(f"           {remark}" for remark in fitted.remarks),
         "",
         *_next(fitted),
     ])  # fmt: skip
@@ -64,6 +71,10 @@ def _expectation(fitted: Fitted) -> list[str]:
         "           the options that survived pruning were chosen with these images too, so the "
         "scores are slightly optimistic"
     )
+    apart = (
+        "           not among them: those of the sample that chose backbones, and images in one "
+        "group with them"
+    )
     return [
         f"Confidence temperature {expected.temperature:.2f}, inside the model; it changes log loss "
         f"from {expected.log_loss_unscaled:.3f} to {scores.log_loss.value:.3f}",
@@ -75,8 +86,9 @@ def _expectation(fitted: Fitted) -> list[str]:
         f"{estimate_words(scores.ece)}",
         f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, and "
         f"a log loss from {low_loss:.3f} to {high_loss:.3f}, each 19 times out of 20",
+        *([apart] if fitted.compared else []),
         *([pruned] if fitted.pruned else []),
-        "           where classes have other shares, accuracy is another; by class:",
+        "           with other shares of the classes accuracy changes, as their recalls tell",
         "",
     ]
 
@@ -91,21 +103,41 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "images": fitted.images,
         "folds": fitted.folds,
         "heads": fitted.heads,
+        "compared": [plain(each) for each in fitted.compared],
         "chosen": plain(fitted.tried[0]),
         "expected": plain(fitted.expected),
         "test_of_400": [low, high],
         "log_loss_of_400": list(predicted_log_loss(fitted.expected, _NEW)),
         "passes": fitted.passes,
         "seconds": fitted.seconds,
+        "budget": fitted.settings.budget,
+        "remarks": list(fitted.remarks),
         "tried": [plain(each) for each in fitted.tried],
     }
+
+
+def _compared_table(fitted: Fitted) -> Table:
+    return Table(
+        columns=[
+            *names("backbones on a sample, logistic regression"),
+            *numbers("log loss", "accuracy", "images/s"), *names(""),
+        ],
+        rows=[
+            (
+                f"{each.backbone} at {each.size}×{each.size}", decimal(each.log_loss),
+                decimal(each.accuracy), decimal(each.images_per_second, 1),
+                "" if each.kept else "clearly worse",
+            )
+            for each in fitted.compared
+        ],
+    )  # fmt: skip
 
 
 def _tried_table(fitted: Fitted) -> Table:
     count = len(fitted.tried)
     title = f"the best {min(_SHOWN, count)} of {count} trained to the end, single heads"
     return Table(
-        columns=[*names(title), *numbers("log loss", "accuracy", "folds")],
+        columns=[*names(title), *numbers("log loss", "accuracy", "folds\nthat choose it")],
         rows=[
             (each.words, decimal(each.log_loss), decimal(each.accuracy), str(each.folds or "–"))
             for each in fitted.tried[:_SHOWN]

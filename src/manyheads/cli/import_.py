@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from manyheads.backbones.preprocessing_modes import MODES_HELP, is_named
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 from manyheads.cli.parser import Names
 from manyheads.core.job import Job
 from manyheads.data.data_settings import INTERPOLATIONS
@@ -67,7 +67,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="images (files, folders, globs) on which predictions are compared with Keras's own of "
         "FILE (default: generated images)",
     )  # fmt: skip
-    options.add_depth(parser)
+    backbone_options.add_depth(parser)
     options.add_table(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 from manyheads.cli.parser import Values
 from manyheads.core.job import Job
 
@@ -42,8 +42,8 @@ def add(commands) -> argparse.ArgumentParser:
         "--droprate-epochs", default=30, metavar="N",
         help="epochs of the dropout stage (default: %(default)s)",
     )  # fmt: skip
-    options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
-    training = options.add_training(parser, seeds=10)
+    backbone_options.add_images(parser, f"{options.LESSON_SIZE}, as in the lesson")
+    training = options.add_training(parser, seeds=10, select="best_accuracy")
     training.add_argument(
         "--batch-size", default=32, metavar="N", help="images per step (default: %(default)s)"
     )
@@ -57,8 +57,9 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.cli.closing import closing_lines
     from manyheads.cli.screen import shown
-    from manyheads.lesson.stages import LessonSettings, run_stages, write_stages
-    from manyheads.study.space import Grid
+    from manyheads.lesson.lesson_report import finish_lesson, lesson_report_file
+    from manyheads.lesson.stages import LessonSettings, run_stages
+    from manyheads.study.space import Grid, setting_words
 
     lesson = LessonSettings(
         tuple(args.learning_rate),
@@ -67,22 +68,25 @@ def run(args: argparse.Namespace, job: Job) -> None:
         args.epochs,
         args.droprate_epochs,
     )
-    image = options.image_settings(args, options.LESSON_SIZE)
+    image = backbone_options.image_settings(args, options.LESSON_SIZE)
     grid = Grid((0.001,), (0,), (0.0,), batch_size=(args.batch_size,))
     base = options.study_settings(args, image, grid=grid)
     out = Path(args.out or "runs/lesson")
-    with shown(job) as job:
+    with shown(job, verbose=args.verbose) as job:
         stages = list(run_stages(base, lesson, out, options=options.run_options(args), job=job))
-    write_stages(out, stages)
+        finish_lesson(out, stages, job)
     if args.json:
         result_tables.print_json([result_tables.results_json(stage.finished) for stage in stages])
         return
     _print(stages)
-    narrow.print_lines(closing_lines(stages[-1].finished))
+    result_tables.print_baselines(stages[-1].finished.findings)
+    winners = (setting_words(each.winner, each.finished.settings.grid.varying) for each in stages)
+    narrow.print_lines(["", f"Winners  {', '.join(winners)}"])
+    narrow.print_lines(closing_lines(stages[-1].finished, report=lesson_report_file(out))[1:])
 
 
 def _print(stages: list[Stage]) -> None:
-    from manyheads.cli import result_tables
+    from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
     from manyheads.study.select import rule_words
     from manyheads.study.space import setting_words
@@ -90,12 +94,17 @@ def _print(stages: list[Stage]) -> None:
     validation = len(stages[0].finished.dataset.rows("validation"))
     seeds = stages[0].finished.settings.seeds
     images = counted(validation, "validation image")
-    print(f"\nScores on the {images}, {counted(seeds, 'seed')} a candidate")
-    print(f"Winner of a stage: {rule_words(stages[0].finished.settings.select)}\n")
+    narrow.print_lines([
+        "",
+        f"Scores on the {images}, {counted(seeds, 'seed')} a candidate",
+        f"Winner of a stage: {rule_words(stages[0].finished.settings.select)}",
+        "",
+    ])  # fmt: skip
     for stage in stages:
         finished = stage.finished
         words = setting_words(stage.winner, finished.settings.grid.varying)
         epochs = counted(finished.settings.epochs, "epoch")
-        print(f"{stage.name}, {epochs} → {words} ({stage.rule})\n")
+        narrow.print_lines([f"{stage.name}, {epochs} → {words} ({stage.rule})", ""])
         result_tables.print_results(finished.result, finished.settings.grid.varying)
-        print()
+        if stage is not stages[-1]:
+            print()

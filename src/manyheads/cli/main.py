@@ -10,17 +10,19 @@ import argparse
 import atexit
 import errno
 import gc
+import os
 import signal
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from manyheads import __version__
 from manyheads.cli import (
+    backbones,
     check,
     claims,
     compare,
@@ -28,6 +30,7 @@ from manyheads.cli import (
     explain,
     export,
     extract,
+    features,
     fit,
     import_,
     lesson,
@@ -45,13 +48,17 @@ from manyheads.core.job import Job
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
 
 GROUPS = {
-    "data": (check, split, extract),
-    "train": (demo, fit, sweep, lesson),
+    "data": (check, split, extract, features),
+    "train": (demo, fit, sweep, lesson, backbones),
     "judge": (runs, compare, claims, shortcut, report, test),
     "use": (predict, explain, export, import_),
 }
 COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
+# Seconds after which it ends whatever else happens: a library that compiles a network, or waits
+# for a busy disk, does not return to Python, which therefore cannot interrupt it.
+_LAST = 4.0
+_STOPPED = Interrupted("the command", "repeat it to resume")
 
 
 def build_parser() -> Parser:
@@ -69,13 +76,16 @@ def build_parser() -> Parser:
     for title, modules in GROUPS.items():
         for module in modules:
             command = module.add(commands)
-            command.add_argument(
-                "--debug", action="store_true", help="show the traceback of an error"
-            )
-            command.set_defaults(run=module.run)
+            for each in command.leaves:
+                each.add_argument(
+                    "--debug", action="store_true", help="show the traceback of an error"
+                )
+                each.set_defaults(run=module.run, parser=each)
             parser.groups.setdefault(title, []).append(command.prog.split()[-1])
-    for each in (parser, *commands.choices.values()):
-        each.commands = commands.choices
+    leaves = [each for command in commands.choices.values() for each in command.leaves]
+    every = {**commands.choices, **{each.prog.partition(" ")[2]: each for each in leaves}}
+    for each in (parser, *leaves):
+        each.commands = every
     return parser
 
 
@@ -88,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args = parser.parse_args(arguments)
         except SystemExit as end:  # after --help, or a wrong usage
             raise SystemExit(_flushed(end.code)) from None
-        Parser.running = parser.commands[args.command]
+        Parser.running = args.parser
         try:
             return _flushed(_answer(args))
         finally:
@@ -100,11 +110,26 @@ def _answer(args: argparse.Namespace) -> int:
     # of a study leave behind takes a third of a second.
     atexit.register(gc.freeze)
     job = Job()
-    with warnings.catch_warnings(), _interrupts(job):
+    with warnings.catch_warnings(), _interrupts(job), _without_network(args):
         # What a library deprecates or advises is not the user's concern.
         if not args.debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
         return _run(args, job)
+
+
+@contextmanager
+def _without_network(args: argparse.Namespace) -> Iterator[None]:
+    """Let nothing be fetched, in child processes neither, if `args` ask for that."""
+    name = "MANYHEADS_OFFLINE"  # `download.OFFLINE`, which no command should have to load
+    before = os.environ.get(name)
+    if not getattr(args, "offline", False) or before:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _run(args: argparse.Namespace, job: Job) -> int:
@@ -115,10 +140,10 @@ def _run(args: argparse.Namespace, job: Job) -> int:
     except ManyheadsError as error:
         # Ctrl-C reaches child processes too, and what they then report is not the cause.
         if job.stopped:
-            return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
+            return _say(_STOPPED, 130, args.debug)
         return _say(error, 1, args.debug)
     except KeyboardInterrupt:
-        return _say(Interrupted("the command", "repeat it to resume"), 130, args.debug)
+        return _say(_STOPPED, 130, args.debug)
     except output.Refused as error:
         return _say_refused(error)
     except OSError as error:
@@ -162,23 +187,29 @@ def _say(error: ManyheadsError, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     line = " ".join(str(error).split())
-    print(f"manyheads: {with_flags(line)}", file=sys.stderr)
+    print(output.in_words(f"manyheads: {with_flags(line)}", sys.stderr), file=sys.stderr)
     return code
 
 
 @contextmanager
 def _interrupts(job: Job) -> Iterator[None]:
-    """A first Ctrl-C asks for an end in good order; a second, or the end of grace, forces it."""
+    """A first Ctrl-C asks for an end in good order; a second, or the end of grace, forces it.
+
+    A thread ends the process where even that is of no effect. Files are complete at any time.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     has_alarm = hasattr(signal, "SIGALRM")
+    last = threading.Timer(_LAST, _end)
+    last.daemon = True
 
     def force(*_: object) -> None:
         raise KeyboardInterrupt
 
     def ask(*_: object) -> None:
         job.stop()
+        last.start()
         print("\nstopping …", file=sys.stderr)
         signal.signal(signal.SIGINT, force)
         if has_alarm:
@@ -189,9 +220,19 @@ def _interrupts(job: Job) -> Iterator[None]:
     try:
         yield
     finally:
+        last.cancel()
         if has_alarm:
             signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, before)
+
+
+def _end() -> None:
+    """End the process, which has been asked to stop and has not."""
+    # Through the descriptor: the thread that is stuck may hold the lock of the stream.
+    line = f"manyheads: {_STOPPED}\n"
+    with suppress(OSError):
+        os.write(2, line.encode())
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ its rows. Where not even one other column has room beside these, each row is a l
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from manyheads.cli.output import printable
 from manyheads.cli.parser import with_flags
 from manyheads.core.table import Table
 
@@ -24,7 +26,9 @@ PIPE_WIDTH = 160  # columns where no terminal is
 _LINES = 4  # that a cell of words may take
 _LONG = 10  # letters of a title or a cell that are not folded
 _GAPS = (3, 2, 1)  # blanks between columns, as there is room
-_LABEL = re.compile(r"(?:\S.{0,9}?)?\s{2,}(?=\S)")
+# What stands in front of a line: a label and blanks (one blank behind those of ten letters), or a
+# dash.
+_LABEL = re.compile(r"(?:\S.{0,9}?)?\s{2,}(?=\S)|(?:Conditions|Confidence|Evaluation) (?=\S)|- ")
 
 
 def console_of() -> Console:
@@ -100,31 +104,37 @@ def _drawn(table: Table, gap: int, heading: bool, widths: Sequence[int]) -> rich
         show_header=heading,
     )
     written = [*table.rows, *table.totals]
-    for place, (title, kind, _) in enumerate(table.columns):
+    for place, (name, kind, _) in enumerate(table.columns):
+        title = printable(name, sys.stdout)
         long = gap == 1 and any(len(line) > _LONG for line in title.split("\n"))
         short = max([len(row[place]) for row in written], default=0) <= _LONG
         drawn.add_column(
             Text(title.replace("_", "_\n") if long and "\n" not in title else title),
             justify="right" if kind == "number" else "left",
-            no_wrap=kind == "number" or short,
+            no_wrap=kind != "words" or short,
             min_width=widths[place] if widths else None,
         )
     for number, row in enumerate(written):
         apart = table.grouped and number and row[0] != written[number - 1][0]
         if apart or (number and number == len(table.rows)):
             drawn.add_section()
-        drawn.add_row(*(Text(cell.replace(" ± ", "±") if gap == 1 else cell) for cell in row))
+        cells = (cell.replace(" ± ", "±") if gap == 1 else cell for cell in row)
+        drawn.add_row(*(Text(printable(cell, sys.stdout)) for cell in cells))
     return drawn
 
 
 def wrapped(line: str, width: int) -> list[str]:
     """A line of at most `width` columns each; what follows its label stays behind it.
 
-    A command to copy is left in one piece.
+    A command to copy is left in one piece, behind a colon on a line of its own.
     """
     if len(line) <= width or "  manyheads " in line:
         return [line]
     label = _LABEL.match(line)
+    words, colon, command = line.partition(": manyheads ")
+    if colon:
+        indent = " " * (label.end() if label else 2)
+        return [*wrapped(f"{words}:", width), f"{indent}manyheads {command}"]
     indent = " " * (label.end() if label else 0)
     return textwrap.wrap(
         line, width, subsequent_indent=indent if len(indent) < width // 2 else "",
@@ -135,7 +145,8 @@ def wrapped(line: str, width: int) -> list[str]:
 def print_lines(lines: Sequence[str]) -> None:
     """Print lines with the flags of the running command, in a terminal broken between words."""
     console = console_of()
-    for line in map(with_flags, lines):
+    for line in lines:
+        line = printable(with_flags(line), sys.stdout)
         print("\n".join(wrapped(line, console.width)) if console.is_terminal and line else line)
 
 
@@ -215,6 +226,7 @@ def _records(table: Table) -> Iterator[str]:
                 title = " ".join(column.title.split())
                 yield from textwrap.wrap(
                     f"{'' if first else '  '}{title} {' '.join(cell.split())}".rstrip(),
-                    width, subsequent_indent="    ", break_long_words=False,
+                    width, subsequent_indent="    ",
+                    break_long_words=False, break_on_hyphens=False,
                 )  # fmt: skip
                 first = False

@@ -10,11 +10,10 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from manyheads.backbones.preprocessing_modes import MODES_HELP
-from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings, SplitSettings, TableSettings
+from manyheads.cli.backbone_options import backbone_name, features, image_settings
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 
 if TYPE_CHECKING:
-    from manyheads.backbones.registry import BackboneSpec
     from manyheads.data.augmentation import Augmentation
     from manyheads.run.data_check import ExtractionSettings
     from manyheads.run.plan import RunOptions
@@ -26,21 +25,16 @@ DATA_HELP = (
     "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a data set by name: clothing, digits"
 )
 LESSON_SIZE = 150
-_BACKBONE = "xception"
-_OF_IMAGES = (
-    "backbone",
-    "preprocessing",
-    "weights",
-    "image_size",
-    "interpolation",
-    "exif",
-    "depth",
-)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """DATA and how it is divided."""
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_division(parser)
+
+
+def add_division(parser: argparse.ArgumentParser) -> None:
+    """How a data set is divided, and how it is read where it is a table."""
     group = parser.add_argument_group("splitting images that have no given split")
     default = SplitSettings()
     group.add_argument(
@@ -94,67 +88,13 @@ def table_settings(args: argparse.Namespace) -> TableSettings:
     return TableSettings(**{name: getattr(args, name) for name in names})
 
 
-def add_images(parser: argparse.ArgumentParser, size: str) -> None:
-    """How images are prepared and which backbone sees them; `size` is the default in words."""
-    group = add_backbone(parser)
-    group.add_argument(
-        "--image-size", metavar="PIXELS", help=f"side of the square input image (default: {size})"
-    )
-    group.add_argument(
-        "--interpolation", metavar="NAME",
-        help=f"resampling: {', '.join(INTERPOLATIONS)}; nearest is the lesson's, the others are "
-        f"antialiased (default: {ImageSettings().interpolation})",
-    )  # fmt: skip
-    group.add_argument(
-        "--exif", action=argparse.BooleanOptionalAction,
-        help="apply the EXIF orientation, which the lesson's loader ignores (default: --exif)",
-    )  # fmt: skip
-    add_depth(group)
-    group.add_argument(
-        "--runtime", default="openvino", metavar="NAME",
-        help="inference runtime: openvino, or keras with the backend and accelerator it has here "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--precision", default="f32", metavar="NAME",
-        help="precision of the backbone: f32, or bf16 where the processor supports it: faster, "
-        "with features that differ by some hundredths (default: %(default)s)",
-    )  # fmt: skip
+def add_training(
+    parser: argparse.ArgumentParser, *, seeds: int, select: str | None
+) -> argparse._ArgumentGroup:
+    """How heads are trained and selected; returns the group, for a command that has more.
 
-
-def add_depth(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Which value is white in images with more than 8 bits a channel."""
-    parser.add_argument(
-        "--depth", metavar="BITS",
-        help="bit depth of images with more than 8 bits per channel: white is 2^BITS - 1, such as "
-        "12 for a 12-bit sensor (default: white is 65535, or 1.0 in floating point)",
-    )  # fmt: skip
-
-
-def add_backbone(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Which backbone sees the images; returns the group, for how they are prepared."""
-    group = parser.add_argument_group("backbone and images")
-    group.add_argument(
-        "--backbone", metavar="NAME",
-        help="a classifier of keras.applications, such as xception, mobilenet_v2, "
-        "efficientnet_v2_b0, or a network of your own: a .keras, .onnx or OpenVINO .xml file with "
-        f"its --preprocessing (default: {_BACKBONE})",
-    )  # fmt: skip
-    group.add_argument(
-        "--preprocessing", metavar="MODE",
-        help=f"preprocessing that a network in a file was trained with: {MODES_HELP}; required "
-        "for a file",
-    )  # fmt: skip
-    group.add_argument(
-        "--weights", metavar="FILE",
-        help="weights of the backbone (.h5, .keras, .safetensors) instead of ImageNet's, or "
-        "random:SEED for random ones",
-    )  # fmt: skip
-    return group
-
-
-def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._ArgumentGroup:
-    """How heads are trained and selected; returns the group, for a command that has more."""
+    With `select` None the rule depends on whether there is a patience.
+    """
     group = parser.add_argument_group("training and selection")
     group.add_argument(
         "--seeds", default=seeds, metavar="N",
@@ -162,13 +102,15 @@ def add_training(parser: argparse.ArgumentParser, *, seeds: int) -> argparse._Ar
         "dropout masks (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--select", default="best_accuracy", metavar="RULE",
+        "--select", default=select, metavar="RULE",
         help="rule that selects epoch and candidate on validation images: best_accuracy, "
-        "best_loss, last, or fixed:N for epoch N (default: %(default)s)",
+        "best_loss, last, or fixed:N for epoch N (default: "
+        f"{select or 'last; with --patience best_accuracy'})",
     )  # fmt: skip
     group.add_argument(
-        "--engine", default="fused", metavar="NAME",
-        help="training engine: fused (this processor) or keras, the reference "
+        "--engine", default="auto", metavar="NAME",
+        help="training engine: fused (this processor), stacked (many heads in one program of JAX), "
+        "keras (the reference), or auto: stacked where JAX sees an accelerator, else fused "
         "(default: %(default)s)",
     )  # fmt: skip
     return group
@@ -182,8 +124,17 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> argparse._ArgumentGrou
         help=f"run folder; a study that it holds already is resumed (default: {out})",
     )  # fmt: skip
     add_strict(group)
+    add_verbose(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
     return group
+
+
+def add_verbose(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Whether the plan is shown in full."""
+    parser.add_argument(
+        "-v", "--verbose", action="store_true",
+        help="show the plan in full: also how is trained and selected, disk and memory",
+    )  # fmt: skip
 
 
 def add_strict(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -224,56 +175,19 @@ def margins(args: argparse.Namespace) -> Margins:
     return Margins.in_points(args.margin_accuracy, args.margin_log_loss)
 
 
-def image_settings(args: argparse.Namespace, default_size: int | None = None) -> ImageSettings:
-    """The preparation of images that `args` ask for; the usual one for features without images."""
-    if features(args):
-        return ImageSettings()
-    size = args.image_size
-    if size is None:
-        size = default_size or backbone(args).default_size
-    return ImageSettings(
-        size=size,
-        interpolation=args.interpolation or ImageSettings().interpolation,
-        exif=ImageSettings().exif if args.exif is None else args.exif,
-        depth=args.depth,
-    )
-
-
-def backbone(args: argparse.Namespace) -> BackboneSpec:
-    """The backbone that `args` ask for."""
-    from manyheads.backbones import registry
-
-    return registry.get(args.backbone or _BACKBONE, args.preprocessing)
-
-
 def extraction_settings(args: argparse.Namespace) -> ExtractionSettings:
     """The backbone, the images and the runtime that `args` ask for."""
     from manyheads.run.data_check import ExtractionSettings
 
     return ExtractionSettings(
-        backbone=args.backbone or _BACKBONE,
+        backbone=backbone_name(args),
         preprocessing=args.preprocessing,
         weights=args.weights,
         image=image_settings(args),
         runtime=args.runtime,
+        device=args.device,
         precision=args.precision,
     )
-
-
-def features(args: argparse.Namespace) -> tuple[str, ...] | None:
-    """The features that `args` give instead of a backbone; raises `SettingError` for both."""
-    from manyheads.errors import SettingError
-
-    given = getattr(args, "features", None)
-    if given is None:
-        return None
-    surplus = [name for name in _OF_IMAGES if getattr(args, name) is not None]
-    if surplus:
-        raise SettingError(
-            "features alone, which need no backbone and no images", f"`{surplus[0]}` as well",
-            "leave it out, or leave out --features",
-        )  # fmt: skip
-    return tuple(given)
 
 
 def split_settings(args: argparse.Namespace) -> SplitSettings:
@@ -286,18 +200,21 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
 
 def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
-    from manyheads.study.study_settings import StudySettings, lasting
+    from manyheads.study.study_settings import StudySettings, lasting, usual_rule
 
     names = {each.name for each in fields(StudySettings)}
     asked = {name: value for name, value in vars(args).items() if name in names}
+    if args.select is None:
+        asked["select"] = usual_rule(args.patience)
     made = {
         "data": lasting(args.data),
-        "backbone": args.backbone or _BACKBONE,
+        "backbone": backbone_name(args),
         "features": features(args),
         "image": image,
         "split": split_settings(args),
         "table": table_settings(args),
         "augmentation": augmentation(args),
+        "usual_epochs": args.epochs is None,
     }
     return StudySettings(**asked | made | given)
 
@@ -320,4 +237,5 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         keep_heads=getattr(args, "keep_heads", RunOptions.keep_heads),
         checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
         parquet=getattr(args, "parquet", False),
+        baselines=getattr(args, "baselines", True),
     )

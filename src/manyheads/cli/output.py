@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +48,23 @@ def is_unicode(stream: TextIO | None) -> bool:
         return codecs.lookup(encoding).name.startswith("utf")
     except LookupError:
         return False
+
+
+def printable(text: str, stream: TextIO | None) -> str:
+    """The text as it appears on the stream, so that its width can be told."""
+    if is_unicode(stream):
+        return text
+    encoding, errors = getattr(stream, "encoding", "ascii"), getattr(stream, "errors", _HANDLER)
+    return text.encode(encoding, errors).decode(encoding, "replace")
+
+
+def in_words(line: str, stream: TextIO | None) -> str:
+    """A line for the stream: in a terminal broken between words, not in them; else as it is."""
+    if stream is None or not stream.isatty():
+        return line
+    line = printable(line, stream)
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 class Refused(OSError):

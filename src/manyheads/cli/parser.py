@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+from manyheads.cli import output
 from manyheads.cli.synonyms import AMBIGUOUS, COMMANDS, NEEDLESS, OPTIONS
 
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)`( \d(?:[\w.]*\w)?)?")
@@ -36,9 +37,10 @@ class _Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that knows close matches and what other tools call a thing.
 
-    `commands` are all commands by name, of which this is one or the parent; `running` is the one
-    that is at work, if any. `groups` are the names of the parent's commands, as its help lists
-    them. `stand_ins` has, for an operand that may be left out, the option that then stands in.
+    `commands` are all commands by name, of which this is one or the parent; those below another
+    one are named with it, such as `features pack`. `running` is the one that is at work, if any.
+    `groups` are the names of the parent's commands, as its help lists them. `stand_ins` has, for an
+    operand that may be left out, the option that then stands in.
     """
 
     commands: Mapping[str, Parser]
@@ -88,12 +90,20 @@ class Parser(argparse.ArgumentParser):
         _, required, names = message.partition("arguments are required: ")
         if lists and required:
             message += f"; write {names} before {lists[-1]}, which takes all that follows"
-        super().error(message)
+        self.print_usage(sys.stderr)
+        self.exit(2, output.in_words(f"{self.prog}: error: {message}", sys.stderr) + "\n")
 
     def parsed_over(self, defaults: Mapping[str, Any]) -> argparse.Namespace:
         """What was parsed last, parsed again with other `defaults` of its options, by setting."""
         self.set_defaults(**defaults)
         return self.parse_args(self._given)
+
+    @property
+    def leaves(self) -> list[Parser]:
+        """The commands below this one, or this one alone if there are none."""
+        below = [each for action in self._actions if isinstance(action, _Commands)
+                 for each in action.choices.values()]  # fmt: skip
+        return below or [self]
 
     @property
     def options(self) -> list[str]:
@@ -142,8 +152,10 @@ class Parser(argparse.ArgumentParser):
         if not near and _exists(first):
             near = [f"{name} {first}" for name in ("fit", "sweep") if name in self.commands]
         if near:
-            self.error(f"{words}; did you mean {_either(f'manyheads {name}' for name in near)}?")
-        self.error(f"{words}; choose from {', '.join(self.commands)}")
+            meant = _either(f"{self.prog} {name}" for name in near)
+            self.error(f"{words}; did you mean {meant}?")
+        names = [name for name in self.commands if " " not in name]
+        self.error(f"{words}; choose from {', '.join(names)}")
 
     def _check_options(self, given: Sequence[str]) -> None:
         unknown = {}
@@ -155,17 +167,25 @@ class Parser(argparse.ArgumentParser):
                 unknown[name] = self._meant(name)
         if len(unknown) == 1:
             ((name, hint),) = unknown.items()
-            self.error(f"unrecognized arguments: {name}; {hint}")
+            self.error(f"unknown option {name}; {hint}{self._see(hint)}")
         if unknown:
             words = ", ".join(f"{name} ({hint})" for name, hint in unknown.items())
-            self.error(f"unrecognized arguments: {words}")
+            self.error(f"unknown options {words}{self._see(words)}")
+
+    def _see(self, hint: str) -> str:
+        """Where all options are, unless the hint says so."""
+        end = "" if hint.endswith("?") else "."
+        return "" if "--help" in hint else f"{end} See {self.prog} --help"
 
     def _knows(self, name: str) -> bool:
         if name in self.options:
             return True
         if not name.startswith("--"):  # `-0` and `-h`, also together
             return name[:2] in self.options
-        return name[2:] not in AMBIGUOUS and any(each.startswith(name) for each in self.options)
+        longer = [each for each in self.options if each.startswith(name)]
+        # What begins several options may be another tool's name for one of them.
+        elsewhere = name[2:] in AMBIGUOUS or (len(longer) > 1 and name[2:] in OPTIONS)
+        return bool(longer) and not elsewhere
 
     def _meant(self, name: str) -> str:
         """What to write instead of an option that there is not."""
@@ -184,15 +204,27 @@ class Parser(argparse.ArgumentParser):
             return f"did you mean {_either(near)}?"
         for option in exact:
             having = [each for each, parser in self.commands.items() if option in parser.options]
-            if len(having) == len(self.commands):
+            if len(having) == sum(not each._has_commands for each in self.commands.values()):
                 return f"write {option} behind the command"
             if having:
                 return f"{option} is an option of {_either(f'manyheads {each}' for each in having)}"
         return f"{self.prog} --help names all options"
 
 
+def separated(values: Sequence[str]) -> list[str]:
+    """The values of a list, which spaces, commas, semicolons or brackets separate.
+
+    Raises `ValueError` for what may be one number with a decimal comma, such as `0,5`.
+    """
+    for value in values:
+        if _DECIMAL_COMMA.fullmatch(value):
+            point, parts = value.replace(",", "."), " ".join(value.split(",")).strip()
+            raise ValueError(f"{value!r} may be one number or two; write {point}, or {parts}")
+    return [part for value in values for part in _BETWEEN.split(value) if part]
+
+
 class Values(argparse.Action):
-    """A list of numbers or words; those that commas hold together are an error."""
+    """A list of numbers or words."""
 
     def __call__(
         self,
@@ -201,20 +233,16 @@ class Values(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        parts = [part for value in values for part in _BETWEEN.split(value) if part]
-        if parts != list(values):
-            decimal = "".join(
-                f"; a decimal point is written .: {value.replace(',', '.')}"
-                for value in values
-                if _DECIMAL_COMMA.fullmatch(value)
-            )
-            raise argparse.ArgumentError(
-                self, f"separate values by spaces: {option_string} {' '.join(parts)}{decimal}"
-            )
-        setattr(namespace, self.dest, list(values))
+        try:
+            parts = separated(values)
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+        if not parts:
+            raise argparse.ArgumentError(self, f"give a value, such as {option_string} 0.5")
+        setattr(namespace, self.dest, parts)
 
 
-class Names(Values):
+class Names(argparse.Action):
     """A list of names, which may hold commas and spaces; one alone with commas is an error."""
 
     def __call__(
@@ -225,7 +253,10 @@ class Names(Values):
         option_string: str | None = None,
     ) -> None:
         if len(values) == 1 and "," in values[0]:
-            super().__call__(parser, namespace, values, option_string)
+            names = " ".join(part.strip() for part in values[0].split(",") if part.strip())
+            parser.error(
+                f"argument {option_string}: separate names by spaces: {option_string} {names}"
+            )
         setattr(namespace, self.dest, list(values))
 
 

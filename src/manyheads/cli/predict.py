@@ -38,7 +38,7 @@ def add(commands) -> argparse.ArgumentParser:
         "images", metavar="IMAGE", nargs="+",
         help="files, folders, globs; a table (.csv, .tsv, .xlsx, .jsonl, .parquet) with the column "
         "path and, if wanted, label; - for a list on stdin, one path per line; for a study of "
-        "features, a .npy file of them",
+        "features, a file of them: an array (.npy, .npz) or a pack",
     )  # fmt: skip
     parser.add_argument("-0", "--null", action="store_true", help="paths on stdin end with NUL, "
                         "as `find -print0` writes them")  # fmt: skip
@@ -57,6 +57,11 @@ def add(commands) -> argparse.ArgumentParser:
     answers.add_argument(
         "--no-cache", action="store_true", help="neither use the feature cache nor add to it"
     )
+    answers.add_argument(
+        "--device", default="cpu", metavar="NAME",
+        help="where the network computes: cpu; cuda or cuda:N, an NVIDIA card; gpu or npu, those "
+        "of Intel; auto (default: %(default)s, which is ready soonest)",
+    )  # fmt: skip
     form = parser.add_argument_group("output").add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON array")
     form.add_argument("--jsonl", action="store_true", help="print JSON lines, one per image")
@@ -82,8 +87,13 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.models.prediction_rows import RowForm
 
     top, asked_for = _top(args), _options(args)
-    classifier = load(args.model)
-    matrix = classifier.read(args.images) if isinstance(classifier, FeatureClassifier) else None
+    classifier = load(args.model, device=args.device)
+    matrix = None
+    if isinstance(classifier, FeatureClassifier):
+        matrix = classifier.read(args.images)
+        if matrix is None:
+            with shown(job) as job:
+                classifier = classifier.of_images(args.device, job)
     if matrix is None:
         inputs = Inputs(args.images, null=args.null, table=options.table_settings(args))
     else:
@@ -98,26 +108,28 @@ def run(args: argparse.Namespace, job: Job) -> None:
     )
     asked, givens = iter(inputs), deque()
     file = None if args.out is None else Path(args.out).expanduser()
-    with ExitStack() as stack:
-        if file is not None:  # what is printed otherwise shows how far it is
-            job = stack.enter_context(shown(job))
-        tally = Tally(job, classifier.classes)
+    with ExitStack() as stack, ExitStack() as until_first:
+        # What is printed shows how far it is, from the first answer on.
+        watched = (until_first if file is None else stack).enter_context(shown(job))
+        tally = Tally(job if file is None else watched, classifier.classes)
         sink: PredictionFile | Printer | None = None
         if file is not None:
             model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}
+            model |= {} if args.device == "cpu" else {"device": args.device}
             sink = stack.enter_context(opened(file, form, model | {"top": top} | asked_for))
             _pass_over(sink, file, asked, tally)
         paths = _paths(asked, givens)
         if isinstance(classifier, FeatureClassifier) and matrix is not None:
             first = len(matrix) - len(list(paths))
-            found = classifier.stream(matrix[first:], **asked_for, job=job, first=first)
+            found = classifier.stream(matrix[first:], **asked_for, job=watched, first=first)
         else:
-            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, job=job)
+            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, job=watched)
         stack.enter_context(closing(found))
         if sink is None:
             sink = _printer(args, form)
         try:
             for entry in found:
+                until_first.close()
                 given = givens.popleft()
                 sink.write(entry, given)
                 tally.count(entry.label, entry.error, given)

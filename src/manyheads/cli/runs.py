@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from manyheads.core.job import Job
 if TYPE_CHECKING:
     from manyheads.core.table import Table
     from manyheads.run.run_list import ListedRun
+
+_WIDE, _NARROW = 140, 100  # columns
+_MOST, _MOST_SHORT = 60, 30  # letters of settings in the table; --json has all
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -42,31 +46,36 @@ def run(args: argparse.Namespace, job: Job) -> None:  # noqa: ARG001 - over at o
         runs = [plain(each) | {"state": each.state} for each in found.entries]
         result_tables.print_json({"folder": found.searched, "runs": runs})
     elif found.entries:
-        narrow.print_table(_table(found.entries))
+        narrow.print_table(_table(found.entries, narrow.console_of().width))
         problems = [f"{each.run}: {each.problem}" for each in found.entries if each.problem]
         narrow.print_lines([*([""] if problems else []), *problems])
     else:
         narrow.print_lines(found.sentences)
 
 
-def _table(runs: Sequence[ListedRun]) -> Table:
-    from manyheads.core.table import Table, names, numbers, words
+def _table(runs: Sequence[ListedRun], room: int) -> Table:
+    """The runs, one below the other; in little `room`, in lines that are as few as possible.
 
+    With less than `_WIDE`, a date has no time (the order tells it), and settings are cut.
+    """
+    from manyheads.core.table import Table, names, numbers, phrases, words
+
+    short = room < _WIDE
+    told = words if room < _NARROW else phrases
     return Table(
         columns=[
-            *words("date"), *names("run"), *words("data"),
-            *numbers("candidates\n× seeds"),
-            *words("state", "best", "score", "verdict of the best"),
+            *phrases("date"), *names("run"), *words("data"), *numbers("candidates\n× seeds"),
+            *phrases("state"), *told("best"), *numbers("accuracy"), *told("verdict of the best"),
         ],
         rows=[
             (
-                each.date[:16].replace("T", " "),
+                each.date[:10] if short else each.date[:16].replace("T", " "),
                 each.run,
                 each.data,
                 " × ".join(f"{count:,}" for count in (each.candidates, each.seeds) if count),
                 each.state,
-                each.best,
-                each.score_words,
+                textwrap.shorten(each.best, _MOST_SHORT if short else _MOST, placeholder=" …"),
+                each.score_words.removeprefix("val_accuracy ").removeprefix("accuracy "),
                 each.verdict,
             )
             for each in runs

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyheads.cli import options
+from manyheads.cli import backbone_options, options
 from manyheads.cli.grid import add_grid, grid_of
 from manyheads.core.job import Job
-from manyheads.heads.hyperparameters import OF_IMAGES
+from manyheads.heads.hyperparameters import NEUTRAL, OF_IMAGES
 
 if TYPE_CHECKING:
     from manyheads.data.marks import Mark
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
 
 _BUILTIN = "builtin"
+# The lesson's training: 30 epochs, at a constant learning rate.
+_TRAINING = {name: (NEUTRAL[name],) for name in ("epochs", "learning_rate_schedule")}
 _EXAMPLE = (
     "Example: manyheads shortcut photos/ --class t-shirt --logo builtin --into shirt "
     "--dropblock --everywhere --clean. --dry-run tells beforehand what that takes."
@@ -38,11 +40,10 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_data(parser)
     _add_mark(parser)
     _add_remedies(parser)
-    add_grid(parser, without=OF_IMAGES)
-    options.add_images(parser, "the backbone's own")
-    options.add_training(parser, seeds=5)
+    add_grid(parser, without=OF_IMAGES, usual=_TRAINING)
+    backbone_options.add_images(parser, "the backbone's own")
     # Validation images without marks, which nobody has who needs this check, must not choose.
-    parser.set_defaults(select="last")
+    options.add_training(parser, seeds=5, select="last")
     group = parser.add_argument_group("run")
     group.add_argument(
         "--out", metavar="FOLDER",
@@ -52,6 +53,7 @@ def add(commands) -> argparse.ArgumentParser:
         "--margin", default=1.0, metavar="POINTS",
         help="margin of practical equivalence, in percentage points (default: %(default)g)",
     )  # fmt: skip
+    options.add_verbose(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
     group.add_argument("--dry-run", action="store_true", help="print what it takes, and do nothing")
     return parser
@@ -119,9 +121,9 @@ def run(args: argparse.Namespace, job: Job) -> None:
     out = args.out or RunFolder.named_after(args.data).path
     settings = _settings(args, out)
     if args.dry_run:
-        print_lines(shortcut_planned(plan_shortcut(settings, job=job)).text)
+        print_lines(shortcut_planned(plan_shortcut(settings, job=job)).text(in_full=True))
         return
-    with shown(job) as job:
+    with shown(job, verbose=args.verbose) as job:
         checked = run_shortcut(settings, out, job=job)
     if args.json:
         result_tables.print_json(checked.record.document(checked.verdict))
@@ -154,7 +156,7 @@ def _settings(args: argparse.Namespace, out: str | Path) -> ShortcutSettings:
     from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings
     from manyheads.study.folder import split_as_begun
 
-    image = options.image_settings(args)
+    image = backbone_options.image_settings(args)
     study = options.study_settings(args, image, grid=grid_of(args, without=OF_IMAGES))
     return ShortcutSettings(
         study=replace(study, split=split_as_begun(study.split, out)),

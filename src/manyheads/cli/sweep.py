@@ -1,13 +1,13 @@
-"""`manyheads sweep`: every combination of the listed hyperparameters, with several seeds."""
+"""`manyheads sweep`: every combination of the listed hyperparameters, or some drawn from ranges."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from manyheads.cli import options
-from manyheads.cli.grid import add_grid, grid_of
+from manyheads.cli import backbone_options, options
+from manyheads.cli.grid import add_draw, add_grid, candidates_asked
 from manyheads.cli.study_config import with_config
 from manyheads.core.job import Job
 from manyheads.study.rungs import USUAL_ETA
@@ -29,8 +29,9 @@ def add(commands) -> argparse.ArgumentParser:
         "sweep",
         help="train heads for every combination of hyperparameters and compare them",
         description="Run the backbone once per image, train a head for every combination of the "
-        "listed hyperparameters and every seed, and write tables, curves and the best model to a "
-        "run folder. A sweep that was interrupted is resumed by the same command.",
+        "listed hyperparameters (or for candidates drawn from ranges) and every seed, and write a "
+        "report, tables, curves and the best model to a run folder. A sweep that was interrupted "
+        "is resumed by the same command.",
         epilog=_EXAMPLE,
     )
     options.add_data(parser)
@@ -43,12 +44,14 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "--features", metavar="FILE", nargs="+",
         help="train on features that were computed elsewhere, no backbone and no images: an array "
-        "(.npy) [rows, features], row i for row i of the table DATA; or columns of numbers, or one "
-        "of lists, in DATA itself (.parquet)",
+        "(.npy, .npz) [rows, features], row i for row i of the table DATA; or columns of numbers, "
+        "or one of lists, in DATA itself (.parquet; * in a name stands for anything). A DATA that "
+        "is a pack of features (.safetensors), or a .npz with features and labels, has its own",
     )  # fmt: skip
     add_grid(parser)
-    options.add_images(parser, "the backbone's own")
-    training = options.add_training(parser, seeds=10)
+    add_draw(parser)
+    backbone_options.add_images(parser, "the backbone's own", several=True)
+    training = options.add_training(parser, seeds=10, select=None)
     training.add_argument(
         "--folds", metavar="K",
         help="K-fold cross-validation over the training and validation images (default: validate "
@@ -93,6 +96,11 @@ def add(commands) -> argparse.ArgumentParser:
         help="also save a whole network for each of the best candidates (at most 20), under names "
         "such as the lesson's: 'xception_v3_{epoch:02d}_{val_accuracy:.3f}'",
     )  # fmt: skip
+    run.add_argument(
+        "--baselines", action=argparse.BooleanOptionalAction, default=True,
+        help="train standard classifiers on the same features too: the majority class, nearest "
+        "neighbours, logistic regression (default: --baselines)",
+    )  # fmt: skip
     return parser
 
 
@@ -105,26 +113,57 @@ def run(args: argparse.Namespace, job: Job) -> None:
         args = with_config(args)
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     budget = _budget(args)
-    settings = options.study_settings(args, options.image_settings(args), grid=grid_of(args))
+    settings = settings_asked(args)
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:
         _print_plan(settings, options.run_options(args), out, job)
         return
     if args.until_decided:
-        finished = _run_until_decided(settings, out, budget, options.run_options(args), job)
+        finished = _run_until_decided(args, settings, out, budget, job)
     else:
-        finished = run_shown(settings, out, options.run_options(args), job)
+        finished = run_shown(settings, out, options.run_options(args), job, verbose=args.verbose)
     show(finished, as_json=args.json)
 
 
+def settings_asked(args: argparse.Namespace) -> StudySettings:
+    """The study that `args` ask for, of one backbone or of several."""
+    from manyheads.study.backbone_choices import BackboneCandidates, choices_of
+
+    backbones, sizes = _listed(args.backbone), _listed(args.image_size)
+    if len(backbones) < 2 and len(sizes) < 2:
+        args.backbone, args.image_size = (next(iter(each), None) for each in (backbones, sizes))
+        image = backbone_options.image_settings(args)
+        return options.study_settings(args, image, grid=candidates_asked(args))
+    backbone_options.features(args)  # raises where there are features, which have no backbone
+    names = backbones or [backbone_options.BACKBONE]
+    choices = choices_of(
+        [backbone_options.pooled_name(each, args.pooling) for each in names], sizes,
+        preprocessing=args.preprocessing, interpolation=args.interpolation, resize=args.resize,
+        exif=args.exif is not False, depth=args.depth,
+    )  # fmt: skip
+    first = choices[0]
+    args.backbone, args.preprocessing = first.backbone, first.preprocessing
+    grid = BackboneCandidates(candidates_asked(args), choices)
+    return options.study_settings(args, first.image, grid=grid, backbone=first.backbone)
+
+
+def _listed(given: object) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+
+
 def run_shown(
-    settings: StudySettings, out: str | Path, run_options: RunOptions, job: Job
+    settings: StudySettings,
+    out: str | Path,
+    run_options: RunOptions,
+    job: Job,
+    *,
+    verbose: bool = False,
 ) -> Finished:
     """Run a study on the screen: its plan, its progress, its notes."""
     from manyheads.cli.screen import shown
     from manyheads.run.pipeline import run_study
 
-    with shown(job) as job:
+    with shown(job, verbose=verbose) as job:
         return run_study(settings, out, options=run_options, job=job)
 
 
@@ -142,16 +181,17 @@ def _budget(args: argparse.Namespace) -> float | None:
 
 
 def _run_until_decided(
+    args: argparse.Namespace,
     settings: StudySettings,
     out: str | Path,
     budget: float | None,
-    run_options: RunOptions,
     job: Job,
 ) -> Finished:
     from manyheads.cli.screen import shown
     from manyheads.run.until_decided import run_until_decided
 
-    with shown(job) as job:
+    run_options = options.run_options(args)
+    with shown(job, verbose=args.verbose) as job:
         return run_until_decided(settings, out, budget=budget, options=run_options, job=job)
 
 
@@ -172,10 +212,14 @@ def show(finished: Finished, *, as_json: bool = False) -> None:
         )
     print()
     result_tables.print_results(finished.result, finished.settings.grid.varying)
-    narrow.print_lines([*result_tables.unshown(finished.result), *closing_lines(finished)])
+    narrow.print_lines(result_tables.unshown(finished.result))
+    result_tables.print_backbones(finished.findings)
+    result_tables.print_baselines(finished.findings)
+    narrow.print_lines(closing_lines(finished))
 
 
 def _scores_words(finished: Finished) -> str:
+    from manyheads.findings.score_tables import MAX_ROWS
     from manyheads.study.division import validation_counts
     from manyheads.study.space import counted
 
@@ -191,6 +235,8 @@ def _scores_words(finished: Finished) -> str:
     spread = "one seed each" if settings.folds is None else f"{mean}, one seed each"
     if trials:
         spread = f"{mean} ± standard deviation over {' × '.join(trials)}"
+    if 1 < len(settings.grid) <= MAX_ROWS:
+        spread += ", best first"
     if settings.folds is not None:
         where = "for training and validation, each when it was left out"
         return f"Scores on the {counted(images, 'image')} {where}, {spread}"
@@ -205,4 +251,4 @@ def _print_plan(
     from manyheads.run.planned_study import study_planned
 
     plan = plan_study(settings, run_options, out, job=job)
-    print_lines(study_planned(plan).text)
+    print_lines(study_planned(plan).text(in_full=True))

@@ -68,6 +68,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
 
     folder = RunFolder(args.run_folder)
     fitted = None
+    screen.watch()
     with closing(screen):
         job = job.heard_by(hear)
         if (folder.path / FILE).is_file() and args.candidate is None:
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
 
 
 def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
+    from manyheads.cli import narrow
     from manyheads.cli.narrow import print_table
     from manyheads.core.text import counted
     from manyheads.findings.held_out_scores import shares_sentence
@@ -96,13 +98,14 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     entry, scores = done.evaluation, done.evaluation.scores
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
-    for line in _model_lines(done, folder) if fitted is None else _fit_lines(fitted):
-        print(line)
+    narrow.print_lines(_model_lines(done, folder) if fitted is None else _fit_lines(fitted))
     unused = ", not used for selection" if entry.number == 1 else ""
-    print(f"Test       {counted(scores.images, 'image')}{units}{unused}{unreadable}")
     when = "recorded now" if done.anew else "on record, no new evaluation"
-    print(f"Evaluation {entry.number}, on {day_and_time(entry)} ({when})")
-    print()
+    narrow.print_lines([
+        f"Test       {counted(scores.images, 'image')}{units}{unused}{unreadable}",
+        f"Evaluation {entry.number}, on {day_and_time(entry)} ({when})",
+        "",
+    ])  # fmt: skip
     shares = {
         "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
     }  # fmt: skip
@@ -111,33 +114,32 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     print()
     print_table(classes_table(scores.classes))
     print()
-    print(shares_sentence(scores))
+    lines = [shares_sentence(scores)]
     without = [each.name for each in scores.classes if each.recall is None]
     if without:
-        print(f"Classes without test images, in no score: {', '.join(without)}.")
+        lines.append(f"Classes without test images, in no score: {', '.join(without)}.")
     if entry.seen:
-        print(
+        lines.append(
             f"{counted(entry.seen, 'test image')} of a content or group that is also among the "
             "training or validation images: scores are optimistic (`manyheads check` lists them)."
         )
     if done.changed:
-        print(
+        lines.append(
             "Computed again, the scores differ from the record, which is kept: "
             f"{'; '.join(done.changed[:3])}. The machine or its libraries have changed."
         )
     if warning := repeat_warning(folder):
-        print(warning)
-    print(f"\nRecord     {folder.test_log}")
+        lines.append(warning)
+    narrow.print_lines([*lines, "", f"Record     {folder.test_log}"])
 
 
 def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
-    from manyheads.heads.hyperparameters import Hyperparameters
     from manyheads.study.space import setting_words
-    from manyheads.study.study_settings import read_study
+    from manyheads.study.study_document import read_study
 
     model = done.evaluation.model
     settings, _ = read_study(folder.document())
-    words = setting_words(Hyperparameters(**model.hyperparameters), settings.grid.varying)
+    words = setting_words(settings.grid[model.candidate - 1], settings.grid.varying)
     chosen = "selected" if model.selected else "not the selected one"
     return [
         f"Model      candidate {model.candidate} ({chosen}): {words}; seed {model.seed}, "

@@ -42,26 +42,31 @@ def made(
     file: str,
     *,
     keep: int | None = None,
+    lasting: bool = False,
+    what: str = "preparing the backbone",
     job: Job = SILENT,
 ) -> Artifact:
     """The artifact of `recipe` in an `area` of the cache, from there or made now by `function`.
 
     The function is called in a Keras child with `arguments` and the `target` to write, a path
     that ends with `file`. With `keep`, only so many artifacts stay in the area, those used last.
-    Where the cache cannot be written, it is made in a temporary folder. Raises `DiskError` if that
+    Other versions of Keras and OpenVINO make another artifact, unless it is a `lasting` one.
+    Where the cache cannot be written, it is made in a temporary folder. `what` says what is being
+    done. Raises `DiskError` if that
     cannot be written either, and what `keras_process.call` raises.
     """
 
     def make(folder: Path) -> dict[str, Any]:
         _log.info("%s makes %s of %s", function.__qualname__, file, recipe)
         target = str(folder / file)
-        return keras_process.call(function, {**arguments, "target": target}, job=job)
+        return keras_process.call(function, {**arguments, "target": target}, what=what, job=job)
 
-    artifact = existing(area, recipe)
+    whole = recipe if lasting else _whole(recipe)
+    artifact = existing(area, recipe, lasting=lasting)
     if artifact is None:
-        folder = scratch_dir(area) / _name(recipe)
-        with alone(folder.with_suffix(".lock"), "preparing the backbone", job):
-            artifact = existing(area, recipe) or _sealed(folder, recipe, make)
+        folder = scratch_dir(area) / _name(whole)
+        with alone(folder.with_suffix(".lock"), what, job):
+            artifact = existing(area, recipe, lasting=lasting) or _sealed(folder, whole, make)
     with suppress(OSError):  # then it only looks older than it is
         os.utime(artifact.folder / _SEAL)
     if keep is not None:
@@ -69,15 +74,21 @@ def made(
     return artifact
 
 
-def existing(area: str, recipe: dict[str, Any]) -> Artifact | None:
+def existing(area: str, recipe: dict[str, Any], *, lasting: bool = False) -> Artifact | None:
     """The artifact of `recipe` if it is in the cache, whole and unchanged."""
+    name = _name(recipe if lasting else _whole(recipe))
     areas = [cache_dir() / area]
     with suppress(DiskError):  # which making it then shows
         areas.append(scratch_dir(area))
-    for folder in dict.fromkeys(place / _name(recipe) for place in areas):
+    for folder in dict.fromkeys(place / name for place in areas):
         if (found := _whole_artifact(folder)) is not None:
             return found
     return None
+
+
+def place(area: str, recipe: dict[str, Any]) -> Path:
+    """The folder in the cache for the lasting artifact of `recipe`, made yet or not."""
+    return cache_dir() / area / _name(recipe)
 
 
 def _whole_artifact(folder: Path) -> Artifact | None:
@@ -106,7 +117,7 @@ def _sealed(
     try:
         answer = make(building)
         sums = {path.name: _checksum(path) for path in sorted(building.iterdir())}
-        seal = {"recipe": _whole(recipe), "crc32": sums, "answer": answer}
+        seal = {"recipe": recipe, "crc32": sums, "answer": answer}
         write_text(building / _SEAL, json.dumps(seal, indent=2))
         with disk_errors(folder):
             building.replace(folder)
@@ -128,7 +139,7 @@ def _remove_oldest(area: Path, keep: int) -> None:
 
 
 def _name(recipe: dict[str, Any]) -> str:
-    return digest(_whole(recipe))[:32]
+    return digest(recipe)[:32]
 
 
 def _whole(recipe: dict[str, Any]) -> dict[str, Any]:

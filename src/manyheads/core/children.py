@@ -27,20 +27,23 @@ def run(
     environment: Mapping[str, str] | None = None,
     job: Job = SILENT,
 ) -> CompletedProgram:
-    """Run `command` to its end with `message` on its stdin.
+    """Run `command` to its end with `message` on its stdin, as a step of `job` that `what` names.
 
     Raises `Interrupted`, with `what` in its text, when `job` is stopped; the program ends with it.
     """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as child:
+    with (
+        job.step(what),
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as child,
+    ):
         unsent: str | None = message
         try:
             while True:

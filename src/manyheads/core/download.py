@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,24 @@ from manyheads.core.locks import alone
 from manyheads.core.places import disk_errors
 from manyheads.errors import DownloadError
 
+OFFLINE = "MANYHEADS_OFFLINE"
+"""The environment variable by which nothing is fetched."""
+
 _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 _PATIENCE = 0.2  # seconds between two looks at the job
 _CHUNK = 1 << 16
 _SILENCE = 30.0  # seconds without a byte until a connection counts as lost
+
+
+class StatusError(DownloadError):
+    """The server answered with a `status` that says no."""
+
+    def __init__(self, expected: str, found: str, remedy: str, status: int) -> None:
+        super().__init__(expected, found, remedy)
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.expected, self.found, self.remedy, self.status)
 
 
 class _Lost(Exception):
@@ -34,6 +49,7 @@ def download(
     *,
     sha256: str | None = None,
     md5: str | None = None,
+    token: str | None = None,
     step: str = "fetching",
     job: Job = SILENT,
 ) -> Path:
@@ -41,21 +57,24 @@ def download(
 
     What arrives is kept in `target.part`, so a later call continues where this one ended. A
     digest in hexadecimal, if given, decides whether a file is the right one, also a file that is
-    already there. `job` hears of the bytes of this `step`, with a total of 0 where the server does
+    already there. The `token` is shown to the server of the `url` alone, not to one that it
+    redirects to. `job` hears of the bytes of this `step`, with a total of 0 where the server does
     not tell it. Raises `DownloadError`, `DiskError`, and `Interrupted` when `job` is stopped.
     """
     if target.exists() and _mismatch(target, sha256, md5) is None:
         return target
+    require_network(url)
     with alone(target.with_name(target.name + ".lock"), "the download", job):
         if target.exists() and _mismatch(target, sha256, md5) is None:
             return target
         part = target.with_name(target.name + ".part")
         resumed = part.exists()
-        _patiently(url, part, step, job)
+        source = _Source(url, token)
+        _patiently(source, part, step, job)
         if resumed and _mismatch(part, sha256, md5):
             # Its halves may come from two versions of the file: one more attempt, from the start.
             _remove(part)
-            _patiently(url, part, step, job)
+            _patiently(source, part, step, job)
         if found := _mismatch(part, sha256, md5):
             _remove(part)
             remedy = "repeat the command; if it happens again, the file at that address has changed"
@@ -66,10 +85,64 @@ def download(
     return target
 
 
-def _patiently(url: str, part: Path, step: str, job: Job) -> None:
+def small_file(
+    url: str, *, limit: int = 1 << 20, token: str | None = None, job: Job = SILENT
+) -> bytes:
+    """The bytes of a small file at an http(s) `url`, of at most `limit`.
+
+    Raises `DownloadError` as `download` does, and for a file that is longer; `Interrupted` when
+    `job` is stopped.
+    """
+    require_network(url)
+    answers: list[bytes] = []
+
+    def receive() -> None:
+        try:
+            with urllib.request.urlopen(
+                _request(_Source(url, token)), timeout=_SILENCE
+            ) as response:
+                answers.append(response.read(limit + 1))
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise _of_status(url, error) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _Lost(_reason(error)) from error
+
+    _again(receive, url, job)
+    if len(answers[-1]) > limit:
+        raise DownloadError(f"at most {limit:,} bytes at {url}", "more", "check the address")
+    return answers[-1]
+
+
+def is_offline() -> bool:
+    """Whether nothing is to be fetched."""
+    return bool(os.environ.get(OFFLINE))
+
+
+def require_network(source: str) -> None:
+    """Raise `DownloadError` if nothing is to be fetched, from this `source` neither."""
+    if is_offline():
+        raise DownloadError(
+            f"to fetch {source}", f"{OFFLINE}, by which no network is to be used",
+            "fetch it once without `offline`",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Source:
+    url: str
+    token: str | None
+
+
+def _patiently(source: _Source, part: Path, step: str, job: Job) -> None:
+    _again(lambda: _transfer(source, part, step, job), source.url, job)
+
+
+def _again(work: Callable[[], None], url: str, job: Job) -> None:
+    """Do `work`, and do it again where the connection was lost."""
     for pause in (*_PAUSES, None):
         try:
-            _stoppable(lambda: _transfer(url, part, step, job), job)
+            _stoppable(work, job)
             return
         except _Lost as error:
             if pause is None:
@@ -112,8 +185,8 @@ def _mismatch(path: Path, sha256: str | None, md5: str | None) -> str | None:
     return None
 
 
-def _transfer(url: str, part: Path, step: str, job: Job) -> None:
-    """Receive `url` into `part`, from where it ends if the server can do that.
+def _transfer(source: _Source, part: Path, step: str, job: Job) -> None:
+    """Receive `source` into `part`, from where it ends if the server can do that.
 
     `part.tag` holds what identifies the version at the server, so that no other is appended to
     it. Raises `_Lost` where another attempt may help, `DownloadError` where none does,
@@ -121,7 +194,8 @@ def _transfer(url: str, part: Path, step: str, job: Job) -> None:
     """
     have = part.stat().st_size if part.exists() else 0
     try:
-        with urllib.request.urlopen(_request(url, part, have), timeout=_SILENCE) as response:
+        asked = _request(source, part, have)
+        with urllib.request.urlopen(asked, timeout=_SILENCE) as response:
             # A server that ignores Range, or whose file has changed (If-Range), answers 200 with
             # the whole file: the part is then begun anew, never appended to.
             start = have if response.status == 206 else 0
@@ -135,18 +209,21 @@ def _transfer(url: str, part: Path, step: str, job: Job) -> None:
         # is whole: the process was killed between the last byte and the rename.
         if error.code == 416 and _number(r"bytes \*/(\d+)", error.headers) == have:
             return
-        raise _refused(url, part, error) from error
+        raise _refused(source.url, part, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Lost(_reason(error)) from error
 
 
-def _request(url: str, part: Path, have: int) -> urllib.request.Request:
+def _request(source: _Source, part: Path | None = None, have: int = 0) -> urllib.request.Request:
+    url = source.url
     if not url.startswith(("http://", "https://")):
         raise DownloadError("an address that begins with https://", url, "correct the address")
     request = urllib.request.Request(
         url, headers={"User-Agent": "manyheads", "Accept-Encoding": "identity"}
     )
-    if have:
+    if source.token:
+        request.add_unredirected_header("Authorization", f"Bearer {source.token}")
+    if have and part is not None:
         request.add_header("Range", f"bytes={have}-")
         tag = _tag_file(part)
         if tag.exists():
@@ -186,14 +263,18 @@ def _remember_version(part: Path, headers: Any) -> None:
 
 
 def _refused(url: str, part: Path, error: urllib.error.HTTPError) -> _Lost | DownloadError:
-    found = f"HTTP status {error.code} ({error.reason})"
     if error.code == 416:
         _remove(part)
         return _Lost("a file shorter than the part that was kept")
+    return _of_status(url, error)
+
+
+def _of_status(url: str, error: urllib.error.HTTPError) -> _Lost | DownloadError:
+    found = f"HTTP status {error.code} ({error.reason})"
     # Overload and timeouts pass; any other status would be the same at the next attempt.
     if error.code >= 500 or error.code in (408, 429):
         return _Lost(found)
-    return DownloadError(f"a file at {url}", found, "check the address")
+    return StatusError(f"a file at {url}", found, "check the address", error.code)
 
 
 def _tag_file(part: Path) -> Path:

@@ -52,8 +52,8 @@ def call(
     """Call `function` with JSON `arguments` in a child where Keras has `backend`.
 
     The child imports the module of `function` and finds it there by its name. That module is
-    imported here as well, so it imports Keras inside its functions only. `what` says for whoever
-    stops it what is being done. Returns the function's answer, as JSON keeps it. A
+    imported here as well, so it imports Keras inside its functions only. `what` says what is
+    being done, for whoever watches or stops it. Returns the function's answer, as JSON keeps it. A
     `ManyheadsError` raised there is raised here; whatever else goes wrong is a `ManyheadsError`
     with the last lines that the child wrote. Raises `Interrupted` when `job` is stopped.
     """

@@ -18,16 +18,22 @@ _PATIENCE = 0.2  # seconds between two looks at the job
 def alone(path: Path, what: str, job: Job = SILENT) -> Iterator[None]:
     """Hold the lock file `path`, waiting for whoever holds it now.
 
-    Raises `Interrupted`, with `what` in its text, when `job` is stopped meanwhile, and `DiskError`.
+    `what` says what is to be done. Raises `Interrupted`, with it in its text, when `job` is stopped
+    meanwhile, and `DiskError`.
     """
     make_folder(path.parent)
     # The operating system frees the lock of a process that was killed, so the file, which stays,
     # says nothing. Waiting in short attempts lets a stop end it.
     lock = FileLock(path)
-    while not lock.is_locked:
-        job.check(what, "repeat the command: it continues where it stopped")
-        with disk_errors(path):
-            _try(lock)
+    job.check(what, "repeat the command: it continues where it stopped")
+    with disk_errors(path):
+        _try(lock)
+    if not lock.is_locked:
+        with job.step(f"waiting for another process: {what}"):
+            while not lock.is_locked:
+                job.check(what, "repeat the command: it continues where it stopped")
+                with disk_errors(path):
+                    _try(lock)
     try:
         yield
     finally:

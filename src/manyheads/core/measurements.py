@@ -20,6 +20,12 @@ def remembered(file: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def remembered_rate(file: str, program: str) -> float | None:
+    """The number above 0 that is remembered of a program, or None."""
+    rate = remembered(file).get(program)
+    return float(rate) if isinstance(rate, int | float) and rate > 0 else None
+
+
 def remember(file: str, program: str, value: Any) -> None:
     """Remember the `value` of a program; where the cache cannot be written, nothing is."""
     with suppress(DiskError):  # then it is measured again next time

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from platformdirs import user_cache_path
 
@@ -88,6 +88,13 @@ def _is_own(folder: Path) -> bool:
         return stat.S_ISDIR(status.st_mode) and is_writable(folder)
     closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
     return closed and status.st_uid == os.getuid() and is_writable(folder)
+
+
+def stays_below(name: str) -> bool:
+    """Whether a file's name, told by somebody else, lies below the folder that it is taken from."""
+    path = PurePosixPath(name)
+    forbidden = path.is_absolute() or ".." in path.parts or any(c in name for c in "\\\0")
+    return bool(path.parts) and not forbidden
 
 
 def make_folder(path: Path) -> Path:

@@ -1,26 +1,28 @@
 """A table as plain values: built once, shown in a terminal, on a page and as plain text.
 
 `cli.narrow.print_table` shows it in as many columns as a terminal has, the templates of `report`
-draw it as HTML, and `as_text` writes it where neither is, as in `repr`.
+draw it as HTML; where neither is, `as_text` writes it, as in `repr`, and `as_html` for notebooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Literal, NamedTuple
 
 
 class TableColumn(NamedTuple):
     """A column by its title, which may have several lines.
 
-    Cells of `words` are at the left and may be folded, `number`s are at the right and stay whole.
+    Cells of `words` are at the left and may be folded, those of a `phrase` stay whole; so do
+    `number`s, which are at the right.
     A column that is a `key` says what a row is about, so it is repeated in every block of a table
     that is too wide for its terminal.
     """
 
     title: str
-    kind: Literal["words", "number"] = "number"
+    kind: Literal["words", "phrase", "number"] = "number"
     key: bool = False
 
     @property
@@ -37,6 +39,11 @@ def names(*titles: str) -> list[TableColumn]:
 def words(*titles: str) -> list[TableColumn]:
     """Columns of words."""
     return [TableColumn(title, "words") for title in titles]
+
+
+def phrases(*titles: str) -> list[TableColumn]:
+    """Columns of words that stay on one line."""
+    return [TableColumn(title, "phrase") for title in titles]
 
 
 def numbers(*titles: str) -> list[TableColumn]:
@@ -72,3 +79,21 @@ def as_text(table: Table) -> str:
         ).rstrip()
         for row in cells
     )
+
+
+def as_html(table: Table) -> str:
+    """The table as HTML that a notebook shows, with every cell escaped."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        kinds = [column.kind for column in table.columns]
+        aligned = [
+            f'<{tag} style="text-align: {"right" if kind == "number" else "left"}">'
+            f"{escape(cell)}</{tag}>"
+            for cell, kind in zip(cells, kinds, strict=True)
+        ]
+        return f"<tr>{''.join(aligned)}</tr>"
+
+    head = row([column.heading for column in table.columns], "th")
+    body = "".join(row(cells, "td") for cells in (*table.rows, *table.totals))
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"

@@ -93,7 +93,8 @@ def _leaks(identical: Sequence[Identical]) -> Iterator[str]:
 
 
 def _repeats(identical: Sequence[Identical]) -> Iterator[str]:
-    if found := [same for same in identical if same.within_split]:
+    # Those with different labels are named as such.
+    if found := [same for same in identical if same.within_split and not same.differs_in_label]:
         yield f"{_sets(found)} of identical images within a split: {_example(found)}"
 
 

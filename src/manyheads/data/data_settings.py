@@ -12,17 +12,22 @@ from manyheads.core.text import option
 from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+RESIZES = ("squash", "crop", "crop:SHARE", "pad")
 SPLIT_RULES = ("stratified", "place")
 FORMER_SPLIT_RULE = "place"
+_CROP = "crop"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
     """How a file becomes `[size, size, 3]` pixels.
 
-    `size` is in pixels, 32 to 2048; the image is squashed to a square, as the lesson's loader
-    does. `nearest` reproduces that loader; every other interpolation is antialiased. `exif`
-    honours the orientation that the camera recorded, which the lesson's loader ignores.
+    `size` is in pixels, 32 to 2048. `resize` says how the image becomes a square: None squashes it,
+    as the lesson's loader does; `crop` keeps the middle of it, in its own proportions, and
+    `crop:SHARE` of that the share of its side, in (0, 1]: the shorter side is resized to
+    `size / SHARE` pixels first; `pad` keeps all of it, in its own proportions, between black bars.
+    The interpolation `nearest` reproduces the lesson's loader; every other one is antialiased.
+    `exif` honours the orientation that the camera recorded, which the lesson's loader ignores.
     `depth` is of images with more than 8 bits a channel: white is 2^depth - 1, 1 to 32 bits; None:
     white is 65535, and 1.0 of floating-point numbers.
     """
@@ -32,12 +37,46 @@ class ImageSettings:
     exif: bool = True
     # Not told where it is not set, so that digests and files of earlier versions stay valid.
     depth: int | None = field(default=None, metadata={"told": "if set"})
+    resize: str | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
-        store(self, size=whole("image_size", self.size, 32, 2048))
+        store(self, size=whole("image_size", self.size, 32, 2048), resize=_resize(self.resize))
         choice("interpolation", self.interpolation, INTERPOLATIONS)
         if self.depth is not None:
             store(self, depth=whole("depth", self.depth, 1, 32))
+
+    @property
+    def words(self) -> str:
+        """The preparation as one reads it, such as `150×150, bicubic`."""
+        how = [f"{self.size}×{self.size}", self.interpolation]
+        how += [self.resize] if self.resize else []
+        how += [] if self.exif else ["camera orientation ignored"]
+        how += [] if self.depth is None else [f"depth {self.depth}"]
+        return ", ".join(how)
+
+    @property
+    def keeps_proportions(self) -> bool:
+        """Whether what is round in the image is round for the model too."""
+        return self.resize is not None
+
+    @property
+    def shorter_side(self) -> int | None:
+        """The pixels of the shorter side before the middle is cropped; None without a crop."""
+        if self.resize is None or not self.resize.startswith(_CROP):
+            return None
+        share = self.resize.removeprefix(_CROP).removeprefix(":") or "1"
+        return round(self.size / float(share))
+
+
+def _resize(given: str | None) -> str | None:
+    """`given` as it is kept; raises `SettingError` for none of `RESIZES`."""
+    if given is None or given == RESIZES[0]:
+        return None
+    kind, _, share = str(given).partition(":")
+    if kind == _CROP and share:
+        kept = number("the share of crop:SHARE", share, 0.05, 1)
+        return _CROP if kept == 1 else f"{_CROP}:{kept:.9g}"
+    return choice("resize", given, RESIZES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,10 @@ from jaxtyping import Int64
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.data import catalog
+from manyheads.data.array_tables import ARRAYS_SUFFIX
 from manyheads.data.columns import Categorical, Digests, frozen, kept_rows
 from manyheads.data.data_settings import SplitSettings, TableSettings
+from manyheads.data.feature_packs import PACK_SUFFIX
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
 from manyheads.data.left_out import LeftOut
@@ -92,13 +94,14 @@ class Dataset:
 
     def without(self, bad: Collection[int]) -> Dataset:
         """This data set less the images at the indices `bad`; classes keep their numbers."""
-        return self._taken(kept_rows(len(self), bad))
+        return self.taken(kept_rows(len(self), bad))
 
     def only(self, split: str) -> Dataset:
         """The images in `split` alone; classes keep their numbers."""
-        return self._taken(self.rows(split))
+        return self.taken(self.rows(split))
 
-    def _taken(self, kept: Int64[np.ndarray, "rows"]) -> Dataset:
+    def taken(self, kept: Int64[np.ndarray, "rows"]) -> Dataset:
+        """The images at the indices `kept`, in their order; classes keep their numbers."""
         return replace(
             self,
             paths=self.paths.take(kept),
@@ -215,6 +218,8 @@ def _locate(source: str | Path, job: Job) -> tuple[Path, str]:
         return path, path.resolve().name
     if path.suffix.lower() not in TABLE_SUFFIXES:
         remedy = "give the folder of the images, or a table with the columns path and label"
+        if path.suffix.lower() in (PACK_SUFFIX, ARRAYS_SUFFIX):
+            remedy = "this takes images; a study (`features`) trains on a file of features"
         if path.suffix.lower() in NEAR_FORMATS:
             remedy = "save it as CSV, .xlsx or JSON lines, with the columns path and label"
         raise DataError(f"a folder or a {TABLE_WORDS}", f"the file {path}", remedy)

@@ -79,6 +79,20 @@ def overlap_words(dataset: Dataset, *, folds: bool) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def label_conflict_words(dataset: Dataset) -> str:
+    """How many images have several labels, by their bytes, with an example; "" if none has."""
+    first, content = dataset.digests.distinct()
+    classes = len(dataset.classes)
+    pairs = np.unique(content * classes + dataset.labels) // classes
+    several = np.flatnonzero(np.bincount(pairs, minlength=len(first)) > 1)
+    if not len(several):
+        return ""
+    rows = np.flatnonzero(content == several[0])
+    names = " = ".join(dataset.name_of(row) for row in rows[:2].tolist())
+    words = "1 image has" if len(several) == 1 else f"{len(several):,} images have"
+    return f"{words} different labels (same bytes), such as {names}"
+
+
 def torn_groups(dataset: Dataset) -> tuple[str, ...]:
     """The groups with images in more than one split, sorted."""
     if dataset.groups is None:

@@ -53,7 +53,7 @@ def load_pixels(
     name: str = "",
     remarks: Remarks | None = None,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The image as RGB, 0 to 255, squashed to `[size, size, 3]`.
+    """The image as RGB, 0 to 255, resized to `[size, size, 3]` as the settings say.
 
     Of an animation it is the first frame. More than 8 bits a channel are scaled to 8, palettes and
     CMYK are converted, and what is transparent is laid on white. Plain RGB with `nearest` equals
@@ -194,15 +194,36 @@ def _seen(
     `natural`: in its own proportions."""
     turn = _turn(found.image) if settings.exif else None
     image = to_eight_bits(found, settings.depth, name)
-    image = _reduced(image, settings.size, natural) if found.large else _rgb(image)
+    if not found.large:
+        image = _rgb(image)
+    elif settings.shorter_side is not None and not natural:
+        image = _reduced(_middle(image, min(image.size)), settings.shorter_side, natural=True)
+    else:
+        image = _reduced(image, settings.size, natural or settings.keeps_proportions)
     return image if turn is None else image.transpose(turn)
 
 
 def _squared(image: Image.Image, settings: ImageSettings) -> UInt8[np.ndarray, "size size 3"]:
-    square = (settings.size, settings.size)
-    if image.size != square:
-        image = image.resize(square, Image.Resampling[settings.interpolation.upper()])
+    size, resampling = settings.size, Image.Resampling[settings.interpolation.upper()]
+    wanted = (size, size)
+    if settings.keeps_proportions:
+        # The other side is rounded down, as the processors of published networks do it.
+        sides = image.width, image.height
+        crop = settings.shorter_side
+        target, given = (size, max(sides)) if crop is None else (crop, min(sides))
+        width, height = (max(1, target * side // given) for side in sides)
+        wanted = (width, height)
+    if image.size != wanted:
+        image = image.resize(wanted, resampling)
+    if image.size != (size, size):
+        image = _middle(image, size)
     return np.array(image, dtype=np.uint8)
+
+
+def _middle(image: Image.Image, side: int) -> Image.Image:
+    """The square of `side` pixels in the middle; black where the image does not reach."""
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

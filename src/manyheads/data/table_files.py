@@ -95,6 +95,8 @@ def read_rows(
         from manyheads.data.typed_tables import parquet_rows as rows
     elif suffix == ".xlsx":
         from manyheads.data.workbooks import workbook_rows as rows
+    elif suffix == ".npz":  # of features alone
+        from manyheads.data.array_tables import npz_rows as rows
     elif suffix in (".jsonl", ".ndjson"):
         from manyheads.data.typed_tables import json_rows as rows
     else:

@@ -12,7 +12,7 @@ from manyheads.backbones import registry
 from manyheads.errors import EstimatorError
 from manyheads.estimator.array_inputs import images_in
 from manyheads.estimator.image_features import FrozenBackbone
-from manyheads.features.cache import FeatureCache
+from manyheads.features.cache import lacking
 
 
 class BackboneFeatures(TransformerMixin, BaseEstimator):
@@ -25,9 +25,10 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
     memory cost a pass each time.
 
     `backbone` is a name, or a network's file with its `preprocessing`; `weights` a file of weights
-    (None: ImageNet's). `image_size` is in pixels (None: the backbone's own), `interpolation`,
-    `exif` and `depth` (of images with more than 8 bits a channel, white is 2^depth - 1; None:
-    65535) are how images are prepared, as in a study. There is nothing to fit.
+    (None: ImageNet's). `image_size` is in pixels; it, `interpolation` and `resize` are the
+    backbone's own if they are None; `exif` and `depth` (of images with more than 8 bits a channel,
+    white is 2^depth - 1; None: 65535) are how images are prepared, as in a study. There is nothing
+    to fit.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         preprocessing: str | None = None,
         weights: Any = None,
         image_size: int | None = None,
-        interpolation: str = "bicubic",
+        interpolation: str | None = None,
+        resize: str | None = None,
         exif: bool = True,
         depth: int | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         self.weights = weights
         self.image_size = image_size
         self.interpolation = interpolation
+        self.resize = resize
         self.exif = exif
         self.depth = depth
 
@@ -73,8 +76,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         """
         del input_features  # images have no named columns
         backbone = FrozenBackbone.of(self)
-        with FeatureCache(backbone.recipe()) as cache:
-            width = cache.width
+        width = lacking(backbone.recipe(), ()).width
         width = width or backbone.transform([np.zeros((32, 32, 3), np.uint8)]).matrix.shape[1]
         return np.array([f"backbonefeatures{place}" for place in range(width)], object)
 

@@ -17,7 +17,6 @@ from manyheads.backbones.compiled import compile_backbone
 from manyheads.backbones.weights import resolve
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.columns import Categorical, Digests
-from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.digests import digests_of
 from manyheads.data.image_inputs import Image, named, square_of
@@ -60,7 +59,8 @@ class FrozenBackbone:
     preprocessing: str | None
     weights: Any
     image_size: int | None
-    interpolation: str
+    interpolation: str | None
+    resize: str | None
     exif: bool
     depth: int | None = None
 
@@ -146,9 +146,8 @@ class FrozenBackbone:
     def extractor(self) -> Extractor:
         """The backbone with its arrays, and how images are prepared for it."""
         spec = registry.get(self.backbone, self.preprocessing)
-        size = spec.default_size if self.image_size is None else self.image_size
-        image = ImageSettings(
-            size=size, interpolation=self.interpolation, exif=self.exif, depth=self.depth
+        image = spec.prepared(
+            self.image_size, self.interpolation, self.resize, exif=self.exif, depth=self.depth
         )
         spec.check_size(image.size)
         return Extractor(spec, resolve(spec, self.weights), image)

@@ -17,7 +17,7 @@ from manyheads.estimator.head_training import mean_logits
 from manyheads.estimator.image_features import FrozenBackbone, all_rows
 from manyheads.estimator.saving import save_model
 from manyheads.heads.head import Parameters
-from manyheads.heads.hyperparameters import NAMES, Hyperparameters
+from manyheads.heads.hyperparameters import NAMES, NEUTRAL, Hyperparameters
 
 
 class FittedHeads:
@@ -28,10 +28,13 @@ class FittedHeads:
     kind, or if the backbone is no longer the one of the fit, and what `fit` raises for images.
     """
 
+    epochs: int | None
     classes_: Shaped[np.ndarray, "classes"]
     n_features_in_: int
     feature_names_in_: Shaped[np.ndarray, "features"]
     n_iter_: int
+    epochs_: int
+    temperature_: float
     heads_: Sequence[Parameters]
     history_: Sequence[dict[str, list[float]]]
     recipe_: dict[str, Any] | None
@@ -69,7 +72,9 @@ class FittedHeads:
             )  # fmt: skip
         classes = [str(name) for name in self.classes_]
         extractor = self._fitted_backbone().extractor()
-        save_model(Path(path).expanduser(), extractor, self.heads_, self._setting(), classes)
+        # A pickle of an earlier version has no `epochs_`: they were always given then.
+        setting = self._setting(getattr(self, "epochs_", self.epochs))
+        save_model(Path(path).expanduser(), extractor, self.heads_, setting, classes)
 
     def _logits(self, X: Any) -> Float64[np.ndarray, "samples classes"]:
         check_is_fitted(self)
@@ -91,5 +96,8 @@ class FittedHeads:
             )  # fmt: skip
         return backbone
 
-    def _setting(self) -> Hyperparameters:
-        return Hyperparameters(**{name: getattr(self, name) for name in NAMES})
+    def _setting(self, epochs: int | None) -> Hyperparameters:
+        """The hyperparameters; without `epochs`, with those that a head usually has."""
+        given: dict[str, Any] = {name: getattr(self, name) for name in NAMES}
+        given["epochs"] = NEUTRAL["epochs"] if epochs is None else epochs
+        return Hyperparameters(**given)

@@ -36,15 +36,7 @@ def save_model(
         )
     if len(set(classes)) < len(classes):
         raise ModelError("classes with different names", ", ".join(classes), "fit to other classes")
-    card = ModelCard(
-        classes=tuple(classes),
-        backbone=spec.name,
-        weights=weights.digest,
-        weights_source=weights.source,
-        image=image,
-        preprocessing=spec.preprocessing,
-        data="HeadClassifier",
-    )
+    card = ModelCard.of_network(spec, weights, image, classes=classes, data="HeadClassifier")
     with drafts(target.parent / f".{target.name}-draft") as scratch:
         write_model(spec, weights, image.size, (averaged(heads), setting), scratch / target.name)
         put(scratch, target, card)

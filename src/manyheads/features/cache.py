@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -38,8 +38,9 @@ _ABSENT = IndexEntry(-1, 0)
 class FeatureRecipe:
     """All that shapes a feature, beside the image's content.
 
-    `pooling` is avg, or grid for the features of every cell; `storage` f32 or f16; `alteration`
-    describes what was done to the pixels, None for nothing.
+    `pooling` is avg, or grid for the features of every cell, or what of tokens are features;
+    `storage` f32 or f16; `alteration` describes what was done to the pixels, None for nothing.
+    Features of backbones side by side have recipes of `members`, under which they are kept.
     """
 
     backbone: str
@@ -48,9 +49,16 @@ class FeatureRecipe:
     preprocessing: str
     pooling: str = "avg"
     runtime: str = "openvino"
+    device: str = "cpu"
     precision: str = "f32"
     storage: str = "f32"
     alteration: dict[str, Any] | None = None
+    members: tuple[FeatureRecipe, ...] = ()
+
+    @property
+    def parts(self) -> tuple[FeatureRecipe, ...]:
+        """The recipes under which rows are kept: those of its members, or itself alone."""
+        return self.members or (self,)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -59,7 +67,7 @@ class FeatureRecipe:
         What came to be part of it later is stated where it matters, and `view`, which alterations
         have replaced, was always 0.
         """
-        usual = {"storage": "f32", "alteration": None}
+        usual = {"storage": "f32", "alteration": None, "device": "cpu", "members": []}
         stated = {k: v for k, v in plain(self).items() if k not in usual or v != usual[k]}
         return stated | {"view": 0}
 
@@ -242,6 +250,23 @@ class FeatureCache:
         except DamagedIndex as error:
             remedy = "repeat the command: the features are computed again"
             raise DiskError(f"an index in {self._index.path}", str(error), remedy) from error
+
+
+class Lacking(NamedTuple):
+    """The passes that are left, and how many features an image has, 0 if that is unknown."""
+
+    passes: int
+    width: int
+
+
+def lacking(recipe: FeatureRecipe, contents: Sequence[str]) -> Lacking:
+    """What the cache lacks of these different contents, over all `parts` of a recipe."""
+    found = []
+    for part in recipe.parts:
+        with FeatureCache(part) as cache:
+            found.append(Lacking(cache.missing(contents), cache.width))
+    widths = [each.width for each in found]
+    return Lacking(sum(each.passes for each in found), sum(widths) if all(widths) else 0)
 
 
 def _parts(contents: Sequence[str]) -> Iterator[slice]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -18,8 +21,9 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.paths import Paths
 from manyheads.data.remarks import Remarks
-from manyheads.features.cache import FeatureCache, FeatureRecipe
+from manyheads.features.cache import FeatureCache, FeatureRecipe, lacking
 from manyheads.features.shard import fill
+from manyheads.features.stage_times import StageTimes
 
 _SHARD = 65_536  # images
 
@@ -29,10 +33,11 @@ class Features:
     """The features of a data set: sample i's are `matrix[rows[i]]`; -1 where it is unreadable.
 
     `unreadable` gives the reason for each such sample; `passes` and `seconds` are what this call
-    cost. The matrix is mapped from the cache and may hold rows of other images. Feature maps are
-    `[stored, cells, features]`, cells row by row, of the rows and columns that `grid` tells. Of
-    samples that were not asked for, rows are -1 too. `remarks` are lines on the images that were
-    read this time.
+    cost, and `stages` the seconds of each stage of extraction. The matrix is mapped from the cache
+    and may hold rows of other images. Feature maps are `[stored, cells, features]`, cells row by
+    row, of the rows and columns that `grid` tells. Those of backbones side by side are in memory, a
+    row for each content. Of samples that were not asked for, rows are -1 too. `remarks` are lines
+    on the images that were read this time.
     """
 
     matrix: Float[np.ndarray, "stored *cells features"]
@@ -43,6 +48,7 @@ class Features:
     recipe: FeatureRecipe
     grid: tuple[int, int] | None = None
     remarks: tuple[str, ...] = ()
+    stages: dict[str, float] = field(default_factory=dict[str, float])
 
 
 def extract(
@@ -52,6 +58,7 @@ def extract(
     image: ImageSettings,
     *,
     runtime: str = "openvino",
+    device: str = "cpu",
     precision: str = "f32",
     pooling: str = "avg",
     storage: str = "f32",
@@ -63,19 +70,34 @@ def extract(
 
     With the `pooling` grid, those of every cell of the feature map, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
-    alteration that is meant for training is made of no other. Raises `SettingError` for features
-    that are too large for the storage f16, and `Interrupted` within about a second once `job` is
-    stopped; what was finished is kept, and the same call goes on from there.
+    alteration that is meant for training is made of no other. Backbones side by side see the images
+    one after the other, and an image that one of them lacks has no features. Raises `BackboneError`
+    for feature maps where there are none, `SettingError` for features that are too large for the
+    storage f16, and `Interrupted` within about a second once `job` is stopped; what was finished is
+    kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
     recipe = recipe_of(
-        spec, weights, image, runtime, precision,
+        spec, weights, image, runtime, precision, device,
         pooling=pooling, storage=storage, alteration=alteration,
     )  # fmt: skip
     digests = dataset.digests if only is None else dataset.digests.take(only)
+    if spec.members:
+        if pooling == "grid":
+            spec.check_grid()
+        left = [lacking(part, digests.take(digests.distinct()[0])).passes for part in recipe.parts]
+        how: dict[str, Any] = {
+            "runtime": runtime, "device": device, "precision": precision,
+            "alteration": alteration, "only": only,
+        }  # fmt: skip
+        members = [
+            extract(dataset, *each, image, job=job.counting_on(sum(left[:n]), sum(left)), **how)
+            for n, each in enumerate(zip(spec.members, weights.members, strict=True))
+        ]
+        return _side_by_side(members, recipe)
     every = dataset.paths if only is None else dataset.paths.take(only)
-    remarks = Remarks()
+    remarks, times = Remarks(), StageTimes()
     with FeatureCache(recipe) as cache:
         # Each content once, however many files hold it.
         first, place = digests.distinct()
@@ -89,11 +111,12 @@ def extract(
             wanted = contents.take(missing)
             with compile_backbone(
                 spec, weights, image.size,
-                runtime=runtime, precision=precision, pooling=pooling, images=len(missing),
-                job=job,
+                runtime=runtime, device=device, precision=precision, pooling=pooling,
+                images=len(missing), job=job,
             ) as backbone:  # fmt: skip
                 passes, unread = _fill(
                     cache, wanted, paths.take(missing), backbone, image, alteration, job, remarks,
+                    times,
                 )  # fmt: skip
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
@@ -114,7 +137,39 @@ def extract(
             recipe=recipe,
             grid=cache.grid,
             remarks=remarks.lines(image),
+            stages=times.seconds,
         )
+
+
+def _side_by_side(members: Sequence[Features], recipe: FeatureRecipe) -> Features:
+    """The features of the same images by several backbones, one behind the other."""
+    unreadable = {}
+    for each in members:
+        unreadable = each.unreadable | unreadable
+    rows = np.stack([each.rows for each in members])
+    samples = np.flatnonzero((rows >= 0).all(axis=0))
+    # Samples of one content have one row.
+    _, first, place = np.unique(rows[0, samples], return_index=True, return_inverse=True)
+    stored = rows[:, samples[first]]
+    ends = np.cumsum([each.matrix.shape[1] for each in members])
+    matrix = np.empty((len(first), ends[-1]), np.float32)
+    for each, kept, end in zip(members, stored, ends.tolist(), strict=True):
+        width = each.matrix.shape[1]
+        for start in range(0, len(kept), _SHARD):
+            part = slice(start, start + _SHARD)
+            matrix[part, end - width : end] = each.matrix[kept[part]]
+    joined = np.full(rows.shape[1], -1)
+    joined[samples] = place
+    return Features(
+        matrix=matrix,
+        rows=joined,
+        unreadable=unreadable,
+        passes=sum(each.passes for each in members),
+        seconds=sum(each.seconds for each in members),
+        recipe=recipe,
+        remarks=tuple(dict.fromkeys(line for each in members for line in each.remarks)),
+        stages=dict(sum((Counter(each.stages) for each in members), Counter())),
+    )
 
 
 def _reasons(
@@ -132,6 +187,7 @@ def _fill(
     alteration: Alteration | None,
     job: Job,
     remarks: Remarks,
+    times: StageTimes,
 ) -> tuple[int, dict[str, str]]:
     """`fill` shard by shard, so that what is in memory at once does not grow with the data set."""
     passes, unread = 0, {}
@@ -139,7 +195,7 @@ def _fill(
         part = slice(start, start + _SHARD)
         images = dict(zip(contents[part], paths[part], strict=True))
         rest = job.counting_on(start, len(contents))
-        done, failed = fill(cache, images, backbone, image, alteration, rest, remarks)
+        done, failed = fill(cache, images, backbone, image, alteration, rest, remarks, times)
         passes += done
         unread |= failed
     return passes, unread
@@ -151,20 +207,30 @@ def recipe_of(
     image: ImageSettings,
     runtime: str = "openvino",
     precision: str = "f32",
+    device: str = "cpu",
     *,
     pooling: str = "avg",
     storage: str = "f32",
     alteration: Alteration | None = None,
 ) -> FeatureRecipe:
     """The recipe under which `extract` keeps its features."""
+    members = tuple(
+        recipe_of(
+            member, known, image, runtime, precision, device,
+            pooling=pooling, storage=storage, alteration=alteration,
+        )
+        for member, known in zip(spec.members, weights.members, strict=True)
+    )  # fmt: skip
     return FeatureRecipe(
         backbone=spec.name,
         weights=weights.digest,
         image=image,
         preprocessing=spec.preprocessing,
         runtime=runtime,
+        device=device,
         precision=precision,
-        pooling=pooling,
+        pooling=spec.tokens if spec.tokens and pooling == "avg" else pooling,
         storage=storage,
         alteration=None if alteration is None else describe(alteration),
+        members=members,
     )

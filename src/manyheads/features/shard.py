@@ -17,6 +17,7 @@ from manyheads.data.remarks import Remarks
 from manyheads.errors import ImageError, ImageLimitError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.image_batches import Pixels, image_batches
+from manyheads.features.stage_times import DECODE, READ, StageTimes
 
 
 def fill(
@@ -27,23 +28,27 @@ def fill(
     alteration: Alteration | None = None,
     job: Job = SILENT,
     remarks: Remarks | None = None,
+    times: StageTimes | None = None,
 ) -> tuple[int, dict[str, str]]:
     """Compute and store what `cache` lacks of `images` (content → file): one shard of work.
 
     The backbone sees each image after its `alteration`, if there is one. Returns the number of
     passes, and why some files could not be read this time, though their content may be sound.
-    What is worth saying of those that were read is added to the `remarks`. Raises `Interrupted`
-    once `job` is stopped.
+    What is worth saying of those that were read is added to the `remarks`, and where the time went
+    to the `times`. Raises `Interrupted` once `job` is stopped.
     """
-    shard = _Shard(cache, images, backbone.batch, job)
+    times = times or StageTimes()
+    shard = _Shard(cache, images, backbone.batch, job, times)
+    shard.tell()
 
     def load(content: str) -> Pixels:
-        return _load(images[content], content, settings, alteration, remarks)
+        return _load(images[content], content, settings, alteration, remarks, times)
 
     batches = image_batches(shard.absent(), load, backbone.batch, refused=shard.refuse, job=job)
     passes = 0
-    for contents, features in backbone.run(batches, job=job):
-        cache.add(contents, features)
+    for contents, features in times.network(backbone.run(times.images(batches), job=job)):
+        with times.writing():
+            cache.add(contents, features)
         passes += len(features)
         shard.count(len(features))
     job.check("extracting the features", "the same command goes on from there")
@@ -59,9 +64,10 @@ class _Shard:
         images: Mapping[str, Path],
         batch: int,
         job: Job,
+        times: StageTimes,
     ) -> None:
         self._cache, self._images, self._batch = cache, images, batch
-        self._job = job
+        self._job, self._times = job, times
         self._done = 0
         self.unread: dict[str, str] = {}
 
@@ -92,7 +98,13 @@ class _Shard:
         """So many images more are done."""
         self._done += images
         if images:
-            self._job.progress("extracting", self._done, len(self._images))
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the job how many images are done, and what limits the rate."""
+        self._job.progress(
+            "extracting", self._done, len(self._images), limit=self._times.bottleneck
+        )
 
 
 def _load(
@@ -101,7 +113,17 @@ def _load(
     settings: ImageSettings,
     alteration: Alteration | None,
     remarks: Remarks | None,
+    times: StageTimes,
 ) -> Pixels:
+    with times.in_thread(READ):
+        data = _read(path, content)
+    with times.in_thread(DECODE):
+        pixels = load_pixels(data, settings, str(path), remarks)
+        return pixels if alteration is None else alteration(pixels, content)
+
+
+def _read(path: Path, content: str) -> bytes:
+    """The bytes of the file, which are still those of its `content`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -111,5 +133,4 @@ def _load(
     if hashlib.sha256(data).hexdigest() != content:
         found = "the file has changed since the data set was opened"
         raise ImageLimitError(f"{path} as it was", found, "repeat the command")
-    pixels = load_pixels(data, settings, str(path), remarks)
-    return pixels if alteration is None else alteration(pixels, content)
+    return data

@@ -14,7 +14,7 @@ from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.columns import Rows
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
-from manyheads.features.cache import FeatureCache, FeatureRecipe
+from manyheads.features.cache import FeatureRecipe, lacking
 from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.heads.fold import Variant
 
@@ -71,19 +71,19 @@ class Extractor:
     image: ImageSettings
     runtime: str = "openvino"
     precision: str = "f32"
+    device: str = "cpu"
 
     def recipe(self, wanted: Wanted) -> FeatureRecipe:
         """The recipe under which the features of a variant are kept."""
-        return recipe_of(
-            self.spec, self.weights, self.image, self.runtime, self.precision, **wanted.how
-        )
+        where = self.runtime, self.precision, self.device
+        return recipe_of(self.spec, self.weights, self.image, *where, **wanted.how)
 
     def extract(self, dataset: Dataset, wanted: Wanted, job: Job = SILENT) -> Features:
         """The features of a variant, from the cache or computed now; raises what `extract` does."""
         return extract(
             dataset, self.spec, self.weights, self.image,
-            runtime=self.runtime, precision=self.precision, only=wanted.images,
-            job=job, **wanted.how,
+            runtime=self.runtime, device=self.device, precision=self.precision,
+            only=wanted.images, job=job, **wanted.how,
         )  # fmt: skip
 
     def extract_all(
@@ -108,5 +108,4 @@ def missing_passes(dataset: Dataset, wanted: Wanted, extractor: Extractor | None
     contents = contents.take(contents.distinct()[0])
     if extractor is None:
         return len(contents)
-    with FeatureCache(extractor.recipe(wanted)) as cache:
-        return cache.missing(contents)
+    return lacking(extractor.recipe(wanted), contents).passes

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads.backbones.joined_backbones import short_name
 from manyheads.core.text import joined
 from manyheads.errors import RunError, SettingError
 from manyheads.findings.reading import names_of, read_images, read_validated
@@ -20,7 +21,8 @@ from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import kept_images
 from manyheads.study.results import StudyResult
-from manyheads.study.study_settings import StudySettings, read_study
+from manyheads.study.study_document import read_study
+from manyheads.study.study_settings import StudySettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class ComparedStudy:
             run=self.name,
             path=str(self.folder.path),
             data=Path(settings.data).name,
-            backbone=Path(settings.backbone).name,
+            backbone=short_name(settings.on_backbone(settings.place_of(selected)).backbone),
             candidates=len(settings.grid),
             seeds=settings.seeds,
             folds=settings.folds,

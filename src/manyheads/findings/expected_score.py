@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
 from manyheads.stats import metrics
@@ -105,8 +105,13 @@ def expect(
     fold_of: Folds,
     units: Units,
     classes: Sequence[str],
+    apart: Bool[np.ndarray, "images"] | None = None,
 ) -> Expected:
-    """What the procedure achieves that `ranked` its options, with the `answers` of those chosen."""
+    """What the procedure achieves that `ranked` its options, with the `answers` of those chosen.
+
+    Images `apart` are in no score: their labels chose which options there are, before any was
+    ranked. Their units have no other images.
+    """
     best = answers(ranked.best)
     nested = np.empty_like(best)
     for fold, option in enumerate(ranked.without):
@@ -118,13 +123,15 @@ def expect(
         temperature = fit_temperature(nested[~inside], labels[~inside])
         after[inside] = scaled(nested[inside], temperature)
     counts = np.bincount(labels, minlength=len(classes))
-    variance, skew = loss_moments(-after[np.arange(len(labels)), labels].astype(np.float64), units)
+    scored = np.ones(len(labels), bool) if apart is None else ~apart
+    after, nested, units, of = after[scored], nested[scored], units[scored], labels[scored]
+    variance, skew = loss_moments(-after[np.arange(len(of)), of].astype(np.float64), units)
     return Expected(
-        scores=score_held_out(after, labels, units, classes, counts),
+        scores=score_held_out(after, of, units, classes, counts),
         temperature=fit_temperature(best, labels),
-        log_loss_unscaled=float(metrics.log_loss(nested, labels)),
-        ece_unscaled=float(metrics.expected_calibration_error(nested, labels)),
-        accuracy_draws=independent_draws(metrics.predicted(after) == labels, units),
+        log_loss_unscaled=float(metrics.log_loss(nested, of)),
+        ece_unscaled=float(metrics.expected_calibration_error(nested, of)),
+        accuracy_draws=independent_draws(metrics.predicted(after) == of, units),
         loss_variance=variance,
         loss_skew=skew,
     )

@@ -15,7 +15,7 @@ from manyheads.heads.bank import Metrics, rule_of
 from manyheads.stats.validation_predictions import LogProbabilities, OfHeads, OtherEpochs, Validated
 from manyheads.study.results import StudyResult
 from manyheads.study.select import chosen_epoch
-from manyheads.study.space import Grid, setting_words
+from manyheads.study.space import Candidates, setting_words
 from manyheads.study.store import Division, Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 
@@ -132,7 +132,7 @@ def read_images(path: Path, folds: int | None) -> Int64[np.ndarray, "images"]:
     return np.unique(np.concatenate([division.images for division in divided]))
 
 
-def names_of(grid: Grid, candidates: Sequence[int]) -> list[str]:
+def names_of(grid: Candidates, candidates: Sequence[int]) -> list[str]:
     """Candidates in words, by what sets them apart."""
     varying = grid.varying
     return [setting_words(grid[candidate - 1], varying) for candidate in candidates]

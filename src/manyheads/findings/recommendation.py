@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from manyheads.core.text import decimal, interval, joined
+from manyheads.data.trainable import FEW_IMAGES
 from manyheads.findings.finding import Finding
-from manyheads.findings.wording import METRIC_WORDS, CandidateNames, margin_words
+from manyheads.findings.wording import LISTED, METRIC_WORDS, CandidateNames, margin_words
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import Comparison, Comparisons
 from manyheads.stats.paired import RESERVE
@@ -19,7 +20,7 @@ from manyheads.study.space import counted
 Confidence = Literal[
     "clear", "equivalent", "probable", "too close to call", "not assessed", "no comparison"
 ]
-_FOLDS = 5  # that are advised where only a part of the images validates
+FOLDS = 5  # that are advised where only a part of the images validates
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ class Recommendation(Finding):
     use: str
     sure: str
     training: str = ""
+    baseline: str = ""
     next_study: NextStudy | None = field(default=None)
     next_words: str = ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """The recommendation first, then how sure it is and what else the study shows."""
-        lines = self.use, f"{self.sure} {self.next_words}".strip(), self.training
+        lines = self.use, f"{self.sure} {self.next_words}".strip(), self.baseline, self.training
         return tuple(filter(None, lines))
 
     @property
@@ -101,8 +103,11 @@ class Evidence:
     pool: int
 
 
-def recommend(evidence: Evidence, training: str = "") -> Recommendation:
-    """The recommendation of the selected candidate; `training` is a sentence on the others' too."""
+def recommend(evidence: Evidence, training: str = "", baseline: str = "") -> Recommendation:
+    """The recommendation of the selected candidate.
+
+    `training` is a sentence on the others' too, and `baseline` one on standard classifiers.
+    """
     selected, names, metric = evidence.selected, evidence.names, evidence.best.metric
     rivals = tuple(each for each in evidence.best.candidates if each != selected)
     pairs = {each: _pair(evidence, each) for each in rivals}
@@ -128,8 +133,9 @@ def recommend(evidence: Evidence, training: str = "") -> Recommendation:
         use=_use_words(evidence, best),
         sure=_sure_words(evidence, confidence, rivals),
         training=training,
+        baseline=baseline,
         next_study=step,
-        next_words="" if step is None else _next_words(evidence, step),
+        next_words=_next_words(evidence, confidence, step),
     )
 
 
@@ -186,6 +192,8 @@ def _sure_words(evidence: Evidence, confidence: Confidence, rivals: Sequence[int
     others = names.any_of(sorted(rivals), first=True) if rivals else ""
     if len(rivals) == compared - 1 and compared > 2:
         others = f"any of the {compared - 1:,} others"
+    elif len(rivals) > LISTED:
+        others = f"any of {len(rivals):,} of the {compared - 1:,} others"
     if confidence == "equivalent":
         margin = margin_words(evidence.best.metric, evidence.comparisons.margins)
         return f"Equivalent: {others} is within {margin} of it (95 % confidence)."
@@ -211,11 +219,17 @@ def _next_study(evidence: Evidence, pairs: Sequence[Comparison]) -> NextStudy | 
     # Folds validate on the whole pool, and bring a variance of their own, which RESERVE stands for.
     if evidence.folds is None and RESERVE * required.images <= evidence.pool:
         more = required.seeds if required.seeds and required.seeds > evidence.seeds else None
-        return NextStudy(rival, {"folds": _FOLDS} | ({"seeds": more} if more else {}))
+        return NextStudy(rival, {"folds": FOLDS} | ({"seeds": more} if more else {}))
     return NextStudy(rival, {}, required.images)
 
 
-def _next_words(evidence: Evidence, step: NextStudy) -> str:
+def _next_words(evidence: Evidence, confidence: Confidence, step: NextStudy | None) -> str:
+    if step is None:
+        # Where few images validate, folds are advised first: more of them may tell more.
+        all_validate = evidence.folds is not None or evidence.pool >= FEW_IMAGES
+        if confidence in ("probable", "too close to call") and all_validate:
+            return "The differences are too small to tell what study would separate them."
+        return ""
     rival = evidence.names.first([step.rival])
     if step.settings:
         settings = joined([f"`{name}` {value}" for name, value in step.settings.items()])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from manyheads.core.table import Table, names, numbers, words
-from manyheads.core.text import NOTHING, capital, decimal, interval, mean_std, percent
+from manyheads.core.text import NOTHING, capital, decimal, interval, joined, mean_std, percent
 from manyheads.findings.held_out_scores import ClassRecall, ClassScore
 from manyheads.findings.wording import METRIC_WORDS
+from manyheads.heads.bank import METRIC_RULES, fixed_epoch
 from manyheads.stats.intervals import Estimate
 from manyheads.study.results import StudyResult
 from manyheads.study.select import CandidateResult
@@ -16,7 +17,7 @@ from manyheads.study.space import shown_names, value_words
 MAX_ROWS = 20  # candidates
 # The scores of a model, in the order to show them.
 SCORES = ("accuracy", "log_loss", "brier", "ece", "balanced_accuracy", "macro_f1")
-_RESULTS = {
+_BEST_EPOCHS = {
     "peak_val_accuracy": "val_accuracy\nbest epoch",
     "last_ten_val_accuracy": "val_accuracy\nlast ten",
     "min_val_loss": "val_loss\nbest epoch",
@@ -25,19 +26,56 @@ _RESULTS = {
 }
 
 
-def results_table(result: StudyResult, varying: Sequence[str], *, numbered: bool = False) -> Table:
-    """A row per candidate in the grid's order, the best few of very many; the best is marked.
+# Which of them give way, one after the other, where a table is too wide.
+_GIVING_WAY = ("last_ten_val_accuracy", "final_val_loss", "best_epoch", "min_val_loss")
 
-    Scores are means ± standard deviations over trials. With `numbered`, candidates have their
-    numbers in `results.csv` in place of the values of their hyperparameters.
+
+def _result_columns(rule: str) -> dict[str, str]:
+    """The measures that a table of results shows, and their titles: first the one that selects.
+
+    Where a rule takes the same epoch of all, the scores of that epoch, and of the best beside them.
     """
+    if rule in METRIC_RULES.values():
+        return _BEST_EPOCHS
+    # Of a pruned candidate the last epoch is an earlier one, and there is no final score.
+    at = "last epoch" if rule == "last" else f"epoch {fixed_epoch(rule)}"
+    measured = "final" if rule == "last" else "chosen"
+    names = {"peak_val_accuracy", "min_val_loss"}
+    return {
+        f"{measured}_val_accuracy": f"val_accuracy\n{at}",
+        f"{measured}_val_loss": f"val_loss\n{at}",
+        **{name: title for name, title in _BEST_EPOCHS.items() if name in names},
+    }
+
+
+def dispensable(rule: str) -> list[str]:
+    """The columns of a table of results in the order in which they give way: all but the first."""
+    _, *others = _result_columns(rule)
+    return list(_GIVING_WAY) if rule in METRIC_RULES.values() else others[::-1]
+
+
+def results_table(
+    result: StudyResult,
+    varying: Sequence[str],
+    *,
+    numbered: bool = False,
+    without: Collection[str] = (),
+) -> Table:
+    """A row per candidate, best first, the best few of very many; the selected one is marked.
+
+    Scores are means ± standard deviations over trials, but for those `without` which it is to be.
+    With `numbered`, candidates have their numbers in `results.csv` in place of the values of their
+    hyperparameters.
+    """
+    columns = _result_columns(result.rule)
+    measures = {name: title for name, title in columns.items() if name not in without}
     shown = () if numbered else varying or shown_names(*result.grid)
     titles = ("candidate",) if numbered else shown
     rows = []
     for entry in shown_candidates(result):
         setting = result.hyperparameters(entry.candidate)
         values = [value_words(name, getattr(setting, name)) for name in shown]
-        spreads = [(entry.apart.get(name), 1 if name == "best_epoch" else 3) for name in _RESULTS]
+        spreads = [(entry.apart.get(name), 1 if name == "best_epoch" else 3) for name in measures]
         rows.append((
             *([str(entry.candidate)] if numbered else values),
             *(NOTHING if s is None else mean_std(s.mean, s.deviation, n) for s, n in spreads),
@@ -46,7 +84,7 @@ def results_table(result: StudyResult, varying: Sequence[str], *, numbered: bool
     return Table(
         columns=[
             *(each._replace(key=True) for each in numbers(*titles)),
-            *numbers(*_RESULTS.values()),
+            *numbers(*measures.values()),
             *(each._replace(key=True) for each in words("")),
         ],
         rows=rows,
@@ -54,10 +92,16 @@ def results_table(result: StudyResult, varying: Sequence[str], *, numbered: bool
 
 
 def shown_candidates(result: StudyResult) -> list[CandidateResult]:
-    """The candidates for which `results_table` has rows: all, or the best `MAX_ROWS`."""
-    if len(result.in_order) > MAX_ROWS:
+    """The candidates for which `results_table` has rows, best first: at most `MAX_ROWS`."""
+    if len(result.grid) > MAX_ROWS:
         return [*result.ranking, *result.pruned][:MAX_ROWS]
-    return result.in_order
+    return [*result.ranking, *result.pruned, *result.without_result]
+
+
+def score_words(rule: str, names: Collection[str]) -> str:
+    """Columns of a table of results in words, such as `val_accuracy last ten and epoch chosen`."""
+    columns = _result_columns(rule)
+    return joined([title.replace("\n", " ") for name, title in columns.items() if name in names])
 
 
 def _remark(entry: CandidateResult, result: StudyResult) -> str:

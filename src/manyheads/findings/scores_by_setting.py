@@ -15,11 +15,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from manyheads.core.text import counted
+from manyheads.findings.scattered_scores import ScatteredScores, scattered_scores
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS
 from manyheads.heads.bank import METRIC_RULES, fixed_epoch, rule_of
 from manyheads.stats.level_scores import LevelScore, level_scores
-from manyheads.study.space import Grid, value_words
+from manyheads.study.space import Candidates, value_words
 
 VALUES = 24  # of a hyperparameter; more are thinned out evenly
 EFFECTS = 8  # main effects, the largest
@@ -76,8 +77,9 @@ class ScoresBySetting:
 
     `varying` are all hyperparameters that vary. Of one, `by_value` has accuracy and log loss; of
     several, accuracy by each, the largest main effect first, of at most `EFFECTS`, and `pair` is
-    by the two largest. `epochs` says by metric at which epoch it was measured, `runs` what one
-    score is of, `measured_on` on which images. `paired` is False where no interval is known.
+    by the two largest. Candidates that were drawn have `scattered` scores in place of both.
+    `epochs` says by metric at which epoch it was measured, `runs` what one score is of,
+    `measured_on` on which images. `paired` is False where no interval is known.
     """
 
     varying: tuple[str, ...]
@@ -87,6 +89,7 @@ class ScoresBySetting:
     runs: str
     measured_on: str
     paired: bool
+    scattered: tuple[ScatteredScores, ...] = ()
 
 
 def scores_by_setting(findings: Findings) -> ScoresBySetting | None:
@@ -96,23 +99,30 @@ def scores_by_setting(findings: Findings) -> ScoresBySetting | None:
     with folds less the optimism of having chosen that epoch on the same images.
     """
     varying = findings.settings.grid.varying
-    if len(varying) == 1:
+    by_value: Sequence[ValueScores] = ()
+    pair, scattered = None, ()
+    if findings.settings.grid.drawn is not None:
+        scattered = scattered_scores(findings)
+    elif len(varying) == 1:
         measured = [_by_value(findings, varying[0], metric) for metric in ("accuracy", "log_loss")]
-        by_value, pair = [each for each in measured if each is not None], None
+        by_value = [each for each in measured if each is not None]
     else:
         effects = [_by_value(findings, name, "accuracy") for name in varying]
         by_value = sorted(filter(None, effects), key=lambda each: -each.size)[:EFFECTS]
         pair = _by_pair(findings, [each.hyperparameter for each in by_value[:2]])
-    if not by_value:
+    if not (by_value or scattered):
         return None
     return ScoresBySetting(
         varying=varying,
         by_value=tuple(by_value),
         pair=pair,
-        epochs={each.metric: epoch_words(findings, each.metric) for each in by_value},
+        epochs={
+            each.metric: epoch_words(findings, each.metric) for each in (*by_value, *scattered)
+        },
         runs=_run_words(findings),
-        measured_on=counted(len(findings.validated.labels), "validation image"),
+        measured_on=_image_words(findings),
         paired=any(level.mean.low is not None for each in by_value for level in each.levels),
+        scattered=scattered,
     )
 
 
@@ -128,6 +138,13 @@ def epoch_words(findings: Findings, metric: str) -> str:
         return f"at the epoch of the best {METRIC_WORDS[chooser]}"
     fixed = fixed_epoch(rule)
     return "after the last epoch" if fixed is None else f"after epoch {fixed}"
+
+
+def _image_words(findings: Findings) -> str:
+    images = len(findings.validated.labels)
+    if findings.settings.folds is None:
+        return counted(images, "validation image")
+    return f"{counted(images, 'image')}, each when it was left out"
 
 
 def _run_words(findings: Findings) -> str:
@@ -226,7 +243,7 @@ class _Cells:
         return [[block[value] for value in values] for block in whole]
 
 
-def _is_listed(grid: Grid, names: Sequence[str], own: Values) -> bool:
+def _is_listed(grid: Candidates, names: Sequence[str], own: Values) -> bool:
     return all(value in getattr(grid, name) for name, value in zip(names, own, strict=True))
 
 

@@ -18,7 +18,7 @@ from manyheads.heads.bank import METRIC_RULES, check_rule, fixed_epoch, rule_of
 from manyheads.stats.variances import corrected_t
 
 LEVEL = 0.95
-_GIVEN = "a given split has no images that neither trained nor chose; study it in folds (`folds`)"
+_GIVEN = "a single division has no images that neither trained nor selected, as `folds` have"
 _Curves = Float64[np.ndarray, "candidates seeds repeats folds epochs"]
 _Trials = Float64[np.ndarray, "candidates seeds repeats folds"]
 

@@ -8,7 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from manyheads.core.settings import whole
+from manyheads.findings.backbone_scores import Backbones, backbone_scores
+from manyheads.findings.baseline_scores import Baselines, beside_baselines
 from manyheads.findings.collapsed import Collapsed, collapsed, collapsed_words
+from manyheads.findings.importance import Importance, importance_of
 from manyheads.findings.looks import level_of
 from manyheads.findings.reading import read_curves, read_validated
 from manyheads.findings.recommendation import (
@@ -21,7 +24,7 @@ from manyheads.findings.selection import Curves, Nested, RuleOptimism, nested, o
 from manyheads.findings.training_notes import training_notes
 from manyheads.findings.verdict import Verdict, verdict_of
 from manyheads.findings.wording import CandidateNames
-from manyheads.heads.bank import EPOCH_RULES
+from manyheads.heads.bank import EPOCH_RULES, METRIC_RULES
 from manyheads.stats.best_set import best_set
 from manyheads.stats.comparisons import (
     COMPARED,
@@ -35,15 +38,19 @@ from manyheads.stats.comparisons import (
 from manyheads.stats.posterior import Posterior, posteriors
 from manyheads.stats.validation_predictions import Validated
 from manyheads.stats.winner import WinnerScore, winner_scores
+from manyheads.study.backbone_choices import BackboneCandidates
+from manyheads.study.baselines import kept_baselines
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import kept_images
+from manyheads.study.kept_costs import kept_costs
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
 from manyheads.study.space import value_words
 from manyheads.study.store import Store
-from manyheads.study.study_settings import Resolved, StudySettings, read_study
+from manyheads.study.study_document import Resolved, read_study
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import finite, write_table
 from manyheads.study.work import epoch_cost
 
@@ -95,6 +102,12 @@ class Findings:
             return len(self.validated.labels)
         return sum(split != "test" for split in listed.splits)
 
+    @property
+    def training_images(self) -> int:
+        """About how many images a head trains on."""
+        folds, held_out = self.settings.folds, len(self.validated.labels)
+        return self.pool - (held_out if folds is None else self.pool // folds)
+
     @cached_property
     def recommendation(self) -> Recommendation:
         """Which setting to use, how sure that is, and what would make it surer."""
@@ -113,7 +126,30 @@ class Findings:
             images=len(validated.labels),
             pool=self.pool,
         )
-        return recommend(evidence, self._training_words())
+        baseline = " ".join(self.baselines.sentences) if self.baselines else ""
+        return recommend(evidence, self._training_words(), baseline)
+
+    @cached_property
+    def baselines(self) -> Baselines | None:
+        """Standard classifiers on the same features; None if the study trained none."""
+        selected = self.result.ranking[0].candidate
+        kept = kept_baselines(self.folder, self.settings.place_of(selected))
+        return None if kept is None else beside_baselines(self.validated, selected, kept)
+
+    @cached_property
+    def backbones(self) -> Backbones | None:
+        """The backbones side by side, with what each costs; None for a study of one."""
+        grid = self.settings.grid
+        if not isinstance(grid, BackboneCandidates):
+            return None
+        ranking = [entry.candidate for entry in self.result.ranking]
+        costs = kept_costs(self.folder)
+        return backbone_scores(self.differences, grid, ranking, costs, self.comparisons)
+
+    @property
+    def _chooses_epochs(self) -> bool:
+        """Whether each head has a best epoch of its own, and not the last or a given one."""
+        return self.settings.select in METRIC_RULES.values()
 
     def _training_words(self) -> str:
         """What the only hyperparameter that varies does to training, from its least value on."""
@@ -126,7 +162,6 @@ class Findings:
         if any(isinstance(value, str) for value in values.values()):
             return ""
         least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-        of = {entry.candidate: entry.measures["best_epoch"].mean for entry in self.result.ranking}
         measures = {
             words: (self.differences.mean(least, metric), self.differences.mean(most, metric))
             for words, metric in (
@@ -134,8 +169,11 @@ class Findings:
                 ("the final validation loss", "final_log_loss"),
             )
         }
+        if self._chooses_epochs:
+            of = {each.candidate: each.measures["best_epoch"].mean for each in self.result.ranking}
+            measures["the best epoch"] = of[least], of[most]
         ends = value_words(name, values[least]), value_words(name, values[most])
-        return training_words(name, ends, {**measures, "the best epoch": (of[least], of[most])})
+        return training_words(name, ends, measures)
 
     @cached_property
     def training_notes(self) -> tuple[str, ...]:
@@ -144,13 +182,17 @@ class Findings:
         with Store(self.folder.store) as store:
             records = store.trials("done", candidate=candidate)
             curves = [store.curve(record.trial.number) for record in records]
-        pool, held_out = self.pool, len(self.validated.labels)
-        images = pool - (held_out if settings.folds is None else pool // settings.folds)
         notes = training_notes(
             CandidateNames(self.validated).first([candidate]), settings.grid[candidate - 1],
-            curves, [record.epoch for record in records], images,
+            curves, [record.epoch for record in records] if self._chooses_epochs else None,
+            self.training_images,
         )  # fmt: skip
         return tuple(notes)
+
+    @cached_property
+    def importance(self) -> Importance:
+        """How much each hyperparameter matters for how the candidates differ."""
+        return importance_of(self)
 
     @property
     def posteriors(self) -> tuple[Posterior, ...]:

@@ -23,7 +23,7 @@ METRIC_WORDS = {
     "gap": "gap to the training loss",
 }
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1")  # their differences are in points
-_LISTED = 4  # candidates; more are counted
+LISTED = 4  # candidates; more are counted
 
 
 class CandidateNames:
@@ -36,20 +36,20 @@ class CandidateNames:
 
     def first(self, candidates: Sequence[int]) -> str:
         """Candidates at the beginning of a clause."""
-        if len(candidates) > _LISTED:
+        if len(candidates) > LISTED:
             return counted(len(candidates), "candidate")
         shown = [self._shown(each) for each in candidates]
         return joined([shown[0], *(self._short(each) for each in candidates[1:])])
 
     def then(self, candidates: Sequence[int]) -> str:
         """Candidates after others were named."""
-        if len(candidates) > _LISTED:
+        if len(candidates) > LISTED:
             return counted(len(candidates), "other")
         return joined([self._short(each) for each in candidates])
 
     def any_of(self, candidates: Sequence[int], *, first: bool) -> str:
         """Candidates of which one is meant, named in full if they are the `first`."""
-        if len(candidates) > _LISTED:
+        if len(candidates) > LISTED:
             return f"one of {len(candidates):,}"
         shown = [self._short(each) for each in candidates]
         if first:
@@ -70,6 +70,23 @@ class CandidateNames:
     def _short(self, candidate: int) -> str:
         name = self._shown(candidate)
         return name.split(" ")[1] if self._alike else name
+
+
+def pair_words(first: str, second: str) -> str:
+    """A difference of two candidates by what sets them apart: `droprate 0 − 0.2`.
+
+    Of several hyperparameters, those that are equal are left out.
+    """
+    parts = [[each.split(" ", 1) for each in name.split(", ")] for name in (first, second)]
+    names = [[part[0] for part in each] for each in parts]
+    if names[0] != names[1] or any(len(part) < 2 for each in parts for part in each):
+        return f"{first} − {second}"
+    apart = [
+        f"{name} {one} − {other}"
+        for (name, one), (_, other) in zip(*parts, strict=True)
+        if one != other
+    ]
+    return ", ".join(apart) or f"{first} − {second}"
 
 
 def scale_of(metric: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -11,14 +12,16 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float16, Float64
 
+from manyheads.core import accelerators
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import choice, whole
+from manyheads.errors import MissingExtraError
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import SeededStreams, StreamsOf
 
-ENGINES = ("fused", "keras")
+ENGINES = ("auto", "fused", "stacked", "keras")
 EPOCH_RULES = ("best_accuracy", "best_loss", "last")
 FIXED = "fixed:"
 METRIC_RULES = {"accuracy": "best_accuracy", "log_loss": "best_loss"}
@@ -30,7 +33,8 @@ class HeadSettings:
 
     Training ends after `epochs`, the hyperparameters' own or fewer or more, and with `patience`
     before, once the rule has found no better epoch in so many. A head's numbers in an epoch depend
-    on neither.
+    on neither. Its randomness is that of the fold `drawn_as` (None: its own): folds that divide the
+    same images in the same way, for other features of them, share it.
     """
 
     hyperparameters: Hyperparameters
@@ -38,6 +42,12 @@ class HeadSettings:
     fold: int
     epochs: int
     patience: int | None = None
+    drawn_as: int | None = None
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """The seed and the fold that its randomness is drawn for."""
+        return self.seed, self.fold if self.drawn_as is None else self.drawn_as
 
 
 Predictions = Float16[np.ndarray, "validation classes"]
@@ -201,6 +211,70 @@ def rank_epoch(rule: str, epoch: int, metrics: Metrics) -> tuple[float, ...]:
     return (epoch if fixed is None else -abs(epoch - fixed),)
 
 
+class HeadProgress:
+    """Decides, epoch by epoch, which epochs of a head are chosen and when it ends, for any engine.
+
+    `status` is None as long as the head trains.
+    """
+
+    def __init__(self, index: int, head: HeadSettings, rule: str) -> None:
+        self._index, self._head = index, head
+        self._best = BestEpoch(rule)
+        self._kept = [self._best, *(BestEpoch(other) for other in rules_kept(rule)[1:])]
+        self._said: dict[BestEpoch, Predictions] = {}
+        self._last: dict[int, Predictions] = {}
+        self._epoch = 0
+        self._note = ""
+        self.status: Literal["done", "failed"] | None = None
+
+    def add(
+        self,
+        metrics: Metrics,
+        losses: Float64[np.ndarray, "steps"],
+        predictions: Callable[[], Predictions],
+        *,
+        finite: bool,
+    ) -> EpochEnd | None:
+        """The event of the next epoch; None where the head has diverged in it.
+
+        `finite` tells of all its parameters and losses. `predictions` is called if they are kept.
+        """
+        self._epoch += 1
+        if not finite:
+            self.status = "failed"
+            self._note = f"diverged in epoch {self._epoch}: its numbers are no longer finite"
+            return None
+        better = [each for each in self._kept if each.offer(self._epoch, metrics)]
+        patience = self._head.patience
+        impatient = patience is not None and self._epoch - self._best.epoch >= patience
+        if self._epoch == self._head.epochs or impatient:
+            self.status = "done"
+        if better or self.status:
+            said = predictions()
+            self._said |= dict.fromkeys(better, said)
+            self._last = {self._epoch: said} if self.status else {}
+        return EpochEnd(self._index, self._epoch, metrics, losses)
+
+    @property
+    def chosen(self) -> int:
+        """The epoch that the rule chooses so far; 0 before the first."""
+        return self._best.epoch
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the epoch that was added last is that."""
+        return self.chosen == self._epoch
+
+    def end(self, parameters: Parameters | None) -> HeadEnd:
+        """The end of a head that has a `status`, with the `parameters` of its chosen epoch."""
+        assert self.status is not None
+        by_epoch = {each.epoch: predicted for each, predicted in self._said.items()}
+        return HeadEnd(
+            self._index, self.status, self._note, self._best.epoch, parameters,
+            by_epoch | self._last,
+        )  # fmt: skip
+
+
 def head_events(
     index: int,
     head: HeadSettings,
@@ -215,30 +289,18 @@ def head_events(
     whose losses or parameters are no longer finite has diverged; one whose `epochs` end early was
     stopped, and gets no `HeadEnd`.
     """
-    best, chosen = BestEpoch(rule), None
-    kept = [best, *(BestEpoch(other) for other in rules_kept(rule)[1:])]
-    said: dict[BestEpoch, Predictions] = {}
-
-    def end(status: Literal["done", "failed"], note: str, last: dict[int, Predictions]) -> HeadEnd:
-        by_epoch = {each.epoch: predicted for each, predicted in said.items()}
-        return HeadEnd(index, status, note, best.epoch, chosen, by_epoch | last)
-
-    for epoch, (metrics, losses) in enumerate(epochs, start=1):
+    progress, chosen = HeadProgress(index, head, rule), None
+    for metrics, losses in epochs:
         now = parameters()
         # The parameters tell more than the losses: Keras's ReLU may make a zero of a NaN.
-        if not all(np.isfinite(each).all() for each in (losses, metrics.val_loss, *now)):
-            yield end("failed", f"diverged in epoch {epoch}: its numbers are no longer finite", {})
-            return
-        yield EpochEnd(index, epoch, metrics, losses)
-        better = [each for each in kept if each.offer(epoch, metrics)]
-        if better:
-            said |= dict.fromkeys(better, predictions())
-        if best in better:
+        finite = all(np.isfinite(each).all() for each in (losses, metrics.val_loss, *now))
+        event = progress.add(metrics, losses, predictions, finite=finite)
+        if event:
+            yield event
+        if progress.is_chosen:
             chosen = now
-        impatient = head.patience is not None and epoch - best.epoch >= head.patience
-        if epoch == head.epochs or impatient:
-            last = {} if better else {epoch: predictions()}
-            yield end("done", "", last)
+        if progress.status:
+            yield progress.end(chosen)
             return
 
 
@@ -261,14 +323,31 @@ def prepare_engine(name: str) -> None:
 
 
 def engine_named(name: str, threads: int | None = None) -> Engine:
-    """The engine `fused` or `keras`, loaded with what it needs; `SettingError` for another.
+    """The engine of that name, one of `ENGINES`, loaded with what it needs.
 
-    `threads` is how many heads `fused` trains at a time; None: one a core.
+    `threads` is how many heads `fused` trains at a time; None: one a core. Raises `SettingError`
+    for another name, and `MissingExtraError` for `stacked` without JAX.
     """
-    if choice("engine", name, ENGINES) == "keras":
+    name = chosen_engine(choice("engine", name, ENGINES))
+    if name == "keras":
         from manyheads.heads.keras_engine import KerasEngine
 
         return KerasEngine()
+    if name == "stacked":
+        if importlib.util.find_spec("jax") is None:
+            raise MissingExtraError(
+                "JAX for the engine stacked", "none", "run: pip install 'manyheads[jax]'"
+            )
+        from manyheads.heads.stacked.stacked_engine import StackedEngine
+
+        return StackedEngine()
     from manyheads.heads.fused.engine import FusedEngine
 
     return FusedEngine(threads)
+
+
+def chosen_engine(name: str) -> str:
+    """`name`; for `auto` the engine for this machine: `stacked` where JAX sees an accelerator."""
+    if name != "auto":
+        return name
+    return "stacked" if accelerators.of_jax() else "fused"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from manyheads.core.settings import choice, number, store, whole
 from manyheads.errors import SettingError
@@ -17,14 +17,19 @@ from manyheads.errors import SettingError
 MAX_SIZE_INNER = 65_536
 MAX_EPOCHS = 100_000
 MAX_COPIES = 999
+USUAL_EPOCHS, USUAL_STEPS = 30, 1_000
 _EARLY, _LATE = "early:", "late:"
 
 
 class Kind(NamedTuple):
-    """What values a hyperparameter has: `check` gives one as it is kept, or raises SettingError."""
+    """What values a hyperparameter has: `check` gives one as it is kept, or raises SettingError.
+
+    `is_whole` of numbers that have no fraction.
+    """
 
     metavar: str
     check: Callable[[str, Any], Any]
+    is_whole: bool = False
 
 
 class Idle(NamedTuple):
@@ -39,10 +44,12 @@ class Declaration(NamedTuple):
     """What is known of a hyperparameter.
 
     `neutral` is its default, and of a regulariser the value that does nothing; `usual` are the
-    values that a study lists if nobody does. In `words` a name in backquotes is a hyperparameter or
-    a value. `of_images`: it needs images, and features that were computed elsewhere have none.
-    `cost` is what an epoch costs more with it, in units of the inner layer, whatever its value.
-    study.toml has it as `stored`, with values greater by `offset`: a name, once written, stays.
+    values that a study lists if nobody does, or none, and a rule in `usual_words`. In `words` a
+    name in backquotes is a hyperparameter or a value. `of_images`: it needs images, and features
+    that were computed elsewhere have none. `cost` is what an epoch costs more with it, in units of
+    the inner layer, whatever its value. study.toml has it as `stored`, with values greater by
+    `offset`: a name, once written, stays. Values drawn from a range are uniform on its `scale`,
+    `linear` or `log`; words have none.
     """
 
     neutral: Any
@@ -50,11 +57,13 @@ class Declaration(NamedTuple):
     words: str
     group: str
     usual: tuple[Any, ...]
+    usual_words: str = ""
     idle: Idle | None = None
     of_images: bool = False
     cost: int = 0
     stored: str | None = None
     offset: int = 0
+    scale: Literal["linear", "log"] | None = None
 
 
 def _declared(neutral: Any, kind: Kind, words: str, group: str, **more: Any) -> Any:
@@ -68,7 +77,7 @@ def _up_to(high: float, *, open_low: bool = False) -> Kind:
 
 
 def _count(low: int, high: int) -> Kind:
-    return Kind("N", lambda name, value: whole(name, value, low, high))
+    return Kind("N", lambda name, value: whole(name, value, low, high), is_whole=True)
 
 
 def _one_of(*options: str) -> Kind:
@@ -118,14 +127,19 @@ class Hyperparameters:
     """
 
     learning_rate: float = _declared(
-        0.01, _up_to(10, open_low=True), "the optimiser's step size", _HEAD, usual=(0.001,)
+        0.01,
+        _up_to(10, open_low=True),
+        "the optimiser's step size",
+        _HEAD,
+        usual=(0.001,),
+        scale="log",
     )
     size_inner: int = _declared(
-        100, _count(0, MAX_SIZE_INNER), "units of the inner layer; 0 for none", _HEAD
+        100, _count(0, MAX_SIZE_INNER), "units of the inner layer; 0 for none", _HEAD, scale="log"
     )
     droprate: float = _declared(
         0.5, _SHARE, "share of inner units hidden in a training step", _HEAD,
-        usual=(0.0, 0.2, 0.5, 0.8), idle=_NO_INNER_LAYER,
+        usual=(0.0, 0.2, 0.5, 0.8), idle=_NO_INNER_LAYER, scale="linear",
     )  # fmt: skip
     droprate_schedule: str = _declared(
         "constant", Kind("WHEN", _schedule),
@@ -138,21 +152,21 @@ class Hyperparameters:
     )  # fmt: skip
     input_droprate: float = _declared(
         0.0, _SHARE, "share of the head's inputs hidden in a training step", _REGULARISER,
-        cost=110, stored="feature_droprate",
+        cost=110, stored="feature_droprate", scale="linear",
     )  # fmt: skip
     dropblock: float = _declared(
         0.0, _SHARE,
         "DropBlock: share of the cells of the feature map hidden in a training step", _REGULARISER,
-        of_images=True, cost=100, stored="hide_patches",
+        of_images=True, cost=100, stored="hide_patches", scale="linear",
     )  # fmt: skip
     dropblock_size: int = _declared(
         1, _count(1, 64), "side, in cells, of the blocks that `dropblock` hides", _REGULARISER,
-        of_images=True, stored="hide_block",
+        of_images=True, stored="hide_block", scale="linear",
         idle=Idle(lambda s: s.dropblock == 0, "without dropblock", "give dropblock"),
     )  # fmt: skip
     random_erasing: float = _declared(
         0.0, _SHARE, "share of every augmented copy that a rectangle of noise covers", _REGULARISER,
-        of_images=True, stored="hide_pixels",
+        of_images=True, stored="hide_pixels", scale="linear",
         idle=Idle(
             lambda s: s.augmented_copies == 0,
             "without augmented copies", "give augmented_copies, such as 3",
@@ -161,26 +175,29 @@ class Hyperparameters:
     augmented_copies: int = _declared(
         0, _count(0, MAX_COPIES),
         "copies of each training image that a step chooses from, beside the image itself",
-        _REGULARISER, of_images=True, cost=25, stored="views", offset=1,
+        _REGULARISER, of_images=True, cost=25, stored="views", offset=1, scale="linear",
     )  # fmt: skip
     mixup: float = _declared(
         0.0, _up_to(100),
         "mix pairs of inputs and labels in shares drawn from Beta(X, X); 0 for none", _REGULARISER,
-        cost=45,
+        cost=45, scale="linear",
     )  # fmt: skip
     label_smoothing: float = _declared(
-        0.0, _SHARE, "share of a label that is spread over all classes", _REGULARISER
+        0.0, _SHARE, "share of a label that is spread over all classes", _REGULARISER,
+        scale="linear",
+    )  # fmt: skip
+    l2: float = _declared(
+        0.0, _up_to(100), "penalty on the squares of the kernels", _REGULARISER, scale="log"
     )
-    l2: float = _declared(0.0, _up_to(100), "penalty on the squares of the kernels", _REGULARISER)
     weight_decay: float = _declared(
         0.0, _up_to(100),
         "decoupled decay of all weights by this share of them times the learning rate, a step; "
         "needs `optimizer` `adamw` or `sgd`", _REGULARISER,
-        idle=Idle(lambda s: s.optimizer == "adam", "with adam", "choose adamw or sgd"),
+        idle=Idle(lambda s: s.optimizer == "adam", "with adam", "choose adamw or sgd"), scale="log",
     )  # fmt: skip
     max_norm: float = _declared(
         0.0, _up_to(1e6), "bound on the norm of each inner unit's incoming weights; 0 for none",
-        _REGULARISER, idle=_NO_INNER_LAYER,
+        _REGULARISER, idle=_NO_INNER_LAYER, scale="log",
     )  # fmt: skip
     optimizer: str = _declared(
         "adam", _one_of("adam", "adamw", "sgd"),
@@ -189,13 +206,18 @@ class Hyperparameters:
     momentum: float = _declared(
         0.0, _SHARE, "momentum of the optimizer `sgd`", _TRAINING,
         idle=Idle(lambda s: s.optimizer != "sgd", "with another optimizer", "choose sgd"),
+        scale="linear",
     )  # fmt: skip
     learning_rate_schedule: str = _declared(
         "constant", _one_of("constant", "cosine"),
-        "`constant`, or `cosine`: falls to 0 over the epochs", _TRAINING,
+        "`constant`, or `cosine`: falls to 0 over the epochs", _TRAINING, usual=("cosine",),
     )  # fmt: skip
-    epochs: int = _declared(30, _count(1, MAX_EPOCHS), "passes over the training images", _TRAINING)
-    batch_size: int = _declared(32, _count(1, 65_536), "images per step", _TRAINING)
+    epochs: int = _declared(
+        USUAL_EPOCHS, _count(1, MAX_EPOCHS), "passes over the training images", _TRAINING,
+        usual=(), usual_words=f"{USUAL_EPOCHS}, or as many more as make {USUAL_STEPS:,} steps",
+        scale="log",
+    )  # fmt: skip
+    batch_size: int = _declared(32, _count(1, 65_536), "images per step", _TRAINING, scale="log")
 
     def __post_init__(self) -> None:
         store(self, **{name: check(name, getattr(self, name)) for name in NAMES})
@@ -242,6 +264,16 @@ ADAMW = Idle(
     "without weight_decay",
     "give a weight_decay, such as 0.004, Keras's own for AdamW, or choose adam",
 )
+
+
+def usual_epochs(samples: int, batch_size: int) -> int:
+    """`USUAL_EPOCHS`, or as many more as make `USUAL_STEPS` steps of the optimiser.
+
+    max(30, ⌈1000 / ⌈samples / batch_size⌉⌉). On few images 30 epochs are few steps, and a head that
+    ends there is beaten by logistic regression (ours: `benchmarks/baselines.py`).
+    """
+    steps_an_epoch = math.ceil(samples / batch_size)
+    return max(USUAL_EPOCHS, math.ceil(USUAL_STEPS / steps_an_epoch))
 
 
 def unchanging(schedule: str, epochs: int) -> str | None:

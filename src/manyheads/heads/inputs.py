@@ -1,6 +1,6 @@
 """What a head is shown in an epoch: augmented copies, hidden cells, mixed pairs, hidden features.
 
-Both engines train on what is made here, in this order: of each image it or a copy of it is drawn;
+All engines train on what is made here, in this order: of each image it or a copy of it is drawn;
 cells of its feature map are hidden, and the others averaged; pairs are mixed; features are hidden.
 A head that asks for none of it is shown the rows of its matrix as they are.
 """

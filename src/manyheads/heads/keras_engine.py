@@ -55,7 +55,7 @@ class KerasEngine:
         for index, head in enumerate(heads):
             if job.stopped:
                 return
-            fold, draws = folds[head.fold], streams(head.seed, head.fold)
+            fold, draws = folds[head.fold], streams(*head.stream)
             shape = fold.matrix.shape[1], head.hyperparameters.size_inner, fold.classes
             # Heads that differ in nothing that is compiled take turns in one model.
             kind = *shape, *(getattr(head.hyperparameters, name) for name in _COMPILED)

@@ -26,7 +26,7 @@ from manyheads.stats.variances import Layout
 from manyheads.study.select import Outcome
 from manyheads.study.space import counted
 from manyheads.study.store import Store
-from manyheads.study.trial_heads import train_again
+from manyheads.study.trial_heads import folds_of_candidate, train_again
 
 _MARGINS = Margins()
 
@@ -141,11 +141,13 @@ def _claim(
     with Store(study.folder.store) as store:
         places = [np.searchsorted(order, each.images) for each in store.divisions()]
 
+    own_folds = folds_of_candidate(settings, candidate, folds)
+
     def part(outcome: Outcome) -> Part:
         trial = outcome.trial
         units, rate = setting.size_inner, setting.droprate
         keep = random_masks(trial.seed, trial.fold, MASKS, units, rate)
-        fold = folds[trial.fold]
+        fold = own_folds[trial.fold]
         own = parameters[trial.number]
         return Part(own, keep, places[trial.fold], fold.matrix, fold.validation)
 

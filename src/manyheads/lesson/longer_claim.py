@@ -13,12 +13,13 @@ from manyheads.findings.claim_record import LongerClaim, write_longer
 from manyheads.findings.claim_words import longer_sentences
 from manyheads.findings.training_length import BestEpochs, Place, epoch_contrasts, longer_of
 from manyheads.findings.wording import CandidateNames
-from manyheads.heads.bank import Metrics, engine_named, train_bank
+from manyheads.heads.bank import HeadSettings, Metrics, engine_named, train_bank
 from manyheads.run.opened_study import ReopenedStudy, reopened
 from manyheads.stats.comparisons import MAX_ALL_PAIRS
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Trial, counted
-from manyheads.study.study_settings import MAX_EPOCHS, StudySettings, read_study
+from manyheads.study.study_document import read_study
+from manyheads.study.study_settings import MAX_EPOCHS, StudySettings
 from manyheads.study.trial_heads import head_settings
 
 _TIMES = 10  # as many epochs as the study
@@ -36,11 +37,16 @@ class Until:
 def until(run: str | Path, epochs: object = None, patience: object = None) -> Until:
     """How long heads of the study in `run` train, unless `epochs` and `patience` say otherwise.
 
-    Raises `SettingError` for numbers out of their range, and for a study whose learning rates
-    follow a schedule.
+    Raises `SettingError` for numbers out of their range, and for a study that compares schedules of
+    the learning rate.
     """
     settings, _ = read_study(RunFolder(run).document())
-    _require_constant(settings)
+    schedules = settings.grid.learning_rate_schedule
+    if len(schedules) > 1:
+        raise SettingError(
+            "one learning_rate_schedule, for here every head trains at a constant rate",
+            " ".join(schedules), "begin a study with one of them, in another run folder",
+        )  # fmt: skip
     usual = min(_TIMES * settings.epochs, MAX_EPOCHS)
     limit = usual if epochs is None else whole("epochs", epochs, 2, MAX_EPOCHS)
     wait = min(max(_LEAST_PATIENCE, settings.epochs), limit - 1)
@@ -51,17 +57,6 @@ def until(run: str | Path, epochs: object = None, patience: object = None) -> Un
             "give more epochs or less patience: no head could get past its best epoch",
         )  # fmt: skip
     return Until(limit, waited)
-
-
-def _require_constant(settings: StudySettings) -> None:
-    for setting in settings.grid:
-        schedule = setting.learning_rate_schedule
-        if schedule != "constant":
-            raise SettingError(
-                "constant learning rates, for training on to be the same training",
-                f"the schedule {schedule}, which ends at epoch {settings.epochs}",
-                "begin a study with learning_rate_schedule constant, in another run folder",
-            )
 
 
 def longer_claim(
@@ -88,6 +83,8 @@ def longer_claim(
             f"longer training of {counted(len(chosen), 'candidate')}: to epoch {bounds.limit:,} at "
             f"most, ending after {bounds.patience:,} without a lower log loss"
         )
+        if not _is_constant(study.settings):
+            question += "; the learning rate stays as it begins"
         study.announce(question, cost)
         curves, failed = _train(study, trials, bounds)
         best = {place: BestEpochs.of(curve, bounds.patience) for place, curve in curves.items()}
@@ -101,10 +98,7 @@ def _train(
 ) -> tuple[dict[Place, list[Metrics]], list[Place]]:
     """The curves of the heads that did not diverge, and which did."""
     settings = study.settings
-    heads = [
-        replace(head_settings(settings, trial), epochs=bounds.limit, patience=bounds.patience)
-        for trial in trials
-    ]
+    heads = [_longer(head_settings(settings, trial), bounds) for trial in trials]
     folds, engine = study.folds(), engine_named(settings.engine)
     total, done = len(heads) * bounds.limit, 0
     curves: dict[Place, list[Metrics]] = {}
@@ -128,6 +122,16 @@ def _train(
     study.check()
     # Heads end in an order of chance, and a mean's last digits depend on the order.
     return dict(sorted(curves.items())), failed
+
+
+def _is_constant(settings: StudySettings) -> bool:
+    return settings.grid.learning_rate_schedule == ("constant",)
+
+
+def _longer(head: HeadSettings, bounds: Until) -> HeadSettings:
+    """The head, to train within `bounds`; at a rate that falls to 0, it would soon stand still."""
+    setting = replace(head.hyperparameters, learning_rate_schedule="constant")
+    return replace(head, hyperparameters=setting, epochs=bounds.limit, patience=bounds.patience)
 
 
 def _claim(
@@ -159,6 +163,8 @@ def _claim(
         candidates, contrasts, CandidateNames(validated),
         limit=bounds.limit, images=images, seeds=settings.seeds, folds=folds,
     )  # fmt: skip
+    if not _is_constant(settings):
+        sentences += ("Here the learning rate is constant; in the study it falls to 0.",)
     return LongerClaim(
         limit=bounds.limit,
         patience=bounds.patience,

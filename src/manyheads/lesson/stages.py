@@ -12,6 +12,7 @@ from manyheads.errors import RunError, SettingError
 from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions
+from manyheads.study.results import StudyResult
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
@@ -61,6 +62,8 @@ class Stage:
     rule: str
 
 
+STAGES = ("1-learning-rate", "2-size-inner", "3-droprate")
+"""The stages' names, which are those of their run folders."""
 _MEANS = ("peak_val_accuracy", "min_val_loss", "final_val_loss")
 COLUMNS = (
     "stage", "learning_rate", "size_inner", "droprate", "epochs", "trials", *_MEANS, "goes_on",
@@ -82,39 +85,43 @@ def run_stages(
     gives everything but the grid and the epochs. Raises what `run_study` raises.
     """
 
-    def stage(name: str, grid: Grid, epochs: int, rule: str, needs_inner: bool = False) -> Stage:
+    def stage(name: str, grid: Grid, epochs: int, rule: str) -> Stage:
         settings = replace(
             base, grid=replace(grid, epochs=(epochs,), batch_size=base.grid.batch_size)
         )
         finished = run_study(settings, Path(out) / name, options=options, job=_headed(job, name))
-        ranking = [finished.result.hyperparameters(r.candidate) for r in finished.result.ranking]
-        eligible = [setting for setting in ranking if setting.size_inner or not needs_inner]
-        if not eligible:
+        winner = winner_of(name, finished.result)
+        if winner is None:
             raise RunError(
                 "at least one head with an inner layer that trains",
                 "every one diverged",
                 "list a lower `learning_rate`, with another `out`",
             )
-        return Stage(name, finished, eligible[0], rule)
+        return Stage(name, finished, winner, rule)
 
     passed = "the winner goes on"
-    first = stage(
-        "1-learning-rate", Grid(lesson.learning_rate, (0,), (0.0,)), lesson.epochs, passed
-    )
+    first = stage(STAGES[0], Grid(lesson.learning_rate, (0,), (0.0,)), lesson.epochs, passed)
     yield first
     rate = (first.winner.learning_rate,)
     inner = "the best with an inner layer goes on: dropout needs units to hide"
-    second = stage(
-        "2-size-inner", Grid(rate, lesson.size_inner, (0.0,)), lesson.epochs, inner, True
-    )
+    second = stage(STAGES[1], Grid(rate, lesson.size_inner, (0.0,)), lesson.epochs, inner)
     yield second
     size = (second.winner.size_inner,)
     yield stage(
-        "3-droprate",
+        STAGES[2],
         Grid(rate, size, lesson.droprate),
         lesson.droprate_epochs,
         "the lesson's answer",
     )
+
+
+def winner_of(stage: str, result: StudyResult) -> Hyperparameters | None:
+    """The setting that a stage takes to the next; None where none does.
+
+    It is the best, and from the stage of the inner layers the best that has one.
+    """
+    ranking = (result.hyperparameters(entry.candidate) for entry in result.ranking)
+    return next((each for each in ranking if each.size_inner or stage != STAGES[1]), None)
 
 
 def _headed(job: Job, name: str) -> Job:

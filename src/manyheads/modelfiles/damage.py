@@ -11,21 +11,21 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-from manyheads.modelfiles import keras_archive
+from manyheads.modelfiles import keras_archive, onnx_parts
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5, _LITERT = b"\x89HDF\r\n\x1a\n", b"TFL3"
 # Where a superblock of each version keeps the address of the file's end (HDF5 File Format
 # Specification, section II.A).
 _ENDS = {0: 40, 1: 44, 2: 28, 3: 28}
 
 
 def damage(file: Path) -> str:
-    """What is damaged about a .keras, .h5 or .xml file, in words; "" if nothing can be told."""
+    """What is damaged about a model's file, in words; "" if nothing can be told."""
     if not file.is_file():
         return ""
     if not file.stat().st_size:
         return "an empty file"
-    found = {".keras": _of_archive, ".h5": _of_hdf5, ".xml": _of_xml}.get(file.suffix.lower())
+    found = _CHECKS.get(file.suffix.lower())
     return "" if found is None else found(file)
 
 
@@ -61,3 +61,23 @@ def _of_xml(file: Path) -> str:
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
         return f"a damaged file ({error})"
     return ""
+
+
+def _of_onnx(file: Path) -> str:
+    try:
+        onnx_parts.read_parts(file)
+    except ValueError as error:
+        return f"a damaged file ({error})"
+    return ""
+
+
+def _of_litert(file: Path) -> str:
+    with file.open("rb") as opened:
+        start = opened.read(8)
+    return "" if start[4:] == _LITERT else "a damaged file (its first bytes are not LiteRT's)"
+
+
+_CHECKS = {
+    ".keras": _of_archive, ".h5": _of_hdf5, ".xml": _of_xml, ".onnx": _of_onnx,
+    ".tflite": _of_litert,
+}  # fmt: skip

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from manyheads.backbones.registry import BackboneSpec
+from manyheads.backbones.weights import Weights
 from manyheads.core.places import write_text
 from manyheads.core.settings import choice, plain, restored
 from manyheads.data.data_settings import ImageSettings
@@ -35,10 +38,11 @@ class ModelCard:
 
     The network takes RGB images `[n, size, size, 3]`: float32 as `preprocessing` returns them, or,
     if its `input` is "pixels", uint8 as they are; where the `backbone` is none, it takes features
-    `[n, features]` that were computed elsewhere, as `weights_source` says. Its `output` `[n,
-    classes]` is logits or probabilities. `selected` says which trial and epoch it is, and its
-    validation scores; of a study with folds, whose model trained on all images, that it was
-    `validated` on none, and the means of the folds' heads as `folds_mean_val_accuracy` and so on.
+    `[n, features]` that were computed elsewhere, as `weights_source` says; of a pack's, the
+    `recipe` is known. Its `output` `[n, classes]` is logits or probabilities. `selected` says which
+    trial and epoch it is, and its validation scores; of a study with folds, whose model trained on
+    all images, that it was `validated` on none, and the means of the folds' heads as
+    `folds_mean_val_accuracy` and so on.
     """
 
     classes: tuple[str, ...]
@@ -51,14 +55,45 @@ class ModelCard:
     selected: dict[str, float | int | str] = field(default_factory=dict)
     input: str = PREPROCESSED
     output: str = LOGITS
+    recipe: dict[str, Any] | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
         choice("input", self.input, (PREPROCESSED, PIXELS))
         choice("output", self.output, (LOGITS, PROBABILITIES))
 
+    @classmethod
+    def of_network(
+        cls,
+        spec: BackboneSpec,
+        weights: Weights,
+        image: ImageSettings,
+        *,
+        classes: Sequence[str],
+        data: str,
+        selected: Mapping[str, float | int | str] | None = None,
+        recipe: dict[str, Any] | None = None,
+    ) -> ModelCard:
+        """The card of a whole network as `write_model` writes it."""
+        return cls(
+            classes=tuple(classes),
+            backbone=spec.name,
+            weights=weights.digest,
+            weights_source=weights.source,
+            image=image,
+            preprocessing=spec.preprocessing,
+            data=data,
+            selected=dict(selected or {}),
+            input=PIXELS if spec.members else PREPROCESSED,
+            output=PROBABILITIES if spec.members else LOGITS,
+            recipe=recipe,
+        )
+
     @property
     def is_plain(self) -> bool:
-        """Whether the network is what studies write: preprocessed images in, logits out."""
+        """Whether the network takes preprocessed images and gives logits.
+
+        So studies write it, except on backbones side by side.
+        """
         return (self.input, self.output) == (PREPROCESSED, LOGITS)
 
 
@@ -138,6 +173,11 @@ def _card(document: dict[str, Any]) -> ModelCard:
 def model_files(model: Path) -> list[Path]:
     """The files of a model, without its side file: of an .xml also the .bin that has its arrays."""
     return [model, model.with_suffix(".bin")] if model.suffix == ".xml" else [model]
+
+
+def model_size(model: Path) -> int:
+    """The bytes of a model's files."""
+    return sum(file.stat().st_size for file in model_files(model))
 
 
 def file_digest(path: Path) -> str:

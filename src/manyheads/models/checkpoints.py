@@ -14,6 +14,7 @@ from manyheads.study.training import BestHead
 
 MAX_CHECKPOINTS = 20
 MODEL_SUFFIXES = (".keras", ".h5")
+PROGRAMS = (".xml", ".onnx", ".tflite")  # of models that OpenVINO opens, and Keras does not
 
 _LONGEST = 200  # of the 255 characters that file systems allow; drafts and side files add some
 

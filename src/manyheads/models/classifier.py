@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from jaxtyping import Float32, UInt8
 from manyheads.backbones import registry
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number
+from manyheads.core.table import Table, as_html, names, words
+from manyheads.core.text import decimal
 from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.modelfiles.keras_parts import check_parts
 from manyheads.models.card import ModelCard, card_path, read_card
-from manyheads.models.checkpoints import MODEL_SUFFIXES
+from manyheads.models.checkpoints import MODEL_SUFFIXES, PROGRAMS
 from manyheads.models.network import Network, Row
 from manyheads.models.prediction import Prediction, Predictions
 from manyheads.models.prediction_stream import PredictionStream
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from manyheads.models.explain.explanation import Explanations
     from manyheads.models.export.exporter import Exported
     from manyheads.models.feature_classifier import RowStream
+
+
+_SHOWN = 20  # names of classes in a notebook
 
 
 class Classifier(ABC):
@@ -92,17 +98,34 @@ class Classifier(ABC):
         format_: str,
         out: str | Path | None = None,
         *,
-        with_preprocessing: bool = False,
+        raw: bool = False,
         job: Job = SILENT,
     ) -> Exported:
         """Write the model for another program, and check that it answers the same there.
 
-        As `export.export_model`, which says what the formats are and what is raised.
+        It takes pixels and gives probabilities; a `raw` one takes preprocessed images and gives
+        logits. As `export.export_model`, which says what the formats are and what is raised.
         """
         from manyheads.models.export.exporter import export_model
 
         place = None if out is None else Path(out).expanduser()
-        return export_model(self.path, format_, place, job, with_preprocessing=with_preprocessing)
+        return export_model(self.path, format_, place, job, raw=raw)
+
+    def _repr_html_(self) -> str:
+        card, selected = self.card, self.card.selected
+        more = " …" if len(self.classes) > _SHOWN else ""
+        rows = [
+            ("file", str(self.path)),
+            ("backbone", card.backbone),
+            ("classes", f"{len(self.classes):,}: {', '.join(self.classes[:_SHOWN])}{more}"),
+        ]
+        if card.backbone != registry.NO_BACKBONE.name:
+            size = card.image.size
+            how = ", ".join(filter(None, [card.image.interpolation, card.image.resize]))
+            rows.insert(2, ("images", f"{size}×{size}, {how}"))
+        if "val_accuracy" in selected:
+            rows.append(("validation accuracy", decimal(float(selected["val_accuracy"]))))
+        return as_html(Table(columns=[*names("model"), *words("")], rows=rows))
 
     def _prediction(
         self,
@@ -132,11 +155,12 @@ class ImageClassifier(Classifier):
 
     Made by `load`. It runs on its backbone's cached program where there is one, or else on a
     program of its own, made at the first prediction and cached. `predict` may be called from
-    several threads, which then take turns.
+    several threads, which then take turns. `device` is where it computes, as `load` says.
     """
 
-    def __init__(self, path: Path, card: ModelCard) -> None:
+    def __init__(self, path: Path, card: ModelCard, device: str = "cpu") -> None:
         super().__init__(path, card)
+        self._device = device
         self._network: Network | None = None
         self._turn = threading.Lock()
 
@@ -158,6 +182,18 @@ class ImageClassifier(Classifier):
                 images, min_confidence=min_confidence, uncertainty=uncertainty,
                 cache=cache, job=job,
             )  # fmt: skip
+            return Predictions(self.classes, list(found), found.remarks)
+
+    def predict_prepared(
+        self, pixels: UInt8[np.ndarray, "n size size 3"], job: Job = SILENT
+    ) -> Predictions:
+        """The same for images that are prepared already, as `pixels` gives them."""
+        as_they_are = replace(self.card.image, resize=None)  # a crop would cut them once more
+        with self._turn:
+            network = self._opened(job)
+            answer = partial(self._answer, network, 0.0, None)
+            each = each_of(pixels, job)
+            found = PredictionStream(network, as_they_are, each, answer, cache=False, job=job)
             return Predictions(self.classes, list(found), found.remarks)
 
     def stream(
@@ -187,9 +223,7 @@ class ImageClassifier(Classifier):
         an array of floats.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
-        if self._network is None:
-            self._network = Network(self.path, self.card, job)
-        network = self._network
+        network = self._opened(job)
         asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
         answer = partial(self._answer, network, least, asked)
         each = each_of(images, job)
@@ -217,6 +251,11 @@ class ImageClassifier(Classifier):
         """
         return self._explainer.explain(images, target, job)
 
+    def _opened(self, job: Job) -> Network:
+        if self._network is None:
+            self._network = Network(self.path, self.card, job, device=self._device)
+        return self._network
+
     @cached_property
     def _explainer(self) -> Explainer:
         from manyheads.models.explain.explainer import Explainer
@@ -235,13 +274,21 @@ class ImageClassifier(Classifier):
         return self._prediction(name, content, row, network.logits(row), least, subnetworks)
 
 
-def load(path: str | Path) -> Classifier:
-    """Open a run folder, or a `.keras` or `.h5` file with its side file, for predictions.
+def load(path: str | Path, *, device: str = "cpu") -> Classifier:
+    """Open a run folder, or a model's file with its side file, for predictions.
 
-    Raises `ModelError` if the model is missing or has parts that could run code of its own, or
-    if its side file is missing or another model's.
+    `device` is where the network computes, as for `Study`; the first prediction checks it. The
+    processor is ready soonest, and fast enough for a few hundred images.
+    A file is a .keras or .h5 model, or what `export` writes as .xml, .onnx or .tflite, which
+    OpenVINO runs. Raises `ModelError` if the model is missing or has parts that could run code of
+    its own, or if its side file is missing or another model's.
     """
     path = Path(path).expanduser()
+    if path.is_dir() and card_path(path).is_file():
+        raise ModelError(
+            "a run folder or a model file", f"{path.name}, a model for TensorFlow alone",
+            "give the run folder, or export it as keras or onnx",
+        )  # fmt: skip
     if path.is_dir():
         folder = RunFolder(path)
         if not folder.best.is_file():
@@ -252,29 +299,29 @@ def load(path: str | Path) -> Classifier:
             "a run folder or a model file", f"nothing at {path}",
             "give the folder of a finished study, or a file from `manyheads export`",
         )  # fmt: skip
-    if path.suffix not in (*MODEL_SUFFIXES, ".xml"):
+    if path.suffix not in (*MODEL_SUFFIXES, *PROGRAMS):
+        *known, last = (*MODEL_SUFFIXES, *PROGRAMS)
         raise ModelError(
-            f"a model file that ends with {', '.join(MODEL_SUFFIXES)} or .xml", path.name,
+            f"a model file that ends with {', '.join(known)} or {last}", path.name,
             "give the run folder, or export it as keras",
         )  # fmt: skip
     card = read_card(path)
     try:
-        spec = registry.from_card(card.backbone, card.preprocessing)
+        registry.from_card(card.backbone, card.preprocessing)
     except BackboneError as error:
         raise ModelError(
             f"{error.expected} in {card_path(path)}", error.found,
             "export the model again from its run folder",
         ) from error  # fmt: skip
-    if path.suffix == ".xml" and spec.normalisation is None:
+    is_program = path.suffix in PROGRAMS
+    if is_program and card.backbone == registry.NO_BACKBONE.name:
         raise ModelError(
-            f"a Keras model of {card.backbone}",
-            path.name,
-            "give the run folder, or export it as keras",
+            "a .keras file of a model of features", path.name, "give the run folder of the study"
         )
-    if path.suffix != ".xml":
+    if not is_program:
         check_parts(path)
     from manyheads.models.feature_classifier import FeatureClassifier
 
     if card.backbone == registry.NO_BACKBONE.name:
         return FeatureClassifier(path, card)
-    return ImageClassifier(path, card)
+    return ImageClassifier(path, card, device)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from manyheads.backbones import exported, registry
+from manyheads.backbones.weights import resolve
 from manyheads.core.job import SILENT, Job
-from manyheads.core.settings import number
+from manyheads.core.settings import number, restored
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.feature_files import is_array, read_matrix
+from manyheads.data.feature_packs import is_pack, read_pack
 from manyheads.errors import DataError, ModelError
 from manyheads.heads.head import Parameters, forward
-from manyheads.models.classifier import Classifier, Prediction, Predictions
+from manyheads.models.classifier import Classifier, ImageClassifier, Prediction, Predictions
 from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
 from manyheads.models.templates import read_head
 
@@ -98,16 +103,60 @@ class FeatureClassifier(Classifier):
             logits = forward(head, row[np.newaxis])[0]
             yield self._prediction(f"row {place}", content, row, logits, least, asked)
 
-    @staticmethod
-    def read(files: Sequence[str]) -> Float[np.ndarray, "rows features"]:
-        """The features in the only one of `files`, an array (.npy); raises `DataError`."""
-        if not is_array(files):
-            raise DataError(
-                "one array of features (.npy), for this model takes no images",
-                " ".join(files)[:120],
+    def of_images(self, device: str = "cpu", job: Job = SILENT) -> ImageClassifier:
+        """The same model for images: its head on the backbone that the features of its pack are of.
+
+        The backbone is prepared if it is not in the cache, and its weights are fetched. Raises
+        `ModelError` for features that no pack has told the recipe of, or of a network in a file,
+        and what `resolve` raises.
+        """
+        recipe = self.card.recipe
+        if recipe is None:
+            raise ModelError(
+                "one array of features (.npy, .npz), for this model takes no images", "images",
                 "save the features of the images with np.save",
             )  # fmt: skip
-        return read_matrix(Path(files[0]), files)
+        name, digest = recipe["backbone"], recipe["weights"]
+        image = restored(ImageSettings, recipe["image"])
+        spec = registry.from_card(name, recipe["preprocessing"])
+        if spec.normalisation is not None:
+            raise ModelError(
+                "features of a backbone that Keras has, to classify images", f"those of {name}",
+                "pack the features of the images with it, and give the pack",
+            )  # fmt: skip
+        if exported.existing(spec, digest, image.size) is None:
+            weights = resolve(spec, None, job)
+            if weights.digest != digest:
+                raise ModelError(
+                    f"the weights of {name} that the features are of ({digest[:12]})",
+                    f"others ({weights.source})",
+                    "pack the features of the images where those are, and give the pack",
+                )  # fmt: skip
+            exported.program(spec, weights, image.size, job)
+        card = replace(
+            self.card, backbone=name, weights=digest, weights_source="those of the pack",
+            image=image, preprocessing=spec.preprocessing, recipe=None,
+        )  # fmt: skip
+        return ImageClassifier(self.path, card, device)
+
+    def read(self, files: Sequence[str]) -> Float[np.ndarray, "rows features"] | None:
+        """The features in the only one of `files`, an array (.npy, .npz) or a pack.
+
+        None where `files` are others: images, which `of_images` takes. Raises `DataError`, also for
+        a pack of another recipe than the model's.
+        """
+        if is_array(files):
+            return read_matrix(Path(files[0]), files)
+        if len(files) > 1 or not is_pack(files[0]):
+            return None
+        pack = read_pack(Path(files[0]).expanduser())
+        # Also the same features in another precision: they differ by rounding.
+        if self.card.recipe is not None and pack.recipe != self.card.recipe:
+            raise DataError(
+                f"features that {self.path.name} takes, {self.card.weights_source}",
+                pack.recipe_words, "pack them by the same recipe",
+            )  # fmt: skip
+        return np.asarray(pack.features, np.float32)
 
 
 class RowStream(Iterator[Prediction]):

@@ -114,15 +114,19 @@ def convert(
 ) -> dict[str, Any]:
     """Write the model in `file` as `target` in another format, with `about` in its metadata.
 
-    With a `backbone` its `preprocessing` goes inside, and a softmax: pixels in, probabilities out.
+    With a `backbone` its `preprocessing` goes inside, and a softmax: pixels in, probabilities out;
+    before a head of features, whose backbone is none, nothing does. Answers with the layer that is
+    `unwritten` if this takes a converter on another backend of Keras; then there is no file.
     Raises `ModelError` if the format's converter cannot do it.
     """
     model = open_model(file)
-    if backbone is not None:
+    if backbone == registry.NO_BACKBONE.name:
+        model = pixel_layers.with_softmax(model)
+    elif backbone is not None:
         model = pixel_layers.with_pixels(registry.from_card(backbone, preprocessing), model)
     with disk_errors(Path(target)):
-        converters.write(model, format_, Path(target), about)
-    return {}
+        unwritten = converters.write(model, format_, Path(target), about)
+    return {"unwritten": unwritten}
 
 
 def to_program(
@@ -144,11 +148,12 @@ def to_program(
     if plain:
         keras_builds.write_program(spec, model, CHANNELS_LAST, Path(target))
     else:
-        _write_pixel_program(file, model, batch_size(size), target)
+        write_pixel_program(_logits(model, file), batch_size(size), target)
     return {"features": int(model.output_shape[-1])}
 
 
-def _write_pixel_program(file: str, model: Any, batch: int, target: str) -> None:
+def _logits(model: Any, file: str) -> Any:
+    """A model of pixels without the softmax that it ends with."""
     import keras
 
     last = model.layers[-1]
@@ -158,9 +163,15 @@ def _write_pixel_program(file: str, model: Any, batch: int, target: str) -> None
             f"one of {model.input.dtype} that ends with {type(last).__name__}",
             "keep the model and its side file together",
         )
-    logits = keras.Model(model.input, last.input)
+    return keras.Model(model.input, last.input)
+
+
+def write_pixel_program(model: Any, batch: int, target: str) -> None:
+    """Write a model of `uint8` NHWC images as OpenVINO's `target` (.xml)."""
+    import keras
+
     signature = [keras.InputSpec(dtype="uint8", shape=(batch, *model.input_shape[1:]))]
-    logits.export(target, format="openvino", verbose=False, input_signature=signature)
+    model.export(target, format="openvino", verbose=False, input_signature=signature)
 
 
 def open_model(file: str) -> Any:

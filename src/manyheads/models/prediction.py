@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from jaxtyping import Float32
+
+from manyheads.core.table import Table, as_html, names, numbers, words
+
+_SHOWN = 20  # predictions in a notebook
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class Prediction:
         # Sorting keeps equals in the order of the classes, as the label does.
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
+    def _repr_html_(self) -> str:
+        return _as_table([self])
+
 
 class Predictions(Sequence[Prediction]):
     """Predictions in the order of the images; `remarks` are lines on the files that were read."""
@@ -71,6 +79,12 @@ class Predictions(Sequence[Prediction]):
         rows = [[entry.probabilities.get(name, np.nan) for name in self.classes] for entry in self]
         return np.array(rows, np.float32).reshape(len(self), len(self.classes))
 
+    def _repr_html_(self) -> str:
+        left = len(self) - _SHOWN
+        more = [f"… and {left:,} more"] if left > 0 else []
+        lines = "".join(f"<p>{escape(line)}</p>" for line in (*more, *self.remarks))
+        return _as_table(self[:_SHOWN]) + lines
+
     def __repr__(self) -> str:
         more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
         return "\n".join(
@@ -84,3 +98,17 @@ def _in_words(entry: Prediction) -> str:
     if entry.abstained:
         return f"{entry.image}: unsure ({entry.confidence:.2f})"
     return f"{entry.image}: {entry.label} ({entry.confidence:.2f})"
+
+
+def _as_table(entries: Sequence[Prediction]) -> str:
+    columns = [*names("image"), *words("class"), *numbers("probability"), *words("next")]
+    rows: list[tuple[str, ...]] = []
+    for entry in entries:
+        if entry.error is not None:
+            rows.append((entry.image, f"unreadable: {entry.error}", "", ""))
+            continue
+        label = "unsure" if entry.abstained else str(entry.label)
+        following = entry.most_probable(3)[0 if entry.abstained else 1 :]
+        others = ", ".join(f"{name} {value:.3f}" for name, value in following)
+        rows.append((entry.image, label, f"{entry.confidence:.3f}", others))
+    return as_html(Table(columns=columns, rows=rows))

@@ -54,7 +54,7 @@ def write_model(
     """
     parameters, hyperparameters = head
     if not spec.in_keras:
-        write_openvino(weights, size, parameters, target, job)
+        write_openvino(spec, weights, size, parameters, target, job)
         return
     if spec == NO_BACKBONE:
         size = parameters.features
@@ -83,13 +83,13 @@ def prepare_template(
         _template(spec, weights, size, size_inner, classes, ".keras", job)
 
 
-def read_head(file: Path) -> Parameters:
+def read_head(file: Path, job: Job = SILENT) -> Parameters:
     """The arrays of the head in a .keras file that `write_model` wrote; raises `ModelError`."""
     name = "head.safetensors"
     with untrusted.refused(lambda found: no_head(file, found)):
         artifact = artifacts.made(
             "heads", {"model": file_digest(file)}, stored_head, {"file": str(file)}, name,
-            keep=_HEADS,
+            keep=_HEADS, what="reading the head", job=job,
         )  # fmt: skip
     return Parameters(*arrays.load(artifact.folder / name))
 
@@ -115,7 +115,10 @@ def _template(
         own = {"preprocessing": spec.preprocessing}
         arguments |= {"backbone": spec.name} if spec.file is None else own
     file = f"template{suffix}"
-    artifact = artifacts.made("templates", recipe, blank, arguments, file, keep=_KEPT, job=job)
+    artifact = artifacts.made(
+        "templates", recipe, blank, arguments, file,
+        keep=_KEPT, what="preparing the model file", job=job,
+    )  # fmt: skip
     return artifact.folder / file, artifact.answer["dense"]
 
 

@@ -20,17 +20,18 @@ EPOCHS = 100  # of a curve
 ROWS = 200  # of a table
 BEST = 10  # named candidates that may be the best
 WRONG = 48  # images
+FIRST_WRONG = 12  # of these; the others are behind a click
 CONFUSED = 20  # classes in the confusion matrix
 RECALLS = 40  # classes in their plot
 EXAMPLES = 20  # of a warning
 
 
-def drawn_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best `DRAWN` that have curves, the selected one among them, in the grid's order."""
+def drawn_candidates(candidates: Sequence[Candidate], most: int = DRAWN) -> list[Candidate]:
+    """The best, at most so many, that have curves, the selected one among them, in grid order."""
     curved = [candidate for candidate in candidates if candidate.curves]
-    best = curved[:DRAWN]
-    rest = [candidate for candidate in curved[DRAWN:] if candidate.selected]
-    return sorted([*best[: DRAWN - len(rest)], *rest], key=lambda each: each.number)
+    best = curved[:most]
+    rest = [candidate for candidate in curved[most:] if candidate.selected]
+    return sorted([*best[: most - len(rest)], *rest], key=lambda each: each.number)
 
 
 def drawn_epochs(longest: int) -> Int64[np.ndarray, "drawn"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from manyheads.core.text import counted
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames
 from manyheads.heads.bank import rule_of
@@ -33,14 +36,28 @@ def expected(findings: Findings) -> Expectation:
 
 def comparisons(findings: Findings) -> Compared | None:
     """The comparisons of the verdict; None where nothing was compared."""
-    verdict = findings.verdict
-    return _compared(
-        findings,
-        verdict.comparisons,
-        f"{verdict.sentences[-1]} Intervals are for images and seeds drawn anew together, adjusted "
-        "for all comparisons of a family like p (Holm): one that excludes 0 is of a significant "
-        "difference.",
-        verdict.hints,
+    family = findings.verdict.comparisons
+    words = (
+        "Intervals are for images and seeds drawn anew together, and simultaneous: adjusted like p "
+        f"(Holm) for all {counted(family.family, 'comparison')} of accuracy and log loss, so that "
+        "one excludes 0 exactly where a difference is significant."
+    )
+    if _is_surer(findings):
+        words += (
+            " Which settings may be the best is asked of fewer comparisons, and one-sided, so a "
+            "setting can be ruled out there and its difference be undecided here."
+        )
+    return _compared(findings, family, words, findings.verdict.hints)
+
+
+def _is_surer(findings: Findings) -> bool:
+    """Whether the set of the best leaves out a candidate that a comparison leaves undecided."""
+    best = findings.recommendation.best
+    known = {best.candidate, *findings.recommendation.rivals}
+    return any(
+        entry.outcome == "undecided" and best.candidate in pair and not pair <= known
+        for entry in findings.comparisons.of(best.metric)
+        for pair in [{entry.first, entry.second}]
     )
 
 
@@ -60,4 +77,7 @@ def _compared(
     if family is None or not family.entries:
         return None
     names = CandidateNames(findings.validated).full
+    first = findings.recommendation.best.metric  # which selects
+    entries = sorted(family.entries, key=lambda entry: entry.metric != first)
+    family = replace(family, entries=tuple(entries))
     return Compared(family=family, names=names, words=words, hints=hints)

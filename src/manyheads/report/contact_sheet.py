@@ -12,7 +12,7 @@ from manyheads.core.job import SILENT, Job
 from manyheads.core.places import atomic_path
 from manyheads.core.threads import map_in_threads
 from manyheads.models.explain.explanation import Explanation, Explanations
-from manyheads.models.explain.overlay import ALPHA, COLOURS
+from manyheads.models.explain.overlay import ALPHA, COLOUR
 from manyheads.report.figures import new_figure
 from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.overlays import MEANINGS
@@ -91,7 +91,7 @@ def _draw(
         axes = figure.add_subplot(space[row, column + panels])
         axes.set_axis_off()
         axes.text(0.02, 0.5, _words(entry), fontsize=7, va="center", parse_math=False)
-    _legend(figure, methods, limits, bottom)
+    _legend(figure, methods, limits, alpha, bottom)
     if title:
         figure.text(0.995, 0.01, title, fontsize=7, ha="right")
     with atomic_path(path) as temporary:
@@ -104,19 +104,26 @@ def _words(entry: Explanation) -> str:
     )
     lines = [f"{label} {entry.confidence:.2f}"]
     lines += shortened([f"map of {target}"], _LONGEST) if entry.target != entry.label else []
+    if entry.strongest is not None:
+        part, left = entry.strongest
+        lines += [f"without {part}: {left:.2f}"]
     lines += shortened([drawable(Path(entry.image).name)], _LONGEST)
     return "\n".join(lines)
 
 
-def _legend(figure: Any, methods: Sequence[str], limits: Mapping[str, float], room: float) -> None:
+def _legend(
+    figure: Any, methods: Sequence[str], limits: Mapping[str, float], alpha: float, room: float
+) -> None:
     """A bar of the colours for each method, in the `room` at the bottom."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+    full = [1 - alpha * (1 - value / 255) for value in COLOUR]
+    tint = LinearSegmentedColormap.from_list("tint", ["white", full])
     for place, method in enumerate(methods):
         share = 0.8 / len(methods)
         axes = figure.add_axes((0.03 + place * share, room * 0.62, 0.75 * share, room * 0.16))
-        colours = ScalarMappable(Normalize(0, limits[method]), COLOURS)
+        colours = ScalarMappable(Normalize(0, limits[method]), tint)
         figure.colorbar(colours, cax=axes, orientation="horizontal", ticks=[0, limits[method]])
         axes.set_xticklabels(["≤ 0", f"≥ {limits[method]:g}"], fontsize=7)
         axes.set_title(f"{method}: {MEANINGS[method]}", fontsize=7, pad=2)

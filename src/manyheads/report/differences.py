@@ -4,39 +4,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import NamedTuple
 
-from manyheads.findings.wording import SHARES, amount, scale_of
+from manyheads.findings.wording import SHARES, amount, pair_words, scale_of
 from manyheads.report.bounds import DRAWN
 from manyheads.report.parts import Candidate, Compared
 from manyheads.report.scales import Scale, Tick, padded, round_ticks
 from manyheads.stats.comparisons import Comparison, Margins
 
 
-def comparison_plots(compared: Compared | None, selected: Candidate | None) -> list[ComparisonPlot]:
-    """A plot for each metric compared, of at most `DRAWN` rows.
+class Parted(NamedTuple):
+    """Comparisons with one candidate, and those of the other pairs; None where there are none."""
 
-    Where there are more, those with the selected candidate come first.
+    main: Compared | None
+    others: Compared | None
+
+
+def parted(compared: Compared | None, selected: Candidate | None) -> Parted:
+    """Comparisons parted by whether they are with the baseline, or else the `selected` candidate.
+
+    Those that are have it second and the best first candidate on top; the other pairs begin with
+    the largest difference. Without such a candidate there is one family, as it is.
     """
     if compared is None:
+        return Parted(None, None)
+    family = compared.family
+    reference = family.baseline or (selected.number if selected else None)
+    turned = [each.swapped if each.first == reference else each for each in family.entries]
+    main = [each for each in turned if each.second == reference]
+    if not main:
+        return Parted(compared, None)
+    main.sort(key=lambda each: each.difference * (-1 if each.metric in SHARES else 1))
+    others = [each for each in family.entries if reference not in (each.first, each.second)]
+    others.sort(key=lambda each: -abs(each.difference))
+    return Parted(_with(compared, main), _with(compared, others) if others else None)
+
+
+def _with(compared: Compared, entries: Sequence[Comparison]) -> Compared:
+    metrics = dict.fromkeys(each.metric for each in compared.family.entries)
+    ordered = [entry for name in metrics for entry in entries if entry.metric == name]
+    return replace(compared, family=replace(compared.family, entries=tuple(ordered)))
+
+
+def comparison_plots(compared: Compared | None) -> list[ComparisonPlot]:
+    """A plot for each metric compared, of the first `DRAWN` rows at most."""
+    if compared is None:
         return []
-    names, family = compared.names, compared.family
-    chosen = selected.name if selected else ""
-    plots = []
-    for metric in dict.fromkeys(entry.metric for entry in family.entries):
-        entries = family.of(metric)
-        if len(entries) > DRAWN:
-            entries.sort(key=lambda each: chosen not in (names[each.first], names[each.second]))
-        plots.append(comparison_plot(metric, entries, names, family.margins))
-    return plots
+    family = compared.family
+    return [
+        comparison_plot(metric, family.of(metric), compared.names, family.margins)
+        for metric in dict.fromkeys(entry.metric for entry in family.entries)
+    ]
 
 
 @dataclass(frozen=True)
 class DrawnComparison:
     """A row of the comparison plot; places are percentages of its width.
 
-    `cut_low` and `cut_high` tell that the interval goes on beyond the plot.
+    `words` say what is subtracted from what. `cut_low` and `cut_high` tell that the interval goes
+    on beyond the plot.
     """
 
     entry: Comparison
@@ -45,19 +73,18 @@ class DrawnComparison:
     high: float
     cut_low: bool
     cut_high: bool
+    words: str
 
 
 @dataclass(frozen=True)
 class ComparisonPlot:
     """The comparisons in one metric over an axis from `low` to `high`, with the margin's zone.
 
-    `total` counts the comparisons that there are, `rows` holds those that are drawn, and `names`
-    what their candidates are called.
+    `total` counts the comparisons that there are, and `rows` holds those that are drawn.
     """
 
     metric: str
     margins: Margins
-    names: Mapping[int, str]
     low: float
     high: float
     ticks: tuple[Tick, ...]
@@ -81,11 +108,11 @@ def comparison_plot(
         low, high = entry.adjusted_low, entry.adjusted_high
         cut = not scale.holds(low), not scale.holds(high)
         places = scale.at(entry.difference), scale.at(low), scale.at(high)
-        rows.append(DrawnComparison(entry, *places, *cut))
+        words = pair_words(names[entry.first], names[entry.second])
+        rows.append(DrawnComparison(entry, *places, *cut, words))
     return ComparisonPlot(
         metric,
         margins,
-        names,
         scale.low,
         scale.high,
         tuple(

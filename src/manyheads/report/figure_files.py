@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,12 @@ from manyheads.core.text import capital
 from manyheads.findings.wording import METRIC_WORDS, unit_of
 from manyheads.report.bounds import most_confused
 from manyheads.report.content import ReportContent
-from manyheads.report.differences import ComparisonPlot, DrawnComparison, comparison_plots
+from manyheads.report.differences import ComparisonPlot, DrawnComparison, comparison_plots, parted
 from manyheads.report.figures import (
     GREY,
     MARKERS,
     drawing,
+    heat_colours,
     new_figure,
     panels_figure,
     save_figure,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
+PICTURES = ("scores", "confusion")
+"""The figures that every study has beside its report, as PNG."""
 
 
 def write_figures(folder: Path, content: ReportContent) -> list[Path]:
@@ -40,10 +44,25 @@ def write_figures(folder: Path, content: ReportContent) -> list[Path]:
     Returns the files written, fewer where the content lacks a part; raises `DiskError` if one
     cannot be. The same content gives the same bytes.
     """
+    return _written(folder, content, FORMATS)
+
+
+def write_pictures(folder: Path, content: ReportContent) -> list[Path]:
+    """Write those of `PICTURES` that the content has as PNG; returns them, raises `DiskError`."""
+    return _written(folder, content, FORMATS[:1], PICTURES)
+
+
+def _written(
+    folder: Path, content: ReportContent, formats: Sequence[str], wanted: Sequence[str] = ()
+) -> list[Path]:
+    """Write the figures that are `wanted`; none named: all."""
     written = []
     with drawing(_words_of(content)):
-        for name, figure in _figures(content):
-            for suffix in FORMATS:
+        for name, draw in _figures(content):
+            if wanted and name not in wanted:
+                continue
+            figure = draw()
+            for suffix in formats:
                 path = folder / f"{name}.{suffix}"
                 save_figure(figure, path)
                 written.append(path)
@@ -66,17 +85,18 @@ def _numbered(classes: Classes) -> list[str]:
     return [] if all(has_letters(names[place]) for place in shown) else names
 
 
-def _figures(content: ReportContent) -> Iterator[tuple[str, Figure]]:
+def _figures(content: ReportContent) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """The names of the figures that the content has, and what draws each."""
     if content.by_setting:
-        yield "scores", scores_figure(content.by_setting)
-    if plots := comparison_plots(content.comparisons, content.selected):
-        yield "comparisons", _comparisons(plots)
+        yield "scores", partial(scores_figure, content.by_setting)
+    if plots := comparison_plots(parted(content.comparisons, content.selected).main):
+        yield "comparisons", partial(_comparisons, plots)
     if panels := list(curve_panels(content.candidates).values()):
-        yield "curves", panels_figure(panels)
+        yield "curves", partial(panels_figure, panels)
     if content.calibration and (panel := reliability_panel(content.calibration.diagram)):
-        yield "reliability", panels_figure([panel])
+        yield "reliability", partial(panels_figure, [panel])
     if content.classes and len(content.classes.recalls):
-        yield "confusion", _confusion(content.classes)
+        yield "confusion", partial(_confusion, content.classes)
 
 
 def _comparisons(plots: Sequence[ComparisonPlot]) -> Figure:
@@ -93,13 +113,7 @@ def _comparisons(plots: Sequence[ComparisonPlot]) -> Figure:
         axes.set_ylim(len(plot.rows) - 0.5, -0.5)
         axes.set_yticks(
             range(len(plot.rows)),
-            [
-                drawable(
-                    f"{plot.names[row.entry.first]} against {plot.names[row.entry.second]}: "
-                    f"{row.entry.outcome}"
-                )
-                for row in plot.rows
-            ],
+            [drawable(f"{row.words}: {row.entry.outcome}") for row in plot.rows],
             fontsize=8,
             parse_math=False,
         )
@@ -142,7 +156,7 @@ def _confusion(classes: Classes) -> Figure:
     side = 1.8 + 0.32 * len(names) + 0.07 * max(0, letters - 10)
     figure = new_figure(side, side)
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)  # dark ink is readable on all of it
+    axes.imshow(shares, cmap=heat_colours(), vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=7)

@@ -15,11 +15,12 @@ from manyheads.core.places import atomic_path
 from manyheads.core.text import decimal
 from manyheads.report.fonts import drawable, fonts_for, shortened
 from manyheads.report.heat_map import HeatMap
-from manyheads.report.palette import COLOURS, DASHES, MARKS, style_of
+from manyheads.report.palette import COLOURS, DASHES, HEAT, HEAT_MOST, MARKS, SOFT, style_of
 from manyheads.report.panel import Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -36,7 +37,6 @@ _ABOVE, _BELOW, _BETWEEN, _BESIDE, _LETTER, _EDGE = 0.3, 0.5, 0.12, 0.34, 0.066,
 _LEGEND_ROW, _TITLE_ROW = 0.18, 0.15
 _REFERENCE, _LINE, _STRONG = 1.9, 2.0, 2.1  # from the back to the front
 _PALE = 0.45  # dots
-_INKED = 1.6  # dark words are readable on the strongest colour that there is
 _LETTERS, _KEY, _LONGEST = 54, 8, 80  # of a legend below a panel: in a row, for a line, of a name
 
 
@@ -73,6 +73,15 @@ def new_figure(width: float, height: float, layout: str | None = "constrained") 
     figure = NotebookFigure(figsize=(width, height), layout=layout)  # pyright: ignore[reportArgumentType]
     FigureCanvasAgg(figure)
     return figure
+
+
+def heat_colours() -> Colormap:
+    """The colours of shares from 0 to 1, as the page has them."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    heat, soft = np.array(to_rgb(HEAT)), np.array(to_rgb(SOFT))
+    most = HEAT_MOST * heat + (1 - HEAT_MOST) * soft
+    return LinearSegmentedColormap.from_list("heat", [to_rgb(SOFT), tuple(most.tolist())])
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -228,7 +237,7 @@ def _draw_points(axes: Axes, series: Series) -> None:
 
 
 def _draw_cells(axes: Axes, heat_map: HeatMap) -> None:
-    axes.imshow(heat_map.shares, cmap="Blues", vmin=0, vmax=_INKED, origin="lower", aspect="auto")
+    axes.imshow(heat_map.shares, cmap=heat_colours(), vmin=0, vmax=1, origin="lower", aspect="auto")
     for (row, column), value in np.ndenumerate(heat_map.values):
         if np.isfinite(value):
             axes.text(column, row, decimal(value), ha="center", va="center", fontsize=7)

@@ -12,35 +12,43 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from manyheads.core.accelerators import has_nvidia_card, of_jax
 from manyheads.core.job import SILENT, Job
+from manyheads.core.settings import plain
 from manyheads.core.table import Table
 from manyheads.core.text import counted, option
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.findings.difference_tables import best_table
+from manyheads.findings.parallel_scores import parallel_scores
 from manyheads.findings.score_tables import SCORES
 from manyheads.findings.scores_by_setting import scores_by_setting
+from manyheads.findings.settling import settling_study
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.test_log import TestEvaluation, day_and_time, read_test_log
 from manyheads.findings.wording import CandidateNames
-from manyheads.heads.hyperparameters import LESSON, NEUTRAL
+from manyheads.heads.hyperparameters import DECLARED, LESSON, NEUTRAL
+from manyheads.heads.ranges import item_words
 from manyheads.report import bounds, compared, parts
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
-from manyheads.report.sections import claim_sections, copies_section
+from manyheads.report.facts import study_facts
+from manyheads.report.sections import backbones_section, claim_sections, copies_section
 from manyheads.report.study_answers import SelectedAnswers
 from manyheads.report.study_curves import ranked_candidates
-from manyheads.stats import metrics
+from manyheads.report.study_scores import candidate_scores
 from manyheads.stats.intervals import Estimate
+from manyheads.study.backbone_choices import BackboneCandidates, asked_for
+from manyheads.study.draw_table import DRAW
 from manyheads.study.image_list import kept_images
 from manyheads.study.reopened import require_same_data, test_images_remedy
-from manyheads.study.select import MeanDeviation, rule_words
+from manyheads.study.select import rule_words
 from manyheads.study.sources import open_data
-from manyheads.study.space import HYPERPARAMETERS, setting_words
+from manyheads.study.space import HYPERPARAMETERS, Grid, setting_words
 from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings, renewed
+from manyheads.study.study_document import BACKBONES, renewed, study_document
+from manyheads.study.study_settings import StudySettings, usual_rule
 
 _NO_IMAGES = "The study was of features that were computed elsewhere: there are no images to show."
 _NO_TEST = (
@@ -50,14 +58,21 @@ _NO_TEST = (
 _SCORED = 50  # candidates, the best; their scores are computed from all predictions
 
 
-def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
-    """All that the report of a finished study says; raises `Interrupted` when `job` is stopped."""
+def report_content(
+    findings: Findings, *, dataset: Dataset | None = None, job: Job = SILENT
+) -> ReportContent:
+    """All that the report of a finished study says.
+
+    `dataset` is the study's, opened again if it is not given. Raises `Interrupted` when `job` is
+    stopped.
+    """
     run, answers = str(findings.folder.path), SelectedAnswers(findings)
-    missing, dataset = dict[str, Missing](), None
-    expected = compared.expected(findings)
+    missing = dict[str, Missing]()
+    expected, candidates = compared.expected(findings), tuple(_candidates(findings))
+    changed, usual = _settings(findings)
     wrong, warnings, copies = None, None, None
     try:
-        dataset = _same_dataset(findings, job)
+        dataset = dataset or _same_dataset(findings, job)
         warnings = tuple(data_warnings(findings, dataset))
         if findings.settings.features is None:
             wrong = answers.wrong(dataset)
@@ -73,20 +88,25 @@ def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
-        verdict=(
+        answer=(
             *(each.replace("`", "") for each in findings.recommendation.sentences),
             *(each.replace("`", "") for each in findings.training_notes),
-            *findings.verdict.sentences,
-            *findings.verdict.notes,
         ),
-        candidates=tuple(_candidates(findings)),
-        settings=tuple(_settings(renewed(findings.document))),
+        verdict=(*findings.verdict.sentences, *findings.verdict.notes),
+        facts=tuple(study_facts(findings, candidates[0].scores, expected)),
+        candidates=candidates,
+        changed=tuple(changed),
+        usual=tuple(usual),
         versions=tuple(findings.resolved.versions.items()),
         weights=f"{findings.resolved.weights_source} (SHA-256 {findings.resolved.weights})",
         command=command_of(findings.settings, run),
+        settling=settling_study(findings),
+        baselines=findings.baselines.table if findings.baselines else None,
         best=_best(findings),
         expected=expected,
         by_setting=scores_by_setting(findings),
+        parallel=parallel_scores(findings),
+        importance=findings.importance.sentences if len(findings.settings.grid.varying) > 1 else (),
         comparisons=compared.comparisons(findings),
         ends=compared.ends(findings),
         selection=_selection(findings),
@@ -95,33 +115,50 @@ def report_content(findings: Findings, *, job: Job = SILENT) -> ReportContent:
         wrong=wrong,
         test=_test(findings, expected),
         warnings=warnings,
-        sections=(*filter(None, [copies]), *claim_sections(findings.folder)),
+        sections=(
+            *filter(None, [backbones_section(findings.backbones), copies]),
+            *claim_sections(findings.folder),
+        ),
         missing=missing,
     )
+
+
+_BY_RULE = ("epochs", "learning_rate_schedule")  # what a sweep's defaults are not neutral in
 
 
 def command_of(settings: StudySettings, run: str) -> str:
     """The command that repeats the study, every setting named that a default does not give."""
     words = ["manyheads", "sweep", settings.data]
     for name in HYPERPARAMETERS:
-        values = getattr(settings.grid, name)
-        if name in (*LESSON, "epochs") or values != (NEUTRAL[name],):
-            words += option(name, *(v if isinstance(v, str) else f"{v:g}" for v in values))
+        values = settings.grid.listed(name)
+        if name in (*LESSON, *_BY_RULE) or values != (NEUTRAL[name],):
+            words += option(name, *map(item_words, values))
+    if drawn := settings.grid.drawn:
+        words += option("candidates", len(drawn))
+        words += option("draw_seed", drawn.seed) if drawn.seed else []
     usual = StudySettings(data="", grid=settings.grid)
     with_images = settings.features is None
+    several = isinstance(settings.grid, BackboneCandidates)
     elsewhere = {"data", "grid", "image", "split", "table", "augmentation"}
+    elsewhere |= {"backbone", "preprocessing"} if several else set()
     elsewhere |= set() if with_images else {"backbone"}
+    always = ["seeds", "select"]
+    if of_jax():  # which a repetition would otherwise use
+        always += ["engine"]
+    if with_images and has_nvidia_card():  # likewise
+        always += ["runtime", "device"]
     for name in [each.name for each in fields(settings) if each.name not in elsewhere]:
         value = getattr(settings, name)
-        if name == "seeds" or value != getattr(usual, name):
+        if name in always or value != getattr(usual, name):
             words += option(name, *(value if isinstance(value, tuple) else (value,)))
     if settings.augmentation is not None:
         words += option("augment", *settings.augmentation.arguments)
     if with_images:
-        words += option("image_size", settings.image.size)
-        words += option("interpolation", settings.image.interpolation)
-        if settings.image.depth is not None:
-            words += option("depth", settings.image.depth)
+        image = _asked_of_images(settings)
+        for name in ("backbone", "preprocessing", "image_size", "interpolation", "resize", "depth"):
+            value = image.get(name)
+            if value is not None:
+                words += option(name, *(value if isinstance(value, list) else (value,)))
     if not settings.image.exif:
         words += option("no_exif")
     for name, field in (
@@ -134,24 +171,20 @@ def command_of(settings: StudySettings, run: str) -> str:
     return shlex.join(words)
 
 
+def _asked_of_images(settings: StudySettings) -> dict[str, Any]:
+    """How images are prepared, and of several backbones which they are, by option."""
+    if isinstance(settings.grid, BackboneCandidates):
+        return asked_for(settings.grid.choices)
+    return {"image_size": settings.image.size} | plain(settings.image)
+
+
 def _candidates(findings: Findings) -> Iterator[parts.Candidate]:
     """The candidates with a result, best first: curves of those that are drawn, scores of more."""
     with Store(findings.folder.store) as store:
         ranked = ranked_candidates(store, findings.result, bounds.DRAWN)
         for place, candidate in enumerate(ranked):
-            scores = _scores(findings, candidate.number) if place < _SCORED else {}
+            scores = candidate_scores(findings, candidate.number) if place < _SCORED else {}
             yield replace(candidate, scores=scores)
-
-
-def _scores(findings: Findings, candidate: int) -> dict[str, MeanDeviation]:
-    """Mean and deviation over seeds, each seed's answers of the first repeat put together."""
-    predicted = findings.validated.log_probabilities(candidate)[:, 0]
-    predicted = predicted[np.isfinite(predicted).all(axis=(1, 2))]
-    labels = findings.validated.labels
-    return {
-        name: MeanDeviation.of(metrics.METRICS[name](predicted, labels).tolist())
-        for name in (SCORES if len(predicted) else ())
-    }
 
 
 def _best(findings: Findings) -> Table | None:
@@ -166,7 +199,8 @@ def _selection(findings: Findings) -> parts.Selection:
     words = f"Epoch and candidate were chosen by {rule}: {rule_words(rule)}."
     if found.accuracy is None or found.loss is None:
         return parts.Selection(
-            words=f"{words} How optimistic that is was not measured: {found.reason}."
+            words=f"{words} How optimistic that is was not measured: "
+            f"{found.reason.replace('`', '')}."
         )
     chosen = ", ".join(
         f"{findings.validated.names[candidate - 1]} in {count}"
@@ -183,12 +217,43 @@ def _selection(findings: Findings) -> parts.Selection:
     )
 
 
-def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every setting of a study.toml but what the report shows elsewhere."""
-    for table in ("study", "grid", "image", "split"):
-        for name, value in document[table].items():
-            shown = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield name if table in ("study", "grid") else f"{table} {name}", shown
+def _settings(findings: Findings) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The settings that differ from the defaults, and those that do not."""
+    settings = findings.settings
+    size = ImageSettings.size if settings.features else settings.spec.default_size
+    usual = StudySettings(
+        data="",
+        grid=Grid(**{name: each.usual or (each.neutral,) for name, each in DECLARED.items()}),
+        image=ImageSettings(size=size),
+        seeds=10,
+        select=usual_rule(settings.patience),
+        usual_epochs=True,
+    ).for_training_on(max(1, findings.training_images))
+    known = _flat(renewed(study_document(usual, findings.resolved)))
+    differ, alike = list[tuple[str, str]](), list[tuple[str, str]]()
+    for name, value in _flat(renewed(findings.document)).items():
+        is_usual = known.get(name) == value and name not in settings.grid.varying
+        (alike if is_usual else differ).append((name, value))
+    return differ, alike
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, str]:
+    """Every setting of a study.toml but what the report shows elsewhere, in words."""
+    return {
+        name if table in ("study", "grid") else f"{table} {name}": _words(value)
+        for table in ("study", "grid", DRAW, "image", "split", "table")
+        for name, value in document.get(table, {}).items()
+        if table != DRAW or not isinstance(value, list)  # values drawn, which the tables show
+    } | {
+        f"backbone {place}": f"{each['name']} at {each['image']['size']}×{each['image']['size']}"
+        for place, each in enumerate(document.get(BACKBONES, ()), start=1)
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={each}" for name, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _same_dataset(findings: Findings, job: Job) -> Dataset:

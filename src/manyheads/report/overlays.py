@@ -1,8 +1,9 @@
-"""Overlays as files: each image under each map, with a legend that says what the colours mean."""
+"""Overlays as files: each image beside its map, with a legend that says what the colours mean."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,13 @@ from manyheads.report.fonts import picture_font
 
 MEANINGS = {
     "occlusion": "log-odds lost without it",
-    "cam": "what it gives to the logit",
+    "cam": "added to the logit",
 }
 """What a cell's value means, by method."""
 
 _TEXT = 11  # pixels
-_WIDTH, _LINE, _GAP = 220, 16, 6  # pixels, of the legend
+_WIDTH, _LINE, _GAP = 320, 16, 6  # pixels, of the legend
+_LETTER = 6  # pixels, about, of its text
 _NAME = 80  # letters of an image's or a class's name; file systems take 255 bytes
 
 
@@ -84,25 +86,39 @@ def _write(
     entry, names = todo
     files = {method: folder / name for method, name in names.items()}
     for method, file in files.items():
-        picture = entry.overlay(method, SIDE, limit=limits[method], alpha=alpha)
+        drawn = entry.overlay(method, SIDE, limit=limits[method], alpha=alpha)
+        pictures = (entry.picture(SIDE), drawn)
         with atomic_path(file) as temporary:
-            with_legend(picture, entry, method, limits[method]).save(temporary)
+            with_legend(pictures, entry, method, limits[method], alpha).save(temporary)
     return files
 
 
-def with_legend(picture: Image.Image, entry: Explanation, method: str, limit: float) -> Image.Image:
-    """The overlay above its legend: the class, the method, and the colours from 0 to `limit`."""
-    width, height = max(picture.width, _WIDTH), 3 * _LINE + 5 * _GAP
-    sheet = Image.new("RGB", (width, picture.height + height), "white")
-    sheet.paste(picture, ((width - picture.width) // 2, 0))
-    draw, top = ImageDraw.Draw(sheet), picture.height + _GAP
-    answer = f"{entry.label} {entry.confidence:.2f}"
-    about = answer if entry.target == entry.label else f"{entry.target}? (answer: {answer})"
-    _line(draw, top, width, about)
+def with_legend(
+    pictures: Sequence[Image.Image], entry: Explanation, method: str, limit: float, alpha: float
+) -> Image.Image:
+    """The photograph and its overlay above their legend: the class, and what the colours mean."""
+    across = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
+    lines = [_answer(entry), *textwrap.wrap(entry.words, max(across, _WIDTH) // _LETTER)]
+    width, tall = max(across, _WIDTH), max(picture.height for picture in pictures)
+    height = (len(lines) + 2) * _LINE + 4 * _GAP
+    sheet = Image.new("RGB", (width, tall + height), "white")
+    left = (width - across) // 2
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + _GAP
+    draw, top = ImageDraw.Draw(sheet), tall + _GAP
+    for line in lines:
+        _line(draw, top, width, line)
+        top += _LINE
     bar = np.tile(np.linspace(0, 1, width - 2 * _GAP, dtype=np.float32), (_LINE // 2, 1))
-    sheet.paste(coloured(bar), (_GAP, top + _LINE + _GAP))
-    _line(draw, top + 2 * _LINE, width, scale_words(method, limit))
+    sheet.paste(coloured(bar, alpha), (_GAP, top + _GAP))
+    _line(draw, top + _LINE, width, scale_words(method, limit))
     return sheet
+
+
+def _answer(entry: Explanation) -> str:
+    answer = f"{entry.label} {entry.confidence:.2f}"
+    return answer if entry.target == entry.label else f"{entry.target}? (answer: {answer})"
 
 
 def scale_words(method: str, limit: float) -> str:

@@ -6,35 +6,35 @@ no page can show is replaced. The page forbids itself every request.
 
 from __future__ import annotations
 
-import base64
 import io
 import shlex
-import unicodedata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from manyheads.core.places import write_text
-from manyheads.core.text import capital, decimal, mean_std
-from manyheads.findings.score_tables import estimate_words
-from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_words
+from manyheads.core.text import percent
+from manyheads.findings.labels import UNBELIEVED
 from manyheads.report import bounds, page_tables, svg
-from manyheads.report.content import Missing, Picture, ReportContent, Section
-from manyheads.report.differences import comparison_plots
-from manyheads.report.heat_map import HeatMap
-from manyheads.report.palette import COLOURS, OUTCOMES
-from manyheads.report.panel import Panel
+from manyheads.report.content import Missing, ReportContent
+from manyheads.report.differences import comparison_plots, parted
+from manyheads.report.palette import OUTCOMES
+from manyheads.report.parallel_plot import draw_parallel
 from manyheads.report.parts import Classes, WrongImage
-from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
-from manyheads.report.setting_plots import plot_words, setting_plots
-
-_NO_ANSWERS = Missing(
-    "The answers of the selected model on the images were not read.", "manyheads report {run}"
+from manyheads.report.plots import (
+    FEWEST,
+    curve_panels,
+    gap_panels,
+    reliability_panel,
+    risk_panel,
+    risk_words,
 )
+from manyheads.report.setting_plots import plot_words, setting_plots
+from manyheads.report.templating import drawn, drawn_sections, rendered
+
+_NO_ANSWERS = Missing("The answers of the selected model on the images are not known.", "")
 # Why a part is not there, unless the content has a better reason; {run} is the run folder.
 _MISSING = {
     "test": Missing(
@@ -43,20 +43,20 @@ _MISSING = {
     ),
     "comparisons": Missing(
         "No candidates were compared: it takes two or more, trained on the same seeds and folds. "
-        "A study makes a candidate of each value that is listed, such as `droprate` 0 0.5.",
+        "A study makes a candidate of each value that is listed, such as droprate 0 0.5.",
         "",
     ),
-    "selection": Missing(
-        "How optimistic the selection is was not measured.", "manyheads report {run}"
+    "selection": Missing("How optimistic the selection is was not measured.", ""),
+    "curves": Missing(
+        "No epoch was trained by all trials of a candidate: there are no curves.", ""
     ),
-    "curves": Missing("No trial has ended yet, so there are no curves.", "manyheads report {run}"),
-    "calibration": _NO_ANSWERS,
+    "calibration": Missing(
+        "There are too few validation images to measure how well confidence is calibrated.", ""
+    ),
     "classes": _NO_ANSWERS,
     "wrong": _NO_ANSWERS,
-    "warnings": Missing("The data set was not checked for this report.", "manyheads report {run}"),
+    "warnings": Missing("The data set was not checked for this report.", ""),
 }
-_SEEN_IN_THE_DARK = {"#000000": "var(--ink)", "#59626d": "var(--quiet)"}
-_DIRECTIONS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "�")
 
 
 def write_report(path: Path, content: ReportContent) -> None:
@@ -66,47 +66,7 @@ def write_report(path: Path, content: ReportContent) -> None:
 
 def render(content: ReportContent) -> str:
     """The report as HTML; its size is bounded by `bounds`, whatever the study's."""
-    environment = _environment()
-    view = _view(content)
-    return environment.get_template("report.html.jinja").render(view)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("manyheads.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-    )
-    environment.filters |= {
-        "base64": lambda data: base64.b64encode(data).decode("ascii"),
-        "capital": capital,
-        "difference": lambda entry: difference_words(entry.metric, entry.estimate),
-        "estimate": estimate_words,
-        "margin": lambda plot: margin_words(plot.metric, plot.margins),
-        "metric_words": METRIC_WORDS.__getitem__,
-        "panel_table": page_tables.panel_table,
-        "score": decimal,
-        "times": lambda count: {1: "once", 2: "twice"}.get(count, f"{count:,} times"),
-    }
-    return environment
-
-
-def _shown(value: Any) -> Any:
-    plain = isinstance(value, str) and not isinstance(value, Markup)
-    return printable(value) if plain else value
-
-
-def printable(text: str) -> str:
-    """`text` with � for what no page can hold or show: broken characters, control codes, and
-    marks that would turn the direction of what follows."""
-    kept = (
-        "�" if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" else letter
-        for letter in text
-    )
-    return "".join(kept).translate(_DIRECTIONS)
+    return rendered("report.html.jinja", _view(content))
 
 
 def _view(content: ReportContent) -> dict[str, Any]:
@@ -115,82 +75,64 @@ def _view(content: ReportContent) -> dict[str, Any]:
     calibration, classes = content.calibration, content.classes
     risk = risk_panel(calibration.risk) if calibration and calibration.risk else None
     reliability = reliability_panel(calibration.diagram) if calibration else None
-    sections = [_section(number, each) for number, each in enumerate(content.sections, start=1)]
+    sections = drawn_sections(content.sections)
     legend = bounds.drawn_candidates(content.candidates)
     curves = [curve for each in legend for curve in each.curves.values()]
     longest = max((len(curve.mean) for curve in curves), default=0)
+    main, others = parted(content.comparisons, content.selected)
+    ends, other_ends = parted(content.ends, content.selected)
+    baseline = main.family.baseline if main else None
     return {
         "content": content,
         "contents": _contents(sections),
-        "facts": _facts(content),
         "absent": {
             name: Missing(part.why, part.command.replace("{run}", shlex.quote(content.run)))
             for name, part in (_MISSING | dict(content.missing)).items()
         },
         "tested": {each.model for each in content.test.evaluations} if content.test else (),
-        "by_setting": [_drawn(each) for each in by_setting],
+        "by_setting": [drawn(each) for each in by_setting],
         "by_setting_words": plot_words(content.by_setting, by_setting)
         if content.by_setting
         else "",
-        "plots": comparison_plots(content.comparisons, content.selected),
-        "end_plots": comparison_plots(content.ends, content.selected),
+        "parallel": draw_parallel(content.parallel) if content.parallel else None,
+        "with_selected": bool(main and content.selected and not baseline),
+        "plots": comparison_plots(main),
+        "other_plots": comparison_plots(others),
+        "end_plots": comparison_plots(ends),
+        "other_end_plots": comparison_plots(other_ends),
         "legend": [{"candidate": each, "style": svg.style(n)} for n, each in enumerate(legend)],
         "panels": {metric: svg.draw_panel(panel) for metric, panel in panels.items()},
+        "gaps": [drawn(each) for each in gap_panels(content.candidates)],
         "epochs": longest,
         "epochs_drawn": len(bounds.drawn_epochs(longest)),
         "reliability": reliability and svg.draw_panel(reliability),
         "risk": risk and svg.draw_panel(risk),
+        "risk_words": risk_words(calibration.risk) if calibration and calibration.risk else "",
+        "fewest": FEWEST,
         "recalls": bounds.worst_recalls(classes.recalls, bounds.RECALLS) if classes else (),
         "confusion": _confusion(classes) if classes else (),
         "wrong": [_wrong(each) for each in bounds.wrong_shown(content.wrong)],
+        "first": bounds.FIRST_WRONG,
+        "doubted": percent(UNBELIEVED, 0),
         "sections": sections,
         "tables": page_tables.all_tables(content, panels, by_setting, risk),
-        "rows": bounds.ROWS,
         "examples": bounds.EXAMPLES,
-        "box": svg,
         "outcome_marks": {name: svg.MARK_PATHS[mark] for name, (_, mark) in OUTCOMES.items()},
-        "css": Markup(_colours() + _source("report.css")),
-        "script": Markup(_source("report.js")),
     }
-
-
-def _drawn(plot: Panel | HeatMap) -> svg.DrawnPanel | svg.DrawnHeatMap:
-    return svg.draw_heat_map(plot) if isinstance(plot, HeatMap) else svg.draw_panel(plot)
 
 
 def _contents(sections: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [
-        ("verdict", "Verdict"),
-        ("comparisons", "Comparisons"),
+        ("answer", "Answer"),
+        ("scores", "Scores"),
         ("curves", "Curves"),
+        ("comparisons", "Comparisons"),
+        ("mistakes", "Mistakes"),
         ("calibration", "Calibration"),
-        ("classes", "Classes"),
-        ("wrong", "Wrong images"),
         *((each["id"], each["section"].title) for each in sections),
         ("data", "Data"),
         ("repeat", "Settings"),
     ]
-
-
-def _facts(content: ReportContent) -> list[tuple[str, str]]:
-    selected = content.selected
-    facts = [("Selected", selected.name)] if selected else []
-    scores = selected.scores if selected else {}
-    for name in ("accuracy", "log_loss"):
-        if name in scores:
-            title = f"{capital(METRIC_WORDS[name])} at chosen epochs"
-            facts.append((title, mean_std(scores[name].mean, scores[name].deviation)))
-    trials = sum(each.trials for each in content.candidates)
-    return [*facts, ("Candidates", f"{len(content.candidates):,}"), ("Trials", f"{trials:,}")]
-
-
-def _section(number: int, section: Section) -> dict[str, Any]:
-    return {
-        "id": f"more-{number}",
-        "section": section,
-        "drawn": [svg.draw_panel(each) for each in section.figures if isinstance(each, Panel)],
-        "pictures": [each for each in section.figures if isinstance(each, Picture)],
-    }
 
 
 def _confusion(classes: Classes) -> list[dict[str, Any]]:
@@ -215,17 +157,5 @@ def _confusion(classes: Classes) -> list[dict[str, Any]]:
 
 def _wrong(image: WrongImage) -> dict[str, Any]:
     with Image.open(io.BytesIO(image.thumbnail)) as opened:
-        return {"image": image, "width": opened.width, "height": opened.height}
-
-
-def _colours() -> str:
-    """The palette as rules of CSS."""
-    inks = {f".c{number}": ink for number, ink in enumerate(COLOURS)}
-    inks |= {f".{name} .interval": ink for name, (ink, _) in OUTCOMES.items()}
-    return "".join(
-        f"{where} {{ --c: {_SEEN_IN_THE_DARK.get(ink, ink)}; }}\n" for where, ink in inks.items()
-    )
-
-
-def _source(name: str) -> str:
-    return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")
+        size = {"width": opened.width, "height": opened.height}
+    return {"image": image, "file": PurePath(image.name).name or image.name, **size}

@@ -14,9 +14,11 @@ from manyheads.findings.score_tables import SCORES, classes_table, model_scores_
 from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
 from manyheads.report.content import ReportContent
+from manyheads.report.differences import parted
 from manyheads.report.heat_map import HeatMap
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import Candidate, Compared, Confidence, Expectation, LogEntry, Selection
+from manyheads.report.scatter_plots import scatter_table
 
 
 def all_tables(
@@ -32,10 +34,10 @@ def all_tables(
     if content.expected:
         name = content.selected.name if content.selected else "the selected setting"
         made["expected"] = expected_table(content.expected, name)
-    if content.comparisons:
-        made["comparisons"] = comparisons_tables(content.comparisons)
-    if content.ends:
-        made["ends"] = comparisons_tables(content.ends)
+    for name, compared in (("comparisons", content.comparisons), ("ends", content.ends)):
+        main, others = parted(compared, content.selected)
+        made[name] = comparisons_tables(main) if main else []
+        made[f"other_{name}"] = comparisons_tables(others) if others else []
     if content.selection:
         made["optimism"] = optimism_table(content.selection)
         made["procedure"] = model_scores_table(
@@ -58,9 +60,9 @@ def all_tables(
         more = f"; the {len(recalls)} worst of {len(content.classes.recalls):,}"
         shown = more if len(recalls) < len(content.classes.recalls) else ""
         made["recalls"] = classes_table(recalls, f"Recall by class{shown}")
-    made["by_setting"] = [
-        heat_map_table(each) if isinstance(each, HeatMap) else panel_table(each)
-        for each in by_setting
+    scattered = content.by_setting.scattered if content.by_setting else ()
+    made["by_setting"] = [scatter_table(each) for each in scattered] or [
+        plot_table(each) for each in by_setting
     ]
     made["curves"] = {metric: panel_table(panel) for metric, panel in panels.items()}
     made["reading"] = reading_table(content, panels)
@@ -75,7 +77,7 @@ def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
         shown[-1] = selected
     known = [name for name in SCORES if any(name in each.scores for each in shown)]
     return Table(
-        caption=f"Scores, mean ± standard deviation over trials{_of(shown, content.candidates)}",
+        caption=f"Scores, mean ± standard deviation over seeds{_of(shown, content.candidates)}",
         columns=[
             *names("candidate"), *numbers("trials", *(METRIC_WORDS[name] for name in known)),
         ],
@@ -183,6 +185,11 @@ def bins_table(confidence: Confidence) -> Table:
             for place, (images, mean, share, low, high) in enumerate(list(bins)[:ROWS], start=1)
         ],
     )
+
+
+def plot_table(plot: Panel | HeatMap) -> Table:
+    """The numbers of a plot."""
+    return heat_map_table(plot) if isinstance(plot, HeatMap) else panel_table(plot)
 
 
 def panel_table(panel: Panel) -> Table:

@@ -17,6 +17,11 @@ OUTCOMES = {
 }
 
 
+# Of heat maps and confusion matrices: from soft to `HEAT_MOST` of heat, on which dark ink is
+# readable. In the dark the page has others.
+HEAT, SOFT, HEAT_MOST = "#56B4E9", "#F5F7F9", 0.85
+
+
 def style_of(place: int) -> tuple[int, int, int]:
     """The indices of colour, dash and mark for the series at `place`, counted from 0."""
     return place % len(COLOURS), place % len(DASHES), place % len(MARKS)

@@ -126,13 +126,17 @@ class Classes:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongImage:
-    """An image that the model gets wrong; `thumbnail` is a JPEG from `thumbnails.thumbnail`."""
+    """An image that the model gets wrong; `thumbnail` is a JPEG from `thumbnails.thumbnail`.
+
+    `name` is its path in the data set. It is `doubtful` if its label is probably wrong.
+    """
 
     name: str
     label: str
     predicted: str
     confidence: float
     thumbnail: bytes
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from manyheads.core.text import decimal
-from manyheads.report.bounds import drawn_candidates, drawn_epochs
+from manyheads.core.text import decimal, percent
+from manyheads.report.bounds import PICTURED, drawn_candidates, drawn_epochs
 from manyheads.report.panel import Panel, Series
 from manyheads.report.parts import CURVES, Candidate
 from manyheads.report.scales import epoch_limits, loss_limits
 from manyheads.stats.confidence import Reliability, RiskCoverage
+
+FEWEST = 5
+"""Images of a bin of confidence that has an interval in its plot; of fewer it would fill that."""
+_GAP = {"val_loss": "validation", "loss": "training"}
+_ANSWERED = 0.8  # the share of images whose risk is told in words
 
 
 def curve_panels(candidates: Sequence[Candidate]) -> dict[str, Panel]:
@@ -26,6 +31,52 @@ def curve_panels(candidates: Sequence[Candidate]) -> dict[str, Panel]:
         for metric, title in CURVES.items()
         if (with_it := {place: each for place, each in drawn.items() if metric in each.curves})
     }
+
+
+def gap_panels(candidates: Sequence[Candidate]) -> list[Panel]:
+    """Training and validation log loss of one candidate in each panel, all on one scale.
+
+    Of many candidates the best `PICTURED` are drawn; those without both curves are left out.
+    """
+    shown = [
+        each
+        for each in drawn_candidates(candidates, PICTURED)
+        if "loss" in each.curves and "val_loss" in each.curves
+    ]
+    curves = [each.curves[metric] for each in shown for metric in _GAP]
+    if not curves:
+        return []
+    limits = loss_limits([curve.mean for curve in curves])
+    longest = max(len(curve.mean) for curve in curves)
+    return [_gap_panel(each, drawn_epochs(longest), limits) for each in shown]
+
+
+def _gap_panel(candidate: Candidate, epochs: np.ndarray, limits: tuple[float, float]) -> Panel:
+    lines = []
+    for style, (metric, name) in enumerate(_GAP.items()):
+        mean = candidate.curves[metric].mean
+        shown = epochs[epochs <= len(mean)]
+        lines.append(
+            Series(
+                name=name, x=shown.astype(np.float64), y=mean[shown - 1], style=style,
+                strong=candidate.selected, highlight=candidate.chosen,
+            )
+        )  # fmt: skip
+    validation, training = (float(line.y[-1]) for line in lines)
+    return Panel(
+        title=candidate.name + " (selected)" * candidate.selected,
+        x_label="epoch",
+        y_label="log loss",
+        series=tuple(lines),
+        description=(
+            f"Means over trials. At the end validation is at {decimal(validation)} and training at "
+            f"{decimal(training)}, a gap of {decimal(validation - training)}."
+        ),
+        x_limits=epoch_limits(int(epochs[-1])),
+        y_limits=limits,
+        counted=True,
+        highlight=f"chosen epoch{' (mean)' * (candidate.trials > 1)}",
+    )
 
 
 def _curve_panel(metric: str, title: str, candidates: Mapping[int, Candidate]) -> Panel:
@@ -77,9 +128,16 @@ def reliability_panel(diagram: Reliability) -> Panel | None:
     if not len(diagram.images):
         return None
     confidence, accuracy = diagram.confidence, diagram.accuracy
+    known, few = diagram.images >= FEWEST, diagram.images < FEWEST
     mean_gap = float(np.average(accuracy - confidence, weights=diagram.images))
     verb = "more often" if mean_gap > 0 else "less often"
     ends = np.array([0.0, 1.0])
+    rare = Series(
+        name=f"bins of fewer than {FEWEST} images",
+        x=confidence[few],
+        y=accuracy[few],
+        drawn="dots",
+    )
     return Panel(
         title="Reliability",
         x_label="mean confidence of the bin",
@@ -88,12 +146,13 @@ def reliability_panel(diagram: Reliability) -> Panel | None:
             Series(name="confidence = accuracy", x=ends, y=ends, drawn="reference"),
             Series(
                 name="bins",
-                x=confidence,
-                y=accuracy,
-                low=diagram.low,
-                high=diagram.high,
+                x=confidence[known],
+                y=accuracy[known],
+                low=diagram.low[known],
+                high=diagram.high[known],
                 drawn="points",
             ),
+            *([rare] if few.any() else []),
         ),
         description=(
             f"{len(accuracy)} bins of confidence. Over all images the model is right {verb} than "
@@ -119,4 +178,14 @@ def risk_panel(risk: RiskCoverage) -> Panel:
         ),
         x_limits=(0, 1),
         y_limits=(0, max(0.05, float(risk.risk.max()) * 1.1)),
+    )
+
+
+def risk_words(risk: RiskCoverage) -> str:
+    """What the curve is for: how much surer the most confident answers are, and which these are."""
+    place = min(int(np.searchsorted(risk.coverage, _ANSWERED)), len(risk.coverage) - 1)
+    return (
+        f"Answer only the {percent(risk.coverage[place], 0)} of images with a confidence of "
+        f"{decimal(risk.threshold[place], 2)} or more, and {percent(risk.risk[place])} of the "
+        f"answers are wrong, of all {percent(risk.risk[-1])}: the others may be left to a person."
     )

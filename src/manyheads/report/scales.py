@@ -70,8 +70,12 @@ def epoch_limits(longest: int) -> tuple[float, float]:
 def loss_limits(curves: Sequence[Float64[np.ndarray, "..."]]) -> tuple[float, float]:
     """Limits that keep curves of enormous losses from flattening the others.
 
-    Curves of less than twice the usual loss are never cut, however little each of them changes.
+    Curves of less than twice the usual loss are never cut, however little each of them changes, nor
+    is where training usually begins: a loss that stays there has learnt nothing.
     """
     low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
     usual = median_low([float(np.quantile(c, 0.95)) for c in curves])
-    return padded(low, min(high, max(low + 3 * (usual - low), 2 * usual)) if usual > 0 else high)
+    if usual <= 0:
+        return padded(low, high)
+    begins = median_low([float(np.median(c[..., 0])) for c in curves])
+    return padded(low, min(high, max(low + 3 * (usual - low), 2 * usual, 1.2 * begins)))

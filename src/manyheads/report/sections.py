@@ -10,6 +10,7 @@ import numpy as np
 from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import capital, counted, decimal
 from manyheads.data.dataset import Dataset
+from manyheads.findings.backbone_scores import Backbones
 from manyheads.findings.claim_record import EnsembleClaim, LongerClaim, read_ensemble, read_longer
 from manyheads.findings.claim_tables import (
     contrasts_table,
@@ -23,7 +24,7 @@ from manyheads.findings.wording import METRIC_WORDS
 from manyheads.report.bounds import DRAWN
 from manyheads.report.content import Section
 from manyheads.report.panel import Panel, Series
-from manyheads.report.scales import epoch_limits, loss_limits
+from manyheads.report.scales import epoch_limits, loss_limits, padded
 from manyheads.report.shortcut_section import shortcut_section
 from manyheads.study.feature_variants import training_images, variants_needed
 from manyheads.study.folder import RunFolder
@@ -67,6 +68,65 @@ def copies_section(settings: StudySettings, dataset: Dataset) -> Section | None:
                 rows=[(way, f"{n:,}", f"{n / made:.1f}") for way, n in rows],
             ),
         ),
+    )
+
+
+def backbones_section(found: Backbones | None) -> Section | None:
+    """The section of a study of several backbones; None for one of a single one."""
+    if found is None:
+        return None
+    panel = _cost_panel(found)
+    return Section(
+        title="Backbones",
+        paragraphs=found.sentences,
+        tables=(found.table,),
+        figures=() if panel is None else (panel,),
+        caption=""
+        if panel is None
+        else "Each backbone with its best setting; bars are 95 % "
+        "intervals of the difference from the selected one, adjusted for all pairs of candidates; "
+        "the ring marks the selected one. Up and to the left is better.",
+    )
+
+
+def _cost_panel(found: Backbones) -> Panel | None:
+    """Accuracy against arithmetic, or against the time of an image where that is not known."""
+    work = [each.cost.gflop for each in found.scores]
+    label = "GFLOP per image"
+    if None in work:
+        speeds = [each.cost.images_per_second for each in found.scores]
+        work = [None if speed is None else 1000 / speed for speed in speeds]
+        label = "milliseconds per image"
+    if None in work:
+        return None
+    places = np.array(work, np.float64)
+    order = np.argsort(places)
+    scores = [found.scores[place] for place in order]
+    best = found.selected.accuracy
+    series = []
+    for style, (place, each) in enumerate(zip(places[order], scores, strict=True)):
+        here, known = np.array([place]), math.isfinite(each.low) and math.isfinite(each.high)
+        series.append(
+            Series(
+                name=f"{each.name} at {each.image_size}",
+                x=here,
+                y=np.array([each.accuracy]),
+                low=np.array([best - each.high]) if known else None,
+                high=np.array([best - each.low]) if known else None,
+                drawn="points",
+                style=style,
+                highlight=float(place) if each.standing == "selected" else None,
+            )
+        )
+    words = ", ".join(f"{each.name} {decimal(each.accuracy)}" for each in scores)
+    return Panel(
+        title="Validation accuracy by cost",
+        x_label=label,
+        y_label="accuracy",
+        series=tuple(series),
+        description=f"Validation accuracy by {label}, from the cheapest: {words}.",
+        x_limits=padded(0.0, float(places.max())),
+        highlight="selected",
     )
 
 

@@ -17,6 +17,7 @@ from manyheads.report.fonts import shortened
 from manyheads.report.heat_map import HeatMap
 from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import Tick, padded
+from manyheads.report.scatter_plots import scatter_panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,9 +33,17 @@ _LINE = 100  # letters of a figure's title
 def setting_plots(found: ScoresBySetting) -> list[Panel | HeatMap]:
     """The plots of a study's scores by setting.
 
-    Of one varying hyperparameter, accuracy and log loss by its values; of several, a main effect
+    Of candidates that were drawn, a point each against the hyperparameters. Of a grid with one
+    varying hyperparameter, accuracy and log loss by its values; of several, a main effect
     each, on one scale, and a heat map of two.
     """
+    if found.scattered:
+        return [
+            scatter_panel(
+                each, f"{METRIC_WORDS[each.metric]} {found.epochs[each.metric]}", SELECTED
+            )
+            for each in found.scattered
+        ]
     if len(found.varying) == 1:
         return [
             _panel(each, found, METRIC_WORDS[each.metric], _limits([each], runs=True))
@@ -47,11 +56,16 @@ def setting_plots(found: ScoresBySetting) -> list[Panel | HeatMap]:
 
 def plot_words(found: ScoresBySetting, plots: Sequence[Panel | HeatMap]) -> str:
     """What is seen in the plots: what dots, bars and rings are, and on which images it rests."""
+    if found.scattered:
+        return (
+            "A point is a candidate that trained to its end, the mean over its trials; the ring "
+            f"marks the selected one. Measured on {found.measured_on}."
+        )
     one = len(found.varying) == 1
     dots = f"A dot is one {found.runs}" if one else "Main effects: means over the other settings"
     bars = (
-        "bars are 95 % intervals of the difference from the mean of all values, paired by seed and "
-        "image" + "; one that ends at the edge goes on" * any(map(_is_cut, plots))
+        "bars are unadjusted 95 % intervals of the difference from the mean of all values, paired "
+        "by seed and image" + "; one that ends at the edge goes on" * any(map(_is_cut, plots))
         if found.paired
         else "with one seed, or none that differ, no interval is known"
     )

@@ -7,12 +7,15 @@ each on the images that it was not trained on (in the first repeat).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Int64
 
 from manyheads.data.dataset import Dataset
 from manyheads.data.label_names import outputs_words
 from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.labels import UNBELIEVED
 from manyheads.findings.reading import read_images
 from manyheads.findings.study_findings import Findings
 from manyheads.report import parts
@@ -82,11 +85,18 @@ class SelectedAnswers:
         confidence = np.exp(self.one.max(axis=1).astype(np.float64))
         found = np.flatnonzero(predicted != self.labels)
         shown = found[np.argsort(-confidence[found], kind="stable")][:WRONG]
+        # No head trained on these images, so what all of them do not believe is doubtful.
+        mean = np.exp(self.whole.astype(np.float64)).mean(axis=0)
+        given = mean[np.arange(len(self.labels)), self.labels]
         return parts.WrongImages(
             measured_on=self.measured_on,
             count=len(found),
             shown=tuple(
-                self._wrong_image(dataset, place, predicted, confidence) for place in shown
+                replace(
+                    self._wrong_image(dataset, place, predicted, confidence),
+                    doubtful=bool(given[place] <= UNBELIEVED),
+                )
+                for place in shown
             ),
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from manyheads.core.destinations import file_for
 from manyheads.core.job import SILENT, Job
+from manyheads.errors import Interrupted, ManyheadsError
 from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.report.figure_files import write_figures
 from manyheads.report.from_study import report_content
@@ -23,6 +25,21 @@ class Written(NamedTuple):
     findings: Findings
     page: Path
     figures: list[Path]
+
+
+def write_or_note(write: Callable[[], object], job: Job) -> None:
+    """Write a report at the end of work that is done, so that what keeps it from that is a note.
+
+    Raises `Interrupted` when `job` is stopped.
+    """
+    try:
+        write()
+    except Interrupted:
+        raise
+    except Exception as error:
+        known = isinstance(error, ManyheadsError)
+        why = str(error) if known else f"{type(error).__name__}: {error}"
+        job.note(f"The report was not written: {why}; `manyheads report` writes it.")
 
 
 def written_report(

@@ -7,15 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 from manyheads.backbones import registry
-from manyheads.backbones.compiled import check_precision
+from manyheads.backbones.placement import check_place, device_lines, placed
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import resolve
 from manyheads.core.job import SILENT, Job
+from manyheads.core.settings import store
 from manyheads.core.text import counted
 from manyheads.data.checks import CheckReport, check_dataset
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
-from manyheads.features.cache import FeatureCache
+from manyheads.features.cache import lacking
 from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.findings import suspect_lines
 from manyheads.findings.finding import Finding
@@ -29,7 +30,8 @@ class ExtractionSettings:
     """A backbone, its weights, and how it sees images.
 
     Raises `BackboneError` for an unknown backbone or a size that it does not take, and
-    `SettingError` for a precision that the runtime lacks.
+    `SettingError` for a precision that the runtime lacks, and `DeviceError` for a device that is
+    not there. A `runtime` or a `device` that is `auto` becomes what suits this machine.
     """
 
     backbone: str | Path
@@ -37,11 +39,14 @@ class ExtractionSettings:
     weights: str | Path | None = None
     image: ImageSettings
     runtime: str = "openvino"
+    device: str = "cpu"
     precision: str = "f32"
 
     def __post_init__(self) -> None:
         self.spec.check_size(self.image.size)
-        check_precision(self.precision, self.runtime)
+        found = placed(self.runtime, self.device, self.precision, lambda: self.spec)
+        store(self, runtime=found.runtime, device=found.device)
+        check_place(self.spec, self.runtime, self.device, self.precision)
 
     @classmethod
     def of(
@@ -50,21 +55,24 @@ class ExtractionSettings:
         preprocessing: str | None,
         weights: str | Path | None,
         size: int | None,
-        interpolation: str,
+        interpolation: str | None,
         exif: bool,
         depth: int | None,
         *,
+        resize: str | None = None,
         runtime: str,
+        device: str,
         precision: str,
     ) -> ExtractionSettings:
-        """The same from single values; without a `size` it is the backbone's own."""
-        size = size or registry.get(backbone, preprocessing).default_size
+        """The same from single values; without a size or a way of resizing, the backbone's own."""
+        spec = registry.get(backbone, preprocessing)
         return cls(
             backbone=backbone,
             preprocessing=preprocessing,
             weights=weights,
-            image=ImageSettings(size=size, interpolation=interpolation, exif=exif, depth=depth),
+            image=spec.prepared(size, interpolation, resize, exif=exif, depth=depth),
             runtime=runtime,
+            device=device,
             precision=precision,
         )
 
@@ -166,17 +174,18 @@ def extracted(dataset: Dataset, settings: ExtractionSettings, job: Job = SILENT)
     Raises what `resolve` and `extract` raise.
     """
     weights = resolve(settings.spec, settings.weights, job)
-    how = settings.runtime, settings.precision
+    how = settings.runtime, settings.precision, settings.device
     recipe = recipe_of(settings.spec, weights, settings.image, *how)
-    with FeatureCache(recipe) as cache:
-        missing = cache.missing(dataset.contents)
+    missing = lacking(recipe, dataset.contents).passes
     seconds, measured = estimate_extraction(recipe, missing)
     cost = Cost(passes=missing, extraction=seconds, measured=measured)
     images = counted(len(dataset.contents), "image")
+    for label, text in device_lines(settings.runtime, settings.device):
+        job.note(f"{label:<10} {text}")
     job.note(f"Cost       {cost.words(images=f' for {images}')}")
     found = extract(
         dataset, settings.spec, weights, settings.image,
-        runtime=settings.runtime, precision=settings.precision, job=job,
+        runtime=settings.runtime, device=settings.device, precision=settings.precision, job=job,
     )  # fmt: skip
     remember_extraction(recipe, found.passes, found.seconds)
     return found

@@ -12,7 +12,7 @@ from manyheads.core.text import counted
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import Fold
 from manyheads.run.estimate import Cost, cost_of
-from manyheads.run.pipeline import readable_folds, study_features
+from manyheads.run.folded_features import features_by_backbone, readable_folds
 from manyheads.run.plan import Plan, plan_study
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.division import validation_counts
@@ -22,7 +22,8 @@ from manyheads.study.reopened import perhaps_moved, require_same_data, same_weig
 from manyheads.study.results import StudyResult
 from manyheads.study.space import setting_words
 from manyheads.study.store import Store
-from manyheads.study.study_settings import Resolved, StudySettings, lasting, read_study
+from manyheads.study.study_document import Resolved, read_study
+from manyheads.study.study_settings import StudySettings, lasting
 from manyheads.study.work import epoch_cost
 
 
@@ -61,8 +62,11 @@ class ReopenedStudy:
 
     def folds(self) -> list[Fold]:
         """What the study's heads were trained on; its features are computed where missing."""
-        weights = same_weights(self.settings, self.resolved, self.job)
-        features = study_features(self.plan, weights, self.job)
+        weights = [
+            same_weights(self.settings, self.resolved, self.job, place)
+            for place in range(self.settings.backbones)
+        ]
+        features = features_by_backbone(self.plan, weights, self.job)
         with Store(self.folder.store) as store:
             return readable_folds(self.plan, features, store, self.job)
 

@@ -6,56 +6,61 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from manyheads.backbones.backbone_cost import cost_of
 from manyheads.backbones.weights import Weights, resolve
+from manyheads.core import accelerators
 from manyheads.core.destinations import folder_for, require_room
 from manyheads.core.job import SILENT, Job
+from manyheads.core.settings import digest
 from manyheads.data.dataset import Dataset
-from manyheads.errors import DataError, RunError
+from manyheads.errors import RunError
 from manyheads.features.extraction import Features
 from manyheads.findings.study_findings import Findings, read_findings, write_comparisons
-from manyheads.heads.bank import Fold, engine_named, prepare_engine
+from manyheads.heads.bank import engine_named, prepare_engine
 from manyheads.models.checkpoints import checkpoint_names
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
+from manyheads.report.figure_files import write_pictures
 from manyheads.report.figures import prepare_figures
+from manyheads.report.from_study import report_content
+from manyheads.report.page import write_report
 from manyheads.report.study_curves import draw_curves
-from manyheads.run.estimate import remember_extraction, remember_training
+from manyheads.report.written_report import write_or_note
+from manyheads.run.estimate import remember_training
+from manyheads.run.folded_features import StudyFeatures, features_by_backbone, readable_folds
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.run.planned_study import study_planned
-from manyheads.study.division import divisions, folds_of, recorded, trained_on
-from manyheads.study.feature_variants import VariantFeatures, extract_variants
+from manyheads.study.baselines import keep_baselines
 from manyheads.study.folder import RunFolder
+from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import keep_images, resumed_words
+from manyheads.study.kept_costs import keep_costs
 from manyheads.study.refit import selected_head
 from manyheads.study.results import StudyResult
-from manyheads.study.sources import plain_features
-from manyheads.study.space import counted
-from manyheads.study.store import Division, Store
-from manyheads.study.study_settings import Resolved, StudySettings, study_document
+from manyheads.study.run_times import timed
+from manyheads.study.store import Store
+from manyheads.study.study_document import Resolved, study_document
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import csv_as_parquet
 from manyheads.study.training import best_heads, train_study
+from manyheads.study.trial_heads import folds_of_candidate
 from manyheads.study.work import Work
 
-_LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
+LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
 
-class StudyFeatures(NamedTuple):
-    """The plain features of all images, and variants of those that heads train on."""
+class StudyBackbone(NamedTuple):
+    """A backbone of a study: the settings of the study on it, its weights and its features."""
 
-    plain: Features
-    variants: VariantFeatures
-
-    @property
-    def passes(self) -> int:
-        """The backbone passes that they cost."""
-        return self.plain.passes + self.variants.passes
+    settings: StudySettings
+    weights: Weights
+    features: StudyFeatures
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,30 @@ class Finished:
     settings: StudySettings
     folder: RunFolder
     dataset: Dataset
-    weights: Weights
-    features: StudyFeatures
+    backbones: tuple[StudyBackbone, ...]
     result: StudyResult
     trained: int
+
+    @property
+    def backbone(self) -> StudyBackbone:
+        """The backbone of the selected candidate."""
+        best = self.result.ranking[0].candidate if self.result.ranking else 1
+        return self.backbones[self.settings.place_of(best)]
+
+    @property
+    def weights(self) -> Weights:
+        """The weights of the selected candidate's backbone."""
+        return self.backbone.weights
+
+    @property
+    def features(self) -> StudyFeatures:
+        """The features of the selected candidate's backbone."""
+        return self.backbone.features
+
+    @property
+    def passes(self) -> int:
+        """The backbone passes of this run."""
+        return sum(each.features.passes for each in self.backbones)
 
     @cached_property
     def findings(self) -> Findings | None:
@@ -107,40 +132,50 @@ def run_study(
         require_room(Path(out), disk.model + disk.heads + disk.predictions)
     job.tell(study_planned(plan))
     settings = plan.settings
-    spec, dataset = settings.spec, plan.dataset
-    weights = plan.weights
-    if weights is None:
-        weights = resolve(spec, None, job)
-    resolved = Resolved(
-        content=dataset.content,
-        weights=weights.digest,
-        weights_source=weights.source,
-        classes=dataset.classes,
-        versions=versions(),
-    )
+    dataset = plan.dataset
+    weights = [
+        part.weights or resolve(part.settings.spec, part.settings.weights, job)
+        for part in plan.by_backbone
+    ]
+    resolved = resolved_from(settings, dataset, weights)
 
     def changed_data(former: dict[str, Any]) -> str:
         return resumed_words(RunFolder(out), former, plan.dataset)
 
     document = study_document(settings, resolved)
-    with RunFolder(out).opened(document, grows=grows, changed_data=changed_data) as folder:
+    to_train = len(settings.trials()) - plan.ended
+    claimed = RunFolder(out).opened(document, grows=grows, changed_data=changed_data)
+    with claimed as folder, ExitStack() as clock:
+        if to_train:
+            clock.enter_context(timed(folder))
         keep_images(folder, plan.dataset)
         features = _features(plan, weights, job)
         if grouped is not None:
-            dataset = grouped(dataset, features.plain)
+            dataset = grouped(dataset, features[0].plain)
             plan = replace(plan, dataset=dataset)
         with Store(folder.store) as store:
             folds = readable_folds(plan, features, store, job)
             engine, work = engine_named(settings.engine), Work(settings)
-            if plan.ended < len(settings.trials()) or not folder.figure.exists():
+            if options.models and (to_train or not folder.figure.exists()):
                 prepare_figures()  # beside the training
             result = train_study(
                 settings, folder, store, folds, engine,
                 keep_heads=options.keep_heads, work=work, job=job,
             )  # fmt: skip
+            clock.close()  # the report says how long it took
             remember_training(settings, len(folds[0].train), work)
-            trained = len(settings.trials()) - plan.ended
-            finished = Finished(settings, folder, dataset, weights, features, result, trained)
+            if options.baselines and result.ranking:
+                one = slice(settings.folds or 1)
+                best = result.ranking[0].candidate
+                own = folds_of_candidate(settings, best, folds)[one]
+                place = settings.place_of(best)
+                keep_baselines(folder, own, store.divisions()[one], job, place=place)
+            backbones = [
+                StudyBackbone(part.settings, own, found)
+                for part, own, found in zip(plan.by_backbone, weights, features, strict=True)
+            ]
+            _keep_costs(folder, backbones)
+            finished = Finished(settings, folder, dataset, tuple(backbones), result, to_train)
             _write_outcome(finished, store, options, job)
     return finished
 
@@ -154,99 +189,47 @@ def _require_place(folder: RunFolder) -> None:
         folder.require_no_strangers()
 
 
-def _features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
+def resolved_from(
+    settings: StudySettings, dataset: Dataset, weights: Sequence[Weights]
+) -> Resolved:
+    """What the settings of a study came to, with the `weights` of each of its backbones."""
+    first = weights[0]
+    several = len(weights) > 1
+    digests = tuple(each.digest for each in weights)
+    sources = dict.fromkeys(each.source for each in weights)
+    return Resolved(
+        content=dataset.content,
+        weights=digest(digests) if several else first.digest,
+        weights_source="; ".join(sources),
+        classes=dataset.classes,
+        versions=versions(settings.engine),
+        backbones=digests if several else (),
+    )
+
+
+def _features(plan: Plan, weights: Sequence[Weights], job: Job) -> list[StudyFeatures]:
     """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
     settings, dataset = plan.settings, plan.dataset
     spec, size = settings.spec, settings.image.size
     with ThreadPoolExecutor(1, "template") as aside:
         if plan.plain:
             prepare_engine(settings.engine)
-            light = spec.in_keras and weights.path.stat().st_size < _LIGHT
-            light = light and settings.features is None
+            light = spec.in_keras and weights[0].size < LIGHT
+            light = light and settings.features is None and not plan.parts
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
-                aside.submit(prepare_template, spec, weights, *shape, job)
-        return study_features(plan, weights, job)
+                aside.submit(prepare_template, spec, weights[0], *shape, job.heard_by(None))
+        return features_by_backbone(plan, weights, job)
 
 
-def study_features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
-    """The features that the heads of a study need, from the cache or computed now."""
-    settings = plan.settings
-    plain = plain_features(settings, plan.dataset, weights, job=job)
-    remember_extraction(settings, plain.passes, plain.seconds)
-    variants = extract_variants(settings, plan.dataset, weights, plan.variants, job=job)
-    remember_extraction(settings, variants.passes, variants.seconds)
-    return StudyFeatures(plain, variants)
-
-
-def readable_folds(plan: Plan, features: StudyFeatures, store: Store, job: Job) -> list[Fold]:
-    """What heads train on: the readable images, by the given split or in folds; `store` keeps it.
-
-    Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
-    cannot be trained on, and `RunError` if the study was divided in another way before.
-    """
-    settings, dataset, strict = plan.settings, plan.dataset, plan.options.strict
-    plain = features.plain
-    bad = {dataset.name_of(index): reason for index, reason in plain.unreadable.items()}
-    if bad and strict:
-        name, reason = next(iter(bad.items()))
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise DataError(
-            "every image to be readable", f"{name}: {reason}{more}",
-            "mend or remove it, or leave out `strict`",
-        )  # fmt: skip
-    if bad:
-        job.note(f"{counted(len(bad), 'unreadable image')} left out:")
-        for name, reason in bad.items():
-            job.note(f"  {name}: {reason}")
-    for line in plain.remarks:
-        job.note(line)
-    divided = divided_features(settings, dataset, features)
-    _require_same_folds(store, divided.recorded)
-    store.divide(divided.recorded)
-    return divided.folds
-
-
-def _require_same_folds(store: Store, divided: Sequence[Division]) -> None:
-    """Heads that were trained on other images than now would be no heads of this study."""
-    known = [division.images for division in store.divisions()]
-    if known and not all(map(np.array_equal, known, (division.images for division in divided))):
-        raise RunError(
-            f"the images to be divided as they were for {store.path}", "other folds",
-            "give the images the groups that they had then, or choose another `out`",
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Divided:
-    """What heads train on, fold by fold, and which images validate them."""
-
-    folds: list[Fold]
-    recorded: list[Division]
-
-
-def divided_features(settings: StudySettings, dataset: Dataset, features: StudyFeatures) -> Divided:
-    """The readable images of a data set divided as a study divides them.
-
-    Raises `DataError` if they cannot be trained on so.
-    """
-    plain = features.plain
-    readable = dataset.without(plain.unreadable)
-    original = np.flatnonzero(plain.rows >= 0)
-    divided = divisions(settings, readable)
-    folds = folds_of(divided, readable, plain.rows[original], plain.matrix)
-    return Divided(
-        folds=features.variants.given_to(folds, trained_on(divided, original)),
-        recorded=recorded(divided, readable, original),
-    )
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
+def versions(engine: str = "fused") -> dict[str, str]:
+    """The versions that a result may depend on, and of JAX's what it computes on."""
     names = ("manyheads", "keras", "numba", "numpy", "openvino", "pillow")
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in names
-    }
+    found = {name: importlib.metadata.version(name) for name in names}
+    if engine == "stacked":
+        device = accelerators.of_jax() or "processor"
+        found["jax"] = f"{importlib.metadata.version('jax')} ({device})"
+    return {"python": platform.python_version()} | found
 
 
 def _write_outcome(finished: Finished, store: Store, options: RunOptions, job: Job) -> None:
@@ -257,23 +240,66 @@ def _write_outcome(finished: Finished, store: Store, options: RunOptions, job: J
             if result.pruned else "every one diverged",
             "list a lower `learning_rate`, with another `out`",
         )  # fmt: skip
-    best = folder.best_for(in_keras=settings.spec.in_keras)
-    wanted = [(selected_head(settings, folder, result), best)] if options.models else []
+    if not options.models:
+        # A search has no report and no picture, and those of fewer seeds go.
+        if finished.trained:
+            folder.report.unlink(missing_ok=True)
+            folder.figure.unlink(missing_ok=True)
+        return
+    best = folder.best_for(in_keras=finished.backbone.settings.spec.in_keras)
+    wanted = [(selected_head(settings, folder, result), best)]
     if options.checkpoint_pattern is not None:
         heads = best_heads(settings, folder, result, options.checkpoints(len(settings.grid)))
         for best, name in checkpoint_names(options.checkpoint_pattern, heads):
             wanted.append((best, folder.checkpoints / name))
     with ThreadPoolExecutor(1, "models") as aside:  # copying and hashing leave a core to the figure
-        classes = finished.dataset.classes
-        models = aside.submit(
-            write_models, settings, finished.weights, classes, folder, wanted, job=job
-        )
-        if finished.trained or not folder.figure.exists():
-            draw_curves(folder.figure, store, result, finished.dataset.name)
-        if finished.findings is not None:
-            write_comparisons(finished.findings)
-        models.result()
+        models = aside.submit(_write_models, finished, wanted, job.heard_by(None))
+        with job.step("comparing the candidates"):
+            if finished.trained or not folder.figure.exists():
+                draw_curves(folder.figure, store, result, finished.dataset.name)
+            if finished.findings is not None:
+                write_comparisons(finished.findings)
+        with job.step("writing the report"):
+            _write_report(finished, job)
+        with job.step("writing the model"):
+            models.result()
     if options.parquet:
         for table in (folder.history, folder.results, folder.comparisons):
             if table.is_file():
                 csv_as_parquet(table)
+
+
+def _keep_costs(folder: RunFolder, backbones: Sequence[StudyBackbone]) -> None:
+    """Keep what each of several backbones costs, as it is known after their features were made."""
+    if len(backbones) > 1 and not folder.costs.is_file():
+        costs = [
+            cost_of(each.settings.spec, each.weights, each.settings.image.size)
+            for each in backbones
+        ]
+        keep_costs(folder, costs)
+
+
+def _write_models(finished: Finished, wanted: Sequence[tuple[BestHead, Path]], job: Job) -> None:
+    """Write the whole network of each head, on its own backbone."""
+    classes, folder = finished.dataset.classes, finished.folder
+    for place, backbone in enumerate(finished.backbones):
+        own = [each for each in wanted if finished.settings.place_of(each[0].candidate) == place]
+        if own:
+            write_models(backbone.settings, backbone.weights, classes, folder, own, job=job)
+
+
+def _write_report(finished: Finished, job: Job) -> None:
+    """Write the report, and pictures beside it, of a study that trained something or has none.
+
+    The study is done, so what keeps a report from being written is a note.
+    """
+    folder, findings = finished.folder, finished.findings
+    if findings is None or not (finished.trained or not folder.report.exists()):
+        return
+
+    def write() -> None:
+        content = report_content(findings, dataset=finished.dataset, job=job)
+        write_report(folder.report, content)
+        write_pictures(folder.path, content)
+
+    write_or_note(write, job)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyheads.backbones.compiled import check_precision
-from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.backbones.joined_backbones import short_name
+from manyheads.backbones.placement import check_place
+from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
 from manyheads.data.dataset import Dataset
 from manyheads.data.feature_files import read_matrix
 from manyheads.errors import SettingError
-from manyheads.features.cache import FeatureCache
+from manyheads.features.cache import lacking
 from manyheads.features.extraction import recipe_of
 from manyheads.heads.bank import rules_kept
 from manyheads.heads.fold import Variant
@@ -21,7 +23,7 @@ from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.models.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.feature_variants import missing_passes, training_images, variant_bytes
-from manyheads.study.folder import RunFolder, split_as_begun
+from manyheads.study.folder import RunFolder, engine_as_begun, place_as_begun, split_as_begun
 from manyheads.study.sources import array_weights, open_data
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
@@ -46,7 +48,7 @@ class RunOptions:
     `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
     files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
     (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without
-    `models` no whole network is written at all.
+    `models` no whole network is written at all, without `baselines` none is trained.
     """
 
     strict: bool = False
@@ -54,6 +56,7 @@ class RunOptions:
     checkpoint_pattern: str | None = None
     parquet: bool = False
     models: bool = True
+    baselines: bool = True
 
     def checkpoints(self, candidates: int) -> int:
         """How many whole networks are written beside the best, at most."""
@@ -91,6 +94,8 @@ class Plan:
     as long as ImageNet's have not been fetched; then all images are missing. `features` is how many
     an image has, 0 as long as that is unknown. `ended` counts the trials that the run folder has
     already, and `work` tells what there is to train: at most that, if patience ends trials early.
+    Of several backbones `parts` has the plan of each, whose trials are those of the whole study;
+    passes are sums over these, `weights` None, and `features` the most.
     """
 
     settings: StudySettings
@@ -102,6 +107,17 @@ class Plan:
     features: int
     ended: int
     work: Work
+    parts: tuple[Plan, ...] = ()
+
+    @property
+    def by_backbone(self) -> tuple[Plan, ...]:
+        """The plan of each backbone."""
+        return self.parts or (self,)
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the weights of all backbones are here."""
+        return all(part.weights is not None for part in self.by_backbone)
 
     @property
     def _kept_epochs(self) -> int:
@@ -116,11 +132,9 @@ class Plan:
     @property
     def disk(self) -> Disk:
         """About how much a run folder will take; a network holds its head and Adam's moments."""
-        classes, features = len(self.dataset.classes), self.features or USUAL_WIDTH
+        classes, features = len(self.dataset.classes), self.width
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
-        backbone = self.weights.path.stat().st_size if self.weights else _USUAL_WEIGHTS
-        if self.settings.features is not None:
-            backbone = 0
+        backbone = max(part.backbone_size for part in self.by_backbone)
         validated = validation_counts(self.settings.folds, self.dataset)[1]
         rounds = len(self.settings.trials()) // (self.settings.folds or 1)
         return Disk(
@@ -128,10 +142,25 @@ class Plan:
             heads=sum(heads[-self.kept_heads :]),
             predictions=2 * rounds * validated * classes * self._kept_epochs,
             cache=sum(
-                passes * variant_bytes(self.settings, variant, features)
-                for variant, passes in self.variants.items()
+                passes
+                * variant_bytes(part.settings, variant, part.width)
+                // len(part.settings.spec.parts)
+                for part in self.by_backbone
+                for variant, passes in part.variants.items()
             ),
         )
+
+    @property
+    def width(self) -> int:
+        """How many features an image has, about, as long as that is not known."""
+        return self.features or USUAL_WIDTH
+
+    @property
+    def backbone_size(self) -> int:
+        """The bytes of the backbone's weights, about, as long as they are not here."""
+        if self.settings.features is not None:
+            return 0
+        return self.weights.size if self.weights else _USUAL_WEIGHTS
 
     @property
     def kept_heads(self) -> int:
@@ -142,11 +171,14 @@ class Plan:
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
         images, classes = len(self.dataset.contents), len(self.dataset.classes)
-        features = self.features or USUAL_WIDTH
-        training = training_memory(self.settings, images, features, classes)
+        training = training_memory(self.settings, images, self.width, classes)
+        others = sum(part.width for part in self.by_backbone) - self.width
+        training += 4 * images * others
         trained = len(training_images(self.settings.folds, self.dataset))
         training += trained * sum(
-            variant_bytes(self.settings, variant, features) for variant in self.variants
+            variant_bytes(part.settings, variant, part.width)
+            for part in self.by_backbone
+            for variant in part.variants
         )
         return Memory(training=training, writing=training + _KERAS + 3 * self.disk.model)
 
@@ -179,56 +211,84 @@ def plan_study(
 ) -> Plan:
     """What `run_study` would do in `out`; fetches nothing, and computes only the images' digests.
 
-    The plan's settings divide the images as those of a study in `out` did. Weights in a file are
-    read. Raises `DataError` for a data set that cannot be trained on,
-    `WeightsError` for a file that does not hold the backbone's weights.
+    The plan's settings divide the images as those of a study in `out` did, and their epochs, their
+    engine, their runtime and their device are decided. Weights in a file are read. Raises
+    `DataError` for a data set that cannot be trained on, `WeightsError` for a file that does not
+    hold the backbone's weights.
     """
     options = options or RunOptions()
     if out is not None:
         settings = replace(settings, split=split_as_begun(settings.split, out))
+        settings = replace(settings, engine=engine_as_begun(settings.engine, out))
+        settings = place_as_begun(settings, out)
+    settings = settings.placed_here()
     if options.checkpoint_pattern is not None:
         check_pattern(options.checkpoint_pattern)
     if options.parquet:
         require_parquet()
+    for place in range(settings.backbones):
+        _check_backbone(settings.on_backbone(place), options)
+    settings.trials()
+    dataset = open_data(settings, job)
+    require_trainable(settings.folds, dataset)
+    settings = settings.for_training_on(validation_counts(settings.folds, dataset)[0])
+    work = Work(settings)
+    records = _records(settings, RunFolder(out).store) if out is not None else []
+    if records:
+        work.count(records)
+    ended = sum(record.state in ("done", "failed", "pruned") for record in records)
+
+    def part(settings: StudySettings) -> Plan:
+        weights = _weights(settings, dataset, job)
+        plain, features = _missing(settings, weights, dataset)
+        return Plan(
+            settings=settings,
+            options=options,
+            dataset=dataset,
+            weights=weights,
+            plain=plain,
+            variants=missing_passes(settings, weights, dataset),
+            features=features,
+            ended=ended,
+            work=work,
+        )
+
+    parts = [part(settings.on_backbone(place)) for place in range(settings.backbones)]
+    return parts[0] if len(parts) == 1 else _together(settings, parts)
+
+
+def _together(settings: StudySettings, parts: Sequence[Plan]) -> Plan:
+    """The plan of a study of several backbones."""
+    variants: Counter[Variant] = Counter()
+    for part in parts:
+        variants.update(part.variants)
+    return replace(
+        parts[0],
+        settings=settings,
+        weights=None,
+        plain=sum(part.plain for part in parts),
+        variants=dict(variants),
+        features=max(part.features for part in parts),
+        parts=tuple(parts),
+    )
+
+
+def _check_backbone(settings: StudySettings, options: RunOptions) -> None:
+    """Raise what is wrong with the backbone of a study, and with images for it."""
     spec = settings.spec
     spec.check_size(settings.image.size)
     _check_runtime(settings, options)
     if max(settings.grid.dropblock):
         spec.check_grid()
-    settings.trials()
-    dataset = open_data(settings, job)
-    require_trainable(settings.folds, dataset)
-    weights = _weights(settings, dataset, job)
-    plain, features = _missing(settings, weights, dataset)
-    work = Work(settings)
-    records = _records(settings, RunFolder(out).store) if out is not None else []
-    if records:
-        work.count(records)
-    return Plan(
-        settings=settings,
-        options=options,
-        dataset=dataset,
-        weights=weights,
-        plain=plain,
-        variants=missing_passes(settings, weights, dataset),
-        features=features,
-        ended=sum(record.state in ("done", "failed", "pruned") for record in records),
-        work=work,
-    )
 
 
 def _check_runtime(settings: StudySettings, options: RunOptions) -> None:
     """Raise `SettingError` for what the backbone, or its absence, does not allow."""
-    check_precision(settings.precision, settings.runtime)
+    if settings.features is None:
+        check_place(settings.spec, settings.runtime, settings.device, settings.precision)
     if settings.spec.in_keras:
         return
-    name = Path(settings.backbone).name
-    if settings.runtime == "keras":
-        raise SettingError(
-            f"the runtime openvino for {name}",
-            "keras",
-            "leave out `runtime`, or give a .keras file",
-        )
+    name = short_name(settings.backbone)
     if options.checkpoint_pattern is not None:
         raise SettingError(
             "a backbone that Keras builds, for checkpoints of whole networks", name,
@@ -240,8 +300,7 @@ def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | N
     """What is here of the weights already; None where ImageNet's have to be fetched."""
     if settings.features is not None:
         return array_weights(settings.features, dataset)
-    given = settings.weights
-    return cached(settings.spec) if given is None else resolve(settings.spec, given, job=job)
+    return cached(settings.spec, settings.weights, job)
 
 
 def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
@@ -249,19 +308,24 @@ def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset)
     if settings.features is not None:
         return 0, read_matrix(dataset.root, settings.features).shape[1]
     if weights is None:
-        return len(dataset.contents), 0
-    image, how = settings.image, (settings.runtime, settings.precision)
-    with FeatureCache(recipe_of(settings.spec, weights, image, *how)) as cache:
-        return cache.missing(dataset.contents), cache.width
+        return len(settings.spec.parts) * len(dataset.contents), 0
+    image, how = settings.image, (settings.runtime, settings.precision, settings.device)
+    return lacking(recipe_of(settings.spec, weights, image, *how), dataset.contents)
 
 
 def _records(settings: StudySettings, path: Path) -> list[TrialRecord]:
-    """What is recorded of this study's trials; nothing, if `path` records another's."""
+    """What is recorded of this study's trials; nothing, if `path` records another's.
+
+    A study that grows has records of fewer, under other numbers: the others are pending.
+    """
     if not path.is_file():
         return []
     with Store(path) as store:
         records = store.trials()
-    try:  # a study that grows has fewer, under other numbers
-        return [replace(each, trial=settings.trials().same(each.trial)) for each in records]
+    trials = settings.trials()
+    try:
+        known = [replace(each, trial=trials.same(each.trial)) for each in records]
     except IndexError:
         return []
+    of_number = {each.trial.number: each for each in known}
+    return [of_number.get(trial.number, TrialRecord(trial, "pending")) for trial in trials]

@@ -2,62 +2,77 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
+from manyheads.backbones.placement import device_words, unused_card
 from manyheads.backbones.weights import Weights
+from manyheads.core import accelerators
 from manyheads.core.job import Planned
-from manyheads.core.text import option, size_words
+from manyheads.core.text import size_words
 from manyheads.data.dataset import Dataset
-from manyheads.data.duplicates import overlap_words
+from manyheads.data.duplicates import label_conflict_words, overlap_words
 from manyheads.data.splits import SPLITS
 from manyheads.data.trainable import few_images_words
+from manyheads.findings.recommendation import FOLDS
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
-from manyheads.run.estimate import estimate
+from manyheads.heads.ranges import Item, Range
+from manyheads.run.estimate import Cost, estimate
 from manyheads.run.plan import Plan
 from manyheads.study.division import few_words
+from manyheads.study.drawn_candidates import drawn_words
 from manyheads.study.feature_variants import training_images
 from manyheads.study.select import rule_words
-from manyheads.study.space import HYPERPARAMETERS, Grid, counted, value_words
+from manyheads.study.sources import features_words
+from manyheads.study.space import (
+    HYPERPARAMETERS,
+    OF_TRAINING,
+    Candidates,
+    counted,
+    value_words,
+)
 from manyheads.study.study_settings import StudySettings
 
 Lines = list[tuple[str, str]]
 
 _MAX_VALUES = 12
-_TRAINING = ("epochs", "batch_size")  # told under Training
+_RATES = {"constant": "constant", "cosine": "falling to 0"}
 
 
 def study_planned(plan: Plan) -> Planned:
     """What will be done with which data, and about how long it will take."""
     settings, dataset = plan.settings, plan.dataset
     folds = settings.folds
+    cost = estimate(plan)
     lines: Lines = [
         *data_lines(dataset),
         *overlap_lines(dataset, folds=folds is not None),
         *few_lines(dataset, folds),
-        backbone_line(settings, plan.weights, plan.features),
+        *label_lines(dataset),
+        *(
+            line
+            for part in plan.by_backbone
+            for line in backbone_lines(part.settings, part.weights, part.features)
+        ),
         ("Grid", _grid_words(plan)),
         *(("", remark) for remark in settings.grid.remarks),
+        ("Time", _time_words(plan, cost)),
+    ]
+    details: Lines = [
         *([("Augmented", _copies_words(plan))] if max(settings.grid.augmented_copies) else []),
         ("Training", training_words(settings)),
         *([("Pruning", _rung_words(settings))] if settings.prune is not None else []),
         ("Selection", f"{settings.select}: {rule_words(settings.select)}"),
-        ("Cost", _cost_words(plan)),
+        ("Cost", _cost_words(plan, cost)),
         ("Disk", _disk_words(plan)),
         ("Memory", _memory_words(plan)),
     ]
-    return Planned(tuple(lines), advice=_advice(plan))
+    return Planned(tuple(lines), details=tuple(details), advice=_advice(plan))
 
 
 def _advice(plan: Plan) -> str:
-    """Advises folds, with the command, where there are few images and no folds."""
-    settings = plan.settings
-    words = "" if settings.folds is not None else few_images_words(plan.dataset)
-    if not words:
-        return ""
-    features = [] if settings.features is None else option("features", *settings.features)
-    how = [*features, *settings.table.arguments, *option("folds", 5)]
-    return f"{words}: {shlex.join(['manyheads', 'sweep', settings.data, *how])}"
+    """Advises folds where there are few images and no folds."""
+    words = "" if plan.settings.folds is not None else few_images_words(plan.dataset)
+    return f"{words}: add `folds` {FOLDS}" if words else ""
 
 
 def data_lines(dataset: Dataset) -> Lines:
@@ -88,32 +103,48 @@ def few_lines(dataset: Dataset, folds: int | None) -> Lines:
     return [("Classes", few + words)] if words else []
 
 
+def label_lines(dataset: Dataset) -> Lines:
+    """A line on images with several labels, if there are any."""
+    words = label_conflict_words(dataset)
+    return [("Labels", f"{words}; manyheads check lists such images")] if words else []
+
+
 def overlap_lines(dataset: Dataset, *, folds: bool) -> Lines:
     """A line on each split whose images are known from training, if one has such."""
     return [("Overlap", words) for words in overlap_words(dataset, folds=folds)]
 
 
-def backbone_line(
-    settings: StudySettings, weights: Weights | None, features: int = 0
-) -> tuple[str, str]:
-    """Which backbone sees the images, and how they are prepared for it; or whence features come."""
+def backbone_lines(settings: StudySettings, weights: Weights | None, features: int = 0) -> Lines:
+    """Which backbone sees the images and how they are prepared for it, or whence features come.
+
+    A second line tells of a card that is not used.
+    """
     image, spec = settings.image, settings.spec
     if settings.features is not None:
-        width = f"{features:,} of each row, " if features else ""
-        return "Features", f"{width}computed elsewhere: {' '.join(settings.features)}"
-    how = [f"{image.size}×{image.size}", image.interpolation]
-    how += [] if image.exif else ["camera orientation ignored"]
-    how += [] if image.depth is None else [f"depth {image.depth}"]
+        return [("Features", features_words(settings, features))]
+    how = [image.words]
     how += [] if spec.file is None else [f"preprocessing {spec.preprocessing}"]
     how += [] if settings.precision == "f32" else [f"in {settings.precision}"]
-    source = weights.source if weights else "ImageNet, to be fetched"
-    return "Backbone", f"{spec.name}, {', '.join(how)}; weights: {source}"
+    where = device_words(settings.runtime, settings.device)
+    how += [f"on {where}"] if where else []
+    missing = "ImageNet, to be fetched" if spec.pinned is None else "to be fetched"
+    source = weights.source if weights else missing
+    unused = unused_card(settings.device)
+    return [
+        ("Backbone", f"{spec.name}, {', '.join(how)}; weights: {source}"),
+        *([("", unused)] if unused else []),
+    ]
 
 
 def _grid_words(plan: Plan) -> str:
     settings = plan.settings
     grid, heads = settings.grid, len(settings.trials())
-    factors = [counted(len(grid), "candidate"), counted(settings.seeds, "seed")]
+    candidates = len(grid) // grid.backbones
+    several = [counted(grid.backbones, "backbone")] if plan.parts else []
+    words = drawn_words(grid.drawn) if grid.drawn else counted(candidates, "candidate")
+    if several and not grid.drawn:
+        words = counted(candidates, "setting")
+    factors = [*several, words, counted(settings.seeds, "seed")]
     if settings.folds is not None:
         factors.append(counted(settings.folds, "fold"))
     if settings.repeats is not None and settings.repeats > 1:
@@ -123,25 +154,26 @@ def _grid_words(plan: Plan) -> str:
     return f"{listed_words(grid)} → {total}{merged if grid.merged else ''}"
 
 
-def listed_words(grid: Grid) -> str:
-    """Such as `learning_rate 0.001; size_inner 100; droprate 0 0.5`."""
-    return "; ".join(_values_words(name, getattr(grid, name)) for name in _told(grid))
+def listed_words(grid: Candidates) -> str:
+    """Such as `learning_rate 0.0001..0.1; size_inner 100; droprate 0 0.5`."""
+    return "; ".join(_values_words(name, grid.listed(name)) for name in _told(grid))
 
 
-def _told(grid: Grid) -> list[str]:
+def _told(grid: Candidates) -> list[str]:
     """The hyperparameters to tell of: the lesson's, and all that were given."""
     return [
         name
         for name in HYPERPARAMETERS
-        if name in LESSON or (name not in _TRAINING and getattr(grid, name) != (NEUTRAL[name],))
+        if name in LESSON or (name not in OF_TRAINING and grid.listed(name) != (NEUTRAL[name],))
     ]
 
 
-def _listed(values: Sequence[int]) -> str:
-    return " or ".join(f"{value:,}" for value in values)
+def _listed(values: Sequence[Item]) -> str:
+    words = [str(v) if isinstance(v, str | Range) else f"{v:,}" for v in values]
+    return " or ".join(words)
 
 
-def _values_words(name: str, values: Sequence[float | str]) -> str:
+def _values_words(name: str, values: Sequence[Item]) -> str:
     """Such as `droprate 0 0.2 0.5 0.8`, or of many `droprate 0 0.01 0.02 … 0.9 (91 values)`."""
     words = [value_words(name, value) for value in values]
     if len(words) > _MAX_VALUES:
@@ -151,11 +183,16 @@ def _values_words(name: str, values: Sequence[float | str]) -> str:
 
 def training_words(settings: StudySettings) -> str:
     grid = settings.grid
-    epochs = f"{_listed(grid.epochs)} epoch{'' if grid.epochs == (1,) else 's'}"
+    epochs = f"{_listed(grid.listed('epochs'))} epoch{'' if grid.epochs == (1,) else 's'}"
     if settings.patience is not None:
         without = counted(settings.patience, "epoch")
         epochs = f"at most {epochs}, ending after {without} without a better one"
-    return f"{epochs}, batches of {_listed(grid.batch_size)}, engine {settings.engine}"
+    rates = [_RATES[schedule] for schedule in grid.learning_rate_schedule]
+    batches = f"batches of {_listed(grid.listed('batch_size'))}"
+    engine = settings.engine
+    if engine == "stacked":
+        engine += f" on {accelerators.of_jax() or 'the processor'}"
+    return f"{epochs}, {batches}, learning rate {' or '.join(rates)}, engine {engine}"
 
 
 def _copies_words(plan: Plan) -> str:
@@ -164,6 +201,7 @@ def _copies_words(plan: Plan) -> str:
     assert settings.augmentation is not None
     copies, epochs = max(settings.grid.augmented_copies), settings.epochs
     images = len(training_images(settings.folds, plan.dataset))
+    images *= len(settings.spec.parts)  # passes of each
     made = sum(each.copy > 0 for each in plan.variants) * images
     return (
         f"{counted(copies, 'copy')} of each training image, none of any "
@@ -204,8 +242,39 @@ def _disk_words(plan: Plan) -> str:
     return "; ".join(words)
 
 
-def _cost_words(plan: Plan) -> str:
-    cost, settings = estimate(plan), plan.settings
+def _time_words(plan: Plan, cost: Cost) -> str:
+    settings = plan.settings
+    every = len(settings.trials())
+    heads = f"{cost.heads:,} of {counted(every, 'head')}"
+    if cost.heads == every:
+        heads = counted(every, "head")
+    if settings.prune is not None:
+        heads += f", pruned, {counted(cost.epochs, 'epoch')} in all,"
+    elif len(settings.grid.epochs) == 1:
+        heads += f" × {counted(settings.epochs, 'epoch')}"
+    words = cost.time_words(
+        backbone=_backbone_words(plan),
+        features=_images_words(plan),
+        heads=heads,
+    )
+    if not plan.fetched:  # whose size is not known, nor how fast they come
+        words += "; fetching the weights is not counted"
+    return words
+
+
+def _backbone_words(plan: Plan) -> str:
+    return counted(len(plan.parts), "backbone") if plan.parts else plan.settings.spec.name
+
+
+def _images_words(plan: Plan) -> str:
+    """Such as `1,797 images`, or with variants of the training images `images, 6,000 passes`."""
+    if plan.plain == plan.missing and not plan.parts and not plan.settings.spec.members:
+        return counted(plan.plain, "image")
+    return f"{counted(len(plan.dataset.contents), 'image')}, {counted(plan.missing, 'pass')},"
+
+
+def _cost_words(plan: Plan, cost: Cost) -> str:
+    settings = plan.settings
     heads = len(settings.trials())
     whole = heads // len(settings.grid) * sum(each.epochs for each in settings.grid)
     pruning = settings.prune is not None and not plan.work.done.epochs

@@ -25,12 +25,6 @@ def run_folders(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
             yield from run_folders(path, depth - 1)
 
 
-def searches_of(folder: Path) -> list[RunFolder]:
-    """The studies that a fit in `folder` is made of."""
-    inside = map(RunFolder, sorted((folder / "search").glob("*")))
-    return [each for each in inside if each.settings.is_file()]
-
-
 def last_change(folder: Path) -> float:
     """When a run last came to something, in seconds: its results, or its record, or its start."""
     run = RunFolder(folder)
@@ -42,8 +36,9 @@ def last_change(folder: Path) -> float:
 
 def _is_run(folder: Path) -> bool:
     with suppress(OSError):  # one that may not be read
-        marks = RunFolder(folder).settings, folder / fit_record.FILE
-        return any(mark.is_file() for mark in marks) or bool(searches_of(folder))
+        run = RunFolder(folder)
+        marks = run.settings, folder / fit_record.FILE
+        return any(mark.is_file() for mark in marks) or bool(run.searches)
     return False
 
 

@@ -13,10 +13,11 @@ from manyheads.core.text import counted, decimal, mean_std
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.findings.finding import Finding
 from manyheads.run.fit import fit_record
-from manyheads.run.run_folders import last_change, run_folders, searches_of
+from manyheads.run.run_folders import last_change, run_folders
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import setting_words
-from manyheads.study.study_settings import StudySettings, read_study
+from manyheads.study.study_document import read_study
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_counts import ENDED, trial_counts
 
 _SCORES = {"best_accuracy": "peak_val_accuracy", "best_loss": "min_val_loss"}  # of a rule
@@ -216,7 +217,7 @@ def _fit(known: ListedRun, path: Path) -> ListedRun:
 
 
 def _unfinished_fit(known: ListedRun, path: Path) -> ListedRun:
-    parts = [_study(known, folder) for folder in searches_of(path)]
+    parts = [_study(known, folder) for folder in RunFolder(path).searches]
     return replace(
         known,
         data=parts[0].data,

@@ -43,7 +43,8 @@ from manyheads.study.reopened import (
 )
 from manyheads.study.results import StudyResult
 from manyheads.study.sources import open_data, plain_features
-from manyheads.study.study_settings import Resolved, StudySettings, lasting, read_study
+from manyheads.study.study_document import Resolved, read_study
+from manyheads.study.study_settings import StudySettings, lasting
 
 _ROUNDING = 1e-6  # relative; what another machine's sums may differ by
 
@@ -115,7 +116,7 @@ def score(
 
     As `final_score` says, which raises the same.
     """
-    settings, resolved, parameters, model = scored
+    settings, resolved, model = scored.settings, scored.resolved, scored.model
     entries = read_test_log(folder)
     known = next((e for e in entries if e.model.parameters == model.parameters), None)
     if known is None and entries and not again:
@@ -126,7 +127,7 @@ def score(
             "copy the run folder to where you may write, and test there",
         )  # fmt: skip
     dataset = _with_test_images(settings, resolved, folder, data, job)
-    rows, logits = _logits(settings, resolved, dataset, parameters, job)
+    rows, logits = _logits(scored, dataset, job)
     units = dataset.units
     scores = _scores(dataset, rows, logits, units[rows])
     if known is not None:
@@ -195,15 +196,14 @@ def _with_test_images(
 
 
 def _logits(
-    settings: StudySettings,
-    resolved: Resolved,
-    dataset: Dataset,
-    parameters: Parameters,
-    job: Job,
+    scored: Scored, dataset: Dataset, job: Job
 ) -> tuple[Rows, Float32[np.ndarray, "images classes"]]:
     """The readable test images, and a head's logits for them."""
-    weights, test = same_weights(settings, resolved, job), dataset.rows("test")
-    features = plain_features(settings, dataset, weights, only=test, job=job)
+    settings, test = scored.settings, dataset.rows("test")
+    place = settings.place_of(scored.model.candidate)
+    weights = same_weights(settings, scored.resolved, job, place)
+    on_backbone = settings.on_backbone(place)
+    features = plain_features(on_backbone, dataset, weights, only=test, job=job)
     for index, reason in features.unreadable.items():
         job.note(f"left out, unreadable: {dataset.name_of(index)}: {reason}")
     for line in features.remarks:
@@ -211,7 +211,7 @@ def _logits(
     readable = test[features.rows[test] >= 0]
     if not len(readable):
         raise DataError("test images that can be read", "none", "mend the files")
-    return readable, forward(parameters, features.matrix[features.rows[readable]])
+    return readable, forward(scored.parameters, features.matrix[features.rows[readable]])
 
 
 def _scores(

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads.core.job import SILENT, Event, Job, Note
+from manyheads.core.job import SILENT, Event, Job, Note, Progress
 from manyheads.core.places import make_folder
 from manyheads.core.settings import number
 from manyheads.errors import RunError, SettingError
@@ -78,10 +78,10 @@ def run_until_decided(
 
 
 def _only_notes(job: Job) -> Job:
-    """The part of `job` that writes the models of a trained study: only its notes matter."""
+    """The part of `job` that writes the models of a trained study: its plan was told before."""
 
     def listen(event: Event) -> None:
-        if isinstance(event, Note):
+        if isinstance(event, Note | Progress):
             job.tell(event)
 
     return job.heard_by(listen)

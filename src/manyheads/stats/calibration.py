@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
 from manyheads.errors import DataError
 from manyheads.stats import metrics
@@ -92,8 +92,12 @@ def cross_fitting_folds(
     return (order % min(folds, len(different)))[place]
 
 
-def fit_temperature(logits: Float32[np.ndarray, "images classes"], labels: Labels) -> float:
-    """The temperature from `LOWEST` to `HIGHEST` with the least log loss.
+def fit_temperature(
+    logits: Float32[np.ndarray, "images classes"],
+    labels: Labels,
+    weights: Float[np.ndarray, "images"] | None = None,
+) -> float:
+    """The temperature from `LOWEST` to `HIGHEST` with the least log loss, by `weights` if any.
 
     In β = 1/T the loss `mean(log Σⱼ exp βzⱼ − βz_label)` is convex, so its slope
     `mean(Σⱼ pⱼ zⱼ − z_label)` rises and has one root at most, sought over log T. Where all images
@@ -108,7 +112,8 @@ def fit_temperature(logits: Float32[np.ndarray, "images classes"], labels: Label
 
     def slope(log_temperature: float) -> float:
         probabilities = softmax(below * np.exp(-log_temperature), axis=1)
-        return float(((probabilities * below).sum(axis=1) - of_label).mean())
+        slopes = (probabilities * below).sum(axis=1) - of_label
+        return float(np.average(slopes, weights=weights))
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     if slope(low) <= 0:

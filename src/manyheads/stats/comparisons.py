@@ -7,7 +7,7 @@ better; of two log losses, below zero. See docs/verdict.md for the reasoning in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -21,6 +21,7 @@ from manyheads.stats.paired import (
     COMPARED,
     Decided,
     Margins,
+    Outcome,
     Paired,
     Sums,
     decide,
@@ -32,6 +33,7 @@ from manyheads.stats.variances import Layout
 
 MAX_ALL_PAIRS = 20  # candidates
 ENDING = ("final_log_loss", "gap")
+_SWAPPED: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
 _KEPT = 2 * MAX_ALL_PAIRS  # scores by unit, of a candidate in a metric each
 
 
@@ -48,6 +50,21 @@ class Comparison(Decided):
     metric: str
     seeds: int
     required: RequiredSize
+
+    @property
+    def swapped(self) -> Comparison:
+        """The same comparison, second minus first."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            adjusted_low=-self.adjusted_high,
+            adjusted_high=-self.adjusted_low,
+            outcome=_SWAPPED.get(self.outcome, self.outcome),
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ def compare(
         pairs = [(candidate, baseline) for candidate in chosen if candidate != baseline]
         if _stands_out(differences, baseline, chosen, metrics):
             count = len(pairs) + 1
-            family = len(metrics) * count * (count - 1) // 2
+            family = max(family, len(metrics) * count * (count - 1) // 2)
     elif len(chosen) > MAX_ALL_PAIRS:
         raise SettingError(
             f"at most {MAX_ALL_PAIRS} candidates to compare every pair of", f"{len(chosen):,}",

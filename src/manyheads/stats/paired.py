@@ -119,9 +119,8 @@ class Decided:
     @property
     def estimate(self) -> Estimate:
         """The difference with its adjusted interval; None for no end."""
-        if not np.isfinite(self.adjusted_low):
-            return Estimate(self.difference, None, None)
-        return Estimate(self.difference, self.adjusted_low, self.adjusted_high)
+        ends = self.adjusted_low, self.adjusted_high
+        return Estimate(self.difference, *(end if np.isfinite(end) else None for end in ends))
 
 
 def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> Paired:

@@ -22,13 +22,13 @@ from manyheads.features import variants
 from manyheads.features.extraction import Features
 from manyheads.features.variants import Extractor, Wanted
 from manyheads.heads.fold import PLAIN, Fold, Source, Variant, variants_of
-from manyheads.study.space import Grid
+from manyheads.study.space import Candidates
 from manyheads.study.study_settings import StudySettings
 
 _STRIDE = 32  # pixels of the image to a cell of the grid, in nearly all backbones
 
 
-def variants_needed(grid: Grid) -> list[Variant]:
+def variants_needed(grid: Candidates) -> list[Variant]:
     """The variants that the candidates of a study train on beside the plain features, in order."""
     if (grid.augmented_copies, grid.dropblock) == ((0,), (0.0,)):
         return []
@@ -43,7 +43,8 @@ def training_images(folds: int | None, dataset: Dataset) -> Rows:
 
 def extractor_of(settings: StudySettings, weights: Weights) -> Extractor:
     """What turns the images of a study into features."""
-    return Extractor(settings.spec, weights, settings.image, settings.runtime, settings.precision)
+    where = settings.runtime, settings.precision, settings.device
+    return Extractor(settings.spec, weights, settings.image, *where)
 
 
 def missing_passes(
@@ -51,9 +52,10 @@ def missing_passes(
 ) -> dict[Variant, int]:
     """The backbone passes that each variant still needs: all of them without `weights`."""
     extractor = None if weights is None else extractor_of(settings, weights)
+    times = len(settings.spec.parts) if extractor is None else 1
     wanted = _wanted(settings, dataset, variants_needed(settings.grid))
     return {
-        variant: variants.missing_passes(dataset, each, extractor)
+        variant: times * variants.missing_passes(dataset, each, extractor)
         for variant, each in wanted.items()
     }
 
@@ -139,7 +141,7 @@ def _wanted(
     }  # fmt: skip
 
 
-def _check_blocks(grid: Grid, cells: tuple[int, int] | None) -> None:
+def _check_blocks(grid: Candidates, cells: tuple[int, int] | None) -> None:
     largest = max(grid.dropblock_size)
     if cells is not None and largest > min(cells):
         raise SettingError(

@@ -12,18 +12,21 @@ import errno
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 
 from manyheads.core.places import disk_errors
-from manyheads.study.space import HYPERPARAMETERS, Trial
+from manyheads.study.space import Candidates, Trial, setting_values
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
 
 METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
-HISTORY_COLUMNS = ("trial", "candidate", *HYPERPARAMETERS, "seed", "fold", "epoch", *METRICS)
+
+
+def history_columns(candidates: Candidates) -> tuple[str, ...]:
+    """The columns of `history.csv`."""
+    return ("trial", "candidate", *candidates.names, "seed", "fold", "epoch", *METRICS)
 
 
 class HistoryFile:
@@ -41,7 +44,7 @@ class HistoryFile:
     def begin(self, place: int, trials: Sequence[Trial], ready: Iterable[int]) -> None:
         """Go on to the rung at `place`: `trials` climb to it, and the numbers `ready` have."""
         if place == 0:
-            write_table(self.path, HISTORY_COLUMNS, ())
+            write_table(self.path, history_columns(self._settings.grid), ())
         self._part, self._order, self._written = self._parts[place], list(trials), 0
         self._ready = set(ready)
         self._write()
@@ -58,7 +61,7 @@ class HistoryFile:
 
     def complete(self) -> None:
         """Write the whole file."""
-        write_table(self.path, HISTORY_COLUMNS, self.rows())
+        write_table(self.path, history_columns(self._settings.grid), self.rows())
 
     def _write(self) -> None:
         """Append the trials whose turn it is: ready, like all before them."""
@@ -78,7 +81,7 @@ class HistoryFile:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _rows(self, trial: Trial, part: slice) -> Iterator[Sequence[object]]:
-        setting = astuple(self._settings.grid[trial.candidate - 1])
+        setting = setting_values(self._settings.grid, trial.candidate)
         numbered = list(enumerate(self._store.curve(trial.number), start=1))
         for epoch, metrics in numbered[part]:
             fixed = trial.number, trial.candidate, *setting, trial.seed, trial.fold

@@ -48,7 +48,7 @@ def kept_images(folder: RunFolder) -> Listed | None:
 
     None if an earlier version kept none, or it is damaged.
     """
-    folder = _study_of(folder)
+    folder = folder.study
     try:
         with folder.images.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             names = kept["names"].tobytes().decode("utf-8", "surrogateescape").split("\0")
@@ -61,11 +61,6 @@ def kept_images(folder: RunFolder) -> Listed | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return listed if len(listed.labels) == len(listed.splits) == len(names) else None
-
-
-def _study_of(folder: RunFolder) -> RunFolder:
-    searched = sorted(folder.path.glob("search/*"))
-    return RunFolder(searched[0]) if searched and not folder.settings.is_file() else folder
 
 
 def change_words(folder: RunFolder, classes: tuple[str, ...], dataset: Dataset) -> str:
@@ -97,7 +92,7 @@ def _known(folder: RunFolder, classes: tuple[str, ...], dataset: Dataset) -> str
         words = [f"no class {name!r}" for name in gone[:3]]
         words += [f"a new class {name!r}" for name in new[:3]]
         return f"{', '.join(words)} ({len(dataset.classes):,} classes, then {len(classes):,})"
-    divisions, file = [], _study_of(folder).store
+    divisions, file = [], folder.study.store
     if file.is_file():
         with suppress(ManyheadsError), Store(file) as store:
             divisions = store.divisions()

@@ -28,7 +28,7 @@ from manyheads.study.results import StudyResult
 from manyheads.study.space import Trial
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.trial_heads import head_settings
+from manyheads.study.trial_heads import folds_of_candidate, head_settings
 
 _SCORES = ("val_accuracy", "val_loss")
 UNVALIDATED = (
@@ -75,14 +75,12 @@ def refit(
     about["validated"] = UNVALIDATED
     if _is(folder, about, once):
         return
-    whole = undivided(folds)
-    job.note(
-        f"Training the selected setting on all {counted(len(whole.train), 'image')} for "
-        f"{counted(epoch, 'epoch')} …"
-    )
+    whole = undivided(folds_of_candidate(settings, winner.candidate, folds))
     trial = Trial(number=0, candidate=winner.candidate, seed=0, fold=0)
-    head = replace(head_settings(settings, trial, epoch), patience=None)
-    ends = [end for end, _ in train_bank(engine, [head], [whole], rule="last", job=job)]
+    head = replace(head_settings(settings, trial, epoch), fold=0, patience=None)
+    what = f"training the selected setting on all {counted(len(whole.train), 'image')}"
+    with job.step(f"{what} for {counted(epoch, 'epoch')}"):
+        ends = [end for end, _ in train_bank(engine, [head], [whole], rule="last", job=job)]
     job.check("the study", "repeat the same command to resume")
     if ends[0].status != "done" or ends[0].parameters is None:
         raise RunError(

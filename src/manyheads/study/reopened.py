@@ -9,11 +9,13 @@ from pathlib import Path
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.job import Job
 from manyheads.data.dataset import Dataset
+from manyheads.data.feature_packs import is_pack
 from manyheads.data.label_names import strangers_words
 from manyheads.errors import DataError, WeightsError
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import change_words
-from manyheads.study.study_settings import Resolved, StudySettings
+from manyheads.study.study_document import Resolved
+from manyheads.study.study_settings import StudySettings
 
 _REMEDY = "restore them, name where they lie with `data`, or begin anew in another run folder"
 
@@ -59,6 +61,8 @@ def test_images_remedy(dataset: Dataset | None) -> str:
         return remedy
     if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
         return "begin a study anew in another run folder, with test images (`test_share`)"
+    if is_pack(dataset.root):
+        return "have test images packed too (`test`), and begin a study on that pack"
     where = "in a folder test/ beside train/"
     if dataset.layout in ("manifest", "features"):
         where = f"in {dataset.root.name} with the split test"
@@ -71,12 +75,13 @@ def same_weights(
     settings: StudySettings,
     resolved: Resolved,
     job: Job,
+    place: int = 0,
 ) -> Weights:
-    """The backbone's weights of the study; raises `WeightsError` if those found are others."""
+    """The weights of one of the study's backbones; raises `WeightsError` if they are others now."""
     if settings.features is not None:  # they are the data, which are known to be the study's
         return Weights(Path(settings.data), resolved.weights, resolved.weights_source)
-    weights = resolve(settings.spec, settings.weights, job)
-    if weights.digest != resolved.weights:
+    weights = resolve(settings.on_backbone(place).spec, settings.weights, job)
+    if weights.digest != resolved.weights_of(place):
         raise WeightsError(
             f"the weights of the study ({resolved.weights_source})", f"others ({weights.source})",
             "restore the weights that it was begun with",

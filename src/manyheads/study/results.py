@@ -6,7 +6,7 @@ Numbers are written in full, so that equal studies give equal files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -21,20 +21,17 @@ from manyheads.study.select import (
     ranked,
     summarise,
 )
-from manyheads.study.space import HYPERPARAMETERS, Grid
+from manyheads.study.space import Candidates, setting_values
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
 
-RESULTS_COLUMNS = (
-    "rank",
-    "candidate",
-    *HYPERPARAMETERS,
-    "trials",
-    "failed",
-    "pruned_after",
-    *(f"{name}_{part}" for name in MEASURES for part in ("mean", "std")),
-)
+_SPREADS = tuple(f"{name}_{part}" for name in MEASURES for part in ("mean", "std"))
+
+
+def results_columns(candidates: Candidates) -> tuple[str, ...]:
+    """The columns of `results.csv`."""
+    return ("rank", "candidate", *candidates.names, "trials", "failed", "pruned_after", *_SPREADS)
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class StudyResult:
     """
 
     rule: str
-    grid: Grid
+    grid: Candidates
     ranking: tuple[CandidateResult, ...]
     pruned: tuple[CandidateResult, ...]
     without_result: tuple[CandidateResult, ...]
@@ -109,11 +106,11 @@ def best_at_rung(
 
 def write_results(path: Path, result: StudyResult) -> None:
     """Write `results.csv`; cells of what there is none of are empty."""
-    write_table(path, RESULTS_COLUMNS, result_rows(result))
+    write_table(path, results_columns(result.grid), result_rows(result))
 
 
 def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
-    """A row for each candidate under `RESULTS_COLUMNS`; what there is none of is None.
+    """A row for each candidate under `results_columns`; what there is none of is None.
 
     Only candidates that trained to the end have a rank.
     """
@@ -126,7 +123,7 @@ def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
         yield (
             rank.get(entry.candidate),
             entry.candidate,
-            *astuple(result.hyperparameters(entry.candidate)),
+            *setting_values(result.grid, entry.candidate),
             entry.trials,
             entry.failed,
             entry.pruned_after,

@@ -1,4 +1,4 @@
-"""Where a study's data and plain features come from: images through a backbone, or an array."""
+"""Where a study's data and plain features come from: images through a backbone, or features."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from manyheads.core.job import SILENT, Job
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.feature_files import is_array, open_features, read_matrix
+from manyheads.data.feature_packs import is_pack, read_pack
 from manyheads.features.extraction import Features, extract, recipe_of
 from manyheads.study.study_settings import StudySettings
 
@@ -41,7 +43,7 @@ def plain_features(
     if settings.features is None:
         return extract(
             dataset, settings.spec, weights, settings.image,
-            runtime=settings.runtime, precision=settings.precision,
+            runtime=settings.runtime, device=settings.device, precision=settings.precision,
             only=only, job=job,
         )  # fmt: skip
     started = time.perf_counter()
@@ -58,8 +60,29 @@ def plain_features(
     )
 
 
+def features_words(settings: StudySettings, width: int = 0) -> str:
+    """Whence the features of a study without images come, `width` of each row if that is known."""
+    if is_pack(settings.data):
+        return read_pack(Path(settings.data), verified=False).words
+    each = f"{width:,} of each row, " if width else ""
+    return f"{each}computed elsewhere: {' '.join(settings.features or ())}"
+
+
+def packed_recipe(settings: StudySettings) -> dict[str, Any] | None:
+    """The recipe of a pack's features; None of other studies."""
+    if settings.features is None or not is_pack(settings.data):
+        return None
+    return read_pack(Path(settings.data), verified=False).recipe
+
+
 def array_weights(features: Sequence[str], dataset: Dataset) -> Weights:
-    """What stands in the place of a backbone's weights: the features' file and their digest."""
+    """What stands in the place of a backbone's weights: the features' file and their digest.
+
+    That of a pack is the digest of what its features are, whichever images they are of.
+    """
+    if is_pack(dataset.root):
+        pack = read_pack(dataset.root, verified=False)
+        return Weights(dataset.root, pack.identity(), pack.source)
     return Weights(
         path=Path(features[0]) if is_array(features) else dataset.root,
         digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),

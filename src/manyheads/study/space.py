@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, make_dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, make_dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -27,16 +28,19 @@ from manyheads.heads.hyperparameters import (
     check,
     unchanging,
 )
+from manyheads.heads.ranges import Item, Range
 
 HYPERPARAMETERS = NAMES
+OF_TRAINING = ("epochs", "batch_size", "learning_rate_schedule")
+"""How long, in what batches and at which rates heads train: told apart from what they are."""
 MAX_TRIALS = 1_000_000
 _MAX_COMBINATIONS = 10_000_000
 
 
-def value_words(name: str, value: float | str) -> str:
-    """A hyperparameter's value for people; an inner layer of no units is none."""
-    if isinstance(value, str):
-        return value
+def value_words(name: str, value: Item) -> str:
+    """A hyperparameter's value or range for people; an inner layer of no units is none."""
+    if isinstance(value, str | Range):
+        return str(value)
     return "none" if name == "size_inner" and not value else f"{value:g}"
 
 
@@ -54,13 +58,28 @@ def shown_names(*settings: Hyperparameters) -> tuple[str, ...]:
 
     How long and in what batches a head trains is told elsewhere.
     """
-    told = ("epochs", "batch_size")
     return tuple(
         name
         for name in NAMES
         if name in LESSON
-        or (name not in told and any(getattr(each, name) != NEUTRAL[name] for each in settings))
+        or (
+            name not in OF_TRAINING
+            and any(getattr(each, name) != NEUTRAL[name] for each in settings)
+        )
     )
+
+
+def require_distinct(name: str, listed: Sequence[Item]) -> None:
+    """Raise `SettingError` where a hyperparameter is listed with one value twice."""
+    if len(set(listed)) < len(listed):
+        words = " ".join(value_words(name, value) for value in listed)
+        raise SettingError(f"each {name} once", words, f"list every {name} only once")
+
+
+def idle_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that have no effect in a setting, with their neutral values."""
+    whole = SimpleNamespace(**values)
+    return {name: NEUTRAL[name] for name, rule in IDLE.items() if rule.when(whole)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +93,7 @@ class Trial:
 
 
 if TYPE_CHECKING:
+    from manyheads.study.drawn_candidates import DrawnCandidates
 
     @dataclass(frozen=True, init=False)
     class _Lists:
@@ -93,7 +113,86 @@ else:
     )
 
 
-class Grid(_Lists):
+class Candidates(_Lists, ABC):
+    """The candidates of a study, indexed from 0, and by name the values that they take."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Hyperparameters: ...
+
+    def __iter__(self) -> Iterator[Hyperparameters]:
+        return (self[index] for index in range(len(self)))
+
+    def listed(self, name: str) -> tuple[Item, ...]:
+        """The values of a hyperparameter as they were asked for, ranges among them."""
+        return getattr(self, name)
+
+    @abstractmethod
+    def with_epochs(self, epochs: int) -> Candidates:
+        """The same candidates with one number of epochs."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a candidate has a value of, in the order of tables."""
+        return HYPERPARAMETERS
+
+    @property
+    def drawn(self) -> DrawnCandidates | None:
+        """The candidates that were drawn from ranges; None where all combinations are listed."""
+        return None
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The backbones that the candidates are divided among; none where there is a single one."""
+        return ()
+
+    @property
+    def backbones(self) -> int:
+        """How many backbones, each at an image size, the candidates are divided among."""
+        return len(self.choices) or 1
+
+    def place_of(self, index: int) -> int:
+        """Which of the backbones a candidate has, counted from 0: they vary fastest."""
+        return index % self.backbones
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The hyperparameters that have more than one value."""
+        return tuple(name for name in HYPERPARAMETERS if len(getattr(self, name)) > 1)
+
+    @property
+    def merged(self) -> int:
+        """How many combinations are left out because they would be the same head again."""
+        return 0
+
+    @property
+    def merging(self) -> list[str]:
+        """Why combinations are left out: `without an inner layer, droprate has no effect`."""
+        return []
+
+    @property
+    def remarks(self) -> list[str]:
+        """What values come to that say more: `droprate_schedule early:30 is constant in 30 epochs`.
+
+        They are trained all the same, as candidates of their own.
+        """
+        return [
+            f"droprate_schedule {schedule} {words} in {epochs:,} epochs"
+            for schedule in self.droprate_schedule
+            for epochs in self.epochs
+            if (words := unchanging(schedule, epochs))
+        ]
+
+
+def setting_values(candidates: Candidates, candidate: int) -> tuple[Any, ...]:
+    """What a candidate, counted from 1, has of each of the `names`."""
+    setting = candidates[candidate - 1]
+    return tuple(getattr(setting, name) for name in candidates.names)
+
+
+class Grid(Candidates):
     """Every combination of the listed values, indexed from 0; the last one varies fastest.
 
     `Grid(learning_rate, size_inner, droprate)`, and any other of the `Hyperparameters` by its name:
@@ -110,9 +209,7 @@ class Grid(_Lists):
             if not values:
                 raise SettingError(f"at least one {name}", "none", f"give {name} a value")
             checked = tuple(check(name, value) for value in values)
-            if len(set(checked)) < len(checked):
-                listed = " ".join(value_words(name, value) for value in checked)
-                raise SettingError(f"each {name} once", listed, f"list every {name} only once")
+            require_distinct(name, checked)
             store(self, **{name: checked})
         if self._combinations > _MAX_COMBINATIONS:
             raise SettingError(
@@ -131,18 +228,13 @@ class Grid(_Lists):
         places = np.unravel_index(self._kept[index], self._shape)
         for name, place in zip(HYPERPARAMETERS, places, strict=True):
             values[name] = getattr(self, name)[int(place)]
-        whole = SimpleNamespace(**values)
-        idle = {name: NEUTRAL[name] for name, rule in IDLE.items() if rule.when(whole)}
+        idle = idle_of(values)
         idle.pop("droprate", None)  # it stays as it was given
         return Hyperparameters(**values | idle)
 
-    def __iter__(self) -> Iterator[Hyperparameters]:
-        return (self[index] for index in range(len(self)))
-
-    @property
-    def varying(self) -> tuple[str, ...]:
-        """The hyperparameters that have more than one value."""
-        return tuple(name for name in HYPERPARAMETERS if len(getattr(self, name)) > 1)
+    def with_epochs(self, epochs: int) -> Grid:
+        """The same combinations with one number of epochs."""
+        return replace(self, epochs=(epochs,))
 
     @property
     def merged(self) -> int:
@@ -160,19 +252,6 @@ class Grid(_Lists):
         if {"adam", "adamw"} <= set(self.optimizer) and 0 in self.weight_decay:
             words.append(f"{ADAMW.where}, adamw is adam")
         return words
-
-    @property
-    def remarks(self) -> list[str]:
-        """What values come to that say more: `droprate_schedule early:30 is constant in 30 epochs`.
-
-        They are trained all the same, as candidates of their own.
-        """
-        return [
-            f"droprate_schedule {schedule} {words} in {epochs:,} epochs"
-            for schedule in self.droprate_schedule
-            for epochs in self.epochs
-            if (words := unchanging(schedule, epochs))
-        ]
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-import tomli_w
-
-from manyheads.backbones import own_files, preprocessing_modes, registry
-from manyheads.backbones.compiled import PRECISIONS, RUNTIMES
+from manyheads.backbones import joined_backbones, own_files, preprocessing_modes, registry
+from manyheads.backbones.placement import AUTO, PRECISIONS, RUNTIMES, placed, without_number
 from manyheads.backbones.registry import NO_BACKBONE, BackboneSpec
-from manyheads.core.settings import choice, plain, store, whole
+from manyheads.core.accelerators import DEVICES
+from manyheads.core.settings import choice, store, whole
 from manyheads.data.augmentation import Augmentation
 from manyheads.data.data_settings import (
-    FORMER_SPLIT_RULE,
     ImageSettings,
     SplitSettings,
     TableSettings,
 )
 from manyheads.data.feature_files import is_array
-from manyheads.errors import RunError, SettingError
+from manyheads.errors import SettingError
 from manyheads.features.rows import STORAGES
-from manyheads.heads.bank import check_rule, fixed_epoch
-from manyheads.heads.hyperparameters import MAX_EPOCHS, NEUTRAL, OF_IMAGES, as_named, as_stored
+from manyheads.heads.bank import ENGINES, check_rule, chosen_engine, fixed_epoch
+from manyheads.heads.hyperparameters import (
+    MAX_EPOCHS,
+    NEUTRAL,
+    OF_IMAGES,
+    usual_epochs,
+)
+from manyheads.study.backbone_choices import (
+    BackboneCandidates,
+)
 from manyheads.study.rungs import Rung, check_prune, rungs
-from manyheads.study.space import Grid, Trials
+from manyheads.study.space import Candidates, Trials
 
-ENGINES = ("fused", "keras")
+
+def usual_rule(patience: object) -> str:
+    """The rule that selects unless another is given: the last epoch, unless there is a patience.
+
+    Where the learning rate falls to 0 the last epoch is about the best, and its score is not
+    optimistic, as that of an epoch is which the validation images chose.
+    """
+    return "last" if patience is None else "best_accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """What the user asks for; every combination of the grid's values is a candidate.
+    """What the user asks for; every combination of the grid's values is a candidate, or a draw.
 
-    `data` names the data set, and `table` says how one that is a table is read; `weights` is a file
-    of weights or None for ImageNet's. A `backbone` in a file has a stated `preprocessing`, one of
-    Keras's has its own. With `features`, an array (`.npy`) or columns of the table `data`, there is
-    no backbone, and nothing that needs images.
+    `runtime` and `device` say what computes the backbone; `auto` becomes what suits the machine
+    (`placed_here`) before it is written. `data` names the data set, and `table` says how one that
+    is a table is read; `weights` is a file of weights or None for ImageNet's. A `backbone` in a
+    file has a stated `preprocessing`, one of Keras's has its own. Where the candidates differ in
+    their backbone (`BackboneCandidates`), `backbone` and `image` are the first one's, and
+    `on_backbone` gives the study on another. With `features`, an array (`.npy`, `.npz`) or columns
+    of the table `data`, there is no backbone, and nothing that needs images.
     `seeds` is how many trials each candidate has in a fold; `select` is the rule that chooses an
     epoch and a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images
-    only.
-    With `folds`, images for training and validation are divided into so many parts, `repeats`
+    only. With `folds`, images for training and validation are divided into so many parts, `repeats`
     times anew, and every head is trained on all parts but one, which validates it; None: the given
-    validation images do. A trial ends early once its rule has found no better epoch in `patience`
-    epochs; `prune` trains only the best `1 / prune` of the candidates on from each rung to the
-    next. None: neither. `augmentation` says how copies differ (None: as they usually do), and
-    `grid_storage`, f32 or f16, how feature maps are kept.
+    validation images do. With `usual_epochs` the grid's epochs are replaced by as many as suit the
+    number of training images, as soon as that is known, and before study.toml is written. A trial
+    ends early once its rule has found no better epoch in `patience` epochs; `prune` trains only the
+    best `1 / prune` of the candidates on from each rung to the next. None: neither. `augmentation`
+    says how copies differ (None: as they usually do), and `grid_storage`, f32 or f16, how feature
+    maps are kept.
     """
 
     data: str
-    grid: Grid
+    grid: Candidates
     backbone: str = "xception"
     preprocessing: str | None = None
     weights: str | None = None
@@ -64,10 +80,12 @@ class StudySettings:
     folds: int | None = None
     repeats: int | None = None
     select: str = "best_accuracy"
+    usual_epochs: bool = False
     patience: int | None = None
     prune: int | None = None
     engine: str = "fused"
     runtime: str = "openvino"
+    device: str = "cpu"
     precision: str = "f32"
     augmentation: Augmentation | None = None
     grid_storage: str = "f32"
@@ -78,7 +96,9 @@ class StudySettings:
         self._check_epochs()
         self._check_folds()
         choice("engine", self.engine, ENGINES)
-        choice("runtime", self.runtime, RUNTIMES)
+        store(self, device=without_number(self.device))
+        choice("runtime", self.runtime, (AUTO, *RUNTIMES))
+        choice("device", self.device, (AUTO, *DEVICES))
         choice("precision", self.precision, PRECISIONS)
         choice("grid_storage", self.grid_storage, STORAGES)
         self._check_copies()
@@ -91,6 +111,16 @@ class StudySettings:
             store(self, prune=check_prune(len(self.grid), self.epochs, self.prune))
 
     def _check_backbone(self) -> None:
+        if isinstance(self.grid, BackboneCandidates) and self.weights is not None:
+            raise SettingError(
+                "one `backbone` for `weights`", f"{len(self.grid.choices):,}",
+                "leave out `weights`, or study one backbone",
+            )  # fmt: skip
+        if isinstance(self.grid, BackboneCandidates) and self.features is not None:
+            raise SettingError(
+                "features alone, which need no backbone", f"{len(self.grid.choices):,} backbones",
+                "leave out `backbone` and `image_size`, or the features",
+            )  # fmt: skip
         if self.features is not None:
             store(self, features=lasting_features(self.features), backbone=NO_BACKBONE.name)
             if self.weights is not None or self.preprocessing is not None:
@@ -99,6 +129,12 @@ class StudySettings:
                     "leave these out",
                 )  # fmt: skip
             self._check_without_images()
+        elif joined_backbones.is_joined(self.backbone):
+            if (words := self.preprocessing) is not None:
+                store(self, preprocessing=preprocessing_modes.parse(words).words)
+            store(self, backbone=joined_backbones.in_full(self.backbone))
+        elif registry.is_described(self.backbone):
+            store(self, backbone=registry.get(self.backbone, self.preprocessing).pinned)
         elif own_files.is_file(self.backbone):
             words = preprocessing_modes.stated(self.preprocessing, Path(self.backbone).name)
             file = lasting(Path(self.backbone).expanduser())
@@ -114,6 +150,24 @@ class StudySettings:
                     f"images for {name}", "features that were computed elsewhere, and no images",
                     f"leave out {name}, or give images and a backbone",
                 )  # fmt: skip
+
+    def placed_as(self, runtime: str, device: str) -> Self:
+        """The same with this runtime and device, unless others than these are asked for."""
+        if self.runtime in (AUTO, runtime) and self.device in (AUTO, device):
+            return replace(self, runtime=runtime, device=device)
+        return self
+
+    def placed_here(self) -> Self:
+        """The same with a runtime and a device that are decided, for this machine.
+
+        Raises what `placement.placed` raises.
+        """
+        if AUTO not in (self.runtime, self.device):
+            return self
+        if self.features is not None:
+            return self.placed_as("openvino", "cpu")
+        found = placed(self.runtime, self.device, self.precision, lambda: self.spec)
+        return replace(self, runtime=found.runtime, device=found.device)
 
     def _check_epochs(self) -> None:
         fixed = fixed_epoch(self.select)
@@ -159,12 +213,42 @@ class StudySettings:
                 "folds that can be repeated", "repeats without folds", "give folds, such as 5"
             )
 
+    def for_training_on(self, images: int) -> Self:
+        """The same study with what the data and the machine decide: its epochs and its engine.
+
+        The usual epochs for so many training images suit the largest batches, which make the fewest
+        steps.
+        """
+        settings = replace(self, engine=chosen_engine(self.engine))
+        if not self.usual_epochs:
+            return settings
+        epochs = usual_epochs(images, max(self.grid.batch_size))
+        return replace(settings, usual_epochs=False, grid=self.grid.with_epochs(epochs))
+
     @property
     def spec(self) -> BackboneSpec:
         """The backbone; raises `BackboneError` for one that is not known, or not there."""
         if self.features is not None:
             return NO_BACKBONE
         return registry.get(self.backbone, self.preprocessing)
+
+    @property
+    def backbones(self) -> int:
+        """How many backbones, each at an image size, the candidates are divided among."""
+        return self.grid.backbones
+
+    def on_backbone(self, place: int) -> Self:
+        """The same study with the backbone and the images of one of the candidates' choices."""
+        if not isinstance(self.grid, BackboneCandidates):
+            return self
+        choice = self.grid.choices[place]
+        return replace(
+            self, backbone=choice.backbone, image=choice.image, preprocessing=choice.preprocessing
+        )
+
+    def place_of(self, candidate: int) -> int:
+        """Which of the backbones a candidate, counted from 1, has."""
+        return self.grid.place_of(candidate - 1)
 
     @property
     def epochs(self) -> int:
@@ -203,142 +287,3 @@ def lasting_features(features: Sequence[str]) -> tuple[str, ...]:
     if not is_array(features):
         return tuple(map(str, features))
     return (str(Path(features[0]).expanduser().absolute()),)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """What the settings came to: digests of everything that a result depends on, and versions.
-
-    `content` digests images, labels and splits; `weights` the backbone's arrays.
-    """
-
-    content: str
-    weights: str
-    weights_source: str
-    classes: tuple[str, ...]
-    versions: dict[str, str]
-
-
-# These may differ between two runs that are the same study all the same.
-_INCIDENTAL = (
-    "study.data",
-    "study.weights",
-    "study.features",
-    "table.images_in",
-    "resolved.weights_source",
-    "resolved.versions",
-)
-
-
-def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any]:
-    """The contents of `study.toml`."""
-    asked = {key: value for key, value in plain(settings).items() if value is not None}
-    tables = {name: asked.pop(name) for name in ("grid", "image", "split")}
-    tables["grid"] = as_stored(tables["grid"])
-    # Without options a study is what it was before there were any.
-    table = {name: value for name, value in asked.pop("table").items() if value is not None}
-    tables |= {"table": table} if table else {}
-    return {"study": asked, **tables, "resolved": plain(resolved)}
-
-
-def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
-    """What `study_document` wrote; raises `RunError` if it is of another version or damaged."""
-    document = renewed(document)
-    try:
-        tables = {
-            "grid": Grid(**{name: tuple(values) for name, values in document["grid"].items()}),
-            "image": ImageSettings(**document["image"]),
-            "split": SplitSettings.read(document["split"]),
-            "table": TableSettings(**document.get("table", {})),
-        }
-        resolved = {**document["resolved"], "classes": tuple(document["resolved"]["classes"])}
-        study = dict(document["study"])
-        if "features" in study:
-            study["features"] = tuple(study["features"])
-        if "augmentation" in study:
-            study["augmentation"] = Augmentation(**study["augmentation"])
-        return StudySettings(**study, **tables), Resolved(**resolved)
-    except (KeyError, TypeError, AttributeError, SettingError) as error:
-        reason = f"one without {error}" if isinstance(error, KeyError) else str(error)
-        raise RunError(
-            "a study.toml that this version of manyheads understands", reason,
-            "use the version that began the study",
-        ) from error  # fmt: skip
-
-
-def renewed(document: dict[str, Any]) -> dict[str, Any]:
-    """A document, of this version or an earlier one, under the names of today."""
-    try:
-        study, grid = dict(document["study"]), dict(document["grid"])
-        for name in ("epochs", "batch_size"):  # once settings of the whole study
-            if name in study:
-                grid[name] = [study.pop(name)]
-        usual = {name: [value] for name, value in NEUTRAL.items()}
-        grid = usual | as_named(grid)
-        if not any(grid["weight_decay"]):  # then adamw, which could once be listed, is adam
-            names = grid["optimizer"]
-            if "adam" in names:
-                grid["optimizer"] = [name for name in names if name != "adamw"]
-            else:
-                grid["optimizer"] = ["adam" if name == "adamw" else name for name in names]
-        new = {**document, "study": study, "grid": grid}
-        if "split" in document:
-            new["split"] = {"rule": FORMER_SPLIT_RULE, **document["split"]}  # once the only one
-        return new
-    except (KeyError, TypeError):  # damaged, as reading it will say
-        return document
-
-
-def to_toml(document: dict[str, Any]) -> str:
-    """`document` as TOML."""
-    return tomli_w.dumps(document)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The document in `path`; raises `RunError` if it is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise RunError(
-            f"the settings of a study in {path}",
-            str(error),
-            "restore the file, or begin the study anew in another run folder",
-        ) from error
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What makes `new` another study than `old`, a line a setting: `name: old → new`."""
-    before, after = dict(_flat(renewed(old))), dict(_flat(renewed(new)))
-    lines = []
-    for key in sorted(before.keys() | after.keys()):
-        incidental = any(key == name or key.startswith(f"{name}.") for name in _INCIDENTAL)
-        if key == "study.backbone":
-            # Where a file lies is no matter: its content has a digest, that of the weights.
-            incidental = own_files.is_file(before[key]) and own_files.is_file(after[key])
-        if not incidental and before.get(key) != after.get(key):
-            lines.append(f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}")
-    return lines
-
-
-def is_grown(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether `new` is the study of `old` with more seeds, more repeats of its folds, or both."""
-    sizes = "seeds", "repeats"
-    before, after = ([doc["study"].get(name, 0) for name in sizes] for doc in (old, new))
-    study = {**old["study"], **{n: new["study"][n] for n in sizes if n in new["study"]}}
-    more = all(a <= b for a, b in zip(before, after, strict=True))
-    return more and not differences({**old, "study": study}, new)
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 16 else f"{text[:12]}…"

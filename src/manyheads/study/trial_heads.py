@@ -14,15 +14,27 @@ from manyheads.study.study_settings import StudySettings
 
 
 def head_settings(settings: StudySettings, trial: Trial, epochs: int | None = None) -> HeadSettings:
-    """The settings of the head that `trial` trains, to its last epoch or to `epochs` at most."""
-    setting = settings.grid[trial.candidate - 1]
+    """The settings of the head that `trial` trains, to its last epoch or to `epochs` at most.
+
+    Heads on different backbones draw the same numbers in a fold, so that they are paired.
+    """
+    setting, place = settings.grid[trial.candidate - 1], settings.place_of(trial.candidate)
     return HeadSettings(
         hyperparameters=setting,
         seed=trial.seed,
-        fold=trial.fold,
+        fold=place * settings.divisions + trial.fold,
         epochs=setting.epochs if epochs is None else min(epochs, setting.epochs),
         patience=settings.patience,
+        drawn_as=trial.fold,
     )
+
+
+def folds_of_candidate(
+    settings: StudySettings, candidate: int, folds: Sequence[Fold]
+) -> Sequence[Fold]:
+    """Of the `folds` of a study, which has them of each backbone in turn, those of a candidate."""
+    first = settings.place_of(candidate) * settings.divisions
+    return folds[first : first + settings.divisions]
 
 
 def train_again(

@@ -18,11 +18,11 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.compiled import (
     CompiledBackbone,
     OpenVinoBackbone,
-    check_precision,
     compile_backbone,
 )
 from manyheads.backbones.exported import Program, made
 from manyheads.backbones.inference_streams import timed
+from manyheads.backbones.placement import check_precision
 from manyheads.backbones.registry import BackboneSpec, batch_size
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
@@ -256,8 +256,8 @@ def test_an_unknown_runtime_is_refused(small: BackboneSpec, small_weights: Weigh
 
 
 def test_an_unknown_precision() -> None:
-    with pytest.raises(SettingError, match="`precision` to be one of f32, bf16"):
-        check_precision("f16")
+    with pytest.raises(SettingError, match="`precision` to be one of f32, bf16, f16"):
+        check_precision("f8")
 
 
 def test_keras_computes_in_float32_alone() -> None:
@@ -271,7 +271,7 @@ def test_a_precision_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -
             return ["FP32", "INT8"]
 
     monkeypatch.setattr("manyheads.core.openvino_runtime.core", Core)
-    with pytest.raises(SettingError, match=r"computes in bf16, found one that computes in FP32"):
+    with pytest.raises(SettingError, match=r"computes in bf16, found one that computes in f32"):
         check_precision("bf16")
 
 

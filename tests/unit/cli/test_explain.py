@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,12 @@ def test_maps_of_a_folder(run: RunFolder, photos: Path, capsys: pytest.CaptureFi
     overlays = [
         f"{stem}_dog_{method}.png" for stem in ("1-2", "1") for method in ("cam", "occlusion")
     ]
-    assert names(photos.parent / "explained") == sorted([*overlays, "contact-sheet.png"])
+    assert names(run.path / "explained") == sorted([*overlays, "contact-sheet.png"])
+    assert names(photos.parent) == ["photos"]  # nothing in the current folder
     assert "unreadable: " in said.out
-    assert "Overlays  4 files in explained" in said.out
-    assert "Sheet     explained/contact-sheet.png" in said.out
+    assert f"Overlays  4 files in {run.path / 'explained'}" in said.out
+    assert f"Sheet     {run.path / 'explained' / 'contact-sheet.png'}" in said.out
+    assert "counts most" in said.out
     assert "occlusion: ≤ 0 … ≥ " in said.out
     assert "explaining  3/3 images" in said.err
 
@@ -57,7 +60,9 @@ def test_one_map_of_one_image(
 ) -> None:
     command = ["explain", str(run.path), "photos/a/1.png", "--method", "cam", "--out", "maps"]
     assert main(command) == 0
-    assert "Sheet" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Sheet" not in said
+    assert re.search(r"^(Without the \S+.* falls from|No single part counts)", said, re.MULTILINE)
     (label,) = load(run.path).predict("photos/a/1.png").labels
     assert names(photos.parent / "maps") == [f"1_{label}_cam.png"]
 
@@ -75,6 +80,8 @@ def test_json_has_all_values_and_writes_only_where_asked(
         np.testing.assert_array_equal(np.float32(entry["cam"]), explanation.cam)
         assert (entry["label"], entry["class"]) == (explanation.label, explanation.target)
         assert entry["overlays"] == {}
+        assert entry["class_probability"] == entry["confidence"]
+        np.testing.assert_array_equal(np.float32(entry["without"]), explanation.without)
     assert (bad["label"], bad["occlusion"], bad["class"]) == (None, None, None)
     assert bad["error"]
     assert main([*command, "--out", "maps"]) == 0
@@ -89,19 +96,20 @@ def test_what_explain_writes_is_no_data(
 ) -> None:  # fmt: skip
     (photos / "b" / "bad.jpg").unlink()
     monkeypatch.chdir(photos)
-    assert main(["explain", str(run.path), "."]) == 0
+    here = ["--out", "explained"]
+    assert main(["explain", str(run.path), ".", *here]) == 0
     assert "Overlays  4 files in explained" in capsys.readouterr().out
     dataset = open_dataset(".")
     assert dataset.classes == ("a", "b")
     assert dataset.left_out == "1 folder that manyheads has written (explained)"
     # Again, the maps are no images to explain, and they are replaced.
-    assert main(["explain", str(run.path), "."]) == 0
+    assert main(["explain", str(run.path), ".", *here]) == 0
     said = capsys.readouterr()
     assert "Left out  1 folder that manyheads has written (explained)" in said.err
     assert "Overlays  4 files in explained" in said.out
     # A folder of an earlier version has no mark, and is known by its files.
     (photos / "explained" / ".manyheads").unlink()
-    assert main(["explain", str(run.path), "a/1.png"]) == 0
+    assert main(["explain", str(run.path), "a/1.png", *here]) == 0
     assert open_dataset(".").classes == ("a", "b")
     # Among photographs nothing is written.
     assert main(["explain", str(run.path), "a/1.png", "--out", "b"]) == 1

@@ -20,12 +20,17 @@ def test_an_export_says_what_it_wrote(
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" (")[0] for line in lines[:2]] == [str(target), f"{target}.json"]
     assert lines[0].endswith(" MB)")
-    assert lines[2] == ("takes float32 images, preprocessed: [n, 32, 32, 3]; gives logits: [n, 3]")
+    assert lines[2] == "takes uint8 RGB images: [n, 32, 32, 3]; gives probabilities: [n, 3]"
     assert re.fullmatch(
         r"checked: Keras \S+ on openvino gives the same 12 labels; probabilities differ by "
         r"\S+ at most \(12 validation images\)",
         lines[3],
     )
+    assert main(["export", str(small_run.path), "--raw", "--out", str(target)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "takes float32 images, preprocessed: [n, 32, 32, 3]; gives logits: [n, 3]"
+    assert main(["export", str(target), "--raw", "--out", str(tmp_path / "again.keras")]) == 0
+    capsys.readouterr()
     for wrong in (["nothing"], [str(small_run.path), "--format", "pmml"]):
         assert main(["export", *wrong]) == 1
         said = capsys.readouterr().err
@@ -37,7 +42,7 @@ def test_an_export_for_programs(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "best.xml"
-    options = ["--format", "openvino", "--with-preprocessing", "--json", "--out", str(target)]
+    options = ["--format", "openvino", "--json", "--out", str(target)]
     assert main(["export", str(small_run.path), *options]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
@@ -51,5 +56,6 @@ def test_an_export_for_programs(
     assert document["check"]["difference"] < 1e-4
     assert said.err.splitlines() == [
         "converting to openvino …",
+        "reading the study's validation images …",
         "checking with OpenVINO on 12 validation images …",
     ]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -30,22 +31,23 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def test_every_command_is_there() -> None:
     names = {"demo", "check", "extract", "sweep", "lesson", "compare", "claims", "report", "test"}
-    names |= {"explain", "export", "fit", "import", "predict", "runs", "shortcut", "split"}
+    names |= {"explain", "export", "features", "fit", "import", "predict", "runs", "shortcut"}
+    names |= {"split", "backbones"}
     assert set(commands()) == names
     assert len(COMMANDS) == len(names)
 
 
-@pytest.mark.parametrize("name", list(commands()))
+@pytest.mark.parametrize("name", [*commands(), "features pack", "features unpack"])
 def test_every_command_and_option_has_help(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    parser = commands()[name]
+    parser = build_parser().commands[name]
     for action in parser._actions:
         assert action.help, f"{name} {action.option_strings or action.dest} lacks help"
         assert action.help != argparse.SUPPRESS
     with pytest.raises(SystemExit) as ended:
-        main.main([name, "--help"])
+        main.main([*name.split(), "--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert parser.description
@@ -61,7 +63,7 @@ def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) 
         main.main(["--help"])
     shown = capsys.readouterr().out
     groups = (
-        "check split extract", "demo fit sweep lesson",
+        "check split extract features", "demo fit sweep lesson backbones",
         "runs compare claims shortcut report test", "predict explain export import",
     )  # fmt: skip
     for title, names in zip(("data", "train", "judge", "use"), groups, strict=True):
@@ -78,7 +80,7 @@ def test_the_usage_names_what_must_be_given_and_options_if_they_are_few() -> Non
     assert usages["sweep"] == "usage: manyheads sweep [options] DATA"
     assert usages["split"] == "usage: manyheads split --out FILE [options] DATA"
     assert "(--classes NAME [NAME ...] | --classes-from WHERE)" in usages["import"]
-    assert usages["demo"] == "usage: manyheads demo [-h] [--out FOLDER] [--json] [--debug]"
+    assert usages["demo"] == "usage: manyheads demo [-h] [--out FOLDER] [-v] [--json] [--debug]"
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
@@ -159,6 +161,29 @@ def test_the_grace_after_ctrl_c_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     started = time.monotonic()
     assert main.main(["check", "x"]) == 130
     assert time.monotonic() - started < 5
+
+
+def test_what_python_cannot_interrupt_ends_too(tmp_path: Path) -> None:
+    """A library at work in C: neither the first Ctrl-C nor the end of grace is seen meanwhile."""
+    program = (
+        "import hashlib, os, signal, sys\n"
+        "from manyheads.cli import main\n"
+        "main._GRACE, main._LAST = 0.2, 0.6\n"
+        "def deaf(*_):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 1 << 30)\n"
+        "main.check.run = deaf\n"
+        "sys.exit(main.main(['check', 'x']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-2:] == [
+        "stopping …",
+        "manyheads: stopped before the command was finished; repeat it to resume",
+    ]
 
 
 def test_what_fails_because_of_ctrl_c_is_not_blamed(

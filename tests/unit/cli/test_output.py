@@ -97,7 +97,7 @@ def test_every_command_prints_in_every_encoding(
     assert done.returncode == 0, done.stderr[-3000:].decode("utf-8", "replace")
     assert b"Traceback" not in done.stderr
     assert rb"\u0142" in done.stdout  # of the class, beside names of files
-    assert "Verdict" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "Comparisons" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("environment", ENCODINGS[:2], ids=["cp1252", "ascii"])

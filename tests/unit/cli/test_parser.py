@@ -53,16 +53,18 @@ def test_an_unknown_option_names_what_was_meant(
     line: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = said(line, capsys)
-    assert message.startswith("unrecognized arguments: -")
-    assert message.endswith(f"; {meant}")
+    assert message.startswith("unknown option -")
+    prog = f"manyheads {line.split()[0]}" if line[:2] != "--" else "manyheads"
+    see = "" if "--help" in meant else f"{'' if meant[-1] == '?' else '.'} See {prog} --help"
+    assert message.endswith(f"; {meant}{see}")
 
 
 def test_each_of_several_unknown_options_has_its_own_hint(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert said("sweep x --lr 1 --bs 2", capsys) == (
-        "unrecognized arguments: --lr (did you mean --learning-rate?), "
-        "--bs (did you mean --batch-size?)"
+        "unknown options --lr (did you mean --learning-rate?), "
+        "--bs (did you mean --batch-size?). See manyheads sweep --help"
     )
 
 
@@ -97,27 +99,49 @@ def test_data_without_a_command_is_taken_for_what_it_is(
 
 
 @pytest.mark.parametrize(
-    ("line", "remedy"),
+    ("line", "values"),
     [
-        ("sweep x --droprate 0,0.2", "--droprate 0 0.2"),
-        ("sweep x --droprate 0;0.2", "--droprate 0 0.2"),
-        ("sweep x --droprate [0, 0.2]", "--droprate 0 0.2"),
-        ("sweep x --droprate 0, 0.2", "--droprate 0 0.2"),
-        ("sweep x --size-inner 50,100", "--size-inner 50 100"),
-        ("sweep x --epochs 10,20", "--epochs 10 20"),
-        ("sweep x --optimizer adam,sgd", "--optimizer adam sgd"),
-        ("sweep x --droprate-schedule early:3,late:3", "--droprate-schedule early:3 late:3"),
-        ("sweep x --augment flip,shift=0.1", "--augment flip shift=0.1"),
-        ("lesson x --learning-rate 0.1,0.01", "--learning-rate 0.1 0.01"),
-        ("import x.h5 --out y.keras --classes cat,dog", "--classes cat dog"),
-        ("sweep x --droprate 0,2", "--droprate 0 2; a decimal point is written .: 0.2"),
+        ("sweep x --droprate 0,0.2", "0 0.2"),
+        ("sweep x --droprate 0;0.2", "0 0.2"),
+        ("sweep x --droprate [0, 0.2]", "0 0.2"),
+        ("sweep x --droprate 0, 0.2 0.5,", "0 0.2 0.5"),
+        ("sweep x --size-inner 50,100", "50 100"),
+        ("sweep x --epochs 10,20", "10 20"),
+        ("sweep x --optimizer adam,sgd", "adam sgd"),
+        ("sweep x --droprate-schedule early:3,late:3", "early:3 late:3"),
+        ("sweep x --augment flip,shift=0.1", "flip shift=0.1"),
+        ("lesson x --learning-rate 0.1,0.01", "0.1 0.01"),
     ],
 )
-def test_values_that_commas_hold_together_are_to_be_separated(
+def test_values_may_be_separated_by_commas(line: str, values: str) -> None:
+    setting = line.split()[2].removeprefix("--").replace("-", "_")
+    parsed = build_parser().parse_args(line.split())
+    assert getattr(parsed, setting) == values.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("import x.h5 --out y.keras --classes cat,dog", "separate names by spaces: --classes cat "
+         "dog"),
+        ("sweep x --droprate 0,2", "'0,2' may be one number or two; write 0.2, or 0 2"),
+        ("sweep x --droprate 0.5 ,2", "',2' may be one number or two; write .2, or 2"),
+        ("sweep x --droprate ,", "give a value, such as --droprate 0.5"),
+    ],
+)  # fmt: skip
+def test_a_list_that_may_mean_something_else_is_refused(
     line: str, remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    option = remedy.partition(" ")[0]
-    assert said(line, capsys) == f"argument {option}: separate values by spaces: {remedy}"
+    assert said(line, capsys).endswith(f": {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"), [("--drop", "--droprate"), ("--dense", "--size-inner")]
+)
+def test_anothers_word_that_begins_several_options_is_taken_for_what_it_means(
+    option: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"did you mean {meant}?" in said(f"sweep x {option} 3", capsys)
 
 
 def test_class_names_may_hold_commas_where_there_are_several() -> None:

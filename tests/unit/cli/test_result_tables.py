@@ -37,16 +37,29 @@ def shown(result: StudyResult, capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_the_best_is_marked_and_failures_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     grid = Grid((0.01,), (10,), (0.0, 0.2, 0.5))
     lines = shown(made_up(grid, [[0.5, 0.7], [0.8], []], [0, 1, 2]), capsys)[-3:]
-    assert lines[0].split()[:4] == ["0", "0.600", "±", "0.141"]
-    assert "0.800" in lines[1]
-    assert "±" not in lines[1]
-    assert lines[1].endswith("← selected 1 diverged")
+    assert "0.800" in lines[0]
+    assert "±" not in lines[0]
+    assert lines[0].endswith("← selected 1 diverged")
+    assert lines[1].split()[:4] == ["0", "0.600", "±", "0.141"]
     assert lines[2].split() == ["0.5", *"–" * 5, "every", "trial", "diverged"]
+
+
+def test_a_pruned_candidate_has_no_score_after_a_last_epoch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = made_up(Grid((0.01,), (10,), (0.0, 0.5)), [[0.5], [0.7]], [0, 0])
+    short, full = (each for each in whole.in_order)
+    for rule, cells in (
+        ("last", ["–", "–", "0.500", "0.750"]),
+        ("fixed:1", ["0.500", "0.750"] * 2),
+    ):
+        result = StudyResult(rule, whole.grid, (full,), (short.pruned(1),), ())
+        assert shown(result, capsys)[-1].split()[:5] == ["0", *cells]
 
 
 def test_a_candidate_without_an_inner_layer_says_none(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(made_up(Grid((0.01,), (0, 10), (0.0,)), [[0.5], [0.6]], [0, 0]), capsys)
-    assert [line.split()[0] for line in lines[-2:]] == ["none", "10"]
+    assert [line.split()[0] for line in lines[-2:]] == ["10", "none"]
 
 
 def test_where_nothing_varies_everything_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import inspect
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from manyheads.core.settings import restored
 from manyheads.errors import Interrupted
 from manyheads.run.test_evaluation import Recording
 from manyheads.study.events import EpochEnded, TrainingBegun, TrainingProgress, TrialEnded
+from tests.clocks import Clock
 from tests.jobs import HeardJob, stopped_job
 
 EXAMPLES: dict[str, Any] = {
@@ -56,6 +58,25 @@ def test_a_part_tells_its_own_listener_and_stops_with_the_whole() -> None:
     assert part.stopped
 
 
+def test_a_limited_part_stops_alone_or_with_the_whole_or_with_time() -> None:
+    job, clock = HeardJob(), Clock()
+    early, late = (job.limited(job.tell, ends, clock.monotonic) for ends in (110, 120))
+    inner = late.heard_by(None)
+    late.note("told on")
+    assert job.notes == ["told on"]
+    clock.now = 110
+    assert early.stopped
+    assert early.wait(60)
+    assert not late.stopped
+    assert not late.wait(0.001)
+    late.stop()
+    assert inner.stopped
+    assert not job.stopped
+    other = job.limited(None)
+    job.stop()
+    assert other.wait(60)
+
+
 def test_a_part_that_counts_on() -> None:
     job = HeardJob()
     part = job.counting_on(10, 30)
@@ -88,11 +109,25 @@ def test_an_error_of_the_listener_ends_the_work() -> None:
         Job(listen).progress("extracting", 1, 2)
     assert Progress("extracting", 1, 2, "images").document == {
         "kind": "progress", "step": "extracting", "done": 1, "total": 2, "unit": "images",
+        "limit": "",
     }  # fmt: skip
 
 
 def test_a_plan_as_text() -> None:
-    plan = Planned((("Data", "3 images"), ("", "more")), heading="1-rate", advice="use folds")
-    assert plan.text == [
-        "── 1-rate ──", "Data       3 images", "           more", "Advice     use folds"
-    ]  # fmt: skip
+    plan = Planned(
+        (("Data", "3 images"), ("", "more")),
+        details=(("Disk", "1 MB"),),
+        heading="1-rate",
+        advice="use folds",
+    )
+    brief = ["── 1-rate ──", "Data       3 images", "           more"]
+    assert plan.text() == [*brief, "Advice     use folds"]
+    assert plan.text(in_full=True) == [*brief, "Disk       1 MB", "Advice     use folds"]
+
+
+def test_a_step_without_a_count_is_told_as_it_begins_and_ends() -> None:
+    job = HeardJob()
+    with suppress(Interrupted), job.counting_on(10, 30).step("preparing"):
+        assert job.events == [Progress("preparing", 0, 1, "")]
+        stopped_job().check("the work")
+    assert job.events[1:] == [Progress("preparing", 1, 1, "")]

@@ -19,6 +19,7 @@ from manyheads.data import file_index
 from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import open_dataset
+from manyheads.data.duplicates import label_conflict_words
 from manyheads.data.folders import scan_folder
 from manyheads.data.trainable import few_images_words, unvalidated_words
 from manyheads.errors import DataError, Interrupted
@@ -353,3 +354,16 @@ def test_labels_of_one_split_that_are_written_in_another_way_are_told(image_fold
     dataset = open_dataset(write_manifest(root, rows, "path,label,split"))
     with pytest.raises(DataError, match=r"none of '1'; did a spreadsheet .* not '1' for '001'"):
         dataset.require_trainable()
+
+
+def test_images_with_several_labels_are_counted_once(image_folder):
+    folder = image_folder({"cat": 2, "dog": 2, "hat": 1})
+    assert label_conflict_words(open_dataset(folder)) == ""
+    first = folder / "cat" / sorted(each.name for each in (folder / "cat").iterdir())[0]
+    for name in ("dog/x", "hat/x", "cat/y"):
+        (folder / name).with_suffix(first.suffix).write_bytes(first.read_bytes())
+    words = label_conflict_words(open_dataset(folder))
+    assert words.startswith("1 image has different labels (same bytes), such as cat/")
+    second = first.with_name(sorted(each.name for each in (folder / "cat").iterdir())[1])
+    (folder / "dog" / "z").with_suffix(second.suffix).write_bytes(second.read_bytes())
+    assert label_conflict_words(open_dataset(folder)).startswith("2 images have ")

@@ -109,6 +109,7 @@ def test_what_was_moved_with_its_table_is_found(tmp_path: Path) -> None:
 
 def test_what_names_an_array() -> None:
     assert is_array(["a.npy"])
+    assert is_array(["a.npz"])
     assert not is_array(["features"])
     assert not is_array(["a.npy", "b.npy"])
 
@@ -130,6 +131,13 @@ class TestColumns:
     def test_lists_and_numbers_lie_side_by_side(self, table) -> None:
         file = table(label=["a", "b"], own=[[1.5, 2.0], [3.0, 4.0]], n=[7, 8])
         np.testing.assert_array_equal(read_matrix(file, ["own", "n"]), [[1.5, 2, 7], [3, 4, 8]])
+
+    def test_a_star_stands_for_anything(self, table) -> None:
+        columns = {"label": ["a", "b"]} | {f"e{n}": [n, n + 0.5] for n in (2, 10, 1)}
+        file = table(**columns, other=[7, 7])
+        np.testing.assert_array_equal(read_matrix(file, ["e*"]), [[2, 10, 1], [2.5, 10.5, 1.5]])
+        with pytest.raises(DataError, match=r"one column x\* of features"):
+            read_matrix(file, ["x*"])
 
     @pytest.mark.parametrize(
         ("column", "message"),

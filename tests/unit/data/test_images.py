@@ -16,7 +16,7 @@ from PIL import Image
 
 from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings
 from manyheads.data.images import inspect_image, load_layer, load_pixels
-from manyheads.errors import ImageError
+from manyheads.errors import ImageError, SettingError
 from tests.image_files import chunk, png
 from tests.strategies import distinct_image, encoded
 
@@ -243,3 +243,77 @@ def test_a_layer_keeps_what_is_transparent(mode: str) -> None:
     layer = load_layer(encoded(image.convert(mode)), 10)
     assert (layer.mode, layer.size) == ("RGBA", (10, 5))
     assert layer.getpixel((5, 2)) == (0, 0, 0, 0 if mode in ("RGBA", "LA") else 255)
+
+
+# --- Resizing
+
+
+WIDE = (96, 48)
+
+
+def ruler(width: int, height: int) -> Image.Image:
+    """An image whose red and green tell column and row."""
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    return Image.fromarray(np.stack([columns, rows, np.full_like(rows, 255)], -1).astype(np.uint8))
+
+
+def resized(image: Image.Image, resize: str | None, size: int = 32) -> np.ndarray:
+    settings = ImageSettings(size=size, interpolation="bilinear", resize=resize)
+    return load_pixels(encoded(image), settings)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_crop_keeps_the_middle_in_its_proportions(turned: bool) -> None:
+    image = ruler(*WIDE)
+    image = image.transpose(Image.Transpose.TRANSPOSE) if turned else image
+    pixels = resized(image, "crop")
+    pixels = pixels.transpose(1, 0, 2) if turned else pixels
+    middle = image.crop((24, 0, 72, 48) if not turned else (0, 24, 48, 72))
+    wanted = np.asarray(middle.resize((32, 32), Image.Resampling.BILINEAR))
+    wanted = wanted.transpose(1, 0, 2) if turned else wanted
+    assert np.abs(pixels[1:-1, 1:-1].astype(int) - wanted[1:-1, 1:-1]).max() <= 1
+
+
+def test_a_crop_of_a_share_is_a_part_of_the_larger_one() -> None:
+    image = distinct_image("a", 80)
+    whole = resized(image, "crop", size=64)
+    np.testing.assert_array_equal(resized(image, "crop:0.5"), whole[16:48, 16:48])
+
+
+def test_padding_keeps_all_between_black_bars() -> None:
+    pixels = resized(Image.new("RGB", WIDE, "red"), "pad")
+    assert (pixels[8:24] == (255, 0, 0)).all()
+    assert not pixels[:8].any()
+    assert not pixels[24:].any()
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "crop:1", "squash"])
+def test_of_a_square_all_ways_make_the_same(resize: str) -> None:
+    image = distinct_image("a", 57)
+    np.testing.assert_array_equal(resized(image, resize), resized(image, None))
+
+
+@pytest.mark.parametrize("resize", ["crop", "crop:0.5", "pad"])
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (3, 2)])
+def test_the_thinnest_images_become_squares(resize: str, shape: tuple[int, int]) -> None:
+    assert resized(ruler(*shape) if min(shape) > 1 else Image.new("RGB", shape), resize).shape == (
+        32, 32, 3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("resize", ["crop", "crop:0.8", "pad"])
+def test_large_images_are_resized_alike(resize: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a few of 255; any other way of resizing is several times as far off."""
+    image = ruler(240, 112).resize((900, 420), Image.Resampling.BILINEAR)
+    plain = resized(image, resize).astype(int)
+    others = [resized(image, each) for each in {None, "crop", "crop:0.8", "pad"} - {resize}]
+    monkeypatch.setattr("manyheads.data.decoding.PLAIN_PIXELS", 1000)
+    apart = np.abs(resized(image, resize) - plain).mean()
+    assert 0 < apart < 1.5
+    assert all(np.abs(other - plain).mean() > 3 * apart for other in others)
+
+
+@pytest.mark.parametrize("given", ["fit", "crop:", "crop:0", "crop:2", "crop:x"])
+def test_another_way_of_resizing_is_refused(given: str) -> None:
+    with pytest.raises(SettingError, match="crop"):
+        ImageSettings(resize=given)

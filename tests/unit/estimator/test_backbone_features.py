@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from manyheads import BackboneFeatures, HeadClassifier
 from manyheads.errors import BackboneError, EstimatorError, ImageError
+from manyheads.features.cache import Lacking
 from tests.small_study import small_images
 
 HOW: dict[str, Any] = {"backbone": "mobilenet", "weights": "random:0", "image_size": 32}
@@ -124,21 +125,9 @@ def test_a_data_frame_comes_out_on_request(paths: list[Path]) -> None:
 
 
 def test_names_are_known_before_any_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manyheads.estimator.backbone_features.FeatureCache", _NeverFilled)
+    never_filled = Lacking(passes=0, width=0)
+    monkeypatch.setattr("manyheads.estimator.backbone_features.lacking", lambda *_: never_filled)
     assert len(BackboneFeatures(**HOW).get_feature_names_out()) == SEEN
-
-
-class _NeverFilled:
-    width = 0
-
-    def __init__(self, _: object) -> None:
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def test_what_it_cannot_use_is_named(paths: list[Path], tmp_path: Path) -> None:

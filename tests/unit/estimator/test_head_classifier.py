@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -89,9 +90,67 @@ def test_fitting_again_begins_anew() -> None:
     assert not np.array_equal(drawn.fit(X, Y).predict_proba(X), drawn.fit(X, Y).predict_proba(X))
 
 
-def test_every_hyperparameter_is_a_parameter_with_its_neutral_value() -> None:
+def test_every_hyperparameter_is_a_parameter_and_regularisers_are_neutral() -> None:
     parameters = HeadClassifier().get_params()
-    assert {name: parameters[name] for name in NAMES} == NEUTRAL | {"learning_rate": 0.001}
+    usual = {"learning_rate": 0.001, "learning_rate_schedule": "cosine", "epochs": None}
+    assert {name: parameters[name] for name in NAMES} == NEUTRAL | usual
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "epochs"), [(150, 32, 200), (30, 32, 1000), (150, 2, 30)]
+)
+def test_heads_usually_train_for_1000_steps_at_least(
+    samples: int, batch_size: int, epochs: int
+) -> None:
+    chosen = np.random.RandomState(0).permutation(150)[:samples]
+    head = quick(epochs=None, batch_size=batch_size).fit(X[chosen], Y[chosen])
+    assert head.n_iter_ == head.epochs_ == epochs
+
+
+def test_usual_epochs_count_the_samples_that_are_trained_on() -> None:
+    weights = np.where(np.arange(150) % 2, 1.0, 0.0)  # 75 samples, 3 steps
+    assert quick(epochs=None).fit(X, Y, weights).epochs_ == 334
+    held_out = quick(epochs=None, validation_fraction=0.6)
+    assert held_out.fit(X, Y).epochs_ == 500  # 60 samples, 2 steps
+
+
+# --- Its temperature
+
+
+def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """300 digits to train on and 600 others, all with values of order one."""
+    images, labels = map(np.asarray, load_digits(return_X_y=True))
+    order = np.random.RandomState(0).permutation(len(labels))
+    images, labels = images[order] / 16, labels[order]
+    return images[:300], labels[:300], images[300:900], labels[300:900]
+
+
+@pytest.mark.parametrize("change", [{}, {"validation_fraction": 0.3}, {"heads": 3}], ids=str)
+def test_a_temperature_lowers_the_log_loss_of_new_samples(change: dict[str, Any]) -> None:
+    train, labels, new, of_new = digits()
+    overconfident = {"size_inner": 200, "droprate": 0.0, "epochs": 60, "calibrate": True} | change
+    heads = quick(**overconfident).fit(train, labels)
+    plain = quick(**overconfident | {"calibrate": False}).fit(train, labels)
+    assert heads.temperature_ != 1 == plain.temperature_
+    assert (heads.predict(new) == plain.predict(new)).all()
+    np.testing.assert_allclose(
+        heads.decision_function(new) * heads.temperature_, plain.decision_function(new), rtol=1e-4,
+        atol=1e-4,
+    )  # fmt: skip
+    assert log_loss(of_new, heads.predict_proba(new)) < log_loss(of_new, plain.predict_proba(new))
+
+
+def test_a_temperature_that_the_samples_do_not_tell_is_one() -> None:
+    few = quick(calibrate=True).fit(X[::2], Y[::2])  # 15 would be held out
+    apart = np.repeat(np.eye(3), 100, axis=0)  # every sample held out is told apart
+    told = quick(calibrate=True, epochs=60).fit(apart, np.repeat([0, 1, 2], 100))
+    assert few.temperature_ == told.temperature_ == 1
+
+
+def test_a_class_of_one_sample_leaves_no_temperature_out() -> None:
+    odd = np.concatenate([np.repeat([0, 1], 100), [2]])
+    values = np.random.RandomState(0).normal(size=(201, 5)) + odd[:, None]
+    assert quick(calibrate=True).fit(values, odd).temperature_ != 1
 
 
 def test_a_head_is_the_one_that_the_engine_trains_from_its_seed() -> None:
@@ -204,7 +263,7 @@ def test_weights_are_routed_as_metadata() -> None:
     [
         ({"learning_rate": 0}, "`learning_rate` to be a number above 0"),
         ({"heads": 0}, "`heads` to be a whole number from 1"),
-        ({"engine": "other"}, "`engine` to be one of fused, keras"),
+        ({"engine": "other"}, "`engine` to be one of auto, fused, stacked, keras"),
         ({"select": "best"}, "`select` to be one of"),
         ({"select": "best_loss"}, "expected a validation_fraction"),
         ({"patience": 3}, "expected a validation_fraction"),

@@ -101,6 +101,37 @@ def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
     assert 0.92 <= tested / trials <= 0.985
 
 
+@pytest.mark.usefixtures("few_resamples")
+def test_a_sample_that_chose_the_options_is_in_no_score() -> None:
+    """Of twenty that are as good, a sample's luckiest is scored as it is, by the other images.
+
+    With the sample among them it would be flattered, by the sample's share of its luck.
+    """
+    flattered, honest, inside, trials = [], [], 0, 200
+    for seed in range(trials):
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 3, 300)
+        sample = np.arange(300) < 100
+        every = [_said(labels, 0.7, random) for _ in range(20)]
+        chosen = max(every, key=lambda said: (said.argmax(axis=1) == labels)[sample].mean())
+        ranked = rank([chosen], labels, _folds(300))
+        of_all, of_rest = (
+            expect(
+                ranked, [chosen].__getitem__, labels, _folds(300), np.arange(300), CLASSES, apart
+            ).scores.accuracy
+            for apart in (None, sample)
+        )
+        flattered.append(of_all.value)
+        honest.append(of_rest.value)
+        assert of_rest.low is not None
+        assert of_rest.high is not None
+        inside += of_rest.low <= 0.8 <= of_rest.high
+    error = np.std(honest) / np.sqrt(trials)
+    assert np.mean(flattered) > 0.8 + 5 * error
+    assert abs(np.mean(honest) - 0.8) < 3 * error
+    assert 0.92 <= inside / trials <= 0.985
+
+
 def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
     """Confidence that is ten times too high is set right for new images too."""
     random = np.random.default_rng(3)

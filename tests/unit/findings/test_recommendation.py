@@ -106,7 +106,12 @@ def test_what_would_separate_it(
 
 
 def test_nothing_within_reach_would_separate_it() -> None:
-    assert (found(FIRST, SECOND).next_study, found(FIRST, SECOND).next_words) == (None, "")
+    answer = found(FIRST, SECOND)
+    assert answer.next_study is None
+    assert "too small to tell" in answer.next_words
+    assert found(FIRST, SECOND, pool=100, images=20).next_words == ""  # folds come first
+    assert "too small to tell" in found(FIRST, SECOND, pool=100, folds=5).next_words
+    assert found(best=(3,)).next_words == ""
 
 
 def test_probable_is_won_by_each_comparison_alone() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
-from manyheads.errors import SettingError
+from manyheads.core import accelerators
+from manyheads.errors import MissingExtraError, SettingError
 from manyheads.heads.bank import (
     BestEpoch,
     EpochEnd,
@@ -60,13 +63,30 @@ def test_a_fixed_rule_names_an_epoch(rule: str) -> None:
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(SettingError, match="fused, keras"):
+    with pytest.raises(SettingError, match="auto, fused, stacked, keras"):
         engine_named("fast")
 
 
 @pytest.mark.parametrize("name", ["fused", "keras"])
 def test_an_engine_goes_by_its_name(name: str) -> None:
     assert engine_named(name).name == name
+
+
+def test_the_engine_chosen_for_a_processor_is_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerators, "of_jax", lambda: None)
+    assert engine_named("auto").name == "fused"
+
+
+def test_the_engine_chosen_for_an_accelerator_is_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    monkeypatch.setattr(accelerators, "of_jax", lambda: "NVIDIA H200")
+    assert engine_named("auto").name == "stacked"
+
+
+def test_the_engine_of_jax_names_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'manyheads\[jax\]'"):
+        engine_named("stacked")
 
 
 def parameters(value: float = 0.0) -> Parameters:

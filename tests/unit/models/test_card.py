@@ -14,7 +14,14 @@ import pytest
 
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ModelError
-from manyheads.models.card import ModelCard, card_path, file_digest, read_card, write_card
+from manyheads.models.card import (
+    ModelCard,
+    card_path,
+    file_digest,
+    model_size,
+    read_card,
+    write_card,
+)
 
 CARD = ModelCard(
     classes=("cat", "t-shirt / ☂"),
@@ -202,3 +209,10 @@ def test_a_cut_h5_is_damaged(tmp_path: Path, libver: Any) -> None:
     path.write_bytes(path.read_bytes()[:30_000])
     with pytest.raises(ModelError, match=r"cut short: 30,000 of \d\d,\d\d\d bytes"):
         read_card(path)
+
+
+def test_the_size_of_a_model_is_that_of_all_its_files(tmp_path: Path) -> None:
+    for name, length in (("best.xml", 10), ("best.bin", 500), ("other.keras", 7)):
+        (tmp_path / name).write_bytes(b"x" * length)
+    assert model_size(tmp_path / "best.xml") == 510
+    assert model_size(tmp_path / "other.keras") == 7

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,25 @@ import pytest
 
 from manyheads.backbones import registry
 from manyheads.backbones.compiled import compile_backbone
+from manyheads.backbones.device_backbone import OpenVinoForward, on_device
+from manyheads.backbones.exported import Program
 from manyheads.backbones.weights import resolve
+from manyheads.core import accelerators
 from manyheads.data.images import load_pixels
-from manyheads.errors import DataError, ImageError, Interrupted, ModelError, RunError, SettingError
+from manyheads.errors import (
+    DataError,
+    DeviceError,
+    ImageError,
+    Interrupted,
+    ModelError,
+    RunError,
+    SettingError,
+)
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, softmax
+from manyheads.models import network
 from manyheads.models.card import card_path, read_card, write_card
-from manyheads.models.classifier import Classifier, load
+from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
 from tests.jobs import stopped_job
@@ -66,6 +79,33 @@ def test_it_predicts_what_its_features_and_its_head_give(
     assert found.labels == [card.classes[best] for best in wanted.argmax(axis=1)]
     assert [entry.image for entry in found] == list(map(str, files))
     assert [entry.confidence for entry in found] == list(found.probabilities.max(axis=1))
+
+
+def test_another_device_answers_the_same(
+    small_run: RunFolder,
+    classifier: Classifier,
+    files: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def on_the_processor(program: Program, size: int, device: str, precision: str) -> Any:
+        assert device == "gpu"
+        return on_device(lambda: OpenVinoForward(program, size, "cpu", precision), 16, device)
+
+    monkeypatch.setattr(accelerators, "openvino_devices", lambda: ("cpu", "gpu"))
+    monkeypatch.setattr(network, "openvino_on", on_the_processor)
+    found = load(small_run.path, device="gpu").predict(files, cache=False)
+    wanted = classifier.predict(files)
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=0, atol=1e-5)
+
+
+def test_a_device_that_is_not_there_is_one_line(
+    small_run: RunFolder, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerators, "openvino_devices", lambda: ("cpu",))
+    with pytest.raises(DeviceError, match="the device gpu, through OpenVINO, found only cpu"):
+        load(small_run.path, device="gpu").predict(files[:1])
+    with pytest.raises(SettingError, match="`device` to be one of auto, cpu"):
+        load(small_run.path, device="tpu").predict(files[:1])
 
 
 def test_without_its_backbones_program_it_makes_one_of_its_own(
@@ -196,6 +236,10 @@ def test_an_answer_that_is_not_sure_enough_is_withheld(
 
 def test_a_classifier_says_what_it_is(classifier: Classifier, small_run: RunFolder) -> None:
     assert repr(classifier) == f"<Classifier {small_run.best}: mobilenet, 3 classes>"
+    shown = classifier._repr_html_()
+    assert "3: cat, dog, red panda" in shown
+    assert "32×32, bicubic" in shown
+    assert f"{float(classifier.card.selected['val_accuracy']):.3f}" in shown
 
 
 @pytest.mark.slow
@@ -214,6 +258,10 @@ def test_nothing_to_load(tmp_path: Path) -> None:
         load(tmp_path / "absent.keras")
     with pytest.raises(RunError, match=r"no study\.toml"):
         load(tmp_path)
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved.json").write_text("{}")
+    with pytest.raises(ModelError, match="found saved, a model for TensorFlow alone"):
+        load(tmp_path / "saved")
     (tmp_path / "study.toml").write_text("")
     with pytest.raises(
         ModelError, match=r"nothing at .*best\.keras; give the folder of a finished"
@@ -223,7 +271,7 @@ def test_nothing_to_load(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "best.txt").write_text("<net/>")
-    with pytest.raises(ModelError, match=r"ends with \.keras, \.h5 or \.xml, found best\.txt"):
+    with pytest.raises(ModelError, match=r"ends with .*\.onnx or \.tflite, found best\.txt"):
         load(tmp_path / "best.txt")
 
 
@@ -273,11 +321,19 @@ def test_a_model_without_its_weights(copy: Path) -> None:
 
 
 def test_it_is_exported_as_the_command_does(small_run: RunFolder, tmp_path: Path) -> None:
-    exported = load(small_run.path).export(
-        "openvino", str(tmp_path / "phone.xml"), with_preprocessing=True
-    )
-    wanted = export_model(small_run, "openvino", tmp_path / "other.xml", with_preprocessing=True)
+    exported = load(small_run.path).export("openvino", str(tmp_path / "phone.xml"))
+    wanted = export_model(small_run, "openvino", tmp_path / "other.xml")
     assert exported.files[0] == tmp_path / "phone.xml"
     assert exported.files[0].read_bytes() == wanted.files[0].read_bytes()
     assert exported.check == wanted.check
     assert exported.check.source == "validation images"
+
+
+def test_prepared_images_are_not_cropped_again(copy: Path, files: list[Path]) -> None:
+    card = read_card(copy)
+    write_card(copy, replace(card, image=replace(card.image, resize="crop:0.8")))
+    model = load(copy)
+    assert isinstance(model, ImageClassifier)
+    pixels = np.stack([model.pixels(file) for file in files[:3]])
+    found, wanted = model.predict_prepared(pixels), model.predict(files[:3], cache=False)
+    np.testing.assert_array_equal(found.probabilities, wanted.probabilities)

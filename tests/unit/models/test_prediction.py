@@ -32,3 +32,16 @@ def test_the_most_probable_classes() -> None:
     assert entry.most_probable(2) == [("b", 0.4), ("c", 0.4)]  # of equals, the label is first
     assert entry.most_probable(9) == [("b", 0.4), ("c", 0.4), ("a", 0.2)]
     assert BAD.most_probable(2) == []
+
+
+def test_a_notebook_shows_a_table() -> None:
+    odd = Prediction("<b>.jpg", "cat", 0.75, {"cat": 0.75, "dog": 0.25})
+    shown = Predictions(("cat", "dog"), [odd, BAD, UNSURE, *[GOOD] * 30], ["1 & 2"])._repr_html_()
+    assert "&lt;b&gt;.jpg" in shown
+    assert "<b>" not in shown
+    assert "unreadable: an empty file" in shown
+    assert ">unsure</td>" in shown
+    assert "cat 0.500, dog 0.500" in shown
+    assert shown.count("<tr>") == 1 + 20
+    assert "<p>… and 13 more</p><p>1 &amp; 2</p>" in shown
+    assert GOOD._repr_html_().count("<tr>") == 2

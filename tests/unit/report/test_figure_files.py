@@ -26,7 +26,7 @@ NAMES = ("scores", "comparisons", "curves", "reliability", "confusion")
 def test_an_interval_that_goes_on_beyond_the_plot_has_an_arrow() -> None:
     entries = tuple(comparison("accuracy", 0.01, wide) for wide in (0.01, 0.02, 0.03, 40))
     compared = Compared(family=Comparisons(entries, Margins()), names={1: "a", 2: "b"})
-    (axes,) = figure_files._comparisons(comparison_plots(compared, None)).axes
+    (axes,) = figure_files._comparisons(comparison_plots(compared)).axes
     marks = [line.get_marker() for line in axes.get_lines()]
     assert (marks.count("<"), marks.count(">")) == (1, 1)
 

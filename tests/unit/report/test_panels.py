@@ -11,13 +11,23 @@ from scipy.sparse import csr_array
 
 from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.report import bounds, palette, svg
-from manyheads.report.differences import comparison_plot, comparison_plots
+from manyheads.report.differences import comparison_plot, comparison_plots, parted
 from manyheads.report.page_tables import panel_table, scores_table
 from manyheads.report.panel import Panel, Series
+from manyheads.report.parallel_plot import draw_parallel
 from manyheads.report.parts import Candidate, Compared, Confidence, Curve
-from manyheads.report.plots import curve_panels, reliability_panel, risk_panel
+from manyheads.report.plots import (
+    FEWEST,
+    curve_panels,
+    gap_panels,
+    reliability_panel,
+    risk_panel,
+    risk_words,
+)
 from manyheads.stats.comparisons import Comparisons, Margins
+from manyheads.stats.confidence import RiskCoverage
 from manyheads.stats.intervals import Estimate
+from tests.report_scores import made_up_parallel
 from tests.reports import bare_report, comparison, made_up_report
 
 
@@ -185,17 +195,98 @@ def test_one_wide_interval_does_not_rule_the_plot() -> None:
     assert [row.cut_high for row in plot.rows] == [False, False, False, True]
 
 
-def test_comparisons_with_the_selected_come_first_where_there_are_many() -> None:
+def test_comparisons_with_the_selected_are_turned_and_sorted_and_others_parted() -> None:
     report = made_up_report(candidates=30, epochs=1)
     assert report.comparisons is not None
     names = {**report.comparisons.names, 98: "x", 99: "y"}
-    other = comparison("accuracy", 0.01, 0.01, first=98, second=99)
-    entries = (*[other] * 9, *report.comparisons.family.entries)
+    others = [
+        comparison("accuracy", size, 0.01, first=98, second=99) for size in (0.01, -0.03, 0.02)
+    ]
+    entries = (*others, *report.comparisons.family.entries)
     mixed = Compared(family=Comparisons(entries, Margins()), names=names)
-    plot = comparison_plots(mixed, report.selected)[0]
-    assert plot.total == 9 + 29
+    main, rest = parted(mixed, report.selected)
+    assert main is not None
+    assert rest is not None
+    plot = comparison_plots(main)[0]
+    assert plot.total == 29
     assert len(plot.rows) == bounds.DRAWN
-    assert all(plot.names[row.entry.first] != "x" for row in plot.rows)
+    assert {row.entry.second for row in plot.rows} == {16}
+    found = [row.entry.difference for row in plot.rows]
+    assert found == sorted(found, reverse=True)
+    losses = [each.difference for each in main.family.of("log_loss")]
+    assert losses == sorted(losses)  # the best first
+    assert [each.difference for each in rest.family.of("accuracy")][:3] == [-0.03, 0.02, 0.013]
+
+
+def test_comparisons_with_a_baseline_stay_together_whatever_was_selected() -> None:
+    report = made_up_report()
+    entries = tuple(
+        comparison("accuracy", 0.01 * each, 0.02, first=each, second=2) for each in (1, 3, 4)
+    )
+    names = {each: f"droprate 0.{each}" for each in range(1, 5)}
+    compared = Compared(family=Comparisons(entries, Margins(), baseline=2), names=names)
+    main, rest = parted(compared, report.selected)
+    assert main is not None
+    assert [each.first for each in main.family.entries] == [4, 3, 1]
+    assert rest is None
+
+
+def test_training_stands_beside_validation_of_each_candidate_on_one_scale() -> None:
+    candidates = made_up_report(candidates=30).candidates
+    panels = gap_panels(candidates)
+    assert len(panels) == bounds.PICTURED
+    assert sum("(selected)" in each.title for each in panels) == 1
+    assert len({each.y_limits for each in panels}) == 1
+    for panel in panels:
+        validation, training = panel.series
+        assert (validation.name, training.name) == ("validation", "training")
+        name = panel.title.removesuffix(" (selected)")
+        curves = next(each.curves for each in candidates if each.name == name)
+        assert validation.y.tolist() == curves["val_loss"].mean.tolist()
+        assert training.y.tolist() == curves["loss"].mean.tolist()
+        assert validation.highlight_point
+    assert gap_panels(bare_report().candidates) == []
+
+
+def test_bins_of_few_images_have_no_bars() -> None:
+    confidence = made_up_report().calibration
+    assert confidence is not None
+    images = confidence.diagram.images.copy()
+    images[0] = FEWEST - 0.5
+    panel = reliability_panel(replace(confidence.diagram, images=images))
+    assert panel is not None
+    bins, rare = panel.series[1:]
+    assert bins.low is not None
+    assert len(bins.x) == len(images) - 1
+    assert (rare.drawn, rare.low, len(rare.x)) == ("dots", None, 1)
+
+
+def test_the_risk_of_the_most_confident_is_said_in_words() -> None:
+    risk = RiskCoverage(
+        threshold=np.array([0.9, 0.6, 0.2]), coverage=np.array([0.5, 0.8, 1.0]),
+        risk=np.array([0.02, 0.09, 0.155]), low=np.zeros(3), high=np.ones(3),
+    )  # fmt: skip
+    words = risk_words(risk)
+    assert "the 80 % of images with a confidence of 0.60 or more" in words
+    assert "9.0 % of the answers are wrong, of all 15.5 %" in words
+
+
+def test_a_line_of_parallel_coordinates_passes_its_values_and_ends_at_its_score() -> None:
+    found = made_up_parallel(6)
+    drawn = draw_parallel(found)
+    assert [axis.name for axis in drawn.axes] == [*found.hyperparameters, found.score]
+    places = [{words: at for at, words in axis.ticks} for axis in drawn.axes[:-1]]
+    for line, shown in zip(found.lines, drawn.lines, strict=True):
+        points = [tuple(map(float, each.split(","))) for each in shown.path[1:].split("L")]
+        assert [x for x, _ in points] == [axis.x for axis in drawn.axes]
+        for (_, y), names, values, place in zip(
+            points[:-1], places, found.values, line.places, strict=True
+        ):
+            assert y == names[values[place]]
+    heights = [float(line.path.rsplit(",", 1)[1]) for line in drawn.lines]
+    assert heights == sorted(heights, reverse=True)  # the better, the higher
+    assert drawn.lines[-1].selected
+    assert "Selected: setting 5" in drawn.description
 
 
 def test_the_worst_classes_are_kept_and_the_most_confused() -> None:

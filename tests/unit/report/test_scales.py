@@ -87,6 +87,12 @@ def test_one_enormous_loss_does_not_flatten_the_others() -> None:
     assert 1.5 < high < 10
 
 
+def test_a_curve_above_others_that_end_near_zero_is_not_cut() -> None:
+    falls = [np.stack([np.geomspace(2.2, least, 500)] * 2) for least in (1e-4, 1e-3, 2e-3)]
+    stays = np.stack([np.geomspace(2.4, 0.15, 500)] * 2)
+    assert loss_limits([*falls, stays])[1] > 2.4
+
+
 @pytest.mark.parametrize(
     ("text", "shown"), [("-0.00", "0.00"), ("-0.01", "−0.01"), ("0", "0"), ("-0", "0")]
 )

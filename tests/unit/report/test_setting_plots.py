@@ -13,7 +13,7 @@ from manyheads.report.figures import drawing
 from manyheads.report.heat_map import HeatMap
 from manyheads.report.panel import Panel
 from manyheads.report.setting_plots import plot_words, scores_figure, setting_plots
-from tests.reports import made_up_grid_scores, made_up_scores
+from tests.report_scores import made_up_grid_scores, made_up_scores
 
 SHAPES = {
     "one": made_up_scores(),

@@ -10,7 +10,7 @@ import pytest
 
 from manyheads.data.data_settings import ImageSettings
 from manyheads.run.estimate import estimate, remember_extraction, remember_training
-from manyheads.run.plan import Plan, plan_study
+from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.study.space import Grid
 from manyheads.study.store import TrialRecord
 from manyheads.study.work import Work, epoch_cost
@@ -109,3 +109,12 @@ def test_a_damaged_memory_is_no_memory(
     assert not estimate(plan).measured
     remember_training(plan.settings, 8, worked(plan, 2.0, monkeypatch))
     assert estimate(replace(plan, plain=0)).measured
+
+
+def test_the_report_and_the_model_take_time_where_they_are_written(plan: Plan) -> None:
+    found = estimate(plan)
+    assert found.finishing > 0
+    words = found.time_words(backbone="xception", features="16 images", heads="8 heads")
+    assert words.endswith(", then report and model 0:04 (first run: an estimate)")
+    searching = replace(plan, options=RunOptions(models=False))
+    assert estimate(searching).finishing == 0

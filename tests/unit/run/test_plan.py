@@ -81,14 +81,14 @@ def test_without_weights_all_images_are_missing_and_nothing_is_fetched(
     assert plan.weights is None
     assert plan.missing == 16
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
-    assert any("weights: ImageNet, to be fetched" in line for line in study_planned(plan).text)
+    assert any("weights: ImageNet, to be fetched" in line for line in study_planned(plan).text())
 
 
 def test_a_schedule_that_never_changes_is_said_before_training(data: str) -> None:
     grid = Grid((0.01,), (4,), (0.5,), droprate_schedule=("constant", "early:3"))
     words = "droprate_schedule early:3 is constant in 3 epochs"
     planned = study_planned(plan_study(study_settings(data=data, grid=grid)))
-    assert any(words in line for line in planned.text)
+    assert any(words in line for line in planned.text())
 
 
 @pytest.mark.parametrize(

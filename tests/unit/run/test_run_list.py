@@ -21,16 +21,11 @@ from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.pipeline import Finished
 from manyheads.run.run_list import RunList, verdict_words
 from manyheads.study.folder import RunFolder
-from manyheads.study.results import RESULTS_COLUMNS
+from manyheads.study.results import results_columns
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
-from manyheads.study.study_settings import (
-    Resolved,
-    StudySettings,
-    read_toml,
-    study_document,
-    to_toml,
-)
+from manyheads.study.study_document import Resolved, read_toml, study_document, to_toml
+from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import free_backbone
@@ -152,11 +147,13 @@ def test_a_fit_is_one_row_with_the_accuracy_to_expect(
     tmp_path: Path, small_study: Finished, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del own_cache  # it is there
-    grid = Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1), epochs=(3,))
+    grid = Grid((0.01,), (4,), (0.0, 0.5), augmented_copies=(0, 1), epochs=(9,))
     monkeypatch.setattr(image_options, "search_grid", lambda _: grid)
     data = quadrant_images(tmp_path / "photos", 10, 3)
     with free_backbone(monkeypatch):
-        found = run_fit(FitSettings(data=str(data), size=SIDE, heads=2), tmp_path / "fit")
+        found = run_fit(
+            FitSettings(data=str(data), backbone="xception", size=SIDE, heads=2), tmp_path / "fit"
+        )
     begun(tmp_path / "other" / "search" / "150px-1", small_study)
     begun(tmp_path / "other" / "search" / "224px-1", small_study)
     finished, other = sorted(list_runs(tmp_path).entries, key=lambda each: each.state != "done")
@@ -185,11 +182,12 @@ def test_ten_thousand_trials_take_well_under_a_second(
     folder = begun(tmp_path / "run", small_study, grid=grid, seeds=10)
     with Store(folder.store) as store:
         store._db.execute("UPDATE trials SET state = 'done'")
-    rank = RESULTS_COLUMNS.index("rank")
-    rows = [[0.5] * len(RESULTS_COLUMNS) for _ in grid]
+    columns = results_columns(grid)
+    rank = columns.index("rank")
+    rows = [[0.5] * len(columns) for _ in grid]
     for number, row in enumerate(rows, start=1):
-        row[rank], row[RESULTS_COLUMNS.index("candidate")] = 1001 - number, number
-    write_table(folder.results, RESULTS_COLUMNS, rows)
+        row[rank], row[columns.index("candidate")] = 1001 - number, number
+    write_table(folder.results, columns, rows)
     before = time.perf_counter()
     (run,) = list_runs(tmp_path).entries
     assert time.perf_counter() - before < 0.5

@@ -47,6 +47,15 @@ def test_no_other_temperature_has_less_loss(seed: int) -> None:
     assert losses[0] <= min(losses) + 1e-6
 
 
+def test_a_weight_of_two_is_an_image_twice() -> None:
+    logits, labels = honest(200)
+    weights = 1 + np.arange(200) % 3
+    repeated = np.repeat(np.arange(200), weights)
+    assert fit_temperature(logits, labels, weights.astype(np.float64)) == pytest.approx(
+        fit_temperature(logits[repeated], labels[repeated]), rel=1e-8
+    )
+
+
 def test_images_that_are_told_apart_have_a_bounded_temperature() -> None:
     labels = np.arange(30) % 3
     apart = np.float32(5) * np.eye(3, dtype=np.float32)[labels]

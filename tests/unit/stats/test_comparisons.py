@@ -251,3 +251,18 @@ def test_a_probability_of_0_is_a_large_loss_and_not_an_infinite_one() -> None:
 
     entry = compare(saying(study(), never)).of("log_loss")[0]
     assert np.isfinite([entry.difference, entry.low, entry.high]).all()
+
+
+def test_a_swapped_comparison_is_that_of_the_swapped_candidates() -> None:
+    validated = study(SPLIT, shift=2.0)
+    for metric in ("accuracy", "log_loss"):
+        (entry,) = compare(validated, among=(2,), baseline=1, metrics=[metric]).entries
+        (other,) = compare(validated, among=(1,), baseline=2, metrics=[metric]).entries
+        swapped = entry.swapped
+        assert (swapped.first, swapped.second) == (other.first, other.second) == (1, 2)
+        assert swapped.outcome == other.outcome
+        assert swapped.difference == pytest.approx(other.difference)
+        assert swapped.adjusted_low == pytest.approx(other.adjusted_low)
+        assert swapped.adjusted_high == pytest.approx(other.adjusted_high)
+        assert (swapped.low, swapped.high) == pytest.approx((other.low, other.high))
+        assert swapped.swapped == entry

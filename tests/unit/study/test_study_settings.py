@@ -13,14 +13,8 @@ from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSett
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.hyperparameters import as_named
 from manyheads.study.space import HYPERPARAMETERS, Grid
-from manyheads.study.study_settings import (
-    Resolved,
-    differences,
-    read_study,
-    read_toml,
-    study_document,
-    to_toml,
-)
+from manyheads.study.study_changes import differences
+from manyheads.study.study_document import Resolved, read_study, read_toml, study_document, to_toml
 from tests.studies import study_settings
 
 RESOLVED = Resolved(

@@ -55,7 +55,7 @@ class FusedEngine:
             head = heads[index]
             try:
                 for event in train_head(
-                    index, head, folds[head.fold], rule, streams(head.seed, head.fold), stopped
+                    index, head, folds[head.fold], rule, streams(*head.stream), stopped
                 ):
                     tell(event)
                 tell(None)

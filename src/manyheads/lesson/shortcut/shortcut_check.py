@@ -61,6 +61,7 @@ def run_shortcut(
     """
     folder_for(ShortcutFiles.of(Path(out)).record.parent)
     plan, files = plan_shortcut(settings, job=job), ShortcutFiles.of(Path(out))
+    settings = plan.settings
     job.tell(shortcut_planned(plan))
     make_folder(files.record.parent)
     prepare_engine(settings.study.engine)
@@ -68,7 +69,7 @@ def run_shortcut(
     weights = plan.weights
     if weights is None:
         spec = settings.study.spec
-        weights = resolve(spec, None, job)
+        weights = resolve(spec, settings.study.weights, job)
     extraction = Extraction(plan, weights, job)
     arrangement = extraction.arrangement
     draw_planted(files.picture, settings, arrangement)

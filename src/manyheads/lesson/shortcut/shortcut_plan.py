@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from manyheads.backbones.compiled import check_precision
-from manyheads.backbones.weights import Weights, cached, resolve
+from manyheads.backbones.placement import check_place
+from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
 from manyheads.data.dataset import open_dataset
-from manyheads.features.cache import FeatureCache
+from manyheads.features.cache import lacking
 from manyheads.features.variants import Wanted, missing_passes
 from manyheads.heads.fold import PLAIN
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
@@ -82,22 +82,22 @@ def plan_shortcut(settings: ShortcutSettings, *, job: Job = SILENT) -> ShortcutP
     Raises `DataError` for a data set in which nothing can be planted so, and what `plan_study`
     raises for the backbone.
     """
-    study = settings.study
+    study = settings.study.placed_here()
     spec = study.spec
     spec.check_size(study.image.size)
     if settings.dropblock:
         spec.check_grid()
-    check_precision(study.precision, study.runtime)
+    check_place(study.spec, study.runtime, study.device, study.precision)
     dataset = open_dataset(study.data, split=study.split, table=study.table, job=job)
     arrangement = arranged(settings, dataset)
-    given = study.weights
-    weights = cached(spec) if given is None else resolve(spec, given, job=job)
+    study = study.for_training_on(len(arrangement.train))
+    settings = replace(settings, study=study)
+    weights = cached(spec, study.weights, job)
     wanted = wanted_variants(settings, arrangement)
     extractor = None if weights is None else extractor_of(study, weights)
     features = 0
     if extractor is not None:
-        with FeatureCache(extractor.recipe(wanted[Key(False)])) as cache:
-            features = cache.width
+        features = lacking(extractor.recipe(wanted[Key(False)]), ()).width
     heads = len(study.grid) * study.seeds
     return ShortcutPlan(
         settings=settings,

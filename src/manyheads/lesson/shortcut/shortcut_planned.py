@@ -5,7 +5,7 @@ from __future__ import annotations
 from manyheads.core.job import Planned
 from manyheads.core.text import counted, size_words
 from manyheads.lesson.shortcut.shortcut_plan import ShortcutPlan
-from manyheads.run.planned_study import backbone_line, data_lines, listed_words, training_words
+from manyheads.run.planned_study import backbone_lines, data_lines, listed_words, training_words
 
 
 def shortcut_planned(plan: ShortcutPlan) -> Planned:
@@ -26,22 +26,25 @@ def shortcut_planned(plan: ShortcutPlan) -> Planned:
     )
     layers = f" and {counted(plan.last_layers, 'last layer')}" if plan.last_layers else ""
     heads = f"{counted(plan.heads, 'head')}"
-    return Planned((
+    lines = (
         *data_lines(images.dataset),
-        backbone_line(study, plan.weights),
+        *backbone_lines(study, plan.weights),
         ("Mark", f"{settings.mark.words()}; on {len(images.in_class):,} of {of_class:,} training "
          f"images of {settings.target}{clean}"),
-        ("Evaluated", f"{counted(len(images.validation), 'validation image')} without it, "
-         f"{with_class:,} of {settings.target}; {len(images.into):,} of other classes with it"),
         ("Conditions", f"{first}: {words}"),
         *(("", f"{name}: {words}") for name, words in others),
         ("Grid", f"{listed_words(study.grid)} → {' × '.join(factors)} = {heads}"),
-        ("Training", training_words(study)),
-        ("Selection", f"the epoch of each head, by the rule {study.select}"),
         ("Cost", plan.cost.words(heads=heads + layers)),
+    )  # fmt: skip
+    details = (
         *(
             ("", f"{missing:,} of {len(wanted.images):,} images {wanted.words}")
             for wanted, missing in zip(plan.wanted.values(), plan.missing.values(), strict=True)
         ),
+        ("Evaluated", f"{counted(len(images.validation), 'validation image')} without it, "
+         f"{with_class:,} of {settings.target}; {len(images.into):,} of other classes with it"),
+        ("Training", training_words(study)),
+        ("Selection", f"the epoch of each head, by the rule {study.select}"),
         ("Memory", f"about {plan.memory / 1e9:.1f} GB while heads train; {cached}"),
-    ))  # fmt: skip
+    )  # fmt: skip
+    return Planned(lines, details=details)

@@ -16,7 +16,13 @@ from manyheads.features.image_batches import Pixels, image_batches
 from manyheads.heads.head import Parameters, forward, softmax
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.models.explain.grids import ModelParts, parts_of
-from manyheads.models.explain.maps import Grid, activation_map, occlusion_map, pooled
+from manyheads.models.explain.maps import (
+    Grid,
+    activation_map,
+    occlusion_map,
+    pooled,
+    without_parts,
+)
 
 if TYPE_CHECKING:
     from manyheads.data.image_inputs import Image
@@ -107,7 +113,7 @@ class Explainer:
         of one batch tell.
         """
         answers = np.stack([_answer(head, grid) for grid in grids])
-        whole = self._classifier.predict(pixels, job=job).probabilities
+        whole = self._classifier.predict_prepared(pixels, job).probabilities
         apart = float(np.abs(answers - whole).max())
         if not apart <= AGREE:
             raise ModelError(
@@ -132,6 +138,8 @@ class Explainer:
             target=classes[target],
             occlusion=occlusion_map(head, grid, target),
             cam=activation_map(head, grid, target),
+            probability=float(answer[target]),
+            without=without_parts(head, grid, target),
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,19 +16,22 @@ from manyheads.core.settings import choice
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Source, natural_size, square_of
 from manyheads.errors import ImageError
-from manyheads.models.explain.maps import METHODS, Map
+from manyheads.models.explain.maps import METHODS, Map, part_name
 from manyheads.models.explain.overlay import ALPHA, overlay, shared_limit
 
 SIDE = 320  # pixels
+_LEAST = 0.005  # of a probability
+_SHOWN = 10  # explanations in a notebook
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explanation:
     """Where a model looked in one image.
 
-    `label` and `confidence` are its answer; `target` is the class that the maps are of:
-    `occlusion` and `cam`, as `maps` defines them. An image that cannot be read has neither label
-    nor maps; `error` says why.
+    `label` and `confidence` are its answer; `target` is the class that the maps are of, with its
+    `probability`: `occlusion` and `cam`, as `maps` defines them. `without` has the probability that
+    is left without each part of the image, as `maps.without_parts` defines it. An image that cannot
+    be read has neither label nor maps; `error` says why.
     """
 
     image: str
@@ -36,6 +42,8 @@ class Explanation:
     target: str | None = None
     occlusion: Map | None = None
     cam: Map | None = None
+    probability: float = float("nan")
+    without: Map | None = None
     error: str | None = None
 
     def map(self, method: str = METHODS[0]) -> Map:
@@ -46,13 +54,50 @@ class Explanation:
             raise ImageError(f"to read {self.image}", self.error or "no map", "replace the file")
         return found
 
+    @property
+    def strongest(self) -> tuple[str, float] | None:
+        """The part that counts most, such as "upper middle", and the probability without it.
+
+        None if no part lowers the probability by half a point or more.
+        """
+        if self.without is None or not self.probability - self.without.min() >= _LEAST:
+            return None
+        row, column = divmod(int(self.without.argmin()), self.without.shape[1])
+        rows, columns = self.without.shape
+        return part_name(row, column, (rows, columns)), float(self.without[row, column])
+
+    @property
+    def words(self) -> str:
+        """What counts most for the class, in one sentence."""
+        if self.error is not None or self.target is None:
+            return f"{self.image} cannot be read: {self.error}."
+        about = f"the probability of {self.target!r}"
+        if self.strongest is None:
+            return f"No single part counts: without any of them, {about} stays at " + (
+                f"{self.probability:.2f}."
+            )
+        part, left = self.strongest
+        return f"Without the {part}, {about} falls from {self.probability:.2f} to {left:.2f}."
+
+    def _repr_html_(self) -> str:
+        if self.error is not None:
+            return f"<p>{html.escape(self.words)}</p>"
+        pictures = [self.picture(), self.overlay()]
+        shown = "".join(f'<img alt="" src="{_as_url(each)}"> ' for each in pictures)
+        return f"<figure>{shown}<figcaption>{html.escape(self.words)}</figcaption></figure>"
+
     def picture(self, side: int = SIDE) -> Image.Image:
-        """What the model saw, pulled back to the image's own proportions; the longer side `side`.
+        """What the model saw, in the image's own proportions; the longer side `side`.
+
+        A squashed image is pulled back to them; of a crop its middle is there, of a padded image
+        also the bars.
 
         Raises `ImageError` if the image cannot be read any more.
         """
         pixels = square_of(self.source, self.settings, self.image)
-        width, height = natural_size(self.source, self.settings, side)
+        width = height = side
+        if not self.settings.keeps_proportions:
+            width, height = natural_size(self.source, self.settings, side)
         scale = side / max(width, height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
@@ -122,9 +167,22 @@ class Explanations(Sequence[Explanation]):
 
     def __repr__(self) -> str:
         shown = [
-            f"{e.image}: unreadable, {e.error}" if e.error else f"{e.image}: {e.target}"
+            f"{e.image}: unreadable, {e.error}"
+            if e.error
+            else f"{e.image}: {e.label} ({e.confidence:.2f}). {e.words}"
             for e in self[:5]
         ]
         more = [f"… and {len(self) - 5} more"] if len(self) > 5 else []
         rows, columns = self.grid
         return "\n".join([f"<{len(self)} explanations, {rows}×{columns} cells>", *shown, *more])
+
+    def _repr_html_(self) -> str:
+        more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
+        return "".join(each._repr_html_() for each in self[:_SHOWN]) + more
+
+
+def _as_url(picture: Image.Image) -> str:
+    """A picture inside a page."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

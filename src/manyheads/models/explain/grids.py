@@ -15,8 +15,10 @@ from manyheads.core.job import SILENT, Job
 from manyheads.errors import BackboneError, ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
+from manyheads.models import openvino_models
 from manyheads.models.card import ModelCard, file_digest
-from manyheads.models.keras_models import open_model
+from manyheads.models.checkpoints import PROGRAMS
+from manyheads.models.keras_models import open_model, write_pixel_program
 from manyheads.models.templates import read_head
 
 _HEAD = "head.safetensors"
@@ -42,18 +44,19 @@ def parts_of(path: Path, card: ModelCard, job: Job = SILENT) -> ModelParts:
             "a model on a backbone whose features are the mean of a feature map", spec.name,
             "explain a model on another backbone",
         )  # fmt: skip
-    if path.suffix == ".xml":
+    if path.suffix in PROGRAMS and not (path.suffix == ".xml" and card.is_plain):
         raise ModelError(
-            "a Keras model, which can be cut before its pooling", path.name,
-            "explain a model on a backbone in a .keras file",
+            "a model of a study, which can be cut before its pooling", path.name,
+            "explain the run folder that it was exported from",
         )  # fmt: skip
     # Of an .h5 file, only Keras finds the head; of a network of the user's, only the model is here.
-    own = spec.normalisation is not None or path.suffix != ".keras"
+    own = spec.is_own or path.suffix != ".keras"
     program = None if own else _of_backbone(card, job)
     if program is not None:
         head = read_head(path)
     else:
-        program = _of_file(path, card, job)
+        in_keras = path.suffix not in PROGRAMS
+        program = _of_file(path, card, job) if in_keras else _of_program(path, card, job)
         head, _ = load_head(program.path.with_name(_HEAD))
     return ModelParts(OpenVinoBackbone(program, size, batch_size(size)), head)
 
@@ -75,15 +78,31 @@ def _of_file(path: Path, card: ModelCard, job: Job) -> Program:
         "size": card.image.size,
     }
     recipe = {"model": file_digest(path), "pooling": "grid", **known}
-    return exported.made(recipe, to_grid_program, {"file": str(path), **known}, job)
+    arguments: dict[str, Any] = {"file": str(path), **known}
+    if not card.is_plain:
+        recipe["plain"] = arguments["plain"] = False
+    return exported.made(recipe, to_grid_program, arguments, job)
+
+
+def _of_program(path: Path, card: ModelCard, job: Job) -> Program:
+    known = {"preprocessing": card.preprocessing, "size": card.image.size}
+    recipe = {"model": file_digest(path), "pooling": "grid", **known}
+    return exported.made(recipe, cut_program, {"file": str(path), **known}, job)
+
+
+def cut_program(file: str, preprocessing: str, size: int, target: str) -> dict[str, Any]:
+    """`openvino_models.cut`, with the head where `parts_of` looks for it; called in a child."""
+    head = str(Path(target).with_name(_HEAD))
+    return openvino_models.cut(file, preprocessing, size, target, head)
 
 
 def to_grid_program(
-    file: str, backbone: str, preprocessing: str, size: int, target: str
+    file: str, backbone: str, preprocessing: str, size: int, target: str, plain: bool = True
 ) -> dict[str, Any]:
     """Write what is before the pooling of `file` as OpenVINO's `target`, and its head beside it.
 
     The program is one of `uint8` NHWC images to feature maps, NHWC too; the head goes to `_HEAD`.
+    A model that is not `plain` has its preprocessing inside.
     Raises `ModelError` if the model is no head on the pooled features of a backbone. Called in a
     child process, because it needs Keras.
     """
@@ -100,7 +119,10 @@ def to_grid_program(
             "export it again from its run folder",
         )
     grids = keras.Model(model.inputs, pooling[0].input)
-    keras_builds.write_program(spec, grids, CHANNELS_LAST, Path(target), grid=True)
+    if plain:
+        keras_builds.write_program(spec, grids, CHANNELS_LAST, Path(target), grid=True)
+    else:
+        write_pixel_program(grids, batch_size(size), target)
     save_head(Path(target).with_name(_HEAD), _head_of(model, file), {})
     return {"features": int(grids.output_shape[-1])}
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.heads.head import Parameters, forward, inner_output
+from manyheads.heads.head import Parameters, forward, inner_output, softmax
 
 Grid = Float32[np.ndarray, "rows columns features"]
 Map = Float32[np.ndarray, "rows columns"]
 METHODS = ("occlusion", "cam")
+_BANDS = 3
 
 
 def occlusion_map(head: Parameters, grid: Grid, target: int) -> Map:
@@ -47,6 +48,32 @@ def activation_map(head: Parameters, grid: Grid, target: int) -> Map:
         active = inner_output(head, pooled(grid)[np.newaxis])[0] > 0
         weights = head.inner_kernel @ (weights * active)
     return grid @ weights
+
+
+def without_parts(head: Parameters, grid: Grid, target: int) -> Map:
+    """The probability of class `target` where one part of the image is left out of the mean.
+
+    Parts are thirds of the rows by thirds of the columns, or single ones where there are fewer:
+    `[rows ≤ 3, columns ≤ 3]`. Of each part all cells are left out together, as one is in
+    `occlusion_map`.
+    """
+    rows, columns = (np.array_split(np.arange(n), min(n, _BANDS)) for n in grid.shape[:2])
+    total, cells = grid.sum(axis=(0, 1)), grid.shape[0] * grid.shape[1]
+    found = np.empty((len(rows), len(columns)), np.float32)
+    for row, column in np.ndindex(found.shape):
+        part = grid[np.ix_(rows[row], columns[column])]
+        left = cells - part.shape[0] * part.shape[1]
+        others = (total - part.sum(axis=(0, 1))) / np.float32(left)
+        found[row, column] = softmax(forward(head, others[np.newaxis]))[0, target]
+    return found
+
+
+def part_name(row: int, column: int, shape: tuple[int, int]) -> str:
+    """A part of an image in words, such as "upper left", of parts of a `shape`."""
+    rows = {1: ("",), 2: ("upper", "lower"), 3: ("upper", "middle", "lower")}
+    columns = {1: ("",), 2: ("left", "right"), 3: ("left", "middle", "right")}
+    names = rows[shape[0]][row], columns[shape[1]][column]
+    return "centre" if names == ("middle", "middle") else " ".join(filter(None, names))
 
 
 def pooled(grid: Grid) -> Float32[np.ndarray, "features"]:

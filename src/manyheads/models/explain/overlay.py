@@ -10,8 +10,10 @@ from PIL import Image
 
 from manyheads.core.settings import number
 
-COLOURS = "viridis"  # perceptually uniform, and made for all kinds of eyes
-ALPHA = 0.5
+COLOUR = (213, 94, 0)  # vermilion, which colour-blind readers tell from grey as well
+ALPHA = 0.8
+
+_LIGHTER = 0.3  # of the way from the picture's greys to white
 
 _STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 _CROWD = 75  # per cent of the maps that do not go beyond the colours
@@ -23,25 +25,32 @@ def overlay(
     limit: float,
     alpha: float = ALPHA,
 ) -> Image.Image:
-    """`picture` (RGB) in grey under the map, which is as opaque as `alpha` in [0, 1] says.
+    """`picture` (RGB) in light grey, tinted where the map is above 0.
 
-    The first colour is 0 and less, the last is `limit` and more; the picture has none of its own,
-    so that all colour is the map's. Between the middles of cells values are interpolated: a cell
-    has no sharp border, because it sees more than its patch. Raises `SettingError` for another
-    alpha.
+    The tint is nothing at 0 and below, and as opaque as `alpha` in [0, 1] says at `limit` and
+    above, so that the picture stays visible everywhere; the picture has no colour of its own, so
+    that all colour is the map's. Between the middles of cells values are interpolated: a cell has
+    no sharp border, because it sees more than its patch. Raises `SettingError` for another alpha.
     """
     alpha = number("alpha", alpha, 0, 1)
     shares = np.clip(map_ / limit, 0, 1).astype(np.float32)
     smooth = Image.fromarray(shares).resize(picture.size, Image.Resampling.BILINEAR)
     grey = picture.convert("L").convert("RGB")
-    return Image.blend(grey, coloured(np.asarray(smooth)), alpha)
+    light = Image.blend(grey, Image.new("RGB", picture.size, "white"), _LIGHTER)
+    return _tinted(light, np.asarray(smooth), alpha)
 
 
-def coloured(shares: Float32[np.ndarray, "rows columns"]) -> Image.Image:
-    """Shares of the limit, in [0, 1], as colours."""
-    import matplotlib
+def coloured(shares: Float32[np.ndarray, "rows columns"], alpha: float = ALPHA) -> Image.Image:
+    """Shares of the limit, in [0, 1], as they tint white."""
+    height, width = shares.shape
+    return _tinted(Image.new("RGB", (width, height), "white"), shares, alpha)
 
-    return Image.fromarray(matplotlib.colormaps[COLOURS](shares, bytes=True)[..., :3])
+
+def _tinted(
+    picture: Image.Image, shares: Float32[np.ndarray, "rows columns"], alpha: float
+) -> Image.Image:
+    mask = Image.fromarray(np.rint(255 * alpha * shares).astype(np.uint8))
+    return Image.composite(Image.new("RGB", picture.size, COLOUR), picture, mask)
 
 
 def shared_limit(maps: Iterable[Float32[np.ndarray, "rows columns"]]) -> float:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from manyheads.backbones.onnx_graph import UnwrittenLayer
+from manyheads.backbones.onnx_writer import write_onnx
 from manyheads.core import openvino_runtime
 from manyheads.core.places import full_disk, lacks_room
 from manyheads.errors import ModelError
@@ -25,13 +27,19 @@ if TYPE_CHECKING:
 INPUT, OUTPUT = "images", "outputs"
 
 
-def write(model: keras.Model, format_: str, target: Path, about: dict[str, str]) -> None:
-    """Write `model` as `target`; raises `ModelError` with the converter's reason if it cannot."""
+def write(model: keras.Model, format_: str, target: Path, about: dict[str, str]) -> str:
+    """Write `model` as `target`; raises `ModelError` with the converter's reason if it cannot.
+
+    Returns "", or the layer of `model` that our own writer of ONNX does not know: TensorFlow's
+    converter may, on that backend of Keras.
+    """
     if format_ in ("keras", "h5"):
         save(model, target)
-        return
+        return ""
     try:
         _WRITERS[format_](model, target, about)
+    except UnwrittenLayer as error:
+        return str(error)
     except OSError:
         raise
     except Exception as error:  # a converter may raise anything
@@ -43,6 +51,7 @@ def write(model: keras.Model, format_: str, target: Path, about: dict[str, str])
             f"{type(error).__name__}: {reason[:200]}",
             "export it in another format",
         ) from error
+    return ""
 
 
 def save(model: keras.Model, target: Path) -> None:
@@ -82,8 +91,12 @@ def _takes_two(program: Path, model: Any) -> bool:
 
 
 def _onnx(model: Any, target: Path, about: dict[str, str]) -> None:
+    import keras
     import onnx
 
+    if keras.config.backend() != FORMATS["onnx"].fallback:
+        write_onnx(model, target, about, INPUT, OUTPUT)
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy, about what the converter calls
         _export(model, "onnx", target)

@@ -7,32 +7,39 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from manyheads.backbones.joined_backbones import is_joined
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
 from manyheads.core.destinations import folder_for, require_room
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import plain
 from manyheads.errors import ModelError, RunError, SettingError
-from manyheads.models import keras_models
+from manyheads.models import keras_models, program_files
 from manyheads.models.card import (
     PIXELS,
     PROBABILITIES,
     ModelCard,
     card_path,
     model_files,
+    model_size,
     read_card,
 )
-from manyheads.models.classifier import Classifier, load
+from manyheads.models.checkpoints import PROGRAMS
+from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.drafts import drafts, put
 from manyheads.models.export.formats import Format, format_named
 from manyheads.models.export.same_answers import ExportCheck, check_answers, images_of, rows_of
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.templates import write_model
 from manyheads.study.folder import RunFolder
+from manyheads.study.sources import packed_recipe
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.training import BestHead
+
+_CONVERTING = "converting the model"
 
 
 def write_models(
@@ -82,14 +89,14 @@ def export_model(
     out: Path | None = None,
     job: Job = SILENT,
     *,
-    with_preprocessing: bool = False,
+    raw: bool = False,
 ) -> Exported:
     """Write the best model of a run folder, or one in a file, in another format, and check it.
 
     The formats are those of `formats.FORMATS`. Without `out`, a file or, for saved_model, a
     folder, it lies in the run folder as `export/best…`, or in the folder of the file. The check is
-    in the format's own runtime. `with_preprocessing` puts that and a softmax inside: uint8 RGB in,
-    probabilities out.
+    in the format's own runtime. The preprocessing and a softmax go inside: uint8 RGB pixels in,
+    probabilities out; a `raw` export takes preprocessed float32 images and gives logits.
 
     Raises `ModelError` if the export does not answer as the study's model does, to 1e-4 in each
     probability, and `MissingExtraError` if the format takes what is not installed; then what
@@ -103,6 +110,11 @@ def export_model(
             "the format openvino, the only one for a backbone that Keras does not build", format_,
             "give `format` openvino, or run the study on a .keras file",
         )  # fmt: skip
+    if best.suffix in PROGRAMS and best.suffix != ".xml":
+        raise SettingError(
+            "a run folder, or a .keras, .h5 or .xml file", best.name,
+            "give the run folder that it was exported from",
+        )  # fmt: skip
     target = out or kind.target(folder.path / "export")
     kind.check_target(target)
     folder_for(target.parent)
@@ -110,28 +122,24 @@ def export_model(
         raise SettingError("another file than the model itself", str(target), "choose another name")
     kind.require_installed()
     if best.is_file():
-        require_room(target.parent, best.stat().st_size * 9 // 10)
+        require_room(target.parent, model_size(best) * 9 // 10)
     model = load(best)
-    card = model.card
-    if with_preprocessing and (isinstance(model, FeatureClassifier) or not card.is_plain):
-        has = "one of features" if card.is_plain else "one that has it inside"
-        raise SettingError(
-            "a model of preprocessed images, to put the preprocessing inside", has,
-            "leave out `with_preprocessing`",
-        )  # fmt: skip
-    if with_preprocessing:
-        card = replace(card, input=PIXELS, output=PROBABILITIES)
+    card = _card_of_export(model, raw)
     with drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
         finished = scratch / "finished"
         finished.mkdir()
         job.note(f"converting to {kind.name} …")
         _convert(kind, model, finished / target.name, card, job)
+        job.note("reading the study's validation images …")
         if isinstance(model, FeatureClassifier):
             images = rows_of(folder, model.features, job)
+            answers = partial(model.predict, job=job)
         else:
+            assert isinstance(model, ImageClassifier)
             images = images_of(folder, card.image, job)
+            answers = partial(model.predict_prepared, job=job)
         job.note(f"checking with {kind.opens} on {len(images.names)} {images.source} …")
-        expected = model.predict(images.given, job=job).probabilities
+        expected = answers(images.given).probabilities
         check = check_answers(kind, finished / target.name, card, images, expected, scratch, job)
         names = [entry.name for entry in finished.iterdir()]
         written = sorted(names, key=lambda name: (name != target.name, name))
@@ -149,9 +157,26 @@ def _best_of(folder: RunFolder) -> Path:
     return folder.best
 
 
+def _card_of_export(model: Classifier, raw: bool) -> ModelCard:
+    """What the side file of an export of `model` says of it."""
+    card = model.card
+    if raw and not card.is_plain:
+        raise SettingError(
+            "a model of logits, for a `raw` export", f"{model.path.name}, which has a softmax",
+            ("" if is_joined(card.backbone) else "give the run folder, or ") + "leave out `raw`",
+        )  # fmt: skip
+    if raw or not card.is_plain:
+        return card
+    if isinstance(model, FeatureClassifier):
+        return replace(card, output=PROBABILITIES)
+    return replace(card, input=PIXELS, output=PROBABILITIES)
+
+
 def _convert(kind: Format, model: Classifier, draft: Path, card: ModelCard, job: Job) -> None:
     best = model.path
-    if best.suffix == draft.suffix and card == model.card:
+    is_same = best.suffix == draft.suffix and card == model.card
+    # A program that is one already has no classes in its metadata, as a study wrote it.
+    if is_same and (card.is_plain or best.suffix != ".xml"):
         for file in model_files(best):
             shutil.copyfile(file, draft.with_suffix(file.suffix))
         return
@@ -166,24 +191,27 @@ def _convert(kind: Format, model: Classifier, draft: Path, card: ModelCard, job:
         "backbone": None if card == model.card else card.backbone,
         "preprocessing": card.preprocessing,
     }
-    what = "converting the model"
-    keras_process.call(keras_models.convert, arguments, backend=kind.backend, what=what, job=job)
+    if best.suffix == ".xml":
+        del arguments["format_"]
+        keras_process.call(program_files.with_pixels, arguments, what=_CONVERTING, job=job)
+        return
+    convert = partial(
+        keras_process.call, keras_models.convert, arguments, what=_CONVERTING, job=job
+    )
+    if unwritten := convert(backend=kind.backend).get("unwritten"):
+        kind.require_fallback(unwritten)
+        job.note(f"converting with {kind.fallback}, for the layer {unwritten} …")
+        convert(backend=kind.fallback)
 
 
 def _card(
     settings: StudySettings, weights: Weights, classes: Sequence[str], best: BestHead
 ) -> ModelCard:
-    spec = settings.spec
-    return ModelCard(
-        classes=tuple(classes),
-        backbone=spec.name,
-        weights=weights.digest,
-        weights_source=weights.source,
-        image=settings.image,
-        preprocessing=spec.preprocessing,
-        data=Path(settings.data).name,
-        selected=best.about,
-    )
+    return ModelCard.of_network(
+        settings.spec, weights, settings.image,
+        classes=classes, data=Path(settings.data).name, selected=best.about,
+        recipe=packed_recipe(settings),
+    )  # fmt: skip
 
 
 def _is(target: Path, card: ModelCard) -> bool:

@@ -15,7 +15,8 @@ class Format:
     """One format: how its files' names end ("": it is a folder), and what opens them.
 
     `backend` is the Keras backend that writes it; `packages` are what that and the runtime need
-    beyond the base installation.
+    beyond the base installation, and `extra` brings them. What that cannot write, Keras on the
+    `fallback` may, which needs `more` packages.
     """
 
     name: str
@@ -23,6 +24,9 @@ class Format:
     opens: str
     backend: str = "openvino"
     packages: tuple[str, ...] = ()
+    extra: str = "export"
+    fallback: str = ""
+    more: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -56,12 +60,23 @@ class Format:
 
     def require_installed(self) -> None:
         """Raise `MissingExtraError` if a package that this format needs is not installed."""
-        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
-        if missing:
+        if missing := _missing(self.packages):
             raise MissingExtraError(
                 f"{', '.join(missing)}, which the format {self.name} needs", "none installed",
-                "run: pip install 'manyheads[export]'",
+                f"run: pip install 'manyheads[{self.extra}]'",
             )  # fmt: skip
+
+    def require_fallback(self, layer: str) -> None:
+        """Raise `MissingExtraError` if what converts the `layer` of a model is not installed."""
+        if missing := _missing(self.more):
+            raise MissingExtraError(
+                f"{', '.join(missing)}, to convert the layer {layer} to {self.name}",
+                "none installed", "run: pip install 'manyheads[export]'",
+            )  # fmt: skip
+
+
+def _missing(packages: tuple[str, ...]) -> list[str]:
+    return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 # What TensorFlow leaves to others lies here in a SavedModel.
@@ -76,8 +91,8 @@ FORMATS = {
         Format("h5", ".h5", "Keras"),
         Format("openvino", ".xml", "OpenVINO"),
         Format(
-            "onnx", ".onnx", "ONNX Runtime", "tensorflow",
-            ("tensorflow", "tf2onnx", "onnx", "onnxruntime"),
+            "onnx", ".onnx", "ONNX Runtime", packages=("onnx", "onnxruntime"), extra="onnx",
+            fallback="tensorflow", more=("tensorflow", "tf2onnx"),
         ),
         Format("litert", ".tflite", "LiteRT", "tensorflow", ("tensorflow", "ai_edge_litert")),
         Format("saved_model", "", "TensorFlow", "tensorflow", ("tensorflow",)),

@@ -23,7 +23,7 @@ from manyheads.models.export.formats import Format
 from manyheads.study.folder import RunFolder
 from manyheads.study.reopened import require_same_data
 from manyheads.study.sources import array_weights, open_data, plain_features
-from manyheads.study.study_settings import read_study
+from manyheads.study.study_document import read_study
 
 TOLERANCE = 1e-4  # of a probability
 
@@ -65,7 +65,7 @@ def images_of(folder: RunFolder, image: ImageSettings, job: Job) -> Images:
     """
     count = max(4, min(_IMAGES, _PIXELS // image.size**2))
     try:
-        study = _study_of(folder)
+        study = folder.study
         settings, resolved = read_study(study.document())
         dataset = open_data(settings, job)
         require_same_data(dataset, resolved, study, settings.data)
@@ -75,12 +75,6 @@ def images_of(folder: RunFolder, image: ImageSettings, job: Job) -> Images:
         return _generated(count, image.size)
     found = _readable(dataset, image, count)
     return found or _generated(count, image.size)
-
-
-def _study_of(folder: RunFolder) -> RunFolder:
-    """The folder itself, or one of a fit's studies, which are all of the same images."""
-    searched = sorted(folder.path.glob("search/*"))
-    return folder if folder.settings.is_file() or not searched else RunFolder(searched[0])
 
 
 def rows_of(folder: RunFolder, features: int, job: Job) -> Images:

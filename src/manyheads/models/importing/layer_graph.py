@@ -123,7 +123,7 @@ class _Graph:
                 values[layer_name(layer)] = given
                 continue
             nodes = [node for node in layer.get("inbound_nodes") or [] if node]
-            names = list(dict.fromkeys(_sources(nodes)))
+            names = list(dict.fromkeys(source_names(nodes)))
             absent = [name for name in names if name not in values]
             if absent or not names:
                 missing = absent[0] if absent else "no other layer"
@@ -134,7 +134,7 @@ class _Graph:
                 continue
             arguments = list(_arguments(nodes[0], values))
             values[layer_name(layer)] = self._after(layer, sources, arguments, path)
-        outputs = list(dict.fromkeys(_sources(inside["output_layers"])))
+        outputs = list(dict.fromkeys(source_names(inside["output_layers"])))
         if len(outputs) != 1 or outputs[0] not in values:
             raise ValueError(f"the outputs {', '.join(sorted(outputs))[:120] or 'nowhere'}")
         return self._left(config, values[outputs[0]], given, path)
@@ -253,17 +253,17 @@ def _size_of(config: Layer) -> int:
     return sum(_size_of(layer) or 1 for layer in layers)
 
 
-def _sources(nodes: Any) -> Iterator[str]:
+def source_names(nodes: Any) -> Iterator[str]:
     """The names in references to layers, `[name, node, tensor]`, wherever they stand, in order."""
     if isinstance(nodes, dict):
         nodes = list(nodes.values())
-    if not isinstance(nodes, list):
+    if not isinstance(nodes, list | tuple):  # a tuple where it comes from Keras, not from a file
         return
     if len(nodes) >= 3 and isinstance(nodes[0], str) and isinstance(nodes[1], int):
         yield nodes[0]
         nodes = nodes[3:]
     for entry in nodes:
-        yield from _sources(entry)
+        yield from source_names(entry)
 
 
 def _arguments(node: Any, values: dict[str, Value]) -> Iterator[Any]:
@@ -271,7 +271,7 @@ def _arguments(node: Any, values: dict[str, Value]) -> Iterator[Any]:
     if isinstance(node, dict):  # Keras 3
         given = [*node.get("args", []), *(node.get("kwargs") or {}).values()]
         for entry in given:
-            names = list(_sources(entry))
+            names = list(source_names(entry))
             yield values[names[0]] if len(names) == 1 else entry
         return
     for entry in node if node and isinstance(node[0], list) else [node]:  # Keras 2

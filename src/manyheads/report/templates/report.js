@@ -5,22 +5,50 @@
   const root = document.documentElement;
   root.classList.add("js");
 
-  // What scrolls sideways can be scrolled by keyboard too.
+  // What scrolls sideways can be scrolled by keyboard too, and fades out where it goes on.
+  const fade = (box) =>
+    box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  const boxes = [...document.querySelectorAll(".scroll")];
   const reach = () => {
-    for (const box of document.querySelectorAll(".scroll")) {
+    for (const box of boxes) {
+      fade(box);
       if (box.scrollWidth <= box.clientWidth + 1) {
         for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
         continue;
       }
-      const caption = box.querySelector("caption");
       box.tabIndex = 0;
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", caption ? caption.textContent : "Command");
+      box.setAttribute("aria-label", box.querySelector("caption, figcaption").textContent);
     }
   };
+  for (const box of boxes) box.addEventListener("scroll", () => fade(box), { passive: true });
   reach();
   addEventListener("resize", reach);
   document.addEventListener("toggle", reach, true);
+
+  // A command goes to the clipboard; from a file, some browsers have only the older way.
+  for (const button of document.querySelectorAll(".copy")) {
+    const code = button.parentElement.querySelector("code");
+    const byHand = () => {
+      const selection = getSelection();
+      selection.selectAllChildren(code);
+      const copied = document.execCommand("copy");
+      if (copied) selection.removeAllRanges();
+      return copied;
+    };
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      let copied = false;
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        copied = true;
+      } catch {
+        copied = byHand();
+      }
+      button.textContent = copied ? "Copied" : "Select and copy";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+  }
 
   const slider = document.getElementById("epoch");
   if (!slider) return;

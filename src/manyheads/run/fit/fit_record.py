@@ -23,14 +23,33 @@ _OURS = (FILE, "search", ".lock")
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparedBackbone:
+    """What the sample says of a backbone at images of `size` pixels, and whether it was `kept`.
+
+    `log_loss` and `accuracy` are those of logistic regression in folds; None where there was no
+    time. `images_per_second` is None where all features were there.
+    """
+
+    backbone: str
+    size: int
+    kept: bool
+    log_loss: float | None = None
+    accuracy: float | None = None
+    images_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tried:
     """An option that was tried: image size, augmented copies and setting, in words too.
 
+    `backbone` is its name, of one from the hub as it is pinned; `study` its study's folder.
     `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images;
     `folds` counts the outer folds of the nested cross-validation that choose it. `pruned`: options
     of its size and copies were dropped early by their scores on all images.
     """
 
+    backbone: str
+    study: str
     size: int
     augmented_copies: int
     words: str
@@ -46,8 +65,10 @@ class Fitted:
     """A finished fit: its model in the folder `path`, and what to expect of it.
 
     `tried` are all options, the best first: it is what the model was made by, of `heads` heads.
+    `compared` are backbones, if the images of a sample chose among them, which are in no score.
     `settings` are what was asked for; `content` is the data set's digest and `images` counts those
-    that were divided into `folds`. `seconds` and `passes` are what this call of the fit took.
+    that were divided into `folds`. `seconds` and `passes` are what this call of the fit took, and
+    `remarks` tell what there was no time for.
     """
 
     path: Path
@@ -57,10 +78,12 @@ class Fitted:
     images: int
     folds: int
     heads: int
+    compared: tuple[ComparedBackbone, ...]
     tried: tuple[Tried, ...]
     expected: Expected
     passes: int
     seconds: float
+    remarks: tuple[str, ...]
     about: dict[str, Any]
 
     @property
@@ -99,11 +122,13 @@ def read_fit(path: Path) -> Fitted | None:
 
 
 def _prepared(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the present names of hyperparameters."""
+    """The document with the present names of hyperparameters, and what an earlier one lacks."""
     tried = [as_named(each) for each in document["tried"]]
     for each in tried:
         each["hyperparameters"] = as_named(each["hyperparameters"])
-    return document | {"tried": tried}
+        former = {"backbone": document["settings"]["backbone"], "study": f"{each['size']}px-*"}
+        each |= {name: each.get(name, value) for name, value in former.items()}
+    return {"remarks": [], "compared": []} | document | {"tried": tried}
 
 
 def require_ours(path: Path, settings: FitSettings) -> Fitted | None:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from manyheads.core.destinations import folder_for
-from manyheads.core.job import SILENT, Job
+from manyheads.core.job import SILENT, Clock, Job
 from manyheads.core.places import make_folder
+from manyheads.core.text import counted
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
-from manyheads.errors import RunError
+from manyheads.errors import Interrupted, RunError, SettingError
 from manyheads.findings.expected_score import Expected, expect
 from manyheads.heads.averaged import averaged
+from manyheads.heads.files import save_head
 from manyheads.heads.head import Parameters
+from manyheads.models.card import card_path, model_files
 from manyheads.models.export.exporter import write_models
-from manyheads.run.fit.fit_heads import Averaging
+from manyheads.models.templates import prepare_template
+from manyheads.run.fit.backbone_comparison import compare_backbones, compares
+from manyheads.run.fit.fit_heads import Averaged, Averaging
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
 from manyheads.run.fit.fit_planned import fit_planned
 from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, write_fit
+from manyheads.run.fit.fit_schedule import Schedule
 from manyheads.run.fit.fit_search import Found, Option, search
-from manyheads.run.fit.fit_settings import FitSettings
-from manyheads.run.pipeline import versions
+from manyheads.run.fit.fit_settings import FitSettings, budget_words
+from manyheads.run.fit.time_budget import TimeBudget
+from manyheads.run.pipeline import LIGHT, versions
 from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
@@ -33,39 +41,59 @@ def run_fit(
     settings: FitSettings,
     out: str | Path,
     *,
+    began: float | None = None,
+    clock: Clock = time.monotonic,
     job: Job = SILENT,
 ) -> Fitted:
     """Look for the best classifier within the budget, and write it to the run folder `out`.
 
-    Sizes and augmented copies are tried as far as the budget allows, each with every setting of
+    Several backbones are compared on a sample of the images first (see `backbone_comparison`).
+    Sizes and augmented copies are tried as far as the budget allows, each with the settings of
     `search_grid`, in folds; the best is trained on all images with several seeds, whose heads make
     one. What is expected of it comes from held-out images of a nested cross-validation (see
-    `evidence.expected`). A fit that was interrupted goes on; a finished one is only read.
+    `findings.expected_score`). A fit that was interrupted goes on; a finished one is only read.
 
-    Raises what `plan_fit` and `run_study` raise, `RunError` if `out` holds something else, and
-    `Interrupted` when `job` is stopped.
+    The budget is counted from `began`, by `clock`; None: from now. What there is no time for is
+    left out, and recorded in `remarks`. Raises what `plan_fit` and `run_study` raise, `RunError` if
+    `out` holds something else, `Interrupted` when `job` is stopped, and `SettingError`, as soon as
+    that is known, for a budget that is too small for anything.
     """
-    began, folder = time.monotonic(), RunFolder(out)
+    folder = RunFolder(out)
+    budget = TimeBudget(settings.budget, clock() if began is None else began, clock)
     settings = replace(settings, split=_split_as_begun(settings.split, folder.path))
     known = require_ours(folder.path, settings)
     if known is None:
         folder_for(folder.path)
-    plan = plan_fit(settings, job)
+    plan = _planned(settings, budget, job)
     if known is not None:
         _require_same_data(known, plan)
         return known
-    job.tell(fit_planned(plan))
+    schedule = Schedule(plan, budget)
+    schedule.narrow(plan.backbones)
+    if not compares(plan):
+        schedule.add_pair(schedule.plan.backbones)
+    schedule.require_time()
+    job.tell(fit_planned(schedule))
     make_folder(folder.path)
     with folder.held():
-        found = search(plan, folder.path / "search", job)
-        averaging = Averaging(found, settings.heads, settings.engine, job)
+        comparison = compare_backbones(schedule, job)
+        found = search(schedule, folder.path / "search", job)
         validated = found.validated
-        expected = expect(
-            found.ranked, averaging.answers().__getitem__,
-            validated.labels, found.fold_of, validated.units, validated.classes,
-        )  # fmt: skip
-        heads = averaging.final()
-        _write_model(folder, plan, found.best, heads, expected, job)
+        apart, remark = found.apart(comparison.sample)
+        with ThreadPoolExecutor(1, "template") as aside:
+            averaged = Averaging(found, settings.heads, settings.engine, schedule, job).run(
+                lambda heads: aside.submit(_prepare, schedule.plan, found.best, heads, job)
+            )
+            expected = expect(
+                found.ranked, averaged.answers.__getitem__,
+                validated.labels, found.fold_of, validated.units, validated.classes,
+                apart=apart,
+            )  # fmt: skip
+            with schedule.part("writing the model", schedule.after_averaging):
+                with job.step("writing the model"):
+                    aside.shutdown()
+                _write_model(folder, schedule.plan, found.best, averaged.heads, expected, job)
+        weights = schedule.plan.backbone(found.best.images.option).weights
         fitted = Fitted(
             path=folder.path,
             settings=settings,
@@ -73,19 +101,61 @@ def run_fit(
             content=plan.dataset.content,
             images=len(validated.labels),
             folds=plan.folds,
-            heads=len(heads),
+            heads=len(averaged.heads),
+            compared=comparison.compared,
             tried=_tried(found),
             expected=expected,
-            passes=plan.probed + sum(each.features.passes for each in found.studies),
-            seconds=time.monotonic() - began,
+            passes=found.passes,
+            seconds=budget.used,
+            remarks=(
+                *comparison.remarks,
+                *([remark] if remark else []),
+                *_remarks(found, averaged, settings.heads, schedule),
+            ),
             about={
-                "weights": plan.weights.digest,
-                "weights_source": plan.weights.source,
+                "weights": weights.digest,
+                "weights_source": weights.source,
                 "versions": versions(),
             },
         )
         write_fit(fitted)
     return fitted
+
+
+def _planned(settings: FitSettings, budget: TimeBudget, job: Job) -> FitPlan:
+    """The plan; raises `SettingError` if the budget is used up before it is there."""
+    part = job.limited(job.tell, budget.latest, budget.clock)
+    try:
+        return plan_fit(settings, budget, part)
+    except Interrupted:
+        job.check("the fit", "repeat the same command to resume")
+        raise SettingError(
+            "a budget that lasts beyond reading the images and fetching the weights",
+            budget_words(settings.budget),
+            "give a larger `budget`; what was read and fetched is kept",
+        ) from None
+
+
+def _prepare(plan: FitPlan, best: Option, heads: int, job: Job) -> None:
+    """Let Keras make the file of such a model, but for the numbers of its heads."""
+    backbone = plan.backbone(best.images.option)
+    spec, weights = backbone.spec, backbone.weights
+    if spec.in_keras and weights.size < LIGHT:
+        wide = heads * best.setting.size_inner
+        size, classes = best.images.option.size, len(plan.dataset.classes)
+        prepare_template(spec, weights, size, wide, classes, job.heard_by(None))
+
+
+def _remarks(found: Found, averaged: Averaged, heads: int, schedule: Schedule) -> tuple[str, ...]:
+    """What there was no time for, and by how much the budget was exceeded."""
+    remarks = [*found.remarks]
+    if averaged.seeds < heads:
+        remarks.append(
+            f"only {averaged.seeds} of {counted(heads, 'head')} averaged, for want of time"
+        )
+    if schedule.excess:
+        remarks.append(schedule.excess)
+    return tuple(remarks)
 
 
 def _split_as_begun(split: SplitSettings, path: Path) -> SplitSettings:
@@ -115,14 +185,16 @@ def _tried(found: Found) -> tuple[Tried, ...]:
     ranked = found.ranked
     return tuple(
         Tried(
-            size=option.images.size,
+            backbone=option.images.option.backbone,
+            study=option.finished.folder.path.name,
+            size=option.images.option.size,
             augmented_copies=option.setting.augmented_copies,
             words=option.words,
             hyperparameters=asdict(option.setting),
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
             folds=ranked.without.count(place),
-            pruned=option.images.pruned,
+            pruned=option.images.effort == "pruned",
         )
         for place, option in sorted(
             enumerate(found.options), key=lambda each: float(ranked.losses[each[0]])
@@ -158,7 +230,14 @@ def _write_model(
         prune=None,
         augmentation=best.finished.settings.augmentation if setting.augmented_copies else None,
     )
+    make_folder(folder.heads)
+    save_head(folder.selected, wide, {})  # which cannot be read out of every kind of model
+    target = folder.best_for(in_keras=written.spec.in_keras)
     write_models(
-        written, plan.weights, plan.dataset.classes, folder,
-        [(BestHead(1, about, wide), folder.best_for(in_keras=written.spec.in_keras))], job=job,
+        written, plan.backbone(best.images.option).weights, plan.dataset.classes, folder,
+        [(BestHead(1, about, wide), target)], job=job,
     )  # fmt: skip
+    for former in folder.models:  # of another backbone, that was best within a smaller budget
+        if former != target:
+            for file in (*model_files(former), card_path(former)):
+                file.unlink(missing_ok=True)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from manyheads.backbones import hub, own_files
 from manyheads.core.settings import number, store, whole
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.study.space import Grid
 
+AUTO = "auto"
+"""In the place of a backbone: the fit looks among those that are there or can be fetched."""
 USUAL_BUDGET = "10m"
 USUAL_HEADS = 8
 USUAL_FOLDS = 5
+_OF_ONE = "weights", "preprocessing"  # settings that tell of a backbone which was named
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _BUDGET = re.compile(
     r"(\d+(?:\.\d+)?) ?(|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)", re.IGNORECASE
@@ -24,15 +29,16 @@ _BUDGET = re.compile(
 class FitSettings:
     """What is asked of a fit.
 
-    `budget` is in seconds. The model averages so many `heads`. Images for training and validation
-    are divided into `folds`, or into as many as there are images. With `size` images have this
-    size, in pixels; None: the fit looks among sizes. `depth` is theirs, as in `ImageSettings`.
-    `table` says how data in a table are read.
+    `backbone` is a name, several to look among, or `auto`; `preprocessing` is of one in a file, and
+    `weights` are of a single one. `budget` is in seconds. The model averages at most so many
+    `heads`. Images for training and validation are divided into `folds`, or into as many as there
+    are images. With `size` images have this size, in pixels; None: the fit looks among sizes.
+    `depth` is theirs, as in `ImageSettings`. `table` says how data in a table are read.
     `seed` is the first head's. Raises `SettingError` for a value out of its range.
     """
 
     data: str
-    backbone: str = "xception"
+    backbone: str | tuple[str, ...] = AUTO
     preprocessing: str | None = None
     weights: str | None = None
     budget: float = 600.0
@@ -47,6 +53,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         store(
             self,
+            backbone=_names(self.backbone),
             budget=number("budget in seconds", self.budget, 1, 1e7),
             heads=whole("heads", self.heads, 1, 100),
             folds=whole("folds", self.folds, 2, 20),
@@ -54,6 +61,38 @@ class FitSettings:
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
         store(self, depth=ImageSettings(depth=self.depth).depth)
+        given = [name for name in _OF_ONE if getattr(self, name) is not None]
+        if given and self.backbone == AUTO:
+            raise SettingError(
+                f"a backbone that the `{given[0]}` belong to", AUTO, "name it with `backbone`"
+            )
+        if "weights" in given and self.single is None:
+            raise SettingError(
+                "one backbone, that the `weights` belong to", f"{len(self.backbone)} of them",
+                "leave out `weights`, or name one `backbone`",
+            )  # fmt: skip
+
+    @property
+    def single(self) -> str | None:
+        """The backbone, if it is a single one that was named."""
+        return self.backbone if isinstance(self.backbone, str) and self.backbone != AUTO else None
+
+    def of(self, backbone: str) -> Self:
+        """The same with this backbone alone."""
+        has_own = self.single is None and (hub.is_hub(backbone) or not own_files.is_file(backbone))
+        preprocessing = None if has_own else self.preprocessing
+        return replace(self, backbone=backbone, preprocessing=preprocessing)
+
+
+def _names(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """One name, or several different ones."""
+    different = tuple(dict.fromkeys([given] if isinstance(given, str) else given))
+    if not different or (len(different) > 1 and AUTO in different):
+        raise SettingError(
+            f"names of backbones, or {AUTO} alone", " ".join(different) or "none",
+            "name one `backbone` or several",
+        )  # fmt: skip
+    return different[0] if len(different) == 1 else different
 
 
 def seconds_of(budget: object) -> float:
@@ -89,6 +128,18 @@ def search_grid(copies: int) -> Grid:
         droprate=(0.0, 0.5),
         augmented_copies=(0, 1) if copies else (0,),
         label_smoothing=(0.0, 0.1),
+        learning_rate_schedule=("cosine",),
+        epochs=(30,),
+    )
+
+
+def few_settings(copies: int) -> Grid:
+    """The settings of a head that a fit tries where there is no time for `search_grid`: 2."""
+    return Grid(
+        learning_rate=(0.001,),
+        size_inner=(100,),
+        droprate=(0.0, 0.5),
+        augmented_copies=(copies,),
         learning_rate_schedule=("cosine",),
         epochs=(30,),
     )

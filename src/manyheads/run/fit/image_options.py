@@ -1,16 +1,14 @@
-"""The sizes and augmented copies that a fit tries: what they cost, and what there is time for."""
+"""What a fit tries: backbones, sizes, augmented copies, and how thoroughly it searches at each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from manyheads.backbones import registry
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.data.augmentation import Augmentation
-from manyheads.data.data_settings import ImageSettings
-from manyheads.errors import SettingError
-from manyheads.run.fit.fit_settings import FitSettings, budget_words, search_grid
-from manyheads.study.space import counted
+from manyheads.run.fit.fit_settings import FitSettings, few_settings, search_grid
 from manyheads.study.study_settings import StudySettings
 
 MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, colour=0)
@@ -21,42 +19,71 @@ MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, co
 _WORTH = (
     (1.5, 1), (1.5, 0), (1.25, 1), (1.25, 0), (1.0, 1), (1.0, 0), (0.75, 0), (0.5, 0)
 )  # fmt: skip
-_KEPT_FREE = 0.2  # of the budget, for heads, for the model's file and for what was misjudged
 ETA = 3
+
+Effort = Literal["whole", "pruned", "few"]
+EFFORTS: tuple[Effort, ...] = ("whole", "pruned", "few")
+"""How an image option is searched, the most thorough first.
+
+`whole`: every setting of the head to its last epoch; `pruned`: every setting, of which the worse
+ones end early; `few`: the few settings that are usually best.
+"""
+
+
+Place = tuple[str, int]
+"""A backbone and an image size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOption:
-    """Images of `size` pixels with so many augmented `copies`: what it costs in passes and seconds.
+    """Images of `size` pixels with so many augmented `copies`, and what they cost.
 
-    `training` are the seconds of its heads, which `pruned` says are pruned.
+    They are seen by the `backbone` of this name, which words call by its `label`, if they do.
+    Where it is a `pair` of others, these come first. `passes` through the backbone are missing; its
+    program is `prepared` already. `products` are samples × units × epochs of the heads to train, in
+    the order of `EFFORTS`.
     """
 
+    backbone: str
+    label: str = ""
+    pair: bool = False
     size: int
     copies: int
     passes: int
-    extraction: float
-    training: float
-    pruned: bool = False
+    prepared: bool
+    products: tuple[float, ...]
 
     @property
-    def seconds(self) -> float:
-        """All that it costs."""
-        return self.extraction + self.training
+    def place(self) -> Place:
+        """The backbone and the size: of such a place one option is searched."""
+        return self.backbone, self.size
+
+    @property
+    def at(self) -> str:
+        """Such as `299×299`, or `xception at 299×299`."""
+        size = f"{self.size}×{self.size}"
+        return f"{self.label} at {size}" if self.label else size
 
     @property
     def words(self) -> str:
         """Such as `299×299, plain and mirrored`."""
-        return f"{self.size}×{self.size}, {'plain and mirrored' if self.copies else 'plain'}"
+        return f"{self.at}, {'plain and mirrored' if self.copies else 'plain'}"
+
+    def no_smaller(self, other: ImageOption) -> bool:
+        """Whether it takes as much as `other`, of the same backbone, or more."""
+        same = self.backbone == other.backbone
+        return same and (self.size, self.copies) >= (other.size, other.copies)
 
 
 def candidate_images(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
     """Sizes and augmented copies for a backbone, the one worth most first.
 
-    A given `size` is the only one, and so is that of a backbone which takes no other. Raises
-    `BackboneError` for a size that it does not take.
+    A given `size` is the only one, and so is that of a backbone which takes no other. Many networks
+    of the hub are such, without saying so: they are tried at their own size. Raises `BackboneError`
+    for a size that the backbone does not take.
     """
-    only = spec.default_size if spec.fixed and size is None else size
+    is_only = any(part.fixed or part.hub is not None for part in spec.parts)
+    only = spec.default_size if is_only and size is None else size
     if only is not None:
         spec.check_size(only)
         return [(only, 1), (only, 0)]
@@ -65,49 +92,29 @@ def candidate_images(size: int | None, spec: BackboneSpec) -> list[tuple[int, in
     return list(dict.fromkeys(pairs))
 
 
-def affordable(image_options: Sequence[ImageOption], budget: float) -> list[ImageOption]:
-    """The image options that fit into `budget` seconds, to be tried in this order.
-
-    The first of `image_options`, which come by their worth, that there is time for; then whatever
-    else there is time for, if its images are of another size. Raises `SettingError` if there is
-    time for none.
-    """
-    left = budget * (1 - _KEPT_FREE)
-    chosen: list[ImageOption] = []
-    for images in image_options:
-        known = any(images.size == other.size for other in chosen)
-        if images.seconds <= left and not known:
-            chosen.append(images)
-            left -= images.seconds
-    if not chosen:
-        least = min(image_options, key=lambda each: each.seconds)
-        needed = budget_words(least.seconds / (1 - _KEPT_FREE))
-        raise SettingError(
-            f"a budget of at least {needed} for "
-            f"{counted(least.passes, 'backbone pass', 'es')} at {least.size} pixels",
-            budget_words(budget), f"give a `budget` of {needed} or more; what was computed is kept",
-        )  # fmt: skip
-    return chosen
-
-
 def study_of(
-    settings: FitSettings, folds: int, images: tuple[int, int], prune: bool
+    settings: FitSettings, folds: int, images: tuple[int, int], effort: Effort = "whole"
 ) -> StudySettings:
-    """The study of an image option: every setting of the head, once in every fold."""
+    """The study of an image option: the settings of the head, once in every fold.
+
+    `settings` have a single backbone.
+    """
     size, copies = images
+    backbone = settings.single
+    assert backbone is not None
     return StudySettings(
         data=settings.data,
-        grid=search_grid(copies),
-        backbone=settings.backbone,
+        grid=few_settings(copies) if effort == "few" else search_grid(copies),
+        backbone=backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
-        image=ImageSettings(size=size, depth=settings.depth),
+        image=registry.get(backbone, settings.preprocessing).prepared(size, depth=settings.depth),
         split=settings.split,
         table=settings.table,
         seeds=1,
         folds=folds,
         select="last",
-        prune=ETA if prune else None,
+        prune=ETA if effort == "pruned" else None,
         engine=settings.engine,
         augmentation=MIRRORED if copies else None,
     )

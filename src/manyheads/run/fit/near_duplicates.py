@@ -28,7 +28,13 @@ from manyheads.study.space import counted
 MOST = 20_000  # images: comparing each with each takes about a minute then
 FILE = "near-duplicates.json"
 _FORMAT = 1
+_PAIR = 1.5e-7  # seconds to compare two images
 _AT_ONCE = 3_000  # images that are compared in a second or two, which need no announcement
+
+
+def comparing_seconds(images: int) -> float:
+    """About how long it takes to compare so many images with each other."""
+    return _PAIR * images**2 if images <= MOST else 0.0
 
 
 @dataclass

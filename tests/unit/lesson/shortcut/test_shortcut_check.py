@@ -62,7 +62,7 @@ def test_a_study_checks_its_own_candidates(data: Path, tmp_path: Path) -> None:
     """From Python it is the same check as by its own settings."""
     study = Study(
         data, droprate=0.5, learning_rate=0.01, size_inner=[8, 0], epochs=3, seeds=2,
-        image_size=SIDE, out=tmp_path / "run",
+        learning_rate_schedule="constant", image_size=SIDE, out=tmp_path / "run",
     )  # fmt: skip
     found = study.shortcut_claim("dog", mark="patch", share=1.0, into=["cat"])
     asked = replace(settings(data), share=1.0, into=("cat",))

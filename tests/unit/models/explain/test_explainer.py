@@ -76,11 +76,17 @@ def test_a_model_file_alone_is_enough(
 
 
 @pytest.mark.slow
-def test_an_h5_file_gives_the_same_maps(
-    grid_run: RunFolder, grid_files: list[Path], found: Explanations, tmp_path: Path
-) -> None:
-    export_model(grid_run, "h5", tmp_path / "best.h5")
-    same = load(tmp_path / "best.h5").explain(grid_files[:3])
+@pytest.mark.parametrize(
+    ("format_", "raw"), [("h5", True), ("h5", False), ("keras", False)],
+    ids=["h5, raw", "h5", "keras"],
+)  # fmt: skip
+def test_an_export_gives_the_same_maps(
+    grid_run: RunFolder, grid_files: list[Path], found: Explanations, tmp_path: Path,
+    format_: str, raw: bool,
+) -> None:  # fmt: skip
+    file = tmp_path / f"best.{format_}"
+    export_model(grid_run, format_, file, raw=raw)
+    same = load(file).explain(grid_files[:3])
     np.testing.assert_allclose(same.occlusion, found.occlusion[:3], atol=1e-4)
     np.testing.assert_allclose(same.cam, found.cam[:3], atol=1e-4)
 

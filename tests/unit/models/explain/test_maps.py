@@ -20,7 +20,9 @@ from manyheads.models.explain.maps import (
     activation_map,
     log_odds,
     occlusion_map,
+    part_name,
     pooled,
+    without_parts,
 )
 
 ROWS, COLUMNS, FEATURES, CLASSES = 4, 3, 12, 5
@@ -188,3 +190,33 @@ def test_random_weights_give_another_map(
             ranks = [rankdata(make_map(head, grid, label)) for head in (learnt, random)]
             found.append(np.corrcoef(*ranks)[0, 1])
     assert abs(np.mean(found)) < 0.1
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("shape", "parts"), [((5, 5), (3, 3)), ((2, 2), (2, 2)), ((1, 2), (1, 2)), ((7, 4), (3, 3))]
+)
+def test_without_a_part_is_the_mean_of_the_rest(
+    size_inner: int, shape: tuple[int, int], parts: tuple[int, int]
+) -> None:
+    head = head_of(size_inner)
+    random = np.random.default_rng(4)
+    grid = random.normal(size=(*shape, FEATURES)).astype(np.float32)
+    found = without_parts(head, grid, 2)
+    assert found.shape == parts
+    rows, columns = (np.array_split(np.arange(n), m) for n, m in zip(shape, parts, strict=True))
+    names = set()
+    for row, column in np.ndindex(parts):
+        left = np.ones(shape, bool)
+        left[np.ix_(rows[row], columns[column])] = False
+        mean = grid[left].mean(axis=0, keepdims=True)
+        assert found[row, column] == pytest.approx(softmax(forward(head, mean))[0, 2], abs=1e-6)
+        names.add(part_name(row, column, parts))
+    assert len(names) == found.size
+    assert "" not in names
+
+
+def test_parts_have_the_names_that_people_use() -> None:
+    names = [part_name(row, column, (3, 3)) for row, column in np.ndindex(3, 3)]
+    assert names[:5] == ["upper left", "upper middle", "upper right", "middle left", "centre"]
+    assert [part_name(0, column, (1, 2)) for column in range(2)] == ["left", "right"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,10 @@ from PIL import Image
 
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ImageError, SettingError
-from manyheads.models.explain.explanation import Explanation
-from manyheads.models.explain.overlay import overlay, shared_limit
+from manyheads.models.explain.explanation import Explanation, Explanations
+from manyheads.models.explain.overlay import COLOUR, overlay, shared_limit
 
 MAP = np.array([[-1, 0], [0.5, 2]], np.float32)
-FIRST, LAST = (68, 1, 84), (253, 231, 36)  # of viridis
 
 
 def explained(source: Path | np.ndarray, map_: np.ndarray = MAP) -> Explanation:
@@ -28,8 +28,8 @@ def explained(source: Path | np.ndarray, map_: np.ndarray = MAP) -> Explanation:
 def test_the_last_colour_is_the_limit_and_more() -> None:
     black = Image.new("RGB", (40, 40))
     pixels = np.asarray(overlay(black, MAP, 1.0, alpha=1.0))
-    assert tuple(pixels[0, 0]) == tuple(pixels[0, -1]) == FIRST
-    assert tuple(pixels[-1, -1]) == LAST
+    assert tuple(pixels[0, 0]) == tuple(pixels[0, -1]) == (76, 76, 76)  # a third of white
+    assert tuple(pixels[-1, -1]) == COLOUR
     half = np.asarray(overlay(black, np.full((2, 2), 0.5, np.float32), 1.0, alpha=1.0))
     doubled = np.asarray(overlay(black, np.full((2, 2), 1.0, np.float32), 2.0, alpha=1.0))
     np.testing.assert_array_equal(half, doubled)
@@ -38,10 +38,20 @@ def test_the_last_colour_is_the_limit_and_more() -> None:
 def test_the_greatest_value_is_drawn_in_the_middle_of_its_cell() -> None:
     map_ = np.zeros((3, 3), np.float32)
     map_[0, 1] = 1
-    pixels = np.asarray(overlay(Image.new("RGB", (90, 90)), map_, 1.0, alpha=1.0)).sum(axis=2)
-    bright = np.argwhere(pixels == pixels.max())
-    assert bright[:, 0].max() < 30
-    assert bright[:, 1].mean() == pytest.approx(44.5, abs=0.5)
+    tinted = np.asarray(overlay(Image.new("RGB", (90, 90)), map_, 1.0, alpha=1.0))[..., 0]
+    strongest = np.argwhere(tinted == tinted.max())
+    assert strongest[:, 0].max() < 30
+    assert strongest[:, 1].mean() == pytest.approx(44.5, abs=0.5)
+
+
+def test_the_photograph_stays_visible_under_the_strongest_colour() -> None:
+    stripes = np.zeros((40, 40, 3), np.uint8)
+    stripes[::4] = 255
+    everywhere = np.full((2, 2), 9, np.float32)
+    pixels = np.asarray(overlay(Image.fromarray(stripes), everywhere, 1.0), np.float64).mean(axis=2)
+    assert np.ptp(pixels, axis=0).min() > 30
+    nowhere = np.asarray(overlay(Image.fromarray(stripes), -everywhere, 1.0), np.float64)
+    assert (nowhere >= stripes).all()  # never darker than it was
 
 
 def test_without_opacity_there_is_the_picture_in_grey() -> None:
@@ -102,3 +112,20 @@ def test_a_map_that_is_not_there(tmp_path: Path) -> None:
         unread.overlay()
     with pytest.raises(ImageError, match=r"b\.png"):
         unread.picture()
+    assert unread.strongest is None
+    assert unread.words == unread._repr_html_()[3:-4] == "b.png cannot be read: no file."
+
+
+def test_what_counts_most_in_words() -> None:
+    without = np.array([[0.4, 0.9, 0.9], [0.9, 0.2, 0.9], [0.95, 0.9, 0.9]], np.float32)
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    entry = replace(explained(grey), confidence=0.91, probability=0.91, without=without)
+    assert entry.words == "Without the centre, the probability of 'cat' falls from 0.91 to 0.20."
+    assert "falls from 0.91 to 0.20" in entry._repr_html_()
+    assert entry._repr_html_().count("data:image/png;base64,") == 2
+    flat = replace(entry, without=np.full((3, 3), 0.909, np.float32))
+    assert flat.strongest is None
+    assert flat.words.startswith("No single part counts")
+    all_ = Explanations((2, 2), [entry] * 12)
+    assert all_._repr_html_().count("<figure>") == 10
+    assert "… and 2 more" in all_._repr_html_()

@@ -51,7 +51,10 @@ CLASSES = ("cat", "dog", "red panda")
 def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path) -> None:
     files = [tmp_path / "best.keras", tmp_path / "best.h5"]
     for file in files:
-        assert export_model(small_run, file.suffix[1:], file).files == (file, card_path(file))
+        assert export_model(small_run, file.suffix[1:], file, raw=True).files == (
+            file,
+            card_path(file),
+        )
         assert read_card(file) == read_card(small_run.best)
     images = validation_images(small_run)
     labels = [CLASSES.index(image.parent.name) for image in images]
@@ -64,7 +67,7 @@ def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path
 
 def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: Path) -> None:
     folder, file = small_study.folder, tmp_path / "best.xml"
-    written = export_model(folder, "openvino", file).files
+    written = export_model(folder, "openvino", file, raw=True).files
     assert sorted(written) == sorted(tmp_path.iterdir())
     assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
     assert read_card(file) == read_card(folder.best)
@@ -92,7 +95,7 @@ def by_openvino(file: Path, images: list[Path]) -> np.ndarray:
 
 
 def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> None:
-    written = export_model(small_run, "keras").files
+    written = export_model(small_run, "keras", raw=True).files
     assert [path.relative_to(small_run.path).as_posix() for path in written] == [
         "export/best.keras",
         "export/best.keras.json",
@@ -102,7 +105,7 @@ def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> Non
 
 def test_pixels_go_in_and_probabilities_come_out(small_run: RunFolder, tmp_path: Path) -> None:
     file = tmp_path / "best.keras"
-    exported = export_model(small_run, "keras", file, with_preprocessing=True)
+    exported = export_model(small_run, "keras", file)
     assert (exported.card.input, exported.card.output) == ("pixels", "probabilities")
     assert read_card(file) == exported.card
     assert exported.check.images == 12
@@ -120,7 +123,7 @@ def test_an_h5_file_with_its_preprocessing_is_loaded_as_such(
     small_run: RunFolder, tmp_path: Path
 ) -> None:
     file = tmp_path / "best.h5"
-    export_model(small_run, "h5", file, with_preprocessing=True)
+    export_model(small_run, "h5", file)
     images = validation_images(small_run)
     wanted = load(small_run.path).predict(images).probabilities
     np.testing.assert_allclose(load(file).predict(images).probabilities, wanted, atol=1e-5)
@@ -128,7 +131,7 @@ def test_an_h5_file_with_its_preprocessing_is_loaded_as_such(
 
 def test_a_card_that_says_pixels_of_a_plain_model(small_run: RunFolder, tmp_path: Path) -> None:
     file = tmp_path / "best.keras"
-    card = export_model(small_run, "keras", file).card
+    card = export_model(small_run, "keras", file, raw=True).card
     write_card(file, replace(card, input="pixels", output="probabilities"))
     with pytest.raises(ModelError, match=r"uint8 images that ends with a softmax.*Dense"):
         load(file).predict(validation_images(small_run))
@@ -149,7 +152,7 @@ def test_a_saved_model_replaces_an_earlier_one_and_nothing_else(
 ) -> None:
     target = tmp_path / "model"
     for inside in (False, True):
-        exported = export_model(small_run, "saved_model", target, with_preprocessing=inside)
+        exported = export_model(small_run, "saved_model", target, raw=not inside)
         assert exported.files == (target, card_path(target))
         assert sorted(tmp_path.iterdir()) == sorted(exported.files)
         assert read_card(target).input == ("pixels" if inside else "preprocessed")
@@ -199,14 +202,14 @@ def test_a_failure_leaves_nothing(
 def test_a_failure_keeps_what_was_exported_before(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = export_model(small_run, "keras", tmp_path / "best.keras").files
+    written = export_model(small_run, "keras", tmp_path / "best.keras", raw=True).files
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(exporter.shutil, "copyfile", full)
     with pytest.raises(ManyheadsError, match="no space left"):
-        export_model(small_run, "keras", tmp_path / "best.keras")
+        export_model(small_run, "keras", tmp_path / "best.keras", raw=True)
     assert sorted(tmp_path.iterdir()) == sorted(written)
     assert read_card(written[0]) == read_card(small_run.best)
 

@@ -21,10 +21,16 @@ def test_every_format_has_a_place_of_its_own() -> None:
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"tensorflow", "onnx"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in there or None)
-    words = r"tf2onnx, onnxruntime, which the format onnx needs.*pip install 'manyheads\[export\]'"
+    words = r"onnxruntime, which the format onnx needs.*pip install 'manyheads\[onnx\]'"
     with pytest.raises(MissingExtraError, match=words):
         format_named("onnx").require_installed()
+    words = r"ai_edge_litert, which the format litert.*pip install 'manyheads\[export\]'"
+    with pytest.raises(MissingExtraError, match=words):
+        format_named("litert").require_installed()
     format_named("saved_model").require_installed()
+    words = r"tf2onnx, to convert the layer up \(UpSampling2D\).*pip install 'manyheads\[export\]'"
+    with pytest.raises(MissingExtraError, match=words):
+        format_named("onnx").require_fallback("up (UpSampling2D)")
 
 
 @pytest.mark.parametrize("name", ["keras", "h5", "openvino"])

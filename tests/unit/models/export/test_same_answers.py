@@ -154,7 +154,7 @@ def test_a_converter_that_changes_the_answers_is_refused(
     target = tmp_path / "deep" / FORMATS[format_].target(Path()).name
     words = r"to say what the study's model says.*probabilities .* apart for validation/.*\.png"
     with pytest.raises(ModelError, match=words):
-        export_model(small_run, format_, target, with_preprocessing=True)
+        export_model(small_run, format_, target)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,14 +15,12 @@ from PIL import Image
 
 from manyheads.cli.fit_screen import show
 from manyheads.core.job import Event, Planned
-from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, Interrupted, RunError, SettingError
-from manyheads.features.extraction import extract
 from manyheads.heads.averaged import averaged
 from manyheads.models.classifier import load
 from manyheads.models.templates import read_head
-from manyheads.run.fit import fit_plan, fit_run, image_options, near_duplicates
+from manyheads.run.fit import fit_run, fit_schedule, image_options, near_duplicates
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
@@ -57,7 +55,10 @@ def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
 
 
 def settings(data: Path, **changes: Any) -> FitSettings:
-    return FitSettings(**{"data": str(data), "size": SIDE, "heads": 3, "budget": 600.0} | changes)
+    return FitSettings(
+        **{"data": str(data), "backbone": "xception", "size": SIDE, "heads": 3, "budget": 600.0}
+        | changes
+    )
 
 
 def burst_of(original: Path, folder: Path, count: int) -> set[Path]:
@@ -75,7 +76,7 @@ def burst_of(original: Path, folder: Path, count: int) -> set[Path]:
 def plan_of(job: HeardJob) -> str:
     """The plan that a fit has told, as text."""
     (plan,) = (event for event in job.events if isinstance(event, Planned))
-    return "\n".join(plan.text)
+    return "\n".join(plan.text(in_full=True))
 
 
 def searches(job: HeardJob) -> list[str]:
@@ -90,7 +91,7 @@ class TestFree:
     def test_it_finds_a_model_and_says_what_to_expect(self, tmp_path: Path) -> None:
         data, told = quadrant_images(tmp_path / "photos", 30, 10), HeardJob()
         fitted = run_fit(settings(data), tmp_path / "fit", job=told)
-        assert searches(told) == [f"Search 1 of 1: {SIDE}×{SIDE}, plain and mirrored"]
+        assert searches(told) == [f"Search 1: {SIDE}×{SIDE}, plain and mirrored"]
         assert fitted.images == 120
         assert fitted.heads == 3
         assert fitted.passes == 240
@@ -108,7 +109,7 @@ class TestFree:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
-        monkeypatch.setattr(fit_plan, "_MOST", 0)
+        monkeypatch.setattr(fit_schedule, "_SHARES", {"pruned": (1.0, 1.0)})
         fitted = run_fit(settings(data), tmp_path / "fit")
         assert fitted.pruned
         assert read_fit(tmp_path / "fit") == fitted
@@ -116,28 +117,6 @@ class TestFree:
         assert "chosen with these images too, so the scores are slightly optimistic" in (
             capsys.readouterr().out
         )
-
-    @pytest.mark.parametrize("begun", [0, 60, 120])
-    def test_the_rate_is_measured_on_passes_however_much_is_cached(
-        self, begun: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        data = quadrant_images(tmp_path / "photos", 40, 10)
-        monkeypatch.setattr(fit_plan, "_FEW", 0)
-        with free_backbone(monkeypatch, extraction=0.05):  # for a batch of 4
-            asked = settings(data)
-            dataset = open_dataset(str(data))
-            weights = fit_plan.resolve(fit_plan.registry.get(asked.backbone), None)
-            if begun:
-                extract(
-                    dataset, fit_plan.registry.get(asked.backbone), weights,
-                    ImageSettings(size=SIDE), only=np.arange(begun),
-                )  # fmt: skip
-            plan = fit_plan.plan_fit(asked)
-        assert plan.probed == 96
-        plain = next(images for images in plan.considered if images.copies == 0)
-        assert plain.passes == {0: 150 - 96, 60: 90, 120: 30}[begun]
-        rate = plain.passes / (plain.extraction - fit_plan._BUILDING)
-        assert 10 < rate <= 80  # 4 in 50 ms at most; from the cache it would be thousands
 
     def test_a_finished_fit_is_only_read(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)

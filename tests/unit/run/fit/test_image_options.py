@@ -1,4 +1,4 @@
-"""Which sizes and augmented copies a budget has room for."""
+"""The sizes and augmented copies that a fit tries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 
 from manyheads.backbones import registry
-from manyheads.errors import BackboneError, SettingError
-from manyheads.run.fit.image_options import ImageOption, affordable, candidate_images
-
-
-def _option(size: int, copies: int, seconds: float) -> ImageOption:
-    return ImageOption(size=size, copies=copies, passes=100, extraction=seconds, training=0.0)
+from manyheads.errors import BackboneError
+from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.run.fit.image_options import EFFORTS, candidate_images, study_of
+from manyheads.study.work import Work
 
 
 def test_sizes_are_around_the_backbones_own_and_none_too_small() -> None:
@@ -33,22 +31,9 @@ def test_a_given_size_is_the_only_one() -> None:
         candidate_images(96, fixed)
 
 
-def test_what_is_worth_most_comes_first_and_fills_the_budget() -> None:
-    image_options = [
-        _option(299, 1, 600),
-        _option(299, 0, 300),
-        _option(224, 1, 340),
-        _option(150, 0, 80),
-    ]
-    assert affordable(image_options, 1000) == [image_options[0], image_options[3]]
-    assert affordable(image_options, 500) == [image_options[1], image_options[3]]
-    assert affordable(image_options, 2000) == [image_options[0], image_options[2], image_options[3]]
-    assert affordable(image_options, 110) == [image_options[3]]
-
-
-def test_a_budget_for_nothing_is_refused_with_the_least_that_does() -> None:
-    with pytest.raises(
-        SettingError,
-        match="at least 2m for 100 backbone passes at 150 pixels, found 60s; give a `budget` of 2m",
-    ):
-        affordable([_option(299, 1, 600), _option(150, 0, 96)], 60)
+@pytest.mark.parametrize("copies", [0, 1])
+def test_the_less_thorough_a_search_the_less_it_trains(copies: int) -> None:
+    settings = FitSettings(data="none", backbone="xception")
+    works = [Work(study_of(settings, 5, (150, copies), effort)).left.units for effort in EFFORTS]
+    assert works == sorted(works, reverse=True)
+    assert works[-1] < works[0] / 10
