@@ -60,6 +60,13 @@ TRIALS = list(study_settings(grid=GRID).trials())
 HALF = Metrics(0.5, 1.0, 0.5, 1.0)
 
 
+def terminal(width: int = 100, height: int = 40) -> tuple[Screen, io.StringIO]:
+    """A screen that draws for events alone: never for time that passes between two of them."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, height=height)
+    return Screen(console, stopped=lambda: True), out
+
+
 def training(screen: Screen, work: Work) -> TrainingReporter:
     """Who tells the screen how training goes, which begins."""
     reporter = TrainingReporter(Job(screen.hear), work)
@@ -121,9 +128,8 @@ def test_training_is_over_once_the_last_head_has_ended(time: Clock) -> None:
 
 
 def test_a_resumed_study_counts_the_trials_of_former_runs(time: Clock) -> None:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100, height=40)
-    with closing(Screen(console)) as screen:
+    screen, out = terminal()
+    with closing(screen):
         work = resumed(study_settings(grid=GRID), "done", *["pending"] * 3)
         reporter = training(screen, work)
         time.now += 1
@@ -189,9 +195,8 @@ def test_a_note_is_shown_as_it_is() -> None:
 
 
 def test_a_terminal_sees_the_candidates_at_work(time: Clock) -> None:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100, height=40)
-    with closing(Screen(console)) as screen:
+    screen, out = terminal()
+    with closing(screen):
         screen.hear(Progress("fetching weights", 3_000_000, 80_000_000, "bytes"))
         screen.hear(Progress("checking", 1, 2, "images"))
         screen.hear(Progress("extracting", 10, 20, "images"))
@@ -221,9 +226,9 @@ def test_a_terminal_sees_the_candidates_at_work(time: Clock) -> None:
 
 
 def test_a_terminal_shows_the_candidates_heard_of_last(time: Clock) -> None:
-    out = io.StringIO()
+    screen, out = terminal(height=60)
     settings = study_settings(grid=Grid((0.01,), tuple(range(1, 101)), (0.5,)), epochs=2)
-    with closing(Screen(Console(file=out, force_terminal=True, width=100, height=60))) as screen:
+    with closing(screen):
         work = Work(settings)
         reporter = training(screen, work)
         for trial in [*settings.trials(), settings.trials()[0]]:
@@ -249,9 +254,9 @@ def seen(out: io.StringIO, words: str) -> None:
     pytest.fail(f"not shown: {words!r} in {out.getvalue()!r}")
 
 
-def watched(width: int = 60) -> tuple[Screen, io.StringIO]:
+def watched() -> tuple[Screen, io.StringIO]:
     out = io.StringIO()
-    return Screen(Console(file=out, force_terminal=True, width=width, height=40)), out
+    return Screen(Console(file=out, force_terminal=True, width=60, height=40)), out
 
 
 def test_a_step_without_a_count_has_a_spinner_that_goes_away_with_it() -> None:
@@ -356,7 +361,7 @@ def test_nothing_is_drawn_after_a_request_to_stop() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_progress_is_one_line_in_every_terminal(width: int, time: Clock) -> None:
-    screen, out = watched(width)
+    screen, out = terminal(width)
     with closing(screen):
         for second in range(30):
             time.now += 1
@@ -370,10 +375,9 @@ def test_progress_is_one_line_in_every_terminal(width: int, time: Clock) -> None
 
 
 def test_a_small_terminal_keeps_the_names_of_candidates_and_the_bar(time: Clock) -> None:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=50, height=12)
+    screen, out = terminal(width=50, height=12)
     settings = study_settings(grid=Grid((0.001, 0.01), (100, 200), (0.0, 0.2, 0.5)), epochs=2)
-    with closing(Screen(console)) as screen:
+    with closing(screen):
         work = Work(settings)
         reporter = training(screen, work)
         for trial in settings.trials():
