@@ -167,6 +167,22 @@ class _Searches:
     def _places(self) -> set[Place]:
         return {images.option.place for images, _ in self.studies}
 
+    @property
+    def _last(self) -> float:
+        """When the results are to be there, by the clock: later if there are none without this."""
+        budget = self._schedule.budget
+        return budget.deadline if self.studies else budget.latest
+
+    @property
+    def _training_ends(self) -> float:
+        """When the heads of a search are to be there."""
+        return self._last - self._schedule.finishing()
+
+    @property
+    def _settled(self) -> float:
+        """Seconds, before a rate means something."""
+        return max(_SETTLED, _SETTLED_SHARE * self._schedule.budget.seconds)
+
     def _next(self) -> TimedOption | None:
         option = self._schedule.next(self._late, self._places)
         return option if option or self.studies else self._schedule.last_resort(self._late)
@@ -174,7 +190,6 @@ class _Searches:
     def _has_features(self, option: TimedOption) -> bool:
         """Compute the features of an option; whether they came in time."""
         schedule, budget = self._schedule, self._schedule.budget
-        last = budget.deadline if self.studies else budget.latest
 
         def late(features: float) -> bool:
             rest = features + option.training[-1]
@@ -188,8 +203,7 @@ class _Searches:
         study = schedule.plan.study(option.images)
         watch = FeatureWatch(
             option, schedule.pace(option.images), self._job, late=late, clock=budget.clock,
-            ends=last - schedule.least_rest(option),
-            settled=max(_SETTLED, _SETTLED_SHARE * budget.seconds),
+            ends=self._last - schedule.least_rest(option), settled=self._settled,
         )  # fmt: skip
         try:
             with schedule.part(f"computing features of {option.images.words}", option.features):
@@ -205,18 +219,36 @@ class _Searches:
 
     def _study(self, option: TimedOption) -> None:
         """Search the settings of the heads of an option, as thoroughly as there is time for."""
-        schedule, budget, images = self._schedule, self._schedule.budget, option.images
+        schedule, images = self._schedule, option.images
         option = schedule.timed(images)
         if not self.studies and schedule.hopeless(0.0, option):
             self._give_up(option, "the rest would come too late")
             return
-        effort = schedule.effort(option, self._places)
-        expected = option.training[EFFORTS.index(effort)]
-        last = budget.deadline if self.studies else budget.latest
-        ends = last - schedule.finishing()
+        finished, effort = None, schedule.effort(option, self._places)
+        while effort and not (finished := self._searched(images, effort)):
+            effort = self._less_thorough(images, effort)
+        if effort is None or finished is None:
+            self._give_up(option, "its heads would come too late")
+            return
+        schedule.efforts.append(effort)
+        self.studies.append((Searched(images, effort), finished))
+        if effort == "few":
+            settings = counted(len(finished.settings.grid), "setting")
+            self._remark(f"{images.words}: only {settings} of the head, for want of time")
+
+    def _searched(self, images: ImageOption, effort: Effort) -> Finished | None:
+        """The study of images; None if it came too late, or a less thorough one would not."""
+        schedule, budget = self._schedule, self._schedule.budget
+
+        def late(rest: float) -> bool:
+            too_late = budget.clock() + rest > self._training_ends
+            return too_late and self._less_thorough(images, effort) is not None
+
         watch = TrainingWatch(
-            schedule.pace(images), schedule.plan.trained, self._job, ends=ends, clock=budget.clock
-        )
+            schedule.pace(images), schedule.plan.trained, self._job, late=late,
+            ends=self._training_ends, settled=self._settled, clock=budget.clock,
+        )  # fmt: skip
+        expected = schedule.timed(images).training[EFFORTS.index(effort)]
         folder = f"{schedule.plan.backbone(images).folder}{_folder_name(images, effort)}"
         try:
             with schedule.part(f"training at {images.words}", expected):
@@ -226,14 +258,17 @@ class _Searches:
                     grouped=self._grouped, job=watch.job,
                 )  # fmt: skip
         except Interrupted:
-            self._give_up(option, "its heads would come too late")
-            return
+            self._job.check("the fit", "repeat the same command to resume")
+            return None
         watch.ended()
-        schedule.efforts.append(effort)
-        self.studies.append((Searched(images, effort), finished))
-        if effort == "few":
-            settings = counted(len(finished.settings.grid), "setting")
-            self._remark(f"{images.words}: only {settings} of the head, for want of time")
+        return finished
+
+    def _less_thorough(self, images: ImageOption, effort: Effort) -> Effort | None:
+        """The search after `effort`, at the present pace, that ends in time; None if none does."""
+        left = self._training_ends - self._schedule.budget.clock()
+        timed = [*zip(EFFORTS, self._schedule.timed(images).training, strict=True)]
+        others = timed[EFFORTS.index(effort) + 1 :]
+        return next((each for each, seconds in others if seconds <= left), None)
 
     def _forgo(self, images: ImageOption, error: BackboneError) -> None:
         """Go on without a backbone that is none after all, if it was not asked for."""

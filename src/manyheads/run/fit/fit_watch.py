@@ -108,26 +108,43 @@ class FeatureWatch:
 class TrainingWatch:
     """Learns the `pace` of training in a study, whose heads train on so many `samples`.
 
-    `job` is the part of the `whole` job to give to the study, and is stopped at the moment `ends`.
+    `job` is the part of the `whole` job to give to the study. It is stopped at the moment `ends`,
+    and once `late`, which gets the seconds that the rest of the training will take, says so. A rate
+    means something after `settled` seconds.
     """
 
     def __init__(
-        self, pace: FitPace, samples: int, whole: Job, *, ends: float, clock: Clock
+        self,
+        pace: FitPace,
+        samples: int,
+        whole: Job,
+        *,
+        late: Callable[[float], bool],
+        ends: float,
+        settled: float,
+        clock: Clock,
     ) -> None:
         self.job = whole.limited(self._hear, ends, clock)
         self._pace, self._samples, self._whole, self._clock = pace, samples, whole, clock
+        self._late, self._settled = late, settled
         self._began = clock()
         self._first: tuple[float, float] | None = None  # when, and what was done of the cost
         self._last: tuple[float, float] | None = None
 
     def ended(self) -> None:
         """The study has ended: its pace is that of the next one."""
-        trained = 0.0
-        if self._first is not None and self._last is not None:
-            (since, before), (until, cost) = self._first, self._last
-            trained = until - since
-            self._pace.training_took(self._samples * (cost - before), trained)
-        self._pace.study_took(self._clock() - self._began - trained)
+        self._learn()
+        self._pace.study_took(self._clock() - self._began - self._trained)
+
+    @property
+    def _trained(self) -> float:
+        """Seconds from the first epoch heard of to the last."""
+        return self._last[0] - self._first[0] if self._first and self._last else 0.0
+
+    def _learn(self) -> None:
+        if self._first and self._last:
+            products = self._samples * (self._last[1] - self._first[1])
+            self._pace.training_took(products, self._trained)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Planned):  # the fit has told its own
@@ -136,3 +153,8 @@ class TrainingWatch:
         if isinstance(event, TrainingProgress):
             self._last = self._clock(), event.cost
             self._first = self._first or self._last
+            if self._trained >= self._settled:
+                self._learn()
+                rest = self._samples * (event.total_cost - event.cost)
+                if self._late(self._pace.training(rest)):
+                    self.job.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from manyheads.run.fit import fit_heads, fit_schedule, image_options
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.study import events
+from manyheads.study.events import EpochEnded
 from manyheads.study.space import Grid
 from tests.clocks import Clock
 from tests.jobs import HeardJob
@@ -26,16 +28,20 @@ from tests.studies import free_backbone
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
-    """Four settings of twenty epochs, on a backbone that costs nothing."""
+    """Eight settings of twenty epochs, or two of them, on a backbone that costs nothing."""
     del own_cache  # it is there
 
-    def grid(copies: int) -> Grid:
+    def grid(
+        copies: int, rates: Sequence[float] = (0.01, 0.05), sizes: Sequence[int] = (0, 6)
+    ) -> Grid:
+        both = search_grid(copies).augmented_copies
         return Grid(
-            (0.01, 0.05), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
+            tuple(rates), tuple(sizes), (0.2,), augmented_copies=both,
             learning_rate_schedule=("cosine",), epochs=(20,),
         )  # fmt: skip
 
     monkeypatch.setattr(image_options, "search_grid", grid)
+    monkeypatch.setattr(image_options, "few_settings", lambda copies: grid(copies, [0.01], [6]))
     with free_backbone(monkeypatch):
         yield
 
@@ -55,6 +61,7 @@ class SlowWork(HeardJob):
         self,
         extracting: Callable[[int], float] = lambda _: 0.0,
         ending: float = 0.0,
+        training: float = 0.0,
         averaging: float = 0.0,
         writing: float = 0.0,
     ) -> None:
@@ -62,7 +69,7 @@ class SlowWork(HeardJob):
         self._time = Clock()
         self._began = self._time.now
         self._extracting, self._averaging, self._writing = extracting, averaging, writing
-        self._ending = ending
+        self._ending, self._training = ending, training
 
     @property
     def used(self) -> float:
@@ -80,6 +87,8 @@ class SlowWork(HeardJob):
         return run_fit(asked, root / "fit", clock=self._time.monotonic, job=self)
 
     def _pass_time(self, event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            self._time.now += self._training
         if not isinstance(event, Progress):
             return
         if event.step == "extracting" and event.done:
@@ -157,6 +166,20 @@ def test_a_few_settings_are_tried_where_there_is_no_time_for_all(
         f"{SIDE}×{SIDE}, plain and mirrored: only 2 settings of the head, for want of time",
     )
     assert len(fitted.tried) == 2
+
+
+def test_a_search_that_would_come_too_late_makes_room_for_a_less_thorough_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its features are there, so that a few settings on them are worth more than a refusal."""
+    monkeypatch.setattr(fit_schedule, "_SHARES", {"whole": (1.0, 1.0)})
+    monkeypatch.setattr(events, "_INTERVAL", 0.0)
+    slow = SlowWork(training=0.1)  # 800 epochs of heads, or 200
+    fitted = slow.fit(tmp_path, budget=100.0)
+    assert fitted.remarks[0] == (
+        f"{SIDE}×{SIDE}, plain and mirrored: only 2 settings of the head, for want of time"
+    )
+    assert slow.used < 100
 
 
 def test_why_a_budget_was_not_kept_is_said(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,18 +104,49 @@ def test_it_stops_at_its_end_and_with_the_whole(pace: FitPace) -> None:
     watched.clock.now = 110
     assert watched.job.stopped
     whole = Job()
-    other = TrainingWatch(pace, 10, whole, ends=1e9, clock=Clock().monotonic)
+    other = training_watch(pace, whole, Clock())
     whole.stop()
     assert other.job.stopped
 
 
-def test_training_shows_the_pace_and_tells_no_plan(pace: FitPace) -> None:
-    clock, heard = Clock(), HeardJob()
-    watch = TrainingWatch(pace, 100, heard, ends=1e9, clock=clock.monotonic)
-    clock.now += 3
-    for cost in (0.0, 500.0, 1000.0):
+def training_watch(
+    pace: FitPace, whole: Job, clock: Clock, late: Callable[[float], bool] = lambda _: False
+) -> TrainingWatch:
+    """A watch of heads that train on 100 samples."""
+    return TrainingWatch(
+        pace, 100, whole, late=late, ends=1e9, settled=5.0, clock=clock.monotonic
+    )  # fmt: skip
+
+
+def train(watch: TrainingWatch, clock: Clock, *costs: float) -> None:
+    """So much done of a cost of 1,000, every ten seconds."""
+    for cost in costs:
         watch.job.tell(TrainingProgress(1, 9, cost, 1000.0, None, None, False))
         clock.now += 10
+
+
+def test_training_that_would_come_too_late_is_stopped_alone(pace: FitPace) -> None:
+    clock, heard, rests = Clock(), HeardJob(), list[float]()
+
+    def late(rest: float) -> bool:
+        rests.append(rest)
+        return rest > 40
+
+    watch = training_watch(pace, heard, clock, late)
+    train(watch, clock, 0.0)
+    assert not rests  # a single moment is no rate
+    train(watch, clock, 100.0)
+    assert rests == pytest.approx([90])
+    assert watch.job.stopped
+    assert not heard.stopped
+    assert pace.training(1e5) == pytest.approx(100)
+
+
+def test_training_shows_the_pace_and_tells_no_plan(pace: FitPace) -> None:
+    clock, heard = Clock(), HeardJob()
+    watch = training_watch(pace, heard, clock)
+    clock.now += 3
+    train(watch, clock, 0.0, 500.0, 1000.0)
     watch.job.tell(Planned((("Data", "some"),)))
     watch.ended()
     assert pace.training(1e5) == pytest.approx(20)
