@@ -10,13 +10,15 @@ from statistics import median
 from typing import NamedTuple
 
 from manyheads.core.job import Job
-from manyheads.core.text import counted
+from manyheads.core.text import counted, size_words
 from manyheads.core.workers import Workers
 from manyheads.data.remarks import Remarks
 from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.stage_times import StageTimes
 from manyheads.features.worker_shards import (
+    EACH,
+    SHARD,
     ShardContext,
     ShardFeatures,
     compute_shard,
@@ -24,6 +26,7 @@ from manyheads.features.worker_shards import (
     unlike_driver,
     with_probe,
 )
+from manyheads.workers.opening import planned_words
 
 _LISTED = 8  # workers that a note lists, at most
 _LOOKED_AT = 16  # files, of which one is to be seen by every worker
@@ -95,6 +98,20 @@ def fill_by_workers(
     if len(tallies) > 1:
         job.note(f"Workers    {_tally_words(tallies)}")
     return passes, unread
+
+
+def shard_words(given: int | str | Workers, passes: int, width: int) -> str:
+    """Such as `2 processes of this machine, 1 core each; 14 shards of at most 256 images`.
+
+    `width` is how many features an image has, 0 if that is unknown.
+    """
+    words, count = planned_words(given)
+    size = min(SHARD, max(1, -(-passes // (EACH * count)))) if count else SHARD
+    shards = counted(-(-passes // size), "shard")
+    parts = [words, f"about {shards} of at most {counted(size, 'image')}"]
+    if width:
+        parts.append(f"{size_words(4 * passes * width)} of features come back")
+    return "; ".join(parts)
 
 
 def require_processor(device: str) -> None:

@@ -29,7 +29,7 @@ from manyheads.workers.worker_host import worker_name
 
 SHARD = 256  # images, at most
 _BYTES = 1 << 26  # of features in a shard's answer, at most
-_EACH = 4  # shards for each worker, at least, so that they end at about the same time
+EACH = 4  # shards for each worker, at least, so that they end at about the same time
 
 _compiled: dict[tuple[str, ...], CompiledBackbone] = {}
 
@@ -113,7 +113,7 @@ class _Rows:
 
 def shard_size(images: int, features: int, batch: int, workers: int) -> int:
     """How many images a shard has: whole batches, at most 256 images and 64 MiB of features."""
-    most = min(SHARD, max(1, _BYTES // (4 * features)), -(-images // (_EACH * workers)))
+    most = min(SHARD, max(1, _BYTES // (4 * features)), -(-images // (EACH * workers)))
     return max(1, -(-most // batch)) * batch
 
 
