@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +77,7 @@ class ShardFeatures:
 
     `failures` are the reasons of contents that are no images, `unread` of those that could not be
     read this time. `remarks` and `stages` are what `Remarks` and `StageTimes` have counted, and
-    `seconds` what the shard took the `worker`.
+    `seconds` what the shard took the `worker` on its `node`.
     """
 
     contents: list[str]
@@ -86,6 +87,7 @@ class ShardFeatures:
     remarks: tuple[int, int, int]
     stages: dict[str, float]
     worker: str
+    node: str
     seconds: float
 
 
@@ -138,6 +140,7 @@ def compute_shard(context: ShardContext, images: dict[str, str]) -> ShardFeature
         remarks=remarks.counts,
         stages=times.seconds,
         worker=worker_name(),
+        node=platform.node(),
         seconds=time.perf_counter() - started,
     )
 
