@@ -133,7 +133,8 @@ def machine_lines(known: Sequence[WorkerResources]) -> list[str]:
         versions = ", ".join(f"{name} {version}" for name, version in each.versions.items())
         kinds.setdefault(f"{each.processor}; {versions}", []).append(each.node)
     return [
-        f"Machines   {', '.join(sorted(set(nodes))[:_LISTED])}: {counted(len(nodes), 'worker')}, {kind}"
+        f"Machines   {counted(len(nodes), 'worker')} on "
+        f"{', '.join(sorted(set(nodes))[:_LISTED])}: {kind}"
         for kind, nodes in kinds.items()
     ]
 
