@@ -33,7 +33,7 @@ _LOOKED_AT = 16  # files, of which one is to be seen by every worker
 _SLOW = 0.5  # of the median rate, below which a worker is slow
 
 
-class Missing(NamedTuple):
+class MissingImages(NamedTuple):
     """What a cache lacks: different `contents`, and the file of each in `paths`."""
 
     contents: Sequence[str]
@@ -56,7 +56,7 @@ class Missing(NamedTuple):
 def fill_by_workers(
     workers: Workers,
     cache: FeatureCache,
-    missing: Missing,
+    missing: MissingImages,
     context: ShardContext,
     remarks: Remarks,
     times: StageTimes,
@@ -150,7 +150,7 @@ def tally_words(tallies: Mapping[str, tuple[int, float]]) -> str:
     slow = [name for name, rate in rates.items() if rate < _SLOW * usual]
     if len(tallies) > _LISTED:
         least, most = min(rates.values()), max(rates.values())
-        words = f"{len(tallies)}, {least:.1f} to {most:.1f} images/s each"
+        words = f"{len(tallies)}, {least:.1f} to {most:.1f}/s each"
         return f"{words}; slow: {', '.join(slow)}" if slow else words
     return "; ".join(
         f"{name} {counted(images, 'image')}, {rates[name]:.1f}/s"
