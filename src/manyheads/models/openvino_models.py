@@ -137,6 +137,18 @@ def cut(file: str, preprocessing: str, size: int, target: str, head: str) -> dic
     return {"features": int(maps.output().get_partial_shape().to_shape()[-1]), "batch": batch}
 
 
+def head_of(model: Path) -> Parameters:
+    """The head of a model that `append` wrote (.xml); raises `ModelError` for another one."""
+    program = openvino_runtime.core().read_model(model)
+    for node in program.get_ordered_ops():
+        if node.get_friendly_name() == FEATURES:
+            return _head_behind(node)
+    raise ModelError(
+        f"a model whose features have a name in {model.name}", "one that an earlier version wrote",
+        "run the study anew",
+    )  # fmt: skip
+
+
 def _head_behind(features: Any) -> Parameters:
     """The head of the layers that `append` puts behind the features."""
     arrays, node = [], features
