@@ -19,7 +19,7 @@ from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
-from manyheads.models.export.converters import INPUT, OUTPUT
+from manyheads.models.export.formats import INPUT, OUTPUT
 
 FEATURES = "manyheads/features"
 """The name of the node that yields the features, in a whole network."""

@@ -22,7 +22,7 @@ from manyheads.backbones.preprocessing_layers import channel_map
 from manyheads.backbones.registry import from_card
 from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
-from manyheads.models.export.converters import INPUT, OUTPUT
+from manyheads.models.export.formats import INPUT, OUTPUT
 from manyheads.models.openvino_models import head_of
 
 _PREFIX = "backbone/"  # of all names in the backbone's graph, so that none is one of ours

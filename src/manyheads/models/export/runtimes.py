@@ -15,8 +15,7 @@ from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.core import openvino_runtime
 from manyheads.errors import ModelError
-from manyheads.models.export.converters import INPUT, OUTPUT
-from manyheads.models.export.formats import FORMATS
+from manyheads.models.export.formats import FORMATS, INPUT, OUTPUT
 
 Run = Callable[[np.ndarray], np.ndarray]
 
