@@ -52,8 +52,8 @@ class Weights:
 
     @property
     def size(self) -> int:
-        """The bytes of all of them."""
-        return sum(part.path.stat().st_size for part in self.parts)
+        """The bytes of all of them, those in files beside a network's own included."""
+        return sum(own_files.size_of(part.path) for part in self.parts)
 
 
 def resolve(
