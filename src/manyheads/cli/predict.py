@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from manyheads.cli.predict_summary import Tally
     from manyheads.data.data_settings import TableSettings
     from manyheads.data.image_places import PlacedImage
+    from manyheads.data.remote_path import FilePath
     from manyheads.models.prediction_files import PredictionFile
     from manyheads.models.prediction_rows import RowForm
 
@@ -144,16 +145,17 @@ def run(args: argparse.Namespace, job: Job) -> None:
     _require_an_answer(tally)
 
 
-def image_files(given: list[str], table: TableSettings | None = None) -> list[Path]:
+def image_files(given: list[str], table: TableSettings | None = None) -> list[FilePath]:
     """The images that are meant by arguments such as this command's, for one that takes few.
 
     Raises `DataError` if something given leads to no image.
     """
     from manyheads.cli.predict_inputs import Inputs
+    from manyheads.data.remote_path import file_path
 
     inputs = Inputs(given, table=table)
     _say_left_out(inputs)
-    return [Path(image.path) for image in inputs]
+    return [file_path(image.path) for image in inputs]
 
 
 def _say_left_out(inputs: Inputs | RowInputs) -> None:

@@ -306,7 +306,7 @@ def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | N
 def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
     """How many plain passes are left, and how many features an image has, 0 if that is unknown."""
     if settings.features is not None:
-        return 0, read_matrix(dataset.root, settings.features).shape[1]
+        return 0, read_matrix(dataset.file, settings.features).shape[1]
     if weights is None:
         return len(settings.spec.parts) * len(dataset.contents), 0
     image, how = settings.image, (settings.runtime, settings.precision, settings.device)
