@@ -15,6 +15,7 @@ from manyheads.backbones.compiled import CompiledBackbone, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
 from manyheads.data.data_settings import ImageSettings
@@ -24,6 +25,8 @@ from manyheads.data.remarks import Remarks
 from manyheads.features.cache import FeatureCache, FeatureRecipe, lacking
 from manyheads.features.shard import fill
 from manyheads.features.stage_times import StageTimes
+from manyheads.features.worker_filling import Missing, fill_by_workers, require_processor
+from manyheads.features.worker_shards import ShardContext
 
 _SHARD = 65_536  # images
 
@@ -64,6 +67,7 @@ def extract(
     storage: str = "f32",
     alteration: Alteration | None = None,
     only: Rows | None = None,
+    workers: Workers | None = None,
     job: Job = SILENT,
 ) -> Features:
     """The features of every image of `dataset`, from the cache or computed now.
@@ -71,10 +75,11 @@ def extract(
     With the `pooling` grid, those of every cell of the feature map, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
     alteration that is meant for training is made of no other. Backbones side by side see the images
-    one after the other, and an image that one of them lacks has no features. Raises `BackboneError`
-    for feature maps where there are none, `SettingError` for features that are too large for the
-    storage f16, and `Interrupted` within about a second once `job` is stopped; what was finished is
-    kept, and the same call goes on from there.
+    one after the other, and an image that one of them lacks has no features. With `workers`, these
+    compute, and the features are the same. Raises `BackboneError` for feature maps where there are
+    none, `SettingError` for features that are too large for the storage f16 and for `workers` on
+    another device than the processor, and `Interrupted` within about a second once `job` is
+    stopped; what was finished is kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
@@ -89,7 +94,7 @@ def extract(
         left = [lacking(part, digests.take(digests.distinct()[0])).passes for part in recipe.parts]
         how: dict[str, Any] = {
             "runtime": runtime, "device": device, "precision": precision,
-            "alteration": alteration, "only": only,
+            "alteration": alteration, "only": only, "workers": workers,
         }  # fmt: skip
         members = [
             extract(dataset, *each, image, job=job.counting_on(sum(left[:n]), sum(left)), **how)
@@ -109,15 +114,25 @@ def extract(
         passes = 0
         if len(missing):
             wanted = contents.take(missing)
-            with compile_backbone(
-                spec, weights, image.size,
-                runtime=runtime, device=device, precision=precision, pooling=pooling,
-                images=len(missing), job=job,
-            ) as backbone:  # fmt: skip
-                passes, unread = _fill(
-                    cache, wanted, paths.take(missing), backbone, image, alteration, job, remarks,
-                    times,
+            files = paths.take(missing)
+            if workers is None:
+                with compile_backbone(
+                    spec, weights, image.size,
+                    runtime=runtime, device=device, precision=precision, pooling=pooling,
+                    images=len(missing), job=job,
+                ) as backbone:  # fmt: skip
+                    passes, unread = _fill(
+                        cache, wanted, files, backbone, image, alteration, job, remarks, times
+                    )
+            else:
+                require_processor(device)
+                context = ShardContext(
+                    spec=spec, weights=weights, image=image, runtime=runtime, precision=precision,
+                    pooling=pooling, alteration=alteration,
                 )  # fmt: skip
+                passes, unread = fill_by_workers(
+                    workers, cache, Missing(wanted, files), context, remarks, times, job
+                )
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
         samples = np.arange(len(dataset)) if only is None else only

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32
 
 from manyheads.backbones.compiled import CompiledBackbone
 from manyheads.core.job import SILENT, Job
@@ -15,13 +19,30 @@ from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
 from manyheads.data.remote_path import FilePath, RemotePath
 from manyheads.errors import ImageError, ImageLimitError, WorldError
-from manyheads.features.cache import FeatureCache
 from manyheads.features.image_batches import Pixels, image_batches
 from manyheads.features.stage_times import DECODE, READ, StageTimes
 
 
+class FeatureSink(Protocol):
+    """Where the features of a shard go: a `FeatureCache`, or the memory of a worker."""
+
+    def known(self, contents: Sequence[str]) -> set[str]:
+        """Those of these contents that need no pass."""
+        ...
+
+    def add(
+        self, contents: Sequence[str], features: Float32[np.ndarray, "rows *grid features"]
+    ) -> None:
+        """Store one row for each of these different contents."""
+        ...
+
+    def add_failure(self, content: str, reason: str) -> None:
+        """Remember why a content is no image."""
+        ...
+
+
 def fill(
-    cache: FeatureCache,
+    cache: FeatureSink,
     images: Mapping[str, FilePath],
     backbone: CompiledBackbone,
     settings: ImageSettings,
@@ -60,7 +81,7 @@ class _Shard:
 
     def __init__(
         self,
-        cache: FeatureCache,
+        cache: FeatureSink,
         images: Mapping[str, FilePath],
         batch: int,
         job: Job,
