@@ -175,4 +175,3 @@ def _extent(lengths: Sequence[int]) -> Extent:
     if not lengths:
         return Extent(0, 0.0, 0)
     return Extent(min(lengths), float(np.median(lengths)), max(lengths))
-
