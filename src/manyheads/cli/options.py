@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "folder of class folders (with or without train/, validation/, test/ above them), a table with "
-    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a data set by name: clothing, digits"
+    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), either of them also at an address "
+    "(s3://bucket/photos), or a data set by name: clothing, digits"
 )
 LESSON_SIZE = 150
 

@@ -25,7 +25,7 @@ PATH_RULES = {
     "~/a.jpg": "below the home folder, if there is no file of that name",
     "file:///a%20b.jpg": "/a b.jpg",
     "café.jpg": "composed or decomposed, whichever the file's name is",
-    "s3://…, https://…": "an address, read as it is (extra `remote`); one with a secret is refused",
+    "s3://…, https://…": "as it is, with the extra remote; refused with a password or token in it",
     "data:…": "refused",
     "C:\\a\\b.jpg": "on another system than Windows refused, with where the file lies if it does",
 }
@@ -59,8 +59,8 @@ class Finder:
 
     def plain(self, cell: str) -> str:
         """The path that a cell is by its text alone."""
-        text = self._with_suffix(cell)
-        return text.strip() if is_address(text) else str(below(self.folder, text))
+        address = self._with_suffix(cell.strip())
+        return address if is_address(address) else str(below(self.folder, self._with_suffix(cell)))
 
     def find(self, cell: str, number: int) -> tuple[str, os.stat_result | None] | None:
         """The file that a cell of row `number` means, and what the system says of it.
@@ -68,7 +68,7 @@ class Finder:
         None if there is none; what is at an address is not looked for. Raises `DataError` for an
         address with a secret, and for the address of something that is no file.
         """
-        if isinstance(self.folder, RemotePath) or is_address(cell):
+        if isinstance(self.folder, RemotePath) or is_address(cell.strip()):
             return self._elsewhere_named(cell, number), None
         for text in self._spellings(cell):
             target = str(below(self.folder, text))

@@ -29,7 +29,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, PLAIN_KINDS, image_kind, obstacle
+from manyheads.data.image_kinds import (
+    FIRST_BYTES,
+    NEEDED,
+    PLAIN_KINDS,
+    image_kind,
+    is_web_page,
+    obstacle,
+)
 from manyheads.data.image_memory import memory_for, memory_limit
 from manyheads.data.remote_path import FilePath, RemoteError, RemotePath
 from manyheads.data.repairs import jpeg_scan, lacks_end, mended, without_large_text
@@ -308,6 +315,8 @@ def _unknown(name: str, data: bytes) -> ImageError:
         return refused(name, "a TIFF of a kind that Pillow does not decode, or too little of one")
     if kind in PLAIN_KINDS or kind in NEEDED:
         return refused(name, f"{kind} data that is damaged at its beginning, or too short")
+    if is_web_page(data[:FIRST_BYTES]):
+        return refused(name, "a web page (HTML), no image")
     # Lists of unreadable files show these words alone.
     return refused(name, f"no image that is read here ({kind})" if kind else "no image")
 

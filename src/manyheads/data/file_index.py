@@ -103,15 +103,13 @@ class _Reading:
     def _recall(self) -> int:
         """Take what the index knows; returns how many files it held."""
         known = _load(self._file)
-        place = _same_paths(known, self._records)
-        same = (place >= 0) & self._sure
-        for name, _ in _IDENTITY:
-            same &= known[name][place] == self._records[name] if len(known) else False
+        place = _matches(known, self._records)
+        self._done = (place >= 0) & self._sure
         if is_offline():
-            same |= (place >= 0) & self._paths.elsewhere
-            self._sure |= same
-        self._done = same
-        self._records[same] = known[place[same]]
+            place = _same_paths(known, self._records)
+            self._done |= (place >= 0) & self._paths.elsewhere
+            self._sure |= self._done
+        self._records[self._done] = known[place[self._done]]
         return len(known)
 
     def _read(self, rows: Rows) -> None:
@@ -191,6 +189,15 @@ def _of(facts: RemoteFacts | None) -> tuple[int, int, int, int]:
 
 def _hashed(text: str) -> bytes:
     return hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
+
+
+def _matches(known: Records, wanted: Records) -> Rows:
+    """Where in `known` each of `wanted` is, unchanged; -1 where it is not."""
+    place = _same_paths(known, wanted)
+    same = place >= 0
+    for name, _ in _IDENTITY if len(known) else ():
+        same &= known[name][place] == wanted[name]
+    return np.where(same, place, -1)
 
 
 def _same_paths(known: Records, wanted: Records) -> Rows:

@@ -29,21 +29,13 @@ from manyheads.errors import DataError, ImageError
 
 Array = Shaped[np.ndarray, "rows columns *channels"]
 Image = (
-    str
-    | os.PathLike[str]
-    | RemotePath
-    | bytes
-    | bytearray
-    | memoryview
-    | BinaryIO
-    | PillowImage.Image
-    | Array
+    str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PillowImage.Image | Array
 )
 Source = FilePath | bytes | PillowImage.Image | Array
 """What an image is read from, once an open file has been read."""
 IMAGE_WORDS = (
-    "a path, an address, the bytes of a file, a file that is open in binary mode, an image of "
-    "Pillow, or an array [rows, columns, 3] of uint8 or uint16"
+    "a path, the bytes of a file, a file that is open in binary mode, an image of Pillow, or an "
+    "array [rows, columns, 3] of uint8 or uint16"
 )
 """What an image may be given as."""
 
@@ -104,9 +96,9 @@ def named(given: Image, place: int) -> NamedImage:
     such as an array of floating-point numbers.
     """
     given = as_array(given)
-    if isinstance(given, str | os.PathLike | RemotePath):
-        path = given if isinstance(given, RemotePath) else os.fspath(given)
-        return NamedImage(str(path), file_path(path))
+    if isinstance(given, str | os.PathLike):
+        path = os.fspath(given)
+        return NamedImage(path, file_path(path))
     if isinstance(given, bytes | bytearray | memoryview):
         return NamedImage(f"bytes {place}", bytes(given))
     if isinstance(given, PillowImage.Image):

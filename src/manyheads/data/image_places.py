@@ -99,6 +99,11 @@ def may_be_several(text: str) -> bool:
 def _elsewhere(text: str, table: TableSettings) -> Place:
     path = file_path(text)
     assert isinstance(path, RemotePath)
+    if "*" in text and not is_web(text):
+        raise DataError(
+            "the address of an image, a folder or a table", f"a glob, {text!r}",
+            "give the address of the folder, or of a table of the images",
+        )  # fmt: skip
     require_network(path.address)
     try:
         if path.suffix.lower() in MANIFEST_SUFFIXES:
@@ -106,10 +111,6 @@ def _elsewhere(text: str, table: TableSettings) -> Place:
             return _of_manifest(path, table)
         if _names_an_image(text):
             return Place(file=path.address)
-        if not is_web(path.address) and glob.has_magic(text):
-            remedy = "give the address of the folder, or of a table of the images"
-            raise DataError("the address of an image, a folder or a table", f"a glob, {text!r}",
-                            remedy)  # fmt: skip
         with listed_once(path.address):
             return Place(list_images(path))
     except RemoteError as error:

@@ -30,6 +30,18 @@ READERS = 32
 ATTEMPTS = 5
 """How often something is tried that may pass."""
 
+IDENTITIES = {
+    "s3://": "size and ETag, which is a hash of the bytes, or another for every writing: sure",
+    "gs://, abfs://, az://": "size and ETag, which is another for every writing: sure",
+    "hf://": "size and the hash that the repository has of the file: sure",
+    "https://, http://": "size and ETag, as sure as the server, which may send a former one. "
+    "Without an ETag, or with a weak one (`W/…`), size and Last-Modified: a change within a second "
+    "that leaves the size is not noticed",
+    "others": "size and time of modification, by the server's clock",
+    "no ETag, no time": "the file is read every time",
+}
+"""By what a file at an address is believed to be the one that was read."""
+
 _Result = TypeVar("_Result")
 
 _FIRST_PAUSE = 0.5  # seconds, at most, before the second attempt; twice that before the third
@@ -191,7 +203,7 @@ def _opened(address: str, scheme: str) -> Any:
         expected = f"what fsspec needs to read {scheme}://"
         raise MissingExtraError(expected, "not installed", remedy) from error
     try:
-        system, _ = url_to_fs(address, **_options(scheme))
+        system, _ = url_to_fs(address, skip_instance_cache=True, **_options(scheme))
     except ManyheadsError:
         raise
     except Exception as error:  # of every kind: it is another project's for each scheme
