@@ -130,6 +130,16 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> argparse._ArgumentGrou
     return group
 
 
+def add_workers(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Which processes compute."""
+    parser.add_argument(
+        "--workers", metavar="WORKERS",
+        help="what computes features, with the same results: a number of processes of this "
+        "machine, ray, for a Ray cluster of its cores, or the address of a cluster, "
+        "ray://HOST:PORT (default: this process alone)",
+    )  # fmt: skip
+
+
 def add_verbose(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Whether the plan is shown in full."""
     parser.add_argument(
@@ -239,4 +249,5 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
         parquet=getattr(args, "parquet", False),
         baselines=getattr(args, "baselines", True),
+        workers=getattr(args, "workers", None),
     )

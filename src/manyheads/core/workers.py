@@ -54,6 +54,11 @@ class Workers(Protocol):
         ...
 
     @property
+    def asked(self) -> str:
+        """How they were asked for: `4`, `ray`, the address of a cluster."""
+        ...
+
+    @property
     def words(self) -> str:
         """What they are, such as `4 processes of this machine, 2 cores each`."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +10,16 @@ from statistics import median
 from typing import NamedTuple
 
 from manyheads.core.job import Job
-from manyheads.core.text import counted
-from manyheads.core.workers import Workers
+from manyheads.core.text import counted, size_words
+from manyheads.core.workers import WorkerResources, Workers
 from manyheads.data.remarks import Remarks
 from manyheads.data.remote_path import FilePath
 from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.stage_times import StageTimes
 from manyheads.features.worker_shards import (
+    EACH,
+    SHARD,
     ShardContext,
     ShardFeatures,
     compute_shard,
@@ -25,6 +27,7 @@ from manyheads.features.worker_shards import (
     unlike_driver,
     with_probe,
 )
+from manyheads.workers.opening import planned_words
 
 _LISTED = 8  # workers that a note lists, at most
 _LOOKED_AT = 16  # files, of which one is to be seen by every worker
@@ -67,13 +70,17 @@ def fill_by_workers(
     `Workers.map` raise, and `Interrupted` once `job` is stopped; what was stored stays.
     """
     with context.compiled(job) as backbone:
-        count = len(workers.resources())
+        known = workers.resources()
+        count = len(known)
         size = shard_size(len(missing.contents), backbone.features, backbone.batch, count)
         context = replace(context, file=missing.file)
         context = with_probe(context, backbone, send=not workers.here)
+    if not workers.here:
+        for line in machine_lines(known):
+            job.note(line)
     total, done, passes = len(missing.contents), 0, 0
     unread: dict[str, str] = {}
-    tallies: dict[str, list[float]] = {}
+    tallies: dict[str, tuple[int, float]] = {}
     job.progress("extracting", 0, total)
     units = missing.shards(size)
     with closing(
@@ -88,14 +95,28 @@ def fill_by_workers(
             passes += len(shard.contents)
             images = len(shard.contents) + len(shard.failures) + len(shard.unread)
             done += images
-            tally = tallies.setdefault(shard.worker, [0, 0.0])
-            tally[0] += images
-            tally[1] += shard.seconds
+            name = shard.worker if workers.here else f"{shard.worker} on {shard.node}"
+            before, seconds = tallies.get(name, (0, 0.0))
+            tallies[name] = before + images, seconds + shard.seconds
             job.progress("extracting", done, total, limit=times.bottleneck)
     job.check("extracting the features", "the same command goes on from there")
     if len(tallies) > 1:
-        job.note(f"Workers    {_tally_words(tallies)}")
+        job.note(f"Workers    {tally_words(tallies)}")
     return passes, unread
+
+
+def shard_words(given: int | str | Workers, passes: int, width: int) -> str:
+    """Such as `2 processes of this machine, 1 core each; 14 shards of at most 256 images`.
+
+    `width` is how many features an image has, 0 if that is unknown.
+    """
+    words, count = planned_words(given)
+    size = min(SHARD, max(1, -(-passes // (EACH * count)))) if count else SHARD
+    shards = counted(-(-passes // size), "shard")
+    parts = [words, f"about {shards} of at most {counted(size, 'image')}"]
+    if width:
+        parts.append(f"{size_words(4 * passes * width)} of features come back")
+    return "; ".join(parts)
 
 
 def require_processor(device: str) -> None:
@@ -106,15 +127,24 @@ def require_processor(device: str) -> None:
         )
 
 
-def _store(cache: FeatureCache, shard: ShardFeatures) -> None:
-    if shard.contents:
-        cache.add(shard.contents, shard.rows)
-    for content, reason in shard.failures.items():
-        cache.add_failure(content, reason)
+def machine_lines(known: Sequence[WorkerResources]) -> list[str]:
+    """A line for each kind of machine among these workers: its nodes, processor and versions."""
+    kinds: dict[str, list[str]] = {}
+    for each in known:
+        versions = ", ".join(f"{name} {version}" for name, version in each.versions.items())
+        kinds.setdefault(f"{each.processor}; {versions}", []).append(each.node)
+    return [
+        f"Machines   {', '.join(sorted(set(nodes))[:_LISTED])}: "
+        f"{counted(len(nodes), 'worker')}, {kind}"
+        for kind, nodes in kinds.items()
+    ]
 
 
-def _tally_words(tallies: dict[str, list[float]]) -> str:
-    """Such as `worker 1 512 images, 40.1/s; worker 2 256 images, 19.8/s, slow`."""
+def tally_words(tallies: Mapping[str, tuple[int, float]]) -> str:
+    """What each worker did in all, from its images and seconds.
+
+    Such as `worker 1 512 images, 40.1/s; worker 2 256 images, 19.8/s, slow`.
+    """
     rates = {name: images / seconds if seconds else 0.0
              for name, (images, seconds) in tallies.items()}  # fmt: skip
     usual = median(rates.values())
@@ -124,7 +154,14 @@ def _tally_words(tallies: dict[str, list[float]]) -> str:
         words = f"{len(tallies)}, {least:.1f} to {most:.1f} images/s each"
         return f"{words}; slow: {', '.join(slow)}" if slow else words
     return "; ".join(
-        f"{name} {counted(int(images), 'image')}, {rates[name]:.1f}/s"
+        f"{name} {counted(images, 'image')}, {rates[name]:.1f}/s"
         + (", slow" if name in slow else "")
         for name, (images, _) in sorted(tallies.items())
     )
+
+
+def _store(cache: FeatureCache, shard: ShardFeatures) -> None:
+    if shard.contents:
+        cache.add(shard.contents, shard.rows)
+    for content, reason in shard.failures.items():
+        cache.add_failure(content, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from manyheads.workers.worker_host import worker_name
 
 SHARD = 256  # images, at most
 _BYTES = 1 << 26  # of features in a shard's answer, at most
-_EACH = 4  # shards for each worker, at least, so that they end at about the same time
+EACH = 4  # shards for each worker, at least, so that they end at about the same time
 
 _compiled: dict[tuple[str, ...], CompiledBackbone] = {}
 
@@ -77,7 +78,7 @@ class ShardFeatures:
 
     `failures` are the reasons of contents that are no images, `unread` of those that could not be
     read this time. `remarks` and `stages` are what `Remarks` and `StageTimes` have counted, and
-    `seconds` what the shard took the `worker`.
+    `seconds` what the shard took the `worker` on its `node`.
     """
 
     contents: list[str]
@@ -87,6 +88,7 @@ class ShardFeatures:
     remarks: tuple[int, int, int]
     stages: dict[str, float]
     worker: str
+    node: str
     seconds: float
 
 
@@ -114,7 +116,7 @@ class _Rows:
 
 def shard_size(images: int, features: int, batch: int, workers: int) -> int:
     """How many images a shard has: whole batches, at most 256 images and 64 MiB of features."""
-    most = min(SHARD, max(1, _BYTES // (4 * features)), -(-images // (_EACH * workers)))
+    most = min(SHARD, max(1, _BYTES // (4 * features)), -(-images // (EACH * workers)))
     return max(1, -(-most // batch)) * batch
 
 
@@ -139,6 +141,7 @@ def compute_shard(context: ShardContext, images: dict[str, str]) -> ShardFeature
         remarks=remarks.counts,
         stages=times.seconds,
         worker=worker_name(),
+        node=platform.node(),
         seconds=time.perf_counter() - started,
     )
 

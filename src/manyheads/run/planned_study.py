@@ -14,6 +14,7 @@ from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import label_conflict_words, overlap_words
 from manyheads.data.splits import SPLITS
 from manyheads.data.trainable import few_images_words
+from manyheads.features.worker_filling import shard_words
 from manyheads.findings.recommendation import FOLDS
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.heads.ranges import Item, Range
@@ -65,6 +66,7 @@ def study_planned(plan: Plan) -> Planned:
         *([("Pruning", _rung_words(settings))] if settings.prune is not None else []),
         ("Selection", f"{settings.select}: {rule_words(settings.select)}"),
         ("Cost", _cost_words(plan, cost)),
+        *_worker_lines(plan),
         ("Disk", _disk_words(plan)),
         ("Memory", _memory_words(plan)),
     ]
@@ -294,6 +296,13 @@ def _cost_words(plan: Plan, cost: Cost) -> str:
         heads=f"{cost.heads:,} of {heads:,} heads",
         instead=f" instead of {whole:,}" if pruning else "",
     )
+
+
+def _worker_lines(plan: Plan) -> Lines:
+    workers = plan.options.workers
+    if workers is None or not plan.missing:
+        return []
+    return [("Workers", shard_words(workers, plan.missing, plan.features))]
 
 
 def _pass_words(plan: Plan) -> str:

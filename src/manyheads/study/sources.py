@@ -12,6 +12,7 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.feature_files import is_array, open_features, read_matrix
@@ -34,6 +35,7 @@ def plain_features(
     weights: Weights,
     *,
     only: Rows | None = None,
+    workers: Workers | None = None,
     job: Job = SILENT,
 ) -> Features:
     """The plain features of the whole `dataset` as `open_data` opened it, or of the rows `only`.
@@ -44,7 +46,7 @@ def plain_features(
         return extract(
             dataset, settings.spec, weights, settings.image,
             runtime=settings.runtime, device=settings.device, precision=settings.precision,
-            only=only, job=job,
+            only=only, workers=workers, job=job,
         )  # fmt: skip
     started = time.perf_counter()
     rows = np.full(len(dataset), -1)

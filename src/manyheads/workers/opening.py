@@ -16,13 +16,13 @@ HELP = (
 )
 
 
-def workers_asked(given: int | str | None) -> int | str | None:
-    """What is `given` as `workers`: a number, `ray` or an address, or None; starts nothing.
+def workers_asked(given: int | str | Workers | None) -> int | str | Workers | None:
+    """What is `given` as `workers`: a number, `ray` or an address, workers or None; starts nothing.
 
     Raises `SettingError` for anything else.
     """
-    if given is None:
-        return None
+    if given is None or hasattr(given, "map"):
+        return given
     text = str(given).strip()
     if text.isdecimal() and not isinstance(given, bool) and 1 <= int(text) <= MOST:
         return int(text)
@@ -35,6 +35,13 @@ def workers_asked(given: int | str | None) -> int | str | None:
     )  # fmt: skip
 
 
+def planned_words(given: int | str | Workers) -> tuple[str, int]:
+    """What workers will be, in words, and their number, 0 if only the cluster knows it."""
+    if isinstance(given, int):
+        return LocalCrew(given).words, given
+    return (f"those of {as_asked(given)}" if isinstance(given, str) else given.words), 0
+
+
 @contextmanager
 def opened_workers(given: int | str | Workers | None) -> Iterator[Workers | None]:
     """The workers that are asked for, until the context ends; None for none.
@@ -43,18 +50,25 @@ def opened_workers(given: int | str | Workers | None) -> Iterator[Workers | None
     stay open. Raises `SettingError` for what are no workers, `MissingExtraError` without Ray, and
     `RunError` where no cluster answers or it has other versions.
     """
-    if given is None or not isinstance(given, int | str):
-        yield given
-        return
     asked = workers_asked(given)
+    if asked is None or not isinstance(asked, int | str):
+        yield asked
+        return
     if isinstance(asked, int):
         crew = LocalCrew(asked)
     else:
         from manyheads.workers.ray_workers import RayCrew
 
         crew = RayCrew(str(asked))
-    workers = DispatchedWorkers(crew)
+    workers = DispatchedWorkers(crew, str(asked))
     try:
         yield workers
     finally:
         workers.cancel()
+
+
+def as_asked(given: int | str | Workers | None) -> str:
+    """How workers were asked for; "" for none."""
+    if given is None or isinstance(given, int | str):
+        return "" if given is None else str(given)
+    return given.asked

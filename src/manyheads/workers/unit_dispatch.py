@@ -71,10 +71,11 @@ class _Seat:
 
 
 class DispatchedWorkers:
-    """`Workers` of any kind: those of a `crew`."""
+    """`Workers` of any kind: those of a `crew`, which was `asked` for so."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, asked: str = "") -> None:
         self._crew = crew
+        self.asked = asked or crew.words
         self._seats = [_Seat(place) for place in range(crew.places)]
         self._numbers = count(1)
         self._mapping = False
