@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from manyheads.data.folders import scan_folder
-from manyheads.data.remote_path import FilePath
 from tests.strategies import distinct_image, encoded
 
 
@@ -21,14 +20,8 @@ def counts(root: Path) -> dict[str, int]:
 def left(root: Path) -> dict[str, str]:
     """What is left out, and why."""
     ignored = scan_folder(root).ignored
-    names = (local(path).relative_to(root).as_posix() for path in ignored)
+    names = (path.relative_to(root).as_posix() for path in ignored)
     return dict(zip(names, ignored.reasons, strict=True))
-
-
-def local(path: FilePath) -> Path:
-    """The path of something that lies here, and at no address."""
-    assert isinstance(path, Path)
-    return path
 
 
 def put(path: Path, content: bytes = b"x") -> Path:

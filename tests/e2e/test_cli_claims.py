@@ -20,7 +20,6 @@ from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
-from tests.folders import local
 from tests.jobs import StoppingJob
 from tests.small_study import finished_study
 
@@ -179,7 +178,7 @@ def test_an_unfinished_study_and_changed_images_are_refused(
 ) -> None:
     assert main(["claims", str(tmp_path), "--ensemble"]) == 1
     assert "no study.toml" in capsys.readouterr().err
-    images = Path(shutil.copytree(local(study.dataset.root), tmp_path / "images"))
+    images = Path(shutil.copytree(study.dataset.root, tmp_path / "images"))
     longer = ["--longer", "--epochs", "3", "--patience", "1"]
     assert main(["claims", str(run.path), "--data", str(images), *longer]) == 0
     (images / "validation" / "dog" / "0.png").unlink()

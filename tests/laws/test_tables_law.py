@@ -18,7 +18,6 @@ from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
-from tests.folders import local
 
 FILES = ("a.png", "b.png", "c d.png", "deep/e.png", "caf\u00e9.png")
 NAMES = {"path": ("path", "Path", "image"), "label": ("label", "LABEL", "class")}
@@ -153,7 +152,7 @@ def test_every_row_is_an_image_or_left_out_or_the_table_is_refused(
     splits = listing.splits or [""] * len(listing.paths)
     groups = listing.groups or [""] * len(listing.paths)
     found = zip(listing.paths, zip(listing.labels, splits, groups, strict=True), strict=True)
-    assert {local(place).resolve(): said for place, said in found} == meant
+    assert {place.resolve(): said for place, said in found} == meant
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

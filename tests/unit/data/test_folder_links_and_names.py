@@ -12,7 +12,7 @@ from manyheads.data.data_settings import SplitSettings
 from manyheads.data.folders import scan_folder
 from manyheads.data.image_lists import list_images
 from manyheads.errors import DataError
-from tests.folders import counts, left, local, picture
+from tests.folders import counts, left, picture
 
 HALF = SplitSettings(validation=0.5, test=0.0)
 
@@ -41,8 +41,8 @@ def test_links_are_the_same_for_training_and_for_predict(image_folder, tmp_path)
         "dog/up": "links to folders that are read already",
         "dog/self": "broken links",
     }
-    read = {local(path).resolve() for path in list_images(root).paths}
-    assert read == {local(path).resolve() for path in scan_folder(root).paths}
+    read = {path.resolve() for path in list_images(root).paths}
+    assert read == {path.resolve() for path in scan_folder(root).paths}
     assert len(list_images(root).paths) == 5
 
 

@@ -8,14 +8,13 @@ import pytest
 
 from manyheads.data.folders import scan_folder
 from manyheads.errors import DataError
-from tests.folders import local
 from tests.strategies import distinct_image
 
 
 def found(root):
     listing = scan_folder(root)
     splits = listing.splits or [None] * len(listing.paths)
-    names = [local(path).relative_to(root).as_posix() for path in listing.paths]
+    names = [path.relative_to(root).as_posix() for path in listing.paths]
     return list(zip(splits, listing.labels, names, strict=True))
 
 
@@ -48,7 +47,7 @@ def test_hidden_files_are_not_there_and_others_are_told(image_folder):
         (root / name).write_bytes(b"x")
     listing = scan_folder(root)
     told = zip(listing.ignored, listing.ignored.reasons, strict=True)
-    assert {local(path).relative_to(root).as_posix(): reason for path, reason in told} == {
+    assert {path.relative_to(root).as_posix(): reason for path, reason in told} == {
         ".hidden": "hidden folders",
         "loose.png": "images outside the class folders",
         "readme.md": "files that are no images",

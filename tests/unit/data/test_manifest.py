@@ -14,7 +14,6 @@ from manyheads.data.data_settings import TableSettings
 from manyheads.data.manifest import NO_LABEL, REPEATED, read_manifest
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError, MissingExtraError
-from tests.folders import local
 from tests.strategies import class_names
 
 
@@ -35,7 +34,7 @@ def manifest(tmp_path):
 
 def rows(path, **table):
     listing = read_manifest(path, TableSettings(**table))
-    names = [local(file).relative_to(path.parent).as_posix() for file in listing.paths]
+    names = [file.relative_to(path.parent).as_posix() for file in listing.paths]
     splits = listing.splits or [None] * len(names)
     groups = listing.groups or [""] * len(names)
     return list(zip(names, listing.labels, splits, groups, strict=True))
@@ -70,7 +69,7 @@ def test_absolute_paths_are_taken_as_they_are(manifest, tmp_path):
 def left_out(path, **table):
     """What is left out, by its name in the table's folder."""
     ignored = read_manifest(path, TableSettings(**table)).ignored
-    return [local(file).relative_to(path.parent).as_posix() for file in ignored]
+    return [file.relative_to(path.parent).as_posix() for file in ignored]
 
 
 MARKERS = ("", " ", "nan", "NaN", "None", "null", "NULL", "#N/A", "<NA>", "NaT", "N/A", "#REF!")

@@ -14,7 +14,6 @@ from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.manifest_writer import write_manifest
 from manyheads.errors import DataError
-from tests.folders import local
 
 SPLITS = {"train/cat": 4, "train/dog, brown": 4, "validation/cat": 2, "test/dog, brown": 2}
 
@@ -23,7 +22,7 @@ def rows_of(dataset: Dataset, *, splits: bool = True) -> list[tuple[str, ...]]:
     groups = dataset.groups or [""] * len(dataset)
     return sorted(
         (
-            os.path.realpath(local(dataset.paths[n])), dataset.classes[dataset.labels[n]],
+            os.path.realpath(dataset.paths[n]), dataset.classes[dataset.labels[n]],
             dataset.splits[n] if splits else "", groups[n],
         )
         for n in range(len(dataset))

@@ -19,7 +19,6 @@ from manyheads.errors import Interrupted
 from manyheads.features import extraction as extract_module
 from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import Features, extract, recipe_of
-from tests.folders import local
 from tests.jobs import StoppingJob
 from tests.unit.features.fakes import IMAGE, FakeBackbone, content, recipe
 
@@ -157,7 +156,7 @@ def test_only_the_images_that_are_wanted_pass(dataset: Dataset, backbone: GridBa
 def test_an_unreadable_image_is_told_only_where_it_is_wanted(dataset: Dataset) -> None:
     bad, other = (int(dataset.rows(split)[0]) for split in ("train", "validation"))
     for index in (bad, other):
-        local(dataset.paths[index]).write_bytes(b"no image")
+        Path(dataset.paths[index]).write_bytes(b"no image")
     changed = open_dataset(dataset.root)
     assert set(run(changed, pooling="grid", only=changed.rows("train")).unreadable) == {bad}
     assert set(run(changed, pooling="grid").unreadable) == {bad, other}

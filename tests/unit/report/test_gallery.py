@@ -16,7 +16,6 @@ from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
 from manyheads.findings.similar import SimilarImages, SimilarPair
 from manyheads.report import gallery
 from manyheads.report.gallery import check_gallery_path, write_gallery
-from tests.folders import local
 from tests.strategies import distinct_image
 from tests.unit.report.page_reader import Element, read_page
 
@@ -127,7 +126,7 @@ def test_nothing_found_is_said(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_an_image_that_vanished_is_said(dataset: Dataset, tmp_path: Path) -> None:
-    local(dataset.paths[0]).unlink()
+    dataset.paths[0].unlink()
     write_gallery(tmp_path / "page.html", dataset, pairs(dataset), None)
     page = shown(tmp_path / "page.html")
     assert count(page, "img") == 1

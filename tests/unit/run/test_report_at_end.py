@@ -18,7 +18,6 @@ from manyheads.run.pipeline import run_study
 from manyheads.run.plan import RunOptions
 from manyheads.study.folder import RunFolder
 from manyheads.study.run_times import RunTimes, read_times
-from tests.folders import local
 from tests.small_study import finished_study, small_images, small_settings
 from tests.unit.report.page_reader import read_page
 
@@ -93,7 +92,7 @@ def test_images_that_were_moved_are_said_to_be(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     finished.folder.report.unlink()
     gone = replace(finished, trained=1)
-    shutil.rmtree(local(finished.dataset.root))
+    shutil.rmtree(finished.dataset.root)
     pipeline._write_report(gone, Job())
     assert "could not be read" in finished.folder.report.read_text(encoding="utf-8")
 
