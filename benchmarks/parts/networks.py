@@ -27,6 +27,7 @@ from manyheads.backbones.weights import resolve
 from manyheads.core import openvino_runtime
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
+from manyheads.data.remote_path import FilePath
 
 SPEC = registry.get("xception")
 LONGEST = 20  # seconds, about, from files: the slowest need not take all
@@ -181,7 +182,7 @@ def _rates(run: Callable[[Any], Any], files: str, passes: int, features: str) ->
     return {"bare": bare, "files": len(paths) / took}
 
 
-def _batches(paths: Sequence[Path], size: int) -> Iterator[np.ndarray]:
+def _batches(paths: Sequence[FilePath], size: int) -> Iterator[np.ndarray]:
     """Pixels `uint8 [size, SIZE, SIZE, 3]`, decoded ahead by threads; the last may be short."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ahead = deque(pool.submit(load_pixels, path, IMAGE) for path in paths[: 3 * size])
