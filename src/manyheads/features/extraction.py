@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from manyheads.backbones.compiled import CompiledBackbone, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.locks import alone
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
 from manyheads.data.data_settings import ImageSettings
@@ -26,6 +28,7 @@ from manyheads.features.shard import fill
 from manyheads.features.stage_times import StageTimes
 
 _SHARD = 65_536  # images
+_TURN = 1024  # images; each turn ends as a shard does, with a processor that is idle for a moment
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,20 @@ def extract(
     storage: str = "f32",
     alteration: Alteration | None = None,
     only: Rows | None = None,
+    in_turn: bool = False,
     job: Job = SILENT,
 ) -> Features:
     """The features of every image of `dataset`, from the cache or computed now.
 
     With the `pooling` grid, those of every cell of the feature map, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
-    alteration that is meant for training is made of no other. Backbones side by side see the images
-    one after the other, and an image that one of them lacks has no features. Raises `BackboneError`
-    for feature maps where there are none, `SettingError` for features that are too large for the
-    storage f16, and `Interrupted` within about a second once `job` is stopped; what was finished is
-    kept, and the same call goes on from there.
+    alteration that is meant for training is made of no other. Processes that extract `in_turn` fill
+    the cache one at a time, a thousand images each, so that none computes what another one has
+    begun; others may compute the same images at the same moment. Backbones side by side see the
+    images one after the other, and an image that one of them lacks has no features. Raises
+    `BackboneError` for feature maps where there are none, `SettingError` for features that are too
+    large for the storage f16, and `Interrupted` within about a second once `job` is stopped; what
+    was finished is kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
@@ -89,7 +95,7 @@ def extract(
         left = [lacking(part, digests.take(digests.distinct()[0])).passes for part in recipe.parts]
         how: dict[str, Any] = {
             "runtime": runtime, "device": device, "precision": precision,
-            "alteration": alteration, "only": only,
+            "alteration": alteration, "only": only, "in_turn": in_turn,
         }  # fmt: skip
         members = [
             extract(dataset, *each, image, job=job.counting_on(sum(left[:n]), sum(left)), **how)
@@ -116,7 +122,7 @@ def extract(
             ) as backbone:  # fmt: skip
                 passes, unread = _fill(
                     cache, wanted, paths.take(missing), backbone, image, alteration, job, remarks,
-                    times,
+                    times, in_turn=in_turn,
                 )  # fmt: skip
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
@@ -188,14 +194,20 @@ def _fill(
     job: Job,
     remarks: Remarks,
     times: StageTimes,
+    *,
+    in_turn: bool,
 ) -> tuple[int, dict[str, str]]:
     """`fill` shard by shard, so that what is in memory at once does not grow with the data set."""
     passes, unread = 0, {}
-    for start in range(0, len(contents), _SHARD):
-        part = slice(start, start + _SHARD)
+    size = _TURN if in_turn else _SHARD
+    for start in range(0, len(contents), size):
+        part = slice(start, start + size)
         images = dict(zip(contents[part], paths[part], strict=True))
         rest = job.counting_on(start, len(contents))
-        done, failed = fill(cache, images, backbone, image, alteration, rest, remarks, times)
+        with ExitStack() as turn:
+            if in_turn:
+                turn.enter_context(alone(cache.folder / "turn.lock", "extracting", rest))
+            done, failed = fill(cache, images, backbone, image, alteration, rest, remarks, times)
         passes += done
         unread |= failed
     return passes, unread
