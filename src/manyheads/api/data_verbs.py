@@ -14,6 +14,7 @@ from jaxtyping import Float32
 
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.given_data import Data, given_data
@@ -66,6 +67,7 @@ def check(
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
+    workers: int | str | Workers | None = None,
     progress: ShowProgress = True,
 ) -> DataCheck:
     """Decode every image and say what may spoil a study; nothing is changed.
@@ -73,8 +75,9 @@ def check(
     `data` may be all that `Study` takes. With a backbone's features, `similar` finds nearly
     identical images, at most `nearer` times as far from each other as from the tenth-nearest image,
     and `labels` finds labels that heads trained on all other images do not believe, among training
-    and validation images. The other parameters are `Study`'s. Raises `DataError` for data that
-    cannot be used, `MissingExtraError` for `labels` without cleanlab.
+    and validation images. `workers` are those of `extract`, for the features. The other parameters
+    are `Study`'s. Raises `DataError` for data that cannot be used, `MissingExtraError` for `labels`
+    without cleanlab.
     """
     asked = CheckSettings(
         image=ImageSettings(exif=exif, depth=depth), similar=similar, nearer=nearer, labels=labels
@@ -87,7 +90,7 @@ def check(
         )  # fmt: skip
     with reported(progress) as job:
         dataset = _opened(data, split, table, job, reread=True)
-        return check_data(dataset, asked, extraction, job)
+        return check_data(dataset, asked, extraction, job, workers)
 
 
 def extract(
@@ -107,13 +110,15 @@ def extract(
     device: str = "auto",
     precision: str = "f32",
     strict: bool = False,
+    workers: int | str | Workers | None = None,
     progress: ShowProgress = True,
 ) -> ExtractedFeatures:
     """Run the backbone once per image, keep the features in the cache, and return them.
 
     `data` may be all that `Study` takes. The features are a copy in memory: 8 kB an image with
-    Xception. Unreadable images are left out, or, if `strict`, a `DataError`. The other parameters
-    are `Study`'s.
+    Xception. Unreadable images are left out, or, if `strict`, a `DataError`. `workers` compute, a
+    number of processes of this machine, "ray" or the address of a Ray cluster, with the same
+    results. The other parameters are `Study`'s.
     """
     extraction = ExtractionSettings.of(
         backbone, preprocessing, weights, image_size, interpolation, exif, depth,
@@ -121,7 +126,7 @@ def extract(
     )  # fmt: skip
     with reported(progress) as job:
         dataset = _opened(data, split, table, job)
-        found = extracted(dataset, extraction, job)
+        found = extracted(dataset, extraction, job, workers)
     unreadable = {dataset.name_of(index): reason for index, reason in found.unreadable.items()}
     if unreadable and strict:
         raise DataError(

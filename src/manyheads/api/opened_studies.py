@@ -14,6 +14,7 @@ from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_claims import StudyClaims
 from manyheads.api.study_display import StudyState, asked_words, results_html, results_text
 from manyheads.api.study_plots import StudyPlots
+from manyheads.core.workers import Workers
 from manyheads.errors import RunError
 from manyheads.findings.baseline_scores import Baselines
 from manyheads.findings.importance import Importance
@@ -59,6 +60,7 @@ class OpenedStudy(StudyPlots, StudyClaims):
         checkpoint_pattern: str | None = None,
         parquet: bool = False,
         baselines: bool = True,
+        workers: int | str | Workers | None = None,
         progress: ShowProgress = True,
     ) -> Self:
         """Run the study or go on with it, and return it; what was done before is kept.
@@ -68,11 +70,13 @@ class OpenedStudy(StudyPlots, StudyClaims):
         `strict` makes an unreadable image an error; otherwise it is left out. `keep_heads` bounds
         the files of heads. `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks
         for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
-        Without `baselines` no standard classifiers are trained beside the heads.
+        Without `baselines` no standard classifiers are trained beside the heads. `workers` compute
+        features, with the same results: a number of processes of this machine, "ray" or the address
+        of a Ray cluster.
         """
         options = RunOptions(
             strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,
-            parquet=parquet, baselines=baselines,
+            parquet=parquet, baselines=baselines, workers=workers,
         )  # fmt: skip
         self._choose_folder()
         with reported(progress) as job:
@@ -81,14 +85,20 @@ class OpenedStudy(StudyPlots, StudyClaims):
         return self
 
     def run_until_decided(
-        self, *, budget: float | None = None, strict: bool = False, progress: ShowProgress = True
+        self,
+        *,
+        budget: float | None = None,
+        strict: bool = False,
+        workers: int | str | Workers | None = None,
+        progress: ShowProgress = True,
     ) -> Self:
         """Run the study with more and more seeds until the best candidate is known; return it.
 
         It begins with the study's `seeds`, doubles them and, with folds, repeats these, at planned
         looks, so the family-wise error rate is at most 5 %. `budget`: seconds, over all runs.
+        `workers` are those of `run`.
         """
-        options = RunOptions(strict=strict)
+        options = RunOptions(strict=strict, workers=workers)
         self._choose_folder()
         with reported(progress) as job:
             self._finished = run_until_decided(

@@ -79,6 +79,26 @@ def existing(spec: BackboneSpec, digest: str, size: int, pooling: str = "avg") -
     return None if artifact is None else _program(artifact)
 
 
+@dataclass(frozen=True)
+class ProgramFiles:
+    """A program to be sent to another machine: the name of its folder, and its files."""
+
+    name: str
+    files: dict[str, bytes]
+
+
+def program_files(found: Program) -> ProgramFiles:
+    """The files of a program in the cache."""
+    folder = found.path.parent
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return ProgramFiles(folder.name, files)
+
+
+def receive(sent: ProgramFiles) -> None:
+    """Put a program that another machine has made into the cache; raises `DiskError`."""
+    artifacts.receive(_AREA, sent.name, sent.files)
+
+
 def is_prepared(spec: BackboneSpec, weights: Weights, size: int) -> bool:
     """Whether the programs of all that extraction runs have been made before."""
     parts = zip(spec.parts, weights.parts, strict=True)

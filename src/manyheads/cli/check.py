@@ -29,6 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
     )
     options.add_data(parser)
     check_tables.add(parser)
+    options.add_workers(parser)
     parser.add_argument(
         "--exit-code", action="store_true", help="exit with 1 if there is a problem"
     )
@@ -45,8 +46,10 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
     from manyheads.run.data_check import check_data
+    from manyheads.workers.opening import workers_asked
 
     asked, extraction = check_tables.settings(args)
+    workers = workers_asked(args.workers)
     split = options.split_settings(args)
     table = options.table_settings(args)
     with shown(job) as job:
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
             from manyheads.report.gallery import check_gallery_path
 
             check_gallery_path(args.gallery, dataset)
-        checked = check_data(dataset, asked, extraction, job)
+        checked = check_data(dataset, asked, extraction, job, workers)
         written = check_tables.write(args, dataset, checked, job)
     report = checked.report.with_problems((), _unused(dataset, table))
     if args.json:

@@ -19,26 +19,37 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_data(parser)
     backbone_options.add_images(parser, "the backbone's own")
     options.add_strict(parser)
+    options.add_workers(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what it will take, and do nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
 
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
+    from manyheads.backbones.weights import cached
     from manyheads.cli import narrow, result_tables
     from manyheads.cli.screen import shown
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
     from manyheads.errors import DataError
     from manyheads.features.stage_times import stage_words
-    from manyheads.run.data_check import extracted
+    from manyheads.run.data_check import extracted, planned_extraction
     from manyheads.run.planned_study import left_out_lines
+    from manyheads.workers.opening import workers_asked
 
-    extraction = options.extraction_settings(args)
+    extraction, workers = options.extraction_settings(args), workers_asked(args.workers)
     split, table = options.split_settings(args), options.table_settings(args)
     with shown(job) as job:
         dataset = open_dataset(args.data, split=split, table=table, job=job)
-        features = extracted(dataset, extraction, job)
+        if args.dry_run:
+            weights = cached(extraction.spec, extraction.weights, job)
+            planned = planned_extraction(dataset, extraction, weights, workers)
+            narrow.print_lines([f"{label:<10} {text}" for label, text in planned.lines])
+            return
+        features = extracted(dataset, extraction, job, workers)
     unreadable = {dataset.name_of(i): reason for i, reason in features.unreadable.items()}
     if args.json:
         result_tables.print_json(

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "folder of class folders (with or without train/, validation/, test/ above them), a table with "
-    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a data set by name: clothing, digits"
+    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), either of them also at an address "
+    "(s3://bucket/photos), or a data set by name: clothing, digits"
 )
 LESSON_SIZE = 150
 
@@ -127,6 +128,16 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> argparse._ArgumentGrou
     add_verbose(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
     return group
+
+
+def add_workers(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Which processes compute."""
+    parser.add_argument(
+        "--workers", metavar="WORKERS",
+        help="what computes features, with the same results: a number of processes of this "
+        "machine, ray, for a Ray cluster of its cores, or the address of a cluster, "
+        "ray://HOST:PORT (default: this process alone)",
+    )  # fmt: skip
 
 
 def add_verbose(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -238,4 +249,5 @@ def run_options(args: argparse.Namespace) -> RunOptions:
         checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
         parquet=getattr(args, "parquet", False),
         baselines=getattr(args, "baselines", True),
+        workers=getattr(args, "workers", None),
     )

@@ -83,6 +83,7 @@ def add(commands) -> argparse.ArgumentParser:
         "command; no look begins that would end later (default: no limit)",
     )  # fmt: skip
     run = options.add_run(parser, "runs/ and the data set's name")
+    options.add_workers(run)
     run.add_argument(
         "--dry-run", action="store_true", help="print the grid and its cost, and do nothing"
     )

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,25 @@ def existing(area: str, recipe: dict[str, Any], *, lasting: bool = False) -> Art
         if (found := _whole_artifact(folder)) is not None:
             return found
     return None
+
+
+def receive(area: str, name: str, files: Mapping[str, bytes]) -> None:
+    """Put the artifact `name`, which another machine has made, into the cache, unless it is there.
+
+    Raises `DiskError` if it cannot be written.
+    """
+    folder = scratch_dir(area) / name
+    with alone(folder.with_suffix(".lock"), "receiving what was prepared"):
+        if _whole_artifact(folder) is not None:
+            return
+        building = folder.with_name(f".{folder.name}")
+        with disk_errors(building):
+            for old in (building, folder):
+                shutil.rmtree(old, ignore_errors=True)
+            building.mkdir()
+            for file, data in files.items():
+                (building / file).write_bytes(data)
+            building.replace(folder)
 
 
 def place(area: str, recipe: dict[str, Any]) -> Path:

@@ -42,9 +42,26 @@ class Workers(Protocol):
       of ends the map with `RunError`, which names it;
     - an exception that the function raises ends the map, and is raised as it is;
     - when `job` is stopped, or the generator closed, nothing is in flight within seconds, and no
-      result follows; the workers are there for the next map;
-    - at most two units for each worker are drawn and not yet yielded.
+      result follows; the map ends, and whoever called it asks the job why; the workers are there
+      for the next map;
+    - at most two units for each worker are drawn and not yet yielded;
+    - a worker that `check` refuses gets no unit.
     """
+
+    @property
+    def here(self) -> bool:
+        """Whether all of them are on this machine, and use the cache that this process uses."""
+        ...
+
+    @property
+    def asked(self) -> str:
+        """How they were asked for: `4`, `ray`, the address of a cluster."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What they are, such as `4 processes of this machine, 2 cores each`."""
+        ...
 
     def map(
         self,
@@ -52,12 +69,16 @@ class Workers(Protocol):
         context: Context,
         units: Iterable[Unit],
         *,
+        check: Callable[[Context], str] | None = None,
         job: Job = SILENT,
     ) -> Generator[tuple[int, Result]]:
         """The result of `function(context, unit)` for each unit, with the unit's number.
 
-        The function is one of a module. The context goes to each worker once; it, the units and the
-        results are plain data and arrays.
+        The functions are those of a module. The context goes to each worker once; it, the units and
+        the results are plain data and arrays. `check(context)` is called first on each worker, also
+        on one that is started again: it returns why the worker cannot be used, or "". The job hears
+        of those that cannot; if none is left, the map ends with `RunError`. Only one map is under
+        way at a time.
         """
         ...
 
@@ -66,5 +87,5 @@ class Workers(Protocol):
         ...
 
     def resources(self) -> list[WorkerResources]:
-        """The workers that there are now."""
+        """The workers that there are now; they are started if they have not been yet."""
         ...

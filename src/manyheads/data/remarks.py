@@ -26,6 +26,19 @@ class Remarks:
             self.bits = max(self.bits, bits)
             self.cut += cut
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """What was counted, for `include`."""
+        return self.deep, self.bits, self.cut
+
+    def include(self, counts: tuple[int, int, int]) -> None:
+        """Add what others have counted, in another process."""
+        deep, bits, cut = counts
+        with self._lock:
+            self.deep += deep
+            self.bits = max(self.bits, bits)
+            self.cut += cut
+
     def lines(self, settings: ImageSettings) -> tuple[str, ...]:
         """What is to be said of those that were added, under these settings."""
         return (*depth_remark(self.deep, self.bits, settings), *cut_remark(self.cut))

@@ -17,6 +17,7 @@ from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
 from manyheads.core.locks import alone
+from manyheads.core.workers import Workers
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
 from manyheads.data.data_settings import ImageSettings
@@ -26,6 +27,8 @@ from manyheads.data.remarks import Remarks
 from manyheads.features.cache import FeatureCache, FeatureRecipe, lacking
 from manyheads.features.shard import fill
 from manyheads.features.stage_times import StageTimes
+from manyheads.features.worker_filling import Missing, fill_by_workers, require_processor
+from manyheads.features.worker_shards import ShardContext
 
 _SHARD = 65_536  # images
 _TURN = 1024  # images; each turn ends as a shard does, with a processor that is idle for a moment
@@ -68,6 +71,7 @@ def extract(
     alteration: Alteration | None = None,
     only: Rows | None = None,
     in_turn: bool = False,
+    workers: Workers | None = None,
     job: Job = SILENT,
 ) -> Features:
     """The features of every image of `dataset`, from the cache or computed now.
@@ -77,10 +81,11 @@ def extract(
     alteration that is meant for training is made of no other. Processes that extract `in_turn` fill
     the cache one at a time, a thousand images each, so that none computes what another one has
     begun; others may compute the same images at the same moment. Backbones side by side see the
-    images one after the other, and an image that one of them lacks has no features. Raises
-    `BackboneError` for feature maps where there are none, `SettingError` for features that are too
-    large for the storage f16, and `Interrupted` within about a second once `job` is stopped; what
-    was finished is kept, and the same call goes on from there.
+    images one after the other, and an image that one of them lacks has no features. With `workers`,
+    these compute, and the features are the same. Raises `BackboneError` for feature maps where
+    there are none, `SettingError` for features that are too large for the storage f16 and for
+    `workers` on another device than the processor, and `Interrupted` within about a second once
+    `job` is stopped; what was finished is kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
@@ -95,7 +100,7 @@ def extract(
         left = [lacking(part, digests.take(digests.distinct()[0])).passes for part in recipe.parts]
         how: dict[str, Any] = {
             "runtime": runtime, "device": device, "precision": precision,
-            "alteration": alteration, "only": only, "in_turn": in_turn,
+            "alteration": alteration, "only": only, "in_turn": in_turn, "workers": workers,
         }  # fmt: skip
         members = [
             extract(dataset, *each, image, job=job.counting_on(sum(left[:n]), sum(left)), **how)
@@ -115,15 +120,34 @@ def extract(
         passes = 0
         if len(missing):
             wanted = contents.take(missing)
-            with compile_backbone(
-                spec, weights, image.size,
-                runtime=runtime, device=device, precision=precision, pooling=pooling,
-                images=len(missing), job=job,
-            ) as backbone:  # fmt: skip
-                passes, unread = _fill(
-                    cache, wanted, paths.take(missing), backbone, image, alteration, job, remarks,
-                    times, in_turn=in_turn,
+            files = paths.take(missing)
+            if workers is None:
+                with compile_backbone(
+                    spec, weights, image.size,
+                    runtime=runtime, device=device, precision=precision, pooling=pooling,
+                    images=len(missing), job=job,
+                ) as backbone:  # fmt: skip
+                    passes, unread = _fill(
+                        cache,
+                        wanted,
+                        files,
+                        backbone,
+                        image,
+                        alteration,
+                        job,
+                        remarks,
+                        times,
+                        in_turn=in_turn,
+                    )
+            else:
+                require_processor(device)
+                context = ShardContext(
+                    spec=spec, weights=weights, image=image, runtime=runtime, precision=precision,
+                    pooling=pooling, alteration=alteration,
                 )  # fmt: skip
+                passes, unread = fill_by_workers(
+                    workers, cache, Missing(wanted, files), context, remarks, times, job
+                )
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread
         samples = np.arange(len(dataset)) if only is None else only

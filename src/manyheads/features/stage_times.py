@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -60,6 +60,14 @@ class StageTimes:
             before = waited
             yield each
         self._waited[NETWORK] -= self._waited["images"] - before
+
+    def include(self, seconds: Mapping[str, float]) -> None:
+        """Add the seconds of each stage that another extraction, in another process, took."""
+        for stage in (READ, DECODE):
+            self._threads[stage] += seconds[stage]
+            self._waited["images"] += seconds[stage]
+        for stage in (NETWORK, WRITE):
+            self._waited[stage] += seconds[stage]
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.alterations import Alteration, Altered
 from manyheads.data.augmentation import Augmentation, View
 from manyheads.data.columns import Rows
@@ -64,7 +65,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Extractor:
-    """What turns images into features: a backbone, its weights, and how both are used."""
+    """What turns images into features: a backbone, its weights, and how both are used.
+
+    With `workers`, these compute.
+    """
 
     spec: BackboneSpec
     weights: Weights
@@ -72,6 +76,7 @@ class Extractor:
     runtime: str = "openvino"
     precision: str = "f32"
     device: str = "cpu"
+    workers: Workers | None = None
 
     def recipe(self, wanted: Wanted) -> FeatureRecipe:
         """The recipe under which the features of a variant are kept."""
@@ -85,7 +90,7 @@ class Extractor:
         return extract(
             dataset, self.spec, self.weights, self.image,
             runtime=self.runtime, device=self.device, precision=self.precision,
-            only=wanted.images, in_turn=in_turn, job=job, **wanted.how,
+            only=wanted.images, in_turn=in_turn, workers=self.workers, job=job, **wanted.how,
         )  # fmt: skip
 
     def extract_all(

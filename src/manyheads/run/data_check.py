@@ -9,20 +9,23 @@ from pathlib import Path
 from manyheads.backbones import registry
 from manyheads.backbones.placement import check_place, device_lines, placed
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.backbones.weights import resolve
+from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import store
 from manyheads.core.text import counted
+from manyheads.core.workers import Workers
 from manyheads.data.checks import CheckReport, check_dataset
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
-from manyheads.features.cache import lacking
+from manyheads.features.cache import FeatureRecipe, Lacking, lacking
 from manyheads.features.extraction import Features, extract, recipe_of
+from manyheads.features.worker_filling import shard_words
 from manyheads.findings import suspect_lines
 from manyheads.findings.finding import Finding
 from manyheads.findings.labels import SuspiciousLabels, find_suspicious, require_cleanlab
 from manyheads.findings.similar import NEARER, SimilarImages, check_nearer, find_similar
 from manyheads.run.estimate import Cost, estimate_extraction, remember_extraction
+from manyheads.workers.opening import as_asked, opened_workers, workers_asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,17 +149,18 @@ def check_data(
     settings: CheckSettings,
     extraction: ExtractionSettings | None,
     job: Job = SILENT,
+    workers: int | str | Workers | None = None,
 ) -> DataCheck:
     """Decode every image and look for what `settings` ask for, by features of the `extraction`.
 
-    Labels are judged without the test images. Raises what `check_dataset`, `extracted`,
-    `find_similar` and `find_suspicious` raise.
+    Labels are judged without the test images. With `workers`, these compute the features. Raises
+    what `check_dataset`, `extracted`, `find_similar` and `find_suspicious` raise.
     """
     report = check_dataset(dataset, settings.image, job=job)
     similar = labels = None
     if extraction is not None and (settings.similar or settings.labels):
         seen = dataset.without([] if settings.similar else dataset.rows("test").tolist())
-        features = extracted(seen, extraction, job)
+        features = extracted(seen, extraction, job, workers)
         if settings.similar:
             similar = find_similar(seen, features, nearer=settings.nearer, job=job)
         if settings.labels:
@@ -168,24 +172,62 @@ def check_data(
     return DataCheck(report=report, similar=similar, labels=labels)
 
 
-def extracted(dataset: Dataset, settings: ExtractionSettings, job: Job = SILENT) -> Features:
+def extracted(
+    dataset: Dataset,
+    settings: ExtractionSettings,
+    job: Job = SILENT,
+    workers: int | str | Workers | None = None,
+) -> Features:
     """The features of a data set, from the cache or computed now; the job hears what it costs.
 
-    Raises what `resolve` and `extract` raise.
+    With `workers`, as `opened_workers` takes them, these compute. Raises what `resolve`, `extract`
+    and `opened_workers` raise.
     """
+    workers = workers_asked(workers)
     weights = resolve(settings.spec, settings.weights, job)
-    how = settings.runtime, settings.precision, settings.device
-    recipe = recipe_of(settings.spec, weights, settings.image, *how)
-    missing = lacking(recipe, dataset.contents).passes
-    seconds, measured = estimate_extraction(recipe, missing)
-    cost = Cost(passes=missing, extraction=seconds, measured=measured)
-    images = counted(len(dataset.contents), "image")
-    for label, text in device_lines(settings.runtime, settings.device):
+    planned = planned_extraction(dataset, settings, weights, workers)
+    for label, text in planned.lines:
         job.note(f"{label:<10} {text}")
-    job.note(f"Cost       {cost.words(images=f' for {images}')}")
-    found = extract(
-        dataset, settings.spec, weights, settings.image,
-        runtime=settings.runtime, device=settings.device, precision=settings.precision, job=job,
-    )  # fmt: skip
-    remember_extraction(recipe, found.passes, found.seconds)
+    with opened_workers(workers if planned.passes else None) as opened:
+        found = extract(
+            dataset, settings.spec, weights, settings.image,
+            runtime=settings.runtime, device=settings.device, precision=settings.precision,
+            workers=opened, job=job,
+        )  # fmt: skip
+    remember_extraction(found.recipe, found.passes, found.seconds, as_asked(workers))
     return found
+
+
+@dataclass(frozen=True)
+class PlannedExtraction:
+    """The backbone passes that an extraction still takes, and lines of a label and a text on it."""
+
+    passes: int
+    lines: tuple[tuple[str, str], ...]
+
+
+def planned_extraction(
+    dataset: Dataset,
+    settings: ExtractionSettings,
+    weights: Weights | None,
+    workers: int | str | Workers | None = None,
+) -> PlannedExtraction:
+    """What `extracted` will take; without `weights`, which are still to be fetched, all passes."""
+    how = settings.runtime, settings.precision, settings.device
+    left = Lacking(len(settings.spec.parts) * len(dataset.contents), 0)
+    given: FeatureRecipe | None = None
+    if weights is not None:
+        given = recipe_of(settings.spec, weights, settings.image, *how)
+        left = lacking(given, dataset.contents)
+    lines = device_lines(settings.runtime, settings.device)
+    images = counted(len(dataset.contents), "image")
+    if given is not None:
+        seconds, measured = estimate_extraction(given, left.passes, as_asked(workers))
+        cost = Cost(passes=left.passes, extraction=seconds, measured=measured)
+        lines = [*lines, ("Cost", cost.words(images=f" for {images}"))]
+    else:
+        passes = counted(left.passes, "backbone pass")
+        lines = [*lines, ("Cost", f"{passes} for {images}, after the weights are fetched")]
+    if workers is not None and left.passes:
+        lines = [*lines, ("Workers", shard_words(workers, left.passes, left.width))]
+    return PlannedExtraction(left.passes, tuple(lines))

@@ -13,6 +13,7 @@ from manyheads.features.cache import FeatureRecipe
 from manyheads.run.plan import Plan
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.work import Work
+from manyheads.workers.opening import as_asked
 
 # As benchmarks/extraction.py and heads.py measure on two cores, rounded down; used until this
 # machine has rates of its own.
@@ -100,7 +101,8 @@ def estimate(plan: Plan) -> Cost:
         at_most=plan.settings.patience is not None,
     )  # fmt: skip
     finishes = plan.options.models and (cost.heads > 0 or plan.missing > 0)
-    extraction = [estimate_extraction(part.settings, part.missing) for part in plan.by_backbone]
+    by = as_asked(plan.options.workers)
+    extraction = [estimate_extraction(part.settings, part.missing, by) for part in plan.by_backbone]
     return replace(
         cost,
         preparation=sum(map(_estimate_preparation, plan.by_backbone)),
@@ -150,9 +152,17 @@ def estimate_training(settings: StudySettings, products: float) -> tuple[float, 
     return products / (rate or _ASSUMED_PRODUCTS), not (products and rate is None)
 
 
-def estimate_extraction(how: StudySettings | FeatureRecipe, passes: int) -> tuple[float, bool]:
-    """Seconds that so many passes will take, and whether this machine has shown that."""
-    images = remembered_rate(RATES, _images_key(how))
+def estimate_extraction(
+    how: StudySettings | FeatureRecipe, passes: int, by: str = ""
+) -> tuple[float, bool]:
+    """Seconds that so many passes will take, and whether this machine has shown that.
+
+    `by` says how workers were asked for, if there are any. Processes of this machine share its
+    cores, so until they have shown how fast they are, they count as one.
+    """
+    images = remembered_rate(RATES, _images_key(how, by)) if by else None
+    if images is None and (not by or by.isdecimal()):
+        images = remembered_rate(RATES, _images_key(how))
     guess = _ASSUMED_IMAGES * _ASSUMED_PIXELS / how.image.size**2
     return passes / (images or guess), not (passes and images is None)
 
@@ -169,11 +179,18 @@ def remember_preparation(backbone: str, seconds: float) -> None:
         remember(RATES, _preparation_key(backbone), seconds)
 
 
-def remember_extraction(how: StudySettings | FeatureRecipe, passes: int, seconds: float) -> None:
-    """Learn from an extraction of enough images to outweigh the preparation of the backbone."""
+def remember_extraction(
+    how: StudySettings | FeatureRecipe, passes: int, seconds: float, by: str = ""
+) -> None:
+    """Learn from an extraction of enough images to outweigh the preparation of the backbone.
+
+    `by` says how the workers were asked for that have computed, if it was not this process.
+    """
     if passes >= _ENOUGH_IMAGES and seconds > 0:
         rate = passes / seconds
-        remember(RATES, _images_key(how), rate)
+        remember(RATES, _images_key(how, by), rate)
+        if by:
+            return
         name = how.spec.name if isinstance(how, StudySettings) else how.backbone
         rate /= len(how.spec.parts if isinstance(how, StudySettings) else how.parts)
         backbone_cost.remember_images(name, how.image.size, rate)
@@ -190,9 +207,10 @@ def _preparation_key(backbone: str) -> str:
     return f"preparation-{digest([backbone])[:16]}"
 
 
-def _images_key(how: StudySettings | FeatureRecipe) -> str:
+def _images_key(how: StudySettings | FeatureRecipe, by: str = "") -> str:
     what = [how.backbone, how.image.size, how.runtime, how.precision]
     what += [] if how.device == "cpu" else [how.device]
+    what += [by] if by else []
     return f"images-{digest(what)[:16]}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import Job
+from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, RunError
 from manyheads.features.extraction import Features
@@ -22,6 +23,7 @@ from manyheads.study.sources import plain_features
 from manyheads.study.space import counted
 from manyheads.study.store import Division, Store
 from manyheads.study.study_settings import StudySettings
+from manyheads.workers.opening import as_asked
 
 
 class StudyFeatures(NamedTuple):
@@ -36,24 +38,30 @@ class StudyFeatures(NamedTuple):
         return self.plain.passes + self.variants.passes
 
 
-def features_by_backbone(plan: Plan, weights: Sequence[Weights], job: Job) -> list[StudyFeatures]:
+def features_by_backbone(
+    plan: Plan, weights: Sequence[Weights], job: Job, workers: Workers | None = None
+) -> list[StudyFeatures]:
     """The features that the heads of a study need, of each backbone, in turn."""
     found = []
     for place, (part, own) in enumerate(zip(plan.by_backbone, weights, strict=True), start=1):
         if plan.parts and part.missing:
             name, size = part.settings.spec.name, part.settings.image.size
             job.note(f"Backbone {place} of {len(plan.parts)}: {name} at {size}×{size}")
-        found.append(study_features(part, own, job))
+        found.append(study_features(part, own, job, workers))
     return found
 
 
-def study_features(plan: Plan, weights: Weights, job: Job) -> StudyFeatures:
+def study_features(
+    plan: Plan, weights: Weights, job: Job, workers: Workers | None = None
+) -> StudyFeatures:
     """The features that the heads of a study on one backbone need, from the cache or computed."""
-    settings = plan.settings
-    plain = plain_features(settings, plan.dataset, weights, job=job)
-    remember_extraction(settings, plain.passes, plain.seconds)
-    variants = extract_variants(settings, plan.dataset, weights, plan.variants, job=job)
-    remember_extraction(settings, variants.passes, variants.seconds)
+    settings, by = plan.settings, as_asked(workers)
+    plain = plain_features(settings, plan.dataset, weights, workers=workers, job=job)
+    remember_extraction(settings, plain.passes, plain.seconds, by)
+    variants = extract_variants(
+        settings, plan.dataset, weights, plan.variants, workers=workers, job=job
+    )
+    remember_extraction(settings, variants.passes, variants.seconds, by)
     return StudyFeatures(plain, variants)
 
 

@@ -18,11 +18,12 @@ from manyheads.core import accelerators
 from manyheads.core.destinations import folder_for, require_room
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import digest
+from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
 from manyheads.errors import RunError
 from manyheads.features.extraction import Features
 from manyheads.findings.study_findings import Findings, read_findings, write_comparisons
-from manyheads.heads.bank import engine_named, prepare_engine
+from manyheads.heads.bank import Engine, engine_named, prepare_engine
 from manyheads.models.checkpoints import checkpoint_names
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
@@ -51,6 +52,7 @@ from manyheads.study.table_writing import csv_as_parquet
 from manyheads.study.training import best_heads, train_study
 from manyheads.study.trial_heads import folds_of_candidate
 from manyheads.study.work import Work
+from manyheads.workers.opening import opened_workers
 
 LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
@@ -145,17 +147,19 @@ def run_study(
     document = study_document(settings, resolved)
     to_train = len(settings.trials()) - plan.ended
     claimed = RunFolder(out).opened(document, grows=grows, changed_data=changed_data)
-    with claimed as folder, ExitStack() as clock:
+    # What is there already needs no workers, and no cluster.
+    asked = options.workers if to_train or plan.missing else None
+    with claimed as folder, opened_workers(asked) as workers, ExitStack() as clock:
         if to_train:
             clock.enter_context(timed(folder))
         keep_images(folder, plan.dataset)
-        features = _features(plan, weights, job)
+        features = _features(plan, weights, workers, job)
         if grouped is not None:
             dataset = grouped(dataset, features[0].plain)
             plan = replace(plan, dataset=dataset)
         with Store(folder.store) as store:
             folds = readable_folds(plan, features, store, job)
-            engine, work = engine_named(settings.engine), Work(settings)
+            engine, work = study_engine(settings.engine, workers), Work(settings)
             if options.models and (to_train or not folder.figure.exists()):
                 prepare_figures()  # beside the training
             result = train_study(
@@ -207,7 +211,15 @@ def resolved_from(
     )
 
 
-def _features(plan: Plan, weights: Sequence[Weights], job: Job) -> list[StudyFeatures]:
+def study_engine(name: str, workers: Workers | None) -> Engine:
+    """The engine that trains a study's heads: here an engine over `workers` takes its place."""
+    del workers  # they compute features alone
+    return engine_named(name)
+
+
+def _features(
+    plan: Plan, weights: Sequence[Weights], workers: Workers | None, job: Job
+) -> list[StudyFeatures]:
     """Extract; what comes later is prepared while Keras, on one core, builds the backbone."""
     settings, dataset = plan.settings, plan.dataset
     spec, size = settings.spec, settings.image.size
@@ -219,7 +231,7 @@ def _features(plan: Plan, weights: Sequence[Weights], job: Job) -> list[StudyFea
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
                 aside.submit(prepare_template, spec, weights[0], *shape, job.heard_by(None))
-        return features_by_backbone(plan, weights, job)
+        return features_by_backbone(plan, weights, job, workers)
 
 
 def versions(engine: str = "fused") -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,9 @@ from manyheads.backbones.joined_backbones import short_name
 from manyheads.backbones.placement import check_place
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import cores
+from manyheads.core.settings import store
+from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
 from manyheads.data.feature_files import read_matrix
 from manyheads.errors import SettingError
@@ -29,6 +31,7 @@ from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import require_parquet
 from manyheads.study.work import Work
+from manyheads.workers.opening import workers_asked
 
 USUAL_WIDTH = 2048  # features of Xception and of most backbones its size
 _USUAL_WEIGHTS = 84_000_000  # bytes
@@ -48,7 +51,9 @@ class RunOptions:
     `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
     files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
     (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without
-    `models` no whole network is written at all, without `baselines` none is trained.
+    `models` no whole network is written at all, without `baselines` none is trained. `workers`
+    compute features in the place of this process: a number of processes, `ray`, the address of a
+    cluster, or workers that are open; raises `SettingError` for others.
     """
 
     strict: bool = False
@@ -57,6 +62,10 @@ class RunOptions:
     parquet: bool = False
     models: bool = True
     baselines: bool = True
+    workers: int | str | Workers | None = None
+
+    def __post_init__(self) -> None:
+        store(self, workers=workers_asked(self.workers))
 
     def checkpoints(self, candidates: int) -> int:
         """How many whole networks are written beside the best, at most."""
@@ -197,7 +206,7 @@ def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
 def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
     """About how many bytes are resident while a study trains on so many images' features."""
     largest = max(head_size(setting, features, classes) for setting in settings.grid)
-    threads = os.cpu_count() or 1
+    threads = cores()
     matrix = 4 * images * features
     return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
 
@@ -306,7 +315,7 @@ def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | N
 def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
     """How many plain passes are left, and how many features an image has, 0 if that is unknown."""
     if settings.features is not None:
-        return 0, read_matrix(dataset.root, settings.features).shape[1]
+        return 0, read_matrix(dataset.file, settings.features).shape[1]
     if weights is None:
         return len(settings.spec.parts) * len(dataset.contents), 0
     image, how = settings.image, (settings.runtime, settings.precision, settings.device)

@@ -8,11 +8,13 @@ from manyheads.backbones.placement import device_words, unused_card
 from manyheads.backbones.weights import Weights
 from manyheads.core import accelerators
 from manyheads.core.job import Planned
+from manyheads.core.machine import memory
 from manyheads.core.text import size_words
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import label_conflict_words, overlap_words
 from manyheads.data.splits import SPLITS
 from manyheads.data.trainable import few_images_words
+from manyheads.features.worker_filling import shard_words
 from manyheads.findings.recommendation import FOLDS
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.heads.ranges import Item, Range
@@ -56,6 +58,7 @@ def study_planned(plan: Plan) -> Planned:
         ("Grid", _grid_words(plan)),
         *(("", remark) for remark in settings.grid.remarks),
         ("Time", _time_words(plan, cost)),
+        *_memory_lines(plan),
     ]
     details: Lines = [
         *([("Augmented", _copies_words(plan))] if max(settings.grid.augmented_copies) else []),
@@ -63,6 +66,7 @@ def study_planned(plan: Plan) -> Planned:
         *([("Pruning", _rung_words(settings))] if settings.prune is not None else []),
         ("Selection", f"{settings.select}: {rule_words(settings.select)}"),
         ("Cost", _cost_words(plan, cost)),
+        *_worker_lines(plan),
         ("Disk", _disk_words(plan)),
         ("Memory", _memory_words(plan)),
     ]
@@ -220,11 +224,20 @@ def _rung_words(settings: StudySettings) -> str:
 
 
 def _memory_words(plan: Plan) -> str:
-    memory = plan.memory
+    needed = plan.memory
     return (
-        f"about {memory.training / 1e9:.1f} GB while heads train, "
-        f"{memory.writing / 1e9:.1f} GB while the best model is written"
+        f"about {needed.training / 1e9:.1f} GB while heads train, "
+        f"{needed.writing / 1e9:.1f} GB while the best model is written"
     )
+
+
+def _memory_lines(plan: Plan) -> Lines:
+    """A line that warns, if this process may use less memory than the plan takes."""
+    there, needed = memory(), max(plan.memory.training, plan.memory.writing)
+    if not there or needed <= there:
+        return []
+    words = f"about {needed / 1e9:.1f} GB, and this process may use {there / 1e9:.1f} GB"
+    return [("Memory", f"{words}: expect it to be slow, or ended by the system")]
 
 
 def _disk_words(plan: Plan) -> str:
@@ -283,6 +296,13 @@ def _cost_words(plan: Plan, cost: Cost) -> str:
         heads=f"{cost.heads:,} of {heads:,} heads",
         instead=f" instead of {whole:,}" if pruning else "",
     )
+
+
+def _worker_lines(plan: Plan) -> Lines:
+    workers = plan.options.workers
+    if workers is None or not plan.missing:
+        return []
+    return [("Workers", shard_words(workers, plan.missing, plan.features))]
 
 
 def _pass_words(plan: Plan) -> str:

@@ -32,6 +32,7 @@ from manyheads.stats.comparisons import Comparison, Comparisons
 from manyheads.stats.power import settling_probabilities
 from manyheads.study.folder import RunFolder
 from manyheads.study.study_settings import StudySettings
+from manyheads.workers.opening import opened_workers
 
 HOPELESS = 0.1  # with less chance of an answer, another look is a waste
 
@@ -58,6 +59,17 @@ def run_until_decided(
         )  # fmt: skip
     limit = None if budget is None else number("budget in seconds", budget, 1, 1e7)
     options = options or RunOptions()
+    with opened_workers(options.workers) as workers:  # once for all looks
+        return _decided(settings, out, limit, replace(options, workers=workers), job)
+
+
+def _decided(
+    settings: StudySettings,
+    out: str | Path,
+    limit: float | None,
+    options: RunOptions,
+    job: Job,
+) -> Finished:
     folder, looks = RunFolder(out), _begun(settings, RunFolder(out))
     while looks.outcome == "open":
         began, look = time.monotonic(), looks.planned[looks.done]

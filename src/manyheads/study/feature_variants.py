@@ -14,6 +14,7 @@ from jaxtyping import Int64
 
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import pool_of
@@ -41,10 +42,12 @@ def training_images(folds: int | None, dataset: Dataset) -> Rows:
     return dataset.rows("train") if folds is None else pool_of(dataset)
 
 
-def extractor_of(settings: StudySettings, weights: Weights) -> Extractor:
+def extractor_of(
+    settings: StudySettings, weights: Weights, workers: Workers | None = None
+) -> Extractor:
     """What turns the images of a study into features."""
     where = settings.runtime, settings.precision, settings.device
-    return Extractor(settings.spec, weights, settings.image, *where)
+    return Extractor(settings.spec, weights, settings.image, *where, workers)
 
 
 def missing_passes(
@@ -112,6 +115,7 @@ def extract_variants(
     weights: Weights,
     missing: Mapping[Variant, int],
     *,
+    workers: Workers | None = None,
     job: Job = SILENT,
 ) -> VariantFeatures:
     """The features of the variants that `missing_passes` told, from the cache or computed now.
@@ -119,7 +123,7 @@ def extract_variants(
     Raises `SettingError` for blocks that are larger than the feature map, and what `extract`
     raises.
     """
-    found = extractor_of(settings, weights).extract_all(
+    found = extractor_of(settings, weights, workers).extract_all(
         dataset, _wanted(settings, dataset, missing),
         total=sum(missing.values()), job=job,
     )  # fmt: skip

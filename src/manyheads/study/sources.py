@@ -12,6 +12,7 @@ import numpy as np
 
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.workers import Workers
 from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.feature_files import is_array, open_features, read_matrix
@@ -34,6 +35,7 @@ def plain_features(
     weights: Weights,
     *,
     only: Rows | None = None,
+    workers: Workers | None = None,
     job: Job = SILENT,
 ) -> Features:
     """The plain features of the whole `dataset` as `open_data` opened it, or of the rows `only`.
@@ -44,14 +46,14 @@ def plain_features(
         return extract(
             dataset, settings.spec, weights, settings.image,
             runtime=settings.runtime, device=settings.device, precision=settings.precision,
-            only=only, job=job,
+            only=only, workers=workers, job=job,
         )  # fmt: skip
     started = time.perf_counter()
     rows = np.full(len(dataset), -1)
     wanted = np.arange(len(dataset)) if only is None else only
     rows[wanted] = wanted
     return Features(
-        matrix=read_matrix(dataset.root, settings.features),
+        matrix=read_matrix(dataset.file, settings.features),
         rows=rows,
         unreadable={},
         passes=0,
@@ -80,11 +82,11 @@ def array_weights(features: Sequence[str], dataset: Dataset) -> Weights:
 
     That of a pack is the digest of what its features are, whichever images they are of.
     """
-    if is_pack(dataset.root):
-        pack = read_pack(dataset.root, verified=False)
-        return Weights(dataset.root, pack.identity(), pack.source)
+    if is_pack(dataset.file):
+        pack = read_pack(dataset.file, verified=False)
+        return Weights(dataset.file, pack.identity(), pack.source)
     return Weights(
-        path=Path(features[0]) if is_array(features) else dataset.root,
+        path=Path(features[0]) if is_array(features) else dataset.file,
         digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),
         source=f"none, features computed elsewhere: {' '.join(features)}",
     )

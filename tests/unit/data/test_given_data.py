@@ -97,10 +97,15 @@ def test_files_that_are_not_there(photos: list[str]) -> None:
         given_data(([photos[0], "no.png", "none.png"], LABELS[:3]))
     with pytest.raises(DataError, match=r"did you mean `images_in` photos\?"):
         given_data((["0.png"], ["cat"]))
-    with pytest.raises(DataError, match="the address"):
-        given_data((["https://host/a.png"], ["cat"]))
+    with pytest.raises(DataError, match="without a secret in row 0"):
+        given_data((["https://host/a.png?token=abcdef"], ["cat"]))
     with pytest.raises(DataError, match="a path in row 1, found none"):
         given_data(([photos[0], None], LABELS[:2]))
+
+
+def test_addresses_stay_as_they_are() -> None:
+    table = Path(given_data((["s3://b/a//1.png", "https://host/2.png"], ["cat", "dog"])).source)
+    assert "s3://b/a//1.png,cat,,\nhttps://host/2.png,dog,,\n" in table.read_text()
 
 
 def test_images_in_memory_are_written_once_without_loss(photos: list[str], tmp_path: Path) -> None:

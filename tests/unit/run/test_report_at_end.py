@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ def test_a_study_ends_with_its_report_which_is_named_first(tmp_path: Path) -> No
     files = [line for line in lines if line.startswith(("Report", "Model", "Curves"))]
     assert files[0] == f"Report   {finished.folder.report}"
     assert "manyheads report" not in "\n".join(lines)
+    (took,) = [line for line in lines if line.startswith("Took")]
+    assert re.fullmatch(r"Took     0:\d\d for features and training", took)
 
 
 def test_a_study_that_only_is_read_keeps_its_report_and_writes_one_that_is_missing(

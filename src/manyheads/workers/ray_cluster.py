@@ -1,0 +1,129 @@
+"""A Ray cluster, joined or started here, and whether it still answers."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from manyheads.core.machine import cores
+from manyheads.errors import ManyheadsError, MissingExtraError, RunError
+from manyheads.workers.cluster_address import ClusterAddress
+
+_PAUSE = 2.0  # seconds between two looks whether the head answers
+_LOOKS = 3  # times that it may not answer, one after the other
+_LEAVING = 10.0  # seconds for leaving a cluster, whose head may be gone
+
+
+class RayCluster:
+    """The cluster at an address; raises `MissingExtraError` without Ray.
+
+    `ray` starts one of this machine's cores, without a dashboard and with a token of its own, or
+    takes the one that this process has joined already.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = ClusterAddress(address)
+        self.address.settle()
+        with without_warnings():
+            try:
+                import ray
+            except ImportError as error:
+                remedy = "run: pip install 'manyheads[ray]'"
+                raise MissingExtraError("Ray for `workers`", "none installed", remedy) from error
+        self.ray: Any = ray
+        self._connected = self._stays = False
+        self._folder, self._missed, self._over = "", 0, threading.Event()
+
+    def connect(self) -> None:
+        """Join the cluster, or start one, unless that has been done.
+
+        Raises `RunError` where none answers, for a wrong token, and for another version of Ray or
+        Python, `SettingError` for a cluster on another machine without a token.
+        """
+        if self._connected:
+            return
+        ray = self.ray
+        self._stays = ray.is_initialized()  # the user's own, in this process
+        how: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            if not self._stays and self.address.is_own:
+                # Short, for sockets have names of at most 107 bytes.
+                self._folder = tempfile.mkdtemp(prefix="mh-")
+                how |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": self._folder}
+                ray.init("local", **how)
+            elif not self._stays:
+                self.address.require_token()
+                self.address.require_answer()
+                ray.init(self.address.text, **how)
+        except ManyheadsError:
+            raise
+        except Exception as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise self.address.refusal(error) from error
+        self._connected, self._missed, self._over = True, 0, threading.Event()
+        direct = not self.address.text.startswith("ray://")
+        head = ClusterAddress(ray.get_runtime_context().gcs_address) if direct else self.address
+        arguments = head, self._over
+        threading.Thread(target=self._watch, args=arguments, name="ray", daemon=True).start()
+
+    def nodes(self) -> list[int]:
+        """The cores of each node that has any; raises `RunError` if there are none."""
+        alive = [each for each in self.ray.nodes() if each["Alive"]]
+        found = [int(each["Resources"].get("CPU", 0)) for each in alive]
+        if not any(found):
+            raise RunError("a Ray cluster with cores", "none", "add a node with cores to it")
+        return [count for count in found if count]
+
+    @property
+    def answers(self) -> bool:
+        """Whether the head has answered of late."""
+        return self._missed < _LOOKS
+
+    def lost(self, found: str = "it answers no more") -> RunError:
+        """The error of a cluster that cannot be used any more."""
+        remedy = "start it again, and repeat the command: what is finished is kept"
+        return RunError(f"the Ray cluster {self.address.text}", found, remedy)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Connect, and turn Ray's errors about the cluster into `RunError`."""
+        try:
+            with without_warnings():
+                self.connect()
+                yield
+        except (ConnectionError, self.ray.exceptions.RaySystemError) as error:
+            raise self.lost(str(error).strip().partition("\n")[0]) from error
+
+    def close(self) -> None:
+        """Leave the cluster; end it if it was started here."""
+        self._over.set()
+        if self._connected:
+            self._connected = False
+            # In a thread, for Ray would wait for a head that is gone.
+            leaving = threading.Thread(target=self._leave, name="leaving ray", daemon=True)
+            leaving.start()
+            leaving.join(_LEAVING)
+
+    def _leave(self) -> None:
+        if not self._stays:
+            self.ray.shutdown()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _watch(self, head: ClusterAddress, over: threading.Event) -> None:
+        while not over.wait(_PAUSE):
+            self._missed = 0 if head.answers() else self._missed + 1
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Without the warnings of Ray, which are not the user's concern."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
