@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from manyheads.core.job import SILENT, Job
 from manyheads.core.workers import WorkerResources
+from manyheads.errors import RunError
 
 Context = TypeVar("Context")
 Unit = TypeVar("Unit")
@@ -22,8 +23,10 @@ class InProcessWorkers:
     what was drawn.
     """
 
-    def __init__(self, count: int = 2, cores: int = 1) -> None:
-        self.count, self.cores = count, cores
+    asked, words = "these", "this process"
+
+    def __init__(self, count: int = 2, cores: int = 1, *, here: bool = True) -> None:
+        self.count, self.cores, self.here = count, cores, here
         self.units: list[object] = []
 
     def map(
@@ -32,9 +35,12 @@ class InProcessWorkers:
         context: Context,
         units: Iterable[Unit],
         *,
+        check: Callable[[Context], str] | None = None,
         job: Job = SILENT,
     ) -> Generator[tuple[int, Result]]:
         """The result of each unit, two at a time."""
+        if check is not None and (reason := check(context)):
+            raise RunError("a worker", f"none: {reason}", "use others")
         drawn = enumerate(units)
         while two := list(islice(drawn, 2)):
             self.units += [unit for _, unit in two]

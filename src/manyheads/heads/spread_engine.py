@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import choice
 from manyheads.core.workers import Workers
-from manyheads.errors import Interrupted
 from manyheads.heads.bank import (
     ENGINES,
     EpochEnd,
@@ -22,10 +24,11 @@ from manyheads.heads.bank import (
     engine_named,
 )
 from manyheads.heads.fold import Fold
-from manyheads.heads.hyperparameters import epoch_cost
+from manyheads.heads.hyperparameters import Hyperparameters, epoch_cost
 from manyheads.heads.random import SeededStreams, StreamsOf
 from manyheads.heads.sent_folds import SentFolds
 
+_PROBE_SAMPLES, _PROBE_FEATURES = 70, 1100  # more than a batch, and than a tile of the kernels
 _SECONDS = 4.0  # that a unit shall take: long beside what a unit costs, short beside a progress bar
 
 
@@ -38,6 +41,9 @@ class SpreadEngine:
     are not so many heads for each worker. The events of a unit come all together, at its end, so
     for some seconds there are none; a stop loses what the units in flight have done. Of the
     features, workers get the rows that the folds use, once: on the way these are in memory.
+
+    On other machines a small head is trained first, and a worker where it comes out otherwise than
+    here trains none.
 
     Raises `SettingError` for an engine that is none of `ENGINES`, and `MissingExtraError` for one
     that is not installed here.
@@ -70,28 +76,34 @@ class SpreadEngine:
         ]
         workers = self._workers.resources()
         cutting = _Cutting(costs, len(workers), max(worker.cores for worker in workers))
-        context = _BankContext(self.name, SentFolds.of(folds), rule, streams)
-        units = (_BankUnit(part.start, heads[part.start : part.stop]) for part in cutting.parts())
-        trained = self._workers.map(train_unit, context, units, job=job)
-        # An engine that is stopped just ends.
-        with suppress(Interrupted), closing(trained):
+        context = BankContext(self.name, SentFolds.of(folds), rule, streams)
+        check = None
+        if not self._workers.here:  # processes of this machine compute as this one does
+            check, context = other_bits, replace(context, probe=_probe(self.name))
+        units = (BankUnit(part.start, heads[part.start : part.stop]) for part in cutting.parts())
+        trained = self._workers.map(train_unit, context, units, check=check, job=job)
+        with closing(trained):
             for _, unit in trained:
                 cutting.measured(unit.heads, unit.seconds)
                 yield from unit.events
 
 
 @dataclass(frozen=True)
-class _BankContext:
-    """What all units of a bank are trained with."""
+class BankContext:
+    """What all units of a bank are trained with.
+
+    `probe` is the digest of a small head of the engine where the driver trains it.
+    """
 
     engine: str
     folds: SentFolds
     rule: str
     streams: StreamsOf
+    probe: str = ""
 
 
 @dataclass(frozen=True)
-class _BankUnit:
+class BankUnit:
     """Some heads of a bank, of which the first has the number `first` there."""
 
     first: int
@@ -107,7 +119,7 @@ class _TrainedUnit:
     seconds: float
 
 
-def train_unit(context: _BankContext, unit: _BankUnit) -> _TrainedUnit:
+def train_unit(context: BankContext, unit: BankUnit) -> _TrainedUnit:
     """Train the heads of a unit; its events have their numbers in the whole bank."""
     engine = engine_named(context.engine)
     folds = context.folds.folds()
@@ -118,6 +130,29 @@ def train_unit(context: _BankContext, unit: _BankUnit) -> _TrainedUnit:
     ]
     heads = range(unit.first, unit.first + len(unit.heads))
     return _TrainedUnit(heads, events, time.perf_counter() - started)
+
+
+def other_bits(context: BankContext) -> str:
+    """Why a worker cannot train this bank: heads are others here than the driver's; or ""."""
+    same = _probe(context.engine) == context.probe
+    return "" if same else f"a head that {context.engine} trains there has other numbers than here"
+
+
+def _probe(engine: str) -> str:
+    """The digest of a head with an inner layer, on numbers that are the same on every machine."""
+    random = np.random.default_rng(0)
+    features = random.random((_PROBE_SAMPLES, _PROBE_FEATURES), dtype=np.float32)
+    rows, labels = np.arange(_PROBE_SAMPLES), np.arange(_PROBE_SAMPLES) % 3
+    fold = Fold(features, rows, labels, rows, labels, 3)
+    setting = Hyperparameters(size_inner=24)
+    head = HeadSettings(hyperparameters=setting, seed=0, fold=0, epochs=2)
+    digest = hashlib.sha256()
+    for event in engine_named(engine, 1).train([head], [fold], rule="last"):
+        if isinstance(event, EpochEnd):
+            digest.update(event.batch_losses.tobytes())
+        else:
+            digest.update(b"".join(array.tobytes() for array in event.parameters or ()))
+    return digest.hexdigest()
 
 
 class _Cutting:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.core.job import Job
+from manyheads.core.workers import Workers
 from manyheads.errors import SettingError
 from manyheads.heads.bank import engine_named
 from manyheads.heads.fold import Fold, Source, Variant
+from manyheads.heads.random import SeededStreams
 from manyheads.heads.sent_folds import SentFolds
-from manyheads.heads.spread_engine import SpreadEngine
+from manyheads.heads.spread_engine import BankContext, SpreadEngine, other_bits
+from manyheads.workers.opening import opened_workers
 from tests.banks import generated_fold, same, settings, train, with_versions
 from tests.in_process_workers import InProcessWorkers
 
@@ -108,3 +115,64 @@ def test_variants_are_sent_with_the_rows_that_they_have() -> None:
     direct = train(engine_named("fused"), bank, [half])
     there = train(engine_named("fused"), bank, [back])
     assert all(same(direct[head], there[head]) for head in (0, 1))
+
+
+# --- On processes
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Workers]:
+    """Two processes of this machine."""
+    with opened_workers(2) as workers:
+        assert workers is not None
+        yield workers
+
+
+def test_processes_train_the_same_heads(processes: Workers) -> None:
+    fold = with_versions(generated_fold())
+    bank = [
+        *(settings(seed=seed, epochs=3) for seed in range(9)),
+        settings(size_inner=0, fold=1),
+        settings(augmented_copies=2, random_erasing=0.3, dropblock=0.2),
+    ]
+    folds = [fold, generated_fold(90, 21, 4, seed=1)]
+    there = train(SpreadEngine("fused", processes), bank, folds, rule="best_loss")
+    here = train(engine_named("fused"), bank, folds, rule="best_loss")
+    assert all(same(there[head], here[head]) for head in range(len(bank)))
+
+
+def test_a_head_that_fails_in_a_process_fails_alone(processes: Workers) -> None:
+    good = generated_fold()
+    matrix = good.matrix.copy()
+    matrix[good.train[-1]] = np.nan
+    heads = [settings(), settings(fold=1), settings(fold=1, seed=1)]
+    stories = train(SpreadEngine("fused", processes), heads, [replace(good, matrix=matrix), good])
+    ends = [stories[head].end for head in range(3)]
+    assert [end and end.status for end in ends] == ["failed", "done", "done"]
+
+
+def test_a_stop_ends_the_training_of_processes_within_seconds(processes: Workers) -> None:
+    fold = generated_fold(10_000, 1024, validation=1000)
+    heads = [settings(seed=seed, size_inner=1024, epochs=1000) for seed in range(4)]
+    engine, job = SpreadEngine("fused", processes), Job()
+    train(engine, [settings()] * 2, [generated_fold()])  # they are there now
+    asked = []
+
+    def ask() -> None:
+        asked.append(time.monotonic())
+        job.stop()
+
+    timer = threading.Timer(1.0, ask)
+    timer.start()
+    assert not list(engine.train(heads, [fold], job=job))
+    assert time.monotonic() - asked[0] < 2.5
+    timer.join()
+    assert len(train(engine, [settings()] * 2, [generated_fold()])) == 2
+
+
+def test_workers_whose_heads_are_others_are_refused() -> None:
+    far = InProcessWorkers(here=False)
+    heads, folds = [settings()] * 2, [generated_fold()]
+    assert len(train(SpreadEngine("fused", far), heads, folds)) == 2
+    context = BankContext("fused", SentFolds.of(folds), "last", SeededStreams, probe="other")
+    assert other_bits(context) == "a head that fused trains there has other numbers than here"
