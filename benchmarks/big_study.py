@@ -26,7 +26,7 @@ from benchmarks.machine import answer, gib, parser, part, table, write_result
 from manyheads.core.job import Event, Job
 from manyheads.heads.bank import Fold, HeadSettings, engine_named
 from manyheads.heads.fused.engine import FusedEngine
-from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.hyperparameters import Hyperparameters, epoch_cost
 from manyheads.run.plan import training_memory
 from manyheads.study.events import EpochEnded
 from manyheads.study.folder import RunFolder
@@ -34,7 +34,7 @@ from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.training import train_study
-from manyheads.study.work import Work, epoch_cost
+from manyheads.study.work import Work
 
 TRAIN, VALIDATION, FEATURES, CLASSES = 3068, 341, 2048, 10
 SHARES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9)

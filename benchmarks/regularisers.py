@@ -19,8 +19,7 @@ from benchmarks.parts.shapes import BATCH, CLASSES, DROPRATE, FEATURES, TRAIN, U
 from manyheads.heads.bank import HeadSettings
 from manyheads.heads.fold import Fold, Source, Variant
 from manyheads.heads.fused.engine import FusedEngine
-from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.study.work import epoch_cost
+from manyheads.heads.hyperparameters import Hyperparameters, epoch_cost
 
 CELLS = (5, 5)
 COPIES = 3

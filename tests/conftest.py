@@ -10,9 +10,11 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from manyheads.data.remote_files import forget_connections
 from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from tests.inputs import changed
+from tests.remote_stores import Bucket, credentials, s3_server
 from tests.small_study import finished_study
 from tests.strategies import distinct_image
 from tests.warm_keras import warm_keras
@@ -116,3 +118,28 @@ def small_study(shared: Path) -> Finished:
 def small_run(small_study: Finished) -> RunFolder:
     """The run folder of `small_study`."""
     return small_study.folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[tuple[str, list[str]]]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(
+    s3: tuple[str, list[str]], own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bucket]:
+    """An empty bucket at a server of this machine, and a cache that knows nothing of it."""
+    import boto3
+
+    endpoint, log = s3
+    credentials(monkeypatch, endpoint)
+    forget_connections()
+    client = boto3.client("s3")
+    name = f"bucket-{own_cache.parent.name}".lower().replace("_", "-")[:60].strip("-")
+    client.create_bucket(Bucket=name)
+    log.clear()
+    yield Bucket(name, client, log)
+    client.close()
+    forget_connections()

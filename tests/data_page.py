@@ -17,6 +17,8 @@ from manyheads.data import (
     image_memory,
     left_out,
     name_rules,
+    remote_copies,
+    remote_files,
     split_names,
     table_files,
     trainable,
@@ -266,6 +268,52 @@ def _flags(words: str) -> str:
     return re.sub(r"`(\w+)`", lambda found: f"`{check.flag(found[1]) or found[1]}`", words)
 
 
+def _addresses() -> str:
+    identities = [f"| `{name}` | {words} |" for name, words in remote_files.IDENTITIES.items()]
+    copies = f"{remote_copies.DEFAULT / 2**30:g} GiB"
+    return f"""\
+`pip install 'manyheads[remote]'`, and a folder, a table or an image may be at an address wherever
+one is taken: `manyheads check s3://bucket/photos`, `manyheads predict RUN gs://bucket/new.csv`,
+`Study("hf://datasets/ORG/NAME")`. `s3://`, `gs://`, `https://` and `hf://` come with the extra;
+for others that [fsspec](https://filesystem-spec.readthedocs.io) knows, the error names the
+package. A table here may name addresses too, and a table at an address names files beside it, or
+addresses.
+
+- **What it is, its last part says**: a table by the suffixes above, an image by its own, else a
+  folder. In a folder, a file is an image by its suffix; none is opened to see. A web server's
+  folder is the page of links that it makes of one.
+- **Credentials** come from the environment or from a profile of the provider's own, as its tools
+  take them; public data on S3 need `FSSPEC_S3_ANON=true`. An address that holds a password, a
+  token or a signature is refused, and neither shown nor stored.
+- **Each file is read once.** Its content is what its features are kept by, so all files are read
+  when a data set is first opened, {remote_files.READERS} at a time, and copies are kept in the
+  cache until the features are computed: {copies} of them, `{remote_copies.VARIABLE}=100G` for
+  more, `0` for none. What does not fit is read a second time. `predict` reads what is at the
+  address at that moment.
+- **The next opening reads nothing again**: a folder is listed (on S3 a thousand files a request),
+  and each file that a table names is asked about (one request). `check` reads all.
+
+| address | a file is believed to be the one that was read by its |
+| --- | --- |
+{_lines(identities)}
+
+A time counts if it is more than a minute old when it is asked for. Features are never kept under
+a wrong name: whoever decodes an image compares its bytes with the digest first.
+
+- **What may pass** (no answer, a broken one, fewer bytes than told, HTTP 408, 425, 429 and 5xx)
+  is tried {remote_files.ATTEMPTS} times, after growing random pauses or the one that the server
+  asks for. What does not is one line at once: no such bucket, nothing there, no access, no
+  credentials. A web page in place of an image is named as such.
+- **`--offline`**, or `MANYHEADS_OFFLINE=1`, makes no request. A data set that was opened before
+  is taken as it was then, and commands that find its features in the cache work; all else at an
+  address is refused.
+- **`predict --out s3://bucket/answers.jsonl`** writes the rows to the cache and sends the whole
+  file at the end, so there is never a part of one. After an interruption the same command goes
+  on, on the same machine; once sent, it sends nothing again. A file that is there and was not
+  sent from here is not written over. Studies and reports are written here only.
+"""
+
+
 def _lines(rows: Iterable[str]) -> str:
     return "\n".join(row.replace("tabs or |", "tabs or \\|") for row in rows)
 
@@ -283,6 +331,7 @@ SECTIONS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("Tables", _tables),
     ("Labels", _labels),
     ("Images", _images),
+    ("Files at addresses", _addresses),
     ("Divisions", _divisions),
 )
 """The page's sections, in their order."""

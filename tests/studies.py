@@ -22,7 +22,7 @@ from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
 from manyheads.core.places import cache_dir, make_folder
 from manyheads.heads import bank
-from manyheads.heads.bank import Fold, engine_named
+from manyheads.heads.bank import Engine, Fold, engine_named
 from manyheads.models import templates
 from manyheads.models.export import exporter
 from manyheads.study.folder import RunFolder
@@ -58,14 +58,15 @@ def train(
     keep_heads: int = 100,
     job: Job = SILENT,
     work: Work | None = None,
+    engine: Engine | None = None,
 ) -> StudyResult:
-    """Train a study on generated features in the folder `path`."""
+    """Train a study on generated features in the folder `path`, on its own engine or another."""
     path.mkdir(exist_ok=True)
     folder = RunFolder(path)
     with Store(folder.store) as store:
         return train_study(
             settings, folder, store, folds or generated_folds(settings.divisions),
-            engine_named(settings.engine), keep_heads=keep_heads, job=job, work=work,
+            engine or engine_named(settings.engine), keep_heads=keep_heads, job=job, work=work,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from manyheads.core.job import Job
 from manyheads.heads.bank import Engine, Fold, HeadEnd, engine_named
 from manyheads.heads.head import cross_entropy, forward
 from manyheads.heads.random import SeededStreams
+from manyheads.heads.spread_engine import SpreadEngine
 from tests import keras_reference
 from tests.banks import (
     RecordedStreams,
@@ -30,6 +31,7 @@ from tests.banks import (
     training_keras,
 )
 from tests.formulas import train_in_float64
+from tests.in_process_workers import InProcessWorkers
 from tests.jobs import stopped_job
 
 ENGINES = (
@@ -41,9 +43,11 @@ ENGINES = (
 )
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=(*ENGINES, "spread"))
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
+    if request.param == "spread":
+        return SpreadEngine("fused", InProcessWorkers())
     if request.param == "keras":
         training_keras()
     if request.param == "stacked":
@@ -296,6 +300,8 @@ def test_a_head_that_diverges_late_keeps_its_best_epoch(engine: Engine) -> None:
     assert all(np.isfinite(array).all() for array in story.parameters)
 
 
+# For processes, tests/unit/heads/test_spread_engine.py has the same law.
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_a_request_to_stop_is_heard_within_a_second(engine: Engine) -> None:
     """It comes in the middle of an epoch, which takes longer than that."""
     fold = generated_fold(10_000, 1024, validation=1000)

@@ -15,7 +15,9 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError, ModelError
 from manyheads.estimator.backbone_features import BackboneFeatures
 from manyheads.models.classifier import load
+from manyheads.models.export.exporter import export_model
 from manyheads.run.pipeline import run_study
+from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 from tests.hub_server import files_in, serving_hub, site_of
@@ -120,6 +122,25 @@ def test_tokens_that_are_not_there_are_told(name: str, found: str, clothing: Pat
     photograph = next(clothing.rglob("*.jpg"))
     with pytest.raises(BackboneError, match=found):
         BackboneFeatures(f"hf:lessons/{name}").fit_transform([str(photograph)])
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    "name", ["efficientnet-lite0", "tiny-siglip", "tiny-dinov2", "tiny-dinov2#cls+mean"]
+)
+def test_a_model_leaves_as_onnx_and_openvino(name: str, tmp_path: Path) -> None:
+    """Both take any number of images, and say what the study's own model says."""
+    backbone = f"hf:lessons/{name}"
+    data = small_images(tmp_path / "images")
+    settings = StudySettings(
+        data=str(data), grid=Grid((0.01,), (4,), (0.5,), epochs=(2,)),
+        backbone=backbone, image=registry.get(backbone).prepared(),
+    )  # fmt: skip
+    run_study(settings, tmp_path / "run")
+    for kind in ("onnx", "openvino"):
+        exported = export_model(RunFolder(tmp_path / "run"), kind)
+        assert exported.check.difference < 1e-5
+        assert exported.check.any_batch
 
 
 @pytest.mark.usefixtures("site")

@@ -15,7 +15,7 @@ class Site:
 
     `drops` are numbers of bytes after which the next answers break off; `statuses` are answered
     instead of a file, one a request. With a `token` it answers only who shows it. Without `etag`
-    the server names no version.
+    the server names no version. A path that ends with a slash is answered with a page of links.
     """
 
     files: dict[str, bytes]
@@ -52,9 +52,26 @@ def serving(site: Site) -> Iterator[Site]:
 class _Handler(BaseHTTPRequestHandler):
     site: Site
 
+    def do_HEAD(self) -> None:
+        site = self.site
+        site.requests.append((f"HEAD {self.path}", None))
+        body = site.files.get(self.path.lstrip("/"))
+        if site.statuses or body is None:
+            self.send_error(site.statuses.pop(0) if site.statuses else 404)
+            return
+        self.send_response(200)
+        if site.length:
+            self.send_header("Content-Length", str(len(body)))
+        if site.etag:
+            self.send_header("ETag", site.etag)
+        self.end_headers()
+
     def do_GET(self) -> None:
         site = self.site
         site.requests.append((self.path, self.headers.get("Range")))
+        if self.path.endswith("/") and not site.statuses:
+            self._links(self.path.lstrip("/"))
+            return
         if site.statuses:
             self.send_error(site.statuses.pop(0))
             return
@@ -84,6 +101,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if site.stall is not None:
             site.stall.wait(20)
+
+    def _links(self, folder: str) -> None:
+        """A page as servers make it of a folder, with links to other orders and above."""
+        below = (name.removeprefix(folder) for name in self.site.files if name.startswith(folder))
+        names = sorted({name.partition("/")[0] + "/" * ("/" in name) for name in below})
+        links = "".join(f'<a href="{name}">{name}</a>' for name in ["?C=N;O=D", "../", *names])
+        page = f"<html><body>{links}</body></html>".encode()
+        self.send_response(200 if names else 404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
 
     def _start(self) -> int:
         wanted = self.headers.get("Range")

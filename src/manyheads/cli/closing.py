@@ -24,6 +24,7 @@ from manyheads.run.next_study import next_cost
 from manyheads.run.pipeline import Finished
 from manyheads.study.folder import RunFolder
 from manyheads.study.refit import selected_head
+from manyheads.study.run_times import read_times
 from manyheads.study.space import counted
 
 _LABEL = 9  # columns of the words in front of lines
@@ -37,6 +38,9 @@ def closing_lines(finished: Finished, *, report: Path | None = None) -> list[str
     folder, path = finished.folder, shlex.quote(str(finished.folder.path))
     lines = ["", *recommendation_lines(finished.findings), *importance_lines(finished.findings)]
     lines += [*verdict_lines(finished.findings), ""]
+    if report is None and (times := read_times(folder)):
+        runs = f" in {times.runs:,} runs" if times.runs > 1 else ""
+        lines.append(f"Took     {clock(times.seconds)} for features and training{runs}")
     settings = finished.settings
     # The head on a pack's features finds the backbone by the recipe.
     takes_images = settings.features is None or is_pack(settings.data)

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     files = image_files(args.images, options.table_settings(args))
     classifier = load(args.model)
     with shown(job) as job:
-        explanations = classifier.explain(files, target=args.target, job=job)
+        explanations = classifier.explain(list(map(str, files)), target=args.target, job=job)
         limits = {method: explanations.limit(method) for method in methods}
         overlays: list[dict[str, Path]] = [{} for _ in explanations]
         sheets: list[Path] = []

@@ -35,8 +35,8 @@ def add(commands) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "data", metavar="DATA",
-        help="folder of class folders, table (.csv, .tsv, .xlsx, .jsonl, .parquet), or the name of "
-        "a data set",
+        help="folder of class folders, table (.csv, .tsv, .xlsx, .jsonl, .parquet), either also at "
+        "an address (s3://bucket/photos), or the name of a data set",
     )  # fmt: skip
     parser.add_argument(
         "--budget", default="10m", metavar="TIME",

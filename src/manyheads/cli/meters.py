@@ -86,7 +86,13 @@ class Meter:
         Fewer than before, or another total behind a finished one, are of work that begins anew.
         """
         if unit == "bytes":
-            done, total, unit = done // 1_000_000, max(total // 1_000_000, 1), "MB"
+            # Rounded up, the total is reached with the last byte and not before.
+            megabytes = math.ceil(total / 1_000_000)
+            done, total, unit = (
+                megabytes if done >= total > 0 else done // 1_000_000,
+                megabytes,
+                "MB",
+            )
         anew = done < self.done or (self.done >= self.total and total != self.total)
         self._updated = time.monotonic()
         if self._pace is None or (anew and self.total):

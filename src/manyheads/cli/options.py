@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "folder of class folders (with or without train/, validation/, test/ above them), a table with "
-    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), or a data set by name: clothing, digits"
+    "path and label (.csv, .tsv, .xlsx, .jsonl, .parquet), either of them also at an address "
+    "(s3://bucket/photos), or a data set by name: clothing, digits"
 )
 LESSON_SIZE = 150
 
@@ -133,7 +134,8 @@ def add_workers(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     """Which processes compute."""
     parser.add_argument(
         "--workers", metavar="WORKERS",
-        help="what computes features, with the same results: a number of processes of this "
+        help="what computes features, trains the heads of a study and predicts, with the same "
+        "results: a number of processes of this "
         "machine, ray, for a Ray cluster of its cores, or the address of a cluster, "
         "ray://HOST:PORT (default: this process alone)",
     )  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from manyheads.cli.predict_summary import Tally
     from manyheads.data.data_settings import TableSettings
     from manyheads.data.image_places import PlacedImage
+    from manyheads.data.remote_path import FilePath
     from manyheads.models.prediction_files import PredictionFile
     from manyheads.models.prediction_rows import RowForm
 
@@ -36,9 +37,9 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument("model", metavar="MODEL", help="run folder, or .keras or .h5 file")
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+",
-        help="files, folders, globs; a table (.csv, .tsv, .xlsx, .jsonl, .parquet) with the column "
-        "path and, if wanted, label; - for a list on stdin, one path per line; for a study of "
-        "features, a file of them: an array (.npy, .npz) or a pack",
+        help="files, folders, globs, addresses (s3://…); a table (.csv, .tsv, .xlsx, .jsonl, "
+        ".parquet) with the column path and, if wanted, label; - for a list on stdin, one path per "
+        "line; for a study of features, a file of them: an array (.npy, .npz) or a pack",
     )  # fmt: skip
     parser.add_argument("-0", "--null", action="store_true", help="paths on stdin end with NUL, "
                         "as `find -print0` writes them")  # fmt: skip
@@ -68,8 +69,8 @@ def add(commands) -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="print CSV, one column per class")
     form.add_argument(
         "--out", metavar="FILE",
-        help="write FILE (.jsonl, .csv or .parquet); after an interruption the same command "
-        "resumes it",
+        help="write FILE (.jsonl, .csv or .parquet), here or at an address (s3://…); after an "
+        "interruption the same command resumes it",
     )  # fmt: skip
     return parser
 
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.models.card import file_digest
     from manyheads.models.classifier import load
     from manyheads.models.feature_classifier import FeatureClassifier
+    from manyheads.models.output_places import output_place
     from manyheads.models.prediction_files import opened
     from manyheads.models.prediction_rows import RowForm
 
@@ -107,7 +109,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
         given=inputs.labelled,
     )
     asked, givens = iter(inputs), deque()
-    file = None if args.out is None else Path(args.out).expanduser()
+    place = None if args.out is None else output_place(args.out, job)
+    file = None if place is None else place.path
     with ExitStack() as stack, ExitStack() as until_first:
         # What is printed shows how far it is, from the first answer on.
         watched = (until_first if file is None else stack).enter_context(shown(job))
@@ -138,22 +141,25 @@ def run(args: argparse.Namespace, job: Job) -> None:
                 raise
             raise Interrupted(error.what, "the same command goes on from there") from None
         sink.finish()
+        if place is not None:
+            place.deliver(watched)
     told = tally.lines(found.passes, found.from_cache, asked_for["min_confidence"])
     for line in (*told, *found.remarks):
         print(with_flags(line), file=sys.stderr)
     _require_an_answer(tally)
 
 
-def image_files(given: list[str], table: TableSettings | None = None) -> list[Path]:
+def image_files(given: list[str], table: TableSettings | None = None) -> list[FilePath]:
     """The images that are meant by arguments such as this command's, for one that takes few.
 
     Raises `DataError` if something given leads to no image.
     """
     from manyheads.cli.predict_inputs import Inputs
+    from manyheads.data.remote_path import file_path
 
     inputs = Inputs(given, table=table)
     _say_left_out(inputs)
-    return [Path(image.path) for image in inputs]
+    return [file_path(image.path) for image in inputs]
 
 
 def _say_left_out(inputs: Inputs | RowInputs) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from manyheads.core.addresses import is_address
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.image_places import Place, PlacedImage, place_of
 from manyheads.data.left_out import LeftOutWriter
@@ -60,7 +61,8 @@ class Inputs:
     def _new(self, place: Place) -> Iterator[PlacedImage]:
         for image in place:
             if self._once:
-                real = os.path.realpath(image.path)
+                path = image.path
+                real = path if is_address(path) else os.path.realpath(path)
                 if real in self._seen:
                     continue
                 self._seen.add(real)

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from manyheads.core.addresses import was_address
 from manyheads.core.places import is_writable
 from manyheads.core.text import size_words
 from manyheads.errors import DiskError, SettingError
@@ -17,8 +18,9 @@ def folder_for(path: Path, setting: str = "out") -> Path:
     """`path`, a folder to write into that may be missing; nothing is made.
 
     `setting` is what names another one. Raises `SettingError` if a file stands there or above it,
-    and `DiskError` if it cannot be made or written.
+    or for an address, and `DiskError` if it cannot be made or written.
     """
+    _refuse_address(path, setting)
     if path.exists() and not path.is_dir():
         raise SettingError(f"a folder at {path}", "a file", f"choose another `{setting}`")
     _require_writable(path, path, setting)
@@ -30,6 +32,7 @@ def file_for(path: Path, setting: str = "out", suffixes: tuple[str, ...] = ()) -
 
     Raises what `folder_for` raises, and `SettingError` for another name or a folder of that name.
     """
+    _refuse_address(path, setting)
     if suffixes and path.suffix.lower() not in suffixes:
         raise SettingError(
             f"a file name that ends with {' or '.join(suffixes)}", str(path), "rename it"
@@ -54,6 +57,15 @@ def require_room(path: Path, size: int, setting: str = "out") -> None:
             f"{size_words(size, math.ceil)} free on the disk of {path}",
             size_words(free, math.floor),
             f"free some space, or name a place on another disk with `{setting}`",
+        )  # fmt: skip
+
+
+def _refuse_address(path: Path, setting: str) -> None:
+    if was_address(str(path)):
+        address = str(path).replace(":/", "://", 1)  # pathlib has taken a slash away
+        raise SettingError(
+            f"a place on this machine as `{setting}`", f"the address {address}",
+            "choose a folder or a file here; predictions alone are written to addresses",
         )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import FilePath
 from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of, unreadable
 from manyheads.errors import DataError
 
@@ -26,7 +26,7 @@ _REMEDY = "save it with np.savez(file, features=…, labels=…), one row per im
 
 
 def npz_rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> Iterator[TableRow]:
     """The rows of the arrays that say something of features: labels, splits, groups, names.
 
@@ -47,7 +47,7 @@ def npz_rows(
         yield TableRow(number, dict.fromkeys(ROLES, "") | cells)
 
 
-def read_named(path: Path, name: str | None) -> np.ndarray[Any, Any]:
+def read_named(path: FilePath, name: str | None) -> np.ndarray[Any, Any]:
     """The array `name` in a `.npz` file; with None the one called features, or the only one.
 
     Raises `DataError` if there is none, or for what is no such file.
@@ -68,7 +68,7 @@ def _usual(name: str, names: Sequence[str], settings: TableSettings) -> str:
     return name if usual in names or name in settings.given.values() else usual
 
 
-def _column(path: Path, archive: Any, name: str) -> list[Any]:
+def _column(path: FilePath, archive: Any, name: str) -> list[Any]:
     array = archive[name]
     if array.ndim != 1 or array.dtype.kind not in "biufUS":
         raise DataError(
@@ -79,7 +79,7 @@ def _column(path: Path, archive: Any, name: str) -> list[Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: FilePath) -> Iterator[Any]:
     try:
         with path.open("rb") as file:  # NumPy leaves it open where the archive is damaged
             archive: Any = np.load(file, allow_pickle=False)

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
+from manyheads.core.addresses import checked_address, is_address
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.name_rules import IMAGE_SUFFIXES
+from manyheads.data.remote_path import FilePath, RemotePath
 from manyheads.errors import DataError
 
 PATH_RULES = {
@@ -23,12 +25,13 @@ PATH_RULES = {
     "~/a.jpg": "below the home folder, if there is no file of that name",
     "file:///a%20b.jpg": "/a b.jpg",
     "café.jpg": "composed or decomposed, whichever the file's name is",
-    "https://…": "refused: files are read, not addresses",
+    "s3://…, https://…": "as it is, with the extra remote; refused with a password or token in it",
+    "data:…": "refused",
     "C:\\a\\b.jpg": "on another system than Windows refused, with where the file lies if it does",
 }
 """How the text of a path is taken."""
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}|data:")
+_NO_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _MANY = 200  # folders beside a table that are looked into for a hint
 
@@ -36,16 +39,18 @@ _MANY = 200  # folders beside a table that are looked into for a hint
 class Finder:
     """Finds the files that the cells of one table mean."""
 
-    def __init__(self, table: Path, settings: TableSettings) -> None:
+    def __init__(self, table: FilePath, settings: TableSettings) -> None:
         self._table, self._suffix = table, settings.suffix or ""
         self._given = settings.images_in is not None
-        self.folder = table.parent
+        self.folder: FilePath = table.parent
         if settings.images_in is not None:
             # Unlike those of Path, these functions raise nothing for a name that none can have.
-            self.folder /= os.path.expanduser(settings.images_in)  # noqa: PTH111
+            self.folder = below(self.folder, os.path.expanduser(settings.images_in))  # noqa: PTH111
 
     def check(self) -> None:
         """Raise `DataError` if the folder of the images is none."""
+        if isinstance(self.folder, RemotePath):
+            return
         if self._given and not os.path.isdir(self.folder):  # noqa: PTH112
             raise DataError(
                 "the folder that `images_in` names", f"none at {self.folder}",
@@ -54,15 +59,19 @@ class Finder:
 
     def plain(self, cell: str) -> str:
         """The path that a cell is by its text alone."""
-        return str(self.folder / self._with_suffix(cell))
+        address = self._with_suffix(cell.strip())
+        return address if is_address(address) else str(below(self.folder, self._with_suffix(cell)))
 
-    def find(self, cell: str, number: int) -> tuple[str, os.stat_result] | None:
+    def find(self, cell: str, number: int) -> tuple[str, os.stat_result | None] | None:
         """The file that a cell of row `number` means, and what the system says of it.
 
-        None if there is none. Raises `DataError` for the address of something that is no file.
+        None if there is none; what is at an address is not looked for. Raises `DataError` for an
+        address with a secret, and for the address of something that is no file.
         """
+        if isinstance(self.folder, RemotePath) or is_address(cell.strip()):
+            return self._elsewhere_named(cell, number), None
         for text in self._spellings(cell):
-            target = str(self.folder / text)
+            target = str(below(self.folder, text))
             try:
                 found = os.stat(target)  # noqa: PTH116 - a quarter of the time of Path.stat
             except (OSError, ValueError):  # ValueError: a name that no file can have
@@ -73,31 +82,51 @@ class Finder:
         return None
 
     def refuse_address(self, cell: str, number: int) -> None:
-        """Raise `DataError` for a cell that is the address of something on the net."""
+        """Raise `DataError` for a cell that names no file, by the form of an address or so."""
         text = cell.strip()
-        if _ADDRESS.match(text) and not text.lower().startswith("file:"):
+        if _NO_FILE.match(text) and not text.lower().startswith("file:"):
             raise DataError(
-                f"the path of a file in row {number} of {self._table}",
-                f"the address {_cut(text)}, and nothing is fetched",
-                "download the images, and write the paths of their files",
+                f"the path of a file in row {number} of {self._table}", _cut(text),
+                "write its path, or its address as in s3://bucket/a.jpg",
             )  # fmt: skip
 
     def advice(self, cell: str) -> str | None:
         """What to do about a cell that no file belongs to, if that can be seen."""
         text = _local(cell.strip()).replace("\\", "/")
+        folder = self.folder
+        if isinstance(folder, RemotePath):
+            return None
         try:
-            return self._beside(text) or self._elsewhere(cell.strip()) or self._other_case(text)
+            return (
+                self._beside(folder, text)
+                or self._elsewhere(folder, cell.strip())
+                or self._other_case(folder, text)
+            )
         except (OSError, ValueError):
             return None
 
-    def _beside(self, text: str) -> str | None:
+    def _elsewhere_named(self, cell: str, number: int) -> str:
+        """The address of the file that a cell names."""
+        where = f"in row {number} of {self._table}"
+        text = self._with_suffix(cell.strip())
+        if is_address(text):
+            return checked_address(text, where)
+        if text.startswith(("/", "~", "\\")) or _DRIVE.match(text) or _NO_FILE.match(text):
+            # A table from elsewhere says nothing about the files of this machine.
+            raise DataError(
+                f"an address, or a path from {self.folder}, {where}", _cut(text),
+                "write the address of the image",
+            )  # fmt: skip
+        return str(self.folder / text)
+
+    def _beside(self, folder: Path, text: str) -> str | None:
         """Options under which there is a file: a suffix, a folder beside the table, or both."""
         endings = ("", *IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
-        folders = [(None, self.folder)]
+        folders = [(None, folder)]
         if not self._given:
-            with os.scandir(self.folder) as found:
+            with os.scandir(folder) as found:
                 names = sorted(entry.name for entry in found if entry.is_dir())[:_MANY]
-            folders += [(name, self.folder / name) for name in names]
+            folders += [(name, folder / name) for name in names]
         text = text.removesuffix(self._suffix) if self._suffix else text
         if not text or PurePosixPath(text).is_absolute():
             return None
@@ -113,7 +142,7 @@ class Finder:
                     return f"did you mean `images_in` {_quoted(name)}?"
         return None
 
-    def _elsewhere(self, text: str) -> str | None:
+    def _elsewhere(self, folder: Path, text: str) -> str | None:
         """Where the file of another machine's path lies here, by the end of that path."""
         local = _local(text)
         pure = PureWindowsPath(local) if "\\" in local else PurePosixPath(local)
@@ -121,18 +150,18 @@ class Finder:
         for start in range(len(parts)):
             end = "/".join(parts[start:])
             tail = self._with_suffix(end)
-            if (start or pure.anchor) and (self.folder / tail).is_file():
+            if (start or pure.anchor) and (folder / tail).is_file():
                 before = text if text.replace("\\", "/").endswith(end) else local
                 return (
-                    f"{tail!r} lies in {self.folder}: take {_cut(before[: -len(end)])} away from "
+                    f"{tail!r} lies in {folder}: take {_cut(before[: -len(end)])} away from "
                     "the paths"
                 )
         return "that is a path of Windows: write it relative to the table" * bool(
             _DRIVE.match(text) and os.name != "nt"
         )
 
-    def _other_case(self, text: str) -> str | None:
-        wanted = self.folder / self._with_suffix(text)
+    def _other_case(self, folder: Path, text: str) -> str | None:
+        wanted = folder / self._with_suffix(text)
         folded = wanted.name.casefold()
         with os.scandir(wanted.parent) as found:
             names = [entry.name for entry in found if entry.name.casefold() == folded]
@@ -155,6 +184,11 @@ class Finder:
 
     def _with_suffix(self, text: str) -> str:
         return text if not self._suffix or text.endswith(self._suffix) else f"{text}{self._suffix}"
+
+
+def below(folder: FilePath, name: str) -> FilePath:
+    """The file `name` in a folder; a full path, or an address, stays one."""
+    return RemotePath(name) if is_address(name) else folder / name
 
 
 def _local(text: str) -> str:

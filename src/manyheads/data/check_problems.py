@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -177,8 +176,7 @@ def _left_out(dataset: Dataset) -> Iterator[str]:
     for reason, count in dataset.ignored.counts.items():
         if reason.harmless:
             continue
-        names = [os.path.normpath(path) for path in dataset.ignored.first(reason, 3)]
-        shown = [name.removeprefix(f"{dataset.folder}{os.sep}") for name in names]
+        shown = [dataset.below(str(path)) for path in dataset.ignored.first(reason, 3)]
         more = f" and {count - 3:,} more" if count > 3 else ""
         remedy = f"; {reason.remedy}" if reason.remedy else ""
         yield f"{reason.counted(count)} left out: {', '.join(shown)}{more}{remedy}"

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -119,7 +118,7 @@ def check_dataset(
         unreadable=tuple(unreadable.values()),
         identical=find_identical(dataset),
         torn_groups=torn_groups(dataset),
-        ignored=tuple(_below(dataset.folder, path) for path in dataset.ignored[:MOST_NAMED]),
+        ignored=tuple(dataset.below(str(path)) for path in dataset.ignored[:MOST_NAMED]),
         left_out=dataset.left_out,
         deep=facts.remarks.deep,
         bits=facts.remarks.bits,
@@ -176,7 +175,3 @@ def _extent(lengths: Sequence[int]) -> Extent:
     if not lengths:
         return Extent(0, 0.0, 0)
     return Extent(min(lengths), float(np.median(lengths)), max(lengths))
-
-
-def _below(root: Path, path: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -6,10 +6,10 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import FilePath
 from manyheads.data.table_files import ROLES, TableRow, columns_of, unreadable
 from manyheads.errors import DataError
 
@@ -33,7 +33,7 @@ _STATED = re.compile(r"sep=(.)\r?\n?")
 
 
 def csv_rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> Iterator[TableRow]:
     """The rows of the text table in `path`; raises `DataError` for what is none."""
     encoding = "utf-8"
@@ -53,7 +53,7 @@ def csv_rows(
         raise unreadable(path, error) from error
 
 
-def _encoding(path: Path) -> str:
+def _encoding(path: FilePath) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     for start, found, remedy in _OTHERS:
@@ -72,7 +72,7 @@ def _encoding(path: Path) -> str:
 
 
 def _separator(
-    path: Path, file: TextIO, settings: TableSettings, required: Sequence[str]
+    path: FilePath, file: IO[str], settings: TableSettings, required: Sequence[str]
 ) -> tuple[str, int]:
     """What separates the cells, and how many lines stand before the columns' names.
 
@@ -99,8 +99,8 @@ def _separator(
 
 
 def _rows(
-    path: Path,
-    file: TextIO,
+    path: FilePath,
+    file: IO[str],
     separator: str,
     before: int,
     settings: TableSettings,
@@ -126,7 +126,7 @@ def _rows(
         yield TableRow(number, empty | cells)
 
 
-def _other_encoding(path: Path, encoding: str, settings: TableSettings) -> DataError:
+def _other_encoding(path: FilePath, encoding: str, settings: TableSettings) -> DataError:
     if settings.encoding is not None:
         return DataError(
             f"{path} to be text in {encoding}", "other bytes", "give its own `encoding`"
@@ -145,7 +145,7 @@ def _other_encoding(path: Path, encoding: str, settings: TableSettings) -> DataE
     )  # fmt: skip
 
 
-def _first_other(path: Path) -> tuple[int, bytes]:
+def _first_other(path: FilePath) -> tuple[int, bytes]:
     """The first line that is no UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.addresses import is_address, was_address
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.data import catalog
@@ -25,6 +27,8 @@ from manyheads.data.left_out import LeftOut
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
 from manyheads.data.paths import Paths
+from manyheads.data.remote_path import FilePath, RemoteError, RemotePath, file_path
+from manyheads.data.remote_sources import listed_once, refresh_table
 from manyheads.data.splits import SPLITS, assign_splits, carve_validation
 from manyheads.data.table_files import NEAR_FORMATS, TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.trainable import require_trainable
@@ -49,7 +53,7 @@ class Dataset:
     """
 
     name: str
-    root: Path
+    root: FilePath
     layout: str
     paths: Paths
     labels: Int64[np.ndarray, "samples"]
@@ -79,12 +83,24 @@ class Dataset:
 
     def name_of(self, index: int) -> str:
         """The image's path as one reads it: below the data set's folder where it lies there."""
-        return os.path.normpath(self.paths.text(index)).removeprefix(f"{self.folder}{os.sep}")
+        return self.below(self.paths.text(index))
+
+    def below(self, path: str) -> str:
+        """A path from the data set's folder, or in full if it does not lie there."""
+        if is_address(path):
+            return path.removeprefix(f"{self.folder}/")
+        return os.path.normpath(path).removeprefix(f"{self.folder}{os.sep}")
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> FilePath:
         """The data set's folder: the images' names are paths from here, or full paths."""
         return self.root.parent if self.layout in ("manifest", "features") else self.root
+
+    @property
+    def file(self) -> Path:
+        """The file of a data set of features, which is never at an address."""
+        assert isinstance(self.root, Path)
+        return self.root
 
     @property
     def left_out(self) -> str:
@@ -144,7 +160,7 @@ class Dataset:
 
 
 def open_dataset(
-    source: str | Path,
+    source: str | FilePath,
     *,
     split: SplitSettings = _DEFAULT,
     table: TableSettings = _USUAL,
@@ -153,20 +169,32 @@ def open_dataset(
 ) -> Dataset:
     """Open a folder, a manifest (a table, see `tables`) or a data set of the catalog by its name.
 
-    Images are hashed, not decoded: a damaged one is met when it is used. A file whose path, size
-    and times are those of an earlier opening is not hashed again, but with `reread`. Where no
-    splits are given the images are divided by `split`; where only validation is missing it is
-    carved from training. `table` says how a manifest is read. Raises `DataError` for a source that
-    holds no two classes.
+    A folder or a manifest may lie at an address, such as s3://bucket/photos, and so may images that
+    a manifest names; its last part says which it is. Images are hashed, not decoded: a damaged one
+    is met when it is used. A file whose path, size and times are those of an earlier opening is not
+    hashed again, but with `reread`. Where no splits are given the images are divided by `split`;
+    where only validation is missing it is carved from training. `table` says how a manifest is
+    read. Raises `DataError` for a source that holds no two classes, and for addresses
+    `MissingExtraError`, and `DownloadError` where the network is not to be used and something is
+    not known.
     """
     root, name = _locate(source, job)
-    listing = read_manifest(root, table) if root.is_file() else _scanned(root, table)
-    _require_classes(listing, root)
-    digests = indexed_digests(root, listing.paths, reread=reread, job=job)
+    is_table = _is_table(root)
+    with nullcontext() if is_table or isinstance(root, Path) else listed_once(root.address, job):
+        listing = read_manifest(root, table) if is_table else _scanned(root, table)
+        _require_classes(listing, root)
+        digests = indexed_digests(root, listing.paths, reread=reread, job=job)
     return dataset_of(listing, root, name, digests, split)
 
 
-def _scanned(root: Path, table: TableSettings) -> Listing:
+def _is_table(root: FilePath) -> bool:
+    """Whether it is a table: an address says it by its last part."""
+    if isinstance(root, RemotePath):
+        return root.suffix.lower() in TABLE_SUFFIXES
+    return root.is_file()
+
+
+def _scanned(root: FilePath, table: TableSettings) -> Listing:
     if table.given:
         setting = next(iter(table.given))
         raise DataError(
@@ -177,7 +205,7 @@ def _scanned(root: Path, table: TableSettings) -> Listing:
 
 
 def dataset_of(
-    listing: Listing, root: Path, name: str, digests: Digests, split: SplitSettings
+    listing: Listing, root: FilePath, name: str, digests: Digests, split: SplitSettings
 ) -> Dataset:
     """The data set of a listing whose images have these `digests`, divided as `open_dataset` does.
 
@@ -200,7 +228,7 @@ def dataset_of(
     )  # fmt: skip
 
 
-def _require_classes(listing: Listing, root: Path) -> None:
+def _require_classes(listing: Listing, root: FilePath) -> None:
     if len(listing.labels.names) < 2:
         raise DataError(
             f"two or more classes in {root}", f"one: {listing.labels[0]!r}",
@@ -208,7 +236,11 @@ def _require_classes(listing: Listing, root: Path) -> None:
         )  # fmt: skip
 
 
-def _locate(source: str | Path, job: Job) -> tuple[Path, str]:
+def _locate(source: str | FilePath, job: Job) -> tuple[FilePath, str]:
+    if is_address(str(source)):
+        root = file_path(str(source))
+        assert isinstance(root, RemotePath)
+        return _located_elsewhere(root, job)
     path = _existing(source)
     if path is None:
         if str(source) in catalog.names():
@@ -226,16 +258,38 @@ def _locate(source: str | Path, job: Job) -> tuple[Path, str]:
     return path, path.stem
 
 
-def _existing(source: str | Path) -> Path | None:
+def _located_elsewhere(root: RemotePath, job: Job) -> tuple[RemotePath, str]:
+    suffix = root.suffix.lower()
+    if suffix in (PACK_SUFFIX, ARRAYS_SUFFIX, *NEAR_FORMATS):
+        raise DataError(
+            f"a folder or a {TABLE_WORDS}",
+            f"{root}",
+            "give the address of a folder or such a table",
+        )
+    if not _is_table(root):
+        return root, root.name or root.address
     try:
-        path = Path(source).expanduser().absolute()
+        refresh_table(root.address, job)
+    except RemoteError as error:
+        raise DataError(f"to read {root}", error.found, error.remedy) from error
+    return root, root.stem
+
+
+def _existing(source: str | FilePath) -> Path | None:
+    try:
+        path = Path(str(source)).expanduser().absolute()
         return path if str(source).strip() and path.exists() else None
     # An unknown user after `~`, a name that is too long, a folder above that may not be read.
     except (RuntimeError, OSError):
         return None
 
 
-def _unknown(source: str | Path) -> DataError:
+def _unknown(source: str | FilePath) -> DataError:
+    if was_address(str(source)):
+        return DataError(
+            "an address as text", f"the path {str(source)!r}, which lacks a slash",
+            "give it as text: pathlib takes a slash away",
+        )  # fmt: skip
     near = catalog.nearest(str(source))
     known = f"did you mean {near!r}?" if near else f"known names: {', '.join(catalog.names())}"
     return DataError(

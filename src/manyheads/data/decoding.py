@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from PIL import (
     AvifImagePlugin,
@@ -30,10 +29,18 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from manyheads.data.image_kinds import FIRST_BYTES, NEEDED, PLAIN_KINDS, image_kind, obstacle
+from manyheads.data.image_kinds import (
+    FIRST_BYTES,
+    NEEDED,
+    PLAIN_KINDS,
+    image_kind,
+    is_web_page,
+    obstacle,
+)
 from manyheads.data.image_memory import memory_for, memory_limit
+from manyheads.data.remote_path import FilePath, RemoteError, RemotePath
 from manyheads.data.repairs import jpeg_scan, lacks_end, mended, without_large_text
-from manyheads.errors import ImageError, ImageLimitError, SettingError
+from manyheads.errors import ImageError, ImageLimitError, SettingError, WorldError
 
 PLAIN_PIXELS = 89_478_485  # Pillow's own limit, which was manyheads' once
 KINDS = "a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF image"
@@ -86,7 +93,7 @@ class DecodedImage:
 
 @contextmanager
 def decoded(
-    source: Path | bytes, name: str, *, both_halves: bool = False
+    source: FilePath | bytes, name: str, *, both_halves: bool = False
 ) -> Iterator[DecodedImage]:
     """The decoded image; its share of the memory is held until the context is left.
 
@@ -112,10 +119,13 @@ def decoded(
             raise damaged(name, error) from error
 
 
-def read_bytes(source: Path | bytes, name: str) -> bytes:
-    """The bytes of an ordinary file; raises `ImageError` if it cannot be read."""
+def read_bytes(source: FilePath | bytes, name: str, *, fresh: bool = False) -> bytes:
+    """The bytes of an ordinary file, or of one at an address: a copy of them that was kept does
+    unless they are to be `fresh`. Raises `ImageError` if it cannot be read."""
     if isinstance(source, bytes):
         return source
+    if isinstance(source, RemotePath):
+        return _fetched(source, name, fresh)
     try:
         about = source.stat()
         # A pipe would be waited for, and a device may have no end.
@@ -128,6 +138,16 @@ def read_bytes(source: Path | bytes, name: str) -> bytes:
     except OSError as error:
         found = (error.strerror or str(error)).lower()
         raise ImageError(f"to read {name}", found, "check the file and its permissions") from error
+
+
+def _fetched(source: RemotePath, name: str, fresh: bool) -> bytes:
+    # Whatever keeps it from being read now says nothing of the image.
+    try:
+        return source.read_bytes(fresh=fresh)
+    except RemoteError as error:
+        raise ImageLimitError(f"to read {name}", error.found, error.remedy) from error
+    except WorldError as error:
+        raise ImageLimitError(error.expected, error.found, error.remedy) from error
 
 
 def refused(name: str, found: str) -> ImageError:
@@ -295,6 +315,8 @@ def _unknown(name: str, data: bytes) -> ImageError:
         return refused(name, "a TIFF of a kind that Pillow does not decode, or too little of one")
     if kind in PLAIN_KINDS or kind in NEEDED:
         return refused(name, f"{kind} data that is damaged at its beginning, or too short")
+    if is_web_page(data[:FIRST_BYTES]):
+        return refused(name, "a web page (HTML), no image")
     # Lists of unreadable files show these words alone.
     return refused(name, f"no image that is read here ({kind})" if kind else "no image")
 

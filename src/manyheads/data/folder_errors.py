@@ -11,6 +11,7 @@ from pathlib import Path
 
 from manyheads.data.left_out import LeftOut
 from manyheads.data.name_rules import NEUTRAL_FOLDERS, class_name, likeness, printable
+from manyheads.data.remote_path import FilePath
 from manyheads.data.split_names import SplitFolders, named
 from manyheads.data.walk import Content, read_folder
 from manyheads.errors import DataError
@@ -44,13 +45,13 @@ def no_class_folders(content: Content, first: str) -> DataError:
     )
 
 
-def two_of_one_split(root: Path, split: str, folders: Sequence[str]) -> DataError:
+def two_of_one_split(root: FilePath, split: str, folders: Sequence[str]) -> DataError:
     """The error for two folders that mean one split."""
     found = " and ".join(map(repr, folders))
     return _refused(f"one {split} folder in {root}", found, "merge them into one")
 
 
-def mixed(root: Path, found: SplitFolders, others: Sequence[str]) -> DataError:
+def mixed(root: FilePath, found: SplitFolders, others: Sequence[str]) -> DataError:
     """The error for split folders beside others that hold images."""
     splits = ", ".join(f"{folder!r}" for folder in found.splits)
     strangers = _some(others)
@@ -68,7 +69,7 @@ def mixed(root: Path, found: SplitFolders, others: Sequence[str]) -> DataError:
     )  # fmt: skip
 
 
-def splits_inside(root: Path, classes: Sequence[str], splits: Sequence[str]) -> DataError:
+def splits_inside(root: FilePath, classes: Sequence[str], splits: Sequence[str]) -> DataError:
     """The error for split folders in every class folder."""
     first = f"{splits[0]}/{classes[0]}"
     return _refused(
@@ -197,7 +198,7 @@ def readable_class(folder: str, name: str) -> str:
     return label
 
 
-def refuse_likeness(root: Path, names: Mapping[str, Collection[str]]) -> None:
+def refuse_likeness(root: FilePath, names: Mapping[str, Collection[str]]) -> None:
     """Raise `DataError` for class folders that differ in next to nothing; `names` are by class."""
     alike: defaultdict[str, set[str]] = defaultdict(set)
     for found in names.values():

@@ -12,12 +12,13 @@ from manyheads.data import left_out, name_rules
 from manyheads.data.image_lists import without_twins
 from manyheads.data.left_out import Reason
 from manyheads.data.listing import Listing, ListingWriter
+from manyheads.data.remote_path import FilePath
 from manyheads.data.split_names import UNLABELLED, SplitFolders, named, splits_of_classes
 from manyheads.data.splits import SPLITS
 from manyheads.data.walk import Content, Identity, not_readable, opened, read_folder, start, walk
 
 
-def scan_folder(root: Path) -> Listing:
+def scan_folder(root: FilePath) -> Listing:
     """List the images below `root`, each class and split in the order of its sorted names.
 
     The folders of `root` are splits if their names say so (`split_names`), and classes otherwise.
@@ -35,7 +36,7 @@ def scan_folder(root: Path) -> Listing:
 class _Scan:
     """The search of one root."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: FilePath) -> None:
         self.root, self.writer, self.linked = root, ListingWriter(), array("b")
         self.content = read_folder(root)
         self.above: set[Identity] = start(root)

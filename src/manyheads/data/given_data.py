@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manyheads.core.addresses import is_address
 from manyheads.core.places import cache_dir, write_text
 from manyheads.data.cell_paths import Finder
 from manyheads.data.data_settings import TableSettings
@@ -82,7 +83,8 @@ class _Located:
         if found is None:
             self._absent.append((place, cell))
             return row
-        return row._replace(image=os.path.normpath(found[0]))
+        text = found[0] if is_address(found[0]) else os.path.normpath(found[0])
+        return row._replace(image=text)
 
     def check(self, count: int) -> None:
         """Raise `DataError` if there are paths without a file."""

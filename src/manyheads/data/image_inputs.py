@@ -24,13 +24,14 @@ from manyheads.data.images import (
     square_pixels,
 )
 from manyheads.data.remarks import Remarks
+from manyheads.data.remote_path import FilePath, RemotePath, file_path
 from manyheads.errors import DataError, ImageError
 
 Array = Shaped[np.ndarray, "rows columns *channels"]
 Image = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PillowImage.Image | Array
 )
-Source = Path | bytes | PillowImage.Image | Array
+Source = FilePath | bytes | PillowImage.Image | Array
 """What an image is read from, once an open file has been read."""
 IMAGE_WORDS = (
     "a path, the bytes of a file, a file that is open in binary mode, an image of Pillow, or an "
@@ -96,7 +97,8 @@ def named(given: Image, place: int) -> NamedImage:
     """
     given = as_array(given)
     if isinstance(given, str | os.PathLike):
-        return NamedImage(str(given), Path(given))
+        path = os.fspath(given)
+        return NamedImage(path, file_path(path))
     if isinstance(given, bytes | bytearray | memoryview):
         return NamedImage(f"bytes {place}", bytes(given))
     if isinstance(given, PillowImage.Image):
@@ -122,7 +124,7 @@ def square_of(
 
     Raises `ImageError` as that does.
     """
-    if isinstance(source, Path | bytes):
+    if isinstance(source, Path | RemotePath | bytes):
         return load_pixels(source, settings, name, remarks)
     if isinstance(source, PillowImage.Image):
         return square_image(source, settings, name)
@@ -131,7 +133,7 @@ def square_of(
 
 def natural_size(source: Source, settings: ImageSettings, side: int) -> tuple[int, int]:
     """Width and height of the image as it is seen, or in their proportion, such as in `side`."""
-    if isinstance(source, Path | bytes):
+    if isinstance(source, Path | RemotePath | bytes):
         return load_thumbnail(source, side, exif=settings.exif, depth=settings.depth).size
     if isinstance(source, PillowImage.Image):
         return size_upright(source) if settings.exif else source.size

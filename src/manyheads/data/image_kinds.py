@@ -48,6 +48,7 @@ _BRANDS = (  # of a file in the form of MP4, the telling ones first
 )
 _TIFF_STARTS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "", b"MM\0+": ""}
 _SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+svg|<svg[\s>])", re.S)
+_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)[\s>]", re.S | re.I)
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
@@ -78,6 +79,11 @@ def image_kind(first_bytes: bytes) -> str | None:
     if _SVG.match(data.removeprefix(b"\xef\xbb\xbf")):
         return "SVG"
     return "PNM" if re.match(rb"P[1-6][ \t\r\n]+(?:#[^\n]*\n\s*)*\d+\s+\d+\s", data) else None
+
+
+def is_web_page(first_bytes: bytes) -> bool:
+    """Whether a file that begins so is HTML: what a server sends in place of a file, as a rule."""
+    return _PAGE.match(first_bytes.removeprefix(b"\xef\xbb\xbf")) is not None
 
 
 def obstacle(kind: str) -> str | None:

@@ -14,10 +14,11 @@ from manyheads.data import folder_errors as errors
 from manyheads.data import left_out
 from manyheads.data.columns import Rows
 from manyheads.data.listing import Listing, ListingWriter
+from manyheads.data.remote_path import FilePath
 from manyheads.data.walk import Identity, leaves, not_readable, read_folder, start, walk, walk_one
 
 
-def list_images(folder: Path) -> Listing:
+def list_images(folder: FilePath) -> Listing:
     """List the images at any depth below `folder`, by the rules of `scan_folder`, without labels.
 
     Raises `DataError` for an output of manyheads, or a folder that cannot be read.

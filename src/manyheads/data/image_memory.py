@@ -23,14 +23,22 @@ def memory_limit() -> int:
     `MANYHEADS_IMAGE_MEMORY`, such as `4G` or `500M`, or else 2 GiB. It is read at every image, so
     that a program may set it in `os.environ`. Raises `SettingError` if it is no such number.
     """
-    text = os.environ.get(VARIABLE, "").strip()
+    return bytes_in(VARIABLE, DEFAULT)
+
+
+def bytes_in(variable: str, default: int, *, least: int = 1) -> int:
+    """The bytes that an environment variable names, such as `4G` or `500M`, or else `default`.
+
+    Raises `SettingError` for what is no such number, or less than `least`.
+    """
+    text = os.environ.get(variable, "").strip()
     if not text:
-        return DEFAULT
+        return default
     match = _FORM.fullmatch(text)
-    limit = int(float(match[1]) * 1024 ** _POWERS[match[2].lower()]) if match else 0
-    if limit < 1:
-        raise SettingError(f"{VARIABLE} to be a number of bytes", repr(text), "give one, as 4G")
-    return limit
+    found = int(float(match[1]) * 1024 ** _POWERS[match[2].lower()]) if match else -1
+    if found < least:
+        raise SettingError(f"{variable} to be a number of bytes", repr(text), "give one, as 4G")
+    return found
 
 
 @contextmanager

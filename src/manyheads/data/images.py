@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -13,6 +12,7 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.decoding import DecodedImage, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
 from manyheads.data.remarks import Remarks
+from manyheads.data.remote_path import FilePath
 from manyheads.errors import ImageError
 
 _AT_ONCE = 1 << 22  # pixels of a large image that are converted at a time
@@ -48,7 +48,7 @@ class ImageFacts:
 
 
 def load_pixels(
-    source: Path | bytes,
+    source: FilePath | bytes,
     settings: ImageSettings,
     name: str = "",
     remarks: Remarks | None = None,
@@ -141,7 +141,7 @@ def size_upright(image: Image.Image) -> tuple[int, int]:
 
 
 def load_thumbnail(
-    source: Path | bytes, side: int, *, exif: bool = True, depth: int | None = None
+    source: FilePath | bytes, side: int, *, exif: bool = True, depth: int | None = None
 ) -> Image.Image:
     """The image as RGB, for looking at: in its own proportions, at most `side` pixels either way.
 
@@ -154,7 +154,7 @@ def load_thumbnail(
         return small
 
 
-def load_layer(source: Path | bytes, side: int, name: str = "") -> Image.Image:
+def load_layer(source: FilePath | bytes, side: int, name: str = "") -> Image.Image:
     """The image as RGBA, to lay on others: transparency kept, at most `side` pixels either way.
 
     Raises `ImageError` as `load_pixels` does.
@@ -170,12 +170,12 @@ def load_layer(source: Path | bytes, side: int, name: str = "") -> Image.Image:
         return layer.convert("RGBA")
 
 
-def read_image_file(path: Path) -> bytes:
-    """The bytes of a file; raises `ImageError` if it cannot be read."""
-    return read_bytes(path, str(path))
+def read_image_file(path: FilePath) -> bytes:
+    """The bytes that a file has now; raises `ImageError` if it cannot be read."""
+    return read_bytes(path, str(path), fresh=True)
 
 
-def inspect_image(source: Path | bytes, name: str = "", depth: int | None = None) -> ImageFacts:
+def inspect_image(source: FilePath | bytes, name: str = "", depth: int | None = None) -> ImageFacts:
     """Decode the image wholly and tell what it is; raises `ImageError` as `load_pixels` does."""
     name = name or _name(source)
     with decoded(source, name) as found:
@@ -265,5 +265,5 @@ def _rgb(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("RGB")
 
 
-def _name(source: Path | bytes) -> str:
-    return str(source) if isinstance(source, Path) else "the image"
+def _name(source: FilePath | bytes) -> str:
+    return "the image" if isinstance(source, bytes) else str(source)

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from manyheads.core.places import atomic_path, cache_dir
 from manyheads.data.image_inputs import named
 from manyheads.data.image_kinds import FIRST_BYTES, image_kind
+from manyheads.data.remote_path import FilePath, RemotePath
 from manyheads.data.stored_png import stored_png
 from manyheads.errors import ImageError
 
@@ -31,13 +32,13 @@ class KeptImages:
     def __init__(self) -> None:
         self._seen = Counter[str]()
 
-    def path_of(self, image: Any, place: int) -> Path:
+    def path_of(self, image: Any, place: int) -> FilePath:
         """The file of an image; that of a path is itself.
 
         Raises `ImageError` for what is no image, or one of more bits than a PNG has; `DiskError`.
         """
         name, source = named(image, place)
-        if isinstance(source, Path):
+        if isinstance(source, Path | RemotePath):
             return source
         if isinstance(source, bytes):
             data, suffix = source, _suffix(source, name)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from manyheads.data.columns import Categorical, CategoricalWriter, Column, Rows
 from manyheads.data.name_rules import printable
-from manyheads.data.paths import Paths, PathsWriter
+from manyheads.data.paths import Paths, PathsWriter, split_path
+from manyheads.data.remote_path import FilePath
 
 _SINGULARS = {"are": "is", "these": "this", "have": "has"}
 
@@ -81,7 +80,7 @@ def singular(many: str) -> str:
     return many
 
 
-class LeftOut(Column[Path]):
+class LeftOut(Column[FilePath]):
     """What is left out, in the order in which it was met, in some forty bytes each.
 
     It reads like the paths. `reasons` has a reason for each.
@@ -115,7 +114,7 @@ class LeftOut(Column[Path]):
         }
         return dict(sorted(found.items(), key=lambda item: (item[0].harmless, -item[1])))
 
-    def first(self, reason: Reason, most: int = 1) -> list[Path]:
+    def first(self, reason: Reason, most: int = 1) -> list[FilePath]:
         """Some of those that are left out for this reason."""
         return [self.paths[int(row)] for row in self._names.where(reason.many)[:most]]
 
@@ -152,7 +151,7 @@ class LeftOut(Column[Path]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def _item(self, row: int) -> Path:
+    def _item(self, row: int) -> FilePath:
         return self.paths[row]
 
 
@@ -174,7 +173,7 @@ class LeftOutWriter:
     def extend(self, others: LeftOut) -> None:
         """Append all of another column."""
         for path, many in zip(others.paths.texts(), others.reasons, strict=True):
-            self.add(*os.path.split(path), others.reason(many))
+            self.add(*split_path(path), others.reason(many))
 
     def column(self) -> LeftOut:
         """What was added; nothing may be added after that."""

@@ -10,14 +10,16 @@ import os
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.addresses import is_address
 from manyheads.core.text import counted
 from manyheads.data.cell_paths import Finder
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.listing import Listing, ListingWriter
+from manyheads.data.paths import split_path
+from manyheads.data.remote_path import FilePath
 from manyheads.data.split_names import split_name
 from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, TableRow, read_rows
 from manyheads.errors import DataError
@@ -31,7 +33,7 @@ _USUAL = TableSettings()
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
-def read_manifest(path: Path, table: TableSettings = _USUAL, *, images: bool = True) -> Listing:
+def read_manifest(path: FilePath, table: TableSettings = _USUAL, *, images: bool = True) -> Listing:
     """List the images that the manifest names, read as `table` says.
 
     Paths are relative to the manifest's folder, or to the `images_in` of `table`; `cell_paths`
@@ -60,7 +62,7 @@ class _Noted:
 class _ManifestReader:
     """Takes the rows of a manifest one after the other, and lists them."""
 
-    def __init__(self, path: Path, table: TableSettings) -> None:
+    def __init__(self, path: FilePath, table: TableSettings) -> None:
         self.path, self.writer = path, ListingWriter()
         self.numbers = array("q")
         self.unlabelled = _Noted()
@@ -121,7 +123,7 @@ class _ManifestReader:
 class _Images(_ManifestReader):
     """Rows that name image files."""
 
-    def __init__(self, path: Path, table: TableSettings) -> None:
+    def __init__(self, path: FilePath, table: TableSettings) -> None:
         super().__init__(path, table)
         self._finder = Finder(path, table)
         self._finder.check()
@@ -134,7 +136,7 @@ class _Images(_ManifestReader):
         if label is None:
             place = self._finder.plain(cell) if cell.strip() else str(self.path)
             name = f"row {row.number}"
-            self.writer.ignore(*(os.path.split(place) if cell.strip() else (place, name)), NO_LABEL)
+            self.writer.ignore(*(split_path(place) if cell.strip() else (place, name)), NO_LABEL)
             return
         if not cell.strip():
             expected = f"a path in row {row.number} of {self.path}"
@@ -146,9 +148,12 @@ class _Images(_ManifestReader):
             return
         target, known = found
         # Some file systems number no files.
-        key = (known.st_dev, known.st_ino) if known.st_ino else os.path.normpath(target)
+        if known is None:
+            key = target
+        else:
+            key = (known.st_dev, known.st_ino) if known.st_ino else os.path.normpath(target)
         self._keys.append(hash(key))
-        self.add(*os.path.split(target), label, row)
+        self.add(*split_path(target), label, row)
 
     def listing(self) -> Listing:
         if self._absent.count:
@@ -181,7 +186,8 @@ class _Images(_ManifestReader):
         seen: dict[str, int] = {}
         repeated = []
         for row in np.unique(order[np.concatenate([twice - 1, twice])]).tolist():
-            first = seen.setdefault(os.path.realpath(listing.paths.text(row)), row)
+            text = listing.paths.text(row)
+            first = seen.setdefault(text if is_address(text) else os.path.realpath(text), row)
             if first != row:
                 self._refuse_two(listing, first, row)
                 repeated.append(row)
@@ -230,7 +236,9 @@ def missing_texts(table: TableSettings) -> frozenset[str]:
     return frozenset(("", *(MISSING if table.missing_labels is None else table.missing_labels)))
 
 
-def manifest_images(path: Path, table: TableSettings = _USUAL) -> Iterator[tuple[str, str | None]]:
+def manifest_images(
+    path: FilePath, table: TableSettings = _USUAL
+) -> Iterator[tuple[str, str | None]]:
     """The path of each row of a manifest and its label, None where it has none.
 
     A row whose file is missing is kept, by its path as it stands. Raises `DataError` for what is

@@ -1,4 +1,4 @@
-"""Paths of many files in some thirty bytes each."""
+"""Paths of many files, here or at addresses, in some thirty bytes each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 
+from manyheads.core.addresses import is_address, split_address
 from manyheads.data.columns import Column, Rows, frozen
+from manyheads.data.remote_path import FilePath, file_path
 
 _AT_ONCE = 1024
 
 
-class Paths(Column[Path]):
+class Paths(Column[FilePath]):
     """Files as their folders, each kept once, and their names, kept one behind the other.
 
     File i is `names[starts[i]:][:lengths[i]]`, in the file system's encoding, in the folder
@@ -34,13 +36,13 @@ class Paths(Column[Path]):
         self._inside, self._starts, self._lengths = frozen(inside), frozen(starts), frozen(lengths)
 
     @classmethod
-    def of(cls, paths: Iterable[str | Path]) -> Paths:
+    def of(cls, paths: Iterable[str | FilePath]) -> Paths:
         """The column of these paths; one that is a column already is returned as it is."""
         if isinstance(paths, Paths):
             return paths
         writer = PathsWriter()
         for path in paths:
-            writer.add(*os.path.split(path))
+            writer.add(*split_path(path))
         return writer.column()
 
     def texts(self) -> Iterator[str]:
@@ -51,11 +53,18 @@ class Paths(Column[Path]):
             columns = (self._inside[block], self._starts[block], self._lengths[block])
             for inside, start, length in zip(*(c.tolist() for c in columns), strict=True):
                 name = os.fsdecode(bytes(names[start : start + length]))
-                yield os.path.join(folders[inside], name)
+                yield _joined(folders[inside], name)
 
     def text(self, row: int) -> str:
         """One path as text."""
         return next(self.take(np.array([row])).texts())
+
+    @property
+    def elsewhere(self) -> Bool[np.ndarray, "files"]:
+        """Which of the paths are addresses."""
+        codes, place = np.unique(self._inside, return_inverse=True)
+        folders = (_joined(self._folders[code], "") for code in codes.tolist())
+        return np.array([is_address(folder) for folder in folders], bool)[place]
 
     def take(self, rows: Rows) -> Paths:
         return Paths(
@@ -65,8 +74,21 @@ class Paths(Column[Path]):
     def __len__(self) -> int:
         return len(self._inside)
 
-    def _item(self, row: int) -> Path:
-        return Path(self.text(row))
+    def _item(self, row: int) -> FilePath:
+        return file_path(self.text(row))
+
+
+def split_path(path: str | FilePath) -> tuple[str, str]:
+    """The folder and the name of a path or an address, as `PathsWriter.add` takes them."""
+    text = os.fspath(path) if isinstance(path, str | Path) else str(path)
+    return split_address(text) if is_address(text) else os.path.split(text)
+
+
+def _joined(folder: str, name: str) -> str:
+    # Of the address of a bucket alone, the folder is s3:/ and the name that of the bucket.
+    if "://" in folder or folder.endswith(":/"):
+        return f"{folder}/{name}"
+    return os.path.join(folder, name)
 
 
 class PathsWriter:

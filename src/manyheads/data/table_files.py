@@ -10,10 +10,10 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import FilePath
 from manyheads.errors import DataError
 
 ROLES: tuple[str, ...] = ("path", "label", "split", "group")
@@ -75,7 +75,7 @@ class TableRow(NamedTuple):
 
 
 def read_rows(
-    path: Path,
+    path: FilePath,
     settings: TableSettings,
     required: Sequence[str],
     header: list[str] | None = None,
@@ -107,7 +107,7 @@ def read_rows(
 
 
 def columns_of(
-    path: Path | str, header: Sequence[str], settings: TableSettings, required: Sequence[str]
+    path: FilePath | str, header: Sequence[str], settings: TableSettings, required: Sequence[str]
 ) -> dict[str, int]:
     """Where the columns of each role stand in a table's `header`.
 
@@ -122,7 +122,7 @@ def columns_of(
     return {role: places[0] for role, places in found.items() if places}
 
 
-def unused_columns(path: Path, settings: TableSettings) -> list[tuple[str, str]]:
+def unused_columns(path: FilePath, settings: TableSettings) -> list[tuple[str, str]]:
     """Columns that may be splits or groups, and are not taken for such: role and name.
 
     Raises what `read_rows` raises.
@@ -178,7 +178,7 @@ def _plain(name: str) -> str:
 
 
 def _missing_columns(
-    path: Path | str,
+    path: FilePath | str,
     header: Sequence[str],
     settings: TableSettings,
     required: Sequence[str],
@@ -235,7 +235,7 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _refuse_damaged(path: Path, row: TableRow) -> None:
+def _refuse_damaged(path: FilePath, row: TableRow) -> None:
     try:
         "".join(row.cells[role] for role in ROLES[1:]).encode()
         os.fsencode(row.cells["path"])
@@ -254,7 +254,7 @@ def _refuse_damaged(path: Path, row: TableRow) -> None:
             )
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
+def unreadable(path: FilePath, error: OSError) -> DataError:
     """What to raise for a table that the system does not let one read."""
     found = (error.strerror or str(error)).lower()
     return DataError(f"to read {path}", found, "check the file and its permissions")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import FilePath, readable
 from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
 
 
 def parquet_rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> Iterator[TableRow]:
     """The rows of the Parquet file in `path`; raises `DataError` for what is none."""
-    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
+    with parquet_errors(path) as parquet, parquet.ParquetFile(readable(path)) as file:
         header = list(file.schema_arrow.names)
         places = columns_of(path, header, settings, required)
         names.extend(header)
@@ -33,7 +33,7 @@ def parquet_rows(
 
 
 def json_rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> Iterator[TableRow]:
     """The objects of the JSON lines in `path`, a row each; raises `DataError` for what is none.
 
@@ -55,7 +55,7 @@ def json_rows(
 
 
 @contextmanager
-def parquet_errors(path: Path) -> Iterator[Any]:
+def parquet_errors(path: FilePath) -> Iterator[Any]:
     """`pyarrow.parquet` to read `path` with; what goes wrong is a `DataError`.
 
     Raises `MissingExtraError` if it is not installed.
@@ -74,7 +74,7 @@ def parquet_errors(path: Path) -> Iterator[Any]:
         raise unreadable(path, error) from error
 
 
-def _typed_text(path: Path, number: int, column: str, value: Any) -> str:
+def _typed_text(path: FilePath, number: int, column: str, value: Any) -> str:
     """A cell as text; raises `DataError` for one that holds more than a text or a number."""
     try:
         return cell_text(value)
@@ -85,7 +85,7 @@ def _typed_text(path: Path, number: int, column: str, value: Any) -> str:
         ) from error  # fmt: skip
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: FilePath) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

@@ -1,5 +1,8 @@
 """Search folders for images: one search for every command, which passes over what is no data.
 
+Folders are here or at addresses (`remote_sources` lists those). There, a file is an image by its
+name alone: none is opened to see.
+
 Links are followed, to files and to folders. A folder is searched once, so loops end, and folders
 above the start are not searched at all. Whatever is met without being an image is told with a
 reason.
@@ -14,10 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from manyheads.core.addresses import is_address
 from manyheads.core.places import cache_dir
-from manyheads.data import left_out, name_rules
+from manyheads.data import left_out, name_rules, remote_sources
 from manyheads.data.image_kinds import FIRST_BYTES, image_kind, obstacle
 from manyheads.data.left_out import Reason
+from manyheads.data.remote_path import FilePath, remedy_of
 from manyheads.errors import DataError
 
 Identity = tuple[int, int]
@@ -67,6 +72,8 @@ class Content:
         """Why the file `name` is no image that can be read; None if it is one."""
         if name.lower().endswith(name_rules.IMAGE_SUFFIXES):
             return None
+        if is_address(self.folder):
+            return _of_no_image(Path(name).suffix.lower())
         return _looked_into(str(Path(self.folder, name)))
 
     def first_image(self) -> str | None:
@@ -75,7 +82,7 @@ class Content:
 
     def below(self, name: str) -> str:
         """The path of what has this name here."""
-        return str(Path(self.folder, name))
+        return below(self.folder, name)
 
     def ignore_others(self, ignore: Ignore) -> None:
         """Tell of what is passed over by its name or its nature."""
@@ -83,22 +90,16 @@ class Content:
             ignore(self.folder, name, reason)
 
 
-def read_folder(folder: str | Path) -> Content:
+def read_folder(folder: str | FilePath) -> Content:
     """What `folder` holds; raises `OSError` if it cannot be read."""
     content = Content(str(folder))
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name in name_rules.OUTPUT_FILES:
-                content.output = name
-            if name == name_rules.CATALOG_MARK:
-                continue
-            # An entry's own answers raise where links go round in a circle.
-            is_file = entry.is_file(follow_symlinks=False)
-            is_folder = not is_file and entry.is_dir(follow_symlinks=False)
-            content.add(name, is_folder, not (is_file or is_folder))
+    for name, is_folder, is_link in _entries(content.folder):
+        if name in name_rules.OUTPUT_FILES:
+            content.output = name
+        if name != name_rules.CATALOG_MARK:
+            content.add(name, is_folder, is_link)
     # What a check for shortcuts leaves where there is no study beside it.
-    if Path(folder).name == "claims" and "shortcut.json" in content.files:
+    if Path(content.folder).name == "claims" and "shortcut.json" in content.files:
         content.output = "shortcut.json"
     content.files.sort()
     content.folders.sort()
@@ -159,23 +160,45 @@ def opened(content: Content, name: str, visited: set[Identity], ignore: Ignore) 
     return inner
 
 
-def start(folder: str | Path) -> set[Identity]:
+def below(folder: str, name: str) -> str:
+    """The path of what has this `name` in a folder, here or elsewhere."""
+    return f"{folder}/{name}" if is_address(folder) else str(Path(folder, name))
+
+
+def start(folder: str | FilePath) -> set[Identity]:
     """What a search of `folder` must not come to: itself, and all folders above it."""
-    path = Path(folder).resolve()
+    if is_address(str(folder)):
+        return {identity(str(folder))}  # there are no links that could lead above it
+    path = Path(str(folder)).resolve()
     return {identity(str(each)) for each in (path, *path.parents)}
 
 
 def identity(path: str) -> Identity:
     """What is the same for all ways to a file or a folder."""
+    if is_address(path):
+        return -1, hash(path)
     status = Path(path).stat()
     return status.st_dev, status.st_ino
 
 
-def not_readable(error: OSError, folder: str | Path) -> DataError:
+def not_readable(error: OSError, folder: str | FilePath) -> DataError:
     """The error for a folder that the system does not let us read."""
     found = (error.strerror or str(error)).lower()
-    path = name_rules.printable(os.fsdecode(error.filename or folder))
-    return DataError(f"to read {path}", found, "check its permissions")
+    path = name_rules.printable(os.fsdecode(error.filename or str(folder)))
+    return DataError(f"to read {path}", found, remedy_of(error, "check its permissions"))
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool, bool]]:
+    """The names in a folder; which are folders; and which neither, but links or worse."""
+    if is_address(folder):
+        yield from ((name, is_folder, False) for name, is_folder in remote_sources.entries(folder))
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # An entry's own answers raise where links go round in a circle.
+            is_file = entry.is_file(follow_symlinks=False)
+            is_folder = not is_file and entry.is_dir(follow_symlinks=False)
+            yield entry.name, is_folder, not (is_file or is_folder)
 
 
 def _passed_over(name: str, is_folder: bool) -> Reason | None:
@@ -205,9 +228,13 @@ def _looked_into(path: str) -> Reason | None:
     if kind is not None and suffix in name_rules.RAW_SUFFIXES:
         kind = "RAW"
     if kind is None:
-        return left_out.VIDEOS if suffix in name_rules.VIDEO_SUFFIXES else left_out.NO_IMAGES
+        return _of_no_image(suffix)
     remedy = obstacle(kind)
     return None if remedy is None else left_out.of_kind(kind, remedy)
+
+
+def _of_no_image(suffix: str) -> Reason:
+    return left_out.VIDEOS if suffix in name_rules.VIDEO_SUFFIXES else left_out.NO_IMAGES
 
 
 def _cache() -> Identity | None:

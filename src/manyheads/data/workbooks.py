@@ -9,10 +9,10 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import FilePath, readable
 from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of, unreadable
 from manyheads.errors import DataError, MissingExtraError
 
@@ -30,7 +30,7 @@ _DAMAGED = (
 
 
 def workbook_rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> Iterator[TableRow]:
     """The rows of the one sheet of `path` that has the columns needed.
 
@@ -52,7 +52,7 @@ def workbook_rows(
 
 
 def _rows(
-    path: Path, settings: TableSettings, required: Sequence[str], names: list[str]
+    path: FilePath, settings: TableSettings, required: Sequence[str], names: list[str]
 ) -> list[TableRow]:
     with closing(_opened(path, values=True)) as book:
         title, places = _sheet(path, book, settings, required)
@@ -65,17 +65,17 @@ def _rows(
     return rows
 
 
-def _opened(path: Path, *, values: bool) -> Any:
+def _opened(path: FilePath, *, values: bool) -> Any:
     try:
         openpyxl = importlib.import_module("openpyxl")  # by name: it may be absent
     except ImportError as error:
         remedy = "run pip install 'manyheads[xlsx]', or save the sheet as CSV"
         raise MissingExtraError(f"openpyxl to read {path}", "none installed", remedy) from error
-    return openpyxl.load_workbook(path, read_only=True, data_only=values)
+    return openpyxl.load_workbook(readable(path), read_only=True, data_only=values)
 
 
 def _sheet(
-    path: Path, book: Any, settings: TableSettings, required: Sequence[str]
+    path: FilePath, book: Any, settings: TableSettings, required: Sequence[str]
 ) -> tuple[str, dict[str, int]]:
     """The title of the sheet that is meant, and where its columns are."""
     fitting, refusals = [], []
@@ -107,7 +107,7 @@ def _filled(sheet: Any) -> Iterator[Cells]:
             yield number, cells
 
 
-def _row(path: Path, number: int, cells: Sequence[Any], places: dict[str, int]) -> TableRow:
+def _row(path: FilePath, number: int, cells: Sequence[Any], places: dict[str, int]) -> TableRow:
     texts = dict.fromkeys(ROLES, "")
     for role, place in places.items():
         if place < len(cells):
@@ -115,7 +115,7 @@ def _row(path: Path, number: int, cells: Sequence[Any], places: dict[str, int]) 
     return TableRow(number, texts)
 
 
-def _text(path: Path, number: int, role: str, cell: Any) -> str:
+def _text(path: FilePath, number: int, role: str, cell: Any) -> str:
     value = cell.value
     where = f"{role or 'the columns names'} in row {number} of {path}"
     if isinstance(value, _DATES):
@@ -138,7 +138,9 @@ def _text(path: Path, number: int, role: str, cell: Any) -> str:
     return cell_text(value)
 
 
-def _refuse_formulas(path: Path, sheet: Any, places: dict[str, int], rows: list[TableRow]) -> None:
+def _refuse_formulas(
+    path: FilePath, sheet: Any, places: dict[str, int], rows: list[TableRow]
+) -> None:
     """Raise `DataError` for an empty cell that holds a formula: its value was never saved."""
     empty = {row.number: [role for role in places if not row.cells[role]] for row in rows}
     for number, cells in _filled(sheet):

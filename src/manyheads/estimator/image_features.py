@@ -111,7 +111,8 @@ class FrozenBackbone:
         return Vectors(features.matrix, features.rows)
 
     def _extracted(self, dataset: Dataset, wanted: Wanted) -> Features:
-        features = self.extractor().extract(dataset, wanted)
+        # A search in several processes sends nearly the same images to all of them, all at once.
+        features = self.extractor().extract(dataset, wanted, in_turn=True)
         if features.unreadable:
             sample, reason = next(iter(features.unreadable.items()))
             more = len(features.unreadable) - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from manyheads.backbones.compiled import CompiledBackbone, compile_backbone
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core.job import SILENT, Job
+from manyheads.core.locks import alone
 from manyheads.core.workers import Workers
 from manyheads.data.alterations import Alteration, describe
 from manyheads.data.columns import Digests, Rows
@@ -29,6 +31,7 @@ from manyheads.features.worker_filling import MissingImages, fill_by_workers, re
 from manyheads.features.worker_shards import ShardContext
 
 _SHARD = 65_536  # images
+_TURN = 1024  # images; each turn ends as a shard does, with a processor that is idle for a moment
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ def extract(
     storage: str = "f32",
     alteration: Alteration | None = None,
     only: Rows | None = None,
+    in_turn: bool = False,
     workers: Workers | None = None,
     job: Job = SILENT,
 ) -> Features:
@@ -74,12 +78,14 @@ def extract(
 
     With the `pooling` grid, those of every cell of the feature map, kept as `storage` says. The
     backbone sees each image after its `alteration`. `only` are the images that are wanted: an
-    alteration that is meant for training is made of no other. Backbones side by side see the images
-    one after the other, and an image that one of them lacks has no features. With `workers`, these
-    compute, and the features are the same. Raises `BackboneError` for feature maps where there are
-    none, `SettingError` for features that are too large for the storage f16 and for `workers` on
-    another device than the processor, and `Interrupted` within about a second once `job` is
-    stopped; what was finished is kept, and the same call goes on from there.
+    alteration that is meant for training is made of no other. Processes that extract `in_turn` fill
+    the cache one at a time, a thousand images each, so that none computes what another one has
+    begun; others may compute the same images at the same moment. Backbones side by side see the
+    images one after the other, and an image that one of them lacks has no features. With `workers`,
+    these compute, and the features are the same. Raises `BackboneError` for feature maps where
+    there are none, `SettingError` for features that are too large for the storage f16 and for
+    `workers` on another device than the processor, and `Interrupted` within about a second once
+    `job` is stopped; what was finished is kept, and the same call goes on from there.
     """
     started = time.perf_counter()
     spec.check_size(image.size)
@@ -94,7 +100,7 @@ def extract(
         left = [lacking(part, digests.take(digests.distinct()[0])).passes for part in recipe.parts]
         how: dict[str, Any] = {
             "runtime": runtime, "device": device, "precision": precision,
-            "alteration": alteration, "only": only, "workers": workers,
+            "alteration": alteration, "only": only, "in_turn": in_turn, "workers": workers,
         }  # fmt: skip
         members = [
             extract(dataset, *each, image, job=job.counting_on(sum(left[:n]), sum(left)), **how)
@@ -122,7 +128,16 @@ def extract(
                     images=len(missing), job=job,
                 ) as backbone:  # fmt: skip
                     passes, unread = _fill(
-                        cache, wanted, files, backbone, image, alteration, job, remarks, times
+                        cache,
+                        wanted,
+                        files,
+                        backbone,
+                        image,
+                        alteration,
+                        job,
+                        remarks,
+                        times,
+                        in_turn=in_turn,
                     )
             else:
                 require_processor(device)
@@ -203,14 +218,20 @@ def _fill(
     job: Job,
     remarks: Remarks,
     times: StageTimes,
+    *,
+    in_turn: bool,
 ) -> tuple[int, dict[str, str]]:
     """`fill` shard by shard, so that what is in memory at once does not grow with the data set."""
     passes, unread = 0, {}
-    for start in range(0, len(contents), _SHARD):
-        part = slice(start, start + _SHARD)
+    size = _TURN if in_turn else _SHARD
+    for start in range(0, len(contents), size):
+        part = slice(start, start + size)
         images = dict(zip(contents[part], paths[part], strict=True))
         rest = job.counting_on(start, len(contents))
-        done, failed = fill(cache, images, backbone, image, alteration, rest, remarks, times)
+        with ExitStack() as turn:
+            if in_turn:
+                turn.enter_context(alone(cache.folder / "turn.lock", "extracting", rest))
+            done, failed = fill(cache, images, backbone, image, alteration, rest, remarks, times)
         passes += done
         unread |= failed
     return passes, unread

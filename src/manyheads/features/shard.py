@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +17,8 @@ from manyheads.data.alterations import Alteration
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
-from manyheads.errors import ImageError, ImageLimitError
+from manyheads.data.remote_path import FilePath, RemotePath
+from manyheads.errors import ImageError, ImageLimitError, WorldError
 from manyheads.features.image_batches import Pixels, image_batches
 from manyheads.features.stage_times import DECODE, READ, StageTimes
 
@@ -43,7 +43,7 @@ class FeatureSink(Protocol):
 
 def fill(
     cache: FeatureSink,
-    images: Mapping[str, Path],
+    images: Mapping[str, FilePath],
     backbone: CompiledBackbone,
     settings: ImageSettings,
     alteration: Alteration | None = None,
@@ -82,7 +82,7 @@ class _Shard:
     def __init__(
         self,
         cache: FeatureSink,
-        images: Mapping[str, Path],
+        images: Mapping[str, FilePath],
         batch: int,
         job: Job,
         times: StageTimes,
@@ -129,7 +129,7 @@ class _Shard:
 
 
 def _load(
-    path: Path,
+    path: FilePath,
     content: str,
     settings: ImageSettings,
     alteration: Alteration | None,
@@ -143,13 +143,17 @@ def _load(
         return pixels if alteration is None else alteration(pixels, content)
 
 
-def _read(path: Path, content: str) -> bytes:
+def _read(path: FilePath, content: str) -> bytes:
     """The bytes of the file, which are still those of its `content`."""
     try:
         data = path.read_bytes()
+        if isinstance(path, RemotePath) and hashlib.sha256(data).hexdigest() != content:
+            data = path.read_bytes(fresh=True)  # what was kept was another version's
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageLimitError(f"to read {path}", reason, "try again") from error
+    except WorldError as error:
+        raise ImageLimitError(error.expected, error.found, error.remedy) from error
     # Otherwise other pixels would be kept under this content's name.
     if hashlib.sha256(data).hexdigest() != content:
         found = "the file has changed since the data set was opened"

@@ -83,12 +83,14 @@ class Extractor:
         where = self.runtime, self.precision, self.device
         return recipe_of(self.spec, self.weights, self.image, *where, **wanted.how)
 
-    def extract(self, dataset: Dataset, wanted: Wanted, job: Job = SILENT) -> Features:
+    def extract(
+        self, dataset: Dataset, wanted: Wanted, job: Job = SILENT, *, in_turn: bool = False
+    ) -> Features:
         """The features of a variant, from the cache or computed now; raises what `extract` does."""
         return extract(
             dataset, self.spec, self.weights, self.image,
             runtime=self.runtime, device=self.device, precision=self.precision,
-            only=wanted.images, workers=self.workers, job=job, **wanted.how,
+            only=wanted.images, in_turn=in_turn, workers=self.workers, job=job, **wanted.how,
         )  # fmt: skip
 
     def extract_all(

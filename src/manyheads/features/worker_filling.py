@@ -13,6 +13,7 @@ from manyheads.core.job import Job
 from manyheads.core.text import counted, size_words
 from manyheads.core.workers import WorkerResources, Workers
 from manyheads.data.remarks import Remarks
+from manyheads.data.remote_path import FilePath
 from manyheads.errors import SettingError
 from manyheads.features.cache import FeatureCache
 from manyheads.features.stage_times import StageTimes
@@ -37,12 +38,12 @@ class MissingImages(NamedTuple):
     """What a cache lacks: different `contents`, and the file of each in `paths`."""
 
     contents: Sequence[str]
-    paths: Sequence[Path]
+    paths: Sequence[FilePath]
 
     @property
     def file(self) -> str:
-        """One of the files that are there, "" if none of the first is."""
-        first = (path.absolute() for path in self.paths[:_LOOKED_AT])
+        """One of the files that are here, "" if none of the first is."""
+        first = (path.absolute() for path in self.paths[:_LOOKED_AT] if isinstance(path, Path))
         return next((str(path) for path in first if path.is_file()), "")
 
     def shards(self, size: int) -> Iterator[dict[str, str]]:

@@ -23,6 +23,7 @@ from manyheads.data.alterations import Alteration
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from manyheads.data.remarks import Remarks
+from manyheads.data.remote_path import file_path
 from manyheads.errors import SettingError
 from manyheads.features.shard import fill
 from manyheads.features.stage_times import StageTimes
@@ -127,7 +128,7 @@ def compute_shard(context: ShardContext, images: dict[str, str]) -> ShardFeature
     started = time.perf_counter()
     backbone = _ready(context)
     found, remarks, times = _RowsInMemory(), Remarks(), StageTimes()
-    files = {content: Path(path) for content, path in images.items()}
+    files = {content: file_path(path) for content, path in images.items()}
     unread = fill(
         found, files, backbone, context.image, context.alteration, remarks=remarks, times=times
     )[1]

@@ -25,6 +25,7 @@ from manyheads.findings.training_notes import training_notes
 from manyheads.findings.verdict import Verdict, verdict_of
 from manyheads.findings.wording import CandidateNames
 from manyheads.heads.bank import EPOCH_RULES, METRIC_RULES
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.stats.best_set import best_set
 from manyheads.stats.comparisons import (
     COMPARED,
@@ -52,7 +53,6 @@ from manyheads.study.store import Store
 from manyheads.study.study_document import Resolved, read_study
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import finite, write_table
-from manyheads.study.work import epoch_cost
 
 COMPARISONS_COLUMNS = (
     "metric", "first", "second", "first_candidate", "second_candidate", "difference",

@@ -19,6 +19,9 @@ MAX_EPOCHS = 100_000
 MAX_COPIES = 999
 USUAL_EPOCHS, USUAL_STEPS = 30, 1_000
 _EARLY, _LATE = "early:", "late:"
+# What an epoch costs beside its units, as if it had so many more: gathering batches, validation.
+# Checked by benchmarks/big_study.py, whose last table should be all about 1.
+_FIXED_UNITS = 30
 
 
 class Kind(NamedTuple):
@@ -274,6 +277,15 @@ def usual_epochs(samples: int, batch_size: int) -> int:
     """
     steps_an_epoch = math.ceil(samples / batch_size)
     return max(USUAL_EPOCHS, math.ceil(USUAL_STEPS / steps_an_epoch))
+
+
+def epoch_cost(setting: Hyperparameters) -> float:
+    """What an epoch of a head costs, in units of the inner layer."""
+    # What making other inputs costs more is checked by benchmarks/regularisers.py in the same way.
+    inputs = sum(
+        each.cost for name, each in DECLARED.items() if getattr(setting, name) != each.neutral
+    )
+    return float(setting.size_inner + _FIXED_UNITS + inputs)
 
 
 def unchanging(schedule: str, epochs: int) -> str | None:

@@ -12,7 +12,6 @@ from manyheads.errors import ModelError
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.modelfiles.keras_parts import check_file
 from manyheads.models import pixel_layers
-from manyheads.models.export import converters
 
 if TYPE_CHECKING:
     import keras
@@ -99,6 +98,8 @@ def blank_head(size: int, size_inner: int, classes: int, target: str) -> dict[st
 
 
 def _saved(model: Any, target: str) -> dict[str, Any]:
+    from manyheads.models.export import converters  # which predictions can do without
+
     with disk_errors(Path(target)):
         converters.save(model, Path(target))
     return {"dense": [layer.name for layer in model.layers if type(layer).__name__ == "Dense"]}
@@ -119,6 +120,8 @@ def convert(
     `unwritten` if this takes a converter on another backend of Keras; then there is no file.
     Raises `ModelError` if the format's converter cannot do it.
     """
+    from manyheads.models.export import converters
+
     model = open_model(file)
     if backbone == registry.NO_BACKBONE.name:
         model = pixel_layers.with_softmax(model)

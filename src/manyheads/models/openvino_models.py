@@ -19,7 +19,7 @@ from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
-from manyheads.models.export.converters import INPUT, OUTPUT
+from manyheads.models.export.formats import INPUT, OUTPUT
 
 FEATURES = "manyheads/features"
 """The name of the node that yields the features, in a whole network."""
@@ -135,6 +135,18 @@ def cut(file: str, preprocessing: str, size: int, target: str, head: str) -> dic
     maps = pixels_in(maps, preprocessing_modes.parse(preprocessing))
     ov.serialize(maps, target)
     return {"features": int(maps.output().get_partial_shape().to_shape()[-1]), "batch": batch}
+
+
+def head_of(model: Path) -> Parameters:
+    """The head of a model that `append` wrote (.xml); raises `ModelError` for another one."""
+    program = openvino_runtime.core().read_model(model)
+    for node in program.get_ordered_ops():
+        if node.get_friendly_name() == FEATURES:
+            return _head_behind(node)
+    raise ModelError(
+        f"a model whose features have a name in {model.name}", "one that an earlier version wrote",
+        "run the study anew",
+    )  # fmt: skip
 
 
 def _head_behind(features: Any) -> Parameters:

@@ -18,6 +18,8 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.image_inputs import Image, Source, named, square_of
 from manyheads.data.images import read_image_file
 from manyheads.data.remarks import Remarks
+from manyheads.data.remote_files import READERS
+from manyheads.data.remote_path import RemotePath
 from manyheads.errors import ImageError, ImageLimitError
 from manyheads.features.image_batches import Batch, Pixels, image_batches
 from manyheads.models.known_features import KnownFeatures
@@ -86,8 +88,10 @@ class PredictionStream(Iterator[Prediction]):
 
     def _predicted(self) -> Generator[Prediction]:
         pool, known = ThreadPoolExecutor(cores(), "decode"), KnownFeatures(self._recipe)
+        # Threads begin with their work: of files that are here, there is none of these.
+        fetching = ThreadPoolExecutor(READERS, "fetch")
         try:
-            incoming = self._looked_up(pool, known)
+            incoming = self._looked_up(pool, fetching, known)
             while not self._over:
                 batches = self._batches(pool, known, incoming)
                 for places, rows in self._network.rows(batches, self._count, self._job):
@@ -102,6 +106,7 @@ class PredictionStream(Iterator[Prediction]):
                 yield from self._settled()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            fetching.shutdown(wait=True, cancel_futures=True)
             known.close()
 
     def _settled(self) -> Iterator[Prediction]:
@@ -151,9 +156,11 @@ class PredictionStream(Iterator[Prediction]):
             else:
                 self._ready += 1
 
-    def _looked_up(self, pool: ThreadPoolExecutor, known: KnownFeatures) -> Iterator[_Asked]:
+    def _looked_up(
+        self, pool: ThreadPoolExecutor, fetching: ThreadPoolExecutor, known: KnownFeatures
+    ) -> Iterator[_Asked]:
         """Each image with its content, and with its features if they are known."""
-        for part in self._read(pool):
+        for part in self._read(pool, fetching):
             contents = {asked.content: None for asked in part if asked.kept}
             found = known.find(list(contents))
             for asked in part:
@@ -162,13 +169,17 @@ class PredictionStream(Iterator[Prediction]):
                     self.from_cache += not isinstance(asked.found, str)
                 yield asked
 
-    def _read(self, pool: ThreadPoolExecutor) -> Iterator[list[_Asked]]:
+    def _read(
+        self, pool: ThreadPoolExecutor, fetching: ThreadPoolExecutor
+    ) -> Iterator[list[_Asked]]:
         """The images a batch at a time, read on threads, another batch ahead."""
         size = self._network.batch
         waiting: deque[Future[_Asked]] = deque()
         for index, image in enumerate(self._images):
             # What is no image by its type raises: the program is wrong, and not one image.
-            waiting.append(pool.submit(self._asked, *named(image, index)))
+            name, source = named(image, index)
+            readers = fetching if isinstance(source, RemotePath) else pool
+            waiting.append(readers.submit(self._asked, name, source))
             if len(waiting) == 2 * size:
                 yield [waiting.popleft().result() for _ in range(size)]
         yield [work.result() for work in waiting]
@@ -176,7 +187,7 @@ class PredictionStream(Iterator[Prediction]):
     def _asked(self, name: str, source: Source) -> _Asked:
         """The image with its content; what is in memory becomes what the model takes of it."""
         try:
-            if isinstance(source, Path):
+            if isinstance(source, Path | RemotePath):
                 source = read_image_file(source)
             if isinstance(source, bytes):
                 return _Asked(name, hashlib.sha256(source).hexdigest(), source)

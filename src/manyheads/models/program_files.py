@@ -20,7 +20,7 @@ from manyheads.core import openvino_runtime
 from manyheads.core.places import disk_errors
 from manyheads.errors import ModelError
 from manyheads.modelfiles import onnx_parts, untrusted
-from manyheads.models.export.converters import INPUT, OUTPUT
+from manyheads.models.export.formats import INPUT, OUTPUT
 
 Matrix = Float64[np.ndarray, "3 3"]
 Offset = Float64[np.ndarray, "3"]

@@ -11,7 +11,9 @@ from pathlib import Path
 from manyheads.core.job import SILENT, Job
 from manyheads.core.places import write_text
 from manyheads.core.threads import map_in_threads
+from manyheads.data.cell_paths import below
 from manyheads.data.dataset import Dataset
+from manyheads.data.remote_path import FilePath, RemotePath
 from manyheads.errors import ImageError, RunError
 from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
 from manyheads.findings.similar import SimilarImages, SimilarPair
@@ -51,6 +53,8 @@ def check_gallery_path(path: Path, dataset: Dataset) -> None:
     """Raise `RunError` unless `path` names an HTML file outside the data set's folder."""
     if path.suffix.lower() not in _SUFFIXES:
         raise RunError("a gallery whose name ends in .html", str(path), "give it such a name")
+    if isinstance(dataset.folder, RemotePath):
+        return
     folder = dataset.folder.resolve()
     if path.resolve().is_relative_to(folder):
         raise RunError(
@@ -150,9 +154,9 @@ def _pictures(
     return dict(zip(different, drawn, strict=True))
 
 
-def _picture(folder: Path, exif: bool, depth: int | None, name: str) -> str:
+def _picture(folder: FilePath, exif: bool, depth: int | None, name: str) -> str:
     try:
-        picture = natural_thumbnail(folder / name, exif=exif, depth=depth)
+        picture = natural_thumbnail(below(folder, name), exif=exif, depth=depth)
     except ImageError:
         return "<p>cannot be read any more</p>"
     data = base64.b64encode(picture).decode("ascii")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels, load_thumbnail
+from manyheads.data.remote_path import FilePath
 
 LARGEST = 160  # pixels a side
 
 
-def thumbnail(source: Path | bytes, settings: ImageSettings) -> bytes:
+def thumbnail(source: FilePath | bytes, settings: ImageSettings) -> bytes:
     """The image as the backbone sees it, at most `LARGEST` pixels a side, as a JPEG's bytes.
 
     It holds pixels alone: nothing of what a camera wrote beside them. Raises `ImageError` as
@@ -26,7 +26,7 @@ def thumbnail(source: Path | bytes, settings: ImageSettings) -> bytes:
 
 
 def natural_thumbnail(
-    source: Path | bytes, *, exif: bool = True, depth: int | None = None
+    source: FilePath | bytes, *, exif: bool = True, depth: int | None = None
 ) -> bytes:
     """The same in the image's own proportions, as a person sees it."""
     return _jpeg(load_thumbnail(source, LARGEST, exif=exif, depth=depth))

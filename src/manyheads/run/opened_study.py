@@ -11,6 +11,7 @@ from manyheads.core.job import Job, Planned
 from manyheads.core.text import counted
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import Fold
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.estimate import Cost, cost_of
 from manyheads.run.folded_features import features_by_backbone, readable_folds
 from manyheads.run.plan import Plan, plan_study
@@ -24,7 +25,6 @@ from manyheads.study.space import setting_words
 from manyheads.study.store import Store
 from manyheads.study.study_document import Resolved, read_study
 from manyheads.study.study_settings import StudySettings, lasting
-from manyheads.study.work import epoch_cost
 
 
 @dataclass(frozen=True)

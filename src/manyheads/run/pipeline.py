@@ -24,6 +24,7 @@ from manyheads.errors import RunError
 from manyheads.features.extraction import Features
 from manyheads.findings.study_findings import Findings, read_findings, write_comparisons
 from manyheads.heads.bank import Engine, engine_named, prepare_engine
+from manyheads.heads.spread_engine import SpreadEngine
 from manyheads.models.checkpoints import checkpoint_names
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
@@ -167,7 +168,8 @@ def run_study(
                 keep_heads=options.keep_heads, work=work, job=job,
             )  # fmt: skip
             clock.close()  # the report says how long it took
-            remember_training(settings, len(folds[0].train), work)
+            if workers is None or workers.here:
+                remember_training(settings, len(folds[0].train), work)
             if options.baselines and result.ranking:
                 one = slice(settings.folds or 1)
                 best = result.ranking[0].candidate
@@ -212,9 +214,8 @@ def resolved_from(
 
 
 def study_engine(name: str, workers: Workers | None) -> Engine:
-    """The engine that trains a study's heads: here an engine over `workers` takes its place."""
-    del workers  # they compute features alone
-    return engine_named(name)
+    """The engine that trains a study's heads: the named one, on `workers` if there are any."""
+    return engine_named(name) if workers is None else SpreadEngine(name, workers)
 
 
 def _features(

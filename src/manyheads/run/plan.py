@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from manyheads.backbones.joined_backbones import short_name
 from manyheads.backbones.placement import check_place
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import cores
 from manyheads.core.settings import store
 from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
@@ -206,7 +206,7 @@ def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
 def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
     """About how many bytes are resident while a study trains on so many images' features."""
     largest = max(head_size(setting, features, classes) for setting in settings.grid)
-    threads = os.cpu_count() or 1
+    threads = cores()
     matrix = 4 * images * features
     return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
 
@@ -315,7 +315,7 @@ def _weights(settings: StudySettings, dataset: Dataset, job: Job) -> Weights | N
 def _missing(settings: StudySettings, weights: Weights | None, dataset: Dataset) -> tuple[int, int]:
     """How many plain passes are left, and how many features an image has, 0 if that is unknown."""
     if settings.features is not None:
-        return 0, read_matrix(dataset.root, settings.features).shape[1]
+        return 0, read_matrix(dataset.file, settings.features).shape[1]
     if weights is None:
         return len(settings.spec.parts) * len(dataset.contents), 0
     image, how = settings.image, (settings.runtime, settings.precision, settings.device)

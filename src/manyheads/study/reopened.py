@@ -61,7 +61,7 @@ def test_images_remedy(dataset: Dataset | None) -> str:
         return remedy
     if dataset.divided is not None and not dataset.carved:  # by its settings, without a test split
         return "begin a study anew in another run folder, with test images (`test_share`)"
-    if is_pack(dataset.root):
+    if is_pack(str(dataset.root)):
         return "have test images packed too (`test`), and begin a study on that pack"
     where = "in a folder test/ beside train/"
     if dataset.layout in ("manifest", "features"):

@@ -53,7 +53,7 @@ def plain_features(
     wanted = np.arange(len(dataset)) if only is None else only
     rows[wanted] = wanted
     return Features(
-        matrix=read_matrix(dataset.root, settings.features),
+        matrix=read_matrix(dataset.file, settings.features),
         rows=rows,
         unreadable={},
         passes=0,
@@ -82,11 +82,11 @@ def array_weights(features: Sequence[str], dataset: Dataset) -> Weights:
 
     That of a pack is the digest of what its features are, whichever images they are of.
     """
-    if is_pack(dataset.root):
-        pack = read_pack(dataset.root, verified=False)
-        return Weights(dataset.root, pack.identity(), pack.source)
+    if is_pack(dataset.file):
+        pack = read_pack(dataset.file, verified=False)
+        return Weights(dataset.file, pack.identity(), pack.source)
     return Weights(
-        path=Path(features[0]) if is_array(features) else dataset.root,
+        path=Path(features[0]) if is_array(features) else dataset.file,
         digest=hashlib.sha256(dataset.digests.values.tobytes()).hexdigest(),
         source=f"none, features computed elsewhere: {' '.join(features)}",
     )

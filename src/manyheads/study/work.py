@@ -14,28 +14,16 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from manyheads.heads.bank import Metrics, rank_epoch
-from manyheads.heads.hyperparameters import DECLARED, Hyperparameters
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.study.rungs import rungs_climbed
 from manyheads.study.space import Trial
 from manyheads.study.store import TrialRecord
 from manyheads.study.study_settings import StudySettings
 
-# What an epoch costs beside its units, as if it had so many more: gathering batches, validation.
-# Checked by benchmarks/big_study.py, whose last table should be all about 1.
-_FIXED_UNITS = 30
 _SETTLED = 0.5  # seconds before a rate means something
 _ENOUGH_BEST = 5  # heads, before what they cost means something
 _ANEW = 1.02  # times as many heads have come to a rung: what the next will cost is expected anew
 _CLIMBING = ("pending", "running")
-
-
-def epoch_cost(setting: Hyperparameters) -> float:
-    """What an epoch of a head costs, in units of the inner layer."""
-    # What making other inputs costs more is checked by benchmarks/regularisers.py in the same way.
-    inputs = sum(
-        each.cost for name, each in DECLARED.items() if getattr(setting, name) != each.neutral
-    )
-    return float(setting.size_inner + _FIXED_UNITS + inputs)
 
 
 @dataclass

@@ -99,6 +99,7 @@ def test_the_digest_is_of_all_files(tmp_path: Path) -> None:
 def test_external_weights_count_too(tmp_path: Path) -> None:
     file = save_onnx(tmp_path / "net.onnx", external="kernel.bin")
     before = digest_of(file)
+    assert resolve(registry.get(file, "tf")).size == file.stat().st_size + 648
     (tmp_path / "kernel.bin").write_bytes(b"\1" * 648)
     assert digest_of(file) != before
     (tmp_path / "kernel.bin").unlink()

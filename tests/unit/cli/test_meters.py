@@ -31,6 +31,22 @@ def line(meter: Meter) -> str:
     return " · ".join(filter(None, meter.parts))
 
 
+@pytest.mark.usefixtures("time")
+def test_a_download_is_finished_with_its_last_byte() -> None:
+    meter = Meter("fetching")
+    seen = []
+    for done in (12_900_000, 13_000_000, 13_499_999, 13_500_000):
+        meter.update(done, 13_500_000, "bytes")
+        seen.append((meter.parts[0], meter.finished))
+    assert seen == [
+        ("fetching  12/14 MB", False), ("fetching  13/14 MB", False),
+        ("fetching  13/14 MB", False), ("fetching  14/14 MB", True),
+    ]  # fmt: skip
+    meter = Meter("fetching")
+    meter.update(5_000_000, 0, "bytes")
+    assert (meter.parts[0], meter.finished) == ("fetching  5 MB", False)
+
+
 def test_a_meter_tells_rate_and_time_left(time: Clock) -> None:
     meter = Meter("extracting")
     meter.update(0, 1000, "images")

@@ -17,11 +17,12 @@ from manyheads.cli import screen as screen_module
 from manyheads.cli.screen import Screen
 from manyheads.core.job import Job, Planned, Progress
 from manyheads.heads.bank import HeadEnd, Metrics
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.study.events import TrainingReporter
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import TrialRecord
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.work import Work, epoch_cost
+from manyheads.study.work import Work
 from tests.clocks import Clock
 from tests.studies import study_settings
 

@@ -72,3 +72,18 @@ def refused():
 assert in_child(refused, sys.exit) == 0
 assert len(list(begun)) == 49
 """)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_begins_anew_where_the_parent_has_freed_what_it_used() -> None:
+    """OpenVINO keeps the threads of what was freed for the next program, and a fork has none."""
+    run("""
+def anew():
+    with compile_backbone(spec, weights.resolve(spec, "random:1"), 32) as other:
+        return np.array_equal(dict(other.run([(0, images[:16])]))[0], first[:16])
+
+with backbone:
+    pass
+assert in_child(lambda: anew() and in_child(anew, os._exit) == 0, sys.exit) == 0
+assert anew()
+""")

@@ -10,6 +10,7 @@ import pytest
 
 from manyheads.data.cell_paths import Finder
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.remote_path import RemotePath
 from manyheads.errors import DataError
 
 
@@ -72,12 +73,39 @@ def test_a_folder_and_a_suffix(photos: Path) -> None:
             Finder(table, TableSettings(images_in=name)).check()
 
 
-@pytest.mark.parametrize(
-    "cell", ["https://a.org/1.jpg", "HTTP://a", "s3://b/1.jpg", "gs://b", "data:image/png;base64,x"]
-)
-def test_addresses_are_refused_by_the_reason(photos: Path, cell: str) -> None:
-    with pytest.raises(DataError, match=r"the address .* nothing is fetched; download the images"):
+@pytest.mark.parametrize("cell", ["data:image/png;base64,x", "s3:/b/1.jpg", "http:/a.org/1.jpg"])
+def test_what_names_no_file_is_refused(photos: Path, cell: str) -> None:
+    with pytest.raises(DataError, match=r"write its path, or its address as in s3://"):
         found(photos, cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["https://a.org/1.jpg?size=2", "HTTP://a/b", "s3://b/a//1.jpg", "abfs://a@b/1.jpg"]
+)
+def test_an_address_is_taken_as_it_stands(photos: Path, cell: str) -> None:
+    finder = Finder(photos / "t.csv", TableSettings())
+    assert finder.find(f" {cell} ", 2) == (cell, None)
+    assert finder.plain(cell) == cell
+
+
+def test_an_address_with_a_secret_is_refused_and_not_shown(photos: Path) -> None:
+    with pytest.raises(DataError, match="without a secret in row 7") as caught:
+        Finder(photos / "t.csv", TableSettings()).find("https://a.org/1.jpg?sig=abcdef", 7)
+    assert "abcdef" not in str(caught.value)
+
+
+def test_paths_in_a_table_at_an_address_lie_beside_it() -> None:
+    finder = Finder(RemotePath("s3://b/tables/t.csv"), TableSettings(suffix=".jpg"))
+    finder.check()
+    assert finder.find("cats/1", 2) == ("s3://b/tables/cats/1.jpg", None)
+    assert finder.find("../1.jpg", 2) == ("s3://b/1.jpg", None)
+    assert finder.find("https://a.org/1.jpg", 2) == ("https://a.org/1.jpg", None)
+    in_folder = Finder(RemotePath("s3://b/t.csv"), TableSettings(images_in="gs://c/d"))
+    assert in_folder.find("1.jpg", 2) == ("gs://c/d/1.jpg", None)
+    assert finder.advice("1.jpg") is None
+    for cell in ("/etc/passwd", "~/a.jpg", "C:\\a.jpg", "\\\\nas\\a.jpg", "file:///a.jpg"):
+        with pytest.raises(DataError, match="an address, or a path from s3://b/tables"):
+            finder.find(cell, 2)
 
 
 def advised(folder: Path, cell: str, **table: Any) -> str | None:

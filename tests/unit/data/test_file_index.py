@@ -57,9 +57,9 @@ def files(tmp_path, monkeypatch):
     made = Files(tmp_path / "data", 10)
     digests_of = file_index.digests_of
 
-    def watched(paths, rows, job):
+    def watched(paths, rows, job, sizes):
         made.read += [paths[row].name for row in rows]
-        return digests_of(paths, rows, job)
+        return digests_of(paths, rows, job, sizes)
 
     monkeypatch.setattr(file_index, "digests_of", watched)
     return made

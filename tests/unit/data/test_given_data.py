@@ -97,16 +97,21 @@ def test_files_that_are_not_there(photos: list[str]) -> None:
         given_data(([photos[0], "no.png", "none.png"], LABELS[:3]))
     with pytest.raises(DataError, match=r"did you mean `images_in` photos\?"):
         given_data((["0.png"], ["cat"]))
-    with pytest.raises(DataError, match="the address"):
-        given_data((["https://host/a.png"], ["cat"]))
+    with pytest.raises(DataError, match="without a secret in row 0"):
+        given_data((["https://host/a.png?token=abcdef"], ["cat"]))
     with pytest.raises(DataError, match="a path in row 1, found none"):
         given_data(([photos[0], None], LABELS[:2]))
+
+
+def test_addresses_stay_as_they_are() -> None:
+    table = Path(given_data((["s3://b/a//1.png", "https://host/2.png"], ["cat", "dog"])).source)
+    assert "s3://b/a//1.png,cat,,\nhttps://host/2.png,dog,,\n" in table.read_text()
 
 
 def test_images_in_memory_are_written_once_without_loss(photos: list[str], tmp_path: Path) -> None:
     pixels = np.stack([np.asarray(Image.open(path)) for path in photos])
     found = opened((pixels, LABELS))
-    kept = list(found.paths)
+    kept = [Path(path) for path in found.paths.texts()]
     assert all(path.is_relative_to(tmp_path / "cache" / "datasets" / "images") for path in kept)
     assert [path.stem for path in kept] == list(found.digests)
     np.testing.assert_array_equal(np.stack([np.asarray(Image.open(p)) for p in kept]), pixels)
@@ -146,7 +151,7 @@ def test_the_orientation_of_a_decoded_image_is_kept(photos: list[str]) -> None:
     image = Image.open(io.BytesIO(turned(6)))
     image.load()
     kept = KeptImages().path_of(image, 0)
-    with Image.open(kept) as seen:
+    with Image.open(str(kept)) as seen:
         assert (seen.format, seen.getexif()[0x0112]) == ("PNG", 6)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from manyheads.data.data_settings import ImageSettings
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.estimate import estimate, remember_extraction, remember_training
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.study.space import Grid
 from manyheads.study.store import TrialRecord
-from manyheads.study.work import Work, epoch_cost
+from manyheads.study.work import Work
 from tests.studies import free_backbone, study_settings
 
 

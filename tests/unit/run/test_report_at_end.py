@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ def test_a_study_ends_with_its_report_which_is_named_first(tmp_path: Path) -> No
     files = [line for line in lines if line.startswith(("Report", "Model", "Curves"))]
     assert files[0] == f"Report   {finished.folder.report}"
     assert "manyheads report" not in "\n".join(lines)
+    (took,) = [line for line in lines if line.startswith("Took")]
+    assert re.fullmatch(r"Took     0:\d\d for features and training", took)
 
 
 def test_a_study_that_only_is_read_keeps_its_report_and_writes_one_that_is_missing(
@@ -89,7 +92,7 @@ def test_images_that_were_moved_are_said_to_be(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     finished.folder.report.unlink()
     gone = replace(finished, trained=1)
-    shutil.rmtree(finished.dataset.root)
+    shutil.rmtree(str(finished.dataset.root))
     pipeline._write_report(gone, Job())
     assert "could not be read" in finished.folder.report.read_text(encoding="utf-8")
 

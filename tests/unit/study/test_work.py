@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from manyheads.heads.bank import Metrics
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.study import work as module
 from manyheads.study.space import Grid, Trial
 from manyheads.study.store import TrialRecord
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.work import Work, epoch_cost
+from manyheads.study.work import Work
 from tests.studies import study_settings
 
 

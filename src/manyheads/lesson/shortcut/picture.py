@@ -60,7 +60,7 @@ def _drawn(
         if len(plain) == COLUMNS:
             break
         try:
-            pixels = load_pixels(Path(dataset.paths[image]), settings.study.image)
+            pixels = load_pixels(dataset.paths[image], settings.study.image)
         except ImageError:
             continue
         plain.append(pixels)

@@ -11,12 +11,12 @@ from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import lacking
 from manyheads.features.variants import Wanted, missing_passes
 from manyheads.heads.fold import PLAIN
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
 from manyheads.lesson.shortcut.shortcut_settings import ShortcutSettings, last_layer_of
 from manyheads.run.estimate import Cost, cost_of
 from manyheads.run.plan import USUAL_WIDTH, training_memory
 from manyheads.study.feature_variants import extractor_of, variant_bytes
-from manyheads.study.work import epoch_cost
 
 
 @dataclass(frozen=True, kw_only=True)

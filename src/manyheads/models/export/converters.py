@@ -19,12 +19,10 @@ from manyheads.backbones.onnx_writer import write_onnx
 from manyheads.core import openvino_runtime
 from manyheads.core.places import full_disk, lacks_room
 from manyheads.errors import ModelError
-from manyheads.models.export.formats import CARD, EXTRAS, FORMATS, LABELS
+from manyheads.models.export.formats import CARD, EXTRAS, FORMATS, INPUT, LABELS, OUTPUT
 
 if TYPE_CHECKING:
     import keras
-
-INPUT, OUTPUT = "images", "outputs"
 
 
 def write(model: keras.Model, format_: str, target: Path, about: dict[str, str]) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from manyheads.backbones.joined_backbones import is_joined
+from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import keras_process
 from manyheads.core.destinations import folder_for, require_room
@@ -30,12 +32,15 @@ from manyheads.models.card import (
 from manyheads.models.checkpoints import PROGRAMS
 from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.drafts import drafts, put
+from manyheads.models.export import onnx_backbones
 from manyheads.models.export.formats import Format, format_named
 from manyheads.models.export.same_answers import ExportCheck, check_answers, images_of, rows_of
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.templates import write_model
 from manyheads.study.folder import RunFolder
+from manyheads.study.reopened import same_weights
 from manyheads.study.sources import packed_recipe
+from manyheads.study.study_document import read_study
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.training import BestHead
 
@@ -105,10 +110,10 @@ def export_model(
     kind = format_named(format_)
     folder = source if isinstance(source, RunFolder) else RunFolder(source.parent)
     best = _best_of(source) if isinstance(source, RunFolder) else source
-    if best.suffix == ".xml" and kind.name != "openvino":
+    if best.suffix == ".xml" and kind.name not in ("openvino", "onnx"):
         raise SettingError(
-            "the format openvino, the only one for a backbone that Keras does not build", format_,
-            "give `format` openvino, or run the study on a .keras file",
+            "the format openvino or onnx for a backbone that Keras does not build", format_,
+            "give one of these as `format`, or run the study on a .keras file",
         )  # fmt: skip
     if best.suffix in PROGRAMS and best.suffix != ".xml":
         raise SettingError(
@@ -129,7 +134,10 @@ def export_model(
         finished = scratch / "finished"
         finished.mkdir()
         job.note(f"converting to {kind.name} …")
-        _convert(kind, model, finished / target.name, card, job)
+        if best.suffix == ".xml" and kind.name == "onnx":
+            _write_onnx(folder, model, finished / target.name, card, job)
+        else:
+            _convert(kind, model, finished / target.name, card, job)
         job.note("reading the study's validation images …")
         if isinstance(model, FeatureClassifier):
             images = rows_of(folder, model.features, job)
@@ -180,9 +188,23 @@ def _convert(kind: Format, model: Classifier, draft: Path, card: ModelCard, job:
         for file in model_files(best):
             shutil.copyfile(file, draft.with_suffix(file.suffix))
         return
-    arguments = {
-        "file": str(best),
-        "format_": kind.name,
+    arguments = _arguments(model, draft, card)
+    if best.suffix == ".xml":
+        keras_process.call(program_files.with_pixels, arguments, what=_CONVERTING, job=job)
+        return
+    arguments["format_"] = kind.name
+    convert = partial(
+        keras_process.call, keras_models.convert, arguments, what=_CONVERTING, job=job
+    )
+    if unwritten := convert(backend=kind.backend).get("unwritten"):
+        kind.require_fallback(unwritten)
+        job.note(f"converting with {kind.fallback}, for the layer {unwritten} …")
+        convert(backend=kind.fallback)
+
+
+def _arguments(model: Classifier, draft: Path, card: ModelCard) -> dict[str, Any]:
+    return {
+        "file": str(model.path),
         "target": str(draft),
         "about": {
             "classes": json.dumps(card.classes, ensure_ascii=False),
@@ -191,17 +213,38 @@ def _convert(kind: Format, model: Classifier, draft: Path, card: ModelCard, job:
         "backbone": None if card == model.card else card.backbone,
         "preprocessing": card.preprocessing,
     }
-    if best.suffix == ".xml":
-        del arguments["format_"]
-        keras_process.call(program_files.with_pixels, arguments, what=_CONVERTING, job=job)
-        return
-    convert = partial(
-        keras_process.call, keras_models.convert, arguments, what=_CONVERTING, job=job
+
+
+def _write_onnx(
+    folder: RunFolder, model: Classifier, draft: Path, card: ModelCard, job: Job
+) -> None:
+    """Write a model on an ONNX backbone as ONNX, around the backbone's own file."""
+    spec, weights = _backbone_of(folder, card, job)
+    if spec.members or weights.path.suffix.lower() != ".onnx":
+        raise SettingError(
+            "a backbone in an ONNX file, for the format onnx", f"{spec.name}, which is in none",
+            "give `format` openvino",
+        )  # fmt: skip
+    arguments = {
+        **_arguments(model, draft, card), "weights": str(weights.path), "digest": weights.digest,
+        "size": card.image.size, "tokens": spec.tokens,
+    }  # fmt: skip
+    keras_process.call(onnx_backbones.write, arguments, what=_CONVERTING, job=job)
+
+
+def _backbone_of(folder: RunFolder, card: ModelCard, job: Job) -> tuple[BackboneSpec, Weights]:
+    """The backbone of a run folder's model, by the studies in it."""
+    for study in [folder] if folder.settings.is_file() else folder.searches:
+        settings, resolved = read_study(study.document())
+        for place in range(max(1, len(resolved.backbones))):
+            if resolved.weights_of(place) == card.weights:
+                weights = same_weights(settings, resolved, job, place)
+                return settings.on_backbone(place).spec, weights
+    raise SettingError(
+        "a run folder, for the format onnx of a backbone that Keras does not build",
+        f"a model without its study in {folder.path}",
+        "give the run folder, or `format` openvino",
     )
-    if unwritten := convert(backend=kind.backend).get("unwritten"):
-        kind.require_fallback(unwritten)
-        job.note(f"converting with {kind.fallback}, for the layer {unwritten} …")
-        convert(backend=kind.fallback)
 
 
 def _card(

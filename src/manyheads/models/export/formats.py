@@ -79,6 +79,9 @@ def _missing(packages: tuple[str, ...]) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
+INPUT, OUTPUT = "images", "outputs"
+"""The names of every export's input and output."""
+
 # What TensorFlow leaves to others lies here in a SavedModel.
 EXTRAS = "assets.extra"
 CARD, LABELS = "card.json", "labels.txt"

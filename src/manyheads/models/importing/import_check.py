@@ -17,6 +17,7 @@ from manyheads.backbones.exported import Program
 from manyheads.backbones.registry import CHANNELS_LAST, batch_size
 from manyheads.core.job import SILENT, Job
 from manyheads.data.images import load_pixels
+from manyheads.data.remote_path import FilePath
 from manyheads.errors import Interrupted, ManyheadsError, ModelError
 from manyheads.heads.head import softmax
 from manyheads.modelfiles import untrusted
@@ -49,7 +50,7 @@ def check_import(
     card: ModelCard,
     output: str,
     inside: bool,
-    images: Sequence[Path] = (),
+    images: Sequence[FilePath] = (),
     job: Job = SILENT,
 ) -> ImportCheck:
     """Compare `model` with what Keras makes of `source`, on `images` or on generated ones.
@@ -141,7 +142,7 @@ def _as_keras(
     return np.concatenate([found[n] for n in range(len(pixels))])
 
 
-def _pixels(card: ModelCard, images: Sequence[Path]) -> UInt8[np.ndarray, "images size size 3"]:
+def _pixels(card: ModelCard, images: Sequence[FilePath]) -> UInt8[np.ndarray, "images size size 3"]:
     if images:
         return np.stack([load_pixels(image, card.image) for image in images])
     shape = (_GENERATED, card.image.size, card.image.size, 3)

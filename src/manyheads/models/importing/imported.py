@@ -22,6 +22,7 @@ from manyheads.core.destinations import file_for
 from manyheads.core.job import SILENT, Job
 from manyheads.core.places import disk_errors, make_folder
 from manyheads.data.data_settings import ImageSettings
+from manyheads.data.remote_path import FilePath
 from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -70,7 +71,7 @@ def import_model(
     exif: bool = False,
     depth: int | None = None,
     preprocessing: str | None = None,
-    check: Sequence[Path] | None = (),
+    check: Sequence[FilePath] | None = (),
     job: Job = SILENT,
 ) -> Imported:
     """Write the model in `file` (.keras or .h5, of Keras 2 or 3) to `out` (.keras).

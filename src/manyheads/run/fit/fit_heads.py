@@ -17,11 +17,11 @@ from manyheads.core.job import Job
 from manyheads.errors import Interrupted, RunError
 from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named, train_bank
 from manyheads.heads.head import Parameters
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.fit.fit_schedule import Schedule
 from manyheads.run.fit.fit_search import Found, Option
 from manyheads.run.folded_features import divided_features
 from manyheads.study.refit import undivided
-from manyheads.study.work import epoch_cost
 
 _FIRST_SEED = 1  # the search's own heads have seed 0
 _AT_ONCE = 0.1  # of the time left, the most that all heads may take to be trained in one round

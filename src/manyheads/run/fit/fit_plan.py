@@ -11,6 +11,7 @@ from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.folds import most_folds, pool_of, require_divisible
 from manyheads.features.cache import lacking
 from manyheads.features.extraction import recipe_of
+from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.fit.fit_backbones import FitBackbone, check_backbones, fit_backbones
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.image_options import (
@@ -24,7 +25,7 @@ from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.study.division import validation_counts
 from manyheads.study.feature_variants import missing_passes
 from manyheads.study.study_settings import StudySettings
-from manyheads.study.work import Work, epoch_cost
+from manyheads.study.work import Work
 
 
 @dataclass(frozen=True, kw_only=True)
