@@ -20,7 +20,8 @@ from manyheads.workers.crew import Crew
 from manyheads.workers.worker_host import Raised, Reference, Returned
 
 _AHEAD = 2  # units of a worker in flight: while one's result is taken, it works on the other
-_DEATHS = 3  # workers that may die of one unit, or in one place before they begin
+_DEATHS = 3  # workers that may die of one unit, or for each place before one of them begins
+_PLACES = 4  # places of which that counts
 _SLOW = 3.0  # times the median from which on a unit is given to an idle worker too
 _LEAST = 1.0  # seconds that a unit may take anyway
 _PATIENCE = 0.1  # seconds between two looks at the job
@@ -46,8 +47,6 @@ class _Seat:
     checking: Future[Returned | Raised] | None = None
     admitted: bool = False
     refused: bool = False
-    deaths: int = 0
-    """Deaths one after the other, with no result between."""
     flights: deque[_Flight] = field(default_factory=deque[_Flight])
     left: Future[Returned | Raised] | None = None
     """What it still computes of an earlier map, whose results are all there."""
@@ -157,13 +156,13 @@ class _Map:
         self._units: dict[int, Any] = {}  # drawn and without a result
         self._waiting: deque[int] = deque()
         self._deaths: dict[int, int] = {}
+        self._unborn = 0  # workers that died before they began, since the last result
         self._took: deque[float] = deque(maxlen=101)
         self._source: Iterator[Any] = iter(())
         self._drawn, self._all_drawn, self._whole = 0, False, False
         self._seen = time.monotonic()  # when a worker was there last
         for seat in seats:
             seat.admitted = seat.refused = False
-            seat.deaths = 0
 
     def results(self, source: Iterator[Any]) -> Generator[tuple[int, Any]]:
         """The results as they come."""
@@ -283,7 +282,7 @@ class _Map:
                 return
             seat.flights.popleft()
             now = time.monotonic()
-            self._seen, seat.deaths = now, 0
+            self._seen, self._unborn = now, 0
             if seat.flights:
                 seat.flights[0].began = now
             outcome = flight.future.result()
@@ -330,9 +329,9 @@ class _Map:
         in_flight = {flight.number for each in self._seats for flight in each.flights}
         lost = [each.number for each in flights if each.number in self._units]
         self._waiting.extendleft(number for number in reversed(lost) if number not in in_flight)
-        seat.deaths += 1
-        if not began and seat.deaths >= _DEATHS:
-            raise _stillborn(seat.deaths, error)
+        self._unborn += not began
+        if self._unborn >= _DEATHS * min(len(self._seats), _PLACES):
+            raise _stillborn(self._unborn, error)
 
     def _blame(self, number: int) -> None:
         self._deaths[number] = deaths = self._deaths.get(number, 0) + 1
