@@ -20,7 +20,7 @@ def counts(root: Path) -> dict[str, int]:
 def left(root: Path) -> dict[str, str]:
     """What is left out, and why."""
     ignored = scan_folder(root).ignored
-    names = (path.relative_to(root).as_posix() for path in ignored)
+    names = (Path(str(path)).relative_to(root).as_posix() for path in ignored)
     return dict(zip(names, ignored.reasons, strict=True))
 
 

@@ -178,7 +178,7 @@ def test_an_unfinished_study_and_changed_images_are_refused(
 ) -> None:
     assert main(["claims", str(tmp_path), "--ensemble"]) == 1
     assert "no study.toml" in capsys.readouterr().err
-    images = Path(shutil.copytree(study.dataset.root, tmp_path / "images"))
+    images = Path(shutil.copytree(str(study.dataset.root), tmp_path / "images"))
     longer = ["--longer", "--epochs", "3", "--patience", "1"]
     assert main(["claims", str(run.path), "--data", str(images), *longer]) == 0
     (images / "validation" / "dog" / "0.png").unlink()

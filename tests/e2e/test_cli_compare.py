@@ -226,14 +226,14 @@ def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) 
 
 def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
-    shutil.rmtree(finished.dataset.root)
+    shutil.rmtree(str(finished.dataset.root))
     assert main(["report", str(tmp_path / "run")]) == 0
     assert "could not be read again" in (tmp_path / "run/report.html").read_text(encoding="utf-8")
 
 
 def test_a_report_on_other_images_says_which_have_changed(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
-    (finished.dataset.root / "train" / "cat" / "3.png").unlink()
+    Path(str(finished.dataset.root), "train", "cat", "3.png").unlink()
     assert main(["report", str(tmp_path / "run")]) == 0
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert "1 image removed (train/cat/3.png)" in page

@@ -127,7 +127,7 @@ def looked_at(root: Path) -> str:
         check_law(root, listing)
         if search is scan_folder:
             for path, label in zip(listing.paths, listing.labels, strict=True):
-                assert label in map(class_name, path.relative_to(root).parts)
+                assert label in map(class_name, Path(str(path)).relative_to(root).parts)
             assert listing.splits is None or set(listing.splits) <= {"train", "validation", "test"}
     assert state(root) == before
     return ending

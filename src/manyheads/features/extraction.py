@@ -27,7 +27,7 @@ from manyheads.data.remarks import Remarks
 from manyheads.features.cache import FeatureCache, FeatureRecipe, lacking
 from manyheads.features.shard import fill
 from manyheads.features.stage_times import StageTimes
-from manyheads.features.worker_filling import Missing, fill_by_workers, require_processor
+from manyheads.features.worker_filling import MissingImages, fill_by_workers, require_processor
 from manyheads.features.worker_shards import ShardContext
 
 _SHARD = 65_536  # images
@@ -146,7 +146,7 @@ def extract(
                     pooling=pooling, alteration=alteration,
                 )  # fmt: skip
                 passes, unread = fill_by_workers(
-                    workers, cache, Missing(wanted, files), context, remarks, times, job
+                    workers, cache, MissingImages(wanted, files), context, remarks, times, job
                 )
             rows[missing] = cache.rows(wanted)
             reasons = _reasons(cache, contents, rows) | unread

@@ -34,7 +34,7 @@ _LOOKED_AT = 16  # files, of which one is to be seen by every worker
 _SLOW = 0.5  # of the median rate, below which a worker is slow
 
 
-class Missing(NamedTuple):
+class MissingImages(NamedTuple):
     """What a cache lacks: different `contents`, and the file of each in `paths`."""
 
     contents: Sequence[str]
@@ -57,7 +57,7 @@ class Missing(NamedTuple):
 def fill_by_workers(
     workers: Workers,
     cache: FeatureCache,
-    missing: Missing,
+    missing: MissingImages,
     context: ShardContext,
     remarks: Remarks,
     times: StageTimes,
@@ -134,8 +134,8 @@ def machine_lines(known: Sequence[WorkerResources]) -> list[str]:
         versions = ", ".join(f"{name} {version}" for name, version in each.versions.items())
         kinds.setdefault(f"{each.processor}; {versions}", []).append(each.node)
     return [
-        f"Machines   {', '.join(sorted(set(nodes))[:_LISTED])}: "
-        f"{counted(len(nodes), 'worker')}, {kind}"
+        f"Machines   {counted(len(nodes), 'worker')} on "
+        f"{', '.join(sorted(set(nodes))[:_LISTED])}: {kind}"
         for kind, nodes in kinds.items()
     ]
 

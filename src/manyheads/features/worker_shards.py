@@ -93,7 +93,7 @@ class ShardFeatures:
 
 
 @dataclass
-class _Rows:
+class _RowsInMemory:
     """A `FeatureSink` in memory, which knows no content beforehand."""
 
     contents: list[str] = field(default_factory=list[str])
@@ -127,7 +127,7 @@ def compute_shard(context: ShardContext, images: dict[str, str]) -> ShardFeature
     """
     started = time.perf_counter()
     backbone = _ready(context)
-    found, remarks, times = _Rows(), Remarks(), StageTimes()
+    found, remarks, times = _RowsInMemory(), Remarks(), StageTimes()
     files = {content: file_path(path) for content, path in images.items()}
     unread = fill(
         found, files, backbone, context.image, context.alteration, remarks=remarks, times=times

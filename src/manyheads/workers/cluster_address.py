@@ -83,7 +83,7 @@ class ClusterAddress:
 
     def refusal(self, error: Exception) -> RunError:
         """Why a cluster does not let this process in, in one line."""
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).split()).rstrip(".")
         if "ersion mismatch" in text:
             return RunError(
                 "a cluster with this Ray and this Python", f"others at {self.text}: {text[:200]}",
@@ -92,6 +92,10 @@ class ClusterAddress:
         if "uthenticat" in text or "UNAUTHENTICATED" in text or "token" in text.lower():
             found = f"that {self.text} refuses it"
             return RunError("the token of the cluster", found, _REMEDY)
+        if isinstance(error, ConnectionError):
+            # Ray says no more to a wrong token, or to none.
+            found = f"one that answers but lets nobody in: {text[:120]}"
+            return RunError(f"a Ray cluster at {self.text}", found, f"if it has a token, {_REMEDY}")
         return RunError(
             f"to join the Ray cluster {self.text}", f"{type(error).__name__}: {text[:200]}",
             "use ray://HOST:10001 from a machine that is no node of the cluster",

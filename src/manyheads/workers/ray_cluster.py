@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from manyheads.core.machine import cores
@@ -39,6 +43,7 @@ class RayCluster:
         self.ray: Any = ray
         self._connected = self._stays = False
         self._folder, self._missed, self._over = "", 0, threading.Event()
+        self._head = self.address
 
     def connect(self) -> None:
         """Join the cluster, or start one, unless that has been done.
@@ -56,20 +61,26 @@ class RayCluster:
                 # Short, for sockets have names of at most 107 bytes.
                 self._folder = tempfile.mkdtemp(prefix="mh-")
                 how |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": self._folder}
-                ray.init("local", **how)
+                with _without_lines():
+                    ray.init("local", **how)
             elif not self._stays:
                 self.address.require_token()
                 self.address.require_answer()
-                ray.init(self.address.text, **how)
+                with _without_lines():
+                    ray.init(self.address.text, **how)
         except ManyheadsError:
             raise
         except Exception as error:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise self.address.refusal(error) from error
+        with suppress(AttributeError):
+            # A node that is lost would print its log on stdout, and there is no option against it.
+            ray._private.worker._worker_logs_enabled = False
         self._connected, self._missed, self._over = True, 0, threading.Event()
         direct = not self.address.text.startswith("ray://")
-        head = ClusterAddress(ray.get_runtime_context().gcs_address) if direct else self.address
-        arguments = head, self._over
+        known = ClusterAddress(ray.get_runtime_context().gcs_address) if direct else self.address
+        self._head = known
+        arguments = known, self._over
         threading.Thread(target=self._watch, args=arguments, name="ray", daemon=True).start()
 
     def nodes(self) -> list[int]:
@@ -84,6 +95,18 @@ class RayCluster:
     def answers(self) -> bool:
         """Whether the head has answered of late."""
         return self._missed < _LOOKS
+
+    def answers_now(self) -> bool:
+        """Whether the head answers at this moment: else Ray's calls would wait for a minute."""
+        return self.answers and self._head.answers()
+
+    def require_head(self) -> None:
+        """Wait a few seconds for a head that does not answer; raises `RunError` if it stays so."""
+        for _ in range(_LOOKS):
+            if self.answers_now():
+                return
+            time.sleep(_PAUSE)
+        raise self.lost()
 
     def lost(self, found: str = "it answers no more") -> RunError:
         """The error of a cluster that cannot be used any more."""
@@ -127,3 +150,17 @@ def without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _without_lines() -> Iterator[None]:
+    """Without what Ray writes to the error stream: a line for each second of a refusal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

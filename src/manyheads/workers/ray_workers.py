@@ -49,6 +49,7 @@ class RayCrew:
         self.end(place)
         options = {"num_cpus": self._share, "scheduling_strategy": "SPREAD", "max_restarts": 0}
         with self._cluster.used():
+            self._cluster.require_head()
             remote = self._cluster.ray.remote(WorkerHost).options(**options)
             actor = remote.remote(f"worker {place + 1}", self._share, _loaded)
             self._actors[place] = actor
@@ -75,7 +76,7 @@ class RayCrew:
     def end(self, place: int) -> None:
         """Kill an actor."""
         actor = self._actors.pop(place, None)
-        if actor is not None and self._cluster.answers:
+        if actor is not None and self._cluster.answers_now():
             with suppress(Exception), without_warnings():  # it may have gone with its node
                 self._cluster.ray.kill(actor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -41,8 +42,8 @@ def test_links_are_the_same_for_training_and_for_predict(image_folder, tmp_path)
         "dog/up": "links to folders that are read already",
         "dog/self": "broken links",
     }
-    read = {path.resolve() for path in list_images(root).paths}
-    assert read == {path.resolve() for path in scan_folder(root).paths}
+    read = {Path(str(path)).resolve() for path in list_images(root).paths}
+    assert read == {Path(str(path)).resolve() for path in scan_folder(root).paths}
     assert len(list_images(root).paths) == 5
 
 

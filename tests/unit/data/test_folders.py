@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.strategies import distinct_image
 def found(root):
     listing = scan_folder(root)
     splits = listing.splits or [None] * len(listing.paths)
-    names = [path.relative_to(root).as_posix() for path in listing.paths]
+    names = [Path(str(path)).relative_to(root).as_posix() for path in listing.paths]
     return list(zip(splits, listing.labels, names, strict=True))
 
 
@@ -47,7 +48,7 @@ def test_hidden_files_are_not_there_and_others_are_told(image_folder):
         (root / name).write_bytes(b"x")
     listing = scan_folder(root)
     told = zip(listing.ignored, listing.ignored.reasons, strict=True)
-    assert {path.relative_to(root).as_posix(): reason for path, reason in told} == {
+    assert {Path(str(path)).relative_to(root).as_posix(): reason for path, reason in told} == {
         ".hidden": "hidden folders",
         "loose.png": "images outside the class folders",
         "readme.md": "files that are no images",

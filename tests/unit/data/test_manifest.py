@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +35,7 @@ def manifest(tmp_path):
 
 def rows(path, **table):
     listing = read_manifest(path, TableSettings(**table))
-    names = [file.relative_to(path.parent).as_posix() for file in listing.paths]
+    names = [Path(str(file)).relative_to(path.parent).as_posix() for file in listing.paths]
     splits = listing.splits or [None] * len(names)
     groups = listing.groups or [""] * len(names)
     return list(zip(names, listing.labels, splits, groups, strict=True))
@@ -69,7 +70,7 @@ def test_absolute_paths_are_taken_as_they_are(manifest, tmp_path):
 def left_out(path, **table):
     """What is left out, by its name in the table's folder."""
     ignored = read_manifest(path, TableSettings(**table)).ignored
-    return [file.relative_to(path.parent).as_posix() for file in ignored]
+    return [Path(str(file)).relative_to(path.parent).as_posix() for file in ignored]
 
 
 MARKERS = ("", " ", "nan", "NaN", "None", "null", "NULL", "#N/A", "<NA>", "NaT", "N/A", "#REF!")

@@ -22,7 +22,7 @@ def rows_of(dataset: Dataset, *, splits: bool = True) -> list[tuple[str, ...]]:
     groups = dataset.groups or [""] * len(dataset)
     return sorted(
         (
-            os.path.realpath(dataset.paths[n]), dataset.classes[dataset.labels[n]],
+            os.path.realpath(str(dataset.paths[n])), dataset.classes[dataset.labels[n]],
             dataset.splits[n] if splits else "", groups[n],
         )
         for n in range(len(dataset))

@@ -156,7 +156,7 @@ def test_only_the_images_that_are_wanted_pass(dataset: Dataset, backbone: GridBa
 def test_an_unreadable_image_is_told_only_where_it_is_wanted(dataset: Dataset) -> None:
     bad, other = (int(dataset.rows(split)[0]) for split in ("train", "validation"))
     for index in (bad, other):
-        Path(dataset.paths[index]).write_bytes(b"no image")
+        Path(str(dataset.paths[index])).write_bytes(b"no image")
     changed = open_dataset(dataset.root)
     assert set(run(changed, pooling="grid", only=changed.rows("train")).unreadable) == {bad}
     assert set(run(changed, pooling="grid").unreadable) == {bad, other}

@@ -126,7 +126,7 @@ def test_nothing_found_is_said(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_an_image_that_vanished_is_said(dataset: Dataset, tmp_path: Path) -> None:
-    dataset.paths[0].unlink()
+    Path(str(dataset.paths[0])).unlink()
     write_gallery(tmp_path / "page.html", dataset, pairs(dataset), None)
     page = shown(tmp_path / "page.html")
     assert count(page, "img") == 1

@@ -92,7 +92,7 @@ def test_images_that_were_moved_are_said_to_be(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     finished.folder.report.unlink()
     gone = replace(finished, trained=1)
-    shutil.rmtree(finished.dataset.root)
+    shutil.rmtree(str(finished.dataset.root))
     pipeline._write_report(gone, Job())
     assert "could not be read" in finished.folder.report.read_text(encoding="utf-8")
 
