@@ -46,7 +46,7 @@ class Cluster:
     """A head and nodes, which are processes of this machine, of one core each."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="mh-")
+        self.folder = tempfile.mkdtemp(prefix="mhc-")
         self.port, self.client_port = (free_port() for _ in range(2))
         self.environment = os.environ | {
             "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32),

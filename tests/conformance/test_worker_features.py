@@ -206,7 +206,7 @@ def test_a_note_says_how_fast_each_worker_was() -> None:
         "worker 1 100 images, 50.0/s; worker 2 1 image, 10.0/s, slow; worker 3 90 images, 45.0/s"
     )
     many = {f"worker {n}": (100, 2.0 if n else 20.0) for n in range(20)}
-    assert worker_filling.tally_words(many) == "20, 5.0 to 50.0 images/s each; slow: worker 0"
+    assert worker_filling.tally_words(many) == "20, 5.0 to 50.0/s each; slow: worker 0"
 
 
 def test_workers_whose_features_are_others_are_refused(

@@ -14,7 +14,6 @@ from jaxtyping import Float32
 
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.core.job import SILENT, Job
-from manyheads.core.workers import Workers
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.given_data import Data, given_data
@@ -67,7 +66,7 @@ def check(
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
-    workers: int | str | Workers | None = None,
+    workers: int | str | None = None,
     progress: ShowProgress = True,
 ) -> DataCheck:
     """Decode every image and say what may spoil a study; nothing is changed.
@@ -110,7 +109,7 @@ def extract(
     device: str = "auto",
     precision: str = "f32",
     strict: bool = False,
-    workers: int | str | Workers | None = None,
+    workers: int | str | None = None,
     progress: ShowProgress = True,
 ) -> ExtractedFeatures:
     """Run the backbone once per image, keep the features in the cache, and return them.

@@ -14,7 +14,6 @@ from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_claims import StudyClaims
 from manyheads.api.study_display import StudyState, asked_words, results_html, results_text
 from manyheads.api.study_plots import StudyPlots
-from manyheads.core.workers import Workers
 from manyheads.errors import RunError
 from manyheads.findings.baseline_scores import Baselines
 from manyheads.findings.importance import Importance
@@ -60,7 +59,7 @@ class OpenedStudy(StudyPlots, StudyClaims):
         checkpoint_pattern: str | None = None,
         parquet: bool = False,
         baselines: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         progress: ShowProgress = True,
     ) -> Self:
         """Run the study or go on with it, and return it; what was done before is kept.
@@ -89,7 +88,7 @@ class OpenedStudy(StudyPlots, StudyClaims):
         *,
         budget: float | None = None,
         strict: bool = False,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         progress: ShowProgress = True,
     ) -> Self:
         """Run the study with more and more seeds until the best candidate is known; return it.

@@ -151,7 +151,7 @@ def tally_words(tallies: Mapping[str, tuple[int, float]]) -> str:
     slow = [name for name, rate in rates.items() if rate < _SLOW * usual]
     if len(tallies) > _LISTED:
         least, most = min(rates.values()), max(rates.values())
-        words = f"{counted(len(tallies), 'worker')}, {least:.1f}/s to {most:.1f}/s each"
+        words = f"{len(tallies)}, {least:.1f} to {most:.1f}/s each"
         return f"{words}; slow: {', '.join(slow)}" if slow else words
     return "; ".join(
         f"{name} {counted(images, 'image')}, {rates[name]:.1f}/s"

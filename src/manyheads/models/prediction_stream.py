@@ -79,6 +79,11 @@ class PredictionStream(Iterator[Prediction]):
         """What is worth saying of the files that were decoded until now, a line each."""
         return self._remarks.lines(self._settings)
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """What the remarks were counted from, for `Remarks.include`."""
+        return self._remarks.counts
+
     def __next__(self) -> Prediction:
         return next(self._predictions)
 

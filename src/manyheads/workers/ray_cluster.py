@@ -58,8 +58,7 @@ class RayCluster:
         how: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if not self._stays and self.address.is_own:
-                # Short, for sockets have names of at most 107 bytes.
-                self._folder = tempfile.mkdtemp(prefix="mh-")
+                self._folder = _new_folder()
                 how |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": self._folder}
                 with _without_lines():
                     ray.init("local", **how)
@@ -142,6 +141,21 @@ class RayCluster:
     def _watch(self, head: ClusterAddress, over: threading.Event) -> None:
         while not over.wait(_PAUSE):
             self._missed = 0 if head.answers() else self._missed + 1
+
+
+def _new_folder() -> str:
+    """A folder for a cluster's sockets and logs; those of drivers that were killed are removed.
+
+    Its name is short, because those of sockets have at most 107 bytes.
+    """
+    for left in Path(tempfile.gettempdir()).glob("mhr[0-9]*-*"):
+        with suppress(ValueError, OSError):
+            pid = int(left.name[3:].partition("-")[0])
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"mhr{os.getpid()}-")
 
 
 @contextmanager
