@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from benchmarks import hardware
 from benchmarks.flops import head_epoch_bytes, head_epoch_flops
 from benchmarks.machine import parser, part, table, write_result
+from manyheads.core.machine import cores
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def measured_bounds(quick: bool) -> tuple[Bounds, list[str]]:
     """Measure the rates now; the bounds, and a table of them."""
     rates = part(
         "parts.rates.measure",
-        cores=hardware.cores(),
+        cores=cores(),
         l2=hardware.l2_bytes(),
         repeats=3 if quick else 9,
     )
@@ -61,7 +62,7 @@ def measured_bounds(quick: bool) -> tuple[Bounds, list[str]]:
 
 
 def _report(rates: dict[str, float], bounds: Bounds) -> list[str]:
-    count = hardware.cores()
+    count = cores()
     rows: list[tuple[str, str]] = [("rate, best of several", f"{count} cores together")]
     for name, key in (
         ("sgemm of 3,072 × 3,072, NumPy's BLAS", "sgemm numpy"),

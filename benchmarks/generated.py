@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.parts.shapes import CLASSES, TRAIN, VALIDATION
+from manyheads.core.machine import cores
 from manyheads.core.places import cache_dir
 
 WIDTH, HEIGHT = 400, 533
@@ -27,7 +27,7 @@ def generated_photographs(train: int = TRAIN, validation: int = VALIDATION) -> P
     missing = [(seed, file) for seed, file in enumerate(files) if not file.exists()]
     for parent in {file.parent for _, file in missing}:
         parent.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(lambda each: _write(*each), missing))
     return folder
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from manyheads.core.machine import cores, memory
+
 PACKAGES = (
     "manyheads",
     "keras",
@@ -34,13 +36,6 @@ QUIET = 0.15  # cores that others may take before the figures are called disturb
 
 _CPUS = Path("/sys/devices/system/cpu/cpu0/cache")
 _L2_ASSUMED = 2**20
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor() -> list[str]:
@@ -131,6 +126,4 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _memory() -> str:
-    with suppress(ValueError, AttributeError):
-        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB"
-    return "unknown memory"
+    return f"{memory() / 2**30:.1f} GiB" if memory() else "unknown memory"

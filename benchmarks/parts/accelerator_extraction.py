@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.parts.accelerator_rows import ABSENT, Row, call, measured, tell
 from manyheads.core.accelerators import has_nvidia_card
+from manyheads.core.machine import cores
 
 PART = "extraction"
 SECONDS = 240.0  # of all measurements here
@@ -127,7 +128,7 @@ def machine() -> None:
         tell("card", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "none")
     else:
         tell("card", "none", "no nvidia-smi")
-    tell("processor cores", str(_cores()))
+    tell("processor cores", str(cores()))
     for library, sees in _SEES.items():
         if importlib.util.find_spec(library) is None:
             tell(library, ABSENT)
@@ -156,7 +157,7 @@ def decoding(data: str, size: int) -> None:
     decode(few[0])
     one = len(few) / _seconds(lambda: [decode(path) for path in few])
     many = paths[: min(len(paths), 4096)]
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         all_ = len(many) / _seconds(lambda: list(pool.map(decode, many)))
     tell(f"bound by decoding to {size}×{size}", f"{all_:,.0f} images/s", f"one core {one:,.0f}")
 
@@ -272,7 +273,7 @@ def written_photographs(folder: Path, images: int) -> Path:
     for place in parts:
         place.mkdir(parents=True)
     distinct = min(images, DISTINCT)
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         kept = list(pool.map(encoded_photograph, range(distinct)))
     for number in range(images):
         file = parts[number % len(parts)] / f"{number:05d}.jpg"
@@ -292,10 +293,6 @@ def _environment(backend: str, folder: Path) -> dict[str, str]:
 def _words(way: Way) -> str:
     runtime = f"Keras on {way.backend}" if way.how["runtime"] == "keras" else way.how["runtime"]
     return f"{runtime}, {way.how['device']}, {way.how.get('precision', 'f32')}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _seconds(work: Callable[[], object]) -> float:

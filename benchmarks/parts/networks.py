@@ -7,7 +7,6 @@ whoever compares can see that all computed the same.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from manyheads.backbones import registry
 from manyheads.backbones.keras_builds import network, stored
 from manyheads.backbones.weights import resolve
 from manyheads.core import openvino_runtime
+from manyheads.core.machine import cores
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 
@@ -183,7 +183,7 @@ def _rates(run: Callable[[Any], Any], files: str, passes: int, features: str) ->
 
 def _batches(paths: Sequence[Path], size: int) -> Iterator[np.ndarray]:
     """Pixels `uint8 [size, SIZE, SIZE, 3]`, decoded ahead by threads; the last may be short."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         ahead = deque(pool.submit(load_pixels, path, IMAGE) for path in paths[: 3 * size])
         waiting = iter(paths[3 * size :])
         batch: list[np.ndarray] = []

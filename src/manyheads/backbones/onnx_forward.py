@@ -13,6 +13,7 @@ from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.backbones.weights import Weights
 from manyheads.core import artifacts
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import library_threads
 from manyheads.errors import BackboneError, DeviceError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def session(file: Path, device: str) -> Any:
     library: Any = onnxruntime
     settings = library.SessionOptions()
     settings.log_severity_level = 3  # errors alone, which are raised as well
+    settings.intra_op_num_threads = library_threads()
     if device == "cpu":
         return library.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
     if hasattr(library, "preload_dlls"):

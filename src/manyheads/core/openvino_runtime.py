@@ -13,6 +13,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from manyheads.core.machine import library_threads
+
 
 def silence() -> None:
     """Make `import openvino_telemetry` fail in this process, so that nothing is ever sent."""
@@ -32,8 +34,13 @@ def openvino() -> ModuleType:
 def core() -> Any:
     """This process's only `openvino.Core`, which lasts as long as the process.
 
+    It computes with no more threads than a quota of processor time pays for.
+
     A core gives its thread another stack for signals and, when it ends, restores the one before,
     even if that belonged to a core which has ended since: the next signal would then kill the
     process.
     """
-    return openvino().Core()
+    made = openvino().Core()
+    if threads := library_threads():
+        made.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
+    return made

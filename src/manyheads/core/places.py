@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from platformdirs import user_cache_path
 
+from manyheads.core.machine import limit_threads
 from manyheads.errors import DiskError
 
 _REMEDIES = {
@@ -215,3 +216,4 @@ def _is_in_use(folder: Path) -> bool:
 
 
 _settle_libraries()
+limit_threads(os.environ)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ def map_in_threads(
     text, within a tenth of a second and the few items under way once `job` is stopped.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads or min(16, (os.cpu_count() or 1) * 2))
+    pool = ThreadPoolExecutor(threads or min(16, cores() * 2))
     try:
         for item in items:
             if len(waiting) == _IN_FLIGHT:

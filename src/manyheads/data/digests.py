@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
 
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import cores
 from manyheads.core.threads import map_in_threads
 from manyheads.data.columns import DIGEST_BYTES, Digests, Rows
 from manyheads.data.paths import Paths
@@ -18,7 +18,7 @@ from manyheads.errors import DataError
 READING = "reading the images"
 _CHUNK = 1 << 18
 # More read small files no faster, and on a busy machine wait for each other's turns.
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, cores())
 _AT_ONCE = 64  # files: enough that handing them to a thread costs little beside reading them
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from manyheads.backbones.joined_backbones import short_name
 from manyheads.backbones.placement import check_place
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.machine import cores
 from manyheads.core.settings import store
 from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
@@ -206,7 +206,7 @@ def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
 def training_memory(settings: StudySettings, images: int, features: int, classes: int) -> int:
     """About how many bytes are resident while a study trains on so many images' features."""
     largest = max(head_size(setting, features, classes) for setting in settings.grid)
-    threads = os.cpu_count() or 1
+    threads = cores()
     matrix = 4 * images * features
     return _PROCESS + matrix + _TRIAL * len(settings.trials()) + _COPIES * largest * threads
 

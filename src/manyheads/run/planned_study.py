@@ -8,6 +8,7 @@ from manyheads.backbones.placement import device_words, unused_card
 from manyheads.backbones.weights import Weights
 from manyheads.core import accelerators
 from manyheads.core.job import Planned
+from manyheads.core.machine import memory
 from manyheads.core.text import size_words
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import label_conflict_words, overlap_words
@@ -57,6 +58,7 @@ def study_planned(plan: Plan) -> Planned:
         ("Grid", _grid_words(plan)),
         *(("", remark) for remark in settings.grid.remarks),
         ("Time", _time_words(plan, cost)),
+        *_memory_lines(plan),
     ]
     details: Lines = [
         *([("Augmented", _copies_words(plan))] if max(settings.grid.augmented_copies) else []),
@@ -222,11 +224,20 @@ def _rung_words(settings: StudySettings) -> str:
 
 
 def _memory_words(plan: Plan) -> str:
-    memory = plan.memory
+    needed = plan.memory
     return (
-        f"about {memory.training / 1e9:.1f} GB while heads train, "
-        f"{memory.writing / 1e9:.1f} GB while the best model is written"
+        f"about {needed.training / 1e9:.1f} GB while heads train, "
+        f"{needed.writing / 1e9:.1f} GB while the best model is written"
     )
+
+
+def _memory_lines(plan: Plan) -> Lines:
+    """A line that warns, if this process may use less memory than the plan takes."""
+    there, needed = memory(), max(plan.memory.training, plan.memory.writing)
+    if not there or needed <= there:
+        return []
+    words = f"about {needed / 1e9:.1f} GB, and this process may use {there / 1e9:.1f} GB"
+    return [("Memory", f"{words}: expect it to be slow, or ended by the system")]
 
 
 def _disk_words(plan: Plan) -> str:

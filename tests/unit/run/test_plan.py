@@ -9,6 +9,7 @@ import pytest
 
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import BackboneError, DataError, SettingError, WeightsError
+from manyheads.run import planned_study
 from manyheads.run.pipeline import run_study
 from manyheads.run.plan import plan_study, training_memory
 from manyheads.run.planned_study import study_planned
@@ -65,6 +66,17 @@ def test_memory_grows_with_the_images_the_largest_head_and_little_with_the_numbe
     settings = study_settings()
     more = [training_memory(settings, images, 2048, 10) for images in (0, 1_000_000)]
     assert more[1] - more[0] == 8_192_000_000
+
+
+@pytest.mark.parametrize(("there", "warned"), [(10**9, True), (10**15, False), (0, False)])
+def test_less_memory_than_the_plan_takes_is_told(
+    there: int, warned: bool, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planned_study, "memory", lambda: there)
+    lines = [text for label, text in study_planned(plan_study(study_settings(data=data))).lines
+             if label == "Memory"]  # fmt: skip
+    assert len(lines) == warned
+    assert all("and this process may use 1.0 GB" in line for line in lines)
 
 
 def test_identical_images_are_passed_once(data: str) -> None:

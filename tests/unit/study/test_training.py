@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from manyheads.core.job import Event
+from manyheads.core.machine import cores
 from manyheads.errors import DiskError, Interrupted, RunError
 from manyheads.heads.bank import Fold
 from manyheads.heads.files import load_head, save_head
@@ -135,7 +135,7 @@ def test_files_of_heads_stay_bounded_and_none_is_made_again(tmp_path: Path) -> N
     job = HeardJob(count)
     train(study_settings(grid=MANY, seeds=2, epochs=1), tmp_path, keep_heads=3, job=job)
     assert job.notes == []
-    assert 3 < most <= 3 + (os.cpu_count() or 1) + 1
+    assert 3 < most <= 3 + cores() + 1
     assert len(list((tmp_path / "heads").iterdir())) == 3
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.core import openvino_runtime
+from manyheads.core.machine import library_threads
 from manyheads.errors import ModelError
 from manyheads.models.export.converters import INPUT, OUTPUT
 from manyheads.models.export.formats import FORMATS
@@ -81,7 +82,7 @@ def _keras(file: Path) -> tuple[str, Run]:
 def _openvino(file: Path) -> tuple[str, Run]:
     openvino = openvino_runtime.openvino()
     exact = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16
-    program = openvino.Core().compile_model(file, "CPU", exact)
+    program = openvino_runtime.core().compile_model(file, "CPU", exact)
     version = openvino.__version__.split("-")[0]
     return f"OpenVINO {version}", lambda batch: program({INPUT: batch})[OUTPUT]
 
@@ -89,7 +90,9 @@ def _openvino(file: Path) -> tuple[str, Run]:
 def _onnx(file: Path) -> tuple[str, Run]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = library_threads()
+    session = onnxruntime.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
     name = f"ONNX Runtime {onnxruntime.__version__}"
     return name, lambda batch: np.asarray(session.run([OUTPUT], {INPUT: batch})[0])
 
