@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL)
 """
 _AT_ONCE = 900  # SQLite's older limit of variables in a statement is 999
 _PATIENCE = 60.0  # seconds to wait for another process's transaction
+_CHECKED = 64 << 20  # bytes of an index that is looked through at each opening: a quarter second
 _NOT_A_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -48,11 +49,13 @@ class DamagedIndex(Exception):
 class Index:
     """An open index; raises `DamagedIndex` if it is none, `DiskError` where the disk refuses.
 
-    With `read_only`, of a folder in which nobody can write, it needs no lock there.
+    With `read_only`, of a folder in which nobody can write, it needs no lock there. A large index
+    is looked through only after `suspect`: its damage shows when it is used.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._doubts = path.with_suffix(".suspect")
         name = f"{path.absolute().as_uri()}?immutable=1" if read_only else path
         with self._errors():
             # One thread uses it at a time; but a stream of predictions that is dropped before its
@@ -63,15 +66,22 @@ class Index:
             )  # fmt: skip
         try:
             with self._errors():
-                verdict = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if verdict != "ok":
-                    raise DamagedIndex(verdict)
+                if self._doubts.exists() or path.stat().st_size <= _CHECKED:
+                    verdict = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
+                    if verdict != "ok":
+                        raise DamagedIndex(verdict)
                 if read_only:
                     return
+                self._doubts.unlink(missing_ok=True)
                 self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except BaseException:
             self._database.close()
             raise
+
+    def suspect(self) -> None:
+        """Have the next opening look through the whole index, however large it is."""
+        with suppress(OSError):
+            self._doubts.touch()
 
     def find(self, contents: Sequence[str]) -> dict[str, IndexEntry]:
         """The entries of those contents that have one."""
@@ -81,6 +91,17 @@ class Index:
     def failures(self, contents: Sequence[str]) -> dict[str, str]:
         """The reasons why some of these contents are no images."""
         return dict(self._select("content, reason FROM refusals", contents))
+
+    def refused(self) -> list[str]:
+        """All contents that are no images."""
+        with self._errors():
+            rows = self._database.execute("SELECT content FROM refusals")
+            return [content for (content,) in rows]
+
+    def entries(self) -> Iterator[tuple[str, int]]:
+        """All contents and their rows."""
+        with self._errors():
+            yield from self._database.execute("SELECT content, position FROM features")
 
     def fact(self, name: str) -> int | None:
         """A number that belongs to the whole folder."""
@@ -124,11 +145,10 @@ class Index:
 
     def forget(self, entries: Mapping[str, IndexEntry]) -> None:
         """Drop these entries, unless another process has replaced them meanwhile."""
-        with self.transaction():
-            rows = [(content, *entry) for content, entry in entries.items()]
-            self._change(
-                "DELETE FROM features WHERE content = ? AND position = ? AND checksum = ?", rows
-            )
+        rows = [(content, *entry) for content, entry in entries.items()]
+        self._change(
+            "DELETE FROM features WHERE content = ? AND position = ? AND checksum = ?", rows
+        )
 
     def close(self) -> None:
         """Close the file."""
