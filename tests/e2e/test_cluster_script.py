@@ -42,7 +42,8 @@ def cluster() -> Iterator[Cluster]:
     folder.rmdir()
     environment = {
         **os.environ, "CLUSTER_FOLDER": str(folder), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
-        "CLUSTER_PORT": str(7000 + os.getpid() % 2500), "RAY": str(Path(sys.executable).with_name("ray")),
+        "CLUSTER_PORT": str(7000 + os.getpid() % 2500),
+        "RAY": str(Path(sys.executable).with_name("ray")),
     }  # fmt: skip
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
