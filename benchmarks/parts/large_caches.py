@@ -51,7 +51,7 @@ def extracting(data: str, backbone: str, size: int, shards: int) -> dict[str, fl
         started, worked = time.perf_counter(), time.process_time()
         fill(cache, part, network, settings)
         seconds, worked = time.perf_counter() - started, time.process_time() - worked
-    sizes = [path.stat().st_size for path in part.values()]
+    sizes = [Path(str(path)).stat().st_size for path in part.values()]
     return {
         "images": len(part), "seconds": seconds, "worked": worked, "bytes": float(np.mean(sizes)),
         "row": 4.0 * cache_width(spec.name, size),
