@@ -18,7 +18,6 @@ from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number
 from manyheads.core.table import Table, as_html, names, words
 from manyheads.core.text import decimal
-from manyheads.core.workers import Workers
 from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
 from manyheads.features.worker_filling import require_processor
@@ -62,7 +61,7 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, or row of features, all at once.
@@ -78,7 +77,7 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> PredictionStream | SpreadPredictions | RowStream:
         """The class and the probabilities of each image, or row of features, one after the other.
@@ -181,7 +180,7 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, all at once; see `stream`."""
@@ -211,7 +210,7 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> PredictionStream | SpreadPredictions:
         """The class and the probabilities of each image, one after the other, in flat memory.

@@ -15,7 +15,6 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.weights import resolve
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number, restored
-from manyheads.core.workers import Workers
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.feature_files import is_array, read_matrix
 from manyheads.data.feature_packs import is_pack, read_pack
@@ -47,7 +46,7 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each row of features `[rows, features]`.
@@ -68,7 +67,7 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
-        workers: int | str | Workers | None = None,
+        workers: int | str | None = None,
         job: Job = SILENT,
         first: int = 0,
     ) -> RowStream:

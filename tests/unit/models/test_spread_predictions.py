@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from manyheads.cli.main import main
-from manyheads.core.workers import Workers
 from manyheads.errors import ImageError, Interrupted, RunError, SettingError
 from manyheads.models.classifier import Classifier, ImageClassifier, load
 from manyheads.models.spread_predictions import PredictionContext, unlike_here
@@ -35,7 +34,7 @@ def files(small_run: RunFolder) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
+def workers() -> Iterator[Any]:
     """Two processes of this machine."""
     with opened_workers(2) as opened:
         assert opened is not None
@@ -54,7 +53,7 @@ def images(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_workers_give_the_same_answers_in_the_same_order(
-    classifier: Classifier, images: list[Any], workers: Workers
+    classifier: Classifier, images: list[Any], workers: Any
 ) -> None:
     wanted = classifier.predict(images, min_confidence=0.4)
     for given in (images, iter(images)):
@@ -65,15 +64,15 @@ def test_workers_give_the_same_answers_in_the_same_order(
 
 
 def test_results_that_come_in_another_order_wait(classifier: Classifier, files: list[Path]) -> None:
-    mixed = InProcessWorkers(2)
+    mixed: Any = InProcessWorkers(2)
     wanted = classifier.predict(files)
     assert list(classifier.stream(files, workers=mixed)) == list(wanted)
     assert len(mixed.units) > 4
-    far = InProcessWorkers(2, here=False)
+    far: Any = InProcessWorkers(2, here=False)
     assert list(classifier.stream(files, workers=far)) == list(wanted)
 
 
-def test_costs_are_counted(classifier: Classifier, files: list[Path], workers: Workers) -> None:
+def test_costs_are_counted(classifier: Classifier, files: list[Path], workers: Any) -> None:
     alone = classifier.stream(files, cache=False)
     there = classifier.stream(files, cache=False, workers=workers)
     assert list(alone) == list(there)
@@ -86,7 +85,7 @@ def test_no_image_needs_no_worker(classifier: Classifier) -> None:
 
 
 def test_a_stop_and_a_wrong_image_end_it(
-    classifier: Classifier, files: list[Path], workers: Workers
+    classifier: Classifier, files: list[Path], workers: Any
 ) -> None:
     with pytest.raises(Interrupted):
         list(classifier.stream(files, workers=workers, job=stopped_job()))
@@ -113,7 +112,7 @@ def test_machines_that_would_answer_otherwise_are_refused(
         path=str(classifier.path), digest="other", card=classifier.card, options={}
     )
     assert "does not find the model" in unlike_here(context)
-    far = InProcessWorkers(1, here=False)
+    far: Any = InProcessWorkers(1, here=False)
     list(classifier.stream(files[:1], workers=far))
 
     class Unlike(InProcessWorkers):
@@ -128,7 +127,7 @@ def test_machines_that_would_answer_otherwise_are_refused(
         ({"probe": "another"}, "predictions for generated pixels are others"),
         ({"file": "/absent/image.png"}, "finds no file at /absent/image.png"),
     ):
-        unlike = Unlike(1, here=False)
+        unlike: Any = Unlike(1, here=False)
         unlike.lacking = lacking
         with pytest.raises(RunError, match=words):
             list(classifier.stream(files, workers=unlike))
