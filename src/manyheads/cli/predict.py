@@ -63,6 +63,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="where the network computes: cpu; cuda or cuda:N, an NVIDIA card; gpu or npu, those "
         "of Intel; auto (default: %(default)s, which is ready soonest)",
     )  # fmt: skip
+    options.add_workers(answers)
     form = parser.add_argument_group("output").add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON array")
     form.add_argument("--jsonl", action="store_true", help="print JSON lines, one per image")
@@ -124,9 +125,13 @@ def run(args: argparse.Namespace, job: Job) -> None:
         paths = _paths(asked, givens)
         if isinstance(classifier, FeatureClassifier) and matrix is not None:
             first = len(matrix) - len(list(paths))
-            found = classifier.stream(matrix[first:], **asked_for, job=watched, first=first)
+            found = classifier.stream(
+                matrix[first:], **asked_for, workers=args.workers, job=watched, first=first
+            )
         else:
-            found = classifier.stream(paths, **asked_for, cache=not args.no_cache, job=watched)
+            found = classifier.stream(
+                paths, **asked_for, cache=not args.no_cache, workers=args.workers, job=watched
+            )
         stack.enter_context(closing(found))
         if sink is None:
             sink = _printer(args, form)

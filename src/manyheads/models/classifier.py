@@ -20,6 +20,7 @@ from manyheads.core.table import Table, as_html, names, words
 from manyheads.core.text import decimal
 from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
+from manyheads.features.worker_filling import require_processor
 from manyheads.heads.head import softmax
 from manyheads.modelfiles.keras_parts import check_parts
 from manyheads.models.card import ModelCard, card_path, read_card
@@ -27,8 +28,10 @@ from manyheads.models.checkpoints import MODEL_SUFFIXES, PROGRAMS
 from manyheads.models.network import Network, Row
 from manyheads.models.prediction import Prediction, Predictions
 from manyheads.models.prediction_stream import PredictionStream
+from manyheads.models.spread_predictions import SpreadPredictions
 from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
 from manyheads.study.folder import RunFolder
+from manyheads.workers.opening import workers_asked
 
 if TYPE_CHECKING:
     from manyheads.models.explain.explainer import Explainer
@@ -58,6 +61,7 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, or row of features, all at once.
@@ -73,14 +77,16 @@ class Classifier(ABC):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
-    ) -> PredictionStream | RowStream:
+    ) -> PredictionStream | SpreadPredictions | RowStream:
         """The class and the probabilities of each image, or row of features, one after the other.
 
         An answer less sure than `min_confidence` is withheld. With `uncertainty`, so many
-        subnetworks of the head say what they think of each (100 are usual). Raises `SettingError`,
-        `ModelError` for a head without subnetworks, and `Interrupted` within about a second once
-        `job` is stopped.
+        subnetworks of the head say what they think of each (100 are usual). `workers` predict
+        images, with the same results: a number of processes of this machine, "ray" or the address
+        of a Ray cluster. Raises `SettingError`, `ModelError` for a head without subnetworks, and
+        `Interrupted` within about a second once `job` is stopped.
         """
 
     @abstractmethod
@@ -174,13 +180,14 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each image, all at once; see `stream`."""
         with self._turn:
             found = self.stream(
                 images, min_confidence=min_confidence, uncertainty=uncertainty,
-                cache=cache, job=job,
+                cache=cache, workers=workers, job=job,
             )  # fmt: skip
             return Predictions(self.classes, list(found), found.remarks)
 
@@ -203,8 +210,9 @@ class ImageClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
-    ) -> PredictionStream:
+    ) -> PredictionStream | SpreadPredictions:
         """The class and the probabilities of each image, one after the other, in flat memory.
 
         An image is a path, the bytes of a file, a file that is open in binary mode, an image of
@@ -216,17 +224,24 @@ class ImageClassifier(Classifier):
         answer less sure than `min_confidence` is withheld. With `uncertainty`, so many subnetworks
         of the head say what they think of each (100 are usual). Files whose features are in the
         `cache` need no pass, and others' are added, if the model runs on its backbone's program.
-        What is said of an image depends on nothing but its content. One stream of a classifier is
-        read at a time, in one thread. Raises `SettingError`, `ModelError` for a head without
-        subnetworks, and `Interrupted` within about a second once `job` is stopped; `DataError` for
-        a single path that leads to no image, and `ImageError` for what is none by its type, such as
-        an array of floats.
+        What is said of an image depends on nothing but its content: `workers` say the same, a
+        number of processes of this machine, "ray" or the address of a Ray cluster. One stream of a
+        classifier is read at a time, in one thread. Raises `SettingError`, `ModelError` for a head
+        without subnetworks, and `Interrupted` within about a second once `job` is stopped;
+        `DataError` for a single path that leads to no image, and `ImageError` for what is none by
+        its type, such as an array of floats.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
+        spread = workers_asked(workers)
+        if spread is not None:
+            require_processor(self._device)
         network = self._opened(job)
         asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
-        answer = partial(self._answer, network, least, asked)
         each = each_of(images, job)
+        if spread is not None:
+            how = {"min_confidence": least, "uncertainty": uncertainty, "cache": cache}
+            return SpreadPredictions(self, each, how, spread, job)
+        answer = partial(self._answer, network, least, asked)
         return PredictionStream(network, self.card.image, each, answer, cache=cache, job=job)
 
     def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:

@@ -18,7 +18,7 @@ from manyheads.core.settings import number, restored
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.feature_files import is_array, read_matrix
 from manyheads.data.feature_packs import is_pack, read_pack
-from manyheads.errors import DataError, ModelError
+from manyheads.errors import DataError, ModelError, SettingError
 from manyheads.heads.head import Parameters, forward
 from manyheads.models.classifier import Classifier, ImageClassifier, Prediction, Predictions
 from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
@@ -46,6 +46,7 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
     ) -> Predictions:
         """The class and the probabilities of each row of features `[rows, features]`.
@@ -54,8 +55,9 @@ class FeatureClassifier(Classifier):
         and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
         """
         found = self.stream(
-            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache, job=job
-        )
+            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache,
+            workers=workers, job=job,
+        )  # fmt: skip
         return Predictions(self.classes, list(found))
 
     def stream(
@@ -65,11 +67,20 @@ class FeatureClassifier(Classifier):
         min_confidence: float = 0.0,
         uncertainty: int = 0,
         cache: bool = True,
+        workers: int | str | None = None,
         job: Job = SILENT,
         first: int = 0,
     ) -> RowStream:
-        """The same one after the other; the first row's number is `first`."""
+        """The same one after the other; the first row's number is `first`.
+
+        Raises `SettingError` for `workers`: a head alone takes less time than to ask them.
+        """
         del cache  # there is no pass to spare
+        if workers is not None:
+            raise SettingError(
+                "a model of images for `workers`", f"{self.path.name}, which takes features",
+                "leave out `workers`",
+            )  # fmt: skip
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         head = read_head(self.path)
         if len(head.bias) != len(self.classes):

@@ -79,6 +79,11 @@ class PredictionStream(Iterator[Prediction]):
         """What is worth saying of the files that were decoded until now, a line each."""
         return self._remarks.lines(self._settings)
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """What the remarks were counted from, for `Remarks.include`."""
+        return self._remarks.counts
+
     def __next__(self) -> Prediction:
         return next(self._predictions)
 
@@ -188,7 +193,7 @@ class PredictionStream(Iterator[Prediction]):
         """The image with its content; what is in memory becomes what the model takes of it."""
         try:
             if isinstance(source, Path | RemotePath):
-                source = read_image_file(source)
+                source = read_image_file(source, self._job)
             if isinstance(source, bytes):
                 return _Asked(name, hashlib.sha256(source).hexdigest(), source)
             pixels = square_of(source, self._settings, name)

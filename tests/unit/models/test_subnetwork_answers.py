@@ -71,6 +71,7 @@ def test_a_trained_head_is_asked_at_its_droprate(with_dropout: Classifier) -> No
         assert entry.label == before.label
         assert entry.uncertainty is not None
         assert entry.uncertainty.low < entry.uncertainty.high
+    assert list(with_dropout.predict(files, uncertainty=50, workers=2)) == list(found)
     alone = with_dropout.predict(files[4], uncertainty=50, cache=False)
     assert alone[0] == found[4]
 
