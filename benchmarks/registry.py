@@ -29,6 +29,7 @@ BENCHMARKS = (
     Benchmark("start_up", "how long until something happens?"),
     Benchmark("big_study", "does a big study cost what its heads cost?", by_default=False),
     Benchmark("big_data", "how do time and memory grow to a million images?", by_default=False),
+    Benchmark("scale", "what do a billion images take, on many nodes?", by_default=False),
     Benchmark("division", "do divided images meet their shares, and stay?", by_default=False),
     Benchmark("accelerator", "what does an accelerator give?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),

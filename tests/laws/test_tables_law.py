@@ -97,12 +97,14 @@ FORMS = st.one_of(
 )
 
 
-def file_of(folder: Path, cell: str) -> Path | None:
-    """The file that a cell means, by a slower way than the one under test."""
+def file_of(folder: Path, cell: str) -> str | None:
+    """The file, or the address, that a cell means, by a slower way than the one under test."""
+    if cell.strip().startswith("https://"):
+        return cell.strip()
     plain = unicodedata.normalize("NFC", cell.strip().replace("\\", "/"))
     files = {(folder / name).resolve() for name in FILES}
     found = (folder / plain).resolve() if "\0" not in plain else None
-    return found if found in files else None
+    return str(found) if found in files else None
 
 
 def listed(path: Path, table: TableSettings) -> Listing | DataError:
@@ -139,7 +141,7 @@ def test_every_row_is_an_image_or_left_out_or_the_table_is_refused(
     if form[0] == ".jsonl":
         filled = rows
     assert len(listing.paths) + len(listing.ignored) == len(filled)
-    meant: dict[Path, tuple[str, str, str]] = {}
+    meant: dict[str, tuple[str, str, str]] = {}
     for row in filled:
         if row["label"].strip() not in ("", *MISSING):
             place = file_of(folder, row["path"])
@@ -151,8 +153,9 @@ def test_every_row_is_an_image_or_left_out_or_the_table_is_refused(
             assert meant.setdefault(place, said) == said
     splits = listing.splits or [""] * len(listing.paths)
     groups = listing.groups or [""] * len(listing.paths)
-    found = zip(listing.paths, zip(listing.labels, splits, groups, strict=True), strict=True)
-    assert {Path(str(place)).resolve(): said for place, said in found} == meant
+    places = [t if "://" in t else str(Path(t).resolve()) for t in listing.paths.texts()]
+    found = zip(places, zip(listing.labels, splits, groups, strict=True), strict=True)
+    assert dict(found) == meant
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

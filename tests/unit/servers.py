@@ -24,6 +24,7 @@ class Site:
     length: bool = True
     drops: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    retry_after: str = ""
     stall: threading.Event | None = None
     token: str | None = None
     requests: list[tuple[str, str | None]] = field(default_factory=list)
@@ -73,7 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._links(self.path.lstrip("/"))
             return
         if site.statuses:
-            self.send_error(site.statuses.pop(0))
+            self.send_response(site.statuses.pop(0))
+            self.send_header("Retry-After", site.retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         if site.token and self.headers.get("Authorization") != f"Bearer {site.token}":
             self.send_error(401)

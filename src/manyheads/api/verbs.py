@@ -56,6 +56,7 @@ def fit(
     test_share: float = 0.0,
     table: TableSettings | None = None,
     out: str | Path | None = None,
+    workers: int | str | None = None,
     progress: ShowProgress = True,
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
@@ -65,9 +66,10 @@ def fit(
     divided into `folds`. Test images are not used; of images without splits, `test_share` are kept
     for a test. `table` says how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
-    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `.classifier()`
-    is the model, `.expected` what to expect of it on new images, `.tried` what else was tried, and
-    `.remarks` what there was no time for. Called again, a finished fit is only read.
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `workers`
+    compute: a number of processes of this machine, "ray" or the address of a Ray cluster.
+    `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
+    was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
     source, table = given_data(data, table)
     settings = FitSettings(
@@ -84,7 +86,9 @@ def fit(
         table=table,
     )
     with reported(progress) as job:
-        return run_fit(settings, fit_folder(source) if out is None else out, job=job)
+        return run_fit(
+            settings, fit_folder(source) if out is None else out, workers=workers, job=job
+        )
 
 
 def run_lesson(

@@ -26,7 +26,7 @@ from manyheads.backbones.weights import Weights
 from manyheads.core import openvino_runtime
 from manyheads.core.accelerators import free_memory
 from manyheads.core.job import SILENT, Job
-from manyheads.core.machine import cores, has_share
+from manyheads.core.machine import cores
 from manyheads.core.settings import choice, digest
 from manyheads.errors import ManyheadsError
 
@@ -161,8 +161,6 @@ class OpenVinoBackbone:
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
         if streams is not None:
             settings["NUM_STREAMS"] = str(streams)
-        if has_share():  # of which OpenVINO knows nothing
-            settings["INFERENCE_NUM_THREADS"] = str(cores())
         compiled = core.compile_model(model, "CPU", settings)
         self.streams = int(compiled.get_property("NUM_STREAMS"))
         threads = HeldThreads(settings | {"NUM_STREAMS": str(self.streams)})

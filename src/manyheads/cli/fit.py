@@ -67,6 +67,7 @@ def add(commands) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="run folder (default: runs/ and the data set's name with -fit)",
     )
+    options.add_workers(parser)
     options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     )
     out = args.out or fit_folder(args.data)
     with shown(job, verbose=args.verbose) as job:
-        fitted = run_fit(settings, out, began=began, job=job)
+        fitted = run_fit(settings, out, began=began, workers=args.workers, job=job)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
         return

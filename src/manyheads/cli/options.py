@@ -135,9 +135,8 @@ def add_workers(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     parser.add_argument(
         "--workers", metavar="WORKERS",
         help="what computes features, trains the heads of a study and predicts, with the same "
-        "results: a number of processes of this "
-        "machine, ray, for a Ray cluster of its cores, or the address of a cluster, "
-        "ray://HOST:PORT (default: this process alone)",
+        "results: a number of processes of this machine, ray, for a Ray cluster of its cores, or "
+        "the address of a cluster, ray://HOST:PORT (default: this process alone)",
     )  # fmt: skip
 
 

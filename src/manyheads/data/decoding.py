@@ -29,6 +29,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from manyheads.core.job import SILENT, Job
 from manyheads.data.image_kinds import (
     FIRST_BYTES,
     NEEDED,
@@ -119,13 +120,16 @@ def decoded(
             raise damaged(name, error) from error
 
 
-def read_bytes(source: FilePath | bytes, name: str, *, fresh: bool = False) -> bytes:
+def read_bytes(
+    source: FilePath | bytes, name: str, *, fresh: bool = False, job: Job = SILENT
+) -> bytes:
     """The bytes of an ordinary file, or of one at an address: a copy of them that was kept does
-    unless they are to be `fresh`. Raises `ImageError` if it cannot be read."""
+    unless they are to be `fresh`. Raises `ImageError` if it cannot be read, and `Interrupted` for
+    one at an address once `job` is stopped."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, RemotePath):
-        return _fetched(source, name, fresh)
+        return _fetched(source, name, fresh, job)
     try:
         about = source.stat()
         # A pipe would be waited for, and a device may have no end.
@@ -140,10 +144,10 @@ def read_bytes(source: FilePath | bytes, name: str, *, fresh: bool = False) -> b
         raise ImageError(f"to read {name}", found, "check the file and its permissions") from error
 
 
-def _fetched(source: RemotePath, name: str, fresh: bool) -> bytes:
+def _fetched(source: RemotePath, name: str, fresh: bool, job: Job) -> bytes:
     # Whatever keeps it from being read now says nothing of the image.
     try:
-        return source.read_bytes(fresh=fresh)
+        return source.read_bytes(fresh=fresh, job=job)
     except RemoteError as error:
         raise ImageLimitError(f"to read {name}", error.found, error.remedy) from error
     except WorldError as error:

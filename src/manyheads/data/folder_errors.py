@@ -8,7 +8,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
+from manyheads.core.addresses import is_web
 from manyheads.data.left_out import LeftOut
 from manyheads.data.name_rules import NEUTRAL_FOLDERS, class_name, likeness, printable
 from manyheads.data.remote_path import FilePath
@@ -186,6 +188,8 @@ def _above(content: Content) -> str:
 
 def readable_class(folder: str, name: str) -> str:
     """The class that a folder's name means; raises `DataError` for a name that is none."""
+    if is_web(folder):
+        name = unquote(name)
     try:
         name.encode()
     except UnicodeEncodeError as error:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
+from manyheads.core.job import SILENT, Job
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.decoding import DecodedImage, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
@@ -170,9 +171,13 @@ def load_layer(source: FilePath | bytes, side: int, name: str = "") -> Image.Ima
         return layer.convert("RGBA")
 
 
-def read_image_file(path: FilePath) -> bytes:
-    """The bytes that a file has now; raises `ImageError` if it cannot be read."""
-    return read_bytes(path, str(path), fresh=True)
+def read_image_file(path: FilePath, job: Job = SILENT) -> bytes:
+    """The bytes that a file has now.
+
+    Raises `ImageError` if it cannot be read, and for a file at an address `Interrupted` once `job`
+    is stopped.
+    """
+    return read_bytes(path, str(path), fresh=True, job=job)
 
 
 def inspect_image(source: FilePath | bytes, name: str = "", depth: int | None = None) -> ImageFacts:

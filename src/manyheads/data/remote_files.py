@@ -7,7 +7,6 @@ the business of fsspec's file systems, which take them from the environment or f
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import random
 import re
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from manyheads.core.addresses import is_web, scheme_of
 from manyheads.core.download import require_network
 from manyheads.core.job import SILENT, Job
+from manyheads.data.remote_errors import NOTHING, asked_pause, problem_of
 from manyheads.data.remote_path import RemoteError
 from manyheads.errors import DataError, ManyheadsError, MissingExtraError
 
@@ -45,35 +45,17 @@ IDENTITIES = {
 _Result = TypeVar("_Result")
 
 _FIRST_PAUSE = 0.5  # seconds, at most, before the second attempt; twice that before the third
-_LONGEST_PAUSE = 20.0  # seconds that a server may ask for
 _CONNECT, _SILENCE = 10.0, 30.0  # seconds until a connection, and between two bytes
 _PATIENCE = 0.2  # seconds between two looks at the job
 _WHAT = "reading what lies elsewhere"
 _VERSIONS = ("ETag", "etag", "blob_id", "generation", "md5Hash", "Content-MD5", "sha", "checksum")
 _TIMES = (
-    "LastModified",
-    "last_modified",
-    "Last-Modified",
-    "mtime",
-    "updated",
-    "modified",
-    "created",
-)
+    "LastModified", "last_modified", "Last-Modified", "mtime", "updated", "modified", "created",
+)  # fmt: skip
 # Where an object is there whole or not at all; elsewhere it is written beside its name and moved.
 _WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "hf", "memory")
 _WITH_EXTRA = ("s3", "s3a", "gs", "gcs", "http", "https", "hf")
 _EXTRA = "run: pip install 'manyheads[remote]'"
-_NOTHING = "nothing there"
-_NO_BUCKET = re.compile(r"NoSuchBucket|bucket does not exist", re.IGNORECASE)
-_FINAL = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.EISDIR, errno.ENOTDIR)
-_TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
-# By name, because the libraries that raise them need not be installed.
-_TRANSIENT = re.compile(
-    r"Client(Connection|Connector|OS|Payload)\w*|ServerDisconnected\w*|ServerTimeout\w*|\w*Timeout"
-    r"(Error)?|EndpointConnectionError|HTTPClientError|ConnectionClosedError|IncompleteRead\w*|"
-    r"ResponseParserError|ResponseStreamingError|SSLError|ConnectError|ReadError|"
-    r"RemoteProtocolError"
-)
 
 
 class RemoteFacts(NamedTuple):
@@ -154,7 +136,7 @@ def facts_if_there(address: str, job: Job = SILENT) -> RemoteFacts | None:
     try:
         return facts_of(address, job)
     except RemoteError as error:
-        if error.found != _NOTHING:
+        if error.found != NOTHING:
             raise
         return None
 
@@ -207,7 +189,7 @@ def _opened(address: str, scheme: str) -> Any:
     except ManyheadsError:
         raise
     except Exception as error:  # of every kind: it is another project's for each scheme
-        raise _problem(address, error) from error
+        raise problem_of(address, error) from error
     # Its own attempts would multiply with those made here.
     if scheme in ("s3", "s3a"):
         system.retries = 1
@@ -257,73 +239,14 @@ def _patiently(address: str, work: Callable[[], _Result], job: Job) -> _Result:
         except ManyheadsError:
             raise
         except Exception as error:  # each of a dozen libraries has kinds of its own
-            problem = error if isinstance(error, RemoteError) else _problem(address, error)
+            problem = error if isinstance(error, RemoteError) else problem_of(address, error)
             if not problem.transient or attempt == ATTEMPTS:
                 raise problem from error
-            pause = _asked_pause(error) or _FIRST_PAUSE * 2 ** (attempt - 1)
+            pause = asked_pause(error) or _FIRST_PAUSE * 2 ** (attempt - 1)
         # Random, so that many readers that were refused together do not come back together.
         job.wait(pause * random.uniform(0.5, 1.0))
         job.check(_WHAT)
     raise AssertionError("the last attempt returns or raises")
-
-
-def _problem(address: str, error: Exception) -> RemoteError:
-    """What an exception of some library means for whoever asked for `address`."""
-    causes = list(_causes(error))
-    status = next((s for e in causes if isinstance(s := getattr(e, "status", None), int)), 0)
-    names = [type(each).__name__ for each in causes]
-    access = (
-        "set the provider's credentials in the environment or a profile (for public data on S3: "
-    )
-    access += "FSSPEC_S3_ANON=true)"
-    if any(name in ("NoCredentialsError", "PartialCredentialsError") for name in names):
-        return RemoteError(address, "no credentials", access)
-    if status in (401, 403) or any(isinstance(each, PermissionError) for each in causes):
-        return RemoteError(address, "no access with these credentials", access)
-    if status in _TRANSIENT_STATUSES:
-        return RemoteError(address, f"HTTP status {status}", "repeat the command later", True)
-    if status >= 400 and status not in (404, 410):
-        return RemoteError(address, f"HTTP status {status}", "check the address")
-    transient = any(
-        _TRANSIENT.fullmatch(name) or isinstance(each, ConnectionError | TimeoutError)
-        for name, each in zip(names, causes, strict=True)
-    )
-    if transient:
-        found = f"no answer, or no whole one ({_words(error)})"
-        return RemoteError(address, found, "check the network and repeat the command", True)
-    if status or any(isinstance(each, FileNotFoundError) for each in causes):
-        bucket = any(_NO_BUCKET.search(str(each)) for each in causes)
-        found = "no such bucket" if bucket else _NOTHING
-        return RemoteError(address, found, "check the address")
-    if isinstance(error, NotImplementedError):
-        return RemoteError(address, "a place that cannot be written", "choose another place")
-    # What a server answers for reasons of its own may pass; what a library raises does not.
-    transient = isinstance(error, OSError) and error.errno not in _FINAL
-    return RemoteError(address, _words(error), "check the address", transient)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-
-
-def _asked_pause(error: Exception) -> float:
-    """The seconds that a server asks to be left alone for; 0 if it does not say."""
-    for each in _causes(error):
-        with suppress(TypeError, ValueError, AttributeError, KeyError):
-            headers: Any = getattr(each, "headers", None)
-            return min(float(headers["Retry-After"]), _LONGEST_PAUSE)
-    return 0.0
-
-
-def _words(error: Exception) -> str:
-    """What an exception says, without addresses: one that a server leads to may hold a secret."""
-    text = " ".join(re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://\S+", "…", str(error)).split())
-    return text[:160] or type(error).__name__
 
 
 def _entries(address: str, found: list[dict[str, Any]]) -> Iterator[RemoteEntry]:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from manyheads.core.addresses import checked_address, is_address, plain_name
+from manyheads.core.job import SILENT, Job
 
 
 class RemoteError(OSError):
@@ -35,7 +36,7 @@ class RemotePath:
     """The file or folder at an `address`, which ends with no slash; made by `file_path`.
 
     What reads raises `RemoteError`, `MissingExtraError`, and `DownloadError` where the network is
-    not to be used.
+    not to be used; `Interrupted` once a `job` that is given is stopped.
     """
 
     address: str
@@ -78,13 +79,13 @@ class RemotePath:
         """Itself."""
         return self
 
-    def read_bytes(self, *, fresh: bool = False) -> bytes:
+    def read_bytes(self, *, fresh: bool = False, job: Job = SILENT) -> bytes:
         """The bytes of the file: of a copy that is kept here, or else, or `fresh`, of itself."""
         from manyheads.data import remote_copies, remote_files
 
         if fresh:
-            return remote_files.read(self.address)
-        return remote_copies.kept_or_read(self.address)
+            return remote_files.read(self.address, job)
+        return remote_copies.kept_or_read(self.address, job)
 
     def open(
         self, mode: str = "r", *, encoding: str | None = None, newline: str | None = None

@@ -113,43 +113,42 @@ def extract(
         # Each content once, however many files hold it.
         first, place = digests.distinct()
         contents, paths = digests.take(first), every.take(first)
-        rows = cache.rows(contents)
-        reasons = _reasons(cache, contents, rows)
-        absent = np.flatnonzero(rows < 0)
-        missing = absent[[content not in reasons for content in contents.take(absent)]]
-        passes = 0
-        if len(missing):
-            wanted = contents.take(missing)
-            files = paths.take(missing)
-            if workers is None:
-                with compile_backbone(
-                    spec, weights, image.size,
-                    runtime=runtime, device=device, precision=precision, pooling=pooling,
-                    images=len(missing), job=job,
-                ) as backbone:  # fmt: skip
-                    passes, unread = _fill(
-                        cache,
-                        wanted,
-                        files,
-                        backbone,
-                        image,
-                        alteration,
-                        job,
-                        remarks,
-                        times,
-                        in_turn=in_turn,
-                    )
-            else:
+
+        def compute(missing: Rows) -> tuple[int, dict[str, str]]:
+            wanted, files = contents.take(missing), paths.take(missing)
+            if workers is not None:
                 require_processor(device)
                 context = ShardContext(
                     spec=spec, weights=weights, image=image, runtime=runtime, precision=precision,
                     pooling=pooling, alteration=alteration,
                 )  # fmt: skip
-                passes, unread = fill_by_workers(
-                    workers, cache, MissingImages(wanted, files), context, remarks, times, job
-                )
-            rows[missing] = cache.rows(wanted)
+                lacks = MissingImages(wanted, files)
+                return fill_by_workers(workers, cache, lacks, context, remarks, times, job)
+            with compile_backbone(
+                spec, weights, image.size,
+                runtime=runtime, device=device, precision=precision, pooling=pooling,
+                images=len(missing), job=job,
+            ) as backbone:  # fmt: skip
+                return _fill(
+                    cache, wanted, files, backbone, image, alteration, job, remarks, times,
+                    in_turn=in_turn,
+                )  # fmt: skip
+
+        # Work begins with what is absent. Rows are read afterwards, because that takes minutes of
+        # ten million; those that are damaged are computed again then.
+        missing, passes, unread = cache.absent(contents), 0, dict[str, str]()
+        rounds = 2
+        while True:
+            rounds -= 1
+            if len(missing):
+                done, failed = compute(missing)
+                passes, unread = passes + done, unread | failed
+            rows = cache.rows(contents)
             reasons = _reasons(cache, contents, rows) | unread
+            lost = np.flatnonzero(rows < 0)
+            missing = lost[[content not in reasons for content in contents.take(lost)]]
+            if not rounds or not len(missing):
+                break
         samples = np.arange(len(dataset)) if only is None else only
         of_samples = np.full(len(dataset), -1)
         of_samples[samples] = rows[place]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +64,7 @@ def fill(
     shard.tell()
 
     def load(content: str) -> Pixels:
-        return _load(images[content], content, settings, alteration, remarks, times)
+        return _load(images[content], content, settings, alteration, remarks, times, job)
 
     batches = image_batches(shard.absent(), load, backbone.batch, refused=shard.refuse, job=job)
     passes = 0
@@ -135,20 +136,21 @@ def _load(
     alteration: Alteration | None,
     remarks: Remarks | None,
     times: StageTimes,
+    job: Job,
 ) -> Pixels:
     with times.in_thread(READ):
-        data = _read(path, content)
+        data = _read(path, content, job)
     with times.in_thread(DECODE):
         pixels = load_pixels(data, settings, str(path), remarks)
         return pixels if alteration is None else alteration(pixels, content)
 
 
-def _read(path: FilePath, content: str) -> bytes:
+def _read(path: FilePath, content: str, job: Job) -> bytes:
     """The bytes of the file, which are still those of its `content`."""
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if isinstance(path, Path) else path.read_bytes(job=job)
         if isinstance(path, RemotePath) and hashlib.sha256(data).hexdigest() != content:
-            data = path.read_bytes(fresh=True)  # what was kept was another version's
+            data = path.read_bytes(fresh=True, job=job)  # what was kept was another version's
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageLimitError(f"to read {path}", reason, "try again") from error

@@ -193,7 +193,7 @@ class PredictionStream(Iterator[Prediction]):
         """The image with its content; what is in memory becomes what the model takes of it."""
         try:
             if isinstance(source, Path | RemotePath):
-                source = read_image_file(source)
+                source = read_image_file(source, self._job)
             if isinstance(source, bytes):
                 return _Asked(name, hashlib.sha256(source).hexdigest(), source)
             pixels = square_of(source, self._settings, name)

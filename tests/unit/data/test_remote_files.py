@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -37,6 +39,13 @@ def test_what_passes_is_tried_again(statuses: list[int]) -> None:
     with serving(Site({"a.png": BODY}, statuses=list(statuses))) as site:
         assert remote_files.read(f"{site.url}/a.png") == BODY
     assert len(site.requests) == len(statuses) + 1
+
+
+def test_a_server_may_say_how_long_it_wants_to_rest() -> None:
+    with serving(Site({"a.png": BODY}, statuses=[503], retry_after="1")) as site:
+        started = time.monotonic()
+        assert remote_files.read(f"{site.url}/a.png") == BODY
+    assert 0.5 <= time.monotonic() - started < 10
 
 
 def test_attempts_are_bounded() -> None:
@@ -174,4 +183,23 @@ def test_without_credentials(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) ->
     remote_files.forget_connections()
     error = failure(f"{bucket.address}/a.png")
     assert error.found == "no credentials"
-    assert "FSSPEC_S3_ANON" in error.remedy
+    assert "FSSPEC_S3_ANON=true" in error.remedy
+
+
+def test_public_data_need_no_credentials(bucket: Bucket) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key="a.png", Body=b"12", ACL="public-read")
+    bucket.client.put_object(Bucket=bucket.name, Key="b.png", Body=b"12")
+    code = (
+        "from manyheads.data.remote_files import read\n"
+        "from manyheads.data.remote_path import RemoteError\n"
+        f"print(len(read('{bucket.address}/a.png')))\n"
+        f"try: read('{bucket.address}/b.png')\n"
+        "except RemoteError as error: print(error.found)\n"
+    )
+    # fsspec reads the variable once in a process.
+    asked = {name: value for name, value in os.environ.items() if name[:7] != "AWS_ACC"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=asked | {"FSSPEC_S3_ANON": "true"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["2", "no access with these credentials"]

@@ -216,6 +216,14 @@ def test_a_web_server_with_faults(monkeypatch: pytest.MonkeyPatch, local: Path) 
         assert [path for path in read if not path.startswith("HEAD ")] == []
 
 
+def test_names_in_web_addresses_are_decoded() -> None:
+    files = {f"{name}/{n}.png": picture(n) for name in ("red%20panda", "cat") for n in range(3)}
+    with serving(Site(files)) as site:
+        dataset = open_dataset(site.url)
+        assert dataset.classes == ("cat", "red panda")
+        assert str(dataset.paths[3]) == f"{site.url}/red%20panda/0.png"
+
+
 def test_a_server_that_tells_no_version_is_read_every_time() -> None:
     files = {f"pets/{name}": data for name, data in pets().items()}
     with serving(Site(files, etag=None)) as site:

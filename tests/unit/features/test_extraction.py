@@ -22,6 +22,7 @@ from manyheads.data.images import load_pixels
 from manyheads.errors import BackboneError, Interrupted
 from manyheads.features import extraction as extract_module
 from manyheads.features import shard
+from manyheads.features.cache import FeatureCache
 from manyheads.features.extraction import Features, extract, recipe_of
 from tests.jobs import HeardJob, StoppingJob
 from tests.strategies import distinct_image
@@ -175,6 +176,23 @@ def test_a_damaged_row_is_made_again(
         dataset, features = run(folder)
     assert features.passes == 1
     np.testing.assert_array_equal(features.matrix[features.rows], expected(dataset, backbone))
+
+
+def test_no_row_is_read_before_what_is_missing_has_been_computed(
+    folder: Path, backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Interrupted):
+        run(folder, job=StoppingJob("extracting", 8))
+    passes_before_reading: list[int] = []
+    rows = FeatureCache.rows
+
+    def noting(cache: FeatureCache, contents: Any) -> Any:
+        passes_before_reading.append(backbone.passes)
+        return rows(cache, contents)
+
+    monkeypatch.setattr(FeatureCache, "rows", noting)
+    run(folder)
+    assert passes_before_reading == [22]
 
 
 @pytest.mark.usefixtures("backbone")

@@ -164,7 +164,9 @@ class _Comparing:
             late=lambda rest: budget.clock() + rest > self._ends,
         )  # fmt: skip
         study = self._plan.study(option.images)
-        features = plain_features(study, self._images, backbone.weights, job=watch.job)
+        features = plain_features(
+            study, self._images, backbone.weights, workers=self._schedule.workers, job=watch.job
+        )
         remember_preparation(study.backbone, watch.built)
         return features
 

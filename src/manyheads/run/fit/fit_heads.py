@@ -15,12 +15,13 @@ from jaxtyping import Float32
 
 from manyheads.core.job import Job
 from manyheads.errors import Interrupted, RunError
-from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, engine_named, train_bank
+from manyheads.heads.bank import Fold, HeadEnd, HeadSettings, train_bank
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.fit.fit_schedule import Schedule
 from manyheads.run.fit.fit_search import Found, Option
 from manyheads.run.folded_features import divided_features
+from manyheads.run.pipeline import study_engine
 from manyheads.study.refit import undivided
 
 _FIRST_SEED = 1  # the search's own heads have seed 0
@@ -158,9 +159,8 @@ class Averaging:
             total = self._heads * self._per_head
             job.progress("averaging", self._done, total, "epochs of heads")
 
-        for end, _ in train_bank(
-            engine_named(self._engine), heads, folds, rule="last", on_epoch=counted, job=job
-        ):
+        engine = study_engine(self._engine, self._schedule.workers)
+        for end, _ in train_bank(engine, heads, folds, rule="last", on_epoch=counted, job=job):
             if end.status == "done":
                 ends[heads[end.head].fold].append(end)
         job.check("the fit")

@@ -11,6 +11,7 @@ from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job
 from manyheads.core.places import make_folder
 from manyheads.core.text import counted
+from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
 from manyheads.findings.expected_score import Expected, expect
@@ -35,6 +36,7 @@ from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
+from manyheads.workers.opening import opened_workers, workers_asked
 
 
 def run_fit(
@@ -43,6 +45,7 @@ def run_fit(
     *,
     began: float | None = None,
     clock: Clock = time.monotonic,
+    workers: int | str | Workers | None = None,
     job: Job = SILENT,
 ) -> Fitted:
     """Look for the best classifier within the budget, and write it to the run folder `out`.
@@ -54,11 +57,13 @@ def run_fit(
     `findings.expected_score`). A fit that was interrupted goes on; a finished one is only read.
 
     The budget is counted from `began`, by `clock`; None: from now. What there is no time for is
-    left out, and recorded in `remarks`. Raises what `plan_fit` and `run_study` raise, `RunError` if
+    left out, and recorded in `remarks`. With `workers`, as `opened_workers` takes them, these
+    compute. Raises what `plan_fit` and `run_study` raise, `RunError` if
     `out` holds something else, `Interrupted` when `job` is stopped, and `SettingError`, as soon as
     that is known, for a budget that is too small for anything.
     """
     folder = RunFolder(out)
+    workers = workers_asked(workers)
     budget = TimeBudget(settings.budget, clock() if began is None else began, clock)
     settings = replace(settings, split=_split_as_begun(settings.split, folder.path))
     known = require_ours(folder.path, settings)
@@ -75,7 +80,7 @@ def run_fit(
     schedule.require_time()
     job.tell(fit_planned(schedule))
     make_folder(folder.path)
-    with folder.held():
+    with folder.held(), opened_workers(workers) as schedule.workers:
         comparison = compare_backbones(schedule, job)
         found = search(schedule, folder.path / "search", job)
         validated = found.validated

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from manyheads.core.text import clock, counted
+from manyheads.core.workers import Workers
 from manyheads.errors import SettingError
 from manyheads.run.fit.fit_backbones import FitBackbone, side_by_side
 from manyheads.run.fit.fit_pace import FitPace
@@ -103,11 +104,12 @@ class Schedule:
     """The time of a fit: what each part takes at the present pace, and what there is time for.
 
     `paces` are those of the backbones, by their names; `efforts` those of the searches that are
-    done.
+    done. `workers` compute, if there are any.
     """
 
     plan: FitPlan
     budget: TimeBudget
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         # Of one backbone all studies have the same pace, but for the size of images.

@@ -208,7 +208,8 @@ class _Searches:
         try:
             with schedule.part(f"computing features of {option.images.words}", option.features):
                 plan = plan_study(study, job=watch.job)
-                study_features(plan, schedule.plan.backbone(option.images).weights, watch.job)
+                weights = schedule.plan.backbone(option.images).weights
+                study_features(plan, weights, watch.job, schedule.workers)
         except Interrupted:
             self._give_up(option, "its features would come too late")
             return False
@@ -254,7 +255,9 @@ class _Searches:
             with schedule.part(f"training at {images.words}", expected):
                 finished = run_study(
                     schedule.plan.study(images, effort), self._out / folder,
-                    options=RunOptions(models=False, baselines=False, keep_heads=1),
+                    options=RunOptions(
+                        models=False, baselines=False, keep_heads=1, workers=schedule.workers
+                    ),
                     grouped=self._grouped, job=watch.job,
                 )  # fmt: skip
         except Interrupted:
