@@ -146,3 +146,10 @@ def test_the_command_writes_the_same_bytes(
     capsys.readouterr()
     assert main([*command, "--workers", "0"]) == 1
     assert "workers" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_answers(classifier: Classifier, images: list[Any]) -> None:
+    pytest.importorskip("ray")
+    wanted = classifier.predict(images)
+    assert list(map(str, classifier.predict(images, workers="ray"))) == list(map(str, wanted))

@@ -87,3 +87,16 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     assert len(killed) == 2
     assert outcome_of(tmp_path / "there") == outcome_of(tmp_path / "here")
     assert numbers(tmp_path / "there") == numbers(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_two_thousand_heads_on_ray_are_the_same_study(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    rates, sizes = (0.001, 0.003, 0.01, 0.03), (2, 3, 4, 8, 16)
+    settings = study_settings(grid=Grid(rates, sizes, tuple(n / 10 for n in range(10))), seeds=10)
+    train(settings, tmp_path / "here")
+    with opened_workers("ray") as ray:
+        assert ray is not None
+        train(settings, tmp_path / "there", engine=SpreadEngine("fused", ray))
+    assert outcome_of(tmp_path / "there") == outcome_of(tmp_path / "here")
+    assert numbers(tmp_path / "there") == numbers(tmp_path / "here")
