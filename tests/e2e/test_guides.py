@@ -21,7 +21,10 @@ from tests.small_study import small_images
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 GUIDE = GUIDES / "lesson.md"
-OTHERS = ("", "python", "pip", "uvicorn", "curl")
+OTHERS = (
+    *("", "chmod", "curl", "docker", "export", "kubectl", "pip", "python", "ray", "sbatch"),
+    *("scripts/cluster", "uvicorn"),
+)
 
 NUMBERS = [
     (r"\b150\b", "32"),
