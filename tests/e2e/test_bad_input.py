@@ -107,7 +107,10 @@ def test_an_unreadable_image_is_named_and_left_out_or_fatal(
     assert "train/cat/bad one.jpg: " in strict.complaint
     assert not Path("run/results.csv").exists()
     assert not Path("run/best.keras").exists()
-    said = sweep(photos)
+    bounded = command("extract", photos, "--image-size", 96, "--max-unreadable", "1%")
+    assert "expected at most 1 % of " in bounded.complaint
+    assert "or raise --max-unreadable" in bounded.complaint
+    said = sweep(photos, "--max-unreadable", "50%")
     assert said.code == 0, said.err
     assert "1 unreadable image left out:\n  train/cat/bad one.jpg: " in said.err
     assert bad.stat().st_size == size

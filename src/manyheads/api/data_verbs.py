@@ -19,7 +19,7 @@ from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.given_data import Data, given_data
 from manyheads.data.manifest_writer import check_manifest_path, write_manifest
 from manyheads.data.shares import count_classes
-from manyheads.errors import DataError
+from manyheads.data.unreadable_images import require_readable, share_of
 from manyheads.findings.similar import NEARER
 from manyheads.run.data_check import (
     CheckSettings,
@@ -109,29 +109,27 @@ def extract(
     device: str = "auto",
     precision: str = "f32",
     strict: bool = False,
+    max_unreadable: float | str | None = None,
     workers: int | str | None = None,
     progress: ShowProgress = True,
 ) -> ExtractedFeatures:
     """Run the backbone once per image, keep the features in the cache, and return them.
 
     `data` may be all that `Study` takes. The features are a copy in memory: 8 kB an image with
-    Xception. Unreadable images are left out, or, if `strict`, a `DataError`. `workers` compute, a
-    number of processes of this machine, "ray" or the address of a Ray cluster, with the same
-    results. The other parameters are `Study`'s.
+    Xception. Unreadable images are left out, or, if `strict`, a `DataError`, as is a share of them
+    above `max_unreadable` (0.01 or "1%"). `workers` compute, a number of processes of this machine,
+    "ray" or the address of a Ray cluster, with the same results. Other parameters are `Study`'s.
     """
     extraction = ExtractionSettings.of(
         backbone, preprocessing, weights, image_size, interpolation, exif, depth,
         resize=resize, runtime=runtime, device=device, precision=precision,
     )  # fmt: skip
+    most = share_of("max_unreadable", max_unreadable)
     with reported(progress) as job:
         dataset = _opened(data, split, table, job)
         found = extracted(dataset, extraction, job, workers)
     unreadable = {dataset.name_of(index): reason for index, reason in found.unreadable.items()}
-    if unreadable and strict:
-        raise DataError(
-            "every image to be readable", "; ".join(map(": ".join, unreadable.items())),
-            "mend or remove them, or leave out strict",
-        )  # fmt: skip
+    require_readable(unreadable, len(dataset), strict=strict, most=most)
     readable = np.flatnonzero(found.rows >= 0).tolist()
     return ExtractedFeatures(
         features=found.matrix[found.rows[readable]],

@@ -55,6 +55,7 @@ class OpenedStudy(StudyPlots, StudyClaims):
         self,
         *,
         strict: bool = False,
+        max_unreadable: float | str | None = None,
         keep_heads: int = RunOptions.keep_heads,
         checkpoint_pattern: str | None = None,
         parquet: bool = False,
@@ -66,16 +67,18 @@ class OpenedStudy(StudyPlots, StudyClaims):
 
         It ends with `report.html` in the run folder, unless nothing was left to train.
 
-        `strict` makes an unreadable image an error; otherwise it is left out. `keep_heads` bounds
-        the files of heads. `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks
-        for a whole network of each of the best candidates, `parquet` for the tables as Parquet too.
-        Without `baselines` no standard classifiers are trained beside the heads. `workers` compute
-        features and train heads, with the same results: a number of processes of this machine,
-        "ray" or the address of a Ray cluster.
+        `strict` makes an unreadable image an error, `max_unreadable` a larger share of them than
+        this (0.01 or "1%"); otherwise they are left out. `keep_heads` bounds the files of heads.
+        `checkpoint_pattern`, such as "v3_{epoch:02d}_{val_accuracy:.3f}", asks for a whole network
+        of each of the best candidates, `parquet` for the tables as Parquet too. Without `baselines`
+        no standard classifiers are trained beside the heads. `workers` compute features and train
+        heads, with the same results: a number of processes of this machine, "ray" or the address of
+        a Ray cluster.
         """
         options = RunOptions(
-            strict=strict, keep_heads=keep_heads, checkpoint_pattern=checkpoint_pattern,
-            parquet=parquet, baselines=baselines, workers=workers,
+            strict=strict, max_unreadable=max_unreadable, keep_heads=keep_heads,
+            checkpoint_pattern=checkpoint_pattern, parquet=parquet, baselines=baselines,
+            workers=workers,
         )  # fmt: skip
         self._choose_folder()
         with reported(progress) as job:

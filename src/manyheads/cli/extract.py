@@ -19,6 +19,7 @@ def add(commands) -> argparse.ArgumentParser:
     options.add_data(parser)
     backbone_options.add_images(parser, "the backbone's own")
     options.add_strict(parser)
+    options.add_max_unreadable(parser)
     options.add_workers(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="print what it will take, and do nothing"
@@ -34,13 +35,14 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli.screen import shown
     from manyheads.core.text import counted
     from manyheads.data.dataset import open_dataset
-    from manyheads.errors import DataError
+    from manyheads.data.unreadable_images import require_readable, share_of
     from manyheads.features.stage_times import stage_words
     from manyheads.run.data_check import extracted, planned_extraction
     from manyheads.run.planned_study import left_out_lines
     from manyheads.workers.opening import workers_asked
 
     extraction, workers = options.extraction_settings(args), workers_asked(args.workers)
+    most = share_of("max_unreadable", args.max_unreadable)
     split, table = options.split_settings(args), options.table_settings(args)
     with shown(job) as job:
         dataset = open_dataset(args.data, split=split, table=table, job=job)
@@ -76,8 +78,4 @@ def run(args: argparse.Namespace, job: Job) -> None:
             *(f"unreadable: {name}: {reason}" for name, reason in unreadable.items()),
             *features.remarks,
         ])  # fmt: skip
-    if unreadable and args.strict:
-        raise DataError(
-            "every image to be readable", f"{len(unreadable)} that are not",
-            "mend or remove them, or leave out --strict",
-        )  # fmt: skip
+    require_readable(unreadable, len(dataset), strict=args.strict, most=most)

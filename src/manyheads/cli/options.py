@@ -125,6 +125,7 @@ def add_run(parser: argparse.ArgumentParser, out: str) -> argparse._ArgumentGrou
         help=f"run folder; a study that it holds already is resumed (default: {out})",
     )  # fmt: skip
     add_strict(group)
+    add_max_unreadable(group)
     add_verbose(group)
     group.add_argument("--json", action="store_true", help="print the results as JSON")
     return group
@@ -153,6 +154,15 @@ def add_strict(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Non
     parser.add_argument(
         "--strict", action="store_true",
         help="fail if an image cannot be read (default: leave it out, and name it)",
+    )  # fmt: skip
+
+
+def add_max_unreadable(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """How many images may be left out because they cannot be read."""
+    parser.add_argument(
+        "--max-unreadable", metavar="SHARE",
+        help="fail if a larger share of the images cannot be read, such as 0.01 or 1%% "
+        "(default: any number is left out)",
     )  # fmt: skip
 
 
@@ -245,6 +255,7 @@ def run_options(args: argparse.Namespace) -> RunOptions:
 
     return RunOptions(
         strict=args.strict,
+        max_unreadable=args.max_unreadable,
         keep_heads=getattr(args, "keep_heads", RunOptions.keep_heads),
         checkpoint_pattern=getattr(args, "checkpoint_pattern", None),
         parquet=getattr(args, "parquet", False),

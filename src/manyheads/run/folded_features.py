@@ -12,7 +12,8 @@ from manyheads.backbones.weights import Weights
 from manyheads.core.job import Job
 from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
-from manyheads.errors import DataError, RunError
+from manyheads.data.unreadable_images import require_readable
+from manyheads.errors import RunError
 from manyheads.features.extraction import Features
 from manyheads.heads.bank import Fold
 from manyheads.run.estimate import remember_extraction
@@ -72,20 +73,14 @@ def readable_folds(
 
     There are the folds of each backbone in turn, of the images that all of them have features of.
 
-    Raises `DataError` if an image is unreadable and `strict` forbids that, or if what is left
+    Raises `DataError` if more images are unreadable than the options allow, or if what is left
     cannot be trained on, and `RunError` if the study was divided in another way before.
     """
-    settings, dataset, strict = plan.settings, plan.dataset, plan.options.strict
+    settings, dataset, options = plan.settings, plan.dataset, plan.options
     features = _in_common(features)
     unreadable = features[0].plain.unreadable
     bad = {dataset.name_of(index): reason for index, reason in unreadable.items()}
-    if bad and strict:
-        name, reason = next(iter(bad.items()))
-        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise DataError(
-            "every image to be readable", f"{name}: {reason}{more}",
-            "mend or remove it, or leave out `strict`",
-        )  # fmt: skip
+    require_readable(bad, len(dataset), strict=options.strict, most=options.max_unreadable)
     if bad:
         job.note(f"{counted(len(bad), 'unreadable image')} left out:")
         for name, reason in bad.items():

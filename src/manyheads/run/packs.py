@@ -16,6 +16,7 @@ from manyheads.data.feature_packs import PACK_SUFFIX, FeaturePack, read_pack
 from manyheads.data.left_out import LeftOut
 from manyheads.data.listing import Listing
 from manyheads.data.paths import Paths
+from manyheads.data.unreadable_images import require_readable
 from manyheads.errors import DataError, SettingError
 from manyheads.features.extraction import Features
 from manyheads.features.packing import write_pack
@@ -147,12 +148,7 @@ def _packed(
     strict: bool,
 ) -> Packed:
     unreadable = {used.name_of(index): why for index, why in features.unreadable.items()}
-    if unreadable and strict:
-        name, reason = next(iter(unreadable.items()))
-        raise DataError(
-            "every image to be readable", f"{name}: {reason}",
-            "mend or remove it, or leave out `strict`",
-        )  # fmt: skip
+    require_readable(unreadable, len(used), strict=strict)
     readable = np.flatnonzero(features.rows >= 0)
     if not len(readable):
         raise DataError("images that can be read", "none", "mend the files")

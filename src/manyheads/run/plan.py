@@ -16,6 +16,7 @@ from manyheads.core.settings import store
 from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
 from manyheads.data.feature_files import read_matrix
+from manyheads.data.unreadable_images import share_of
 from manyheads.errors import SettingError
 from manyheads.features.cache import lacking
 from manyheads.features.extraction import recipe_of
@@ -48,15 +49,17 @@ _KERAS = 650_000_000
 class RunOptions:
     """What a run may do differently without becoming another study.
 
-    `strict` makes an unreadable image an error instead of leaving it out; `keep_heads` bounds the
-    files of heads; `checkpoint_pattern` asks for a whole network of each of the best candidates
-    (at most `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without
-    `models` no whole network is written at all, without `baselines` none is trained. `workers`
-    compute features in the place of this process: a number of processes, `ray`, the address of a
+    `strict` makes an unreadable image an error instead of leaving it out, `max_unreadable` a larger
+    share of them than this (0.01 or "1%"); `keep_heads` bounds the files of heads;
+    `checkpoint_pattern` asks for a whole network of each of the best candidates (at most
+    `MAX_CHECKPOINTS`), named by it; `parquet` for the tables as Parquet too; without `models` no
+    whole network is written at all, without `baselines` none is trained. `workers` compute features
+    and train heads in the place of this process: a number of processes, `ray`, the address of a
     cluster, or workers that are open; raises `SettingError` for others.
     """
 
     strict: bool = False
+    max_unreadable: float | str | None = None
     keep_heads: int = 100
     checkpoint_pattern: str | None = None
     parquet: bool = False
@@ -65,7 +68,8 @@ class RunOptions:
     workers: int | str | Workers | None = None
 
     def __post_init__(self) -> None:
-        store(self, workers=workers_asked(self.workers))
+        share = share_of("max_unreadable", self.max_unreadable)
+        store(self, workers=workers_asked(self.workers), max_unreadable=share)
 
     def checkpoints(self, candidates: int) -> int:
         """How many whole networks are written beside the best, at most."""
