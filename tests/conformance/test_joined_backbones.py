@@ -125,7 +125,7 @@ def test_it_is_exported_with_its_classes(study: Finished, images: Path) -> None:
     )
     with pytest.raises(SettingError, match=r"which has a softmax; leave out `raw`"):
         model.export("openvino", raw=True)
-    with pytest.raises(SettingError, match="the format openvino, the only one"):
+    with pytest.raises(SettingError, match="a backbone in an ONNX file, for the format onnx"):
         model.export("onnx")
 
 
