@@ -241,7 +241,8 @@ def _images() -> str:
 - **A file that lacks only its end** is used where no pixel depends on what is missing, and `check`
   counts it. A truncated image is refused.
 - PNGs with large texts or colour profiles are read.
-- Unreadable files are named and left out; `--strict` makes them an error.
+- Unreadable files are named and left out; `--strict` makes them an error,
+  `--max-unreadable 1%` a larger share of them.
 - `predict`, `explain` and Python read files, bytes, open files, Pillow images and arrays in this
   one way.
 """
