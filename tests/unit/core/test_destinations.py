@@ -83,8 +83,8 @@ def test_every_command_looks_before_it_works(
         raise Worked
 
     for name in (
-        "core.keras_process.call", "backbones.compiled.compile_backbone",
-        "backbones.single_images.loaded", "data.checks.check_dataset",
+        "core.keras_process.call", "features.extraction.compile_backbone",
+        "backbones.single_images.loaded", "run.data_check.check_dataset",
     ):  # fmt: skip
         module, _, function = f"manyheads.{name}".rpartition(".")
         monkeypatch.setattr(import_module(module), function, work)
