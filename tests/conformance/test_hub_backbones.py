@@ -16,6 +16,9 @@ from manyheads.errors import BackboneError, ModelError
 from manyheads.estimator.backbone_features import BackboneFeatures
 from manyheads.models.classifier import load
 from manyheads.models.export.exporter import export_model
+from manyheads.run.fit.fit_backbones import fit_backbones, side_by_side
+from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.run.pipeline import run_study
 from manyheads.study.folder import RunFolder
 from manyheads.study.space import Grid
@@ -122,6 +125,19 @@ def test_tokens_that_are_not_there_are_told(name: str, found: str, clothing: Pat
     photograph = next(clothing.rglob("*.jpg"))
     with pytest.raises(BackboneError, match=found):
         BackboneFeatures(f"hf:lessons/{name}").fit_transform([str(photograph)])
+
+
+@pytest.mark.usefixtures("site")
+def test_networks_that_take_other_sizes_have_no_turn_side_by_side() -> None:
+    """Their files take 224, 260 and 224 pixels, which only the files say."""
+    names = [f"hf:lessons/{name}" for name in ("efficientnet-lite0", "efficientnet-lite2")]
+    names.append("hf:lessons/tiny-siglip")
+    found = fit_backbones(FitSettings(data="photos", backbone=names), TimeBudget(600.0, 0.0))
+    assert [each.own_size for each in found] == [224, 260, 224]
+    assert side_by_side(found[0], found[1]) is None
+    pair = side_by_side(found[0], found[2])
+    assert pair is not None
+    assert pair.own_size == 224
 
 
 @pytest.mark.usefixtures("site")

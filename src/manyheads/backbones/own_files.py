@@ -53,7 +53,7 @@ def spec_of(name: str | Path, preprocessing: str | None) -> BackboneSpec:
     words = preprocessing_modes.parse(preprocessing_modes.stated(preprocessing, file.name))
     if not file.is_file():
         raise BackboneError("a file with a backbone", f"no file at {file}", "check the path")
-    size = _size(file, declared_input(file))
+    size = side_of(file)
     return BackboneSpec(
         name=file.stem,
         module="",
@@ -137,6 +137,11 @@ def _beside(file: Path, name: str) -> Path:
             f"the weights of {file.name} beside it", f"no {name[:80]!r}", "keep its files together"
         )
     return part
+
+
+def side_of(file: Path) -> int | None:
+    """The side in pixels of the only images that a network takes, None for any; `BackboneError`."""
+    return _size(file, declared_input(file))
 
 
 def declared_input(file: Path) -> Shape:

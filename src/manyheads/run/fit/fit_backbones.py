@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from manyheads.backbones import hub_backbones, registry
+from manyheads.backbones import hub_backbones, own_files, registry
 from manyheads.backbones.registry import JOINT, BackboneSpec
 from manyheads.backbones.weights import Weights, cached, resolve
 from manyheads.core.job import SILENT, Job
@@ -105,7 +105,9 @@ def side_by_side(first: FitBackbone, second: FitBackbone) -> FitBackbone | None:
         spec = registry.get(name, preprocessing)
         spec.check_size(first.own_size)
         weights = cached(spec)
-        if weights is not None:
+        # Networks of the hub that take one size say so in their file alone.
+        sides = {own_files.side_of(part.file) for part in spec.parts if part.file and weights}
+        if weights is not None and sides <= {None, first.own_size}:
             return FitBackbone(settings, spec, weights, f"{first.label}+{second.label}", pair=True)
     return None
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 
 from manyheads.core.text import clock, counted
 from manyheads.core.workers import Workers
@@ -139,9 +140,9 @@ class Schedule:
         self.plan = counted_again(plan)
 
     def add_pair(self, best: Sequence[FitBackbone]) -> None:
-        """Let the first two of `best` have a turn side by side, after all others, if they can."""
-        pair = side_by_side(*best[:2]) if len(best) > 1 else None
-        if pair is not None:
+        """Let the first two of `best` that can have turns side by side, after all others."""
+        pairs = (side_by_side(*two) for two in combinations(best, 2))
+        if pair := next(filter(None, pairs), None):
             self.plan = self.plan.with_pair(pair)
             self.paces[pair.name] = FitPace(self.plan.study(self.plan.considered[-1]))
 
