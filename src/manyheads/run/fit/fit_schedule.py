@@ -58,7 +58,7 @@ def next_option(
 
     Several backbones take turns, in the order in which they are given: each gets the best of its
     options that leaves as much time to each of those that wait in this round. A pair waits for
-    the second round.
+    the second round, and comes first there.
     """
     fitting = [
         each
@@ -81,6 +81,7 @@ def _of_next_turn(
     searched = Counter(backbone for backbone, _ in done)
     turns = [searched[each.images.backbone] + each.images.pair for each in fitting]
     waiting = [each for each, had in zip(fitting, turns, strict=True) if had == min(turns)]
+    waiting.sort(key=lambda each: not each.images.pair)
     share = left / len({each.images.backbone for each in waiting})
     least = min(waiting, key=lambda each: each.least)
     return next((each for each in waiting if each.least <= share), least)
@@ -140,7 +141,7 @@ class Schedule:
         self.plan = counted_again(plan)
 
     def add_pair(self, best: Sequence[FitBackbone]) -> None:
-        """Let the first two of `best` that can have turns side by side, after all others."""
+        """Let two have turns side by side, from the second round on: the `best` that can."""
         pairs = (side_by_side(*two) for two in combinations(best, 2))
         if pair := next(filter(None, pairs), None):
             self.plan = self.plan.with_pair(pair)

@@ -117,7 +117,7 @@ def test_backbones_take_turns_and_leave_each_other_time() -> None:
     assert next_option(options, 80) is None
 
 
-def test_a_pair_waits_for_the_second_round() -> None:
+def test_a_pair_waits_for_the_second_round_and_comes_first_there() -> None:
     options = [
         option(224, 0, 50, backbone="a"), option(224, 0, 60, backbone="b"),
         option(448, 0, 90, backbone="b"), option(224, 0, 40, backbone="a+b", pair=True),
@@ -125,8 +125,8 @@ def test_a_pair_waits_for_the_second_round() -> None:
     assert next_option(options, 1000) is options[0]
     assert next_option(options, 1000, done=[("a", 224)]) is options[1]
     both = [("a", 224), ("b", 224)]
-    assert next_option(options, 1000, done=both) is options[2]
-    assert next_option(options, 1000, done=[*both, ("b", 448)]) is options[3]
+    assert next_option(options, 1000, done=both) is options[3]
+    assert next_option(options, 1000, done=[*both, ("a+b", 224)]) is options[2]
     assert next_option(options, 70, done=both) is options[3]
 
 
