@@ -130,9 +130,9 @@ def test_tokens_that_are_not_there_are_told(name: str, found: str, clothing: Pat
 @pytest.mark.usefixtures("site")
 def test_networks_that_take_other_sizes_have_no_turn_side_by_side() -> None:
     """Their files take 224, 260 and 224 pixels, which only the files say."""
-    names = [f"hf:lessons/{name}" for name in ("efficientnet-lite0", "efficientnet-lite2")]
-    names.append("hf:lessons/tiny-siglip")
-    found = fit_backbones(FitSettings(data="photos", backbone=names), TimeBudget(600.0, 0.0))
+    names = "efficientnet-lite0", "efficientnet-lite2", "tiny-siglip"
+    settings = FitSettings(data="photos", backbone=tuple(f"hf:lessons/{name}" for name in names))
+    found = fit_backbones(settings, TimeBudget(600.0, 0.0))
     assert [each.own_size for each in found] == [224, 260, 224]
     assert side_by_side(found[0], found[1]) is None
     pair = side_by_side(found[0], found[2])

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,10 @@ class RayCluster:
         self.address.settle()
         with without_warnings():
             try:
-                import ray
+                self.ray: Any = import_module("ray")
             except ImportError as error:
                 remedy = "run: pip install 'manyheads[ray]'"
                 raise MissingExtraError("Ray for `workers`", "none installed", remedy) from error
-        self.ray: Any = ray
         self._connected = self._stays = False
         self._folder, self._missed, self._over = "", 0, threading.Event()
         self._head = self.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from manyheads.core.text import counted
@@ -101,6 +102,5 @@ class RayCrew:
 
 
 def _loaded(where: list[Any]) -> Any:
-    import ray
-
+    ray: Any = import_module("ray")
     return ray.get(where[0])

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,10 @@ def backend(name: str, jobs: int) -> Iterator[None]:
             yield
         return
     ray = pytest.importorskip("ray")
-    from ray.util.joblib import register_ray
-
+    joined: Any = import_module("ray.util.joblib")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        register_ray()
+        joined.register_ray()
         with parallel_config(backend="ray", n_jobs=jobs):
             yield
     finally:
