@@ -134,21 +134,21 @@ def extract(
                     in_turn=in_turn,
                 )  # fmt: skip
 
+        def stored() -> tuple[Int64[np.ndarray, "contents"], dict[str, str]]:
+            found = cache.rows(contents)
+            return found, _reasons(cache, contents, found) | unread
+
         # Work begins with what is absent. Rows are read afterwards, because that takes minutes of
         # ten million; those that are damaged are computed again then.
-        missing, passes, unread = cache.absent(contents), 0, dict[str, str]()
-        rounds = 2
-        while True:
-            rounds -= 1
-            if len(missing):
-                done, failed = compute(missing)
-                passes, unread = passes + done, unread | failed
-            rows = cache.rows(contents)
-            reasons = _reasons(cache, contents, rows) | unread
-            lost = np.flatnonzero(rows < 0)
-            missing = lost[[content not in reasons for content in contents.take(lost)]]
-            if not rounds or not len(missing):
-                break
+        absent = cache.absent(contents)
+        passes, unread = compute(absent) if len(absent) else (0, {})
+        rows, reasons = stored()
+        lost = np.flatnonzero(rows < 0)
+        damaged = lost[[content not in reasons for content in contents.take(lost)]]
+        if len(damaged):
+            again, failed = compute(damaged)
+            passes, unread = passes + again, unread | failed
+            rows, reasons = stored()
         samples = np.arange(len(dataset)) if only is None else only
         of_samples = np.full(len(dataset), -1)
         of_samples[samples] = rows[place]
