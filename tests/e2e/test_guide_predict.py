@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,12 @@ def test_its_commands_run(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(reader)
     blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for name, *arguments in commands:
         assert name == "manyheads"
+        # Where Ray is not installed, the same command divides the images among processes.
+        if "ray" in arguments and find_spec("ray") is None:
+            arguments[arguments.index("ray")] = "2"
         assert main(arguments) == 0
     assert (reader / "answers.csv").read_bytes().count(b"\n") == 35
 

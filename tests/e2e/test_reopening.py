@@ -35,8 +35,10 @@ def test_no_daemon_thread_is_left_to_pythons_end() -> None:
     prepare_figures()
     begun = set(threading.enumerate()) - before
     assert not [thread.name for thread in begun if thread.daemon]
+    # A pool of `compile`'s own may be among them, with a thread that Python has yet to start.
     for thread in begun:
-        thread.join()
+        if thread.name in {"compile", "figures"}:
+            thread.join()
 
 
 @pytest.mark.slow
