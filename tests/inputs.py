@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "inputs.json"
-LIBRARIES = "requirements/dev.txt"
+LIBRARIES = "requirements/bench.txt"  # what computes; dev.txt adds what tests and checks
 
 CORE = "src/manyheads/core/*.py"
 BACKBONES = "src/manyheads/backbones/*.py"

@@ -1,0 +1,1 @@
+"""`manyheads serve`: models answer over HTTP, and on a page."""

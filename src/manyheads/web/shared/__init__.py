@@ -1,0 +1,1 @@
+"""What every page and every server of ours shares: guards, how one runs, looks."""

@@ -1,0 +1,1 @@
+"""`manyheads studio`: data, runs and models of a folder, on a page."""

@@ -1,0 +1,43 @@
+// The shell of the studio: which part is shown follows from the address after the #.
+import { ask, h, say, Refused } from "/static/shared/base.js";
+import { show as data } from "/static/studio/data.js";
+import { show as runs } from "/static/studio/runs.js";
+import { show as understand } from "/static/studio/understand.js";
+import { show as use } from "/static/studio/use.js";
+
+// A part is `async show(main, words)`: it fills `main`; `words` are the rest of the address. What it
+// returns, if anything, is called when the part is left: it ends timers and requests.
+const PARTS = { data, runs, understand, use };
+let leave = null;
+let shown = 0;
+
+const open = async () => {
+  const [name, ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const part = name in PARTS ? name : "data";
+  const mine = ++shown;
+  leave?.();
+  leave = null;
+  for (const link of document.querySelectorAll("nav a")) {
+    const current = link.hash === `#${part}`;
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const main = document.getElementById("main");
+  const fresh = h("div");
+  main.replaceChildren(fresh);
+  say("");
+  try {
+    const left = await PARTS[part](fresh, words);
+    if (mine === shown) leave = left ?? null;
+    else left?.();
+  } catch (error) {
+    if (mine !== shown || error.name === "AbortError") return;
+    fresh.replaceChildren(h("p", { class: "alert" }, error instanceof Refused ? error.message : `${error}`));
+  }
+};
+
+addEventListener("hashchange", open);
+const { place } = await ask("/api/place");
+document.getElementById("place").textContent = `in ${place}`;
+document.title = `${place} – manyheads studio`;
+await open();
