@@ -23,7 +23,7 @@ from manyheads.errors import ManyheadsError
 from manyheads.findings.test_log import read_test_log, repeat_warning
 from manyheads.models.card import ModelCard
 from manyheads.models.classifier import Classifier
-from manyheads.run.fit.fit_record import read_fit
+from manyheads.run.fit.fit_record import FILE, read_fit
 from manyheads.run.test_evaluation import parameters_digest
 from manyheads.stats.confidence import RiskCoverage
 from manyheads.study.folder import RunFolder
@@ -65,7 +65,8 @@ def _run_folder(path: Path) -> RunFolder | None:
     if path.is_dir():
         return RunFolder(path)
     parent = RunFolder(path.parent)
-    return parent if path in parent.models else None
+    has_records = parent.settings.is_file() or (parent.path / FILE).is_file()
+    return parent if path in parent.models and has_records else None
 
 
 def _of_card(card: ModelCard) -> dict[str, Any]:

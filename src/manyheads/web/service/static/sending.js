@@ -110,7 +110,6 @@ export class Sender {
   }
 
   get left() { return this.#queue.length + this.#running; }
-  get isAtWork() { return this.#running > 0; }
 
   add(photos) {
     for (const photo of photos) this.#queue.push(photo);
@@ -143,10 +142,11 @@ export class Sender {
     while (this.#running < AT_ONCE && this.#queue.length && !this.isHalted) {
       const batch = this.#batch();
       this.#running += 1;
-      this.#send(batch, this.#stop.signal).finally(() => {
+      const { signal } = this.#stop;
+      this.#send(batch, signal).finally(() => {
         this.#running -= 1;
         this.#pump();
-        if (!this.#running && !this.#queue.length && !this.isHalted) this.heard.done();
+        if (!this.left && !this.isHalted && !signal.aborted) this.heard.done();
       });
     }
   }
@@ -182,6 +182,7 @@ export class Sender {
     const how = { signal, busy: this.heard.busy, lost };
     try {
       const rows = await predict(this.address(), photos, how);
+      signal.throwIfAborted(); // the photographs may be another model's by now
       if (rows) {
         this.heard.rows(photos, rows);
         return;
