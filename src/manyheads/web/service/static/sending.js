@@ -76,7 +76,7 @@ export const predict = async (address, photos, { signal, busy = () => {}, lost =
     }
     if (!response.ok) {
       const told = await words(response) || `The service refused: ${response.status}`;
-      const isOfFiles = [400, 413, 415, 422].includes(response.status);
+      const isOfFiles = [400, 408, 413, 415, 422].includes(response.status);
       throw isOfFiles ? new TooMuch(told) : new Halted(told);
     }
     let rows;
