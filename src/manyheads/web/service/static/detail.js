@@ -105,7 +105,7 @@ export class Detail {
         `(${photo.label} at ${chanceWords(photo.confidence)}, below ${this.threshold.toFixed(2)})`))
       : h("p", { class: "lead" }, photo.label, " ", h("span", { class: "quiet number" }, chanceWords(photo.confidence)));
     const ranked = photo.ranked();
-    const list = h("ol", { class: "bars", "aria-label": "Probability of each class" });
+    const list = h("ol", { class: "bars", role: "list", "aria-label": "Probability of each class" });
     const add = (places) => list.append(...places.map((place) => this.#bar(place)));
     add(ranked.slice(0, FIRST));
     const rest = ranked.slice(FIRST);
