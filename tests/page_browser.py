@@ -88,7 +88,8 @@ def until(browser: Browser, script: str, seconds: float = 20.0) -> Any:
     """What a script gives, once that is true."""
     from selenium.webdriver.support.wait import WebDriverWait
 
-    return WebDriverWait(browser.driver, seconds, 0.05).until(lambda _: browser.run(script))
+    waiting = WebDriverWait(browser.driver, seconds, 0.05)
+    return waiting.until(lambda _: browser.run(script), f"never true: {script}")
 
 
 def drop(browser: Browser, *files: tuple[str, tuple[int, int, int] | None]) -> Any:
