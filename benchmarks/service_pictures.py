@@ -4,8 +4,9 @@
     python -m benchmarks.service_pictures --url http://127.0.0.1:8000/ --photos DIR --out DIR
 
 `service-WIDTH-SCHEME-*.png` are the page at the width of a screen and of a phone, in light and
-dark: as it opens, with answers, with one of them open, and where the model looked. It needs Chromium and
-its driver on PATH. The pictures are made to be looked at, not to be kept: the repository has none.
+dark: as it opens, with answers, with one of them open, and where the model looked. It needs
+Chromium and its driver on PATH. The pictures are made to be looked at, not to be kept: the
+repository has none.
 """
 
 from __future__ import annotations

@@ -110,6 +110,12 @@ def said(browser: Browser) -> str:
     return browser.run("return document.getElementById('said').textContent")
 
 
+def text_of(browser: Browser, place: str) -> str:
+    """The text that is shown in a place, with ordinary spaces."""
+    script = "return document.querySelector(arguments[0]).innerText"
+    return browser.run(script, place).replace("\xa0", " ")
+
+
 def set_threshold(browser: Browser, value: float) -> str:
     """Move the slider; what the page says of its cost."""
     browser.driver.execute_async_script(
@@ -118,16 +124,16 @@ def set_threshold(browser: Browser, value: float) -> str:
         "requestAnimationFrame(() => requestAnimationFrame(arguments[1]))",
         value,
     )
-    return browser.run("return document.getElementById('cost').textContent")
+    return text_of(browser, "#cost")
 
 
 def button(browser: Browser, words: str) -> Any:
     """The button that is called so."""
-    found = [
-        each
-        for each in browser.driver.find_elements("css selector", "button")
-        if each.is_displayed() and each.accessible_name == words
-    ]
+    found = browser.run(
+        "return [...document.querySelectorAll('button')]"
+        ".filter((e) => e.checkVisibility() && e.textContent.trim() === arguments[0])",
+        words,
+    )
     assert len(found) == 1, words
     return found[0]
 

@@ -21,13 +21,14 @@ from tests.page_browser import (
     picture,
     said,
     set_threshold,
+    text_of,
     until,
 )
 from tests.page_server import CLASSES, PageServer
 
 
 def test_the_page_says_what_the_model_is_and_what_to_expect(page: Browser) -> None:
-    text = page.run("return document.querySelector('main').innerText")
+    text = text_of(page, "main")
     assert page.driver.title == "clothing – manyheads"
     assert (
         "It tells 3 classes apart and should be right on about 84.1 % (95 % interval 80.3 to "

@@ -1,6 +1,6 @@
 // What is known of a model: what it was trained on, what to expect of it, and its limits.
-import { command, h, percent } from "/static/shared/base.js";
-import { things } from "/static/service/photos.js";
+import { command, h } from "/static/shared/base.js";
+import { percent, things } from "/static/service/photos.js";
 
 const SHOWN = 12; // classes named at the top of the page
 const ROWS = 30; // of the table of classes before it is folded
@@ -10,7 +10,7 @@ const number = (value) => value.toLocaleString("en");
 /** `95 % interval 80.3 to 88.1 %`; "" if there is none. */
 const shareInterval = ({ low, high }) => {
   if (typeof low !== "number" || typeof high !== "number") return "";
-  return `95 % interval ${percent(low).replace(" %", "")} to ${percent(high)}`;
+  return `95\u00a0% interval ${percent(low).slice(0, -2)} to ${percent(high)}`;
 };
 
 /** `84.6 % (95 % interval 80.3 to 88.1 %)`. */
@@ -21,7 +21,7 @@ const share = (score) => {
 
 const lossInterval = ({ low, high }) => {
   if (typeof low !== "number" || typeof high !== "number") return "";
-  return `95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}`;
+  return `95\u00a0% interval ${low.toFixed(3)} to ${high.toFixed(3)}`;
 };
 
 const isKnown = (score) => typeof score?.value === "number";
@@ -84,7 +84,7 @@ const classTable = (about) => {
     return h("tr", {}, h("th", { scope: "row" }, name),
       splits.map(([, { classes }]) => h("td", { class: "number" }, number(Object.hasOwn(classes, name) ? classes[name] : 0))),
       recalls.size ? h("td", { class: "number" }, isMeasured ? percent(recall.value, 0) : "–") : null,
-      recalls.size ? h("td", {}, isMeasured && typeof recall.low === "number" ? `${percent(recall.low, 0).replace(" %", "")} to ${percent(recall.high, 0)}` : "") : null);
+      recalls.size ? h("td", {}, isMeasured && typeof recall.low === "number" ? `${percent(recall.low, 0).slice(0, -2)} to ${percent(recall.high, 0)}` : "") : null);
   });
   const words = recalls.size
     ? "Images of each class, and the share of a class's held-out images that the model recognises" : "Images of each class";

@@ -140,7 +140,7 @@ const shownWords = (counts) => {
   const sure = counts.answered - counts.unsure;
   const share = Math.round((100 * sure) / counts.answered);
   const answers = counts.answered
-    ? `Here it answers for ${sure.toLocaleString("en")} of ${things(counts.answered)} (${share} %).` : "";
+    ? `Here it answers for ${sure.toLocaleString("en")} of ${things(counts.answered)} (${share}\u00a0%).` : "";
   return filter === "all" ? answers : `${things(grid.shown.length)} shown. ${answers}`;
 };
 

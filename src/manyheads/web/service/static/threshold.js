@@ -1,5 +1,6 @@
 // From which confidence on the model answers, and what that costs on images that were held out.
-import { h, percent } from "/static/shared/base.js";
+import { h } from "/static/shared/base.js";
+import { percent } from "/static/service/photos.js";
 
 const WIDTH = 300;
 const HEIGHT = 150;
