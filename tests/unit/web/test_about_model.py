@@ -189,7 +189,8 @@ def test_a_fit_tells_what_its_record_expects(fit: Path) -> None:
     assert "when it was left out of training" in found["expect"]["on"]
     assert [each["class"] for each in found["recalls"]] == [e["name"] for e in scores["classes"]]
     assert at(found["risk"], 0.0)[0] == 1.0
-    assert "the model averages several" in found["risk_on"]
+    assert found["risk_by"] == "one of the heads that it averages"
+    assert found["data"]["splits"].keys() == {f"in {record['folds']} folds"}
     assert found["made"]["version"]
     assert not any(str(fit.parent) in text for text in texts(found))
 

@@ -64,7 +64,7 @@ export const predict = async (address, photos, { signal, busy = () => {}, lost =
       await pause(silent, signal);
       continue;
     }
-    if (response.status === 503 || response.status === 429) {
+    if ([429, 503, 504].includes(response.status)) {
       const told = await words(response);
       tried += 1;
       if (tried >= BUSY_TRIES) throw new Halted(told || "The service is busy and has not answered for long.");
