@@ -260,6 +260,17 @@ def test_a_refused_worker_gets_no_unit(workers: Workers, tmp_path: Path) -> None
     assert "openvino" in note
 
 
+def test_those_that_are_used_are_known_afterwards(tmp_path: Path) -> None:
+    workers, mark = DispatchedWorkers(LocalCrew(COUNT)), str(tmp_path / "mark")
+    units, tried = range(20), worker_tasks.refusing_first
+    assert len(list(workers.map(worker_tasks.after_refusal, mark, units, check=tried))) == 20
+    assert len(workers.used) == 1  # the other one was refused
+    workers.cancel()
+    assert len(list(workers.map(worker_tasks.with_pid, 0.02, range(12)))) == 12
+    assert len(workers.used) == COUNT
+    workers.cancel()
+
+
 def test_without_any_worker_the_map_ends(workers: Workers) -> None:
     with pytest.raises(RunError, match="none among 2 workers: it is one of them"):
         list(workers.map(worker_tasks.scaled, 1, range(6), check=worker_tasks.refusing))

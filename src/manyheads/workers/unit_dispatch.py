@@ -76,6 +76,7 @@ class DispatchedWorkers:
         self._crew = crew
         self.asked = asked or crew.words
         self._seats = [_Seat(place) for place in range(crew.places)]
+        self.used: list[WorkerResources] = []
         self._numbers = count(1)
         self._mapping = False
 
@@ -108,6 +109,7 @@ class DispatchedWorkers:
             try:
                 yield from under_way.results(iter(units))
             finally:
+                self.used += [each for each in under_way.used if each not in self.used]
                 under_way.leave()
                 self._crew.drop(reference)
         finally:
@@ -161,6 +163,7 @@ class _Map:
         self._source: Iterator[Any] = iter(())
         self._drawn, self._all_drawn, self._whole = 0, False, False
         self._seen = time.monotonic()  # when a worker was there last
+        self.used: list[WorkerResources] = []
         for seat in seats:
             seat.admitted = seat.refused = False
 
@@ -225,6 +228,7 @@ class _Map:
             return
         if self._check is None:
             seat.admitted = True
+            self.used.append(seat.resources)
         else:
             seat.checking = self._crew.call(seat.place, self._reference, self._check)
 
@@ -304,7 +308,10 @@ class _Map:
             raise outcome.again()
         seat.admitted, seat.refused = not outcome.value, bool(outcome.value)
         self._seen = time.monotonic()
-        if seat.refused and (known := seat.resources) is not None:
+        known = seat.resources
+        if known is not None and seat.admitted:
+            self.used.append(known)
+        elif known is not None:
             self._job.note(
                 f"{known.name} on {known.node} is not used: {outcome.value} "
                 f"(it has {known.processor}; {_versions(known)})"
