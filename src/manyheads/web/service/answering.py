@@ -17,7 +17,7 @@ from manyheads.web.service.uploads import Upload
 
 
 class BusyError(ManyheadsError):
-    """No place, or no time; `status` is what it is answered with, and `wait` seconds are advised."""
+    """No place, or no time: it is answered with `status`, and the advice to `wait` seconds."""
 
     wait = 1
 

@@ -62,14 +62,14 @@ class Passes(Protocol):
         ...
 
 
-class _Asked(NamedTuple):
+class _WaitingImage(NamedTuple):
     pixels: Pixels
     answer: Future[Prediction]
 
 
 class _Started(NamedTuple):
     work: Pass
-    asked: list[_Asked]
+    asked: list[_WaitingImage]
 
 
 class Batcher:
@@ -90,7 +90,7 @@ class Batcher:
         self._passes, self._decode, self._queue, self._begun = passes, decode, queue, begun
         self._most = min(passes.batch, max_batch or passes.batch)
         self._changed = threading.Condition()
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[_WaitingImage] = deque()
         self._started: list[_Started] = []
         self._held, self._closed = 0, False
         self._pool = ThreadPoolExecutor(cores(), "decode")
@@ -141,7 +141,7 @@ class Batcher:
             self._release(1)
             return
         with self._changed:
-            self._waiting.append(_Asked(pixels, answer))
+            self._waiting.append(_WaitingImage(pixels, answer))
             self._changed.notify_all()
 
     def _release(self, count: int) -> None:
@@ -177,9 +177,9 @@ class Batcher:
     def _done(self) -> bool:
         return self._closed and not self._held
 
-    def _taken(self) -> list[_Asked]:
+    def _taken(self) -> list[_WaitingImage]:
         """Up to a batch of those that wait; who does not want an answer any more has none."""
-        asked: list[_Asked] = []
+        asked: list[_WaitingImage] = []
         while self._waiting and len(asked) < self._most:
             each = self._waiting.popleft()
             if each.answer.set_running_or_notify_cancel():
@@ -188,7 +188,7 @@ class Batcher:
                 self._held -= 1
         return asked
 
-    def _begin(self, asked: list[_Asked]) -> None:
+    def _begin(self, asked: list[_WaitingImage]) -> None:
         self._begun(len(asked))
         try:
             work = self._passes.begin(np.stack([each.pixels for each in asked]), self._wake)
@@ -207,7 +207,7 @@ class Batcher:
             each.answer.set_result(prediction)
         self._release(len(started.asked))
 
-    def _fail(self, asked: list[_Asked], error: Exception) -> None:
+    def _fail(self, asked: list[_WaitingImage], error: Exception) -> None:
         log.error("a batch of %d images failed", len(asked), exc_info=error)
         for each in asked:
             each.answer.set_exception(error)

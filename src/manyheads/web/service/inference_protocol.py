@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -80,7 +81,7 @@ def add_inference_protocol(
         """Classify images: `image`, BYTES, in base64 or as binary data behind the JSON."""
         model, body = known(name), await request.body()
         length = request.headers.get(_HEADER)
-        asked = await asyncio.to_thread(_Asked, body, length, most)
+        asked = await asyncio.to_thread(_InferRequest, body, length, most)
         del body
         edition, found = await predicted(model, asked.images, seconds)
         unreadable = [each for each in found if each.error is not None]
@@ -91,13 +92,13 @@ def add_inference_protocol(
         return asked.answer(name, edition.classifier.classes, found)
 
 
-class _Asked:
+class _InferRequest:
     """A request of the protocol; raises `BodyError`."""
 
     def __init__(self, body: bytes, length: str | None, most: int) -> None:
         end = len(body)
         if length is not None:
-            if not (length.isascii() and length.isdigit() and int(length[:12]) <= len(body)):
+            if not re.fullmatch(r"[0-9]{1,12}", length) or int(length) > len(body):
                 raise _wrong("a length of the JSON within the body, found another")
             end = int(length)
         document = _json(body[:end])
@@ -113,14 +114,14 @@ class _Asked:
         if shape not in ([len(data)], [len(data), 1]) or not data:
             raise _wrong("a shape that is the number of images, found another")
         if len(data) > most:
-            raise BodyError(413, f"at most {most} images in a request", f"{len(data)}", "send fewer")
+            raise BodyError(
+                413, f"at most {most} images in a request", f"{len(data)}", "send fewer"
+            )
         self.images = [Upload(f"image-{place}", each) for place, each in enumerate(data, 1)]
         self._id = document.get("id")
         self._names, self._binary = _outputs(document)
 
-    def answer(
-        self, name: str, classes: tuple[str, ...], found: Sequence[Prediction]
-    ) -> Response:
+    def answer(self, name: str, classes: tuple[str, ...], found: Sequence[Prediction]) -> Response:
         """The answer, with the outputs that were asked for."""
         chances = np.array([[each.probabilities[c] for c in classes] for each in found], np.float32)
         labels = [str(each.label) for each in found]
@@ -156,10 +157,12 @@ def _outputs(document: dict[str, Any]) -> tuple[tuple[str, ...], frozenset[str]]
     asked = document.get("outputs")
     if not asked:
         return _OUTPUTS, frozenset(_OUTPUTS if usual else ())
-    names = [each.get("name") if isinstance(each, dict) else None for each in asked]
-    if not isinstance(asked, list) or len(names) > 2 or not set(names) <= set(_OUTPUTS):
+    entries = asked if isinstance(asked, list) else []
+    named = [each for each in entries if isinstance(each, dict) and each.get("name") in _OUTPUTS]
+    if not named or len(named) < len(entries) or len(named) > len(_OUTPUTS):
         raise _wrong("the outputs probabilities and label, found others")
-    binary = {each["name"] for each in asked if _parameters(each).get("binary_data", usual) is True}
+    names = [str(each["name"]) for each in named]
+    binary = {each["name"] for each in named if _parameters(each).get("binary_data", usual) is True}
     return tuple(names), frozenset(binary)
 
 

@@ -214,4 +214,3 @@ def _name_of(path: Path) -> str:
     if name == _BEST:
         name = whole.absolute().parent.name
     return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")
-

@@ -56,7 +56,10 @@ def uploads(body: bytes, content_type: str, most: int) -> list[Upload]:
         found = [Upload("image-1", body)] if body else []
     if not found:
         raise BodyError(
-            400, "one image or more", "none", "send the bytes of an image, or the form's field image"
+            400,
+            "one image or more",
+            "none",
+            "send the bytes of an image, or the form's field image",
         )
     return found
 
