@@ -51,11 +51,12 @@ class ServiceSettings:
     max_bytes: int | str = "64M"
     device: str = "cpu"
     body_bytes: int = field(init=False, default=0)
+    most_in_batch: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         largest = None if self.max_batch is None else whole("max_batch", self.max_batch, 1, 4096)
         store(
-            self, port=whole("port", self.port, 0, 65535), max_batch=largest,
+            self, port=whole("port", self.port, 0, 65535), most_in_batch=largest,
             queue=whole("queue", self.queue, 1, 100_000),
             timeout=number("timeout", self.timeout, 0.1, 3600),
             body_bytes=size_in_bytes("max_bytes", self.max_bytes),
@@ -114,21 +115,33 @@ def serve(
     """
     metrics = ServiceMetrics()
     options = ServingOptions(
-        device=settings.device, max_batch=settings.max_batch, queue=settings.queue  # pyright: ignore
-    )  # fmt: skip
+        device=settings.device, max_batch=settings.most_in_batch, queue=int(settings.queue)
+    )
     models = ServedModels(
         [
             ServedModel(name, path, options, metrics.batches_of(name))
             for name, path in settings.models.items()
         ]
     )
-    for name, model in models.items():
-        model.open(job)
-        opened(name, model.edition)
+    try:
+        for name, model in models.items():
+            model.open(job)
+            opened(name, model.edition)
+        run_server(
+            whole_service(models, metrics, settings), host=settings.host, port=int(settings.port),
+            job=job, ready=ready, drain_seconds=float(settings.timeout) + _DRAIN,
+            hangup=models.reopen,
+        )  # fmt: skip
+    finally:
+        models.close()
+
+
+def whole_service(models: ServedModels, metrics: ServiceMetrics, settings: ServiceSettings) -> Any:
+    """The application of `models` behind its guards."""
     metrics.watch(models)
-    seconds = float(settings.timeout)
-    app = guarded(
-        service_app(models, metrics, RequestLimits(images=options.queue, seconds=seconds)),
+    limits = RequestLimits(images=int(settings.queue), seconds=float(settings.timeout))
+    return guarded(
+        service_app(models, metrics, limits),
         names=own_names(settings.host, settings.allow_host),
         token=settings.token,
         limits=Limits(
@@ -137,10 +150,3 @@ def serve(
         open_paths=OPEN_PATHS,
         answered=metrics.answered,
     )
-    try:
-        run_server(
-            app, host=settings.host, port=int(settings.port), job=job, ready=ready,
-            drain_seconds=seconds + _DRAIN, hangup=models.reopen,
-        )  # fmt: skip
-    finally:
-        models.close()
