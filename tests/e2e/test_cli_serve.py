@@ -169,7 +169,7 @@ def test_a_signal_opens_the_model_anew_and_another_ends_it(
 def test_what_is_in_flight_is_answered_before_the_end(
     small_run: RunFolder, images: list[Path]
 ) -> None:
-    files = [("image", (path.name, path.read_bytes())) for path in images] * 6
+    files = [("image", (path.name, path.read_bytes())) for path in images] * 3
     with served(small_run.path) as service, ThreadPoolExecutor(4) as pool:
         address = f"{service.address}/predict"
         asked = [pool.submit(httpx.post, address, files=files, timeout=60) for _ in range(2)]

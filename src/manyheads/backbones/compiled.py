@@ -218,9 +218,15 @@ class OpenVinoBackbone:
         most; `over` is called in a thread of OpenVINO's once this one is.
         """
         request = self._requests.pop()
-        request.set_callback(lambda _: over(), None)
+        started = StartedPass(request, len(pixels), self._requests)
+
+        def ended(_: object) -> None:
+            started.over = True
+            over()
+
+        request.set_callback(ended, None)
         request.start_async({0: self._padded(pixels)}, share_inputs=False)
-        return StartedPass(request, len(pixels), self._requests)
+        return started
 
     def leave_behind(self) -> None:
         """In the child of a fork: use nothing any more of what was compiled in the parent."""
@@ -244,22 +250,17 @@ class OpenVinoBackbone:
 
 
 class StartedPass:
-    """A pass that is under way; made by `OpenVinoBackbone.begin`."""
+    """A pass that is under way, until it is `over`; made by `OpenVinoBackbone.begin`."""
+
+    over = False
 
     def __init__(self, request: Any, images: int, idle: list[Any]) -> None:
         self._request, self._images, self._idle = request, images, idle
 
-    @property
-    def over(self) -> bool:
-        """Whether its features can be taken without waiting."""
-        try:
-            return self._request.wait_for(0)
-        except RuntimeError:  # it failed, and `features` says how
-            return True
-
     def features(self) -> Computed:
         """The features of its images, taken once."""
         try:
+            # A request counts as busy until `over`, which it calls, has returned.
             self._request.wait()
             return np.array(self._request.get_output_tensor(0).data[: self._images], np.float32)
         finally:
