@@ -48,7 +48,8 @@ def test_a_place_that_is_itself_a_data_set_is_its_first_choice(place: Path) -> N
 
 def test_nothing_is_open_at_first(place: Path) -> None:
     client = StudioClient(place)
-    assert client.get("data") == {"current": None, "opening": None}
+    state = client.get("data")
+    assert (state["current"], state["opening"]) == (None, None)
     assert "open a folder" in client.get("data/check", 400)["error"]
 
 

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from manyheads.backbones.backbone_catalogue import RECOMMENDED
 from manyheads.data.splits import SPLITS
-from manyheads.errors import DataError, ImageError
+from manyheads.errors import DataError
 from manyheads.web.studio.background_task import BackgroundTask
 from manyheads.web.studio.data_checking import AskedCheck, checked_findings, known_findings
 from manyheads.web.studio.data_findings import TITLES, CheckFindings, finding_page, summary
 from manyheads.web.studio.data_listing import data_choices
 from manyheads.web.studio.opened_data import OpenedData
-from manyheads.web.studio.pictures import PictureCache
+from manyheads.web.studio.pictures import PictureCache, thumbnail_response
 from manyheads.web.studio.workspace import Workspace
 
 _QUICK = 0.7  # seconds that a request waits for work that may be done at once
@@ -179,7 +180,7 @@ def data_router(desk: Workspace, pictures: PictureCache | None = None) -> APIRou
 def _add_reading(router: APIRouter, own: _Desk) -> None:
     @router.get("")
     def state() -> dict[str, Any]:
-        return own.state()
+        return own.state() | {"backbones": list(RECOMMENDED)}
 
     @router.get("/choices")
     def choices() -> dict[str, Any]:
@@ -213,8 +214,8 @@ def _add_reading(router: APIRouter, own: _Desk) -> None:
     def picture(number: int, of: str, request: Request, size: int = 192) -> Response:
         opened = own.opened(of)
         (image,) = opened.known([number])
-        digest = opened.dataset.digests[image]
-        return picture_response(request, own.pictures, opened, image, digest, size)
+        path, digest = opened.dataset.paths[image], opened.dataset.digests[image]
+        return thumbnail_response(request, own.pictures, path, digest, size)
 
     @router.get("/check")
     def check() -> dict[str, Any]:
@@ -279,23 +280,3 @@ def _add_deciding(router: APIRouter, own: _Desk) -> None:
         if file is None:
             raise DataError("something decided", "nothing", "the data themselves are what to use")
         return answer(opened, f"Written: {own.place.name_of(file)}")
-
-
-def picture_response(
-    request: Request,
-    pictures: PictureCache,
-    opened: OpenedData,
-    image: int,
-    digest: str,
-    size: int,
-) -> Response:
-    """A thumbnail with its ETag, or 304 where the browser has it; a file of no image is 404."""
-    tag = f'"{digest[:32]}-{size}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    try:
-        made = pictures.thumbnail(opened.dataset.paths[image], digest, size)
-    except ImageError as error:
-        return Response(f"unreadable: {error.found}", 404, media_type="text/plain; charset=utf-8")
-    return Response(made, media_type="image/jpeg", headers=headers)

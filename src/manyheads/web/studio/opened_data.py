@@ -17,6 +17,7 @@ from jaxtyping import Int64
 
 from manyheads.core.job import Job
 from manyheads.core.places import write_text
+from manyheads.data.changes import KEPT_BYTES
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.manifest_writer import check_manifest_path, write_manifest
 from manyheads.data.splits import SPLITS
@@ -61,6 +62,18 @@ class OpenedData:
     def places(self) -> dict[str, int]:
         """The number of each image by its name."""
         return {self.dataset.name_of(image): image for image in range(len(self.dataset))}
+
+    @cached_property
+    def _contents(self) -> dict[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        starts = np.ascontiguousarray(self.dataset.digests.values[:, :KEPT_BYTES])
+        for image, start in enumerate(starts):
+            found.setdefault(start.tobytes(), []).append(image)
+        return found
+
+    def with_content(self, start: bytes) -> list[int]:
+        """The numbers of the images whose digest begins with `start`, 16 bytes of it."""
+        return self._contents.get(start, [])
 
     @property
     def view(self) -> DecidedData:

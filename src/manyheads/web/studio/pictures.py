@@ -7,11 +7,12 @@ import threading
 from collections import OrderedDict
 
 import numpy as np
+from fastapi import Request, Response
 from PIL import Image
 
 from manyheads.data.images import load_thumbnail
 from manyheads.data.remote_path import FilePath
-from manyheads.errors import SettingError
+from manyheads.errors import ImageError, SettingError
 
 SIZES = (96, 192, 480)
 """Pixels of a thumbnail's longer side."""
@@ -64,6 +65,24 @@ class PictureCache:
         while self._bytes > self._most:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest)
+
+
+def thumbnail_response(
+    request: Request, pictures: PictureCache, path: FilePath, digest: str, size: int
+) -> Response:
+    """A thumbnail with its ETag, or 304 where the browser has it; a file of no image is 404.
+
+    Raises `SettingError` for a size that is none of `SIZES`.
+    """
+    tag = f'"{digest[:32]}-{checked_size(size)}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    try:
+        made = pictures.thumbnail(path, digest, size)
+    except ImageError as error:
+        return Response(f"unreadable: {error.found}", 404, media_type="text/plain; charset=utf-8")
+    return Response(made, media_type="image/jpeg", headers=headers)
 
 
 def checked_size(side: int) -> int:
