@@ -87,9 +87,7 @@ def store_view(path: Path, settings: StudySettings) -> StoreView:
     return StoreView(states, metric, tuple(leaders), waiting and bool(leaders), bands, seeds)
 
 
-def _scores(
-    database: sqlite3.Connection, metric: str, condition: str
-) -> list[LeadingCandidate]:
+def _scores(database: sqlite3.Connection, metric: str, condition: str) -> list[LeadingCandidate]:
     column, order = ("val_loss", "ASC") if metric == "log_loss" else ("val_accuracy", "DESC")
     query = _SCORES.format(condition=condition, column=column, order=order, limit=LEADERS)
     return [

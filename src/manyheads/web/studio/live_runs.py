@@ -187,9 +187,7 @@ class LiveRuns:
                 told.append(self._told(study, own, in_full=in_full))
         return told
 
-    def _told(
-        self, study: RunFolder, progress: dict[str, Any], *, in_full: bool
-    ) -> dict[str, Any]:
+    def _told(self, study: RunFolder, progress: dict[str, Any], *, in_full: bool) -> dict[str, Any]:
         settings = self._study(study)
         grid = settings.grid
         told: dict[str, Any] = {

@@ -81,7 +81,9 @@ class RunCatalog:
         """The run folder of this name; "." is the place itself. Raises `RunError` if it is none."""
         path = self._desk.place if name == "." else self._desk.run(name)
         if path not in self._folders and path not in run_folders(path, 0):
-            raise RunError("the name of a run in this place", repr(name), "choose one from the list")
+            raise RunError(
+                "the name of a run in this place", repr(name), "choose one from the list"
+            )
         return path
 
     def look_again(self) -> None:

@@ -63,16 +63,16 @@ FORMS: dict[str, tuple[FormField, ...]] = {
         FormField("budget", "time of the whole command, such as 90s, 30m or 1.5h", USUAL_BUDGET),
         FormField("backbone", _IMAGES[0].words, AUTO, True),
         FormField("image_size", _IMAGES[1].words, "several are tried", False),
-        FormField("heads", "heads to average, each with its own seed", str(USUAL_HEADS), False, False),
-        FormField("folds", "folds of the cross-validation", str(USUAL_FOLDS), False, False),
+        FormField("heads", "heads to average, each of its own seed", str(USUAL_HEADS), first=False),
+        FormField("folds", "folds of the cross-validation", str(USUAL_FOLDS), first=False),
     ),
     "sweep": (
         *(_declared(name) for name in sorted(LESSON, key=lambda each: each != "droprate")),
         FormField("seeds", "seeds of each candidate", str(USUAL_SEEDS)),
         FormField("backbone", _IMAGES[0].words, "xception", True),
         FormField("image_size", _IMAGES[1].words, "the backbone's own", True),
-        FormField("folds", "folds of a cross-validation", "the given split", False),
-        FormField("candidates", "draw so many from ranges such as 0..0.8", "all", False, False),
+        FormField("folds", "folds of a cross-validation", "the given split"),
+        FormField("candidates", "draw so many from ranges such as 0..0.8", "all", first=False),
         *(_declared(name, first=False) for name in DECLARED if name not in LESSON),
     ),
 }  # fmt: skip
@@ -107,9 +107,7 @@ def free_name(desk: Workspace, kind: str, data: Path) -> str:
     return name
 
 
-def run_arguments(
-    desk: Workspace, kind: str, values: Mapping[str, str], out: str
-) -> list[str]:
+def run_arguments(desk: Workspace, kind: str, values: Mapping[str, str], out: str) -> list[str]:
     """The words after `manyheads` that a filled-in form is; empty fields are left out.
 
     Raises `DataError` if no data are open, and `SettingError` for a field or a value that is none:

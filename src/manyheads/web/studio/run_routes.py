@@ -108,7 +108,9 @@ def run_router(
         else:
             progress = read_progress(catalog.path(named.run))
             if progress is None or not progress["alive"]:
-                raise RunError("a run at work", f"{named.run}, which is not", "there is none to stop")
+                raise RunError(
+                    "a run at work", f"{named.run}, which is not", "there is none to stop"
+                )
             interrupt_group(int(progress["process"]["pid"]))
         live.forget(named.run)
         return {"run": named.run}
