@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from manyheads.errors import RunError
+from manyheads.errors import ManyheadsError, RunError
 from manyheads.run.fit import fit_record
 from manyheads.run.progress_file import PROGRESS_FILE, read_progress
 from manyheads.run.run_folders import last_change, run_folders
@@ -79,12 +79,13 @@ class RunCatalog:
 
     def path(self, name: str) -> Path:
         """The run folder of this name; "." is the place itself. Raises `RunError` if it is none."""
-        path = self._desk.place if name == "." else self._desk.run(name)
-        if path not in self._folders and path not in run_folders(path, 0):
-            raise RunError(
-                "the name of a run in this place", repr(name), "choose one from the list"
-            )
-        return path
+        with suppress(OSError, ManyheadsError):  # what is no name, or too long for one
+            path = self._desk.place if name == "." else self._desk.run(name)
+            if path in self._folders or path in run_folders(path, 0):
+                return path
+        raise RunError(
+            "the name of a run in this place", repr(name[:100]), "choose one from the list"
+        )
 
     def look_again(self) -> None:
         """Search the folders again at the next question: a run was begun."""
