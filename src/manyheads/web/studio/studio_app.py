@@ -25,7 +25,7 @@ from manyheads.web.studio.use_routes import use_router
 from manyheads.web.studio.workspace import Workspace
 
 _NOT_THERE = ("the name of ", "the number of ")  # what was expected where there is none
-_PARTS = ("shared", "service", "studio")
+_PARTS = ("shared", "studio")
 
 Ended = Callable[[Sequence[StudioProcess]], object]
 

@@ -132,7 +132,7 @@ def use_router(desk: Workspace, catalog: RunCatalog, processes: RunProcesses) ->
         path = catalog.path(asked.run)
         if asked.typed.strip() != asked.run:
             raise SettingError(
-                f"the name of the run, {asked.run}", repr(asked.typed[:100]), "type it in full"
+                f"{asked.run}, typed in full", repr(asked.typed[:100]), "type the name of the run"
             )
         _require_idle(processes, asked.run, "test")
         made = processes.start("test", ["test", operand(desk.name_of(path))], asked.run)
