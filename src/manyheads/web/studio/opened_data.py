@@ -48,8 +48,7 @@ class OpenedData:
         self.name, self.path, self.dataset = name, path, dataset
         self.token = dataset.content[:_TOKEN]
         self._own = own
-        self._stem = f"{_slug(name)}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        self.log = DecisionLog(own / "decisions" / f"{self._stem}.jsonl")
+        self.log = DecisionLog(decisions_file(own, name))
         self._lock = threading.RLock()
         self._view: tuple[int, DecidedData] | None = None
 
@@ -209,7 +208,7 @@ class OpenedData:
 
     @property
     def _record(self) -> Path:
-        return self._own / "manifests" / f"{self._stem}.json"
+        return self._own / "manifests" / f"{self.log.file.stem}.json"
 
     def _manifests(self) -> dict[str, tuple[str, str]]:
         """The name and the digest of each manifest that was written, by what was decided."""
@@ -235,6 +234,12 @@ class OpenedData:
         file = self._folder / name
         check_manifest_path(file)
         return file
+
+
+def decisions_file(own: Path, name: str) -> Path:
+    """The file of the decisions about the data of this name, in the studio's own folder."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return own / "decisions" / f"{_slug(name)}-{digest[:8]}.jsonl"
 
 
 def _content(file: Path) -> str:

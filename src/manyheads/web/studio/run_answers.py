@@ -198,9 +198,7 @@ def _answers(
     )
 
 
-def _files(
-    settings: StudySettings, listed: Listed, rows: Images, job: Job
-) -> dict[bytes, Path]:
+def _files(settings: StudySettings, listed: Listed, rows: Images, job: Job) -> dict[bytes, Path]:
     """The files of the images in `rows` by content, of data that are still here."""
     if settings.features is not None or is_address(str(settings.data)):
         return {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from manyheads.core.places import stays_below, write_text
 from manyheads.errors import DataError, ManyheadsError, RunError
 from manyheads.web.studio.background_task import BackgroundTask
-from manyheads.web.studio.opened_data import OpenedData
+from manyheads.web.studio.opened_data import OpenedData, decisions_file
 
 OWN_FOLDER = ".manyheads-studio"
 """The hidden folder in which a studio keeps its own files."""
@@ -34,7 +34,7 @@ class Workspace:
             raise DataError("a folder to open", f"none at {place}", "name one that exists")
         self._real = self.place.resolve()
         self._lock = threading.RLock()
-        self._name = self._read()
+        self._names = self._read()
         self._opening: BackgroundTask[OpenedData] | None = None
 
     @property
@@ -45,13 +45,7 @@ class Workspace:
     @property
     def current(self) -> Path | None:
         """The opened data, a folder or a manifest below the place; None if none are open."""
-        with self._lock:
-            name = self._name
-        if name is None:
-            return None
-        with suppress(ManyheadsError):  # what was moved or removed in the meantime
-            return self.data(name)
-        return None
+        return self._known("current")
 
     @property
     def manifest(self) -> Path | None:
@@ -60,6 +54,10 @@ class Workspace:
         It is written now if these decisions are in none yet. Raises what `OpenedData.manifest`
         raises, and what opening the data raises.
         """
+        current = self.current
+        # Data about which nobody decided need not be opened to know that.
+        if current is None or not decisions_file(self.own, self.name_of(current)).is_file():
+            return self._known("manifest")
         opened = self.opened()
         return None if opened is None else opened.manifest()
 
@@ -80,9 +78,18 @@ class Workspace:
         with self._lock:
             if self._opening is not None:
                 self._opening.stop()
-            write_text(self.own / _STATE, json.dumps({"current": name}) + "\n")
-            self._name = name
+            self._remember({"current": name})
             return self._begin(path)
+
+    def use(self, current: Path, manifest: Path | None = None) -> None:
+        """Take data for open that are opened once they are asked for.
+
+        A `manifest` stands for decisions that were made elsewhere, until some are made here.
+        """
+        paths = {"current": current, "manifest": manifest}
+        with self._lock:
+            self._opening = None
+            self._remember({k: self.name_of(path) for k, path in paths.items() if path is not None})
 
     def opened(self) -> OpenedData | None:
         """The opened data, once they are, or None if none are; raises what opening them raises."""
@@ -125,6 +132,19 @@ class Workspace:
         """The name of a path below the place, with slashes; "." for the place itself."""
         return path.relative_to(self.place).as_posix()
 
+    def _remember(self, names: dict[str, str]) -> None:
+        write_text(self.own / _STATE, json.dumps(names) + "\n")
+        self._names = names
+
+    def _known(self, key: str) -> Path | None:
+        with self._lock:
+            name = self._names.get(key)
+        if name is None:
+            return None
+        with suppress(ManyheadsError):  # what was moved or removed in the meantime
+            return self.data(name)
+        return None
+
     def _begin(self, path: Path) -> BackgroundTask[OpenedData]:
         name = self.name_of(path)
         self._opening = BackgroundTask(
@@ -143,9 +163,9 @@ class Workspace:
                 return path
         return None
 
-    def _read(self) -> str | None:
+    def _read(self) -> dict[str, str]:
         """What another studio had open; a file that is damaged says nothing."""
         with suppress(OSError, ValueError, AttributeError):
-            found = json.loads((self.own / _STATE).read_text(encoding="utf-8")).get("current")
-            return found if isinstance(found, str) else None
-        return None
+            found = json.loads((self.own / _STATE).read_text(encoding="utf-8"))
+            return {key: name for key, name in found.items() if isinstance(name, str)}
+        return {}
