@@ -1,7 +1,7 @@
 // The check of the opened data, and what it found as pictures to decide about.
 import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
 import { actionBar, keyHelp } from "/static/studio/deciding.js";
-import { enlarge, pager, picture, PictureGrid } from "/static/studio/picture_grid.js";
+import { enlarge, fileName, pager, picture, PictureGrid } from "/static/studio/picture_grid.js";
 
 const POLL = 700; // milliseconds
 const PAGE = 24;
@@ -95,7 +95,7 @@ export const checkPart = (decider, address, backbones) => {
       name: (item) => kind === "label" ? `${item.name}, ${item.split}: labelled ${item.label} ${percent(item.given)}, looks like ${item.suggested} ${percent(item.confidence, 0)}` : `${item.name}: ${item.words}`,
       caption: (item) => kind === "label" ? [
         h("p", {}, h("bdi", {}, item.label), ` ${percent(item.given)}`), h("p", { class: "decided" }, "→ ", h("bdi", {}, item.suggested), ` ${percent(item.confidence, 0)}`),
-        h("span", { class: "file", title: item.name }, h("bdi", {}, item.name))] : [h("p", {}, item.words), h("span", { class: "file", title: item.name }, h("bdi", {}, item.name))],
+        fileName(item.name)] : [h("p", {}, item.words), fileName(item.name)],
       onSelect: (chosen) => { if (count) count.textContent = `${chosen.length} selected`; },
       onOpen: (item) => enlarge(address(item.number, 480), item.name),
       onKey: (key, meant) => decider.key(key, meant, { finding: kind, suggested: kind === "label" ? (item) => item.suggested : null }),
@@ -118,7 +118,7 @@ export const checkPart = (decider, address, backbones) => {
   const several = (each) => h("li", { class: "card" },
     h("div", { class: "sides" }, ...each.images.map((image) => h("figure", {},
       h("button", { type: "button", class: "plain look", "aria-label": `Look at ${image.name} in large`, onclick: () => enlarge(address(image.number, 480), image.name) }, picture(address(image.number, 192))),
-      h("figcaption", {}, h("p", {}, h("bdi", {}, image.label), `, ${image.split}`), h("span", { class: "file", title: image.name }, h("bdi", {}, image.name)),
+      h("figcaption", {}, h("p", {}, h("bdi", {}, image.label), `, ${image.split}`), fileName(image.name),
         h("button", { type: "button", "aria-label": `Leave out ${image.name}`, onclick: () => decider.decide("leave out", [image.number]) }, "Leave out"))))),
     h("p", { class: "quiet" }, each.words),
     h("button", { type: "button", onclick: () => decider.decide("keep", each.numbers, each.kind) }, each.images.length === 2 ? "Keep both" : "Keep all"),

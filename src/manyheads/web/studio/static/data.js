@@ -2,7 +2,7 @@
 import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
 import { checkPart } from "/static/studio/check_part.js";
 import { actionBar, Decider, keyHelp } from "/static/studio/deciding.js";
-import { enlarge, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
+import { enlarge, fileName, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
 
 const PAGE = 60;
 const POLL = 700; // milliseconds
@@ -160,7 +160,7 @@ const gridPart = (decider, address) => {
     caption: (item) => [
       h("p", {}, h("bdi", { class: item.label === item.given ? "" : "decided" }, item.label), item.label === item.given ? "" : [" (was ", h("bdi", {}, item.given), ")"]),
       h("p", { class: item.split === item.given_split && !item.out ? "quiet" : "decided" }, item.out ? "left out" : item.split),
-      h("span", { class: "file", title: item.name }, h("bdi", {}, item.name))],
+      fileName(item.name)],
     onSelect: (chosen) => { const count = actions.querySelector(".count"); if (count) count.textContent = `${chosen.length} selected`; },
     onOpen: (item) => enlarge(address(item.number, 480), item.name),
     onKey: (key, meant) => decider.key(key, meant),

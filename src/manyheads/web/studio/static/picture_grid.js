@@ -1,6 +1,9 @@
 // Pictures that can be selected, one or many, by pointer and by keyboard.
 import { h } from "/static/shared/base.js";
 
+/** The name of an image's file, its whole path behind it for those who point at it. */
+export const fileName = (name) => h("span", { class: "file", title: name }, h("bdi", {}, name.split("/").at(-1)));
+
 /** Load a part's own rules of style once. */
 export const styled = (file) => {
   const address = `/static/studio/${file}`;

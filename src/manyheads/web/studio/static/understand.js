@@ -1,7 +1,7 @@
 // Understand: what a finished run found, the images it gets wrong, and labels that look wrong.
 import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
 import { panelFigure } from "/static/studio/panel.js";
-import { enlarge, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
+import { enlarge, fileName, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
 
 const PAGE = 24;
 const POLL = 700; // milliseconds
@@ -101,7 +101,7 @@ const mistakes = (run, found) => {
     caption: (item) => [
       h("p", {}, h("bdi", {}, item.label), ` ${percent(item.given)}`), item.label === item.predicted ? "" : h("p", {}, "→ ", h("bdi", {}, item.predicted), ` ${percent(item.confidence)}`),
       item.doubtful ? h("span", { class: "chip" }, "label doubtful") : "", state(item) ? h("p", { class: "decided" }, state(item)) : "",
-      h("span", { class: "file", title: item.name }, h("bdi", {}, item.name))],
+      fileName(item.name)],
     onSelect: (chosen) => { bar.querySelector(".count").textContent = `${chosen.length} selected`; },
     onOpen: (item) => look(item),
     onKey: (key, items) => {
