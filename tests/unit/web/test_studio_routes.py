@@ -158,11 +158,11 @@ def test_a_report_is_sent_under_rules_of_its_own(client: httpx.Client, place: Pa
 
 @pytest.mark.parametrize(
     "address",
-    ["/api/runs/live", "/api/runs/report", "/api/use", "/api/use/file?format=keras"],
+    ["/api/runs/live", "/api/runs/report", "/api/use", "/api/runs/advice", "/api/use/file"],
 )
 def test_no_name_leads_out_of_the_place(client: httpx.Client, address: str) -> None:
     for run in ("..", "../place", "/etc", "runs", "x/../runs/old", "a\0b", "", "x" * 5000):
-        answer = client.get(address, params={"run": run, "format": "keras"})
+        answer = client.get(address, params={"run": run, "format": "keras", "name": "x"})
         assert answer.status_code == 404, answer.text
         assert set(answer.json()) == {"error"}
 
@@ -229,13 +229,14 @@ def test_an_export_is_a_command_and_its_file_a_download(client: httpx.Client, pl
     assert answer.status_code == 400
     begun = client.post("/api/use/export", json={"run": "runs/old", "format": "onnx"}).json()
     assert begun["command"] == "manyheads export runs/old --format onnx --json"
-    address = "/api/use/file?run=runs/old&format=onnx"
-    assert client.get(address).status_code == 400
+    address = "/api/use/file?run=runs/old&format=onnx&name="
+    assert client.get(f"{address}best.onnx").status_code == 404
     (place / "runs/old/export").mkdir()
     (place / "runs/old/export/best.onnx").write_bytes(b"model")
-    answer = client.get(address)
+    answer = client.get(f"{address}best.onnx")
     assert answer.content == b"model"
     assert 'filename="best.onnx"' in answer.headers["Content-Disposition"]
+    assert client.get(f"{address}../best.keras").status_code == 404
 
 
 def test_what_is_not_there_is_json_too(client: httpx.Client) -> None:
