@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from fastapi import FastAPI
 from manyheads.core.processes import process_start
 from manyheads.errors import RunError, SettingError
 from manyheads.study.folder import RunFolder
+from manyheads.web.service.serving import TOKEN_VARIABLE
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio import run_processes
 from manyheads.web.studio.run_routes import REPORT_RULES
 from manyheads.web.studio.studio_app import studio_app
-from manyheads.web.studio.studio_run import TOKEN, token_of
+from manyheads.web.studio.studio_run import token_of
 from manyheads.web.studio.workspace import Workspace
 from tests.studio_runs import made_up_settings, made_up_study, stand_in, until, write_progress
 from tests.web_servers import serving_app
@@ -249,7 +250,7 @@ def test_what_is_not_there_is_json_too(client: httpx.Client) -> None:
 def test_a_token_is_made_for_others_than_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(TOKEN, raising=False)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     assert token_of("127.0.0.1", None) is None
     first, second = token_of("0.0.0.0", None), token_of("0.0.0.0", None)
     assert first and second and first != second and len(first) >= 32  # noqa: PT018
@@ -257,7 +258,7 @@ def test_a_token_is_made_for_others_than_this_machine(
     assert token_of("0.0.0.0", str(tmp_path / "token")) == "a token of enough letters"
     with pytest.raises(SettingError):
         token_of("0.0.0.0", str(tmp_path / "none"))
-    monkeypatch.setenv(TOKEN, "short")
+    monkeypatch.setenv(TOKEN_VARIABLE, "short")
     with pytest.raises(SettingError, match="at least 16"):
         token_of("127.0.0.1", None)
 
@@ -268,7 +269,7 @@ def test_one_studio_at_a_time_is_at_work_in_a_folder(
     from manyheads.core.job import Job
     from manyheads.web.studio import studio_run
 
-    said: list[str] = []
+    said: list[object] = []
 
     def second(app: object, **_: object) -> None:
         assert not isinstance(app, FastAPI)  # it is guarded
@@ -276,10 +277,9 @@ def test_one_studio_at_a_time_is_at_work_in_a_folder(
             begin()
 
     def begin() -> None:
-        ended: Callable[[object], object] = said.append
         studio_run.run_studio(
             place, host="127.0.0.1", port=0, token_file=None, opens=False, say=said.append,
-            ended=ended, job=Job(),
+            ended=said.append, job=Job(),
         )  # fmt: skip
 
     monkeypatch.setattr(studio_run, "run_server", second)

@@ -60,7 +60,7 @@ const leaders = (study, state, colours) => {
     found.push(h("h2", {}, "So far"));
     if (some) {
       found.push(h("p", {}, h("strong", {}, `First: ${first.words}`),
-        `, ${name} ${number(first.mean)}${study.waiting ? " at this rung" : ""}. No verdict yet: ${ended.toLocaleString("en")} of ${count(all, "trial")} have ended.`));
+        `, ${name} ${number(first.mean)}${study.waiting ? " at this rung" : ""}. ${ended < all ? `No verdict yet: ${ended.toLocaleString("en")} of ${count(all, "trial")} have ended.` : `All ${count(all, "trial")} of ${study.name} have ended.`}`));
     } else found.push(h("p", {}, `No trial has ended yet, of ${all.toLocaleString("en")}.`));
   }
   if (study.leaders.some((each) => each.band.length)) {
