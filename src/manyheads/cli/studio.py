@@ -41,6 +41,10 @@ def add(commands) -> argparse.ArgumentParser:
         help="port to listen at; 0 is a free one (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--allow-host", default=(), metavar="NAME", nargs="+",
+        help="further names that a browser calls the studio by, such as that of a proxy",
+    )  # fmt: skip
+    parser.add_argument(
         "--token-file", metavar="FILE",
         help="file with a token, without which nothing is answered; or set MANYHEADS_TOKEN "
         "(default: none for this machine alone, else a new one)",
@@ -60,7 +64,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.web.studio.studio_run import run_studio
 
     run_studio(
-        args.folder, host=args.host, port=port, token_file=args.token_file, opens=args.open,
+        args.folder, host=args.host, port=port, allow_host=tuple(args.allow_host),
+        token_file=args.token_file, opens=args.open,
         say=lambda line: print(line, flush=True), ended=_ended, job=job,
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ def client(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: list[str]
 ) -> Iterator[httpx.Client]:
     """A client of a studio whose commands are a stand-in's, guarded as it is."""
-    monkeypatch.setattr(run_processes.sys, "executable", stand_in(tmp_path, SHELL))
+    monkeypatch.setattr(run_processes, "PYTHON", stand_in(tmp_path, SHELL))
     app = studio_app(place, ended=lambda runs: stopped.extend(each.run for each in runs))
     whole = guarded(app, names=own_names("127.0.0.1"), token=None, limits=Limits())
     with serving_app(whole) as address, httpx.Client(base_url=address, timeout=30) as client:
@@ -121,7 +121,7 @@ def test_a_form_is_planned_begun_watched_stopped_and_resumed(client: httpx.Clien
 def test_the_end_of_a_studio_ends_what_it_began(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: list[str]
 ) -> None:
-    monkeypatch.setattr(run_processes.sys, "executable", stand_in(tmp_path, SHELL))
+    monkeypatch.setattr(run_processes, "PYTHON", stand_in(tmp_path, SHELL))
     app = studio_app(place, ended=lambda runs: stopped.extend(each.run for each in runs))
     with serving_app(app) as address:
         begun = httpx.post(f"{address}/api/runs/start", json=form()).json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def run_studio(
     *,
     host: str,
     port: int,
+    allow_host: Collection[str] = (),
     token_file: str | None,
     opens: bool,
     say: Callable[[str], object],
@@ -36,6 +37,8 @@ def run_studio(
     job: Job,
 ) -> None:
     """Serve the studio on `folder` until it is to end; `say` gets lines for the user.
+
+    `allow_host` are further names that it may be called by.
 
     Raises `DataError` unless it is a folder, `RunError` if another studio is at work in it,
     `SettingError` for a token that is none, and what `run_server` raises.
@@ -65,7 +68,7 @@ def run_studio(
     with lock:
         app = guarded(
             studio_app(desk.place, desk, ended=ended),
-            names=own_names(host), token=token, limits=Limits(),
+            names=own_names(host, allow_host), token=token, limits=Limits(),
         )  # fmt: skip
         run_server(app, host=host, port=port, job=job, ready=ready, drain_seconds=_DRAIN)
 
