@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from PIL import Image
 
+from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import ManyheadsError
+from manyheads.run.pipeline import run_study
+from manyheads.run.plan import RunOptions
+from manyheads.study.space import Grid
 from manyheads.web.studio.data_routes import data_router
 from manyheads.web.studio.understand_routes import understand_router
 from manyheads.web.studio.workspace import Workspace
+from tests.small_study import small_settings
 from tests.strategies import distinct_image
 
 CLASSES = ("cat", "dog", "owl")
@@ -29,6 +37,42 @@ def small_photos(place: Path, *, each: int = 4, name: str = "photos", size: int 
                 image = distinct_image(f"{split} {label} {number}", size)
                 image.save(folder / f"{number}.png")
     return place / name
+
+
+def coloured_photos(place: Path, *, each: int = 16, wrong: int = 2) -> dict[str, str]:
+    """Noisy pictures of one colour for each class, and photos.csv, which labels some of them wrong.
+
+    Returns the right class of each image with a wrong label, by its name.
+    """
+    random = np.random.default_rng(0)
+    rows: list[list[str]] = []
+    right: dict[str, str] = {}
+    for split, count in (("train", each), ("validation", each // 2)):
+        for channel, label in enumerate(CLASSES):
+            folder = place / "pictures" / split
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = random.integers(0, 90, (64, 64, 3))
+                pixels[..., channel] += 150
+                name = f"pictures/{split}/{label}-{number:02d}.png"
+                Image.fromarray(pixels.astype(np.uint8)).save(place / name)
+                given = label
+                if number < wrong:
+                    given = CLASSES[(channel + 1) % len(CLASSES)]
+                    right[name] = label
+                rows.append([name, given, split])
+    with (place / "photos.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["path", "label", "split"], *rows])
+    return right
+
+
+def small_run(place: Path, data: str, run: str, *, models: bool = True, **changes: Any) -> None:
+    """A finished study of data of the place, on a small backbone with random weights."""
+    settings = small_settings(
+        place / data, image=ImageSettings(size=64), epochs=30,
+        grid=Grid((0.01,), (16,), (0.0, 0.5)), **changes,
+    )  # fmt: skip
+    run_study(settings, place / run, options=RunOptions(models=models))
 
 
 class StudioClient:

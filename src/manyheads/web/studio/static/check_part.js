@@ -30,10 +30,11 @@ export const checkPart = (decider, address, backbones) => {
     try {
       const body = { labels: labels.checked, similar: similar.checked, backbone: backbone.value };
       if (size.value) body.image_size = Number(size.value);
+      working.replaceChildren(h("p", {}, "The check begins…"));
       await heard(await ask("/api/data/check", body));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      say(error.message);
+      working.replaceChildren(h("p", { class: "alert" }, error.message));
     }
   };
 
