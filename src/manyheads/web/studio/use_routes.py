@@ -202,7 +202,7 @@ def _test(desk: Workspace, path: Path) -> dict[str, Any]:
 def _answer(models: OpenModels, path: Path, content: bytes, explain: bool) -> dict[str, Any]:
     """The classes of an image by probability, and on demand where the model looked."""
     model = models.of(RunFolder(path))
-    (found,) = model.predict([content])
+    (found,) = model.predict([content], cache=False)
     if found.error:
         return {"error": found.error}
     told: dict[str, Any] = {
