@@ -14,7 +14,7 @@ from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 RESIZES = ("squash", "crop", "crop:SHARE", "pad")
-SPLIT_RULES = ("stratified", "place")
+SPLIT_RULES = ("balanced", "stratified", "place")
 FORMER_SPLIT_RULE = "place"
 _CROP = "crop"
 
@@ -85,10 +85,11 @@ class SplitSettings:
     """How images without given splits are divided: the shares of validation and test, and a seed.
 
     `seed` picks another division of the same images; each share is in [0, 0.5]. `rule` is one of
-    `SPLIT_RULES`: "stratified" divides by class and group, "place" is how studies were divided
-    before there was a choice. `group_by` derives the group of each image, one of
-    `group_rules.GROUP_RULES`: "parent", a regular expression with parentheses, "EXIF:TAG" or a
-    column (None: the groups that a table gives). Raises `SettingError` for a value out of range.
+    `SPLIT_RULES`: "stratified" divides by class and group, "balanced" the same with large groups
+    first, and "place" is how studies were divided before there was a choice. `group_by` derives
+    the group of each image by one of `group_rules.GROUP_RULES`: "parent", a regular expression
+    with parentheses, "EXIF:TAG" or a column (None: by the groups that a table gives); with it,
+    "stratified" becomes "balanced". Raises `SettingError` for a value out of range.
     """
 
     validation: float = 0.2
@@ -100,7 +101,9 @@ class SplitSettings:
 
     def __post_init__(self) -> None:
         if self.group_by is not None:
-            store(self, group_by=group_rule(self.group_by).setting)
+            # Studies by the table's own groups stay what they were; those by others are new.
+            rule = "balanced" if self.rule == "stratified" else self.rule
+            store(self, group_by=group_rule(self.group_by).setting, rule=rule)
         store(
             self,
             validation=number("validation share", self.validation, 0.0, 0.5),
