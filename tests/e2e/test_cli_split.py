@@ -302,7 +302,11 @@ def test_folders_of_patients_are_kept_whole_by_every_command(
     found = RunFolder("run").document()["split"]
     assert (found["group_by"], found["rule"]) == ("parent", "balanced")
     assert "features and heads are there already" in sweep(root, *asked).err
-    refused(sweep(root), "split.group_by: parent → none")
+    other = sweep(root)
+    assert other.code == 1
+    assert "split.group_by: parent → none" in other.err
+    assert "are those the classes?" in other.err
+    assert "are those the classes?" not in swept.err
     resumed = sweep(root, "--out", "again", "--config", "run", "--dry-run")
     assert resumed.code == 0, resumed.err
     counts = Counter(row["split"] for row in rows)
@@ -316,5 +320,5 @@ def test_a_split_says_what_groups_keep_it_from(command: Command, image_folder: F
     said = command("split", image_folder(counts), "--group-by", "parent", "--out", "m.csv")
     assert said.code == 0, said.err
     assert "not tested: 'cat' (32 images, 2 groups)" in said.out
-    assert "train has 75.0 % for 60 %" in said.out
-    assert "the largest of 5 groups, p0, has 75.0 %" in said.out
+    assert "train 85.0 % (asked: 60 %), validation 10.0 % (asked: 20 %)" in said.out
+    assert "groups stay whole, and the largest of 5, p0, has 75.0 %" in said.out

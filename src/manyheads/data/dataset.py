@@ -183,7 +183,7 @@ def open_dataset(
     root, name = _locate(source, job)
     is_table = _is_table(root)
     with nullcontext() if is_table or isinstance(root, Path) else listed_once(root.address, job):
-        listing = _listed(root, table, split) if is_table else _scanned(root, table)
+        listing = _listed(root, table, split) if is_table else _scanned(root, table, split)
         _require_classes(listing, root)
         digests = indexed_digests(root, listing.paths, reread=reread, job=job)
     return dataset_of(listing, root, name, digests, split, job)
@@ -200,14 +200,14 @@ def _is_table(root: FilePath) -> bool:
     return root.is_file()
 
 
-def _scanned(root: FilePath, table: TableSettings) -> Listing:
+def _scanned(root: FilePath, table: TableSettings, split: SplitSettings) -> Listing:
     if table.given:
         setting = next(iter(table.given))
         raise DataError(
             f"a {TABLE_WORDS} for `{setting}`", f"the folder {root}",
             "name the table as `data`, or leave it out",
         )  # fmt: skip
-    return scan_folder(root)
+    return scan_folder(root, grouped=split.group_by is not None)
 
 
 def dataset_of(

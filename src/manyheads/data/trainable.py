@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
-from manyheads.core.text import counted, percent
+from manyheads.core.text import percent
 from manyheads.data.label_names import near_words
 from manyheads.errors import DataError
 
@@ -66,7 +66,7 @@ def untested_words(dataset: Dataset) -> str:
 def off_share_words(dataset: Dataset) -> str:
     """By how much groups keep splits from their shares, and which is the largest; "" if by little.
 
-    Such as `train has 71.0 % of the images for 60 %; the largest group, p7, has 70.0 %`.
+    Such as `train 71.0 % (asked: 60 %): groups stay whole, and the largest of 5, p7, has 70.0 %`.
     """
     if dataset.divided is None or dataset.carved or dataset.groups is None or not len(dataset):
         return ""
@@ -75,7 +75,7 @@ def off_share_words(dataset: Dataset) -> str:
     asked = {"train": 1 - sum(asked.values()), **asked}
     found = {split: len(dataset.rows(split)) / len(dataset) for split in asked}
     words = [
-        f"{split} has {percent(found[split])} for {percent(share, 0)}"
+        f"{split} {percent(found[split])} (asked: {percent(share, 0)})"
         for split, share in asked.items()
         if abs(found[split] - share) >= _OFF_SHARE
     ]
@@ -85,9 +85,8 @@ def off_share_words(dataset: Dataset) -> str:
     sizes[[not name for name in groups.names]] = 0
     largest = int(sizes.argmax())
     return (
-        f"{', '.join(words)} of the images, as groups stay whole: the largest of "
-        f"{counted(int((sizes > 0).sum()), 'group')}, {groups.names[largest]}, has "
-        f"{percent(sizes[largest] / len(dataset))}"
+        f"{', '.join(words)}: groups stay whole, and the largest of {int((sizes > 0).sum()):,}, "
+        f"{groups.names[largest]}, has {percent(sizes[largest] / len(dataset))}"
     )
 
 
