@@ -38,6 +38,7 @@ from manyheads.run.estimate import remember_training
 from manyheads.run.folded_features import StudyFeatures, features_by_backbone, readable_folds
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.run.planned_study import study_planned
+from manyheads.run.progress_file import ProgressFile
 from manyheads.study.baselines import keep_baselines
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
@@ -54,6 +55,7 @@ from manyheads.study.training import best_heads, train_study
 from manyheads.study.trial_heads import folds_of_candidate
 from manyheads.study.work import Work
 from manyheads.workers.opening import opened_workers
+from manyheads.workers.worker_record import recorded
 
 LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
@@ -129,6 +131,8 @@ def run_study(
     """
     options = options or RunOptions()
     _require_place(RunFolder(out))
+    progress = ProgressFile(out, job)
+    job = progress.job
     plan = plan_study(settings, options, out, job=job)
     if not plan.ended:
         disk = plan.disk
@@ -150,9 +154,13 @@ def run_study(
     claimed = RunFolder(out).opened(document, grows=grows, changed_data=changed_data)
     # What is there already needs no workers, and no cluster.
     asked = options.workers if to_train or plan.missing else None
-    with claimed as folder, opened_workers(asked) as workers, ExitStack() as clock:
+    with (
+        claimed as folder, opened_workers(asked) as workers, recorded(folder.path, workers),
+        ExitStack() as told, ExitStack() as clock,
+    ):  # fmt: skip
         if to_train:
             clock.enter_context(timed(folder))
+        told.enter_context(progress.held(wanted=to_train > 0))
         keep_images(folder, plan.dataset)
         features = _features(plan, weights, workers, job)
         if grouped is not None:
