@@ -151,7 +151,13 @@ def test_names_are_made_harmless(client: httpx.Client, given: str, shown: str) -
 def test_an_image_of_very_many_pixels_is_not_decoded(
     client: httpx.Client, large_png: Callable[[int, int], bytes]
 ) -> None:
-    for width, height in ((20_000, 20_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)):
+    for width, height in (
+        (20_000, 20_000),
+        (1, 80_000_000),
+        (70_000, 1),
+        (60_000, 60_000),
+        (2**31 - 1, 2**31 - 1),
+    ):
         answer = client.post("/predict", content=large_png(width, height))
         assert answer.status_code == 422
         assert "89,478,485" in answer.text or "damaged" in answer.text or "no image" in answer.text
