@@ -18,7 +18,7 @@ FIELD = "image"
 MOST_PIXELS = 89_478_485
 """Pixels of an image that a server decodes, at most; what Pillow takes without a warning."""
 MOST_SIDE = 65_535
-"""Pixels of its longer side, at most; Pillow takes bytes for each row beside those of its pixels."""
+"""Pixels of its longer side, at most: Pillow takes bytes for each row beside its pixels."""
 _NAME = 120  # letters
 _PARTS = 2000  # of which those without a file are passed over
 _HEADERS = 8  # of a part
