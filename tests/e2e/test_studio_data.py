@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from manyheads.data.dataset import open_dataset
+from manyheads.core.job import Job
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.features.extraction import Features
+from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
+from manyheads.run import data_check
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio.studio_app import studio_app
@@ -109,12 +113,40 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
 
 
 @pytest.fixture(scope="module")
+def doubts(place: tuple[Path, dict[str, str]]) -> Iterator[None]:
+    """A check that doubts half of the wrong labels: random weights do not know labels.
+
+    What it finds on photographs is tested with the check.
+    """
+    right = place[1]
+
+    def find(dataset: Dataset, _: Features, *, job: Job) -> SuspiciousLabels:
+        del job
+        found = [n for n in range(len(dataset)) if dataset.name_of(n) in [*right][::2]]
+        return SuspiciousLabels(len(dataset), tuple(doubt(dataset, n) for n in found), ())
+
+    def doubt(dataset: Dataset, image: int) -> SuspiciousLabel:
+        name = dataset.name_of(image)
+        label = dataset.classes[dataset.labels[image]]
+        return SuspiciousLabel(name, dataset.splits[image], label, right[name], 0.004, 0.97)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_check, "find_suspicious", find)
+        yield
+
+
+@pytest.fixture(scope="module")
 def page(
-    place: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    place: tuple[Path, dict[str, str]],
+    doubts: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[StudioPage]:
+    del doubts
     app = guarded(studio_app(place[0]), names=own_names("127.0.0.1"), token=None, limits=Limits())
     with serving_app(app) as address, chromium(tmp_path_factory.mktemp("profile")) as browser:
         browser.show(1280)
+        browser.driver.get("about:blank")
+        browser.requests()
         yield StudioPage(browser, address)
         assert browser.console() == []
         asked = [each for each in browser.requests() if not each.startswith(("data:", "about:"))]

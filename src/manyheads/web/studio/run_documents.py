@@ -122,13 +122,14 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
     return {
         "kind": "fit",
         "answer": [
-            f"{capital(best.words)}, the best of {counted(len(fitted.tried), 'option')}.",
-            words, *fitted.remarks,
+            words,
+            f"The setting is {best.words}, the best of {counted(len(fitted.tried), 'option')}.",
+            *(f"{capital(each)}." for each in fitted.remarks),
         ],
         "confidence": "",
         "verdict": [
-            f"The model averages {counted(fitted.heads, 'head')}. The images below show what one "
-            "head of this setting said of each when it was left out of training."
+            f"The model averages {counted(fitted.heads, 'head')}. The images show what one head of "
+            "this setting said of each when it was left out of training."
         ],
         "expected": [
             {"metric": "accuracy", **_estimate(scores.accuracy)},
