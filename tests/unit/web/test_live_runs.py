@@ -239,7 +239,8 @@ def test_a_hundred_thousand_trials_are_watched_flat(tmp_path: Path) -> None:
     took, used = time.perf_counter() - began, time.process_time() - used
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
-        f"\n{took:.2f} s, of the processor {used:.2f} s, {grown:.0f} MiB, {len(live.answer('large').content):,} bytes",
+        f"\n{took:.2f} s, of the processor {used:.2f} s; {grown:.0f} MiB more; "
+        f"{len(live.answer('large').content):,} bytes",
         end="",
     )
     assert len(found["studies"][0]["leaders"]) == LEADERS
