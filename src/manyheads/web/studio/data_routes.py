@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from manyheads.backbones.backbone_catalogue import RECOMMENDED
 from manyheads.data.splits import SPLITS
@@ -94,7 +97,7 @@ class _Desk:
                 raise DataError(
                     "no other check at work", "one", "wait until it has ended, or stop it"
                 )
-            task = BackgroundTask(
+            task = self.place.begin(
                 f"checking {opened.name}", lambda job: checked_findings(own, opened, asked, job)
             )
             self._check = opened.token, task
@@ -169,9 +172,17 @@ class _Desk:
 def data_router(desk: Workspace, pictures: PictureCache | None = None) -> APIRouter:
     """The routes under /api/data of the place's data sets.
 
-    Thumbnails are kept in `pictures`, which may be shared. Routes raise `ManyheadsError`s.
+    Thumbnails are kept in `pictures`, which may be shared. Routes raise `ManyheadsError`s. When
+    the application ends, what is at work in the place is stopped.
     """
-    router, own = APIRouter(prefix="/api/data"), _Desk(desk, pictures or PictureCache())
+
+    @asynccontextmanager
+    async def life(_: Any) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(desk.close)
+
+    router = APIRouter(prefix="/api/data", lifespan=life)
+    own = _Desk(desk, pictures or PictureCache())
     _add_reading(router, own)
     _add_deciding(router, own)
     return router
@@ -191,9 +202,10 @@ def _add_reading(router: APIRouter, own: _Desk) -> None:
         own.place.open(body.name)
         return own.state()
 
-    @router.post("/close")
+    @router.post("/open/stop")
     def stop_opening() -> dict[str, Any]:
-        own.place.close()
+        if (opening := own.place.opening) is not None:
+            opening.stop()
         return own.state()
 
     @router.get("/images")

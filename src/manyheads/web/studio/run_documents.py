@@ -55,8 +55,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
         "confusion": confusion_document(run),
         "recalls": _recalls(run),
         "pictures": bool(run.files),
-        "report": bool((run.folder.path / "report.html").is_file() and run.fitted is None),
-        "data": str(run.settings.data),
+        "folds": run.settings.folds is not None,
         "test": shlex.join(["manyheads", "test", run.name]),
     }  # fmt: skip
 

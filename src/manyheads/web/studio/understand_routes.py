@@ -69,7 +69,7 @@ class _Runs:
         with self._lock:
             task = self._read.get(key)
             if task is None:
-                task = BackgroundTask(
+                task = self.place.begin(
                     f"reading {name}", lambda job: UnderstoodRun.read(name, path, job)
                 )
                 self._read[key] = task
