@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from manyheads.data.name_rules import IMAGE_SUFFIXES, is_hidden, is_system
+from manyheads.data.split_names import split_name
 from manyheads.data.table_files import TABLE_SUFFIXES
 from manyheads.run.run_folders import run_folders
 
