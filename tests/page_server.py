@@ -141,6 +141,7 @@ class PageServer:
         form = await request.form(max_files=100)
         files = [each for each in form.getlist("image") if isinstance(each, UploadFile)]
         images = [(each.filename or "", await each.read()) for each in files]
+        await form.close()
         self.queries.append(str(request.url.query))
         if self.pause:
             time.sleep(self.pause)  # it is a test's own server

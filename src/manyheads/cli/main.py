@@ -45,6 +45,7 @@ from manyheads.cli import (
     sweep,
     test,
 )
+from manyheads.cli.completion import SHELLS, PrintCompletion
 from manyheads.cli.parser import Parser, with_flags
 from manyheads.core.job import Job
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
@@ -74,6 +75,11 @@ def build_parser() -> Parser:
         "one that the environment variable MANYHEADS_CACHE names.",
     )
     parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
+    parser.add_argument(
+        "--print-completion", metavar="SHELL", choices=SHELLS, action=PrintCompletion,
+        help="print a script that completes commands and options in bash, zsh or fish, for its "
+        "configuration: eval \"$(manyheads --print-completion bash)\"",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for title, modules in GROUPS.items():
         for module in modules:

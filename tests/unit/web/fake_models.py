@@ -18,6 +18,7 @@ from manyheads.models.card import ModelCard
 from manyheads.models.classifier import ImageClassifier
 from manyheads.models.prediction import Predictions
 from manyheads.web.service import served_models
+from manyheads.web.service.model_passes import SerialPasses
 from manyheads.web.service.served_models import ServedModel, ServedModels, ServingOptions
 from manyheads.web.service.service_metrics import ServiceMetrics
 from manyheads.web.service.serving import ServiceSettings, whole_service
@@ -63,13 +64,15 @@ class FakeShelf:
         self.failing: Exception | None = None
         self.address = ""
 
-    def open(self, path: Path, device: str = "cpu", job: Job = SILENT) -> FakeClassifier:
+    def open(
+        self, path: Path, device: str = "cpu", job: Job = SILENT
+    ) -> tuple[FakeClassifier, SerialPasses]:
         del device, job
         if self.failing is not None:
             raise self.failing
         known = self.opened.setdefault(path.name, [])
         known.append(FakeClassifier(path, len(known)))
-        return known[-1]
+        return known[-1], SerialPasses(known[-1], 16)
 
     def __getitem__(self, name: str) -> FakeClassifier:
         return self.opened[name][-1]

@@ -106,11 +106,13 @@ def _expected_by_card(selected: Mapping[str, Any]) -> dict[str, Any] | None:
 def _of_run(folder: RunFolder, warnings: list[str]) -> dict[str, Any]:
     fitted = read_fit(folder.path)
     held_out = of_study(folder) if fitted is None else of_fit(folder, fitted)
-    found: dict[str, Any] = {"data": _data(folder, held_out.data), "expect": held_out.expect}
+    data = _data(folder, held_out.data, held_out.folds)
+    found: dict[str, Any] = {"data": data, "expect": held_out.expect}
     made = {"date": held_out.ended[:10], "version": held_out.versions.get("manyheads", "")}
     found["made"] = {key: value for key, value in made.items() if value}
     if held_out.risk is not None:
         found |= {"risk": list(_risk(held_out.risk)), "risk_on": held_out.risk_on}
+        found |= {"risk_by": held_out.risk_by} if held_out.risk_by else {}
     if held_out.recalls:
         found["recalls"] = [
             {"class": each.name, "images": each.images}
@@ -137,15 +139,21 @@ def _head(held_out: HeldOutAnswers) -> str | None:
     return None if held_out.head is None else parameters_digest(held_out.head)
 
 
-def _data(folder: RunFolder, name: str) -> dict[str, Any]:
-    """The images of a study: how many of each class in each split."""
+def _data(folder: RunFolder, name: str, folds: int | None) -> dict[str, Any]:
+    """The images of a study: how many of each class in each split.
+
+    Those that were divided into `folds` are told together: each has trained and validated.
+    """
     found: dict[str, Any] = {"name": _last(name)}
     listed = kept_images(folder)
     if listed is None:
         return found
     names, splits = listed.labels.names, {}
-    for split in listed.splits.names:
-        codes = listed.labels.codes[listed.splits.where(split)]
+    pool = [] if folds is None else ["train", "validation"]
+    groups = {f"in {folds} folds": pool} if pool else {}
+    groups |= {split: [split] for split in listed.splits.names if split not in pool}
+    for split, parts in groups.items():
+        codes = np.concatenate([listed.labels.codes[listed.splits.where(each)] for each in parts])
         if len(codes):
             counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
             splits[split] = {

@@ -54,8 +54,11 @@ class Passes(Protocol):
 
     batch: int
     """How many images a pass takes, at most."""
-    slots: int
-    """How many passes at a time keep the processor busy."""
+
+    @property
+    def slots(self) -> int:
+        """How many passes at a time keep the processor busy."""
+        ...
 
     def begin(self, pixels: Batch, over: Callable[[], object]) -> Pass:
         """Begin a pass; `over` may be called from any thread once it is over."""

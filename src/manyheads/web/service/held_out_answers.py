@@ -36,18 +36,21 @@ class HeldOutAnswers:
 
     `data` is the data set as the run names it; `expect` has the scores to expect on new images,
     `{accuracy, log_loss, on}`. `risk` is what abstaining comes to, measured on `risk_on`; None
-    where no answers are kept. `recalls` are those of the classes, `head` is the model's, and
-    `ended` is when the run did, in UTC (ISO 8601; "" if not known).
+    where no answers are kept, and `risk_by` says whose answers it is of where they are not the
+    model's. `folds` is None for a given split. `recalls` are those of the classes, `head` is the
+    model's, and `ended` is when the run did, in UTC (ISO 8601; "" if not known).
     """
 
     data: str
     expect: dict[str, Any]
     risk: RiskCoverage | None
     risk_on: str
+    folds: int | None
     recalls: Sequence[ClassRecall]
     head: Parameters | None
     ended: str
     versions: dict[str, str]
+    risk_by: str = ""
     remarks: tuple[str, ...] = field(default=())
 
 
@@ -77,6 +80,7 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
         },
         risk=risk_coverage(whole, validated.labels) if len(whole) else None,
         risk_on=f"{images}{seeds}",
+        folds=settings.folds,
         recalls=_recalls(validated, every[int(selected.about["seed"])]),
         head=selected.parameters,
         ended=times.ended if times else "",
@@ -88,7 +92,8 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
     """Those of a finished fit; raises `RunError` if its best study cannot be read.
 
     The model is an average of heads, of which no answers are kept. What abstaining comes to is
-    that of single heads of its setting, at temperatures fitted on other images.
+    that of a single head of its setting, at temperatures fitted on other images: it is wrong more
+    often than the average.
     """
     scores = fitted.expected.scores
     images = f"{counted(scores.images, 'image')}, each when it was left out of training"
@@ -103,6 +108,8 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
         },
         risk=risk,
         risk_on=risk_on,
+        risk_by="one of the heads that it averages",
+        folds=fitted.folds,
         recalls=scores.classes,
         head=load_head(folder.selected)[0] if folder.selected.is_file() else None,
         ended=max((each.ended for each in searches if each), default=""),
@@ -130,11 +137,10 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
     if not len(whole):
         return None, ""
     scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
-    words = (
-        f"{counted(len(validated.labels), 'image')}, each when it was left out of training, by "
-        "single heads; the model averages several"
-    )
-    return risk_coverage(scaled, validated.labels), words
+    images = counted(len(validated.labels), "image")
+    return risk_coverage(
+        scaled, validated.labels
+    ), f"{images}, each when it was left out of training"
 
 
 def _recalls(validated: Validated, answers: np.ndarray) -> tuple[ClassRecall, ...]:

@@ -6,7 +6,6 @@ import json
 import threading
 from typing import Any
 
-from manyheads.web.service.about_model import about
 from manyheads.web.service.served_models import ModelEdition, ServedModels
 
 
@@ -27,6 +26,9 @@ class ModelFacts:
         edition = self._models[name].edition
         known = self._known.get(name)
         if known is None or known[0] is not edition:
+            # Late: it imports what reads a study's findings, which no request but this one needs.
+            from manyheads.web.service.about_model import about
+
             known = edition, about(name, self._models[name].path, edition.classifier)
             self._known[name] = known
         return known[1]

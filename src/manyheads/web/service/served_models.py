@@ -10,14 +10,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from manyheads.core.job import SILENT, Job
 from manyheads.errors import ManyheadsError, ModelError, SettingError
 from manyheads.models.classifier import ImageClassifier, load
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.prediction import Prediction
-from manyheads.web.service.batching import Batcher, ClosedError, Pixels
+from manyheads.web.service.batching import Batcher, ClosedError, Passes, Pixels
 from manyheads.web.service.map_drawing import MapDrawing
 from manyheads.web.service.model_passes import passes_of
 from manyheads.web.service.uploads import check_size
@@ -43,13 +41,14 @@ class ModelEdition:
     def __init__(
         self,
         classifier: ImageClassifier,
+        passes: Passes,
         options: ServingOptions,
         begun: Callable[[int], object],
     ) -> None:
         self.classifier = classifier
         self.maps = MapDrawing(classifier)
         self.batcher = Batcher(
-            passes_of(classifier), self._decoded, queue=options.queue,
+            passes, self._decoded, queue=options.queue,
             max_batch=options.max_batch, begun=begun,
         )  # fmt: skip
 
@@ -104,9 +103,9 @@ class ServedModel:
         then the former stays.
         """
         with self._reloading:
-            classifier = opened(self.path, self._options.device, job)
+            classifier, passes = opened(self.path, self._options.device, job)
             former = self._edition
-            self._edition = ModelEdition(classifier, self._options, self._begun)
+            self._edition = ModelEdition(classifier, passes, self._options, self._begun)
             if former is not None:
                 former.close()
                 log.info("opened %s anew", self.name)
@@ -166,8 +165,8 @@ class ServedModels(Mapping[str, ServedModel]):
             model.close()
 
 
-def opened(path: Path, device: str, job: Job = SILENT) -> ImageClassifier:
-    """The classifier of images at `path`, whose network has answered once.
+def opened(path: Path, device: str, job: Job = SILENT) -> tuple[ImageClassifier, Passes]:
+    """The classifier of images at `path`, and its passes, of which there has been one.
 
     Raises what `load` raises, and `ModelError` for a model of features alone.
     """
@@ -175,9 +174,7 @@ def opened(path: Path, device: str, job: Job = SILENT) -> ImageClassifier:
     if isinstance(classifier, FeatureClassifier):
         classifier = classifier.of_images(device, job)
     assert isinstance(classifier, ImageClassifier)
-    size = classifier.card.image.size
-    classifier.predict_prepared(np.zeros((1, size, size, 3), np.uint8), job)
-    return classifier
+    return classifier, passes_of(classifier, job)
 
 
 def named_models(given: Sequence[str]) -> dict[str, Path]:

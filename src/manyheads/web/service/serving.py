@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,9 @@ from manyheads.web.service.served_models import (
     ServingOptions,
     named_models,
 )
-from manyheads.web.service.service_app import OPEN_PATHS, RequestLimits, service_app
 from manyheads.web.service.service_metrics import ServiceMetrics
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import is_loopback, own_names
-from manyheads.web.shared.running import run_server
 
 TOKEN_VARIABLE = "MANYHEADS_TOKEN"
 _LEAST_TOKEN = 16  # letters
@@ -124,13 +123,19 @@ def serve(
         ]
     )
     try:
+        with ThreadPoolExecutor(1, "open") as beside:
+            opening = [beside.submit(model.open, job) for model in models.values()]
+            # What answers is imported meanwhile: half a second that nobody has to wait for.
+            from manyheads.web.shared.running import run_server
+
+            app = whole_service(models, metrics, settings)
+            for each in opening:
+                each.result()
         for name, model in models.items():
-            model.open(job)
             opened(name, model.edition)
         run_server(
-            whole_service(models, metrics, settings), host=settings.host, port=int(settings.port),
-            job=job, ready=ready, drain_seconds=float(settings.timeout) + _DRAIN,
-            hangup=models.reopen,
+            app, host=settings.host, port=int(settings.port), job=job, ready=ready,
+            drain_seconds=float(settings.timeout) + _DRAIN, hangup=models.reopen,
         )  # fmt: skip
     finally:
         models.close()
@@ -138,6 +143,8 @@ def serve(
 
 def whole_service(models: ServedModels, metrics: ServiceMetrics, settings: ServiceSettings) -> Any:
     """The application of `models` behind its guards."""
+    from manyheads.web.service.service_app import OPEN_PATHS, RequestLimits, service_app
+
     metrics.watch(models)
     limits = RequestLimits(images=int(settings.queue), seconds=float(settings.timeout))
     return guarded(

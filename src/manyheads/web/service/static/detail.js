@@ -24,8 +24,9 @@ export class Detail {
       if (photo) left(photo);
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-    dialog.addEventListener("keydown", (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey) return;
+    // The focus may be nowhere for a moment, as a button goes that had it.
+    addEventListener("keydown", (event) => {
+      if (!this.isOpen || event.altKey || event.ctrlKey || event.metaKey) return;
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!step) return;
       event.preventDefault();
@@ -105,12 +106,16 @@ export class Detail {
         `(${photo.label} at ${chanceWords(photo.confidence)}, below ${this.threshold.toFixed(2)})`))
       : h("p", { class: "lead" }, photo.label, " ", h("span", { class: "quiet number" }, chanceWords(photo.confidence)));
     const ranked = photo.ranked();
-    const list = h("ol", { class: "bars", "aria-label": "Probability of each class" });
+    const list = h("ol", { class: "bars", role: "list", tabindex: "-1", "aria-label": "Probability of each class" });
     const add = (places) => list.append(...places.map((place) => this.#bar(place)));
     add(ranked.slice(0, FIRST));
     const rest = ranked.slice(FIRST);
     const more = rest.length
-      ? h("button", { type: "button", class: "plain", onclick: () => { more.remove(); add(rest); } },
+      ? h("button", { type: "button", class: "plain", onclick: () => {
+        more.remove();
+        add(rest);
+        list.focus();
+      } },
         `Show the other ${rest.length.toLocaleString("en")} classes`) : null;
     this.looked = h("div", { class: "looked" });
     answers.replaceChildren(said, list, ...(more ? [more] : []), this.looked);
@@ -137,8 +142,9 @@ export class Detail {
 
   async #explain() {
     const { photo, looked } = this;
-    const waiting = h("p", { class: "quiet", role: "status" }, "Asking where it looked …");
+    const waiting = h("p", { class: "quiet", role: "status", tabindex: "-1" }, "Asking where it looked …");
     looked.replaceChildren(waiting);
+    waiting.focus();
     this.#stop = new AbortController();
     let words = "";
     try {
@@ -152,7 +158,10 @@ export class Detail {
       if (error.name === "AbortError") return;
       words = error.message;
     }
-    if (this.photo === photo) this.#offer(words);
+    if (this.photo !== photo) return;
+    const hasFocus = document.activeElement === waiting;
+    this.#offer(words);
+    if (hasFocus) this.looked.querySelector("button, [tabindex]")?.focus();
   }
 
   #map({ map, class: name, words }) {
@@ -160,6 +169,6 @@ export class Detail {
     const told = `Where the model looked for ${name}`;
     this.pictures.append(h("figure", { class: "map" }, h("img", { src: map, alt: told }), h("figcaption", { class: "quiet" }, told)));
     const shade = "The stronger the colour, the more the answer depends on that part.";
-    this.looked.replaceChildren(h("p", { class: "quiet", role: "status" }, words ? `${words} ${shade}` : shade));
+    this.looked.replaceChildren(h("p", { class: "quiet", role: "status", tabindex: "-1" }, words ? `${words} ${shade}` : shade));
   }
 }

@@ -1,21 +1,27 @@
 // What is known of a model: what it was trained on, what to expect of it, and its limits.
-import { command, h, percent } from "/static/shared/base.js";
-import { things } from "/static/service/photos.js";
+import { command, h } from "/static/shared/base.js";
+import { percent, things } from "/static/service/photos.js";
 
 const SHOWN = 12; // classes named at the top of the page
 const ROWS = 30; // of the table of classes before it is folded
 
 const number = (value) => value.toLocaleString("en");
 
-/** `84.6 % (95 % interval 80.3 to 88.1 %)`. */
-const share = ({ value, low, high }) => {
-  const hasInterval = typeof low === "number" && typeof high === "number";
-  return `${percent(value)}${hasInterval ? ` (95 % interval ${percent(low).replace(" %", "")} to ${percent(high)})` : ""}`;
+/** `95 % interval 80.3 to 88.1 %`; "" if there is none. */
+const shareInterval = ({ low, high }) => {
+  if (typeof low !== "number" || typeof high !== "number") return "";
+  return `95\u00a0% interval ${percent(low).slice(0, -2)} to ${percent(high)}`;
 };
 
-const plain = ({ value, low, high }) => {
-  const hasInterval = typeof low === "number" && typeof high === "number";
-  return `${value.toFixed(3)}${hasInterval ? ` (95 % interval ${low.toFixed(3)} to ${high.toFixed(3)})` : ""}`;
+/** `84.6 % (95 % interval 80.3 to 88.1 %)`. */
+const share = (score) => {
+  const interval = shareInterval(score);
+  return `${percent(score.value)}${interval ? ` (${interval})` : ""}`;
+};
+
+const lossInterval = ({ low, high }) => {
+  if (typeof low !== "number" || typeof high !== "number") return "";
+  return `95\u00a0% interval ${low.toFixed(3)} to ${high.toFixed(3)}`;
 };
 
 const isKnown = (score) => typeof score?.value === "number";
@@ -36,8 +42,9 @@ export const classWords = (classes) => {
   return `${classes.slice(0, SHOWN).join(", ")}${more}.`;
 };
 
-const fact = (name, value, words = "") =>
-  h("div", {}, h("dt", {}, name), h("dd", {}, value), words ? h("p", { class: "quiet small" }, words) : null);
+const fact = (name, value, ...words) =>
+  h("div", {}, h("dt", {}, name), h("dd", {}, value),
+    words.filter(Boolean).map((line) => h("dd", { class: "quiet small" }, line)));
 
 const facts = (about) => {
   const { data, expect, test, made } = about;
@@ -46,14 +53,14 @@ const facts = (about) => {
     const splits = Object.entries(data.splits ?? {}).map(([name, { images }]) => `${name} ${number(images)}`);
     all.push(fact("Trained on", data.name || "–", [data.images ? things(data.images, "image") : "", splits.join(", ")].filter(Boolean).join(": ")));
   }
-  if (isKnown(expect?.accuracy)) all.push(fact("Expected accuracy", share(expect.accuracy), `on ${expect.on}`));
+  if (isKnown(expect?.accuracy)) all.push(fact("Expected accuracy", percent(expect.accuracy.value), shareInterval(expect.accuracy), `on ${expect.on}`));
   if (isKnown(expect?.log_loss)) {
     const guess = Math.log(about.classes.length).toFixed(2);
-    all.push(fact("Expected log loss", plain(expect.log_loss), `in nats: 0 is perfect, ${guess} is guessing`));
+    all.push(fact("Expected log loss", expect.log_loss.value.toFixed(3), lossInterval(expect.log_loss), `in nats: 0 is perfect, ${guess} is guessing`));
   }
   if (test) {
-    all.push(fact("On the test images", isKnown(test.accuracy) ? share(test.accuracy) : "–",
-      `${things(test.images, "image")}, opened${test.date ? ` on ${test.date}` : ""}`));
+    all.push(fact("On the test images", isKnown(test.accuracy) ? percent(test.accuracy.value) : "–",
+      isKnown(test.accuracy) ? shareInterval(test.accuracy) : "", `${things(test.images, "image")}, opened${test.date ? ` on ${test.date}` : ""}`));
   } else {
     all.push(fact("On test images", "not measured", "manyheads test measures it, once"));
   }
@@ -77,7 +84,7 @@ const classTable = (about) => {
     return h("tr", {}, h("th", { scope: "row" }, name),
       splits.map(([, { classes }]) => h("td", { class: "number" }, number(Object.hasOwn(classes, name) ? classes[name] : 0))),
       recalls.size ? h("td", { class: "number" }, isMeasured ? percent(recall.value, 0) : "–") : null,
-      recalls.size ? h("td", {}, isMeasured && typeof recall.low === "number" ? `${percent(recall.low, 0).replace(" %", "")} to ${percent(recall.high, 0)}` : "") : null);
+      recalls.size ? h("td", {}, isMeasured && typeof recall.low === "number" ? `${percent(recall.low, 0).slice(0, -2)} to ${percent(recall.high, 0)}` : "") : null);
   });
   const words = recalls.size
     ? "Images of each class, and the share of a class's held-out images that the model recognises" : "Images of each class";

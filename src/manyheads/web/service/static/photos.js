@@ -79,10 +79,13 @@ export const counted = (photos, threshold) => {
 export const things = (count, noun = "photograph") =>
   `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
+/** A share such as `84.6 %`, which no line breaks. */
+export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+
 /** A probability such as 83.1 %; never 100.0 % or 0.0 % of what is not. */
 export const chanceWords = (chance) => {
   if (!(chance >= 0)) return "–";
-  if (chance < 1 && chance >= 0.9995) return "> 99.9 %";
-  if (chance > 0 && chance < 0.0005) return "< 0.1 %";
-  return `${(100 * chance).toFixed(1)} %`;
+  if (chance < 1 && chance >= 0.9995) return ">\u00a099.9\u00a0%";
+  if (chance > 0 && chance < 0.0005) return "<\u00a00.1\u00a0%";
+  return percent(chance);
 };

@@ -64,7 +64,7 @@ export const predict = async (address, photos, { signal, busy = () => {}, lost =
       await pause(silent, signal);
       continue;
     }
-    if (response.status === 503 || response.status === 429) {
+    if ([429, 503, 504].includes(response.status)) {
       const told = await words(response);
       tried += 1;
       if (tried >= BUSY_TRIES) throw new Halted(told || "The service is busy and has not answered for long.");
@@ -76,7 +76,7 @@ export const predict = async (address, photos, { signal, busy = () => {}, lost =
     }
     if (!response.ok) {
       const told = await words(response) || `The service refused: ${response.status}`;
-      const isOfFiles = [400, 413, 415, 422].includes(response.status);
+      const isOfFiles = [400, 408, 413, 415, 422].includes(response.status);
       throw isOfFiles ? new TooMuch(told) : new Halted(told);
     }
     let rows;

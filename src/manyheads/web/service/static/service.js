@@ -138,8 +138,9 @@ const refresh = () => {
 
 const shownWords = (counts) => {
   const sure = counts.answered - counts.unsure;
-  const share = counts.answered ? `, ${Math.round((100 * sure) / counts.answered)} %` : "";
-  const answers = counts.answered ? `Of your ${things(counts.answered)}, the model answers for ${sure.toLocaleString("en")}${share}.` : "";
+  const share = Math.round((100 * sure) / counts.answered);
+  const answers = counts.answered
+    ? `Here it answers for ${sure.toLocaleString("en")} of ${things(counts.answered)} (${share}\u00a0%).` : "";
   return filter === "all" ? answers : `${things(grid.shown.length)} shown. ${answers}`;
 };
 
@@ -171,6 +172,7 @@ const running = {
 };
 
 const showRunning = () => {
+  const hadFocus = document.activeElement;
   const done = answered();
   const isLeft = done < photos.length;
   const bar = place("progress");
@@ -182,6 +184,7 @@ const showRunning = () => {
   running.goOn.hidden = !isLeft || !sender.isHalted;
   running.back.hidden = !former.length;
   running.back.textContent = former.length ? `Bring ${things(former.length)} back` : "";
+  if (hadFocus?.hidden && place("running").contains(hadFocus)) place(photos.length ? "results-title" : "pick-files").focus();
 };
 
 const buttons = new Map(); // of filters

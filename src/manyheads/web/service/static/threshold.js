@@ -1,5 +1,6 @@
 // From which confidence on the model answers, and what that costs on images that were held out.
-import { h, percent } from "/static/shared/base.js";
+import { h } from "/static/shared/base.js";
+import { percent } from "/static/service/photos.js";
 
 const WIDTH = 300;
 const HEIGHT = 150;
@@ -23,12 +24,13 @@ export const pointAt = (risk, threshold) =>
 export const costWords = (about, threshold) => {
   const at = `At ${threshold.toFixed(2)}`;
   if (!about.risk?.length) return `${at}: what that costs is not known of this model, which came without the records of its run.`;
+  const who = about.risk_by ?? "the model";
   const images = about.expect?.on?.includes("left out") ? "held-out images" : "validation images";
   const { coverage, error } = pointAt(about.risk, threshold);
-  if (!coverage) return `${at} the model answers for none of the ${images}.`;
+  if (!coverage) return `${at} ${who} answers for none of the ${images}.`;
   const answered = coverage === 1 ? "all" : percent(coverage, coverage > 0.995 ? 1 : 0);
   const wrong = error ? percent(error) : "none";
-  return `${at} the model answers for ${answered} of the ${images} and is wrong on ${wrong} of those.`;
+  return `${at} ${who} answers for ${answered} of the ${images} and is wrong on ${wrong} of those.`;
 };
 
 /** The upper end of an axis of shares: a round number a little above the greatest. */
