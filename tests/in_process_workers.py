@@ -28,6 +28,7 @@ class InProcessWorkers:
     def __init__(self, count: int = 2, cores: int = 1, *, here: bool = True) -> None:
         self.count, self.cores, self.here = count, cores, here
         self.units: list[object] = []
+        self.used: list[WorkerResources] = []
 
     def map(
         self,
@@ -41,6 +42,7 @@ class InProcessWorkers:
         """The result of each unit, two at a time."""
         if check is not None and (reason := check(context)):
             raise RunError("a worker", f"none: {reason}", "use others")
+        self.used = self.resources()
         drawn = enumerate(units)
         while two := list(islice(drawn, 2)):
             self.units += [unit for _, unit in two]

@@ -62,6 +62,7 @@ def add(commands) -> argparse.ArgumentParser:
         "--test-share", default=0.0, metavar="SHARE",
         help="share of images without a given split that is kept for `manyheads test` (default: 0)",
     )  # fmt: skip
+    options.add_group_by(parser)
     parser.add_argument(
         "--out",
         metavar="FOLDER",
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
         folds=args.folds,
         size=args.image_size,
         depth=args.depth,
-        split=SplitSettings(test=args.test_share),
+        split=SplitSettings(test=args.test_share, group_by=args.group_by),
         table=options.table_settings(args),
     )
     out = args.out or fit_folder(args.data)

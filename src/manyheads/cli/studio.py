@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _LOOPBACK = "127.0.0.1"
 _PORT = 8001
-_TOKEN = "MANYHEADS_TOKEN"
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -42,9 +41,13 @@ def add(commands) -> argparse.ArgumentParser:
         help="port to listen at; 0 is a free one (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--allow-host", default=(), metavar="NAME", nargs="+",
+        help="further names that a browser calls the studio by, such as that of a proxy",
+    )  # fmt: skip
+    parser.add_argument(
         "--token-file", metavar="FILE",
-        help=f"file with a token that every request has to carry (default: {_TOKEN} of the "
-        "environment; without --host none is needed, and with it one is made)",
+        help="file with a token, without which nothing is answered; or set MANYHEADS_TOKEN "
+        "(default: none for this machine alone, else a new one)",
     )  # fmt: skip
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     return parser
@@ -55,26 +58,16 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.core.settings import whole
 
     port = whole("port", args.port, 0, 65_535)
-    _require_installed()
+    from manyheads.web.shared.serve_extra import require_serve_extra
+
+    require_serve_extra("studio")
     from manyheads.web.studio.studio_run import run_studio
 
     run_studio(
-        args.folder, host=args.host, port=port, token_file=args.token_file, opens=args.open,
+        args.folder, host=args.host, port=port, allow_host=tuple(args.allow_host),
+        token_file=args.token_file, opens=args.open,
         say=lambda line: print(line, flush=True), ended=_ended, job=job,
     )  # fmt: skip
-
-
-def _require_installed() -> None:
-    from importlib.util import find_spec
-
-    from manyheads.errors import MissingExtraError
-
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"{', '.join(missing)}, which the studio needs", "none installed",
-            "run: pip install 'manyheads[serve]'",
-        )  # fmt: skip
 
 
 def _ended(stopped: Sequence[StudioProcess]) -> None:

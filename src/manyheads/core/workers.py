@@ -59,6 +59,11 @@ class Workers(Protocol):
         ...
 
     @property
+    def used(self) -> list[WorkerResources]:
+        """Those that were admitted to a map until now, also if they are gone since."""
+        ...
+
+    @property
     def words(self) -> str:
         """What they are, such as `4 processes of this machine, 2 cores each`."""
         ...

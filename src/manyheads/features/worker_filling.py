@@ -28,6 +28,7 @@ from manyheads.features.worker_shards import (
     with_probe,
 )
 from manyheads.workers.opening import planned_words
+from manyheads.workers.worker_record import recorded
 
 _LISTED = 8  # workers that a note lists, at most
 _LOOKED_AT = 16  # files, of which one is to be seen by every worker
@@ -83,9 +84,8 @@ def fill_by_workers(
     tallies: dict[str, tuple[int, float]] = {}
     job.progress("extracting", 0, total)
     units = missing.shards(size)
-    with closing(
-        workers.map(compute_shard, context, units, check=unlike_driver, job=job)
-    ) as computed:
+    mapped = workers.map(compute_shard, context, units, check=unlike_driver, job=job)
+    with recorded(cache.folder, workers), closing(mapped) as computed:
         for _, shard in computed:
             with times.writing():
                 _store(cache, shard)

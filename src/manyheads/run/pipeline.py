@@ -55,6 +55,7 @@ from manyheads.study.training import best_heads, train_study
 from manyheads.study.trial_heads import folds_of_candidate
 from manyheads.study.work import Work
 from manyheads.workers.opening import opened_workers
+from manyheads.workers.worker_record import recorded
 
 LIGHT = 200_000_000  # bytes of weights that may be in memory twice, in two children
 
@@ -154,7 +155,7 @@ def run_study(
     # What is there already needs no workers, and no cluster.
     asked = options.workers if to_train or plan.missing else None
     with (
-        claimed as folder, opened_workers(asked) as workers,
+        claimed as folder, opened_workers(asked) as workers, recorded(folder.path, workers),
         ExitStack() as told, ExitStack() as clock,
     ):  # fmt: skip
         if to_train:

@@ -16,6 +16,7 @@ best.keras      the best model, whole; best.keras.json says how to use it (best.
 curves.png      the learning curves; scores.png, confusion.png: other figures
 looks.json      of a study that grows until it is decided: its planned looks, and what came of them
 times.json      how long the study's runs took
+workers.json    with `workers`: the nodes that computed, their processors and versions
 progress.json   while a process is at work: how far it is
 test.json       test evaluations: when, of which model, and its scores
 claims/         what was found on the lesson's claims

@@ -76,6 +76,7 @@ class DispatchedWorkers:
         self._crew = crew
         self.asked = asked or crew.words
         self._seats = [_Seat(place) for place in range(crew.places)]
+        self.used: list[WorkerResources] = []
         self._numbers = count(1)
         self._mapping = False
 
@@ -108,6 +109,7 @@ class DispatchedWorkers:
             try:
                 yield from under_way.results(iter(units))
             finally:
+                self.used += [each for each in under_way.used if each not in self.used]
                 under_way.leave()
                 self._crew.drop(reference)
         finally:
@@ -120,7 +122,7 @@ class DispatchedWorkers:
 
     def resources(self) -> list[WorkerResources]:
         """The workers that there are; raises `RunError` if none begins within its patience."""
-        began = time.monotonic()
+        began, unborn = time.monotonic(), 0
         found: list[WorkerResources] = []
         while len(found) < len(self._seats):
             self._crew.require()
@@ -128,7 +130,11 @@ class DispatchedWorkers:
                 _begin(self._crew, seat)
                 if (error := seat.stillborn()) is not None:
                     seat.hello = None
-                    raise _stillborn(1, error)
+                    unborn += 1
+                    if not self._crew.died(error):
+                        raise error
+                    if unborn >= _most_unborn(self._seats):
+                        raise _stillborn(unborn, error)
             found = [each.resources for each in self._seats if each.resources is not None]
             waited = time.monotonic() - began
             if waited > (_OTHERS if found else self._crew.patience):
@@ -161,6 +167,7 @@ class _Map:
         self._source: Iterator[Any] = iter(())
         self._drawn, self._all_drawn, self._whole = 0, False, False
         self._seen = time.monotonic()  # when a worker was there last
+        self.used: list[WorkerResources] = []
         for seat in seats:
             seat.admitted = seat.refused = False
 
@@ -225,6 +232,7 @@ class _Map:
             return
         if self._check is None:
             seat.admitted = True
+            self.used.append(seat.resources)
         else:
             seat.checking = self._crew.call(seat.place, self._reference, self._check)
 
@@ -304,7 +312,10 @@ class _Map:
             raise outcome.again()
         seat.admitted, seat.refused = not outcome.value, bool(outcome.value)
         self._seen = time.monotonic()
-        if seat.refused and (known := seat.resources) is not None:
+        known = seat.resources
+        if known is not None and seat.admitted:
+            self.used.append(known)
+        elif known is not None:
             self._job.note(
                 f"{known.name} on {known.node} is not used: {outcome.value} "
                 f"(it has {known.processor}; {_versions(known)})"
@@ -330,7 +341,7 @@ class _Map:
         lost = [each.number for each in flights if each.number in self._units]
         self._waiting.extendleft(number for number in reversed(lost) if number not in in_flight)
         self._unborn += not began
-        if self._unborn >= _DEATHS * min(len(self._seats), _PLACES):
+        if self._unborn >= _most_unborn(self._seats):
             raise _stillborn(self._unborn, error)
 
     def _blame(self, number: int) -> None:
@@ -362,6 +373,11 @@ def _begin(crew: Crew, seat: _Seat) -> None:
         seat.hello = crew.start(seat.place)
     elif seat.resources is None and seat.hello.done() and seat.hello.exception() is None:
         seat.resources = seat.hello.result()
+
+
+def _most_unborn(seats: list[_Seat]) -> int:
+    """How many workers may die one after the other before any of them begins."""
+    return _DEATHS * min(len(seats), _PLACES)
 
 
 def _stillborn(deaths: int, error: BaseException) -> RunError:

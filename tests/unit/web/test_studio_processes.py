@@ -31,7 +31,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made: list[RunProcesses] = []
 
     def make(script: str) -> RunProcesses:
-        monkeypatch.setattr(run_processes.sys, "executable", stand_in(tmp_path, script))
+        monkeypatch.setattr(run_processes, "PYTHON", stand_in(tmp_path, script))
         made.append(RunProcesses(tmp_path / "records", tmp_path))
         return made[-1]
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from fastapi import FastAPI
 from manyheads.core.processes import process_start
 from manyheads.errors import RunError, SettingError
 from manyheads.study.folder import RunFolder
+from manyheads.web.service.serving import TOKEN_VARIABLE
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio import run_processes
 from manyheads.web.studio.run_routes import REPORT_RULES
 from manyheads.web.studio.studio_app import studio_app
-from manyheads.web.studio.studio_run import TOKEN, token_of
+from manyheads.web.studio.studio_run import token_of
 from manyheads.web.studio.workspace import Workspace
 from tests.studio_runs import made_up_settings, made_up_study, stand_in, until, write_progress
 from tests.web_servers import serving_app
@@ -56,7 +57,7 @@ def client(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: list[str]
 ) -> Iterator[httpx.Client]:
     """A client of a studio whose commands are a stand-in's, guarded as it is."""
-    monkeypatch.setattr(run_processes.sys, "executable", stand_in(tmp_path, SHELL))
+    monkeypatch.setattr(run_processes, "PYTHON", stand_in(tmp_path, SHELL))
     app = studio_app(place, ended=lambda runs: stopped.extend(each.run for each in runs))
     whole = guarded(app, names=own_names("127.0.0.1"), token=None, limits=Limits())
     with serving_app(whole) as address, httpx.Client(base_url=address, timeout=30) as client:
@@ -120,7 +121,7 @@ def test_a_form_is_planned_begun_watched_stopped_and_resumed(client: httpx.Clien
 def test_the_end_of_a_studio_ends_what_it_began(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: list[str]
 ) -> None:
-    monkeypatch.setattr(run_processes.sys, "executable", stand_in(tmp_path, SHELL))
+    monkeypatch.setattr(run_processes, "PYTHON", stand_in(tmp_path, SHELL))
     app = studio_app(place, ended=lambda runs: stopped.extend(each.run for each in runs))
     with serving_app(app) as address:
         begun = httpx.post(f"{address}/api/runs/start", json=form()).json()
@@ -158,11 +159,11 @@ def test_a_report_is_sent_under_rules_of_its_own(client: httpx.Client, place: Pa
 
 @pytest.mark.parametrize(
     "address",
-    ["/api/runs/live", "/api/runs/report", "/api/use", "/api/use/file?format=keras"],
+    ["/api/runs/live", "/api/runs/report", "/api/use", "/api/runs/advice", "/api/use/file"],
 )
 def test_no_name_leads_out_of_the_place(client: httpx.Client, address: str) -> None:
     for run in ("..", "../place", "/etc", "runs", "x/../runs/old", "a\0b", "", "x" * 5000):
-        answer = client.get(address, params={"run": run, "format": "keras"})
+        answer = client.get(address, params={"run": run, "format": "keras", "name": "x"})
         assert answer.status_code == 404, answer.text
         assert set(answer.json()) == {"error"}
 
@@ -229,13 +230,14 @@ def test_an_export_is_a_command_and_its_file_a_download(client: httpx.Client, pl
     assert answer.status_code == 400
     begun = client.post("/api/use/export", json={"run": "runs/old", "format": "onnx"}).json()
     assert begun["command"] == "manyheads export runs/old --format onnx --json"
-    address = "/api/use/file?run=runs/old&format=onnx"
-    assert client.get(address).status_code == 400
+    address = "/api/use/file?run=runs/old&format=onnx&name="
+    assert client.get(f"{address}best.onnx").status_code == 404
     (place / "runs/old/export").mkdir()
     (place / "runs/old/export/best.onnx").write_bytes(b"model")
-    answer = client.get(address)
+    answer = client.get(f"{address}best.onnx")
     assert answer.content == b"model"
     assert 'filename="best.onnx"' in answer.headers["Content-Disposition"]
+    assert client.get(f"{address}../best.keras").status_code == 404
 
 
 def test_what_is_not_there_is_json_too(client: httpx.Client) -> None:
@@ -248,7 +250,7 @@ def test_what_is_not_there_is_json_too(client: httpx.Client) -> None:
 def test_a_token_is_made_for_others_than_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(TOKEN, raising=False)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     assert token_of("127.0.0.1", None) is None
     first, second = token_of("0.0.0.0", None), token_of("0.0.0.0", None)
     assert first and second and first != second and len(first) >= 32  # noqa: PT018
@@ -256,7 +258,7 @@ def test_a_token_is_made_for_others_than_this_machine(
     assert token_of("0.0.0.0", str(tmp_path / "token")) == "a token of enough letters"
     with pytest.raises(SettingError):
         token_of("0.0.0.0", str(tmp_path / "none"))
-    monkeypatch.setenv(TOKEN, "short")
+    monkeypatch.setenv(TOKEN_VARIABLE, "short")
     with pytest.raises(SettingError, match="at least 16"):
         token_of("127.0.0.1", None)
 
@@ -267,7 +269,7 @@ def test_one_studio_at_a_time_is_at_work_in_a_folder(
     from manyheads.core.job import Job
     from manyheads.web.studio import studio_run
 
-    said: list[str] = []
+    said: list[object] = []
 
     def second(app: object, **_: object) -> None:
         assert not isinstance(app, FastAPI)  # it is guarded
@@ -275,10 +277,9 @@ def test_one_studio_at_a_time_is_at_work_in_a_folder(
             begin()
 
     def begin() -> None:
-        ended: Callable[[object], object] = said.append
         studio_run.run_studio(
             place, host="127.0.0.1", port=0, token_file=None, opens=False, say=said.append,
-            ended=ended, job=Job(),
+            ended=said.append, job=Job(),
         )  # fmt: skip
 
     monkeypatch.setattr(studio_run, "run_server", second)

@@ -38,6 +38,7 @@ from manyheads.study.image_list import change_words
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 from manyheads.workers.opening import opened_workers, workers_asked
+from manyheads.workers.worker_record import recorded
 
 
 def run_fit(
@@ -79,7 +80,10 @@ def run_fit(
     schedule = _scheduled(plan, budget)
     job.tell(fit_planned(schedule))
     make_folder(folder.path)
-    with folder.held(), progress.held(), opened_workers(workers) as schedule.workers:
+    with (
+        folder.held(), progress.held(), opened_workers(workers) as schedule.workers,
+        recorded(folder.path, schedule.workers),
+    ):  # fmt: skip
         comparison = compare_backbones(schedule, job)
         found = search(schedule, folder.path / "search", job)
         validated = found.validated

@@ -34,7 +34,9 @@ def add_error_answers(app: FastAPI) -> None:
 
     def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        words = _WORDS.get(error.status_code, str(error.detail))
+        words = str(error.detail)
+        if words in ("Not Found", "Method Not Allowed"):
+            words = _WORDS[error.status_code]
         return error_answer(error.status_code, words, error.headers)
 
     def unexpected(_: Request, error: Exception) -> JSONResponse:

@@ -173,6 +173,8 @@ def _request_log() -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_LINE))
     loggers = {"manyheads.web": logging.INFO, "uvicorn.error": logging.ERROR}
+    # It warns of each damaged form.
+    loggers["python_multipart"] = logging.ERROR
     for name, level in loggers.items():
         logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).setLevel(level)

@@ -25,6 +25,7 @@ from manyheads.web.studio.workspace import OWN_FOLDER, Workspace
 
 USUAL_SEEDS = 10  # of a sweep, as the command has it
 _MOST = 2_000  # characters of a field
+_RANDOM = re.compile(r"random:\d{1,9}")
 _VALUE = re.compile(r"[\w.:@+/-]+")
 _OUT = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*){0,3}")
 _BETWEEN = re.compile(r"[,;\s]+")
@@ -58,6 +59,9 @@ _IMAGES = (
     FormField("backbone", "pretrained network before the head; several are compared", "", True),
     FormField("image_size", "side of the square input image in pixels", "", False),
 )
+_WEIGHTS = FormField(
+    "weights", "random:0 for random ones, to see what pretraining brings", "pretrained", first=False
+)
 FORMS: dict[str, tuple[FormField, ...]] = {
     "fit": (
         FormField("budget", "time of the whole command, such as 90s, 30m or 1.5h", USUAL_BUDGET),
@@ -65,6 +69,7 @@ FORMS: dict[str, tuple[FormField, ...]] = {
         FormField("image_size", _IMAGES[1].words, "several are tried", False),
         FormField("heads", "heads to average, each of its own seed", str(USUAL_HEADS), first=False),
         FormField("folds", "folds of the cross-validation", str(USUAL_FOLDS), first=False),
+        _WEIGHTS,
     ),
     "sweep": (
         *(_declared(name) for name in sorted(LESSON, key=lambda each: each != "droprate")),
@@ -73,6 +78,7 @@ FORMS: dict[str, tuple[FormField, ...]] = {
         FormField("image_size", _IMAGES[1].words, "the backbone's own", True),
         FormField("folds", "folds of a cross-validation", "the given split"),
         FormField("candidates", "draw so many from ranges such as 0..0.8", "all", first=False),
+        _WEIGHTS,
         *(_declared(name, first=False) for name in DECLARED if name not in LESSON),
     ),
 }  # fmt: skip
@@ -142,6 +148,7 @@ def _listed(field: FormField, given: str) -> list[str]:
     for value in values:
         # A word that begins with a dash would be an option, and a path would be read as a file.
         is_path = field.name == "backbone" and _is_path(value)
+        is_path |= field.name == "weights" and not _RANDOM.fullmatch(value)
         if not _VALUE.fullmatch(value) or value.startswith("-") or is_path:
             raise SettingError(
                 f"numbers or names as `{field.name}`", repr(value[:100]),

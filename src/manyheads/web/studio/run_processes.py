@@ -24,6 +24,7 @@ from manyheads.core.processes import is_same_process, process_start
 from manyheads.core.records import read_record, write_record
 from manyheads.errors import InputError, ManyheadsError, WorldError
 
+PYTHON = sys.executable
 MOST_AT_WORK = 4  # commands at a time: each takes all cores
 _KEPT = 200  # records
 _SHOWN = 20_000  # bytes of what a command printed
@@ -148,7 +149,7 @@ class RunProcesses:
         self, number: str, arguments: Sequence[str], folder: Path
     ) -> subprocess.Popen[bytes]:
         # -P: what lies in the place is the user's, and no module of Python's.
-        command = [sys.executable, "-P", "-m", "manyheads", *arguments]
+        command = [PYTHON, "-P", "-m", "manyheads", *arguments]
         with (
             disk_errors(self._records),
             self._file(number, "out").open("wb") as out,

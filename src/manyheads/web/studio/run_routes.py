@@ -141,6 +141,14 @@ def run_router(
         """How far a run is, what leads and its curves; 304 if nothing has changed."""
         return live.answer(run).response(request)
 
+    @router.get("/runs/advice")
+    def advice(run: str) -> dict[str, Any]:
+        """The recommendation of a finished study, in sentences."""
+        from manyheads.findings.study_findings import read_findings
+
+        found = read_findings(RunFolder(catalog.path(run))).recommendation
+        return {"confidence": found.confidence, "sentences": list(found.sentences)}
+
     @router.get("/runs/report")
     def report(run: str) -> FileResponse:
         """The report of a run, under rules of its own."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,15 +13,14 @@ from filelock import FileLock, Timeout
 from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder
 from manyheads.errors import RunError, SettingError
+from manyheads.web.service.serving import token_from
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import is_loopback, own_names
 from manyheads.web.shared.running import run_server
 from manyheads.web.studio.studio_app import Ended, studio_app
 from manyheads.web.studio.workspace import Workspace
 
-TOKEN = "MANYHEADS_TOKEN"
 _LEAST_TOKEN = 16  # characters
-_LARGEST = 4096  # bytes of a file with a token
 _DRAIN = 5.0  # seconds: answers are short
 
 
@@ -31,6 +29,7 @@ def run_studio(
     *,
     host: str,
     port: int,
+    allow_host: Collection[str] = (),
     token_file: str | None,
     opens: bool,
     say: Callable[[str], object],
@@ -38,6 +37,8 @@ def run_studio(
     job: Job,
 ) -> None:
     """Serve the studio on `folder` until it is to end; `say` gets lines for the user.
+
+    `allow_host` are further names that it may be called by.
 
     Raises `DataError` unless it is a folder, `RunError` if another studio is at work in it,
     `SettingError` for a token that is none, and what `run_server` raises.
@@ -67,7 +68,7 @@ def run_studio(
     with lock:
         app = guarded(
             studio_app(desk.place, desk, ended=ended),
-            names=own_names(host), token=token, limits=Limits(),
+            names=own_names(host, allow_host), token=token, limits=Limits(),
         )  # fmt: skip
         run_server(app, host=host, port=port, job=job, ready=ready, drain_seconds=_DRAIN)
 
@@ -78,15 +79,9 @@ def token_of(host: str, file: str | None) -> str | None:
     None where only this machine is answered and no token is given. Raises `SettingError` for one
     that is too short to keep anybody out.
     """
-    if file is not None:
-        try:
-            given = Path(file).expanduser().read_bytes()[:_LARGEST].decode().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingError("a file with a token", f"none at {file}", "name another") from error
-    else:
-        given = os.environ.get(TOKEN, "").strip()
-        if not given:
-            return None if is_loopback(host) else secrets.token_urlsafe(24)
+    given = token_from(file)
+    if given is None:
+        return None if is_loopback(host) else secrets.token_urlsafe(24)
     if len(given) < _LEAST_TOKEN or not given.isascii() or not given.isprintable():
         raise SettingError(
             f"a token of at least {_LEAST_TOKEN} plain characters", f"{len(given)} characters",

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from manyheads.errors import ManyheadsError, MissingExtraError, ModelError, RunError, SettingError
 from manyheads.findings.test_log import read_test_log, repeat_warning
+from manyheads.models.card import card_path, model_files, read_card
 from manyheads.models.export.formats import FORMATS, format_named
 from manyheads.study.folder import RunFolder
 from manyheads.web.studio.place_words import PlaceWords
@@ -119,11 +120,12 @@ def use_router(desk: Workspace, catalog: RunCatalog, processes: RunProcesses) ->
         return {"number": made.number, "command": words.told(in_words(made.arguments))}
 
     @router.get("/file")
-    def exported(run: str, format: str) -> FileResponse:
-        """A model that was exported, to be downloaded."""
-        file = format_named(format).target(catalog.path(run) / _EXPORTS)
-        if not file.is_file():
-            raise RunError("an exported file", "none", "export the model first")
+    def exported(run: str, format: str, name: str) -> FileResponse:
+        """A file of a model that was exported, to be downloaded."""
+        files = _files(format_named(format).target(catalog.path(run) / _EXPORTS))
+        file = next((each for each in files if each.name == name), None)
+        if file is None:
+            raise RunError("the name of an exported file", repr(name[:100]), "export it first")
         return FileResponse(file, filename=file.name, media_type="application/octet-stream")
 
     @router.post("/test")
@@ -153,8 +155,6 @@ def _require_idle(processes: RunProcesses, run: str, kind: str) -> None:
 
 def _classes(model: Path) -> list[str]:
     """The classes of a model, of its side file: the model itself is not opened for them."""
-    from manyheads.models.card import read_card
-
     with suppress(ManyheadsError, OSError):
         return list(read_card(model).classes)
     return []
@@ -169,12 +169,17 @@ def _format(name: str, path: Path, run: str) -> dict[str, Any]:
     except MissingExtraError as error:
         missing = error.remedy.removeprefix("run: ")
     target = form.target(path / _EXPORTS)
-    there = target.exists()
     return {
         "name": name, "opens": form.opens, "missing": missing, "file": target.name,
-        "there": there, "download": there and target.is_file(),
+        "there": target.exists(), "downloads": [each.name for each in _files(target)],
         "command": in_words(["export", operand(run), "--format", name]),
     }  # fmt: skip
+
+
+def _files(target: Path) -> list[Path]:
+    """The files of an exported model, with the one that says how to use it; of a folder none."""
+    files = [*model_files(target), card_path(target)]
+    return [each for each in files if each.is_file()] if target.is_file() else []
 
 
 def _test(desk: Workspace, path: Path) -> dict[str, Any]:
@@ -197,7 +202,7 @@ def _test(desk: Workspace, path: Path) -> dict[str, Any]:
 def _answer(models: OpenModels, path: Path, content: bytes, explain: bool) -> dict[str, Any]:
     """The classes of an image by probability, and on demand where the model looked."""
     model = models.of(RunFolder(path))
-    (found,) = model.predict([content])
+    (found,) = model.predict([content], cache=False)
     if found.error:
         return {"error": found.error}
     told: dict[str, Any] = {

@@ -1,7 +1,7 @@
 // Learning curves as SVG: a line for the mean over seeds, a band from the least to the greatest.
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 640;
-const HEIGHT = 300;
+const WIDE = [640, 300]; // units, which are pixels where there is room
+const NARROW = [360, 240];
 const LEFT = 46;
 const BOTTOM = 34;
 const TOP = 10;
@@ -48,6 +48,7 @@ export const colouring = () => {
 
 /** The curves of `leaders`, each with a `band` of [epoch, seeds, mean, least, greatest]. */
 export const curves = (leaders, epochs, colourOf) => {
+  const [WIDTH, HEIGHT] = innerWidth < 520 ? NARROW : WIDE;
   const shown = leaders.filter((each) => each.band.length);
   const points = shown.flatMap((each) => each.band);
   const values = points.flatMap((point) => [point[3], point[4]]);
@@ -64,7 +65,7 @@ export const curves = (leaders, epochs, colourOf) => {
     draw("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
     draw("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(high - low < 0.05 ? 3 : 2)),
   ]);
-  const axis = ticks(1, last, 6).filter((epoch) => Number.isInteger(epoch)).map((epoch) =>
+  const axis = ticks(1, last, WIDTH / 100).filter((epoch) => Number.isInteger(epoch)).map((epoch) =>
     draw("text", { x: x(epoch), y: HEIGHT - 16, "text-anchor": "middle" }, String(epoch)));
   const lines = [...shown].reverse().map(({ candidate, words, band }) => {
     const outline = [...band.map((p) => at(p[0], p[4])), ...[...band].reverse().map((p) => at(p[0], p[3]))];

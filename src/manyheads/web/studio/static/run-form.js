@@ -18,7 +18,7 @@ const field = (each, changed) => {
     type: "text", id, name: each.name, placeholder: each.usual, autocomplete: "off",
     spellcheck: "false", "aria-describedby": `${id}-words`, oninput: changed,
   });
-  const several = each.list ? "; several values are separated by spaces" : "";
+  const several = each.list ? "; one or several" : "";
   return h("div", { class: "field" }, h("label", { for: id }, labelOf(each.name)), input,
     h("span", { class: "quiet", id: `${id}-words` }, each.words + several));
 };
@@ -95,6 +95,7 @@ export const form = async (main, kind) => {
   const more = fields.filter(([first]) => !first).map(([, node]) => node);
   const whole = h("form", { onsubmit: submit },
     h("p", {}, "Data: ", h("strong", {}, data), " ", h("a", { href: "#data" }, "change")),
+    h("p", { class: "quiet" }, "Empty fields keep the usual value, in grey. Several values are separated by spaces."),
     h("div", { class: "fields" }, fields.filter(([first]) => first).map(([, node]) => node),
       h("div", { class: "field" }, h("label", { for: "field-out" }, "Run folder"), out,
         h("span", { class: "quiet" }, "where its results go"))),

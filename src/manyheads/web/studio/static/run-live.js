@@ -31,7 +31,7 @@ const steps = (progress) => {
     found.push(bar("time", Math.min(used, budget), budget, `${clock(used)} of ${clock(budget)}, ${clock(budget - used)} left`));
   }
   for (const step of progress.steps.slice(-3)) {
-    if (!step.unit) found.push(bar(step.step, 0, 0, "at work"));
+    if (!step.unit) found.push(bar(step.step, 0, 0, `for ${clock(Date.now() / 1000 - step.at)}`));
     else if (step.done < step.total || !step.total) {
       found.push(bar(step.step, step.done, step.total, `${step.done.toLocaleString("en")} of ${step.total.toLocaleString("en")} ${step.unit}`));
     }
@@ -60,7 +60,7 @@ const leaders = (study, state, colours) => {
     found.push(h("h2", {}, "So far"));
     if (some) {
       found.push(h("p", {}, h("strong", {}, `First: ${first.words}`),
-        `, ${name} ${number(first.mean)}${study.waiting ? " at this rung" : ""}. No verdict yet: ${ended.toLocaleString("en")} of ${count(all, "trial")} have ended.`));
+        `, ${name} ${number(first.mean)}${study.waiting ? " at this rung" : ""}. ${ended < all ? `No verdict yet: ${ended.toLocaleString("en")} of ${count(all, "trial")} have ended.` : `All ${count(all, "trial")} of ${study.name} have ended.`}`));
     } else found.push(h("p", {}, `No trial has ended yet, of ${all.toLocaleString("en")}.`));
   }
   if (study.leaders.some((each) => each.band.length)) {
@@ -72,7 +72,8 @@ const leaders = (study, state, colours) => {
     h("td", {}, h("span", { class: `swatch ${colourOf(each.candidate)}`, "aria-hidden": "true" }), each.words),
     h("td", { class: "number" }, each.mean === null ? "–" : number(each.mean) + (each.deviation === null ? "" : ` ± ${number(each.deviation)}`)),
     h("td", { class: "number middle" }, `${each.heads.toLocaleString("en")} of ${study.heads.toLocaleString("en")}`)));
-  const more = study.candidates > study.leaders.length ? `The first ${study.leaders.length} of ${study.candidates.toLocaleString("en")} candidates` : "Candidates, the first one on top";
+  const cut = study.candidates > study.leaders.length && study.leaders.length >= 20;
+  const more = cut ? `The first ${study.leaders.length} of ${study.candidates.toLocaleString("en")} candidates` : "Candidates, the first one on top";
   found.push(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Candidates" }, h("table", {},
     h("caption", {}, `${more}; means of trials that have ended, ± standard deviation over seeds`),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Candidate"), h("th", { scope: "col", class: "number" }, name), h("th", { scope: "col", class: "number middle" }, "Trials"))),
@@ -107,9 +108,11 @@ const plan = (progress) => progress && (progress.plan.length || progress.notes.l
     ...progress.notes.map((note) => h("p", {}, note))),
 ] : null;
 
-const verdict = (run) => {
+const verdict = (run, advice) => {
   if (run.state !== "done" || run.fit) return null;
-  return h("p", { class: "lead" }, `Best: ${run.best}${run.words ? `, ${run.words}` : ""}. `, h("span", {}, `${run.verdict}.`));
+  if (advice) return [h("p", { class: "lead" }, advice[0]), ...advice.slice(1).map((sentence) => h("p", {}, sentence))];
+  const best = run.best ? `Best: ${run.best}${run.words ? `, ${run.words}` : ""}; ` : "";
+  return h("p", { class: "lead" }, `${best}${run.verdict}.`);
 };
 
 export const live = (main, name) => {
@@ -159,6 +162,17 @@ export const live = (main, name) => {
   main.append(h("p", {}, h("a", { href: "#runs" }, "← All runs")), h("h1", {}, name), chip.node, problem,
     buttons.node, stopped.node, ...Object.values(parts).map((each) => each.node));
   let latest = null;
+  let asked = false;
+  let advice = null;
+  const advise = async (run) => {
+    asked = true;
+    try {
+      advice = (await ask(`/api/runs/advice?run=${encodeURIComponent(name)}`)).sentences;
+      parts.verdict.show(run, advice);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error; // the table alone is shown then
+    }
+  };
   const changed = (run) => {
     problem.hidden = true;
     latest = run;
@@ -167,7 +181,8 @@ export const live = (main, name) => {
     chip.show(run.state);
     buttons.show(run.state, run.resume, run.report, run.model);
     stopped.show(run.state, run.resume, run.said, run.problem);
-    parts.verdict.show(run.state === "done" ? run : { state: run.state });
+    parts.verdict.show(run.state === "done" ? run : { state: run.state }, advice);
+    if (run.state === "done" && run.kind === "study" && !asked) advise(run);
     parts.fit.show(run.fit);
     parts.steps.show(run.progress, clockNow(run));
     parts.plan.show(run.progress ? { plan: run.progress.plan, notes: run.progress.notes } : null);
@@ -175,9 +190,12 @@ export const live = (main, name) => {
     parts.searches.show(run.state === "running" ? run.studies : []);
     parts.command.show(run.command);
   };
-  // The time of a fit goes on between two answers, which are the same while nothing else happens.
-  const clockNow = (run) => run.progress?.budget ? Math.floor(Date.now() / 1000) : 0;
-  const ticking = setInterval(() => { if (latest?.progress?.budget) parts.steps.show(latest.progress, clockNow(latest)); }, 1000);
+  // Time goes on between two answers, which are the same while nothing else happens.
+  const clockNow = (run) => {
+    const { budget, steps: known } = run.progress ?? { steps: [] };
+    return budget || known.some((step) => !step.unit) ? Math.floor(Date.now() / 1000) : 0;
+  };
+  const ticking = setInterval(() => { if (latest) parts.steps.show(latest.progress, clockNow(latest)); }, 1000);
   const end = watch(`/api/runs/live?run=${encodeURIComponent(name)}`, changed, { seconds: 1, failed: refused });
   return () => { clearInterval(ticking); end(); };
 };

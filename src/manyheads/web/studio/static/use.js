@@ -100,7 +100,7 @@ const problem = (state) => (state.err.trim().split("\n").at(-1) || "The command 
 const exports_ = (about) => {
   const told = h("div", { role: "status" });
   const row = (format) => {
-    const address = `/api/use/file?run=${encodeURIComponent(about.run)}&format=${format.name}`;
+    const address = (file) => `/api/use/file?run=${encodeURIComponent(about.run)}&format=${format.name}&name=${encodeURIComponent(file)}`;
     const done = h("td");
     const button = h("button", { type: "button", disabled: Boolean(format.missing), onclick: async () => {
       button.disabled = true;
@@ -109,8 +109,8 @@ const exports_ = (about) => {
         const state = await work(begun.number, told, `Exporting ${format.name} …`);
         if (state.code === 0) {
           told.replaceChildren(h("p", {}, `${format.file} is in ${about.run}/export, checked in ${format.opens}.`), command(begun.command));
-          format.there = true;
-          format.download = format.name !== "saved_model";
+          const { formats } = await ask(`/api/use?run=${encodeURIComponent(about.run)}`);
+          Object.assign(format, formats.find((each) => each.name === format.name));
           fill();
         } else told.replaceChildren(h("p", { class: "alert" }, problem(state)));
       } catch (error) {
@@ -119,8 +119,9 @@ const exports_ = (about) => {
       }
       button.disabled = false;
     } }, "Export");
-    const fill = () => done.replaceChildren(...[format.download ? h("a", { href: address, download: format.file }, `Download ${format.file}`) : null,
-      format.there && !format.download ? h("span", {}, `in ${about.run}/export/${format.file}`) : null].filter(Boolean));
+    const fill = () => done.replaceChildren(...(format.downloads.length
+      ? [h("ul", { class: "files" }, format.downloads.map((file) => h("li", {}, h("a", { href: address(file), download: file }, file))))]
+      : [format.there ? `in ${about.run}/export/${format.file}` : ""]));
     fill();
     return h("tr", {}, h("td", {}, h("strong", {}, format.name), h("br"), h("span", { class: "quiet" }, format.opens)),
       h("td", {}, format.missing ? h("span", {}, "needs ", h("code", {}, format.missing)) : button), done);
