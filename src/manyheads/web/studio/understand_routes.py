@@ -17,7 +17,7 @@ from manyheads.errors import DataError, ManyheadsError, RunError
 from manyheads.run.run_folders import last_change, run_folders
 from manyheads.web.studio.background_task import BackgroundTask
 from manyheads.web.studio.opened_data import OpenedData
-from manyheads.web.studio.pictures import PictureCache, thumbnail_response
+from manyheads.web.studio.pictures import PictureCache, thumbnail_response, words_response
 from manyheads.web.studio.relabelling import compare_relabelled
 from manyheads.web.studio.run_answers import RunAnswers, read_answers
 from manyheads.web.studio.run_documents import relabelling_document, run_document
@@ -198,7 +198,7 @@ def _add_images(router: APIRouter, runs: _Runs) -> None:
         answers = runs.answers(run)
         path = answers.file(_known(answers, image))
         if path is None or answers.digests is None:
-            return Response("no file with this content is there any more", 404)
+            return words_response("no such file any more")
         digest = answers.digests[image].hex()
         return thumbnail_response(request, runs.pictures, path, digest, size)
 
