@@ -21,7 +21,7 @@ from manyheads.web.studio.data_findings import TITLES, CheckFindings, finding_pa
 from manyheads.web.studio.data_listing import data_choices
 from manyheads.web.studio.opened_data import OpenedData
 from manyheads.web.studio.pictures import PictureCache, thumbnail_response
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 _QUICK = 0.7  # seconds that a request waits for work that may be done at once
 _PAGE = 200  # images or findings of one answer
@@ -69,7 +69,7 @@ class ManifestBody(StepBody):
 class _Desk:
     """What the routes share: the place, its thumbnails, and the check of what is open."""
 
-    def __init__(self, desk: Workspace, pictures: PictureCache) -> None:
+    def __init__(self, desk: StudioPlace, pictures: PictureCache) -> None:
         self.place, self.pictures = desk, pictures
         self._lock = threading.Lock()
         self._check: tuple[str, BackgroundTask[CheckFindings]] | None = None
@@ -169,7 +169,7 @@ class _Desk:
         }
 
 
-def data_router(desk: Workspace, pictures: PictureCache | None = None) -> APIRouter:
+def data_router(desk: StudioPlace, pictures: PictureCache | None = None) -> APIRouter:
     """The routes under /api/data of the place's data sets.
 
     Thumbnails are kept in `pictures`, which may be shared. Routes raise `ManyheadsError`s. When

@@ -86,7 +86,7 @@ class Relabelling(Finding):
         if found is None:
             return ""
         before, after = round(found.before * found.images, 1), round(found.after * found.images, 1)
-        means = f", means over {self.heads} heads" if self.heads > 1 else ""
+        means = f", means over {counted(self.heads, 'head')}" if self.heads > 1 else ""
         return (
             f"Not in this verdict: {counted(found.images, 'image')} whose labels were changed. By "
             f"the new labels {before:g} of them were right before and {after:g} are now{means}. "

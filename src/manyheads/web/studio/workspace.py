@@ -27,7 +27,7 @@ _STATE = "data.json"
 _PATIENCE = 5.0  # seconds in which work that was stopped ends
 
 
-class Workspace:
+class StudioPlace:
     """The folder `place`, with what is open in it; safe to use from several threads.
 
     Which data are open is kept in a file, so that another studio on the same folder begins where
@@ -186,3 +186,7 @@ class Workspace:
             found = json.loads((self.own / _STATE).read_text(encoding="utf-8"))
             return {key: name for key, name in found.items() if isinstance(name, str)}
         return {}
+
+
+Workspace = StudioPlace
+"""The same, by the name that other parts of the studio have for it."""

@@ -11,14 +11,8 @@ export const styled = (file) => {
   document.head.append(h("link", { rel: "stylesheet", href: address }));
 };
 
-/** A picture of an image that says so where its file cannot be read. */
-export const picture = (address, alt = "") => {
-  const image = h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: false });
-  image.addEventListener("error", () => {
-    image.replaceWith(h("span", { class: "unreadable" }, "cannot be read"));
-  }, { once: true });
-  return image;
-};
+/** A picture, read once it is near to be seen. */
+export const picture = (address, alt = "") => h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: false });
 
 /** One picture in large, in a dialog that Escape closes; `more` are nodes below it. */
 export const enlarge = (address, title, ...more) => {
