@@ -51,6 +51,7 @@ BENCHMARKS = (
     Benchmark("budgets", "does a fit keep its budget?", by_default=False),
     Benchmark("regularisers", "what does each regulariser add to a head?", by_default=False),
     Benchmark("explain", "do maps show what a head has learnt?", by_default=False),
+    Benchmark("spread_extraction", "what do features by processes cost more?", by_default=False),
     Benchmark("worker_kills", "do kills of workers change anything?", by_default=False),
     Benchmark("spread_heads", "what do heads by processes cost more?", by_default=False),
     Benchmark("predict_rate", "does predict keep up with extraction?", by_default=False),

@@ -69,6 +69,10 @@ def add(commands) -> argparse.ArgumentParser:
         help="run folder (default: runs/ and the data set's name with -fit)",
     )
     options.add_workers(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true",
+        help="print the plan and its cost, and train nothing; missing weights are fetched",
+    )  # fmt: skip
     options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
@@ -81,7 +85,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli.screen import shown
     from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
-    from manyheads.run.fit.fit_run import run_fit
+    from manyheads.run.fit.fit_run import planned_fit, run_fit
     from manyheads.run.fit.fit_settings import AUTO, FitSettings, seconds_of
     from manyheads.study.study_settings import lasting
 
@@ -101,6 +105,11 @@ def run(args: argparse.Namespace, job: Job) -> None:
         table=options.table_settings(args),
     )
     out = args.out or fit_folder(args.data)
+    if args.dry_run:
+        from manyheads.cli.narrow import print_lines
+
+        print_lines(planned_fit(settings, out, job=job).text(in_full=True))
+        return
     with shown(job, verbose=args.verbose) as job:
         fitted = run_fit(settings, out, began=began, workers=args.workers, job=job)
     if args.json:

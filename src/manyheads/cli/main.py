@@ -38,8 +38,10 @@ from manyheads.cli import (
     predict,
     report,
     runs,
+    serve,
     shortcut,
     split,
+    studio,
     sweep,
     test,
 )
@@ -52,7 +54,7 @@ GROUPS = {
     "data": (check, split, extract, features),
     "train": (demo, fit, sweep, lesson, backbones),
     "judge": (runs, compare, claims, shortcut, report, test),
-    "use": (predict, explain, export, import_),
+    "use": (predict, explain, serve, studio, export, import_),
 }
 COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
