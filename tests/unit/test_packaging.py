@@ -135,7 +135,8 @@ def test_the_site_is_skipped_where_mkdocs_is_not(tmp_path: Path) -> None:
     for name in ("dirname", "bash", Path(sys.executable).name):
         place = shutil.which(name) or sys.executable
         (tmp_path / name).symlink_to(place)
-    (tmp_path / "python3").exists() or (tmp_path / "python3").symlink_to(sys.executable)
+    if not (tmp_path / "python3").exists():
+        (tmp_path / "python3").symlink_to(sys.executable)
     done = subprocess.run(
         [bash, "scripts/site"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
         env={"PATH": str(tmp_path), "MANYHEADS_VENV": str(tmp_path / "none")},
