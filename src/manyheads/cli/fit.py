@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from manyheads.cli import backbone_options, options
+from manyheads.cli import backbone_options, options, publish
 from manyheads.core.job import Job
 
 _HELP = (
@@ -68,6 +68,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="run folder (default: runs/ and the data set's name with -fit)",
     )
     options.add_workers(parser)
+    publish.add_at_end(parser)
     options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
@@ -99,10 +100,12 @@ def run(args: argparse.Namespace, job: Job) -> None:
         split=SplitSettings(test=args.test_share),
         table=options.table_settings(args),
     )
+    publish.require_tracker(args)
     out = args.out or fit_folder(args.data)
-    with shown(job, verbose=args.verbose) as job:
-        fitted = run_fit(settings, out, began=began, workers=args.workers, job=job)
+    with shown(job, verbose=args.verbose) as told:
+        fitted = run_fit(settings, out, began=began, workers=args.workers, job=told)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
-        return
-    fit_screen.show(fitted)
+    else:
+        fit_screen.show(fitted)
+    publish.publish_at_end(args, fitted.path, job)
