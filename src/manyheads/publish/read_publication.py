@@ -27,6 +27,7 @@ from manyheads.study.store import Store
 from manyheads.study.study_document import read_study
 from manyheads.study.study_settings import StudySettings
 
+_OF_THE_BEST = ("accuracy", "log_loss", "best_epoch")
 _NO_INTERVALS = "There are no intervals: an earlier version of manyheads trained these heads."
 
 
@@ -103,7 +104,7 @@ def _of_whole(
 ) -> dict[str, float]:
     """The numbers of the study: its best candidate's scores, what to expect, and its size."""
     best = rows[0]
-    found = {name: best.metrics[name] for name in best.metrics if name not in ("rank", "seeds")}
+    found = {name: value for name, value in best.metrics.items() if name.startswith(_OF_THE_BEST)}
     for each in winner:
         parts = {"": each.score, "_low": each.low, "_high": each.high}
         found |= {f"expected_{each.metric}{part}": v for part, v in parts.items() if v is not None}
@@ -114,6 +115,7 @@ def _of_whole(
         "repeats": settings.repeats or 1,
         "trials": sum(entry.trials for entry in result.in_order),
         "failed_trials": sum(entry.failed for entry in result.in_order),
+        "cost": sum(row.metrics["cost"] for row in rows),
     }
 
 
