@@ -24,7 +24,7 @@ CLASSES = ("cat", "dog", "red panda")
 
 def grid_of(candidates: int, epochs: int) -> Grid:
     """So many candidates or a few more: dropout rates vary fastest, then sizes, then rates."""
-    sizes = (0, 50, 100, 200) if candidates >= 40 else (100,)
+    sizes = (50, 100, 200, 400) if candidates >= 40 else (100,)
     rates = min(25, max(1, candidates // len(sizes)))
     learning = -(-candidates // (rates * len(sizes)))
     return Grid(

@@ -54,6 +54,12 @@ class TrackerTables:
             query = query.where(found.c[name] == value)
         return [tuple(row) for row in self._connection.execute(query)]
 
+    def greatest(self, table: str, column: str) -> int:
+        """The greatest number in a column; 0 in an empty table."""
+        sql = library("sqlalchemy")
+        query = sql.select(sql.func.max(self._tables[table].c[column]))
+        return int(self._connection.execute(query).scalar() or 0)
+
     def delete(self, table: str, column: str, values: Sequence[Any], **where: Any) -> None:
         """Take away the rows whose `column` is one of `values`, and that are as `where` says."""
         found = self._tables[table]
