@@ -17,16 +17,14 @@ from manyheads.publish.publication import (
     CURVES,
     MOST_ROWS,
     PublishedRow,
-    RowState,
     Value,
     told,
 )
+from manyheads.publish.recorded_study import RecordedCandidate
 from manyheads.publish.study_identity import plain_end
 from manyheads.report.study_curves import candidate_curves
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.intervals import Estimate
-from manyheads.study.results import StudyResult
-from manyheads.study.select import CandidateResult
 from manyheads.study.space import OF_TRAINING, setting_words, shown_names
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
@@ -52,9 +50,12 @@ class Scores:
     seeds: Mapping[int, int] = field(default_factory=dict)
 
 
-def mean_scores(differences: Differences, candidates: Sequence[int], job: Job) -> Scores:
+def mean_scores(
+    differences: Differences, candidates: Sequence[int], rivals: int, job: Job
+) -> Scores:
     """The mean accuracy and log loss of `candidates`, with intervals for other images and seeds.
 
+    The scores by unit of the first so many `rivals` stay in memory, as what comes next needs them.
     Raises `Interrupted` when `job` is stopped.
     """
     means: dict[int, dict[str, MeanScore]] = defaultdict(dict)
@@ -67,6 +68,8 @@ def mean_scores(differences: Differences, candidates: Sequence[int], job: Job) -
         kept = [each for each in some if seeds[each]]
         for metric in _MEASURES:
             sums = [differences.sums(each, metric)[finished[each]] for each in kept]
+            for each in kept[: max(0, rivals - start)]:
+                differences.unit_means(each, metric)
             found = mean_intervals(sums, differences.layout)
             for candidate, estimate, scores in zip(kept, found, sums, strict=True):
                 by_seed = scores.sum(axis=-1).mean(axis=-1) / differences.layout.images
@@ -77,34 +80,37 @@ def mean_scores(differences: Differences, candidates: Sequence[int], job: Job) -
 
 
 def candidate_rows(
-    store: Store, settings: StudySettings, result: StudyResult, scores: Scores, job: Job
+    store: Store,
+    settings: StudySettings,
+    ranked: Sequence[RecordedCandidate],
+    scores: Scores,
+    job: Job,
 ) -> Iterator[PublishedRow]:
-    """A row for each candidate, the best `MOST_ROWS` of more, best first.
+    """A row for each candidate of `ranked`, the best `MOST_ROWS` of more, in their order.
 
-    Those that were pruned come behind those that trained to the end, and last those of which every
-    trial failed. Raises `Interrupted` when `job` is stopped.
+    Raises `Interrupted` when `job` is stopped.
     """
     trained: dict[int, int] = defaultdict(int)
     for record in store.trials():
         trained[record.trial.candidate] += record.epochs
-    entries = [*result.ranking, *result.pruned, *result.without_result][:MOST_ROWS]
     names = _shown(settings)
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(ranked[:MOST_ROWS]):
         if not place % _AT_ONCE:
             job.check("reading candidates")
-        setting, state = settings.grid[entry.candidate - 1], _state(entry)
-        curves = candidate_curves(store, entry.candidate) if place < CURVES and entry.best else {}
+        setting = settings.grid[entry.candidate - 1]
+        has_curves = place < CURVES and entry.state != "failed"
+        curves = candidate_curves(store, entry.candidate) if has_curves else {}
         yield PublishedRow(
             key=f"candidate-{entry.candidate}",
             number=entry.candidate,
             name=setting_words(setting, settings.grid.varying),
-            state=state,
+            state=entry.state,
             parameters={
                 **{name: told(getattr(setting, name)) for name in names},
                 **_of_backbone(settings, entry.candidate),
             },
             metrics=_finite({
-                **({"rank": place + 1} if state == "done" else {}),
+                **({} if entry.rank is None else {"rank": entry.rank}),
                 **_score_metrics(entry, scores),
                 "trials": entry.trials,
                 "failed_trials": entry.failed,
@@ -135,33 +141,27 @@ def _of_backbone(settings: StudySettings, candidate: int) -> dict[str, Value]:
     return {"backbone": plain_end(settings.backbone), "image_size": settings.image.size}
 
 
-def _state(entry: CandidateResult) -> RowState:
-    if entry.best is None:
-        return "failed"
-    return "done" if entry.pruned_after is None else "pruned"
-
-
-def _score_metrics(entry: CandidateResult, scores: Scores) -> dict[str, float]:
+def _score_metrics(entry: RecordedCandidate, scores: Scores) -> dict[str, float]:
     """Means with intervals and deviations; of a pruned candidate, its scores at its rung.
 
-    Where an earlier version kept no predictions, means of the curves, which have no interval.
+    Where no predictions were read, means of the curves, which have no interval.
     """
     if entry.pruned_after is not None:
-        rung = {f"rung_{name}": entry.measures[own].mean for name, own in _MEASURES.items()}
+        rung = {f"rung_{name}": entry.means[own] for name, own in _MEASURES.items()}
         return {"pruned_after": entry.pruned_after, **rung}
     found: dict[str, float] = {}
     for name, own in _MEASURES.items():
         known = scores.means.get(entry.candidate, {}).get(name)
-        if known is None and own in entry.measures:
-            spread = entry.apart.get(own, entry.measures[own])
-            known = MeanScore(Estimate(spread.mean, None, None), spread.deviation)
+        if known is None and own in entry.means:
+            estimate = Estimate(entry.means[own], None, None)
+            known = MeanScore(estimate, entry.deviations.get(own))
         if known is None:
             continue
         parts = {"": known.mean.value, "_low": known.mean.low, "_high": known.mean.high,
                  "_std": known.deviation}  # fmt: skip
         found |= {f"{name}{part}": value for part, value in parts.items() if value is not None}
-    if "best_epoch" in entry.measures:
-        found["best_epoch"] = entry.measures["best_epoch"].mean
+    if "best_epoch" in entry.means:
+        found["best_epoch"] = entry.means["best_epoch"]
     if entry.candidate in scores.seeds:
         found["seeds"] = scores.seeds[entry.candidate]
     return found

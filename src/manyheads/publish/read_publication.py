@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.errors import RunError
-from manyheads.findings.reading import read_validated
 from manyheads.findings.score_tables import estimate_words
 from manyheads.publish.candidate_rows import Scores, candidate_rows, mean_scores
-from manyheads.publish.publication import MOST_ROWS, Publication, PublishedRow
+from manyheads.publish.publication import CURVES, MOST_ROWS, Publication, PublishedRow
 from manyheads.publish.published_files import published_files
 from manyheads.publish.read_fit_publication import fit_publication
+from manyheads.publish.recorded_study import (
+    RecordedCandidate,
+    recorded_candidates,
+    recorded_differences,
+)
 from manyheads.publish.study_identity import data_tags, plain_end, study_key, study_parameters
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.run_folders import last_change
-from manyheads.stats.comparisons import Differences
+from manyheads.stats.comparisons import MAX_ALL_PAIRS
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.winner import WinnerScore, winner_scores
-from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
-from manyheads.study.results import StudyResult
 from manyheads.study.run_times import read_times
 from manyheads.study.store import Store
 from manyheads.study.study_document import read_study
 from manyheads.study.study_settings import StudySettings
 
+_MOST_SCORES = 30_000_000  # scores of an image by a head that are read
+_MOST_KEPT = 10_000_000  # scores by unit that the expected score is computed from
 _OF_THE_BEST = ("accuracy", "log_loss", "best_epoch")
 _NO_INTERVALS = "There are no intervals: an earlier version of manyheads trained these heads."
 
@@ -47,11 +53,10 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         )  # fmt: skip
     document = folder.document()
     settings, resolved = read_study(document)
-    result = finished_result(folder, settings)
-    with job.step("reading the study"):
-        scores, winner, remarks = _scores(folder, settings, result, resolved.classes, job)
-        with Store(folder.store) as store:
-            rows = tuple(candidate_rows(store, settings, result, scores, job))
+    ranked = recorded_candidates(folder, settings)
+    with job.step("reading the study"), Store(folder.store) as store:
+        scores, winner, remarks = _scores(store, settings, ranked, resolved.classes, job)
+        rows = tuple(candidate_rows(store, settings, ranked, scores, job))
     kept, left_out = _kept(folder, files)
     if len(settings.grid) > MOST_ROWS:
         remarks = (*remarks, f"The best {MOST_ROWS:,} of {len(settings.grid):,} candidates.")
@@ -63,7 +68,7 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         data=plain_end(settings.data),
         metric="log_loss" if settings.select == "best_loss" else "accuracy",
         parameters=study_parameters(document),
-        metrics=_of_whole(settings, result, rows, winner)
+        metrics=_of_whole(settings, ranked, rows, winner)
         | ({} if times is None else {"seconds": times.seconds}),
         tags=data_tags(document),
         sentences=tuple(_sentences(settings, rows, winner)),
@@ -74,31 +79,36 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
     )
 
 
-def _kept(folder: RunFolder, files: bool):
+def _kept(folder: RunFolder, files: bool) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     return published_files(folder) if files else ((), ())
 
 
 def _scores(
-    folder: RunFolder,
+    store: Store,
     settings: StudySettings,
-    result: StudyResult,
+    ranked: Sequence[RecordedCandidate],
     classes: tuple[str, ...],
     job: Job,
 ) -> tuple[Scores, tuple[WinnerScore, ...], tuple[str, ...]]:
     """The scores of the candidates, those to expect of the selected one, and what is missing."""
-    candidates = [entry.candidate for entry in result.ranking[:MOST_ROWS]]
+    done = [each.candidate for each in ranked if each.state == "done"][:MOST_ROWS]
     try:
-        differences = Differences(read_validated(folder.store, settings, result, classes))
+        differences = recorded_differences(store, settings, ranked, classes)
     except RunError:  # an earlier version kept no predictions
         return Scores(), (), (_NO_INTERVALS,)
-    scores = mean_scores(differences, candidates, job)
-    winner = winner_scores(differences, candidates[0], settings.select, among=candidates)
-    return scores, winner, ()
+    layout = differences.layout
+    of_one = settings.seeds * (settings.repeats or 1) * layout.images
+    count = min(len(done), max(CURVES, _MOST_SCORES // of_one))
+    among = done[: min(count, max(MAX_ALL_PAIRS, _MOST_KEPT // len(layout.sizes)))]
+    scores = mean_scores(differences, done[:count], len(among), job)
+    winner = winner_scores(differences, done[0], settings.select, among=among)
+    left = f"Intervals are known of the best {count:,} candidates." if count < len(done) else ""
+    return scores, winner, tuple(filter(None, [left]))
 
 
 def _of_whole(
     settings: StudySettings,
-    result: StudyResult,
+    ranked: Sequence[RecordedCandidate],
     rows: tuple[PublishedRow, ...],
     winner: tuple[WinnerScore, ...],
 ) -> dict[str, float]:
@@ -113,15 +123,15 @@ def _of_whole(
         "candidates": len(settings.grid),
         "seeds": settings.seeds,
         "repeats": settings.repeats or 1,
-        "trials": sum(entry.trials for entry in result.in_order),
-        "failed_trials": sum(entry.failed for entry in result.in_order),
+        "trials": sum(entry.trials for entry in ranked),
+        "failed_trials": sum(entry.failed for entry in ranked),
         "cost": sum(row.metrics["cost"] for row in rows),
     }
 
 
 def _sentences(
     settings: StudySettings, rows: tuple[PublishedRow, ...], winner: tuple[WinnerScore, ...]
-):
+) -> Iterator[str]:
     best = rows[0]
     scores = [
         f"{name.replace('_', ' ')} {estimate_words(_estimate(best, name))}"

@@ -123,10 +123,10 @@ class _Runs:
     ) -> str:
         label = self._publication.label
         name = f"{name} · {self._publication.key[:8]}"
-        former = self._former(name)
+        run_id = digest([self._publication.key, self.project, key])[:32]
+        former = self._known.get(run_id)
         if former is not None and former.get(_CONTENT) == content:
             return "unchanged"
-        run_id = digest([self._publication.key, self.project, key])[:32]
         if former is not None:
             self._storage.delete_run(self.project, name, run_id)
         self._storage.bulk_log(
@@ -136,9 +136,6 @@ class _Runs:
             run_id=run_id,
         )  # fmt: skip
         return "new" if former is None else "changed"
-
-    def _former(self, name: str) -> Mapping[str, Any] | None:
-        return self._known.get(name)
 
 
 def _plain(name: str) -> str:
