@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from manyheads.publish.publication import Publication, PublishedRow, RowState, Value
+from manyheads.publish.publication import Publication, PublishedRow, RowState, Value, varying
 from manyheads.publish.trackers import library
 
 _STATUS: Mapping[RowState, str] = {
@@ -24,10 +24,12 @@ _STATUS: Mapping[RowState, str] = {
 
 
 class EventFiles:
-    """The event files of one study, all of one moment (seconds since 1970)."""
+    """The event files of one study, all of the moment at which it ended."""
 
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
+    def __init__(self, publication: Publication) -> None:
+        self._publication, self._moment = publication, publication.ended
+        # What is the same in all rows would fill the first columns: the study's text has it.
+        self._varying = varying(publication.rows)
         self._event = library("tensorboard.compat.proto.event_pb2").Event
         self._summary = library("tensorboard.compat.proto.summary_pb2").Summary
         self._metadata = library("tensorboard.compat.proto.summary_pb2").SummaryMetadata
@@ -42,7 +44,8 @@ class EventFiles:
     def of_row(self, row: PublishedRow) -> bytes:
         """A candidate: its hyperparameters, its scores at step 0, its curves by epoch."""
         start = self._plugin.SessionStartInfo(start_time_secs=self._moment, group_name=row.key)
-        for name, value in row.parameters.items():
+        for name in self._varying.keys() & row.parameters.keys():
+            value = row.parameters[name]
             setattr(start.hparams[name], *_field(value))
         status = getattr(self._api, _STATUS[row.state])
         end = self._plugin.SessionEndInfo(status=status, end_time_secs=self._moment)
@@ -58,19 +61,16 @@ class EventFiles:
                 steps.setdefault(epoch, []).append(self._scalar(name, value))
         return self._bytes(steps)
 
-    def of_study(self, publication: Publication) -> bytes:
+    def of_study(self) -> bytes:
         """The study: which hyperparameters and metrics there are, its text, its figures."""
-        values: dict[str, list[Value]] = {}
-        for row in publication.rows:
-            for name, value in row.parameters.items():
-                values.setdefault(name, []).append(value)
+        publication = self._publication
         experiment = self._api.Experiment(
             name=publication.label,
             description=publication.text,
             time_created_secs=self._moment,
             hparam_infos=[
                 self._api.HParamInfo(name=name, type=getattr(self._api, _type(known)))
-                for name, known in values.items()
+                for name, known in self._varying.items()
             ],
             metric_infos=[
                 self._api.MetricInfo(name=self._api.MetricName(tag=name), display_name=name)

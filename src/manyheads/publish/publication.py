@@ -7,7 +7,7 @@ tracker can tell what it has already.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -90,6 +90,16 @@ class Publication:
     def text(self) -> str:
         """The sentences, and what was left out, as paragraphs of Markdown."""
         return "\n\n".join([*self.sentences, *self.left_out])
+
+
+def varying(rows: Sequence[PublishedRow]) -> dict[str, list[Value]]:
+    """The parameters that differ between `rows` with their values; where none does, the numbers."""
+    values: dict[str, list[Value]] = {}
+    for row in rows:
+        for name, value in row.parameters.items():
+            values.setdefault(name, []).append(value)
+    differing = {n: v for n, v in values.items() if len(set(v)) > 1 or len(v) < len(rows)}
+    return differing or {n: v for n, v in values.items() if not isinstance(v[0], str)}
 
 
 def told(value: object) -> Value:

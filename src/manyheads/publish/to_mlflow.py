@@ -33,6 +33,7 @@ _USUAL = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
 _SWITCHES = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true",
              "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}  # fmt: skip
+_TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # not of language models
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _THREADS = 8  # requests to a server at once
 _PAGE = 1_000  # runs that a server is asked for at once
@@ -91,7 +92,9 @@ class MlflowTracker:
     def _experiment(self, client: Any, name: str) -> Any:
         found = client.get_experiment_by_name(name)
         if found is None:
-            created = client.create_experiment(name, artifact_location=self._artifacts())
+            created = client.create_experiment(
+                name, artifact_location=self._artifacts(), tags=_TRAINING
+            )
             return client.get_experiment(created)
         if found.lifecycle_stage != "active":
             raise TrackerError(

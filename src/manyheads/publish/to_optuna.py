@@ -15,7 +15,14 @@ from manyheads.core.job import Job
 from manyheads.core.places import make_folder
 from manyheads.errors import SettingError, TrackerError
 from manyheads.heads.hyperparameters import DECLARED
-from manyheads.publish.publication import CURVE, Publication, PublishedRow, RowState, Value
+from manyheads.publish.publication import (
+    CURVE,
+    Publication,
+    PublishedRow,
+    RowState,
+    Value,
+    varying,
+)
 from manyheads.publish.tracker_tables import TrackerTables, tracker_tables
 from manyheads.publish.trackers import Counts, library, silenced
 
@@ -95,6 +102,7 @@ class OptunaTracker:
         told = {**publication.parameters, **publication.tags, **publication.metrics}
         for key, value in {**told, "text": publication.text, _KEY: publication.key}.items():
             study.set_user_attr(key, value)
+        study.set_metric_names([publication.metric])
         study.set_user_attr(_CONTENT, publication.content)  # the last, so that all is there
         changed = min(former, total)
         return {"new": total - changed, "changed": changed}
@@ -189,14 +197,8 @@ def _replace(tables: TrackerTables, study: int, trials: _Trials, job: Job) -> in
 
 
 def _distributions(known: Any, rows: Sequence[PublishedRow]) -> dict[str, Any]:
-    """A distribution for each hyperparameter that varies; if none does, for each number."""
-    values: dict[str, list[Value]] = {}
-    for row in rows:
-        for name, value in row.parameters.items():
-            values.setdefault(name, []).append(value)
-    varying = {name: each for name, each in values.items() if len(set(each)) > 1}
-    chosen = varying or {n: each for n, each in values.items() if not isinstance(each[0], str)}
-    return {name: _distribution(known, name, each) for name, each in chosen.items()}
+    """A distribution for each hyperparameter that varies."""
+    return {name: _distribution(known, name, each) for name, each in varying(rows).items()}
 
 
 def _distribution(known: Any, name: str, values: Sequence[Value]) -> Any:

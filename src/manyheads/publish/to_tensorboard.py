@@ -50,7 +50,7 @@ class TensorboardTracker:
             return self._written(publication, job)
 
     def _written(self, publication: Publication, job: Job) -> Counts:
-        made = EventFiles(publication.ended)
+        made = EventFiles(publication)
         root = make_folder(self._folder / plain_folder(publication.label))
         counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
         for place, row in enumerate(publication.rows):
@@ -58,7 +58,7 @@ class TensorboardTracker:
                 job.check("publishing")
                 job.progress("publishing", place, len(publication.rows), "candidates")
             counts[_write(root / row.key, made.of_row(row))] += 1
-        _write(root, made.of_study(publication))
+        _write(root, made.of_study())
         _remove_former(root, {row.key for row in publication.rows})
         job.progress("publishing", len(publication.rows), len(publication.rows), "candidates")
         return Counts(
