@@ -136,8 +136,9 @@ def _field(value: Value) -> tuple[str, Value]:
 def _type(values: Iterable[Value]) -> str:
     """What TensorBoard calls the type of all `values`."""
     kinds = {_field(value)[0] for value in values}
-    names = {"bool_value": "DATA_TYPE_BOOL", "number_value": "DATA_TYPE_FLOAT64"}
-    return names.get(*kinds, "DATA_TYPE_STRING") if len(kinds) == 1 else "DATA_TYPE_STRING"
+    if kinds == {"number_value"}:
+        return "DATA_TYPE_FLOAT64"
+    return "DATA_TYPE_BOOL" if kinds == {"bool_value"} else "DATA_TYPE_STRING"
 
 
 def _cell(value: object) -> str:

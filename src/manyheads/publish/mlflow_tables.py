@@ -8,6 +8,7 @@ from typing import Any
 from manyheads.core.job import Job
 from manyheads.publish.mlflow_runs import CONTENT_TAG, MlflowRun
 from manyheads.publish.tracker_tables import TrackerTables, tracker_tables
+from manyheads.publish.trackers import no_rows
 
 _RUN = (
     "run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status",
@@ -39,7 +40,7 @@ def write_runs(
     replaced, and tags that others gave them stay. `artifacts` is where the experiment's files lie.
     None if the tables are not those that are known here: then nothing is written.
     """
-    counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
+    counts = no_rows()
     with tracker_tables(uri, _NEEDED) as tables:
         if tables is None:
             return None

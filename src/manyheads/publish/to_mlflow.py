@@ -27,7 +27,7 @@ from manyheads.publish.mlflow_runs import (
 )
 from manyheads.publish.mlflow_tables import write_runs
 from manyheads.publish.publication import Publication
-from manyheads.publish.trackers import Counts, library, silenced
+from manyheads.publish.trackers import Counts, library, no_rows, silenced
 
 _USUAL = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
@@ -77,7 +77,7 @@ class MlflowTracker:
             for file in publication.files:
                 job.check("publishing files")
                 client.log_artifact(run_id, str(file))
-        return Counts(opened_by=self._opened_by, files=len(publication.files), **counts)
+        return Counts.of(counts, self._opened_by, len(publication.files))
 
     @property
     def _is_database(self) -> bool:
@@ -118,7 +118,7 @@ def _by_calls(
 
     A changed row is deleted there, which MLflow can undo, and made anew: its curves would double.
     """
-    counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
+    counts = no_rows()
     known = _known(client, experiment, publication.key)
     parent, content = known.get(whole.row, ("", ""))
     if not parent:

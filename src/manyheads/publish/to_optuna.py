@@ -71,10 +71,10 @@ class OptunaTracker:
                 direction="maximize" if publication.metric == "accuracy" else "minimize",
             )  # fmt: skip
             counts = self._written(optuna, study, publication, job)
-        return Counts(
-            opened_by=f"optuna-dashboard {shlex.quote(self.place)}",
+        return Counts.of(
+            counts,
+            f"optuna-dashboard {shlex.quote(self.place)}",
             remarks=(_NO_FILES,) if publication.files else (),
-            **counts,
         )
 
     def _written(

@@ -18,7 +18,7 @@ from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder
 from manyheads.publish.event_files import EventFiles
 from manyheads.publish.publication import Publication
-from manyheads.publish.trackers import Counts, silenced
+from manyheads.publish.trackers import Counts, no_rows, silenced
 
 _FOLDER = "tensorboard"
 _FILE = "events.out.tfevents.0000000000.manyheads"
@@ -52,7 +52,7 @@ class TensorboardTracker:
     def _written(self, publication: Publication, job: Job) -> Counts:
         made = EventFiles(publication)
         root = make_folder(self._folder / plain_folder(publication.label))
-        counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
+        counts = no_rows()
         for place, row in enumerate(publication.rows):
             if not place % _AT_ONCE:
                 job.check("publishing")
@@ -61,10 +61,10 @@ class TensorboardTracker:
         _write(root, made.of_study())
         _remove_former(root, {row.key for row in publication.rows})
         job.progress("publishing", len(publication.rows), len(publication.rows), "candidates")
-        return Counts(
-            opened_by=f"tensorboard --logdir {shlex.quote(str(root))}",
+        return Counts.of(
+            counts,
+            f"tensorboard --logdir {shlex.quote(str(root))}",
             remarks=(_NO_FILES,) if publication.files else (),
-            **counts,
         )
 
 

@@ -19,13 +19,13 @@ from manyheads.core.settings import digest
 from manyheads.errors import SettingError
 from manyheads.publish.publication import Publication, PublishedRow
 from manyheads.publish.study_table import RUNS, curve_points, only_the_table, table_of
-from manyheads.publish.trackers import Counts, library, silenced
+from manyheads.publish.trackers import Counts, library, no_rows, silenced
 
 _SWITCHES = {
     "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
 }  # fmt: skip
 _FOLDER = "TRACKIO_DIR"
-_CONTENT = "manyheads_content"
+_CONTENT, _NAME = "manyheads_content", "manyheads_name"
 
 
 def tracker(address: str | None, project: str | None) -> TrackioTracker:
@@ -56,7 +56,7 @@ class TrackioTracker:
     def publish(self, publication: Publication, job: Job) -> Counts:
         """Publish a study: a run of the whole, and one for each of the best rows."""
         folder = {} if self._folder is None else {_FOLDER: str(make_folder(self._folder))}
-        counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
+        counts = no_rows()
         rows = publication.rows[:RUNS]
         with silenced({**_SWITCHES, **folder}):
             runs = _Runs(_plain(self._project or publication.data), publication)
@@ -65,15 +65,16 @@ class TrackioTracker:
                 job.progress("publishing", place, len(rows), "runs")
                 counts[runs.of_row(row)] += 1
             found = runs.of_study()
+            runs.remove_others()
             runs.copy_files()
         job.progress("publishing", len(rows), len(rows), "runs")
         counts[found] += len(publication.rows) - len(rows)
         place = f"{_FOLDER}={shlex.quote(str(self._folder))} " if self._folder else ""
-        return Counts(
-            opened_by=f"{place}trackio show --project {shlex.quote(runs.project)}",
-            files=len(publication.files),
-            remarks=only_the_table(publication, "Trackio"),
-            **counts,
+        return Counts.of(
+            counts,
+            f"{place}trackio show --project {shlex.quote(runs.project)}",
+            len(publication.files),
+            only_the_table(publication, "Trackio"),
         )
 
 
@@ -84,6 +85,7 @@ class _Runs:
         self.project, self._publication = project, publication
         self._storage = library("trackio.sqlite_storage").SQLiteStorage
         self._storage.validate_project_name(project)
+        self._written_ids = set[str]()
         self._known = self._storage.get_all_run_configs(project)
         self._moment = datetime.fromtimestamp(publication.ended, UTC).isoformat()
 
@@ -102,6 +104,12 @@ class _Runs:
         first = {**publication.metrics, "candidates_table": table._to_dict(self.project, name)}
         config = {**publication.tags, **publication.parameters, "text": publication.text}
         return self._written(name, "study", publication.content, [first], config)
+
+    def remove_others(self) -> None:
+        """Take away the runs of rows that are no longer among the best."""
+        for run_id, config in self._known.items():
+            if config.get("_Group") == self._publication.label and run_id not in self._written_ids:
+                self._storage.delete_run(self.project, config.get(_NAME, ""), run_id)
 
     def copy_files(self) -> None:
         """Copy the files to the project's."""
@@ -124,6 +132,7 @@ class _Runs:
         label = self._publication.label
         name = f"{name} · {self._publication.key[:8]}"
         run_id = digest([self._publication.key, self.project, key])[:32]
+        self._written_ids.add(run_id)
         former = self._known.get(run_id)
         if former is not None and former.get(_CONTENT) == content:
             return "unchanged"
@@ -131,7 +140,10 @@ class _Runs:
             self._storage.delete_run(self.project, name, run_id)
         self._storage.bulk_log(
             self.project, name, points, [*range(len(points))], [self._moment] * len(points),
-            config={**config, _CONTENT: content, "_Group": label, "_Created": self._moment},
+            config={
+                **config, _CONTENT: content, _NAME: name, "_Group": label,
+                "_Created": self._moment,
+            },
             log_ids=[f"{run_id}-{content}-{step}" for step in range(len(points))],
             run_id=run_id,
         )  # fmt: skip

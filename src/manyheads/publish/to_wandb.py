@@ -20,7 +20,7 @@ from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder, write_text
 from manyheads.publish.publication import Publication, PublishedRow
 from manyheads.publish.study_table import RUNS, curve_points, only_the_table, table_of
-from manyheads.publish.trackers import Counts, library, silenced
+from manyheads.publish.trackers import Counts, library, no_rows, silenced
 
 _SWITCHES = {
     "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", "WANDB_DISABLE_GIT": "true",
@@ -57,7 +57,7 @@ class WandbTracker:
             "WANDB_MODE": "online" if self._server else "offline",
             **({"WANDB_BASE_URL": self._server} if self._server else {}),
         }  # fmt: skip
-        counts = dict.fromkeys(("new", "changed", "unchanged"), 0)
+        counts = no_rows()
         known = self._known()
         rows = publication.rows[:RUNS]
         with silenced(switches):
@@ -67,17 +67,19 @@ class WandbTracker:
                 job.progress("publishing", place, len(rows), "runs")
                 counts[self._row(wandb, known, publication, row)] += 1
             whole = self._whole(wandb, known, publication)
+        self._remove_others(known, publication)
         job.progress("publishing", len(rows), len(rows), "runs")
         rest = len(publication.rows) - len(rows)
-        counts["unchanged" if whole == "unchanged" else whole] += rest
-        return Counts(
-            opened_by=self.place
-            if self._server
-            else f"wandb sync {shlex.quote(str(folder))}/offline-run-*",
-            files=len(publication.files),
-            remarks=only_the_table(publication, _TITLE),
-            **counts,
+        counts[whole] += rest
+        return Counts.of(
+            counts, self._opened_by, len(publication.files), only_the_table(publication, _TITLE)
         )
+
+    @property
+    def _opened_by(self) -> str:
+        if self._server is not None:
+            return self.place
+        return f"wandb sync {shlex.quote(str(self._runs))}/offline-run-*"
 
     @property
     def _runs(self) -> Path:
@@ -161,6 +163,16 @@ class WandbTracker:
                 with disk_errors(folder):
                     shutil.rmtree(folder)
 
+    def _remove_others(self, known: dict[str, str], publication: Publication) -> None:
+        """Take away the offline runs of rows that are no longer among the best."""
+        kept = {f"{publication.key[:16]}-{row.key}" for row in publication.rows[:RUNS]}
+        kept.add(f"{publication.key[:16]}-study")
+        others = [each for each in known if each.startswith(publication.key[:16])]
+        for run_id in set(others) - kept:
+            self._remove_former(run_id)
+            del known[run_id]
+        self._write(known)
+
     def _known(self) -> dict[str, str]:
         file = self._runs / _KNOWN
         try:
@@ -171,6 +183,9 @@ class WandbTracker:
 
     def _keep(self, known: dict[str, str], run_id: str, content: str) -> None:
         known[run_id] = content
+        self._write(known)
+
+    def _write(self, known: Mapping[str, str]) -> None:
         if self._server is None:
             write_text(self._runs / _KNOWN, json.dumps(known, indent=1) + "\n")
 

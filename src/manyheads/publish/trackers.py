@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -53,6 +53,19 @@ class Counts:
     unchanged: int = 0
     files: int = 0
     remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, rows: Mapping[str, int], opened_by: str, files: int = 0, remarks: Sequence[str] = ()
+    ) -> Counts:
+        """The counts of `rows` by how they were found."""
+        found = {name: rows.get(name, 0) for name in ("new", "changed", "unchanged")}
+        return cls(opened_by=opened_by, files=files, remarks=tuple(remarks), **found)
+
+
+def no_rows() -> dict[str, int]:
+    """The counts of rows before the first."""
+    return {"new": 0, "changed": 0, "unchanged": 0}
 
 
 class Tracker(Protocol):

@@ -6,6 +6,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,13 +132,12 @@ def test_equal_studies_have_equal_contents_wherever_they_lie(run: RunFolder, tmp
 
 
 def test_a_study_that_grows_stays_the_same_and_another_does_not(tmp_path: Path) -> None:
-    keys = [
-        read(made_run(tmp_path / name, **changes)).key
-        for name, changes in (
-            ("usual", {}), ("more seeds", {"seeds": 4}), ("other", {"select": "best_loss"}),
-            ("folds", {"folds": 2}), ("more repeats", {"folds": 2, "repeats": 2}),
-        )
+    asked: list[dict[str, Any]] = [
+        {}, {"seeds": 4}, {"select": "best_loss"}, {"folds": 2}, {"folds": 2, "repeats": 2},
     ]  # fmt: skip
+    keys = [
+        read(made_run(tmp_path / f"{place}", **changes)).key for place, changes in enumerate(asked)
+    ]
     assert keys[0] == keys[1]
     assert keys[3] == keys[4]
     assert len({keys[0], keys[2], keys[3]}) == 3
