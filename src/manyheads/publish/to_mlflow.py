@@ -53,12 +53,15 @@ class MlflowTracker:
     """A database or a server of MLflow."""
 
     def __init__(self, uri: str, project: str | None) -> None:
-        self._uri, self._project = uri, project
+        self._given, self._project = uri, project
+        # MLflow keeps a database open by its name, which would be another one in another folder.
+        file = Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+        self._uri = uri if file is None else f"{_SQLITE}{file}"
 
     @property
     def place(self) -> str:
-        """The tracking URI, without secrets."""
-        return without_secrets(self._uri)
+        """The tracking URI as it was given, without secrets."""
+        return without_secrets(self._given)
 
     def publish(self, publication: Publication, job: Job) -> Counts:
         """Publish a study to the experiment of its project."""
@@ -107,7 +110,7 @@ class MlflowTracker:
         """Where files lie beside a database's file; None: the server or MLflow decides."""
         if not self._uri.startswith(_SQLITE):
             return None
-        file = Path(self._uri.removeprefix(_SQLITE)).absolute()
+        file = Path(self._uri.removeprefix(_SQLITE))
         return make_folder(file.with_name(f"{file.stem}-artifacts")).as_uri()
 
 
