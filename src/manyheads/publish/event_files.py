@@ -7,7 +7,7 @@ that is installed, and then give messages of TensorFlow's.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 from manyheads.publish.publication import Publication, PublishedRow, RowState, Value, varying
 from manyheads.publish.trackers import library
 
+_LISTED = 50  # words that a filter shows
 _STATUS: Mapping[RowState, str] = {
     "done": "STATUS_SUCCESS",
     "pruned": "STATUS_UNKNOWN",
@@ -68,10 +69,7 @@ class EventFiles:
             name=publication.label,
             description=publication.text,
             time_created_secs=self._moment,
-            hparam_infos=[
-                self._api.HParamInfo(name=name, type=getattr(self._api, _type(known)))
-                for name, known in self._varying.items()
-            ],
+            hparam_infos=[self._hparam(name, known) for name, known in self._varying.items()],
             metric_infos=[
                 self._api.MetricInfo(name=self._api.MetricName(tag=name), display_name=name)
                 for name in publication.rows[0].metrics
@@ -91,6 +89,13 @@ class EventFiles:
         pictures = [each for each in publication.files if each.suffix == ".png"]
         experiment_value = self._told(self._hparams.EXPERIMENT_TAG, experiment=experiment)
         return self._bytes({0: [experiment_value, text, *map(self._picture, pictures)]})
+
+    def _hparam(self, name: str, values: Sequence[Value]) -> Any:
+        info = self._api.HParamInfo(name=name, type=getattr(self._api, _type(values)))
+        words = dict.fromkeys(value for value in values if isinstance(value, str))
+        if 0 < len(words) <= _LISTED:
+            info.domain_discrete.extend(words)
+        return info
 
     def _told(self, tag: str, **data: Any) -> Any:
         version = self._hparams.PLUGIN_DATA_VERSION
