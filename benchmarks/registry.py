@@ -56,6 +56,7 @@ BENCHMARKS = (
     Benchmark("predict_rate", "does predict keep up with extraction?", by_default=False),
     Benchmark("one_image", "how long does one image take?", by_default=False),
     Benchmark("exports", "how large is an export, and how close?", by_default=False),
+    Benchmark("publishing", "how long do trackers take ten thousand rows?", by_default=False),
     Benchmark("test_times", "how long do the tests take?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )
