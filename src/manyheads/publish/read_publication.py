@@ -102,7 +102,11 @@ def _scores(
     among = done[: min(count, max(MAX_ALL_PAIRS, _MOST_KEPT // len(layout.sizes)))]
     scores = mean_scores(differences, done[:count], len(among), job)
     winner = winner_scores(differences, done[0], settings.select, among=among)
-    left = f"Intervals are known of the best {count:,} candidates." if count < len(done) else ""
+    left = (
+        f"Intervals are known of the best {counted(count, 'candidate')}."
+        if count < len(done)
+        else ""
+    )
     return scores, winner, tuple(filter(None, [left]))
 
 

@@ -27,7 +27,7 @@ from manyheads.publish.mlflow_runs import (
 )
 from manyheads.publish.mlflow_tables import write_runs
 from manyheads.publish.publication import Publication
-from manyheads.publish.trackers import Counts, library, no_rows, silenced
+from manyheads.publish.trackers import PublishedCounts, library, no_rows, silenced
 
 _USUAL = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
@@ -63,7 +63,7 @@ class MlflowTracker:
         """The tracking URI as it was given, without secrets."""
         return without_secrets(self._given)
 
-    def publish(self, publication: Publication, job: Job) -> Counts:
+    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
         """Publish a study to the experiment of its project."""
         with silenced(_SWITCHES):
             client = library("mlflow.tracking").MlflowClient(tracking_uri=self._uri)
@@ -80,7 +80,7 @@ class MlflowTracker:
             for file in publication.files:
                 job.check("publishing files")
                 client.log_artifact(run_id, str(file))
-        return Counts.of(counts, self._opened_by, len(publication.files))
+        return PublishedCounts.of(counts, self._opened_by, len(publication.files))
 
     @property
     def _is_database(self) -> bool:

@@ -19,7 +19,7 @@ from manyheads.core.settings import digest
 from manyheads.errors import SettingError
 from manyheads.publish.publication import Publication, PublishedRow
 from manyheads.publish.study_table import RUNS, curve_points, only_the_table, table_of
-from manyheads.publish.trackers import Counts, library, no_rows, silenced
+from manyheads.publish.trackers import PublishedCounts, library, no_rows, silenced
 
 _SWITCHES = {
     "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -53,13 +53,13 @@ class TrackioTracker:
         """The folder."""
         return str(self._folder or os.environ.get(_FOLDER) or "Trackio's folder")
 
-    def publish(self, publication: Publication, job: Job) -> Counts:
+    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
         """Publish a study: a run of the whole, and one for each of the best rows."""
         folder = {} if self._folder is None else {_FOLDER: str(make_folder(self._folder))}
         counts = no_rows()
         rows = publication.rows[:RUNS]
         with silenced({**_SWITCHES, **folder}):
-            runs = _Runs(_plain(self._project or publication.data), publication)
+            runs = _ProjectRuns(_plain(self._project or publication.data), publication)
             for place, row in enumerate(rows):
                 job.check("publishing")
                 job.progress("publishing", place, len(rows), "runs")
@@ -70,7 +70,7 @@ class TrackioTracker:
         job.progress("publishing", len(rows), len(rows), "runs")
         counts[found] += len(publication.rows) - len(rows)
         place = f"{_FOLDER}={shlex.quote(str(self._folder))} " if self._folder else ""
-        return Counts.of(
+        return PublishedCounts.of(
             counts,
             f"{place}trackio show --project {shlex.quote(runs.project)}",
             len(publication.files),
@@ -78,7 +78,7 @@ class TrackioTracker:
         )
 
 
-class _Runs:
+class _ProjectRuns:
     """The runs of one study in a project of Trackio's."""
 
     def __init__(self, project: str, publication: Publication) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from manyheads.core.text import counted
 from manyheads.errors import ImageError, ManyheadsError
 
 FIELD = "image"
@@ -132,9 +133,8 @@ class _Parts:
         if not data and not name:
             return  # a form in which no file was chosen
         if len(self.found) == self._most:
-            raise BodyError(
-                413, f"at most {self._most} images in a request", "more", "send fewer at a time"
-            )
+            most = counted(self._most, "image")
+            raise BodyError(413, f"at most {most} in a request", "more", "send fewer at a time")
         text = name.decode("utf-8", "replace")
         self.found.append(Upload(harmless_name(text, len(self.found) + 1), data))
 

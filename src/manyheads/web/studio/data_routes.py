@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from manyheads.backbones.backbone_catalogue import RECOMMENDED
+from manyheads.core.text import option
 from manyheads.data.splits import SPLITS
 from manyheads.errors import DataError
 from manyheads.web.studio.background_task import BackgroundTask
@@ -163,7 +164,7 @@ class _Desk:
             "redo": undone[-1].words if undone else None,
             "manifest": None if written is None else self.place.name_of(written),
             "commands": [
-                shlex.join(["manyheads", "check", used, "--labels"]),
+                shlex.join(["manyheads", "check", used, *option("labels")]),
                 shlex.join(["manyheads", "fit", used]),
             ],
         }
