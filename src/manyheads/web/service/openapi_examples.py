@@ -52,7 +52,7 @@ PREDICT: dict[str, Any] = {
     },
     "responses": {
         200: {
-            "description": "A row for each image, as `manyheads predict --jsonl` prints it; one "
+            "description": "A row for each image, as `manyheads predict` prints JSON lines; one "
             "that cannot be read has an `error`.",
             "content": {
                 "application/json": {
