@@ -171,7 +171,7 @@ def test_the_end_of_the_studio_leaves_a_run_that_goes_on(
         run = _begin(page, "sweep", values)
         page.wait("document.getElementById('state')?.textContent === 'running'")
         said = server.end()
-        assert f"stopped {run}; to resume: manyheads sweep photos.csv" in said
+        assert f"stopped {run}; to resume, in {place}: manyheads sweep photos.csv" in said
         until(lambda: not any(process_start(pid) for pid in server.commands))
         server.begin()
         page.go(f"runs/{run.replace('/', '%2F')}")

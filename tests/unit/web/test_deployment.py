@@ -43,7 +43,7 @@ def test_the_container_copies_what_there_is_and_may_be_sent() -> None:
             assert f"!{source.removeprefix('./')}" in sent, source
 
 
-def test_the_command_of_the_container_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_of_the_container_is_understood() -> None:
     (entry,), (command,) = values("ENTRYPOINT"), values("CMD")
     program, *words = [*json.loads(entry), *json.loads(command)]
     assert program == "manyheads"
