@@ -223,6 +223,24 @@ def test_a_value_that_is_none_is_told_where_it_was_written(page: Page) -> None:
     page.check()
 
 
+def test_the_shell_is_used_by_keyboard(page: Page) -> None:
+    page.open("runs")
+    page.wait("document.querySelector('main h1') !== null")
+    page.browser.press("\ue004", "\n")  # Tab, Enter: the link that skips to the content
+    assert page.ask("document.activeElement.id") == "main"
+    assert page.ask("location.hash") == "#runs"
+    page.click("a[href='#use']")
+    page.wait("document.querySelector('main h1')?.textContent === 'Use'")
+    assert page.ask("document.activeElement.id") == "main"
+    assert page.ask("document.title") == "Use – manyheads studio in place"
+    page.browser.run("location.hash = '#runs/%E0%A4%A'")
+    page.wait("document.querySelector('main h1')?.textContent === '%E0%A4%A'")
+    page.browser.console()  # Chromium notes each answer that is no success
+    for part in ("nothing", "constructor"):
+        page.open(part)
+        page.wait("document.querySelector('[aria-current]')?.hash === '#data'")
+
+
 def test_without_data_a_form_leads_to_them(page: Page) -> None:
     shutil.rmtree(page.place / "photos")
     page.open("runs/new/fit")

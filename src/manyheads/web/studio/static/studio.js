@@ -11,9 +11,17 @@ const PARTS = { data, runs, understand, use };
 let leave = null;
 let shown = 0;
 
+const decoded = (word) => {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word; // an address that was cut off
+  }
+};
+
 const open = async () => {
-  const [name, ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
-  const part = name in PARTS ? name : "data";
+  const [name, ...words] = location.hash.slice(1).split("/").map(decoded);
+  const part = Object.hasOwn(PARTS, name) ? name : "data";
   const mine = ++shown;
   leave?.();
   leave = null;
@@ -26,6 +34,12 @@ const open = async () => {
   const fresh = h("div");
   main.replaceChildren(fresh);
   say("");
+  document.title = [words[0], `${part[0].toUpperCase()}${part.slice(1)}`, `manyheads studio in ${place}`].filter(Boolean).join(" – ");
+  if (mine > 1) {
+    // As a page that is loaded does: it begins at the top, for the keyboard too.
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
   try {
     const left = await PARTS[part](fresh, words);
     if (mine === shown) leave = left ?? null;
@@ -36,8 +50,11 @@ const open = async () => {
   }
 };
 
-addEventListener("hashchange", open);
 const { place } = await ask("/api/place");
 document.getElementById("place").textContent = `in ${place}`;
-document.title = `${place} – manyheads studio`;
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address tells which part is shown
+  document.getElementById("main").focus();
+});
+addEventListener("hashchange", open);
 await open();
