@@ -58,6 +58,7 @@ BENCHMARKS = (
     Benchmark("serving", "does a server keep up with predict?", by_default=False),
     Benchmark("one_image", "how long does one image take?", by_default=False),
     Benchmark("exports", "how large is an export, and how close?", by_default=False),
+    Benchmark("publishing", "how long do trackers take ten thousand rows?", by_default=False),
     Benchmark("test_times", "how long do the tests take?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )

@@ -322,3 +322,17 @@ def test_a_split_says_what_groups_keep_it_from(command: Command, image_folder: F
     assert "not tested: 'cat' (32 images, 2 groups)" in said.out
     assert "train 85.0 % (asked: 60 %), validation 10.0 % (asked: 20 %)" in said.out
     assert "groups stay whole, and the largest of 5, p0, has 75.0 %" in said.out
+
+
+def test_a_fit_keeps_groups_together_and_remembers_the_rule(
+    command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_options, "search_grid", small_grid)
+    root = image_folder({f"{name}/p{n}": 4 for name in ("cat", "dog") for n in range(4)})
+    asked = "fit", root, "--heads", 2, "--folds", 2, "--image-size", 71, "--backbone", "xception"
+    said = command(*asked, "--group-by", "parent", "--out", "fit")
+    assert said.code == 0, said.err
+    assert "4 groups by parent" in said.err
+    split = json.loads(Path("fit/fit.json").read_text(encoding="utf-8"))["settings"]["split"]
+    assert (split["group_by"], split["rule"]) == ("parent", "balanced")
+    refused(command(*asked, "--out", "fit"), "settings")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio.studio_app import studio_app
 from tests.e2e.browser import Browser, chromium
 from tests.e2e.test_report_browser import FAINT
-from tests.unit.web.studio_kit import CLASSES, coloured_photos, small_run
+from tests.unit.web.studio_kit import CLASSES, coloured_photos, small_photos, small_run
 from tests.web_servers import serving_app
 
 FIRST, SECOND = "runs/first", "runs/second"
@@ -109,7 +110,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     folder.mkdir()
     right = coloured_photos(folder)
     small_run(folder, "photos.csv", FIRST, seeds=2)
+    _wardrobe(folder)
     return folder, right
+
+
+def _wardrobe(folder: Path) -> None:
+    """A folder with a file twice, in two splits, and one that is no image."""
+    wardrobe = small_photos(folder, name="wardrobe")
+    hostile = "<img src=x onerror=alert(1)> & \u202e.png"
+    shutil.copy(wardrobe / "train" / "cat" / "0.png", wardrobe / "validation" / "dog" / hostile)
+    (wardrobe / "train" / "owl" / "broken.png").write_bytes(b"no image at all")
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +187,35 @@ def test_wrong_labels_are_found_put_right_and_judged(
     small_run(folder, "photos-decided.csv", SECOND, models=False, seeds=2)
     _understand(page)
     _judge(page)
+
+
+def test_identical_and_unreadable_files_are_decided_about(
+    page: StudioPage, place: tuple[Path, dict[str, str]]
+) -> None:
+    page.go("data")
+    page.wait("document.querySelector('summary, .choices')")
+    page.run("const other = document.querySelector('summary'); if (other) other.click();")
+    page.press("Open wardrobe")
+    page.wait(
+        "document.querySelectorAll('[aria-labelledby=images-title] [role=option]').length === 26"
+    )
+    page.run("document.querySelectorAll('form [type=checkbox]').forEach((each) => each.click())")
+    page.press("Check")
+    page.press("Identical files")
+    page.wait("document.querySelectorAll('.sides img').length === 2")
+    page.is_in_order("pairs")
+    text = page.run("return document.querySelector('.findings').innerText")
+    assert "across splits, with different labels" in text
+    page.press("Keep both")
+    page.wait("document.body.textContent.includes('All of them are decided.')")
+    page.press("Unreadable files")
+    page.wait("document.querySelector('[aria-labelledby=check-title] [role=option]')")
+    page.run("document.querySelector('[aria-labelledby=check-title] [role=option]').focus()")
+    page.browser.press("x")
+    page.said("train/owl/broken.png: left out")
+    page.press("Write the table")
+    page.said("Written: wardrobe-decided.csv")
+    assert len(open_dataset(place[0] / "wardrobe-decided.csv")) == 25
 
 
 def _open(page: StudioPage) -> None:

@@ -50,8 +50,8 @@ PATHS = ("/proc", "/sys/", "/dev/", "/etc/", "/tmp", "/var/")
 GUARDS = {"hasattr", "platform", "name"}  # hasattr(os, …), sys.platform, os.name
 FORGIVING = {"AttributeError", "ImportError", "ModuleNotFoundError", "Exception"}
 FORGIVING_OF_PATHS = FORGIVING | {"OSError"}
-# Functions that only a guarded one calls.
-KNOWN = {("modelfiles/untrusted.py", "_virtual_memory")}
+# A function that only a guarded one calls, and a folder that is asked for before it is read.
+KNOWN = {("modelfiles/untrusted.py", "_virtual_memory"), ("core/processes.py", "")}
 
 
 class _Uses(ast.NodeVisitor):
@@ -227,7 +227,9 @@ def text_without_encoding(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
         if name == "write_text" and owner and len(node.args) < 2:
             yield node.lineno
-        opens = name in ("open", "fdopen", "NamedTemporaryFile")
+        # Much else than a file is opened by a method of that name, but not in a mode.
+        opens = name in ("fdopen", "NamedTemporaryFile") or (name == "open" and not owner)
+        opens = opens or (name == "open" and bool(modes))
         member = "archive" in owner or "filled" in owner  # of an archive: bytes
         if opens and not member and not any("b" in mode for mode in modes):
             yield node.lineno

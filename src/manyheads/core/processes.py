@@ -30,7 +30,7 @@ def process_start(pid: int) -> str | None:
         with suppress(OSError, subprocess.SubprocessError):
             told = subprocess.run(
                 ["ps", "-o", "state=,lstart=", "-p", str(pid)],
-                capture_output=True, text=True, timeout=5, check=False,
+                capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False,
             ).stdout.split(maxsplit=1)  # fmt: skip
             return told[1].strip() if len(told) == 2 and told[0][0] != "Z" else None
     return None

@@ -121,6 +121,8 @@ def test_numbers_of_data_that_have_changed_are_refused(studio: StudioClient, pla
     body = {"of": old, "kind": "leave out", "images": [0]}
     assert "load the page again" in studio.post("data/decide", 400, **body)["error"]
     assert "load the page again" in studio.get("data/images", 400, of=old)["error"]
+    # A page that still shows them, whose pictures come late, has no error for that.
+    assert "other data" in studio.ask("GET", "data/pictures/0", params={"of": old}).text
 
 
 def test_a_relabelled_image_is_counted_and_shown_as_its_new_class(studio: StudioClient) -> None:

@@ -12,13 +12,14 @@ from PIL import Image
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from manyheads.core.text import counted
 from manyheads.errors import ImageError, ManyheadsError
 
 FIELD = "image"
 MOST_PIXELS = 89_478_485
 """Pixels of an image that a server decodes, at most; what Pillow takes without a warning."""
 MOST_SIDE = 65_535
-"""Pixels of its longer side, at most; Pillow takes bytes for each row beside those of its pixels."""
+"""Pixels of its longer side, at most: Pillow takes bytes for each row beside its pixels."""
 _NAME = 120  # letters
 _PARTS = 2000  # of which those without a file are passed over
 _HEADERS = 8  # of a part
@@ -132,9 +133,8 @@ class _Parts:
         if not data and not name:
             return  # a form in which no file was chosen
         if len(self.found) == self._most:
-            raise BodyError(
-                413, f"at most {self._most} images in a request", "more", "send fewer at a time"
-            )
+            most = counted(self._most, "image")
+            raise BodyError(413, f"at most {most} in a request", "more", "send fewer at a time")
         text = name.decode("utf-8", "replace")
         self.found.append(Upload(harmless_name(text, len(self.found) + 1), data))
 

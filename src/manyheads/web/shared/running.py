@@ -22,6 +22,7 @@ from manyheads.web.shared.request_log import request_log
 DRAIN = 10.0  # seconds
 _HEAD_SECONDS = 15.0  # in which the head of a request has to arrive
 _HEAD_BYTES = 64 << 10
+_IDLE_SECONDS = 75  # of a connection between requests: longer than proxies keep theirs
 
 
 def run_server(
@@ -46,7 +47,7 @@ def run_server(
             app, http=_ImpatientProtocol, ws="none", loop="asyncio", log_config=None,
             access_log=False, server_header=False, proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
-            h11_max_incomplete_event_size=_HEAD_BYTES,
+            h11_max_incomplete_event_size=_HEAD_BYTES, timeout_keep_alive=_IDLE_SECONDS,
         )  # fmt: skip
         _DrainingServer(config, job, lambda: ready(_address(listener)), hangup).run([listener])
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from manyheads.backbones.backbone_catalogue import RECOMMENDED
+from manyheads.core.text import option
 from manyheads.data.splits import SPLITS
 from manyheads.errors import DataError
 from manyheads.web.studio.background_task import BackgroundTask
@@ -20,7 +21,7 @@ from manyheads.web.studio.data_checking import AskedCheck, checked_findings, kno
 from manyheads.web.studio.data_findings import TITLES, CheckFindings, finding_page, summary
 from manyheads.web.studio.data_listing import data_choices
 from manyheads.web.studio.opened_data import OpenedData
-from manyheads.web.studio.pictures import PictureCache, thumbnail_response
+from manyheads.web.studio.pictures import PictureCache, thumbnail_response, words_response
 from manyheads.web.studio.workspace import StudioPlace
 
 _QUICK = 0.7  # seconds that a request waits for work that may be done at once
@@ -163,7 +164,7 @@ class _Desk:
             "redo": undone[-1].words if undone else None,
             "manifest": None if written is None else self.place.name_of(written),
             "commands": [
-                shlex.join(["manyheads", "check", used, "--labels"]),
+                shlex.join(["manyheads", "check", used, *option("labels")]),
                 shlex.join(["manyheads", "fit", used]),
             ],
         }
@@ -224,7 +225,10 @@ def _add_reading(router: APIRouter, own: _Desk) -> None:
 
     @router.get("/pictures/{number}")
     def picture(number: int, of: str, request: Request, size: int = 192) -> Response:
-        opened = own.opened(of)
+        try:
+            opened = own.opened(of)
+        except DataError:  # of a page that still shows the data that were open before
+            return words_response("of other data")
         (image,) = opened.known([number])
         path, digest = opened.dataset.paths[image], opened.dataset.digests[image]
         return thumbnail_response(request, own.pictures, path, digest, size)

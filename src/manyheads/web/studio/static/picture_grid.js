@@ -12,7 +12,7 @@ export const styled = (file) => {
 };
 
 /** A picture, read once it is near to be seen. */
-export const picture = (address, alt = "") => h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: false });
+export const picture = (address, alt = "") => h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: "false" });
 
 /** One picture in large, in a dialog that Escape closes; `more` are nodes below it. */
 export const enlarge = (address, title, ...more) => {
