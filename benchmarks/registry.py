@@ -55,8 +55,10 @@ BENCHMARKS = (
     Benchmark("worker_kills", "do kills of workers change anything?", by_default=False),
     Benchmark("spread_heads", "what do heads by processes cost more?", by_default=False),
     Benchmark("predict_rate", "does predict keep up with extraction?", by_default=False),
+    Benchmark("serving", "does a server keep up with predict?", by_default=False),
     Benchmark("one_image", "how long does one image take?", by_default=False),
     Benchmark("exports", "how large is an export, and how close?", by_default=False),
+    Benchmark("publishing", "how long do trackers take ten thousand rows?", by_default=False),
     Benchmark("test_times", "how long do the tests take?", by_default=False),
     Benchmark("weight", "what does an installation weigh?", by_default=False),
 )

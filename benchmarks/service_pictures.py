@@ -51,7 +51,7 @@ def main() -> None:
                 for part in _parts(browser, args.url, photographs):
                     path = args.out / f"service-{title}-{scheme}-{part}.png"
                     whole = part in ("opened", "answered")
-                    path.write_bytes(_picture(browser, size, whole=whole))
+                    path.write_bytes(_picture(browser, size, scheme, whole=whole))
                     print(path)
 
 
@@ -69,9 +69,6 @@ def _parts(browser: Browser, url: str, photographs: list[Path]) -> Iterator[str]
     files = "\n".join(str(each.absolute()) for each in photographs)
     browser.driver.find_element("id", "files").send_keys(files)
     answered(browser, len(photographs))
-    browser.run("scrollTo(0, document.body.scrollHeight)")  # which draws every thumbnail
-    until(browser, "return [...document.querySelectorAll('#grid canvas')].some((c) => c.width > 1)")
-    browser.run("scrollTo(0, 0)")
     yield "answered"
     browser.run("document.querySelector('#grid button').click()")
     until(browser, "return document.querySelector('#detail img')?.naturalWidth > 0")
@@ -82,14 +79,14 @@ def _parts(browser: Browser, url: str, photographs: list[Path]) -> Iterator[str]
     yield "looked"
 
 
-def _picture(browser: Browser, size: tuple[int, int], *, whole: bool) -> bytes:
-    width, height = size
-    if whole:
-        height = min(_TALLEST, int(browser.run("return document.documentElement.scrollHeight")))
-    taken = browser.tell(
-        "Page.captureScreenshot", captureBeyondViewport=True,
-        clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
-    )  # fmt: skip
+def _picture(browser: Browser, size: tuple[int, int], scheme: str, *, whole: bool) -> bytes:
+    if whole:  # what is far from the view has no thumbnail
+        height = int(browser.run("return document.documentElement.scrollHeight"))
+        browser.show(size[0], min(height, _TALLEST), scheme=scheme)
+        blank = "return [...document.querySelectorAll('#grid canvas')].every((c) => c.width > 1)"
+        until(browser, blank)
+    taken = browser.tell("Page.captureScreenshot", format="png")
+    browser.show(*size, scheme=scheme)
     return base64.b64decode(taken["data"])
 
 

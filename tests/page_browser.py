@@ -130,7 +130,7 @@ def set_threshold(browser: Browser, value: float) -> str:
 def button(browser: Browser, words: str) -> Any:
     """The button that is called so."""
     found = browser.run(
-        "return [...document.querySelectorAll('button')]"
+        "return [...document.querySelectorAll('button:not(#grid *)')]"
         ".filter((e) => e.checkVisibility() && e.textContent.trim() === arguments[0])",
         words,
     )

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from manyheads.models.prediction import Predictions as Predictions
     from manyheads.models.prediction_stream import PredictionStream as PredictionStream
     from manyheads.models.spread_predictions import SpreadPredictions as SpreadPredictions
+    from manyheads.publish.publishing import Published as Published
     from manyheads.run.backbone_list import BackboneList as BackboneList
     from manyheads.run.backbone_list import ListedBackbone as ListedBackbone
     from manyheads.run.backbone_list import list_backbones as list_backbones
@@ -109,6 +110,7 @@ _PLACES = {
     "models.prediction": ("Prediction", "Predictions"),
     "models.prediction_stream": ("PredictionStream",),
     "models.spread_predictions": ("SpreadPredictions",),
+    "publish.publishing": ("Published",),
     "run.backbone_list": ("BackboneList", "ListedBackbone", "list_backbones"),
     "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),

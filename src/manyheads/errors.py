@@ -15,6 +15,7 @@ ManyheadsError
 │   ├── DownloadError       something could not be fetched
 │   ├── DiskError           something could not be written
 │   ├── DeviceError         an accelerator is not there, or failed
+│   ├── TrackerError        a tracker of experiments did not take what was published
 │   └── MissingExtraError   an optional part is not installed
 └── Interrupted             stopped on request; the same call resumes
 """
@@ -89,6 +90,10 @@ class DiskError(WorldError):
 
 class DeviceError(WorldError):
     """An accelerator is not there, is full, or failed."""
+
+
+class TrackerError(WorldError):
+    """A tracker of experiments did not take what was published."""
 
 
 class MissingExtraError(WorldError):

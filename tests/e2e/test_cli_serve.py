@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 import pytest
@@ -30,8 +32,8 @@ _PATIENCE = 120.0  # seconds until a server listens, on a busy machine
 class Service:
     """A server as a process: where it listens, and what it has said."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, process: subprocess.Popen[str], errors: TextIO) -> None:
+        self.process, self.errors = process, errors
         self.lines: list[str] = []
         assert process.stdout is not None
         for line in process.stdout:
@@ -44,23 +46,24 @@ class Service:
     def end(self, number: int = signal.SIGTERM) -> str:
         """What it said on stderr."""
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=_PATIENCE)
-        return errors
+        self.process.communicate(timeout=_PATIENCE)
+        self.errors.seek(0)
+        return self.errors.read()
 
 
 @contextmanager
 def served(*arguments: str | Path, **environment: str) -> Iterator[Service]:
-    process = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments), "--port", "0"], cwd=ROOT, text=True,
-        env={**os.environ, "TMPDIR": "/nowhere", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        yield Service(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [*PROGRAM, *map(str, arguments), "--port", "0"], cwd=ROOT, text=True,
+            env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+        try:
+            yield Service(process, errors)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
 
 @pytest.fixture(scope="module")

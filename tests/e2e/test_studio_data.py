@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 
 import pytest
 
-from manyheads.data.dataset import open_dataset
+from manyheads.core.job import Job
+from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.features.extraction import Features
+from manyheads.findings.labels import SuspiciousLabel, SuspiciousLabels
+from manyheads.run import data_check
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio.studio_app import studio_app
 from tests.e2e.browser import Browser, chromium
 from tests.e2e.test_report_browser import FAINT
-from tests.unit.web.studio_kit import CLASSES, coloured_photos, small_run
+from tests.unit.web.studio_kit import CLASSES, coloured_photos, small_photos, small_run
 from tests.web_servers import serving_app
 
 FIRST, SECOND = "runs/first", "runs/second"
@@ -105,16 +110,53 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     folder.mkdir()
     right = coloured_photos(folder)
     small_run(folder, "photos.csv", FIRST, seeds=2)
+    _wardrobe(folder)
     return folder, right
+
+
+def _wardrobe(folder: Path) -> None:
+    """A folder with a file twice, in two splits, and one that is no image."""
+    wardrobe = small_photos(folder, name="wardrobe")
+    hostile = "<img src=x onerror=alert(1)> & \u202e.png"
+    shutil.copy(wardrobe / "train" / "cat" / "0.png", wardrobe / "validation" / "dog" / hostile)
+    (wardrobe / "train" / "owl" / "broken.png").write_bytes(b"no image at all")
+
+
+@pytest.fixture(scope="module")
+def doubts(place: tuple[Path, dict[str, str]]) -> Iterator[None]:
+    """A check that doubts half of the wrong labels: random weights do not know labels.
+
+    What it finds on photographs is tested with the check.
+    """
+    right = place[1]
+
+    def find(dataset: Dataset, _: Features, *, job: Job) -> SuspiciousLabels:
+        del job
+        found = [n for n in range(len(dataset)) if dataset.name_of(n) in [*right][::2]]
+        return SuspiciousLabels(len(dataset), tuple(doubt(dataset, n) for n in found), ())
+
+    def doubt(dataset: Dataset, image: int) -> SuspiciousLabel:
+        name = dataset.name_of(image)
+        label = dataset.classes[dataset.labels[image]]
+        return SuspiciousLabel(name, dataset.splits[image], label, right[name], 0.004, 0.97)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_check, "find_suspicious", find)
+        yield
 
 
 @pytest.fixture(scope="module")
 def page(
-    place: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    place: tuple[Path, dict[str, str]],
+    doubts: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[StudioPage]:
+    del doubts
     app = guarded(studio_app(place[0]), names=own_names("127.0.0.1"), token=None, limits=Limits())
     with serving_app(app) as address, chromium(tmp_path_factory.mktemp("profile")) as browser:
         browser.show(1280)
+        browser.driver.get("about:blank")
+        browser.requests()
         yield StudioPage(browser, address)
         assert browser.console() == []
         asked = [each for each in browser.requests() if not each.startswith(("data:", "about:"))]
@@ -145,6 +187,35 @@ def test_wrong_labels_are_found_put_right_and_judged(
     small_run(folder, "photos-decided.csv", SECOND, models=False, seeds=2)
     _understand(page)
     _judge(page)
+
+
+def test_identical_and_unreadable_files_are_decided_about(
+    page: StudioPage, place: tuple[Path, dict[str, str]]
+) -> None:
+    page.go("data")
+    page.wait("document.querySelector('summary, .choices')")
+    page.run("const other = document.querySelector('summary'); if (other) other.click();")
+    page.press("Open wardrobe")
+    page.wait(
+        "document.querySelectorAll('[aria-labelledby=images-title] [role=option]').length === 26"
+    )
+    page.run("document.querySelectorAll('form [type=checkbox]').forEach((each) => each.click())")
+    page.press("Check")
+    page.press("Identical files")
+    page.wait("document.querySelectorAll('.sides img').length === 2")
+    page.is_in_order("pairs")
+    text = page.run("return document.querySelector('.findings').innerText")
+    assert "across splits, with different labels" in text
+    page.press("Keep both")
+    page.wait("document.body.textContent.includes('All of them are decided.')")
+    page.press("Unreadable files")
+    page.wait("document.querySelector('[aria-labelledby=check-title] [role=option]')")
+    page.run("document.querySelector('[aria-labelledby=check-title] [role=option]').focus()")
+    page.browser.press("x")
+    page.said("train/owl/broken.png: left out")
+    page.press("Write the table")
+    page.said("Written: wardrobe-decided.csv")
+    assert len(open_dataset(place[0] / "wardrobe-decided.csv")) == 25
 
 
 def _open(page: StudioPage) -> None:

@@ -14,6 +14,7 @@ from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.api.study_claims import StudyClaims
 from manyheads.api.study_display import StudyState, asked_words, results_html, results_text
 from manyheads.api.study_plots import StudyPlots
+from manyheads.api.study_publishing import StudyPublishing
 from manyheads.errors import RunError
 from manyheads.findings.baseline_scores import Baselines
 from manyheads.findings.importance import Importance
@@ -41,7 +42,7 @@ from manyheads.study.study_settings import lasting
 Scores = dict[str, list[float]]
 
 
-class OpenedStudy(StudyPlots, StudyClaims):
+class OpenedStudy(StudyPlots, StudyClaims, StudyPublishing):
     """A study in its run folder, as `open_study` opens it: ask it anything.
 
     `run()` trains what is left of it; everything else is answered from the run folder, also while

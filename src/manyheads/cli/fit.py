@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from manyheads.cli import backbone_options, options
+from manyheads.cli import backbone_options, options, publish
 from manyheads.core.job import Job
 
 _HELP = (
@@ -73,6 +73,7 @@ def add(commands) -> argparse.ArgumentParser:
         "--dry-run", action="store_true",
         help="print the plan and its cost, and train nothing; missing weights are fetched",
     )  # fmt: skip
+    publish.add_at_end(parser)
     options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     return parser
@@ -104,15 +105,17 @@ def run(args: argparse.Namespace, job: Job) -> None:
         split=SplitSettings(test=args.test_share, group_by=args.group_by),
         table=options.table_settings(args),
     )
+    publish.require_tracker(args)
     out = args.out or fit_folder(args.data)
     if args.dry_run:
         from manyheads.cli.narrow import print_lines
 
         print_lines(planned_fit(settings, out, job=job).text(in_full=True))
         return
-    with shown(job, verbose=args.verbose) as job:
-        fitted = run_fit(settings, out, began=began, workers=args.workers, job=job)
+    with shown(job, verbose=args.verbose) as told:
+        fitted = run_fit(settings, out, began=began, workers=args.workers, job=told)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
-        return
-    fit_screen.show(fitted)
+    else:
+        fit_screen.show(fitted)
+    publish.publish_at_end(args, fitted.path, job)

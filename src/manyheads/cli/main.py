@@ -36,6 +36,7 @@ from manyheads.cli import (
     lesson,
     output,
     predict,
+    publish,
     report,
     runs,
     serve,
@@ -54,7 +55,7 @@ GROUPS = {
     "data": (check, split, extract, features),
     "train": (demo, fit, sweep, lesson, backbones),
     "judge": (runs, compare, claims, shortcut, report, test),
-    "use": (predict, explain, serve, studio, export, import_),
+    "use": (predict, explain, serve, studio, export, import_, publish),
 }
 COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order

@@ -82,6 +82,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli.screen import shown
+    from manyheads.core.text import counted
     from manyheads.web.shared.serve_extra import require_serve_extra
 
     require_serve_extra("serve")
@@ -97,8 +98,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
 
     def opened(name: str, edition: ModelEdition) -> None:
         card = edition.classifier.card
-        size, count = card.image.size, len(card.classes)
-        lines.append(f"Serving   {name}: {card.backbone} at {size} pixels, {count:,} classes")
+        size, classes = card.image.size, counted(len(card.classes), "class")
+        lines.append(f"Serving   {name}: {card.backbone} at {size} pixels, {classes}")
 
     def ready(address: str) -> None:
         opening.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
 from manyheads.core.job import Job
@@ -66,13 +67,16 @@ def run(args: argparse.Namespace, job: Job) -> None:
     run_studio(
         args.folder, host=args.host, port=port, allow_host=tuple(args.allow_host),
         token_file=args.token_file, opens=args.open,
-        say=lambda line: print(line, flush=True), ended=_ended, job=job,
+        say=lambda line: print(line, flush=True), ended=partial(_ended, args.folder), job=job,
     )  # fmt: skip
 
 
-def _ended(stopped: Sequence[StudioProcess]) -> None:
+def _ended(folder: str, stopped: Sequence[StudioProcess]) -> None:
+    """Tell how to resume what was stopped, in the folder where its command was given."""
     import shlex
 
     for each in stopped:
         words = shlex.join(["manyheads", *each.arguments])
-        print(f"stopped {each.run}; to resume: {words}", flush=True)
+        place = each.folder or folder
+        where = "" if place == "." else f", in {place}"
+        print(f"stopped {each.run}; to resume{where}: {words}", flush=True)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli import backbone_options, options
+from manyheads.cli import backbone_options, options, publish
 from manyheads.cli.grid import add_draw, add_grid, candidates_asked
 from manyheads.cli.study_config import with_config
 from manyheads.core.job import Job
@@ -102,6 +102,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="train standard classifiers on the same features too: the majority class, nearest "
         "neighbours, logistic regression (default: --baselines)",
     )  # fmt: skip
+    publish.add_at_end(run)
     return parser
 
 
@@ -115,6 +116,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     args.keep_heads = whole("keep_heads", args.keep_heads, 1, 100_000)
     budget = _budget(args)
     settings = settings_asked(args)
+    publish.require_tracker(args)
     out = args.out or RunFolder.named_after(args.data).path
     if args.dry_run:
         _print_plan(settings, options.run_options(args), out, job)
@@ -124,6 +126,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     else:
         finished = run_shown(settings, out, options.run_options(args), job, verbose=args.verbose)
     show(finished, as_json=args.json)
+    publish.publish_at_end(args, finished.folder.path, job)
 
 
 def settings_asked(args: argparse.Namespace) -> StudySettings:

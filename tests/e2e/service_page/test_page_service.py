@@ -109,6 +109,20 @@ def test_a_service_that_has_ended_is_said(browser: Browser) -> None:
     browser.console()  # which has the failed requests
 
 
+def test_a_request_that_is_broken_off_keeps_only_its_image_back(
+    page: Browser,
+) -> None:
+    page.run(
+        "const send = fetch; window.fetch = (address, how) =>"
+        "how?.body?.getAll('image').some((file) => file.name === 'large.png')"
+        "? Promise.reject(new TypeError('Failed to fetch')) : send(address, how)"
+    )
+    drop(page, ("1.png", RED), ("large.png", RED))
+    cells = answered(page, 2)
+    assert [each["label"] for each in cells] == ["dress", "not answered"]
+    assert cells[1]["next"] == "the service broke off the request; is the file too large?"
+
+
 def test_one_image_that_is_refused_does_not_keep_the_others_back(
     page: Browser, server: PageServer
 ) -> None:

@@ -190,7 +190,7 @@ def test_classes_unsure_and_unreadable_are_counted_and_filtered(page: Browser) -
         until(page, "return !document.getElementById('grid').hasAttribute('aria-busy')")
         assert [each["file"] for each in page.run(CELLS)] == files
         assert button(page, words).get_attribute("aria-pressed") == "true"
-    assert said(page) == "5 photographs: 3 sure, 1 unsure, 1 without an answer."
+    assert said(page) == "5 photographs: 4 answered, 1 without an answer."
 
 
 def test_a_dialog_shows_an_answer_and_goes_on_by_keys(page: Browser, server: PageServer) -> None:

@@ -22,8 +22,11 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 PUT_TOGETHER = re.compile(r"(?<![\w-])--[a-z{]")
 NAMED = re.compile(r"manyheads ([a-z]+)((?:(?!manyheads)[^`;:])*)")
 QUOTED = re.compile(r"`([a-z][a-z0-9_]*)`")
-# Of pip and of style sheets, in modules that name no option of manyheads.
-OTHERS = ("backbones/wheel.py", "data/image_kinds.py", "report/templating.py")
+# Of pip, of style sheets and of trackers, in modules that name no option of manyheads.
+OTHERS = (
+    "backbones/wheel.py", "data/image_kinds.py", "report/templating.py", "publish/to_mlflow.py",
+    "publish/to_tensorboard.py", "publish/to_trackio.py",
+)  # fmt: skip
 # What is no setting: names of files, classes and extras, and values of settings.
 NO_SETTINGS = {"name", "xlsx", "sweep", "export", "constant", "cosine", "adam", "adamw", "sgd"}
 

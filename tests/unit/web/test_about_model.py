@@ -205,7 +205,7 @@ def test_a_fit_without_its_search_still_tells_its_scores(fit: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("/home/ann/photos", "photos"), ("C:\\Users\\ann\\photos\\", "photos"),
+        ("/data/ann/photos", "photos"), ("C:\\Users\\ann\\photos\\", "photos"),
         ("s3://bucket/photos", "photos"), ("clothing", "clothing"),
         ("hf:org/name@0123", "hf:org/name@0123"), ("timm:vit_small", "timm:vit_small"),
     ],
@@ -217,7 +217,7 @@ def test_only_the_last_part_of_a_path_is_told(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("no study in /home/ann/runs/x; repeat", "no study in x; repeat"),
+        ("no study in /data/ann/runs/x; repeat", "no study in x; repeat"),
         ("found '/a/b c'", "found 'b c'"), ("at ~/runs/x", "at x"),
         ("C:\\a\\b is gone", "b is gone"),
         ("3 of 4 images/s, and/or none", "3 of 4 images/s, and/or none"),

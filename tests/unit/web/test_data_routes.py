@@ -104,14 +104,14 @@ def test_a_picture_is_small_and_known_by_its_content(studio: StudioClient) -> No
     assert studio.ask("GET", "data/pictures/0", params=query | {"size": 97}).status_code == 400
 
 
-def test_a_file_that_is_no_image_has_no_picture(place: Path) -> None:
+def test_a_file_that_is_no_image_has_a_drawing_that_says_so(place: Path) -> None:
     (place / "photos" / "train" / "cat" / "0.png").write_bytes(b"no image at all")
     client = StudioClient(place)
     token = client.open("photos")["token"]
     number = client.number("train/cat/0.png")
     answer = client.ask("GET", f"data/pictures/{number}", params={"of": token})
-    assert answer.status_code == 404
-    assert answer.text.startswith("unreadable")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert "cannot be read" in answer.text
 
 
 def test_numbers_of_data_that_have_changed_are_refused(studio: StudioClient, place: Path) -> None:
@@ -121,6 +121,8 @@ def test_numbers_of_data_that_have_changed_are_refused(studio: StudioClient, pla
     body = {"of": old, "kind": "leave out", "images": [0]}
     assert "load the page again" in studio.post("data/decide", 400, **body)["error"]
     assert "load the page again" in studio.get("data/images", 400, of=old)["error"]
+    # A page that still shows them, whose pictures come late, has no error for that.
+    assert "other data" in studio.ask("GET", "data/pictures/0", params={"of": old}).text
 
 
 def test_a_relabelled_image_is_counted_and_shown_as_its_new_class(studio: StudioClient) -> None:

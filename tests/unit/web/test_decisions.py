@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from manyheads.errors import DataError, DiskError
 from manyheads.web.studio.decisions import (
-    Decided,
     DecidedImage,
+    DecidedState,
     DecisionLog,
     checked_value,
     like_another,
@@ -32,7 +32,7 @@ def test_steps_add_up(log: DecisionLog) -> None:
     log.add("leave out", [C])
     log.add("keep", [A, B], "label")
     log.add("keep", [A, B], "near")
-    assert log.decided() == Decided(
+    assert log.decided() == DecidedState(
         {A: "owl", B: "dog"}, {B: "test"}, {C},
         {("label", frozenset({"a.png"})), ("label", frozenset({"b.png"})),
          ("near", frozenset({"a.png", "b.png"}))},

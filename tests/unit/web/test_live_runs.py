@@ -153,7 +153,7 @@ def test_a_killed_run_is_stopped_and_resumed_by_its_own_command(
 
 def test_a_study_is_resumed_by_its_settings(live: LiveRuns, tmp_path: Path) -> None:
     made_up_study(tmp_path / "one", made_up_settings(), ended=4)
-    assert document(live, "one")["resume"].startswith("manyheads sweep photos --learning-rate")
+    assert document(live, "one")["resume"] == "manyheads sweep --config one --out one"
 
 
 def test_a_command_of_another_kind_resumes_nothing(live: LiveRuns, tmp_path: Path) -> None:
@@ -234,13 +234,17 @@ def test_a_hundred_thousand_trials_are_watched_flat(tmp_path: Path) -> None:
     live = studio(tmp_path)
     live._words.told("")  # what is loaded once is loaded
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     found = document(live, "large")
-    took = time.perf_counter() - began
+    took, used = time.perf_counter() - began, time.process_time() - used
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"\n{took:.2f} s, {grown:.0f} MiB, {len(live.answer('large').content):,} bytes", end="")
+    print(
+        f"\n{took:.2f} s, of the processor {used:.2f} s; {grown:.0f} MiB more; "
+        f"{len(live.answer('large').content):,} bytes",
+        end="",
+    )
     assert len(found["studies"][0]["leaders"]) == LEADERS
     assert found["studies"][0]["states"] == {"done": 100_000}
     assert len(live.answer("large").content) < 200_000
-    assert took < 3  # on a machine that is busy with other tests; alone it is below one
+    assert used < 1  # which is also the time where nothing else is at work
     assert grown < 100

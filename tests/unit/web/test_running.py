@@ -145,3 +145,23 @@ def test_files_are_sent_by_their_exact_names(tmp_path: Path) -> None:
             head = f"GET /static/service/{wrong} HTTP/1.1\r\nHost: a\r\nConnection: close"
             answer = exchanged(address, f"{head}\r\n\r\n".encode())
             assert answer.startswith(b"HTTP/1.1 404"), wrong
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_server() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from manyheads.web.shared import request_log\n{NOISY}"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "all told\n"
+    process.kill()
+    process.communicate()
+
+
+NOISY = """
+import logging
+with request_log.request_log():
+    for number in range(50_000):
+        logging.getLogger("manyheads.web").info("line %d of many that nobody reads", number)
+    print("all told", flush=True)
+"""

@@ -131,7 +131,9 @@ def _of_run(folder: RunFolder, warnings: list[str]) -> dict[str, Any]:
             }
         if repeated := repeat_warning(folder):
             warnings.append(repeated)
-    warnings += [*_limits(held_out), *held_out.remarks]
+    # How long the making of it took is nothing to who uses it.
+    remarks = [each for each in held_out.remarks if "longer than the budget" not in each]
+    warnings += [*_limits(held_out), *remarks]
     return found
 
 

@@ -98,7 +98,7 @@ def answer_text(
     found: Sequence[Prediction],
     maps: Sequence[dict[str, Any] | None] | None = None,
 ) -> str:
-    """The answer to a request as JSON; a row is what `manyheads predict --jsonl` prints.
+    """The answer to a request as JSON; a row is what `manyheads predict` prints as JSON lines.
 
     Where no image could be read, `error` says so.
     """

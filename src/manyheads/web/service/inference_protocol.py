@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from manyheads import __version__
+from manyheads.core.text import counted
 from manyheads.models.prediction import Prediction
 from manyheads.web.service.answering import predicted
 from manyheads.web.service.served_models import ServedModel, ServedModels
@@ -115,7 +116,7 @@ class _InferRequest:
             raise _wrong("a shape that is the number of images, found another")
         if len(data) > most:
             raise BodyError(
-                413, f"at most {most} images in a request", f"{len(data)}", "send fewer"
+                413, f"at most {counted(most, 'image')} in a request", f"{len(data)}", "send fewer"
             )
         self.images = [Upload(f"image-{place}", each) for place, each in enumerate(data, 1)]
         self._id = document.get("id")

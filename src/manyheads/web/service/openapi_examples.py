@@ -52,8 +52,8 @@ PREDICT: dict[str, Any] = {
     },
     "responses": {
         200: {
-            "description": "A row for each image, as `manyheads predict --jsonl` prints it; one "
-            "that cannot be read has an `error`.",
+            "description": "A row for each image, as `manyheads predict` prints it as JSON lines; "
+            "one that cannot be read has an `error`.",
             "content": {
                 "application/json": {
                     "example": {"model": "clothing", "predictions": [_ROW, _UNREADABLE]}

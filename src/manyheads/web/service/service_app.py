@@ -37,6 +37,7 @@ log = logging.getLogger("manyheads.web")
 OPEN_PATHS = ("/healthz", "/v2/health/live", "/v2/health/ready")
 """What is answered without a token: whether the server is well, and nothing else."""
 _EXPLAINED = 16  # images of a request, at most
+_MAP_SECONDS = 120.0  # the first map of a model takes long: its network is built in parts
 _INLINE = 1 << 18  # bytes of a body that is taken apart in the server's loop
 
 Top = Annotated[int | None, Query(ge=1, le=1_000_000, description="so many classes of each image")]
@@ -67,6 +68,7 @@ def service_app(
 
     app = FastAPI(
         title="manyheads", version=__version__, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
         description="Classify images with models of manyheads. Answers are those of `manyheads "
         "predict`, bit for bit.", lifespan=whole_life,
     )  # fmt: skip
@@ -99,7 +101,7 @@ def _add_predictions(
         metrics.images(model.name, read, len(found) - read)
         maps = None
         if question.explain:
-            maps = await explanations(edition, sent, found, limits.seconds)
+            maps = await explanations(edition, sent, found, max(limits.seconds, _MAP_SECONDS))
         text = answer_text(model.name, edition.classifier.classes, question, found, maps)
         return Response(text, 200 if read else 422, media_type="application/json")
 

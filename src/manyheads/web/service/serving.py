@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ TOKEN_VARIABLE = "MANYHEADS_TOKEN"
 _LEAST_TOKEN = 16  # letters
 _SIZE = re.compile(r"(\d{1,12})([kmg]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 10, "m": 20, "g": 30}
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of mallopt
 _DRAIN = 5.0  # seconds that answers in flight have beyond their own limit
 
 
@@ -112,6 +116,7 @@ def serve(
     once it does. Raises what opening a model raises, and `WorldError` for an address that cannot
     be listened at.
     """
+    _return_memory()
     metrics = ServiceMetrics()
     options = ServingOptions(
         device=settings.device, max_batch=settings.most_in_batch, queue=int(settings.queue)
@@ -157,3 +162,15 @@ def whole_service(models: ServedModels, metrics: ServiceMetrics, settings: Servi
         open_paths=OPEN_PATHS,
         answered=metrics.answered,
     )
+
+
+def _return_memory() -> None:
+    """Let the C library give large blocks back to the system as soon as they are freed.
+
+    It would keep those of Pillow, of 16 MB, for later ones: some gigabytes once a few very large
+    images have been decoded.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)

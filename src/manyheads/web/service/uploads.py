@@ -12,11 +12,14 @@ from PIL import Image
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from manyheads.core.text import counted
 from manyheads.errors import ImageError, ManyheadsError
 
 FIELD = "image"
 MOST_PIXELS = 89_478_485
 """Pixels of an image that a server decodes, at most; what Pillow takes without a warning."""
+MOST_SIDE = 65_535
+"""Pixels of its longer side, at most: Pillow takes bytes for each row beside its pixels."""
 _NAME = 120  # letters
 _PARTS = 2000  # of which those without a file are passed over
 _HEADERS = 8  # of a part
@@ -73,11 +76,9 @@ def check_size(data: bytes) -> None:
         width, height = MOST_PIXELS, 2
     except Exception:  # whoever decodes it says what it is
         return
-    if width * height > MOST_PIXELS:
-        raise ImageError(
-            f"at most {MOST_PIXELS:,} pixels", f"more than {MOST_PIXELS:,} pixels",
-            "send a smaller image",
-        )  # fmt: skip
+    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
+        limit = f"{MOST_PIXELS:,} pixels, or {MOST_SIDE:,} on a side"
+        raise ImageError(f"at most {limit}", f"more than {limit}", "send a smaller image")
 
 
 def harmless_name(given: str, place: int) -> str:
@@ -132,9 +133,8 @@ class _Parts:
         if not data and not name:
             return  # a form in which no file was chosen
         if len(self.found) == self._most:
-            raise BodyError(
-                413, f"at most {self._most} images in a request", "more", "send fewer at a time"
-            )
+            most = counted(self._most, "image")
+            raise BodyError(413, f"at most {most} in a request", "more", "send fewer at a time")
         text = name.decode("utf-8", "replace")
         self.found.append(Upload(harmless_name(text, len(self.found) + 1), data))
 

@@ -112,7 +112,7 @@ class Requesters:
         if any(f"{name}:{each}" in own for each in ports):
             return
         raise Refusal(421, "the name of this server in Host", "another",
-                      "use its own address, or name this one with --allow-host")  # fmt: skip
+                      "use its own address, or name this one with `allow_host`")  # fmt: skip
 
     def _check_page(self, host: str, headers: dict[bytes, bytes], method: str) -> None:
         """Raise `Refusal` for what a page of another origin asks."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import logging
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -19,11 +17,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from manyheads.core.job import Job
 from manyheads.errors import WorldError
+from manyheads.web.shared.request_log import request_log
 
 DRAIN = 10.0  # seconds
 _HEAD_SECONDS = 15.0  # in which the head of a request has to arrive
 _HEAD_BYTES = 64 << 10
-_LINE = "%(asctime)s %(message)s"
+_IDLE_SECONDS = 75  # of a connection between requests: longer than proxies keep theirs
 
 
 def run_server(
@@ -43,12 +42,12 @@ def run_server(
     Ctrl-C does not wait. `hangup` is called at each SIGHUP, in a thread of its own. Raises
     `WorldError` if the address is in use or not one of this machine's.
     """
-    with _listening(host, port) as listener, _request_log():
+    with _listening(host, port) as listener, request_log():
         config = uvicorn.Config(
             app, http=_ImpatientProtocol, ws="none", loop="asyncio", log_config=None,
             access_log=False, server_header=False, proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
-            h11_max_incomplete_event_size=_HEAD_BYTES,
+            h11_max_incomplete_event_size=_HEAD_BYTES, timeout_keep_alive=_IDLE_SECONDS,
         )  # fmt: skip
         _DrainingServer(config, job, lambda: ready(_address(listener)), hangup).run([listener])
 
@@ -165,21 +164,3 @@ def _address(listener: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def _request_log() -> Iterator[None]:
-    """Write a line for each request, and the server's own troubles, to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_LINE))
-    loggers = {"manyheads.web": logging.INFO, "uvicorn.error": logging.ERROR}
-    for name, level in loggers.items():
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(level)
-        logging.getLogger(name).propagate = False
-    try:
-        yield
-    finally:
-        for name in loggers:
-            with suppress(ValueError):
-                logging.getLogger(name).removeHandler(handler)

@@ -69,8 +69,8 @@ class AskedCheck:
     def command(self, data: str) -> str:
         """The command that does the same with the data of this name."""
         words = ["manyheads", "check", data]
-        words += ["--similar"] if self.similar else []
-        words += ["--labels"] if self.labels else []
+        words += option("similar") if self.similar else []
+        words += option("labels") if self.labels else []
         if self.labels or self.similar:
             words += option("backbone", self.backbone) if self.backbone != "xception" else []
             words += option("image_size", self.image_size) if self.image_size else []

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from manyheads.data.name_rules import IMAGE_SUFFIXES, is_hidden, is_system
+from manyheads.data.split_names import split_name
 from manyheads.data.table_files import TABLE_SUFFIXES
 from manyheads.run.run_folders import run_folders
 
@@ -61,15 +62,14 @@ def _choices(place: Path) -> Iterator[DataChoice]:
 
 
 def _classes(folder: Path) -> int:
-    """How many folders with images lie in `folder`, or in the folders of its splits; 0 for few."""
+    """How many class folders lie in `folder`, or in the folder of a split in it; 0 for one."""
     folders, _ = _entries(folder)
-    inner = [_entries(each)[0] for each in folders[:3]]
-    direct = sum(map(_has_image, folders[:_CLASSES]))
-    if direct >= 2:
-        return direct
-    return max(
-        (sum(map(_has_image, each[:_CLASSES])) for each in inner if len(each) > 1), default=0
-    )
+    splits = [each for each in folders if split_name(each.name)]
+    classes = [each for each in folders if each not in splits][:_CLASSES]
+    counts = [sum(map(_has_image, classes))]
+    counts += [sum(map(_has_image, _entries(each)[0][:_CLASSES])) for each in splits]
+    most = max(counts)
+    return most if most > 1 else 0
 
 
 def _manifests(place: Path, files: list[Path]) -> Iterator[DataChoice]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shlex
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from manyheads.backbones.backbone_catalogue import RECOMMENDED
+from manyheads.core.text import option
 from manyheads.data.splits import SPLITS
 from manyheads.errors import DataError
 from manyheads.web.studio.background_task import BackgroundTask
@@ -17,8 +21,8 @@ from manyheads.web.studio.data_checking import AskedCheck, checked_findings, kno
 from manyheads.web.studio.data_findings import TITLES, CheckFindings, finding_page, summary
 from manyheads.web.studio.data_listing import data_choices
 from manyheads.web.studio.opened_data import OpenedData
-from manyheads.web.studio.pictures import PictureCache, thumbnail_response
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.pictures import PictureCache, thumbnail_response, words_response
+from manyheads.web.studio.workspace import StudioPlace
 
 _QUICK = 0.7  # seconds that a request waits for work that may be done at once
 _PAGE = 200  # images or findings of one answer
@@ -66,7 +70,7 @@ class ManifestBody(StepBody):
 class _Desk:
     """What the routes share: the place, its thumbnails, and the check of what is open."""
 
-    def __init__(self, desk: Workspace, pictures: PictureCache) -> None:
+    def __init__(self, desk: StudioPlace, pictures: PictureCache) -> None:
         self.place, self.pictures = desk, pictures
         self._lock = threading.Lock()
         self._check: tuple[str, BackgroundTask[CheckFindings]] | None = None
@@ -94,7 +98,7 @@ class _Desk:
                 raise DataError(
                     "no other check at work", "one", "wait until it has ended, or stop it"
                 )
-            task = BackgroundTask(
+            task = self.place.begin(
                 f"checking {opened.name}", lambda job: checked_findings(own, opened, asked, job)
             )
             self._check = opened.token, task
@@ -160,18 +164,26 @@ class _Desk:
             "redo": undone[-1].words if undone else None,
             "manifest": None if written is None else self.place.name_of(written),
             "commands": [
-                shlex.join(["manyheads", "check", used, "--labels"]),
+                shlex.join(["manyheads", "check", used, *option("labels")]),
                 shlex.join(["manyheads", "fit", used]),
             ],
         }
 
 
-def data_router(desk: Workspace, pictures: PictureCache | None = None) -> APIRouter:
+def data_router(desk: StudioPlace, pictures: PictureCache | None = None) -> APIRouter:
     """The routes under /api/data of the place's data sets.
 
-    Thumbnails are kept in `pictures`, which may be shared. Routes raise `ManyheadsError`s.
+    Thumbnails are kept in `pictures`, which may be shared. Routes raise `ManyheadsError`s. When
+    the application ends, what is at work in the place is stopped.
     """
-    router, own = APIRouter(prefix="/api/data"), _Desk(desk, pictures or PictureCache())
+
+    @asynccontextmanager
+    async def life(_: Any) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(desk.close)
+
+    router = APIRouter(prefix="/api/data", lifespan=life)
+    own = _Desk(desk, pictures or PictureCache())
     _add_reading(router, own)
     _add_deciding(router, own)
     return router
@@ -191,9 +203,10 @@ def _add_reading(router: APIRouter, own: _Desk) -> None:
         own.place.open(body.name)
         return own.state()
 
-    @router.post("/close")
+    @router.post("/open/stop")
     def stop_opening() -> dict[str, Any]:
-        own.place.close()
+        if (opening := own.place.opening) is not None:
+            opening.stop()
         return own.state()
 
     @router.get("/images")
@@ -212,7 +225,10 @@ def _add_reading(router: APIRouter, own: _Desk) -> None:
 
     @router.get("/pictures/{number}")
     def picture(number: int, of: str, request: Request, size: int = 192) -> Response:
-        opened = own.opened(of)
+        try:
+            opened = own.opened(of)
+        except DataError:  # of a page that still shows the data that were open before
+            return words_response("of other data")
         (image,) = opened.known([number])
         path, digest = opened.dataset.paths[image], opened.dataset.digests[image]
         return thumbnail_response(request, own.pictures, path, digest, size)

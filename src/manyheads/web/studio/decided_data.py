@@ -12,7 +12,7 @@ from manyheads.data.columns import Categorical, frozen
 from manyheads.data.dataset import Dataset
 from manyheads.data.splits import SPLITS
 from manyheads.errors import DataError
-from manyheads.web.studio.decisions import Decided, DecidedImage
+from manyheads.web.studio.decisions import DecidedImage, DecidedState
 
 Places = Mapping[str, int]
 """The number of each image by its name in the data set."""
@@ -36,7 +36,7 @@ class DecidedData:
     missing: int
 
     @classmethod
-    def of(cls, dataset: Dataset, decided: Decided, places: Places) -> DecidedData:
+    def of(cls, dataset: Dataset, decided: DecidedState, places: Places) -> DecidedData:
         """`dataset` with what was `decided`."""
         found = _Found(dataset, places)
         classes = list(dataset.classes)

@@ -73,7 +73,7 @@ class Decision:
 
 
 @dataclass
-class Decided:
+class DecidedState:
     """What all steps amount to, by image: labels, splits, images left out, findings dismissed."""
 
     labels: dict[DecidedImage, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class DecisionLog:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._lock = threading.RLock()
-        self._read_bytes = -1
+        self._read_bytes, self._whole = -1, True
         self._steps: list[Decision] = []
         self._undone: list[Decision] = []
 
@@ -135,9 +135,9 @@ class DecisionLog:
             self._refresh()
             return self._read_bytes
 
-    def decided(self) -> Decided:
+    def decided(self) -> DecidedState:
         """What the steps that hold amount to."""
-        found = Decided()
+        found = DecidedState()
         for step in self.steps:
             found.add(step)
         return found
@@ -189,22 +189,29 @@ class DecisionLog:
         self._refresh()
 
     def _refresh(self) -> None:
-        """Read the file again if it has grown, or was taken away."""
+        """Read what the file has grown by, or all of it again if it was torn or taken away."""
         try:
             size = self.file.stat().st_size if self.file.is_file() else 0
             if size == self._read_bytes:
                 return
-            content = self.file.read_bytes() if size else b""
+            if size < self._read_bytes or not self._whole:
+                self._read_bytes, self._steps, self._undone = 0, [], []
+            start = max(0, self._read_bytes)
+            content = b""
+            if size:
+                with self.file.open("rb") as file:
+                    file.seek(start)
+                    content = file.read()
         except OSError as error:
             raise DataError(
                 f"to read the decisions in {self.file.name}",
                 os.strerror(error.errno or 0).lower(),
                 "make the file readable",
             ) from error
-        self._steps, self._undone = [], []
         for line in content.splitlines():
             self._replay(line)
-        self._read_bytes = len(content)
+        self._read_bytes = start + len(content)
+        self._whole = content.endswith(b"\n")
 
     def _replay(self, text: bytes) -> None:
         try:

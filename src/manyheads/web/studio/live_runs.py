@@ -6,7 +6,6 @@ has ended, and the record of a process what the studio itself has started.
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from manyheads.study.study_settings import StudySettings
 from manyheads.web.studio.live_curves import StoreView, store_view
 from manyheads.web.studio.place_words import PlaceWords
 from manyheads.web.studio.run_catalog import CatalogEntry, RunCatalog
-from manyheads.web.studio.run_forms import in_words
+from manyheads.web.studio.run_forms import in_words, operand
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
 from manyheads.web.studio.tagged_answers import TaggedAnswer
 from manyheads.web.studio.workspace import Workspace
@@ -95,11 +94,8 @@ class LiveRuns:
             if folder.is_dir():
                 return [*command, "--out", str(path)], folder
         if RunFolder(path).settings.is_file():
-            from manyheads.report.from_study import command_of
-
-            with suppress(ManyheadsError):
-                words = command_of(self._study(RunFolder(path)), str(path))
-                return shlex.split(words)[1:], None
+            run = operand(self._desk.name_of(path))
+            return ["sweep", "--config", run, "--out", run], None
         return None
 
     def _document(self, name: str) -> dict[str, Any]:
@@ -116,13 +112,14 @@ class LiveRuns:
         at_work = process is not None and process.at_work
         state = _state(entry, at_work=alive or at_work)
         going = alive or not entry.listed.finished
+        resume = self._resume(name)
         return {
             **entry.document,
             "state": state,
             "progress": self._progress(progress, process) if alive else None,
             "said": self._said(process) if state != "done" else "",
-            "resume": self._resume(name) if state == "stopped" else None,
-            "command": self._command(name, process, progress),
+            "resume": resume if state == "stopped" else None,
+            "command": self._command(process, progress) or resume or "",
             "studies": self._studies(path, progress, going=going),
             "fit": self._fitted(path) if entry.listed.kind == "fit" and not going else None,
             "report": RunFolder(path).report.is_file(),
@@ -164,13 +161,11 @@ class LiveRuns:
         found = self.resumption(name)
         return None if found is None else self._words.told(in_words(found[0]))
 
-    def _command(self, name: str, process: StudioProcess | None, progress: dict[str, Any]) -> str:
+    def _command(self, process: StudioProcess | None, progress: dict[str, Any]) -> str:
         if process is not None:
             return self._words.told(in_words(process.arguments))
-        if command := _training_command(progress):
-            return self._words.told(in_words(command))
-        found = self.resumption(name)
-        return "" if found is None else self._words.told(in_words(found[0]))
+        command = _training_command(progress)
+        return self._words.told(in_words(command)) if command else ""
 
     def _studies(
         self, path: Path, progress: dict[str, Any], *, going: bool

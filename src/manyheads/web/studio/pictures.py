@@ -70,9 +70,10 @@ class PictureCache:
 def thumbnail_response(
     request: Request, pictures: PictureCache, path: FilePath, digest: str, size: int
 ) -> Response:
-    """A thumbnail with its ETag, or 304 where the browser has it; a file of no image is 404.
+    """A thumbnail with its ETag, or 304 where the browser has it.
 
-    Raises `SettingError` for a size that is none of `SIZES`.
+    Of a file of no image it is a drawing that says so: it is no fault of the page. Raises
+    `SettingError` for a size that is none of `SIZES`.
     """
     tag = f'"{digest[:32]}-{checked_size(size)}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -80,9 +81,19 @@ def thumbnail_response(
         return Response(status_code=304, headers=headers)
     try:
         made = pictures.thumbnail(path, digest, size)
-    except ImageError as error:
-        return Response(f"unreadable: {error.found}", 404, media_type="text/plain; charset=utf-8")
+    except ImageError:
+        return words_response("cannot be read")
     return Response(made, media_type="image/jpeg", headers=headers)
+
+
+def words_response(words: str) -> Response:
+    """A drawing of a few words in the place of an image that cannot be shown."""
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 192 192" width="192" height="192">'
+        '<rect width="192" height="192" fill="#8a939e"/><text x="96" y="100" fill="#fff" '
+        f'font-family="sans-serif" font-size="16" text-anchor="middle">{words}</text></svg>'
+    )
+    return Response(drawing, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
 
 def checked_size(side: int) -> int:

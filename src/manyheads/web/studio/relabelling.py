@@ -86,11 +86,12 @@ class Relabelling(Finding):
         if found is None:
             return ""
         before, after = round(found.before * found.images, 1), round(found.after * found.images, 1)
+        means = f", means over {counted(self.heads, 'head')}" if self.heads > 1 else ""
         return (
             f"Not in this verdict: {counted(found.images, 'image')} whose labels were changed. By "
-            f"the new labels {before:g} of them were right before and {after:g} are now, which "
-            "favours the later run: a model helped to choose these labels, and it was trained on "
-            "labels of that kind."
+            f"the new labels {before:g} of them were right before and {after:g} are now{means}. "
+            "That comparison favours the later run: a model helped to choose these labels, and the "
+            "run was trained on labels of that kind."
         )
 
     def _chance(self) -> str:
@@ -177,12 +178,12 @@ def _score(before: Hits, after: Hits, run: RunAnswers, places: Places) -> Relabe
         pair = replace(pair, tested=replace(pair.tested, df_seeds=1))
     (found,) = decide([pair], _MARGINS)
     enough = len(places) >= _FEWEST and np.isfinite([found.low, found.high]).all()
+    # No difference of two shares is larger than 1, whatever the distribution of its estimate.
+    low, high = max(-1.0, found.low), min(1.0, found.high)
     return RelabelledScore(
         images=len(places),
         before=float(before.mean()),
         after=float(after.mean()),
-        difference=Estimate(
-            found.difference, found.low if enough else None, found.high if enough else None
-        ),
+        difference=Estimate(found.difference, low if enough else None, high if enough else None),
         outcome=found.outcome if enough else "undecided",
     )

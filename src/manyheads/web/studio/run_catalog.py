@@ -92,16 +92,18 @@ class RunCatalog:
         self._searched = None
 
     def _entry(self, path: Path) -> CatalogEntry:
-        stamp = _stamp(path)
         former = self._read.get(path)
         now = self._clock()
-        if former is not None and former[2].alive and now - former[1] < _AT_WORK:
+        # A process at work replaces a file of the folder each second, which changes the folder.
+        at = _changed_at(path)
+        if former is not None and former[0][:1] == (at,) and not former[2].alive:
             return former[2]
-        if former is not None and former[0] == stamp and not former[2].alive:
+        stamp = at, *_stamp(path)
+        if former is not None and former[2].alive and now - former[1] < _AT_WORK:
             return former[2]
         progress = read_progress(path)
         alive = bool(progress and progress["alive"])
-        if former is not None and former[0] == stamp:
+        if former is not None and former[0][1:] == stamp[1:]:
             entry = replace(former[2], alive=alive)
         else:
             name = self._desk.name_of(path)
@@ -111,6 +113,12 @@ class RunCatalog:
             entry = CatalogEntry(name, listed, alive, last_change(path))
         self._read[path] = stamp, now, entry
         return entry
+
+
+def _changed_at(path: Path) -> tuple[int, int]:
+    with suppress(OSError):
+        return path.stat().st_mtime_ns, 0
+    return 0, 0
 
 
 def _stamp(path: Path) -> Stamp:

@@ -55,8 +55,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
         "confusion": confusion_document(run),
         "recalls": _recalls(run),
         "pictures": bool(run.files),
-        "report": bool((run.folder.path / "report.html").is_file() and run.fitted is None),
-        "data": str(run.settings.data),
+        "folds": run.settings.folds is not None,
         "test": shlex.join(["manyheads", "test", run.name]),
     }  # fmt: skip
 
@@ -122,13 +121,14 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
     return {
         "kind": "fit",
         "answer": [
-            f"{capital(best.words)}, the best of {counted(len(fitted.tried), 'option')}.",
-            words, *fitted.remarks,
+            words,
+            f"The setting is {best.words}, the best of {counted(len(fitted.tried), 'option')}.",
+            *(f"{capital(each)}." for each in fitted.remarks),
         ],
         "confidence": "",
         "verdict": [
-            f"The model averages {counted(fitted.heads, 'head')}. The images below show what one "
-            "head of this setting said of each when it was left out of training."
+            f"The model averages {counted(fitted.heads, 'head')}. The images show what one head of "
+            "this setting said of each when it was left out of training."
         ],
         "expected": [
             {"metric": "accuracy", **_estimate(scores.accuracy)},

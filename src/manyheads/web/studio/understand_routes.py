@@ -17,12 +17,12 @@ from manyheads.errors import DataError, ManyheadsError, RunError
 from manyheads.run.run_folders import last_change, run_folders
 from manyheads.web.studio.background_task import BackgroundTask
 from manyheads.web.studio.opened_data import OpenedData
-from manyheads.web.studio.pictures import PictureCache, thumbnail_response
+from manyheads.web.studio.pictures import PictureCache, thumbnail_response, words_response
 from manyheads.web.studio.relabelling import compare_relabelled
 from manyheads.web.studio.run_answers import RunAnswers, read_answers
 from manyheads.web.studio.run_documents import relabelling_document, run_document
 from manyheads.web.studio.run_looks import ModelLooks
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 _QUICK = 0.7  # seconds that a request waits for a run that is read
 _KEPT = 4  # runs whose answers are kept
@@ -57,19 +57,19 @@ class UnderstoodRun:
 class _Runs:
     """The runs that were read last, each read once in a thread."""
 
-    def __init__(self, desk: Workspace, pictures: PictureCache) -> None:
+    def __init__(self, desk: StudioPlace, pictures: PictureCache) -> None:
         self.place, self.pictures, self.looks = desk, pictures, ModelLooks()
         self._lock = threading.Lock()
         self._read: OrderedDict[tuple[str, float], BackgroundTask[UnderstoodRun]] = OrderedDict()
 
     def reading(self, name: str) -> BackgroundTask[UnderstoodRun]:
-        """The reading of a run, begun now or before; raises what `Workspace.run` raises."""
+        """The reading of a run, begun now or before; raises what `StudioPlace.run` raises."""
         path = self.place.run(name)
         key = name, last_change(path)
         with self._lock:
             task = self._read.get(key)
             if task is None:
-                task = BackgroundTask(
+                task = self.place.begin(
                     f"reading {name}", lambda job: UnderstoodRun.read(name, path, job)
                 )
                 self._read[key] = task
@@ -121,7 +121,7 @@ class _Runs:
         return opened.with_content(run.digests[place])
 
 
-def understand_router(desk: Workspace, pictures: PictureCache | None = None) -> APIRouter:
+def understand_router(desk: StudioPlace, pictures: PictureCache | None = None) -> APIRouter:
     """The routes under /api/understand of the place's runs.
 
     A run is named by the parameter `run`, and its held-out images by their place. Thumbnails are
@@ -198,7 +198,7 @@ def _add_images(router: APIRouter, runs: _Runs) -> None:
         answers = runs.answers(run)
         path = answers.file(_known(answers, image))
         if path is None or answers.digests is None:
-            return Response("no file with this content is there any more", 404)
+            return words_response("no such file any more")
         digest = answers.digests[image].hex()
         return thumbnail_response(request, runs.pictures, path, digest, size)
 
@@ -239,7 +239,7 @@ def _known(answers: RunAnswers, image: int) -> int:
     return image
 
 
-def _data_name(desk: Workspace, answers: RunAnswers) -> str | None:
+def _data_name(desk: StudioPlace, answers: RunAnswers) -> str | None:
     """The name of the run's data in the place; None if they lie elsewhere."""
     data = Path(answers.settings.data)
     if not data.is_relative_to(desk.place) or not data.exists():

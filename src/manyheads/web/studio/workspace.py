@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
+from manyheads.core.job import Job
 from manyheads.core.places import stays_below, write_text
 from manyheads.errors import DataError, ManyheadsError, RunError
 from manyheads.web.studio.background_task import BackgroundTask
@@ -18,10 +21,13 @@ from manyheads.web.studio.opened_data import OpenedData, decisions_file
 OWN_FOLDER = ".manyheads-studio"
 """The hidden folder in which a studio keeps its own files."""
 
+Outcome = TypeVar("Outcome")
+
 _STATE = "data.json"
+_PATIENCE = 5.0  # seconds in which work that was stopped ends
 
 
-class Workspace:
+class StudioPlace:
     """The folder `place`, with what is open in it; safe to use from several threads.
 
     Which data are open is kept in a file, so that another studio on the same folder begins where
@@ -36,6 +42,7 @@ class Workspace:
         self._lock = threading.RLock()
         self._names = self._read()
         self._opening: BackgroundTask[OpenedData] | None = None
+        self._tasks: list[BackgroundTask[Any]] = []
 
     @property
     def own(self) -> Path:
@@ -96,11 +103,21 @@ class Workspace:
         opening = self.opening
         return None if opening is None else opening.finished()
 
-    def close(self) -> None:
-        """Stop what is at work."""
+    def begin(self, what: str, work: Callable[[Job], Outcome]) -> BackgroundTask[Outcome]:
+        """Begin `work` in a thread that ends with this place; `what` says what it is."""
+        task = BackgroundTask(what, work)
         with self._lock:
-            if self._opening is not None:
-                self._opening.stop()
+            self._tasks = [each for each in self._tasks if each.running] + [task]
+        return task
+
+    def close(self) -> None:
+        """Stop what is at work, and wait some seconds for its end; finished work is kept."""
+        with self._lock:
+            tasks = list(self._tasks)
+        for task in tasks:
+            task.stop()
+        for task in tasks:
+            task.wait(_PATIENCE)
 
     def run(self, name: str) -> Path:
         """The run folder of this name, relative to the place.
@@ -147,7 +164,7 @@ class Workspace:
 
     def _begin(self, path: Path) -> BackgroundTask[OpenedData]:
         name = self.name_of(path)
-        self._opening = BackgroundTask(
+        self._opening = self.begin(
             f"opening {name}", lambda job: OpenedData.opened(name, path, self.own, job)
         )
         return self._opening
@@ -169,3 +186,7 @@ class Workspace:
             found = json.loads((self.own / _STATE).read_text(encoding="utf-8"))
             return {key: name for key, name in found.items() if isinstance(name, str)}
         return {}
+
+
+Workspace = StudioPlace
+"""The same, by the name that other parts of the studio have for it."""

@@ -58,7 +58,10 @@ export class Grid {
   /** Show those of `photos` that belong to `filter`; cells come in over several frames. */
   show(photos, filter, threshold) {
     this.threshold = threshold;
+    const former = this.shown;
     this.shown = photos.filter((photo) => belongs(photo, filter, threshold));
+    const isSame = former.length === this.shown.length && former.every((photo, at) => photo === this.shown[at]);
+    if (isSame) return; // or on its way
     this.list.setAttribute("aria-busy", "true");
     const wanted = new Set(this.shown);
     for (const cell of [...this.list.children]) {
@@ -130,7 +133,7 @@ export class Grid {
     cell.mark = mark;
     cell.className = kind;
     if (photo.state === ANSWERED) {
-      const ranked = photo.ranked(3).map((place) => [this.classes[place], photo.chances[place]]);
+      const ranked = photo.top.map((place) => [this.classes[place], photo.chances[place]]);
       label.textContent = isUnsure ? "unsure" : photo.label;
       chance.textContent = isUnsure ? "" : chanceWords(photo.confidence);
       next.textContent = (isUnsure ? ranked : ranked.slice(1))

@@ -50,8 +50,10 @@ const facts = (about) => {
   const { data, expect, test, made } = about;
   const all = [];
   if (data?.name || data?.images) {
-    const splits = Object.entries(data.splits ?? {}).map(([name, { images }]) => `${name} ${number(images)}`);
-    all.push(fact("Trained on", data.name || "–", [data.images ? things(data.images, "image") : "", splits.join(", ")].filter(Boolean).join(": ")));
+    const splits = Object.entries(data.splits ?? {});
+    const parts = splits.map(([name, { images }]) => `${name} ${number(images)}`).join(", ");
+    const words = splits.length === 1 ? splits[0][0] : parts;
+    all.push(fact("Trained on", data.name || "–", data.images ? things(data.images, "image") : "", words));
   }
   if (isKnown(expect?.accuracy)) all.push(fact("Expected accuracy", percent(expect.accuracy.value), shareInterval(expect.accuracy), `on ${expect.on}`));
   if (isKnown(expect?.log_loss)) {
@@ -65,7 +67,7 @@ const facts = (about) => {
     all.push(fact("On test images", "not measured", "manyheads test measures it, once"));
   }
   if (about.backbone) all.push(fact("Backbone", about.backbone, about.licence ? `weights under ${about.licence}` : ""));
-  if (about.image) all.push(fact("Sees", `${about.image.size} × ${about.image.size} pixels`, about.image.words));
+  if (about.image) all.push(fact("Sees", `${about.image.size} × ${about.image.size} pixels`, about.image.words?.split(", ").slice(1).join(", ")));
   if (made?.date || made?.version) all.push(fact("Made", made.date || "–", made.version ? `with manyheads ${made.version}` : ""));
   return h("dl", { class: "facts" }, all);
 };

@@ -19,6 +19,7 @@ export class Photo {
     this.label = null;
     this.confidence = NaN;
     this.chances = null;
+    this.top = []; // the places of the three most probable classes
     this.error = "";
     this.explanation = null;
   }
@@ -31,10 +32,9 @@ export class Photo {
       return;
     }
     this.chances = Float64Array.from(classes, (name) => row.probabilities[name] ?? NaN);
-    let best = 0;
-    this.chances.forEach((chance, place) => { if (chance > this.chances[best]) best = place; });
-    this.label = classes[best];
-    this.confidence = this.chances[best];
+    this.top = this.ranked().slice(0, 3);
+    this.label = classes[this.top[0]];
+    this.confidence = this.chances[this.top[0]];
     this.state = ANSWERED;
   }
 
@@ -44,9 +44,9 @@ export class Photo {
   }
 
   /** Places of the most probable classes, the greatest first; equals in the classes' order. */
-  ranked(count = Infinity) {
-    const chances = this.chances ?? [];
-    return [...chances.keys()].sort((a, b) => chances[b] - chances[a] || a - b).slice(0, count);
+  ranked() {
+    const { chances } = this;
+    return [...chances.keys()].sort((a, b) => chances[b] - chances[a] || a - b);
   }
 
   isUnsure(threshold) { return this.state === ANSWERED && this.confidence < threshold; }

@@ -9,6 +9,7 @@ const SILENT_TRIES = 3;
 const LONGEST = 30; // seconds between two tries
 
 const SILENT = "The service does not answer. Is it still running?";
+const BROKEN_OFF = "the service broke off the request; is the file too large?";
 const GONE = "the browser can no longer read this file; was it moved or changed?";
 
 /** The service cannot go on for now: what was to be sent is kept. */
@@ -44,6 +45,15 @@ const allThere = async (photos, lost) => {
   return all;
 };
 
+/** Whether the service answers at all. */
+const isThere = async (signal) => {
+  try {
+    return (await fetch("/", { cache: "no-store", signal })).ok;
+  } catch {
+    return false;
+  }
+};
+
 /**
  * What the model answers, a row for each photograph. Waits and asks again where it is busy, which
  * `busy(seconds)` hears of. Throws `Halted`, `Refused`, or `AbortError`.
@@ -60,7 +70,7 @@ export const predict = async (address, photos, { signal, busy = () => {}, lost =
       // A file that is gone fails as a network does.
       if (!await allThere(photos, lost)) return null;
       silent += 1;
-      if (silent >= SILENT_TRIES) throw new Halted(SILENT);
+      if (silent >= SILENT_TRIES) throw await isThere(signal) ? new TooMuch(BROKEN_OFF) : new Halted(SILENT);
       await pause(silent, signal);
       continue;
     }

@@ -63,11 +63,9 @@ const changed = (photo) => {
 };
 
 const summary = () => {
-  const { all, answered: known, unsure, without } = counted(photos, threshold.value);
-  const parts = [`${known - unsure} sure`];
-  if (unsure) parts.push(`${unsure} unsure`);
-  if (without) parts.push(`${without} without an answer`);
-  return `${things(all)}: ${parts.join(", ")}.`;
+  const { all, answered: known, without } = counted(photos, threshold.value);
+  const rest = without ? `, ${without.toLocaleString("en")} without an answer` : "";
+  return `${things(all)}: ${known.toLocaleString("en")} answered${rest}.`;
 };
 
 /** Add what was found, and ask about it. */

@@ -15,6 +15,7 @@ export const checkPart = (decider, address, backbones) => {
   let start = 0;
   let grid = null;
   let count = null;
+  let focused = false; // whether the focus was in the grid before it was drawn anew
   let timer = 0;
   let gone = false;
 
@@ -66,6 +67,7 @@ export const checkPart = (decider, address, backbones) => {
     }
     const chosen = what.sections.find((each) => each.kind === kind);
     const list = h("div");
+    focused ||= Boolean(grid?.node.contains(document.activeElement));
     results.replaceChildren(
       command(what.command),
       h("div", { class: "kinds", role: "group", "aria-label": "What was found" }, ...what.sections.map((each) => h("button", {
@@ -82,16 +84,13 @@ export const checkPart = (decider, address, backbones) => {
     if (gone) return;
     if (!answer.findings.length && start > 0) { start = Math.max(0, start - PAGE); return page(list, chosen); }
     const pages = pager(start, PAGE, answer.total, (to) => { start = to; page(list, chosen); });
-    if (!answer.total) { list.replaceChildren(h("p", {}, chosen.total ? "All of them are decided." : "None were found.")); grid = null; return; }
+    if (!answer.total) { list.replaceChildren(h("p", {}, chosen.total ? "All of them are decided." : "None were found.")); focused = false; return; }
     if (kind === "label" || kind === "unreadable") single(list, answer.findings, pages);
     else list.replaceChildren(h("ul", { class: "findings" }, ...answer.findings.map(several)), pages);
   };
 
-  const single = (list, findings, pages) => {
-    const items = findings.map((each) => ({ ...each.images[0], ...each, number: each.images[0].number }));
-    if (grid?.kind === kind && list.contains(grid.node)) { grid.show(items); list.lastChild.replaceWith(pages); return; }
-    const had = grid?.kind === kind ? { at: grid.at, focus: grid.node === document.activeElement?.parentNode } : null;
-    grid = new PictureGrid({
+  const gridOf = () => {
+    const made = new PictureGrid({
       label: "Findings", address: (item) => address(item.number, 192),
       name: (item) => kind === "label" ? `${item.name}, ${item.split}: labelled ${item.label} ${percent(item.given)}, looks like ${item.suggested} ${percent(item.confidence, 0)}` : `${item.name}: ${item.words}`,
       caption: (item) => kind === "label" ? [
@@ -101,7 +100,12 @@ export const checkPart = (decider, address, backbones) => {
       onOpen: (item) => enlarge(address(item.number, 480), item.name),
       onKey: (key, meant) => decider.key(key, meant, { finding: kind, suggested: kind === "label" ? (item) => item.suggested : null }),
     });
-    grid.kind = kind;
+    return Object.assign(made, { kind });
+  };
+
+  const single = (list, findings, pages) => {
+    const items = findings.map((each) => ({ ...each.images[0], ...each, number: each.images[0].number }));
+    if (grid?.kind !== kind) grid = gridOf();
     const button = (words, act) => h("button", { type: "button", onclick: () => (grid.meant.length ? act(grid.meant) : say("Select images first.")) }, words);
     const more = [
       h("button", { type: "button", onclick: () => grid.selectAll() }, "Select all"),
@@ -111,9 +115,9 @@ export const checkPart = (decider, address, backbones) => {
     const bar = actionBar(decider, () => grid.meant, ...more);
     count = bar.querySelector(".count");
     list.replaceChildren(grid.node, bar, keyHelp(decider.state(), { findings: true }), pages);
-    if (had) grid.at = had.at;
     grid.show(items);
-    if (had?.focus) grid.node.children[grid.at]?.focus();
+    if (focused) grid.node.children[grid.at]?.focus();
+    focused = false;
   };
 
   const several = (each) => h("li", { class: "card" },

@@ -30,7 +30,8 @@ export const show = async (main) => {
     if (opening?.running) {
       const { progress } = opening;
       const words = progress?.unit ? `${progress.step}: ${progress.done.toLocaleString("en")} of ${progress.total.toLocaleString("en")} ${progress.unit}` : opening.what;
-      body.replaceChildren(h("p", {}, words), h("progress", { "aria-label": words }));
+      body.replaceChildren(h("p", {}, words), h("progress", { "aria-label": words }),
+        h("button", { type: "button", onclick: async () => { await ask("/api/data/open/stop", {}); } }, "Stop"));
       timer = setTimeout(refresh, POLL);
       return;
     }

@@ -1,5 +1,6 @@
 // A plot that Python has placed, as SVG: the shapes of the report, in the colours of the page.
 const SVG = "http://www.w3.org/2000/svg";
+const SEEN = { "#000000": "var(--ink)", "#0072B2": "var(--line)" }; // in the dark too
 let count = 0;
 
 const shape = (name, attributes, ...children) => {
@@ -12,7 +13,7 @@ const shape = (name, attributes, ...children) => {
 const drawn = (each) => {
   const group = shape("g", { class: "series" });
   if (each.drawn === "reference") { group.append(shape("polyline", { class: "reference", points: each.points })); return group; }
-  group.style.setProperty("--c", each.colour === "#000000" ? "var(--ink)" : each.colour);
+  group.style.setProperty("--c", SEEN[each.colour] ?? each.colour);
   if (each.band) group.append(shape("polygon", { class: "band", points: each.band }));
   for (const [x, top, bottom] of each.bars) group.append(shape("path", { class: "bars", d: `M${x},${top}V${bottom}m-4,0h8M${x - 4},${top}h8` }));
   if (each.drawn === "line") group.append(shape("polyline", { class: "line", points: each.points, "stroke-dasharray": each.dash }));

@@ -11,14 +11,8 @@ export const styled = (file) => {
   document.head.append(h("link", { rel: "stylesheet", href: address }));
 };
 
-/** A picture of an image that says so where its file cannot be read. */
-export const picture = (address, alt = "") => {
-  const image = h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: false });
-  image.addEventListener("error", () => {
-    image.replaceWith(h("span", { class: "unreadable" }, "cannot be read"));
-  }, { once: true });
-  return image;
-};
+/** A picture, read once it is near to be seen. */
+export const picture = (address, alt = "") => h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: "false" });
 
 /** One picture in large, in a dialog that Escape closes; `more` are nodes below it. */
 export const enlarge = (address, title, ...more) => {
@@ -43,6 +37,7 @@ export class PictureGrid {
     this.items = [];
     this.chosen = new Set();
     this.at = 0;
+    this.from = 0; // where the focus was before a click
     this.node = h("ul", {
       class: "pictures", role: "listbox", "aria-multiselectable": "true", "aria-label": label,
       onkeydown: (event) => this.#key(event),
@@ -77,13 +72,15 @@ export class PictureGrid {
   #option(item, place) {
     return h("li", {
       role: "option", "aria-selected": "false", "aria-label": this.name(item), tabindex: place === this.at ? "0" : "-1",
+      onmousedown: () => { this.from = this.at; },
       onclick: (event) => {
-        if (event.shiftKey && this.chosen.size) this.#range(this.at, place);
+        if (event.shiftKey && this.chosen.size) this.#range(this.from, place);
         else this.#choose(place, !this.chosen.has(place));
         this.#focus(place);
         this.onSelect?.(this.selected);
       },
       ondblclick: () => this.onOpen?.(item),
+      onfocus: () => this.#stand(place),
     }, picture(this.address(item)), h("div", { class: "caption" }, ...this.caption(item)));
   }
 
@@ -97,10 +94,15 @@ export class PictureGrid {
     for (let place = Math.min(from, to); place <= Math.max(from, to); place += 1) this.#choose(place, true);
   }
 
-  #focus(place) {
+  /** Be at a picture, whoever moved the focus there. */
+  #stand(place) {
     this.node.children[this.at]?.setAttribute("tabindex", "-1");
     this.at = place;
     this.node.children[place].setAttribute("tabindex", "0");
+  }
+
+  #focus(place) {
+    this.#stand(place);
     this.node.children[place].focus();
   }
 

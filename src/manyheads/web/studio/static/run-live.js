@@ -89,8 +89,8 @@ const fitted = (fit) => {
   return [
     h("h2", {}, "What to expect"),
     h("p", { class: "lead" }, `On new images like these: accuracy ${range(fit.accuracy)}`),
+    h("p", {}, `Chosen: ${fit.chosen}; ${count(fit.heads, "head")} in one.`),
     h("dl", { class: "facts" },
-      h("div", {}, h("dt", {}, "Chosen"), h("dd", {}, fit.chosen)),
       h("div", {}, h("dt", {}, "Log loss"), h("dd", {}, range(fit.log_loss))),
       h("div", {}, h("dt", {}, "From held-out images"), h("dd", {}, fit.images.toLocaleString("en"))),
       h("div", {}, h("dt", {}, "Took"), h("dd", {}, clock(fit.seconds)))),

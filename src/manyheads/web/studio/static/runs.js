@@ -1,5 +1,5 @@
 // Runs: all run folders of the place; `#runs/new/fit` begins one, `#runs/NAME` watches one.
-import { h } from "/static/shared/base.js";
+import { command, h } from "/static/shared/base.js";
 import { form } from "/static/studio/run-form.js";
 import { live } from "/static/studio/run-live.js";
 import { count, runPage, watch } from "/static/studio/watching.js";
@@ -73,7 +73,7 @@ const list = (main) => {
       h("a", { class: "button main", href: "#runs/new/fit" }, "New fit"),
       h("a", { class: "button", href: "#runs/new/sweep" }, "New sweep"),
       h("label", { class: "field", for: "search" }, h("span", { class: "unseen" }, "Search the runs"), search)),
-    problem, told, table);
+    problem, told, table, h("p", { class: "quiet" }, "The same on the command line:"), command("manyheads runs"));
   search.placeholder = "Search";
   return watch("/api/runs", (answer) => {
     problem.hidden = true;

@@ -121,7 +121,7 @@ const mistakes = (run, found) => {
     ask(`/api/understand/pictures/${item.image}/explanation?${new URLSearchParams({ run })}`).then(
       (seen) => where.replaceChildren(
         h("div", { class: "sides" }, h("img", { src: seen.picture, alt: "What the model saw" }), h("img", { src: seen.overlay, alt: `Where it looked for ${seen.label}` })),
-        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}). With folds, it was trained on this image too, other than the head above.`)),
+        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}).${found.folds ? " Unlike the head above, it was trained on this image too." : ""}`)),
       (error) => where.replaceChildren(h("p", { class: "alert" }, error.message)));
   };
 

@@ -1,0 +1,1 @@
+"""Finished studies and fits in the trackers of experiments that others keep."""
