@@ -4,7 +4,8 @@
 
 Tables are made up like one that was reported: 5,096 photographs of 17 classes by 351 people, one of
 whom has 12 % of them. Each is divided by every rule with several split seeds, and again with one
-photograph more, by somebody who is there already.
+photograph more, by somebody who is there already. Others have few people, of whom the first have
+most photographs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from manyheads.data.splits import SPLITS, assign_splits
 
 PHOTOGRAPHS, PEOPLE, CLASSES, LARGEST = 5096, 351, 17, 0.12
 ADDED = 10  # photographs, one at a time
+# People, photographs, and the power of a person's rank that her share falls with.
+FEW_PEOPLE = ((6, 120, 1.0), (12, 120, 1.2), (12, 1000, 1.5), (30, 1000, 1.2), (60, 2000, 1.0))
+FEW_CLASSES = 4
 
 
 def main() -> None:
@@ -35,7 +39,8 @@ def main() -> None:
     rows += [_row(rule, tables) for rule in reversed(SPLIT_RULES)]
     large = 100_000 if args.quick else 1_000_000
     lines = [*table(rows), "", "Shares in points, moved photographs in % of all.", ""]
-    write_result(args.results, "division", [*lines, *_times(large)])
+    few = table(_few_people(10 if args.quick else 40))
+    write_result(args.results, "division", [*lines, *few, "", *_times(large)])
 
 
 def _table(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,6 +90,35 @@ def _row(rule: str, tables: list[tuple[np.ndarray, np.ndarray]]) -> list[object]
         f"{100 * np.mean(classes):.1f}", f"{lacking} of {len(splits) * CLASSES * 3}",
         f"{100 * np.median(moved):.1f} %", f"{100 * np.max(moved):.1f} %",
     ]  # fmt: skip
+
+
+def _few_people(tables: int) -> list[list[object]]:
+    """How far the splits of tables of few people are off their shares, by rule."""
+    rules = ("stratified", "balanced")
+    rows: list[list[object]] = [
+        ["people", "photographs", "share as rank to the power of",
+         *(f"{rule}, a split off its share, mean (at most)" for rule in rules)]
+    ]  # fmt: skip
+    for people, photographs, power in FEW_PEOPLE:
+        cells: list[object] = []
+        for rule in rules:
+            off = []
+            for seed in range(tables):
+                random = np.random.default_rng(seed)
+                weights = 1 / np.arange(1, people + 1) ** power
+                others = random.choice(people, photographs - people, p=weights / weights.sum())
+                owners = np.concatenate([np.arange(people), others])
+                habits = random.dirichlet(np.full(FEW_CLASSES, 2.0), people)
+                labels = np.array([random.choice(FEW_CLASSES, p=habits[each]) for each in owners])
+                names = tuple(f"{seed} {person}" for person in range(people))
+                settings = SplitSettings(seed=seed, rule=rule)
+                digests = _digests(photographs, f"few {seed}")
+                found = _divided(labels, digests, names, owners, settings)
+                shares = np.bincount(found, minlength=3) / photographs
+                off.append(100 * np.abs(shares - [0.6, 0.2, 0.2]).max())
+            cells.append(f"{np.mean(off):.1f} ({np.max(off):.1f})")
+        rows.append([people, f"{photographs:,}", f"-{power:g}", *cells])
+    return rows
 
 
 def _divided(

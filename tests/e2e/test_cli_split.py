@@ -312,7 +312,9 @@ def test_folders_of_patients_are_kept_whole_by_every_command(
     counts = Counter(row["split"] for row in rows)
     assert f"train {counts['train']}, validation {counts['validation']}" in resumed.out
     assert "--group-by parent" in command("check", root, *asked).out
-    refused(sweep(root, "--group-by", "(", "--out", "new"), "as --group-by", "correct it")
+    wrong = sweep(root, "--group-by", "(", "--out", "new").complaint
+    assert "a regular expression as --group-by" in wrong
+    assert not Path("new").exists()
 
 
 def test_a_split_says_what_groups_keep_it_from(command: Command, image_folder: Folder) -> None:
