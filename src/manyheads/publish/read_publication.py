@@ -59,7 +59,10 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         rows = tuple(candidate_rows(store, settings, ranked, scores, job))
     kept, left_out = _kept(folder, files)
     if len(settings.grid) > MOST_ROWS:
-        remarks = (*remarks, f"The best {MOST_ROWS:,} of {len(settings.grid):,} candidates.")
+        remarks = (
+            *remarks,
+            f"The best {MOST_ROWS:,} of {counted(len(settings.grid), 'candidate')}.",
+        )
     times = read_times(folder)
     return Publication(
         key=study_key(document),
@@ -102,7 +105,11 @@ def _scores(
     among = done[: min(count, max(MAX_ALL_PAIRS, _MOST_KEPT // len(layout.sizes)))]
     scores = mean_scores(differences, done[:count], len(among), job)
     winner = winner_scores(differences, done[0], settings.select, among=among)
-    left = f"Intervals are known of the best {count:,} candidates." if count < len(done) else ""
+    left = (
+        f"Intervals are known of the best {counted(count, 'candidate')}."
+        if count < len(done)
+        else ""
+    )
     return scores, winner, tuple(filter(None, [left]))
 
 
