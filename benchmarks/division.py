@@ -3,7 +3,7 @@
     python -m benchmarks.division               two minutes on two cores
 
 Tables are made up like one that was reported: 5,096 photographs of 17 classes by 351 people, one of
-whom has 12 % of them. Each is divided by both rules with several split seeds, and again with one
+whom has 12 % of them. Each is divided by every rule with several split seeds, and again with one
 photograph more, by somebody who is there already.
 """
 

@@ -13,6 +13,7 @@ from manyheads.cli.main import build_parser
 from manyheads.data import (
     cell_paths,
     decoding,
+    group_rules,
     image_kinds,
     image_memory,
     left_out,
@@ -256,6 +257,21 @@ def _divisions() -> str:
   20 % are kept for a test (`--validation-share`, `--test-share`). Identical images and images of
   one group stay together. One image more moves at most two others, of its own class; a group that
   grows may move more. `manyheads split DATA --out FILE.csv` writes a division down.
+- **Groups** are patients, sessions, senders: images that must not train and validate at once. A
+  table names them in its column `group` (`--group-column`). `--group-by` derives them, in Python
+  `split=SplitSettings(group_by="parent")`, in a study.toml `group_by` under `[split]`:
+
+| `--group-by` | the group of an image |
+| --- | --- |
+{_lines(f"| `{rule}` | {words} |" for rule, words in group_rules.GROUP_RULES.items())}
+
+- An image that the rule says nothing of has no group, and is divided by its content. How many
+  groups there are, how large the largest is and how many images have none is said. A rule that
+  gives no image a group, all the same one, or each class its own, is refused.
+- **Groups of very unequal size**: with `--group-by`, groups that have more than half of what the
+  smallest split is due are dealt first, the largest first; then smaller ones even out the shares
+  ([the law](decisions/0047-large-groups-are-dealt-first.md)). `split` says by how much groups keep
+  a split from its share, and which classes are not tested.
 - **Few images**: below {trainable.FEW_IMAGES} for training and validation, `--folds 5` is advised.
 - **Rare classes** train, and every command says which are not validated. A class that validates and
   does not train is refused.

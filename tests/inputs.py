@@ -23,7 +23,8 @@ RECORD = ROOT / "tests" / "inputs.json"
 LIBRARIES = "requirements/bench.txt"  # what computes; dev.txt adds what tests and checks
 
 CORE = "src/manyheads/core/*.py"
-APART = {ROOT / "src/manyheads/core/workers.py"}  # a protocol: the tests of who keeps it always run
+# What computes nothing, and whose own tests always run.
+APART = {ROOT / "src/manyheads/core" / name for name in ("processes.py", "workers.py")}
 BACKBONES = "src/manyheads/backbones/*.py"
 MODEL_FILES = "src/manyheads/modelfiles/*.py"
 MODELS = "src/manyheads/models/*.py"

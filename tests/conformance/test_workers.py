@@ -11,14 +11,16 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from importlib.util import find_spec
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from manyheads.core.workers import Workers
+from manyheads.core.workers import WorkerResources, Workers
 from manyheads.errors import DataError, ManyheadsError, RunError
 from manyheads.workers.local_workers import LocalCrew
 from manyheads.workers.unit_dispatch import DispatchedWorkers
@@ -268,6 +270,37 @@ def test_those_that_are_used_are_known_afterwards(tmp_path: Path) -> None:
     workers.cancel()
     assert len(list(workers.map(worker_tasks.with_pid, 0.02, range(12)))) == 12
     assert len(workers.used) == COUNT
+    workers.cancel()
+
+
+class FrailCrew(LocalCrew):
+    """Processes of which the first `deaths` are killed as they begin."""
+
+    def __init__(self, places: int, deaths: int) -> None:
+        super().__init__(places)
+        self.deaths = deaths
+
+    def start(self, place: int) -> Future[WorkerResources]:
+        before = {*active_children()}
+        hello = super().start(place)
+        if self.deaths:
+            self.deaths -= 1
+            for process in {*active_children()} - before:
+                process.kill()
+        return hello
+
+
+def test_workers_that_die_as_they_begin_are_started_again() -> None:
+    workers = DispatchedWorkers(FrailCrew(COUNT, deaths=3))
+    assert workers.resources()
+    assert len(list(workers.map(worker_tasks.scaled, 1, range(6)))) == 6
+    workers.cancel()
+
+
+def test_workers_that_always_die_as_they_begin_are_given_up() -> None:
+    workers = DispatchedWorkers(FrailCrew(COUNT, deaths=99))
+    with pytest.raises(RunError, match="found 6 workers that died first"):
+        workers.resources()
     workers.cancel()
 
 

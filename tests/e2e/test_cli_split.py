@@ -285,3 +285,54 @@ def test_a_table_is_divided_by_its_columns(command: Command, image_folder: Folde
     assert "manyheads sweep divided.csv --folds 5" in said.out
     said = command("check", root / "photos.csv", *columns)
     assert f"photos.csv {' '.join(columns)} --folds 5" in said.out
+
+
+def test_folders_of_patients_are_kept_whole_by_every_command(
+    command: Command, sweep: Sweep, image_folder: Folder
+) -> None:
+    root = image_folder({f"{name}/p{n}": 3 for name in ("cat", "dog") for n in range(6)})
+    asked = ("--group-by", "parent")
+    said = command("split", root, *asked, "--out", "photos.csv")
+    assert said.code == 0, said.err
+    assert "6 groups by parent, the largest, p0, with 16.7 % of the images" in said.out
+    rows = rows_of(Path("photos.csv"))
+    assert len({(row["group"], row["split"]) for row in rows}) == 6
+    swept = sweep(root, *asked)
+    assert swept.code == 0, swept.err
+    found = RunFolder("run").document()["split"]
+    assert (found["group_by"], found["rule"]) == ("parent", "balanced")
+    assert "features and heads are there already" in sweep(root, *asked).err
+    other = sweep(root)
+    assert other.code == 1
+    assert "split.group_by: parent → none" in other.err
+    assert "are those the classes?" in other.err
+    assert "are those the classes?" not in swept.err
+    resumed = sweep(root, "--out", "again", "--config", "run", "--dry-run")
+    assert resumed.code == 0, resumed.err
+    counts = Counter(row["split"] for row in rows)
+    assert f"train {counts['train']}, validation {counts['validation']}" in resumed.out
+    assert "--group-by parent" in command("check", root, *asked).out
+    refused(sweep(root, "--group-by", "(", "--out", "new"), "as --group-by", "correct it")
+
+
+def test_a_split_says_what_groups_keep_it_from(command: Command, image_folder: Folder) -> None:
+    counts = {"cat/p0": 30, "dog/p1": 4, "cat/p2": 2, "dog/p3": 2, "dog/p4": 2}
+    said = command("split", image_folder(counts), "--group-by", "parent", "--out", "m.csv")
+    assert said.code == 0, said.err
+    assert "not tested: 'cat' (32 images, 2 groups)" in said.out
+    assert "train 85.0 % (asked: 60 %), validation 10.0 % (asked: 20 %)" in said.out
+    assert "groups stay whole, and the largest of 5, p0, has 75.0 %" in said.out
+
+
+def test_a_fit_keeps_groups_together_and_remembers_the_rule(
+    command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_options, "search_grid", small_grid)
+    root = image_folder({f"{name}/p{n}": 4 for name in ("cat", "dog") for n in range(4)})
+    asked = "fit", root, "--heads", 2, "--folds", 2, "--image-size", 71, "--backbone", "xception"
+    said = command(*asked, "--group-by", "parent", "--out", "fit")
+    assert said.code == 0, said.err
+    assert "4 groups by parent" in said.err
+    split = json.loads(Path("fit/fit.json").read_text(encoding="utf-8"))["settings"]["split"]
+    assert (split["group_by"], split["rule"]) == ("parent", "balanced")
+    refused(command(*asked, "--out", "fit"), "settings")

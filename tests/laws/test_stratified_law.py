@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -254,10 +255,11 @@ def senders(seed: int) -> tuple[list[Image], list[str]]:
     return found, [f"sender {seed} {person}" for person in people]
 
 
+@pytest.mark.parametrize("rule", ["stratified", "balanced"])
 @pytest.mark.parametrize("seed", range(4))
-def test_groups_of_very_unequal_size_meet_the_shares_and_every_class_is_everywhere(seed):
+def test_groups_of_very_unequal_size_meet_the_shares_and_every_class_is_everywhere(seed, rule):
     found, groups = senders(seed)
-    for split in (SplitSettings(), SplitSettings(seed=1)):
+    for split in (SplitSettings(rule=rule), SplitSettings(seed=1, rule=rule)):
         places = divided(found, split, groups)
         for name, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
             assert places.count(name) / len(found) == pytest.approx(share, abs=0.01)
@@ -270,15 +272,73 @@ def test_groups_of_very_unequal_size_meet_the_shares_and_every_class_is_everywhe
             assert len(held[label]) == min(len(own), 3)
 
 
-def test_an_image_more_in_a_group_moves_few_groups():
+@pytest.mark.parametrize("rule", ["stratified", "balanced"])
+def test_an_image_more_in_a_group_moves_few_groups(rule):
     found, groups = senders(0)
-    before = divided(found, SplitSettings(), groups)
+    split = SplitSettings(rule=rule)
+    before = divided(found, split, groups)
     moved = []
     for n in range(10):
         added = (found[500 * n][0], digest(10**7 + n))
-        after = divided([*found, added], SplitSettings(), [*groups, groups[500 * n]])[:-1]
+        after = divided([*found, added], split, [*groups, groups[500 * n]])[:-1]
         moved.append(np.mean([old != new for old, new in zip(before, after, strict=True)]))
     assert np.median(moved) < 0.05
+
+
+def few_groups(seed: int) -> tuple[list[Image], list[str]]:
+    """300 images of four classes by twelve people, of whom a few have most."""
+    random = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, 13) ** 1.3
+    people = np.concatenate([np.arange(12), random.choice(12, 288, p=weights / weights.sum())])
+    habits = random.dirichlet(np.full(4, 2.0), 12)
+    labels = [int(random.choice(4, p=habits[person])) for person in people]
+    return [(of, digest(seed * 1000 + n)) for n, of in enumerate(labels)], [
+        f"person {seed} {person}" for person in people
+    ]
+
+
+def off_shares(places: list[str]) -> float:
+    """The largest difference of a split's share from the one that was asked."""
+    asked = zip(SPLITS, (0.6, 0.2, 0.2), strict=True)
+    return max(abs(places.count(name) / len(places) - share) for name, share in asked)
+
+
+def test_large_groups_are_dealt_first():
+    off: dict[str, list[float]] = {"stratified": [], "balanced": []}
+    for number in range(60):
+        found, groups = few_groups(number % 12)
+        for rule, missed in off.items():
+            split = SplitSettings(seed=number // 12, rule=rule)
+            missed.append(off_shares(divided(found, split, groups)))
+    assert np.mean(off["balanced"]) < 0.03
+    assert max(off["balanced"]) < 0.1
+    assert max(off["stratified"]) > 0.15  # what it mends
+
+
+@given(images(), settings)
+def test_without_groups_or_large_ones_both_rules_are_the_same(found, split):
+    balanced = replace(split, rule="balanced")
+    assert divided(found, balanced) == divided(found, split)
+    twice = [*found, *((1 - label % 2, content) for label, content in found[:3])]
+    assert divided(twice, balanced) == divided(twice, split)  # one content of two classes
+    pairs = [f"g{n // 2}" for n in range(len(found))]
+    if len(found) > 40 and 0 not in (split.validation, split.test):
+        large = min(split.validation, split.test) * len(found) / 2 < 2
+        assert large or divided(found, balanced, pairs) == divided(found, split, pairs)
+
+
+@given(images(), settings, st.data())
+def test_large_groups_stay_whole_and_depend_on_no_order(found, split, data):
+    split = replace(split, rule="balanced")
+    groups = data.draw(groups_of(len(found)))
+    places = divided(found, split, groups)
+    held: dict[str, set[str]] = {}
+    for group, place_ in zip(groups, places, strict=True):
+        held.setdefault(group, set()).add(place_)
+    assert all(len(own) == 1 for group, own in held.items() if group)
+    order = data.draw(st.permutations(range(len(found))))
+    again = divided([found[n] for n in order], split, [groups[n] for n in order])
+    assert again == [places[n] for n in order]
 
 
 def test_an_image_that_all_groups_share_does_not_make_them_one():

@@ -54,6 +54,7 @@ def fit(
     preprocessing: str | None = None,
     weights: str | None = None,
     test_share: float = 0.0,
+    group_by: str | None = None,
     table: TableSettings | None = None,
     out: str | Path | None = None,
     workers: int | str | None = None,
@@ -64,7 +65,8 @@ def fit(
     `data` may be all that `Study` takes. `budget` is the time of the whole call, in seconds or such
     as "30m"; the model averages at most so many `heads`; images for training and validation are
     divided into `folds`. Test images are not used; of images without splits, `test_share` are kept
-    for a test. `table` says how data in a table are read. `backbone` may be a name, several to look
+    for a test. `group_by` says which images belong together, as in `SplitSettings`. `table` says
+    how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
     needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `workers`
     compute: a number of processes of this machine, "ray" or the address of a Ray cluster.
@@ -82,7 +84,7 @@ def fit(
         folds=folds,
         size=image_size,
         depth=depth,
-        split=SplitSettings(test=test_share),
+        split=SplitSettings(test=test_share, group_by=group_by),
         table=table,
     )
     with reported(progress) as job:

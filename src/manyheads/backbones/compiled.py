@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
@@ -211,6 +211,23 @@ class OpenVinoBackbone:
                 for request, _, _ in busy:
                     _settle(request)
 
+    def begin(self, pixels: Batch, over: Callable[[], object]) -> StartedPass:
+        """Begin one pass over at most `batch` images, beside others that are under way.
+
+        For one thread, which does not `run` meanwhile. There are `streams + 1` passes at a time, at
+        most; `over` is called in a thread of OpenVINO's once this one is.
+        """
+        request = self._requests.pop()
+        started = StartedPass(request, len(pixels), self._requests)
+
+        def ended(_: object) -> None:
+            started.over = True
+            over()
+
+        request.set_callback(ended, None)
+        request.start_async({0: self._padded(pixels)}, share_inputs=False)
+        return started
+
     def leave_behind(self) -> None:
         """In the child of a fork: use nothing any more of what was compiled in the parent."""
         for request in self._requests:
@@ -230,6 +247,24 @@ class OpenVinoBackbone:
     def __exit__(self, *exception: object) -> None:
         self._requests = []
         self._free_threads()
+
+
+class StartedPass:
+    """A pass that is under way, until it is `over`; made by `OpenVinoBackbone.begin`."""
+
+    over = False
+
+    def __init__(self, request: Any, images: int, idle: list[Any]) -> None:
+        self._request, self._images, self._idle = request, images, idle
+
+    def features(self) -> Computed:
+        """The features of its images, taken once."""
+        try:
+            # A request counts as busy until `over`, which it calls, has returned.
+            self._request.wait()
+            return np.array(self._request.get_output_tensor(0).data[: self._images], np.float32)
+        finally:
+            self._idle.append(self._request)
 
 
 def _after_fork() -> None:

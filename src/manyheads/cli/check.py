@@ -43,6 +43,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli.screen import shown
     from manyheads.core.settings import plain
     from manyheads.data.dataset import open_dataset
+    from manyheads.data.image_groups import with_group_column
     from manyheads.data.trainable import few_images_words
     from manyheads.errors import DataError
     from manyheads.run.data_check import check_data
@@ -60,15 +61,14 @@ def run(args: argparse.Namespace, job: Job) -> None:
             check_gallery_path(args.gallery, dataset)
         checked = check_data(dataset, asked, extraction, job, workers)
         written = check_tables.write(args, dataset, checked, job)
-    report = checked.report.with_problems((), _unused(dataset, table))
+    report = checked.report.with_problems((), _unused(dataset, with_group_column(table, split)))
     if args.json:
         result_tables.print_json(plain(report) | check_tables.document(checked))
     else:
         _print(report, checked, exif=asked.image.exif)
         if advice := few_images_words(dataset):
-            command = shlex.join(
-                ["manyheads", "sweep", args.data, *table.arguments, "--folds", "5"]
-            )
+            given = [*split.group_arguments, *table.arguments, "--folds", "5"]
+            command = shlex.join(["manyheads", "sweep", args.data, *given])
             narrow.print_lines(["", f"Advice   {advice}: {command}"])
         if args.gallery is not None:
             print(f"\nGallery  {args.gallery}")

@@ -62,12 +62,17 @@ def add(commands) -> argparse.ArgumentParser:
         "--test-share", default=0.0, metavar="SHARE",
         help="share of images without a given split that is kept for `manyheads test` (default: 0)",
     )  # fmt: skip
+    options.add_group_by(parser)
     parser.add_argument(
         "--out",
         metavar="FOLDER",
         help="run folder (default: runs/ and the data set's name with -fit)",
     )
     options.add_workers(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true",
+        help="print the plan and its cost, and train nothing; missing weights are fetched",
+    )  # fmt: skip
     publish.add_at_end(parser)
     options.add_verbose(parser)
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -81,7 +86,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli.screen import shown
     from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
-    from manyheads.run.fit.fit_run import run_fit
+    from manyheads.run.fit.fit_run import planned_fit, run_fit
     from manyheads.run.fit.fit_settings import AUTO, FitSettings, seconds_of
     from manyheads.study.study_settings import lasting
 
@@ -97,11 +102,16 @@ def run(args: argparse.Namespace, job: Job) -> None:
         folds=args.folds,
         size=args.image_size,
         depth=args.depth,
-        split=SplitSettings(test=args.test_share),
+        split=SplitSettings(test=args.test_share, group_by=args.group_by),
         table=options.table_settings(args),
     )
     publish.require_tracker(args)
     out = args.out or fit_folder(args.data)
+    if args.dry_run:
+        from manyheads.cli.narrow import print_lines
+
+        print_lines(planned_fit(settings, out, job=job).text(in_full=True))
+        return
     with shown(job, verbose=args.verbose) as told:
         fitted = run_fit(settings, out, began=began, workers=args.workers, job=told)
     if args.json:

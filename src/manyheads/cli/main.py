@@ -39,11 +39,14 @@ from manyheads.cli import (
     publish,
     report,
     runs,
+    serve,
     shortcut,
     split,
+    studio,
     sweep,
     test,
 )
+from manyheads.cli.completion import SHELLS, PrintCompletion
 from manyheads.cli.parser import Parser, with_flags
 from manyheads.core.job import Job
 from manyheads.errors import DiskError, Interrupted, ManyheadsError
@@ -52,7 +55,7 @@ GROUPS = {
     "data": (check, split, extract, features),
     "train": (demo, fit, sweep, lesson, backbones),
     "judge": (runs, compare, claims, shortcut, report, test),
-    "use": (predict, explain, export, import_, publish),
+    "use": (predict, explain, serve, studio, export, import_, publish),
 }
 COMMANDS = tuple(module for modules in GROUPS.values() for module in modules)
 _GRACE = 2.0  # seconds that a first Ctrl-C leaves for stopping in good order
@@ -73,6 +76,11 @@ def build_parser() -> Parser:
         "one that the environment variable MANYHEADS_CACHE names.",
     )
     parser.add_argument("--version", action="version", version=f"manyheads {__version__}")
+    parser.add_argument(
+        "--print-completion", metavar="SHELL", choices=SHELLS, action=PrintCompletion,
+        help="print a script that completes commands and options in bash, zsh or fish, for its "
+        "configuration: eval \"$(manyheads --print-completion bash)\"",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for title, modules in GROUPS.items():
         for module in modules:

@@ -50,7 +50,19 @@ def add_division(parser: argparse.ArgumentParser) -> None:
         "--split-seed", default=default.seed, metavar="N",
         help="seed of the split (default: %(default)s)",
     )  # fmt: skip
+    add_group_by(group)
     add_table(parser)
+
+
+def add_group_by(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Which images belong together."""
+    parser.add_argument(
+        "--group-by", metavar="RULE",
+        help="images that belong together and stay in one split and fold: parent (the folder that "
+        "holds them, within the class folder), a regular expression whose parentheses name the "
+        "group in the path, such as '(patient\\d+)', EXIF:TAG, such as EXIF:Model, or a column "
+        "of the table (default: the table's column group)",
+    )  # fmt: skip
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -215,7 +227,7 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
     """The division of images that `args` ask for; no option gives another rule, a file may."""
     return SplitSettings(
         validation=args.validation_share, test=args.test_share, seed=args.split_seed,
-        rule=getattr(args, "split_rule", SplitSettings().rule),
+        rule=getattr(args, "split_rule", SplitSettings().rule), group_by=args.group_by,
     )  # fmt: skip
 
 

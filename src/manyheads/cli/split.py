@@ -77,13 +77,22 @@ def _how(dataset: Dataset) -> str:
 
 def _remarks(dataset: Dataset, out: Path) -> list[str]:
     from manyheads.data.duplicates import overlap_words
-    from manyheads.data.trainable import few_images_words, unvalidated_words
+    from manyheads.data.trainable import (
+        few_images_words,
+        off_share_words,
+        untested_words,
+        unvalidated_words,
+    )
 
     lines = [f"Left out {dataset.left_out}"] if dataset.left_out else []
     lines += [f"Note     {line}" for line in dataset.remarks]
     lines += [f"Overlap  {words}" for words in overlap_words(dataset, folds=False)]
     if words := unvalidated_words(dataset):
         lines.append(f"Classes  {words}")
+    if words := untested_words(dataset):
+        lines.append(f"Classes  {words}")
+    if words := off_share_words(dataset):
+        lines.append(f"Shares   {words}")
     if words := few_images_words(dataset):
         command = shlex.join(["manyheads", "sweep", str(out), "--folds", "5"])
         lines.append(f"Advice   {words}: {command}")

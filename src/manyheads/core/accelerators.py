@@ -175,7 +175,9 @@ def _card_memory() -> int | None:
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() or "0"
     command = [program, "-q", "-d", "MEMORY", "-i", first]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(r"FB Memory Usage.*?Free\s*:\s*(\d+) MiB", done.stdout, re.DOTALL)
@@ -208,7 +210,12 @@ def _tensorflow() -> str:
     # In a child, because importing TensorFlow imports Keras, on the backend that it then keeps.
     count = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     done = subprocess.run(
-        [sys.executable, "-c", count], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", count],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
+        check=False,
     )
     return "" if done.stdout.strip() not in ("", "0") else "TensorFlow sees no card"
 

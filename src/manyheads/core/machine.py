@@ -131,7 +131,7 @@ def processor() -> str:
 
 def _physical_memory(root: Path) -> int:
     with suppress(OSError, ValueError):
-        for line in (root / "proc/meminfo").read_text().splitlines():
+        for line in (root / "proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemTotal:"):
                 return int(line.split()[1]) * 1024
     with suppress(OSError, ValueError, AttributeError):  # macOS
@@ -170,7 +170,7 @@ def _memberships(root: Path) -> dict[str, str]:
     """The path of this process's group by controller; that of version 2 by the empty name."""
     found: dict[str, str] = {}
     with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, names, path = line.split(":", 2)
             found |= dict.fromkeys(names.split(","), path)
     return found
@@ -179,7 +179,7 @@ def _memberships(root: Path) -> dict[str, str]:
 def _mounts(root: Path) -> Iterator[tuple[str, str, str, set[str]]]:
     """Of each mounted hierarchy: its top group, the folder, the version, and its controllers."""
     with suppress(OSError):
-        for line in (root / "proc/self/mountinfo").read_text().splitlines():
+        for line in (root / "proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
             place, _, system = line.partition(" - ")
             kind, _, options = system.partition(" ")
             if kind in ("cgroup", "cgroup2"):
@@ -190,5 +190,5 @@ def _mounts(root: Path) -> Iterator[tuple[str, str, str, set[str]]]:
 def _numbers(file: Path) -> list[int]:
     """The numbers in a file of a control group; none if it is missing or says that all is free."""
     with suppress(OSError, ValueError):
-        return [int(word) for word in file.read_text().split()]
+        return [int(word) for word in file.read_text(encoding="utf-8").split()]
     return []

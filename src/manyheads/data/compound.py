@@ -14,6 +14,7 @@ TRAIN, VALIDATION, TEST = range(3)  # in the order in which a split gets its fir
 _ROUNDS = 20
 _AT_ONCE = 4096
 _GAIN = 0.25  # of imbalance; less is not worth a move, for a move costs stability
+_LARGE = 0.5  # of the smallest split's share; moves even out what smaller units leave
 _LACK = 1e9  # the imbalance of a class without images in a split, more than of any images
 
 
@@ -22,10 +23,13 @@ def assign_compound(
     units: Int64[np.ndarray, "images"],
     marks: UInt64[np.ndarray, "units"],
     shares: Sequence[int],
+    *,
+    large_first: bool = False,
 ) -> Int8[np.ndarray, "units"]:
     """The split of each unit, of which `units` has the numbers by image and `marks` the places.
 
-    `shares` are whole numbers in proportion to the splits' shares, `marks` in units of 2⁻⁶⁴.
+    `shares` are whole numbers in proportion to the splits' shares, `marks` in units of 2⁻⁶⁴. With
+    `large_first` large units begin where they fit, and the others by the shares that are left.
     """
     sizes = np.bincount(units)
     order = np.lexsort((marks, -sizes))
@@ -34,6 +38,8 @@ def assign_compound(
     # Ranks break ties: the larger unit first, then the lower place. The numbers of units, which
     # depend on the order of the images, decide nothing.
     search = _LocalSearch(labels, rank[units], marks[order], shares)
+    if large_first:
+        search.deal_large(marks[order])
     search.mend()
     for _ in range(_ROUNDS):
         if not search.round():
@@ -68,10 +74,8 @@ class _LocalSearch:
         # Whole numbers of any size: Python divides what NumPy cannot hold.
         share = np.array([each / sum(shares) for each in shares])
         self._allowed = np.array([True, shares[VALIDATION] > 0, shares[TEST] > 0])
-        places = marks / 2.0**64
-        self.splits = np.zeros(len(sizes), np.int8)
-        self.splits[places < share[VALIDATION]] = VALIDATION
-        self.splits[places >= 1 - share[TEST]] = TEST
+        self._share = share
+        self.splits = _by_place(marks, share)
         self._here = np.zeros((classes + 1, 3))
         np.add.at(self._here, (self._class, self.splits[unit]), self._images)
         whole = self._here.sum(axis=1, keepdims=True)
@@ -80,6 +84,29 @@ class _LocalSearch:
         reach = np.bincount(self._class, minlength=classes + 1)[:, None]
         self._wanted = self._allowed & (reach >= np.cumsum(self._allowed))
         self._wanted[classes] = False
+
+    def deal_large(self, marks: UInt64[np.ndarray, "units"]) -> None:
+        """Let the large units begin where they fit best, and the others in what they leave.
+
+        Single moves cannot undo where chance puts a unit that is larger than what two splits lack.
+        """
+        sizes = np.bincount(self._unit, self._images * (self._class == len(self._here) - 1))
+        least = self._share[self._share > 0].min()
+        large = int((sizes > _LARGE * least * sizes.sum()).sum())  # the first, by their ranks
+        here = np.zeros_like(self._here)
+        for unit in range(large):
+            rows = slice(self._starts[unit], self._starts[unit + 1])
+            label, images = self._class[rows], self._images[rows][:, None]
+            missing = here[label] - self._target[label]
+            change = images * (2 * missing + images) / self._whole[label]
+            total = np.where(self._allowed, change.sum(axis=0).round(6), np.inf)
+            self.splits[unit] = best = int(total.argmin())
+            here[label, best] += self._images[rows]
+        if large:
+            left = np.maximum(self._target[-1] - here[-1], 0)
+            self.splits[large:] = _by_place(marks[large:], left / max(left.sum(), 1))
+            self._here = np.zeros_like(here)
+            np.add.at(self._here, (self._class, self.splits[self._unit]), self._images)
 
     def mend(self) -> None:
         """Move units to splits in which a class lacks, the best first, while there is one."""
@@ -147,3 +174,13 @@ class _LocalSearch:
         self._here[classes, self.splits[unit]] -= self._images[rows]
         self._here[classes, split] += self._images[rows]
         self.splits[unit] = split
+
+
+def _by_place(
+    marks: UInt64[np.ndarray, "units"], share: Float64[np.ndarray, "splits"]
+) -> Int8[np.ndarray, "units"]:
+    """The split of each place: validation takes the lowest, test the highest."""
+    places, splits = marks / 2.0**64, np.zeros(len(marks), np.int8)
+    splits[places < share[VALIDATION]] = VALIDATION
+    splits[places >= 1 - share[TEST]] = TEST
+    return splits

@@ -9,11 +9,12 @@ from typing import Any
 
 from manyheads.core.settings import choice, number, store, whole
 from manyheads.core.text import option
+from manyheads.data.group_rules import group_rule
 from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 RESIZES = ("squash", "crop", "crop:SHARE", "pad")
-SPLIT_RULES = ("stratified", "place")
+SPLIT_RULES = ("balanced", "stratified", "place")
 FORMER_SPLIT_RULE = "place"
 _CROP = "crop"
 
@@ -84,16 +85,25 @@ class SplitSettings:
     """How images without given splits are divided: the shares of validation and test, and a seed.
 
     `seed` picks another division of the same images; each share is in [0, 0.5]. `rule` is one of
-    `SPLIT_RULES`: "stratified" divides by class and group, "place" is how studies were divided
-    before there was a choice.
+    `SPLIT_RULES`: "stratified" divides by class and group, "balanced" the same with large groups
+    first, and "place" is how studies were divided before there was a choice. `group_by` derives
+    the group of each image by one of `group_rules.GROUP_RULES`: "parent", a regular expression
+    with parentheses, "EXIF:TAG" or a column (None: by the groups that a table gives); with it,
+    "stratified" becomes "balanced". Raises `SettingError` for a value out of range.
     """
 
     validation: float = 0.2
     test: float = 0.2
     seed: int = 0
     rule: str = "stratified"
+    # Not told where it is not set: a study without it is what it was before there was one.
+    group_by: str | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
+        if self.group_by is not None:
+            # Studies by the table's own groups stay what they were; those by others are new.
+            rule = "balanced" if self.rule == "stratified" else self.rule
+            store(self, group_by=group_rule(self.group_by).setting, rule=rule)
         store(
             self,
             validation=number("validation share", self.validation, 0.0, 0.5),
@@ -101,6 +111,11 @@ class SplitSettings:
             seed=whole("split seed", self.seed, 0, 2**31 - 1),
             rule=choice("split rule", self.rule, SPLIT_RULES),
         )
+
+    @property
+    def group_arguments(self) -> list[str]:
+        """The words that give `group_by` to a command."""
+        return [] if self.group_by is None else option("group_by", self.group_by)
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> SplitSettings:

@@ -23,6 +23,7 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.feature_packs import PACK_SUFFIX
 from manyheads.data.file_index import indexed_digests
 from manyheads.data.folders import scan_folder
+from manyheads.data.image_groups import with_group_column, with_groups
 from manyheads.data.left_out import LeftOut
 from manyheads.data.listing import Listing
 from manyheads.data.manifest import read_manifest
@@ -173,7 +174,8 @@ def open_dataset(
     a manifest names; its last part says which it is. Images are hashed, not decoded: a damaged one
     is met when it is used. A file whose path, size and times are those of an earlier opening is not
     hashed again, but with `reread`. Where no splits are given the images are divided by `split`;
-    where only validation is missing it is carved from training. `table` says how a manifest is
+    where only validation is missing it is carved from training. With `group_by`, `split` says
+    which images belong together, whether or not splits are given. `table` says how a manifest is
     read. Raises `DataError` for a source that holds no two classes, and for addresses
     `MissingExtraError`, and `DownloadError` where the network is not to be used and something is
     not known.
@@ -181,10 +183,14 @@ def open_dataset(
     root, name = _locate(source, job)
     is_table = _is_table(root)
     with nullcontext() if is_table or isinstance(root, Path) else listed_once(root.address, job):
-        listing = read_manifest(root, table) if is_table else _scanned(root, table)
+        listing = _listed(root, table, split) if is_table else _scanned(root, table, split)
         _require_classes(listing, root)
         digests = indexed_digests(root, listing.paths, reread=reread, job=job)
-    return dataset_of(listing, root, name, digests, split)
+    return dataset_of(listing, root, name, digests, split, job)
+
+
+def _listed(root: FilePath, table: TableSettings, split: SplitSettings) -> Listing:
+    return read_manifest(root, with_group_column(table, split))
 
 
 def _is_table(root: FilePath) -> bool:
@@ -194,24 +200,30 @@ def _is_table(root: FilePath) -> bool:
     return root.is_file()
 
 
-def _scanned(root: FilePath, table: TableSettings) -> Listing:
+def _scanned(root: FilePath, table: TableSettings, split: SplitSettings) -> Listing:
     if table.given:
         setting = next(iter(table.given))
         raise DataError(
             f"a {TABLE_WORDS} for `{setting}`", f"the folder {root}",
             "name the table as `data`, or leave it out",
         )  # fmt: skip
-    return scan_folder(root)
+    return scan_folder(root, grouped=split.group_by is not None)
 
 
 def dataset_of(
-    listing: Listing, root: FilePath, name: str, digests: Digests, split: SplitSettings
+    listing: Listing,
+    root: FilePath,
+    name: str,
+    digests: Digests,
+    split: SplitSettings,
+    job: Job = SILENT,
 ) -> Dataset:
     """The data set of a listing whose images have these `digests`, divided as `open_dataset` does.
 
-    Raises `DataError` if there are no two classes.
+    Raises `DataError` if there are no two classes, and what `with_groups` raises.
     """
     _require_classes(listing, root)
+    listing = with_groups(listing, root, split, job)
     found = listing.labels
     classes = tuple(sorted(found.names))
     number = {label: number for number, label in enumerate(classes)}

@@ -190,7 +190,7 @@ class _Decoder:
         return replace(found, cut=cut)
 
     def _attempt(self, data: bytes) -> DecodedImage:
-        image = _identified(data)
+        image = identified(data)
         if image is None:
             raise _unknown(self._name, data)
         halves = 2 if self._both and _raw_mode(image) else 1
@@ -205,7 +205,11 @@ class _Decoder:
         return _loaded(image, lower)
 
 
-def _identified(data: bytes) -> ImageFile.ImageFile | None:
+def identified(data: bytes) -> ImageFile.ImageFile | None:
+    """An image whose header is read and whose pixels are not; None for what is no image.
+
+    Raises what Pillow's decoders raise for a damaged header.
+    """
     for name in _FORMATS:
         factory, accept = Image.OPEN[name]
         # `accept` answers with a text where a plugin knows the format but cannot decode it here.
@@ -265,7 +269,7 @@ def _raw_mode(image: Image.Image) -> str:
 
 def _lower_half(image: Image.Image, data: bytes) -> ImageFile.ImageFile:
     """The same file, to be decoded into the lower 8 of the 16 bits of each channel."""
-    other, raw = _identified(data), _raw_mode(image)
+    other, raw = identified(data), _raw_mode(image)
     assert other is not None
     if raw.startswith("RGBa"):
         raise ValueError("16 bits with premultiplied transparency have no depth")

@@ -24,6 +24,7 @@ from manyheads.data.columns import DIGEST_BYTES, Digests
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, dataset_of
 from manyheads.data.feature_packs import PACK_SUFFIX, FeaturePack, is_pack, read_pack
+from manyheads.data.image_groups import with_group_column
 from manyheads.data.manifest import read_manifest
 from manyheads.data.table_files import TABLE_SUFFIXES, TABLE_WORDS
 from manyheads.data.typed_tables import parquet_errors
@@ -97,7 +98,7 @@ def open_features(
             f"the folder {source}" if table.is_dir() else f"no such table at {source}",
             "write one with a column label and, if you like, split, group and path",
         )  # fmt: skip
-    listing = read_manifest(table, columns, images=False)
+    listing = read_manifest(table, with_group_column(columns, split), images=False)
     matrix = read_matrix(table, features)
     if len(matrix) != len(listing.paths):
         raise DataError(

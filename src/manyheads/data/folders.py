@@ -18,7 +18,7 @@ from manyheads.data.splits import SPLITS
 from manyheads.data.walk import Content, Identity, not_readable, opened, read_folder, start, walk
 
 
-def scan_folder(root: FilePath) -> Listing:
+def scan_folder(root: FilePath, *, grouped: bool = False) -> Listing:
     """List the images below `root`, each class and split in the order of its sorted names.
 
     The folders of `root` are splits if their names say so (`split_names`), and classes otherwise.
@@ -26,9 +26,10 @@ def scan_folder(root: FilePath) -> Listing:
     (`name_rules`), or is no image that can be read, is told in `ignored`; what may not be meant in
     `remarks`. Raises `DataError` for a folder that holds no class folders, lies a level too high,
     is an output of manyheads, mixes splits with classes, or has classes whose names hardly differ.
+    With `grouped`, folders within class folders are known to be groups, and are not remarked.
     """
     try:
-        return _Scan(root).listing()
+        return _Scan(root, grouped).listing()
     except OSError as error:
         raise not_readable(error, root) from error
 
@@ -36,8 +37,9 @@ def scan_folder(root: FilePath) -> Listing:
 class _Scan:
     """The search of one root."""
 
-    def __init__(self, root: FilePath) -> None:
+    def __init__(self, root: FilePath, grouped: bool) -> None:
         self.root, self.writer, self.linked = root, ListingWriter(), array("b")
+        self.grouped = grouped
         self.content = read_folder(root)
         self.above: set[Identity] = start(root)
         self.names: defaultdict[str, set[str]] = defaultdict(set)  # as they stand, by class
@@ -208,7 +210,7 @@ class _Scan:
         if len(union) > 1 and named(union).all_are_splits:
             raise errors.splits_inside(self.root, sorted(self.inside), union)
         meaningless = {name.lower() for name in shared} <= name_rules.NEUTRAL_FOLDERS
-        if not meaningless and 2 * len(shared) >= len(union):
+        if not (meaningless or self.grouped) and 2 * len(shared) >= len(union):
             self.writer.remark(errors.same_inside(sorted(self.inside), shared))
 
 

@@ -1,7 +1,8 @@
 """Which images train, which select and which report: decided by content, group and class.
 
-`SplitSettings.rule` says how. "stratified" is the law of `stratified.py`, that of new studies.
-"place" was the law before it, and studies that were begun by it keep it. An image's place in
+`SplitSettings.rule` says how. "stratified" is the law of `stratified.py`, that of new studies, and
+"balanced" the same with its law for large groups, that of studies with `group_by`.
+"place" was the law before them, and studies that were begun by it keep it. An image's place in
 `[0, 1)` is a function of the split seed and of its key alone, where the key is its group if it has
 one and the SHA-256 of its bytes otherwise:
 
@@ -54,7 +55,10 @@ def assign_splits(
         )
     given = None if groups is None else Categorical.of(groups)
     shares = settings.validation, settings.test
-    found = divide(np.asarray(labels), Digests.of(digests), given, settings.seed, *shares)
+    found = divide(
+        np.asarray(labels), Digests.of(digests), given, settings.seed, *shares,
+        large_first=settings.rule == "balanced",
+    )  # fmt: skip
     return Categorical(SPLITS, found.astype(np.int32))
 
 

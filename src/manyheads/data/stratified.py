@@ -1,4 +1,4 @@
-"""The division of images by class and group: what `SplitSettings.rule` "stratified" means.
+"""The division of images by class and group: `SplitSettings.rule` "stratified" and "balanced".
 
 **Units.** What must not be separated is a unit: the images of one group, or else of one content.
 Units that share a content are joined, but where the joined unit would have more than half of all
@@ -33,6 +33,13 @@ relabelling them moves no compound unit. A compound unit that comes, goes or gro
 though most stay where their places put them
 (docs/decisions/0023-images-are-divided-by-class-and-group.md).
 
+**The law for large units**, which "balanced" adds where there are groups. A compound unit is large
+if it has more than half of the images that the split of the smallest share above 0 is due, of those
+of the compound units. Large units begin, the largest first, in the split where they lower the
+imbalance most or raise it least; all others by their places, as above, but by the shares that the
+large ones have left. Then units move as above. Where no unit is large, and where there are no
+groups, both rules are the same.
+
 Names, the order of the images and the machine have no part in any of it.
 """
 
@@ -58,8 +65,13 @@ def divide(
     seed: int,
     validation: float,
     test: float,
+    *,
+    large_first: bool = False,
 ) -> Int8[np.ndarray, "images"]:
-    """`TRAIN`, `VALIDATION` or `TEST` for each image, by the laws above."""
+    """`TRAIN`, `VALIDATION` or `TEST` for each image, by the laws above.
+
+    `large_first` adds the law for large units.
+    """
     if not len(labels):
         return np.zeros(0, np.int8)
     shares = _shares(validation, test)
@@ -78,7 +90,10 @@ def divide(
         inside = ~single[units]
         compound = np.flatnonzero(~single)
         numbered = np.cumsum(~single) - 1
-        found = assign_compound(labels[inside], numbered[units[inside]], marks[compound], shares)
+        found = assign_compound(
+            labels[inside], numbered[units[inside]], marks[compound], shares,
+            large_first=large_first and groups is not None and any(groups.names),
+        )  # fmt: skip
         of_unit[compound] = found
         np.add.at(brought, (labels[inside], of_unit[units[inside]]), 1)
     alone = np.flatnonzero(single)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.text import percent
 from manyheads.data.label_names import near_words
 from manyheads.errors import DataError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # Where validation is not given, folds are advised for fewer images than that: of 500 a fifth are
 # 100, whose accuracy has a standard error of 3 to 5 points.
 FEW_IMAGES = 500
+_OFF_SHARE = 0.02  # of the images: less is not worth a line
 _NAMED = 5  # classes; others are counted
 
 
@@ -42,6 +44,50 @@ def unvalidated_words(dataset: Dataset) -> str:
     words = [f"{dataset.classes[label]!r} ({images(trained[label])})" for label in lacking]
     verb = "it only trains" if len(lacking) == 1 else "they only train"
     return f"not validated: {listed(words)}; {verb}"
+
+
+def untested_words(dataset: Dataset) -> str:
+    """Which classes have no test image though images were divided for a test; "" if none lacks.
+
+    Such as `not tested: 'scarf' (2 images, 1 group)`.
+    """
+    if dataset.divided is None or dataset.carved or not len(dataset.rows("test")):
+        return ""
+    everywhere = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    lacking = np.flatnonzero((everywhere > 0) & (_counts(dataset, "test") == 0))
+    words = []
+    for label in lacking:
+        units = len(np.unique(dataset.units[dataset.labels == label]))
+        groups = "" if dataset.groups is None else f", {units:,} group" + "s" * (units != 1)
+        words.append(f"{dataset.classes[label]!r} ({images(everywhere[label])}{groups})")
+    return f"not tested: {listed(words)}" if words else ""
+
+
+def off_share_words(dataset: Dataset) -> str:
+    """By how much groups keep splits from their shares, and which is the largest; "" if by little.
+
+    Such as `train 71.0 % (asked: 60 %): groups stay whole, and the largest of 5, p7, has 70.0 %`.
+    """
+    if dataset.divided is None or dataset.carved or dataset.groups is None or not len(dataset):
+        return ""
+    settings, groups = dataset.divided, dataset.groups
+    asked = {"validation": settings.validation, "test": settings.test}
+    asked = {"train": 1 - sum(asked.values()), **asked}
+    found = {split: len(dataset.rows(split)) / len(dataset) for split in asked}
+    words = [
+        f"{split} {percent(found[split])} (asked: {percent(share, 0)})"
+        for split, share in asked.items()
+        if abs(found[split] - share) >= _OFF_SHARE
+    ]
+    if not words:
+        return ""
+    sizes = np.bincount(groups.codes, minlength=len(groups.names))
+    sizes[[not name for name in groups.names]] = 0
+    largest = int(sizes.argmax())
+    return (
+        f"{', '.join(words)}: groups stay whole, and the largest of {int((sizes > 0).sum()):,}, "
+        f"{groups.names[largest]}, has {percent(sizes[largest] / len(dataset))}"
+    )
 
 
 def few_images_words(dataset: Dataset) -> str:

@@ -337,4 +337,5 @@ def _shortcut_command(study: Findings, run: str) -> str:
     for name in ("backbone", "preprocessing", "weights"):
         value = getattr(settings, name)
         words += [] if value == getattr(StudySettings, name) else option(name, value)
-    return shlex.join([*words, *settings.table.arguments, *option("out", run)])
+    words += settings.split.group_arguments + settings.table.arguments
+    return shlex.join([*words, *option("out", run)])

@@ -266,6 +266,16 @@ class ImageClassifier(Classifier):
         """
         return self._explainer.explain(images, target, job)
 
+    def network(self, job: Job = SILENT) -> Network:
+        """The program and the head that predictions run on; opened at the first call."""
+        with self._turn:
+            return self._opened(job)
+
+    def prediction(self, name: str, row: Row) -> Prediction:
+        """What a row of the network's says of the image `name`."""
+        # Not by `network`, which would wait for a pass that has its turn.
+        return self._answer(self._opened(SILENT), 0.0, None, name, "", row)
+
     def _opened(self, job: Job) -> Network:
         if self._network is None:
             self._network = Network(self.path, self.card, job, device=self._device)

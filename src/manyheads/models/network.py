@@ -75,6 +75,11 @@ class Network:
                 "keep the model and its side file together",
             )  # fmt: skip
 
+    @property
+    def program(self) -> exported.Program | None:
+        """The program that the processor runs; None on another device."""
+        return self._program if self._place.device == "cpu" else None
+
     def rows(
         self,
         batches: Iterable[tuple[Key, UInt8[np.ndarray, "n size size 3"]]],

@@ -166,7 +166,7 @@ def command_of(settings: StudySettings, run: str) -> str:
     ):  # fmt: skip
         if (value := getattr(settings.split, field)) != getattr(usual.split, field):
             words += option(name, value)
-    words += settings.table.arguments
+    words += settings.split.group_arguments + settings.table.arguments
     words += option("out", run)
     return shlex.join(words)
 

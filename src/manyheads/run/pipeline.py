@@ -38,6 +38,7 @@ from manyheads.run.estimate import remember_training
 from manyheads.run.folded_features import StudyFeatures, features_by_backbone, readable_folds
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.run.planned_study import study_planned
+from manyheads.run.progress_file import ProgressFile
 from manyheads.study.baselines import keep_baselines
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
@@ -130,6 +131,8 @@ def run_study(
     """
     options = options or RunOptions()
     _require_place(RunFolder(out))
+    progress = ProgressFile(out, job)
+    job = progress.job
     plan = plan_study(settings, options, out, job=job)
     if not plan.ended:
         disk = plan.disk
@@ -153,10 +156,11 @@ def run_study(
     asked = options.workers if to_train or plan.missing else None
     with (
         claimed as folder, opened_workers(asked) as workers, recorded(folder.path, workers),
-        ExitStack() as clock,
+        ExitStack() as told, ExitStack() as clock,
     ):  # fmt: skip
         if to_train:
             clock.enter_context(timed(folder))
+        told.enter_context(progress.held(wanted=to_train > 0))
         keep_images(folder, plan.dataset)
         features = _features(plan, weights, workers, job)
         if grouped is not None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from manyheads.run.fit import fit_record
-from manyheads.study.folder import RunFolder
+from manyheads.study.folder import PASSING, RunFolder
 
 DEPTH = 4  # folders down: a project's `runs/lesson/3-droprate` from the folder of all projects
 _ENTRIES = 10_000  # of a folder that are looked at: one with more holds images, not runs
@@ -37,7 +37,7 @@ def last_change(folder: Path) -> float:
 def _is_run(folder: Path) -> bool:
     with suppress(OSError):  # one that may not be read
         run = RunFolder(folder)
-        marks = run.settings, folder / fit_record.FILE
+        marks = run.settings, folder / fit_record.FILE, folder / PASSING[0]
         return any(mark.is_file() for mark in marks) or bool(run.searches)
     return False
 

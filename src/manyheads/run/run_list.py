@@ -94,13 +94,14 @@ def list_runs(folder: str | Path = ".") -> RunList:
     if not root.is_dir():
         raise RunError(f"a folder with run folders at {root}", "no such folder", "name another one")
     found = sorted(
-        ((last_change(path), _listed(path)) for path in run_folders(root)),
+        ((last_change(path), listed_run(path)) for path in run_folders(root)),
         key=lambda pair: (-pair[0], pair[1].run),
     )
     return RunList(str(root), tuple(run for _, run in found))
 
 
-def _listed(path: Path) -> ListedRun:
+def listed_run(path: Path) -> ListedRun:
+    """The record of the run folder `path`; one that cannot be read has a `problem`."""
     is_study = RunFolder(path).settings.is_file()
     known = ListedRun(
         run=str(path),
@@ -220,7 +221,7 @@ def _unfinished_fit(known: ListedRun, path: Path) -> ListedRun:
     parts = [_study(known, folder) for folder in RunFolder(path).searches]
     return replace(
         known,
-        data=parts[0].data,
+        data=parts[0].data if parts else "",
         candidates=sum(each.candidates or 0 for each in parts),
         done=sum(each.done or 0 for each in parts),
         trials=sum(each.trials or 0 for each in parts),

@@ -17,6 +17,7 @@ curves.png      the learning curves; scores.png, confusion.png: other figures
 looks.json      of a study that grows until it is decided: its planned looks, and what came of them
 times.json      how long the study's runs took
 workers.json    with `workers`: the nodes that computed, their processors and versions
+progress.json   while a process is at work: how far it is
 test.json       test evaluations: when, of which model, and its scores
 claims/         what was found on the lesson's claims
 """
@@ -45,6 +46,8 @@ from manyheads.study.study_settings import StudySettings
 
 _OF_IMAGES = ("resolved.content:", "resolved.classes:")  # a digest, which tells nobody anything
 MODEL_SUFFIXES = (".keras", ".xml")
+PASSING = ("progress.json", ".progress.json")
+"""Files that are in a run folder only while a process is at work in it, or was killed."""
 
 
 class RunFolder:
@@ -184,7 +187,7 @@ class RunFolder:
 
     def require_no_strangers(self) -> None:
         """Raise `RunError` if the folder, which holds no study, holds anything else."""
-        ours = (".lock", self.claims.name, self.looks.name)
+        ours = (".lock", self.claims.name, self.looks.name, *PASSING)
         strangers = [entry.name for entry in self.path.iterdir() if entry.name not in ours]
         if strangers:
             raise RunError(

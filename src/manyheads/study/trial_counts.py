@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from manyheads.errors import RunError
@@ -21,13 +21,23 @@ def trial_counts(path: Path) -> Mapping[str, int]:
     """
     if not path.is_file():
         return {}
+    with only_read(path) as database:
+        return dict(database.execute("SELECT state, count(*) FROM trials GROUP BY state"))
+
+
+@contextmanager
+def only_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store at `path`, which is there, to be asked and not changed, nor locked for its writer.
+
+    Raises `RunError` for a file that is no store, also where a question shows that.
+    """
     # SQLite's log is there while a process has the store open, or was killed with it. Without one
     # nothing is being written, and `immutable` keeps SQLite from making it.
     log = path.with_name(f"{path.name}-wal")
     access = "mode=ro" if log.exists() else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{access}", uri=True)) as database:
-            return dict(database.execute("SELECT state, count(*) FROM trials GROUP BY state"))
+            yield database
     except sqlite3.Error as error:
         raise RunError(
             f"the record of a study in {path}", str(error),

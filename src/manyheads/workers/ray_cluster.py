@@ -151,6 +151,8 @@ def _new_folder() -> str:
     for left in Path(tempfile.gettempdir()).glob("mhr[0-9]*-*"):
         with suppress(ValueError, OSError):
             pid = int(left.name[3:].partition("-")[0])
+            if sys.platform == "win32":  # where signal 0 is Ctrl-C, and sockets have no folder
+                continue
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:

@@ -122,7 +122,7 @@ class DispatchedWorkers:
 
     def resources(self) -> list[WorkerResources]:
         """The workers that there are; raises `RunError` if none begins within its patience."""
-        began = time.monotonic()
+        began, unborn = time.monotonic(), 0
         found: list[WorkerResources] = []
         while len(found) < len(self._seats):
             self._crew.require()
@@ -130,7 +130,11 @@ class DispatchedWorkers:
                 _begin(self._crew, seat)
                 if (error := seat.stillborn()) is not None:
                     seat.hello = None
-                    raise _stillborn(1, error)
+                    unborn += 1
+                    if not self._crew.died(error):
+                        raise error
+                    if unborn >= _most_unborn(self._seats):
+                        raise _stillborn(unborn, error)
             found = [each.resources for each in self._seats if each.resources is not None]
             waited = time.monotonic() - began
             if waited > (_OTHERS if found else self._crew.patience):
@@ -337,7 +341,7 @@ class _Map:
         lost = [each.number for each in flights if each.number in self._units]
         self._waiting.extendleft(number for number in reversed(lost) if number not in in_flight)
         self._unborn += not began
-        if self._unborn >= _DEATHS * min(len(self._seats), _PLACES):
+        if self._unborn >= _most_unborn(self._seats):
             raise _stillborn(self._unborn, error)
 
     def _blame(self, number: int) -> None:
@@ -369,6 +373,11 @@ def _begin(crew: Crew, seat: _Seat) -> None:
         seat.hello = crew.start(seat.place)
     elif seat.resources is None and seat.hello.done() and seat.hello.exception() is None:
         seat.resources = seat.hello.result()
+
+
+def _most_unborn(seats: list[_Seat]) -> int:
+    """How many workers may die one after the other before any of them begins."""
+    return _DEATHS * min(len(seats), _PLACES)
 
 
 def _stillborn(deaths: int, error: BaseException) -> RunError:

@@ -31,8 +31,8 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def test_every_command_is_there() -> None:
     names = {"demo", "check", "extract", "sweep", "lesson", "compare", "claims", "report", "test"}
-    names |= {"explain", "export", "features", "fit", "import", "predict", "runs", "shortcut"}
-    names |= {"split", "backbones", "publish"}
+    names |= {"explain", "export", "features", "fit", "import", "predict", "runs", "serve"}
+    names |= {"split", "backbones", "shortcut", "studio", "publish"}
     assert set(commands()) == names
     assert len(COMMANDS) == len(names)
 
@@ -64,7 +64,7 @@ def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     groups = (
         "check split extract features", "demo fit sweep lesson backbones",
-        "runs compare claims shortcut report test", "predict explain export import publish",
+        "runs compare claims shortcut report test", "predict explain serve studio export import publish",
     )  # fmt: skip
     for title, names in zip(("data", "train", "judge", "use"), groups, strict=True):
         section = shown.partition(f"\n{title}:\n")[2].partition("\n\n")[0]

@@ -137,7 +137,7 @@ def test_all_lines_and_notes_pass_there(
 
 
 def test_every_option_that_the_command_line_names_exists(options: dict[str, set[str]]) -> None:
-    known = set.union(*options.values()) | {"--help", "--version"}
+    known = set.union(*options.values()) | {"--help", "--version", "--print-completion"}
     wrong = [(module, each) for module, text in of_cli()
              for each in OPTION.findall(text) if each.rstrip("-") not in known]  # fmt: skip
     assert wrong == []

@@ -12,14 +12,14 @@ from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
 from manyheads.heads.hyperparameters import as_named
 from manyheads.run.fit.fit_settings import FitSettings
-from manyheads.study.folder import RunFolder
+from manyheads.study.folder import PASSING, RunFolder
 
 if TYPE_CHECKING:
     from manyheads.models.classifier import Classifier
 
 FORMAT = 2
 FILE = "fit.json"
-_OURS = (FILE, "search", ".lock")
+_OURS = (FILE, "search", ".lock", *PASSING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from manyheads.core.destinations import folder_for
-from manyheads.core.job import SILENT, Clock, Job
+from manyheads.core.job import SILENT, Clock, Job, Planned
 from manyheads.core.places import make_folder
 from manyheads.core.text import counted
 from manyheads.core.workers import Workers
@@ -31,6 +31,7 @@ from manyheads.run.fit.fit_search import Found, Option, search
 from manyheads.run.fit.fit_settings import FitSettings, budget_words
 from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.run.pipeline import LIGHT, versions
+from manyheads.run.progress_file import ProgressFile
 from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
@@ -70,19 +71,17 @@ def run_fit(
     known = require_ours(folder.path, settings)
     if known is None:
         folder_for(folder.path)
+    progress = ProgressFile(folder.path, job, curves=False)  # its studies have theirs
+    job = progress.job
     plan = _planned(settings, budget, job)
     if known is not None:
         _require_same_data(known, plan)
         return known
-    schedule = Schedule(plan, budget)
-    schedule.narrow(plan.backbones)
-    if not compares(plan):
-        schedule.add_pair(schedule.plan.backbones)
-    schedule.require_time()
+    schedule = _scheduled(plan, budget)
     job.tell(fit_planned(schedule))
     make_folder(folder.path)
     with (
-        folder.held(), opened_workers(workers) as schedule.workers,
+        folder.held(), progress.held(), opened_workers(workers) as schedule.workers,
         recorded(folder.path, schedule.workers),
     ):  # fmt: skip
         comparison = compare_backbones(schedule, job)
@@ -129,6 +128,29 @@ def run_fit(
         )
         write_fit(fitted)
     return fitted
+
+
+def planned_fit(settings: FitSettings, out: str | Path, *, job: Job = SILENT) -> Planned:
+    """What `run_fit` would do, and about how long each part will take; nothing is trained.
+
+    Weights that are missing are fetched. Raises what `run_fit` raises before it begins.
+    """
+    path = RunFolder(out).path
+    budget = TimeBudget(settings.budget, time.monotonic())
+    settings = replace(settings, split=_split_as_begun(settings.split, path))
+    if require_ours(path, settings) is None:
+        folder_for(path)
+    return fit_planned(_scheduled(_planned(settings, budget, job), budget))
+
+
+def _scheduled(plan: FitPlan, budget: TimeBudget) -> Schedule:
+    """What there is time for; raises `SettingError` if there is none for anything."""
+    schedule = Schedule(plan, budget)
+    schedule.narrow(plan.backbones)
+    if not compares(plan):
+        schedule.add_pair(schedule.plan.backbones)
+    schedule.require_time()
+    return schedule
 
 
 def _planned(settings: FitSettings, budget: TimeBudget, job: Job) -> FitPlan:

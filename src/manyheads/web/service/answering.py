@@ -1,0 +1,148 @@
+"""A request's images → its answers: within the queue and the time that there are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from manyheads.errors import ImageError, ManyheadsError
+from manyheads.models.prediction import Prediction
+from manyheads.models.prediction_rows import RowForm, json_text
+from manyheads.web.service.batching import ClosedError, QueueFullError
+from manyheads.web.service.served_models import ModelEdition, ServedModel
+from manyheads.web.service.uploads import Upload
+
+
+class BusyError(ManyheadsError):
+    """No place, or no time: it is answered with `status`, and the advice to `wait` seconds."""
+
+    wait = 1
+
+    def __init__(self, status: int, expected: str, found: str, remedy: str) -> None:
+        super().__init__(expected, found, remedy)
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of the images: as the options of `manyheads predict`, and maps."""
+
+    top: int | None = None
+    min_confidence: float = 0.0
+    explain: bool = False
+
+
+async def predicted(
+    model: ServedModel, uploads: Sequence[Upload], seconds: float
+) -> tuple[ModelEdition, list[Prediction]]:
+    """The answers to images, named as they are, and the edition of the model that gives them.
+
+    Raises `BusyError` where the queue is full, and after `seconds`; then what has not begun is
+    dropped.
+    """
+    try:
+        edition, asked = model.submit([each.data for each in uploads])
+    except QueueFullError:
+        raise BusyError(
+            503, "a place for each image in the queue", "a full one", "repeat it in a moment"
+        ) from None
+    except ClosedError:
+        raise BusyError(503, "a server that goes on", "one that ends", "repeat it later") from None
+    try:
+        async with asyncio.timeout(seconds):
+            found = await asyncio.gather(*map(asyncio.wrap_future, asked), return_exceptions=True)
+    except TimeoutError:
+        for each in asked:
+            each.cancel()
+        raise BusyError(
+            504, f"answers within {seconds:g} seconds", "more work than that",
+            "send fewer images at a time, or repeat it when less is asked",
+        ) from None  # fmt: skip
+    pairs = zip(uploads, found, strict=True)
+    return edition, [_named(upload.name, each) for upload, each in pairs]
+
+
+async def explanations(
+    edition: ModelEdition, uploads: Sequence[Upload], found: Sequence[Prediction], seconds: float
+) -> list[dict[str, Any] | None]:
+    """Where the model looked in each image that could be read; raises `BusyError`.
+
+    Where a model has no maps, `error` says why.
+    """
+    asked: list[Any] = []
+    try:
+        for upload, prediction in zip(uploads, found, strict=True):
+            readable = prediction.error is None
+            asked.append(edition.maps.submit(upload.data) if readable else None)
+        async with asyncio.timeout(seconds):
+            waiting = [asyncio.wrap_future(each) for each in asked if each is not None]
+            drawn = iter(await asyncio.gather(*waiting, return_exceptions=True))
+    except (QueueFullError, ClosedError, TimeoutError):
+        for each in asked:
+            if each is not None:
+                each.cancel()
+        raise BusyError(
+            503, "time to draw maps of all images", "too many of them",
+            "ask for fewer at a time, or repeat it in a moment",
+        ) from None  # fmt: skip
+    return [None if each is None else _drawn(next(drawn), edition) for each in asked]
+
+
+def answer_text(
+    name: str,
+    classes: tuple[str, ...],
+    question: Question,
+    found: Sequence[Prediction],
+    maps: Sequence[dict[str, Any] | None] | None = None,
+) -> str:
+    """The answer to a request as JSON; a row is what `manyheads predict --jsonl` prints.
+
+    Where no image could be read, `error` says so.
+    """
+    form = RowForm(classes=classes, top=question.top, abstaining=question.min_confidence > 0)
+    rows = []
+    for place, each in enumerate(found):
+        row = form.document(_withheld(each, question.min_confidence))
+        if maps is not None and maps[place] is not None:
+            row["explanation"] = maps[place]
+        rows.append(json_text(row))
+    whole = f'{{"model": {json.dumps(name)}, "predictions": [{", ".join(rows)}]'
+    if not any(each.error is None for each in found):
+        reason = f"{found[0].image}: {found[0].error}" if len(found) == 1 else "none"
+        error = f"expected an image that can be read, found {reason}; check the files"
+        whole += f', "error": {json_text(error)}'
+    return whole + "}"
+
+
+def _named(name: str, found: Prediction | BaseException) -> Prediction:
+    if isinstance(found, ImageError):
+        return Prediction(name, None, float("nan"), {}, found.found)
+    if isinstance(found, BaseException):
+        raise found
+    return replace(found, image=name)
+
+
+def _withheld(found: Prediction, least: float) -> Prediction:
+    """The answer, withheld if it is less sure than that."""
+    if found.error is not None or not found.confidence < least:
+        return found
+    return replace(found, label=None, abstained=True)
+
+
+def _drawn(found: dict[str, Any] | BaseException, edition: ModelEdition) -> dict[str, Any]:
+    if isinstance(found, ManyheadsError):
+        return {"error": without_path(str(found), edition)}
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def without_path(text: str, edition: ModelEdition) -> str:
+    """A text in which the model is called by its file's name alone."""
+    path = edition.classifier.path
+    for place in (path, path.absolute(), path.resolve()):
+        text = text.replace(str(place), path.name)
+    return text

@@ -1,0 +1,161 @@
+"""What a run's heads said of images that they were not trained on, and what to expect by that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from manyheads.core.settings import plain
+from manyheads.core.text import counted
+from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.reading import read_validated
+from manyheads.findings.study_findings import rivals
+from manyheads.heads.files import load_head
+from manyheads.heads.head import Parameters
+from manyheads.run.fit.fit_record import Fitted
+from manyheads.stats.calibration import calibrate
+from manyheads.stats.comparisons import Differences
+from manyheads.stats.confidence import RiskCoverage, risk_coverage
+from manyheads.stats.intervals import share_estimate
+from manyheads.stats.metrics import predicted
+from manyheads.stats.validation_predictions import Validated
+from manyheads.stats.winner import winner_scores
+from manyheads.study.finished import finished_result
+from manyheads.study.folder import RunFolder
+from manyheads.study.refit import selected_head
+from manyheads.study.run_times import read_times
+from manyheads.study.study_document import read_study
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutAnswers:
+    """What a run knows of its model by images that were held out.
+
+    `data` is the data set as the run names it; `expect` has the scores to expect on new images,
+    `{accuracy, log_loss, on}`. `risk` is what abstaining comes to, measured on `risk_on`; None
+    where no answers are kept, and `risk_by` says whose answers it is of where they are not the
+    model's. `folds` is None for a given split. `recalls` are those of the classes, `head` is the
+    model's, and `ended` is when the run did, in UTC (ISO 8601; "" if not known).
+    """
+
+    data: str
+    expect: dict[str, Any]
+    risk: RiskCoverage | None
+    risk_on: str
+    folds: int | None
+    recalls: Sequence[ClassRecall]
+    head: Parameters | None
+    ended: str
+    versions: dict[str, str]
+    risk_by: str = ""
+    remarks: tuple[str, ...] = field(default=())
+
+
+def of_study(folder: RunFolder) -> HeldOutAnswers:
+    """Those of a finished study; raises `RunError` if it is not finished or of an earlier version.
+
+    The expected scores are those of the report: corrected for the choice by the same images.
+    """
+    settings, resolved = read_study(folder.document())
+    result = finished_result(folder, settings)
+    validated = read_validated(folder.store, settings, result, resolved.classes)
+    differences, selected = Differences(validated), selected_head(settings, folder, result)
+    among = rivals(differences, [entry.candidate for entry in result.ranking])
+    scores = winner_scores(differences, among[0], settings.select, among=among)
+    every = validated.log_probabilities(selected.candidate)[:, 0]
+    whole = every[np.isfinite(every).all(axis=(1, 2))]
+    images = counted(len(validated.labels), "validation image")
+    if settings.folds is not None:
+        images = f"{counted(len(validated.labels), 'image')}, each when it was left out of training"
+    seeds = f"; mean of {counted(len(whole), 'seed')}" if len(whole) > 1 else ""
+    times = read_times(folder)
+    return HeldOutAnswers(
+        data=settings.data,
+        expect={
+            **{each.metric: _triple(each.score, each.low, each.high) for each in scores},
+            "on": f"new images like the {images}",
+        },
+        risk=risk_coverage(whole, validated.labels) if len(whole) else None,
+        risk_on=f"{images}{seeds}",
+        folds=settings.folds,
+        recalls=_recalls(validated, every[int(selected.about["seed"])]),
+        head=selected.parameters,
+        ended=times.ended if times else "",
+        versions=resolved.versions,
+    )
+
+
+def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
+    """Those of a finished fit; raises `RunError` if its best study cannot be read.
+
+    The model is an average of heads, of which no answers are kept. What abstaining comes to is
+    that of a single head of its setting, at temperatures fitted on other images: it is wrong more
+    often than the average.
+    """
+    scores = fitted.expected.scores
+    images = f"{counted(scores.images, 'image')}, each when it was left out of training"
+    risk, risk_on = _risk_of_fit(folder, fitted)
+    searches = [read_times(each) for each in folder.searches]
+    return HeldOutAnswers(
+        data=fitted.data,
+        expect={
+            "accuracy": _triple(*vars(scores.accuracy).values()),
+            "log_loss": _triple(*vars(scores.log_loss).values()),
+            "on": f"new images like the {images}",
+        },
+        risk=risk,
+        risk_on=risk_on,
+        risk_by="one of the heads that it averages",
+        folds=fitted.folds,
+        recalls=scores.classes,
+        head=load_head(folder.selected)[0] if folder.selected.is_file() else None,
+        ended=max((each.ended for each in searches if each), default=""),
+        versions=dict(fitted.about.get("versions", {})),
+        remarks=tuple(fitted.remarks),
+    )
+
+
+def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None, str]:
+    best = fitted.tried[0]
+    study = next((each for each in folder.searches if each.path.match(best.study)), None)
+    if study is None:
+        return None, ""
+    settings, resolved = read_study(study.document())
+    result = finished_result(study, settings)
+    validated = read_validated(study.store, settings, result, resolved.classes)
+    wanted = plain(best.hyperparameters)
+    same = [
+        each for each in validated.candidates if plain(asdict(settings.grid[each - 1])) == wanted
+    ]
+    if not same or len(np.unique(validated.units)) < 2:
+        return None, ""
+    every = validated.log_probabilities(same[0])[:, 0]
+    whole = every[np.isfinite(every).all(axis=(1, 2))]
+    if not len(whole):
+        return None, ""
+    scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
+    images = counted(len(validated.labels), "image")
+    return risk_coverage(
+        scaled, validated.labels
+    ), f"{images}, each when it was left out of training"
+
+
+def _recalls(validated: Validated, answers: np.ndarray) -> tuple[ClassRecall, ...]:
+    """The recall of each class, by the `answers` of one head."""
+    hits, labels = predicted(answers) == validated.labels, validated.labels
+    return tuple(
+        ClassRecall(
+            name=name,
+            images=int(own.sum()),
+            share=float(own.mean()),
+            recall=share_estimate(hits[own], validated.units[own]) if own.any() else None,
+        )
+        for name, own in ((name, labels == k) for k, name in enumerate(validated.classes))
+    )
+
+
+def _triple(value: float, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}

@@ -1,0 +1,50 @@
+// The answers as a table: the columns of `manyheads predict --csv`, the numbers as it writes them.
+import { ANSWERED } from "/static/service/photos.js";
+
+const OWN = ["image", "label", "confidence", "abstained", "low", "high", "others", "given", "error"];
+
+/** A number as Python writes it, so that the file is the command's. */
+export const number = (value) => {
+  if (!Number.isFinite(value)) return "";
+  const [digits, power] = value.toExponential().split("e");
+  if (value && Number(power) < -4) return `${digits}e-${power.slice(1).padStart(2, "0")}`;
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+};
+
+/** A text that no spreadsheet takes for a formula: an apostrophe goes before what begins one. */
+const harmless = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+
+/** A cell in quotes where it needs them (RFC 4180). */
+const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+const line = (cells) => `${cells.map(quoted).join(",")}\n`;
+
+/** The table of `photos`; above a threshold of 0 with the column `abstained`, as the command has. */
+export const table = (photos, classes, threshold) => {
+  const abstains = threshold > 0;
+  const named = classes.map((name) => harmless(OWN.includes(name) ? `probability of ${name}` : name));
+  const rows = [line(["image", "label", "confidence", ...named, ...(abstains ? ["abstained"] : []), "error"])];
+  for (const photo of photos) {
+    const isAnswered = photo.state === ANSWERED;
+    const isUnsure = photo.isUnsure(threshold);
+    rows.push(line([
+      harmless(photo.name),
+      isAnswered && !isUnsure ? harmless(photo.label) : "",
+      isAnswered ? number(photo.confidence) : "",
+      ...classes.map((_, place) => (isAnswered ? number(photo.chances[place]) : "")),
+      ...(abstains ? [String(isUnsure)] : []),
+      harmless(photo.error || (isAnswered ? "" : "not answered")),
+    ]));
+  }
+  return rows;
+};
+
+/** Give a file to the user. */
+export const download = (parts, name, type) => {
+  const url = URL.createObjectURL(new Blob(parts, { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "answers.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+};

@@ -1,0 +1,91 @@
+// The photographs on the page: what is known of each, and which of them are shown.
+
+export const WAITING = "waiting";
+export const ANSWERED = "answered";
+export const UNREADABLE = "unreadable"; // the server says that it is no image it can read
+export const FAILED = "failed"; // it was not asked, or refused
+
+/** One photograph. `chances` are in the order of the model's classes. */
+export class Photo {
+  constructor(file, name) {
+    this.file = file;
+    this.name = name;
+    this.forget();
+  }
+
+  /** As if the model had not been asked. */
+  forget() {
+    this.state = WAITING;
+    this.label = null;
+    this.confidence = NaN;
+    this.chances = null;
+    this.top = []; // the places of the three most probable classes
+    this.error = "";
+    this.explanation = null;
+  }
+
+  /** Take a row of the answer; `classes` are the model's. */
+  take(row, classes) {
+    if (row.error) {
+      this.state = UNREADABLE;
+      this.error = row.error;
+      return;
+    }
+    this.chances = Float64Array.from(classes, (name) => row.probabilities[name] ?? NaN);
+    this.top = this.ranked().slice(0, 3);
+    this.label = classes[this.top[0]];
+    this.confidence = this.chances[this.top[0]];
+    this.state = ANSWERED;
+  }
+
+  fail(error) {
+    this.state = FAILED;
+    this.error = error;
+  }
+
+  /** Places of the most probable classes, the greatest first; equals in the classes' order. */
+  ranked() {
+    const { chances } = this;
+    return [...chances.keys()].sort((a, b) => chances[b] - chances[a] || a - b);
+  }
+
+  isUnsure(threshold) { return this.state === ANSWERED && this.confidence < threshold; }
+  isSure(threshold) { return this.state === ANSWERED && this.confidence >= threshold; }
+  get isWithout() { return this.state === UNREADABLE || this.state === FAILED; }
+}
+
+/** Which photographs a filter shows: "all", "unsure", "without", or "class " and its name. */
+export const belongs = (photo, filter, threshold) => {
+  if (filter === "all") return true;
+  if (filter === "unsure") return photo.isUnsure(threshold);
+  if (filter === "without") return photo.isWithout;
+  return photo.isSure(threshold) && `class ${photo.label}` === filter;
+};
+
+/** How many there are of each kind, and of each class among the sure answers. */
+export const counted = (photos, threshold) => {
+  const counts = { all: photos.length, answered: 0, unsure: 0, without: 0, classes: new Map() };
+  for (const photo of photos) {
+    if (photo.isWithout) counts.without += 1;
+    if (photo.state !== ANSWERED) continue;
+    counts.answered += 1;
+    if (photo.isUnsure(threshold)) counts.unsure += 1;
+    else counts.classes.set(photo.label, (counts.classes.get(photo.label) ?? 0) + 1);
+  }
+  return counts;
+};
+
+/** `1 photograph`, `2,000 photographs`. */
+export const things = (count, noun = "photograph") =>
+  `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A share such as `84.6 %`, which no line breaks. */
+export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+
+/** A probability such as 83.1 %; never 100.0 % or 0.0 % of what is not. */
+export const chanceWords = (chance) => {
+  if (!(chance >= 0)) return "–";
+  if (chance < 1 && chance >= 0.9995) return ">\u00a099.9\u00a0%";
+  if (chance > 0 && chance < 0.0005) return "<\u00a00.1\u00a0%";
+  return percent(chance);
+};

@@ -1,0 +1,115 @@
+"""What a study's store says while it trains: states, the best candidates, their curves.
+
+Sums are SQLite's, so that neither time nor memory grows with what one trial has.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manyheads.study.study_settings import StudySettings
+from manyheads.study.trial_counts import only_read
+
+LEADERS = 20  # candidates that are shown
+_ROWS = 200_000  # epochs that are read for curves
+
+# A candidate's score is the mean over its trials that have ended; its deviation is over seeds, each
+# of which is the mean of its folds. Mean and sum of squares are SQLite's, the root is not.
+_ENDED = "trials.state = 'done' AND epochs.epoch = trials.epoch"
+# Before any has ended, candidates wait at a rung with the epochs that they have.
+_WAITING = (
+    "trials.state IN ('pending', 'running') AND epochs.epoch ="
+    " (SELECT max(epoch) FROM epochs AS later WHERE later.trial = trials.trial)"
+)
+_SCORES = """
+    SELECT candidate, sum(heads), count(*), avg(value), avg(value * value) FROM (
+        SELECT candidate, seed, count(*) AS heads, avg(epochs.{column}) AS value
+        FROM trials JOIN epochs USING (trial) WHERE {condition} GROUP BY candidate, seed
+    ) GROUP BY candidate ORDER BY avg(value) {order}, candidate LIMIT {limit}
+"""
+_BANDS = """
+    SELECT candidate, epoch, count(*), avg(value), min(value), max(value) FROM (
+        SELECT candidate, seed, epochs.epoch AS epoch, avg(epochs.val_accuracy) AS value
+        FROM trials JOIN epochs USING (trial)
+        WHERE candidate IN ({marks}) AND seed < ? AND epochs.val_accuracy IS NOT NULL
+        GROUP BY candidate, seed, epochs.epoch
+    ) GROUP BY candidate, epoch ORDER BY candidate, epoch
+"""
+
+
+@dataclass(frozen=True)
+class LeadingCandidate:
+    """A candidate (counted from 1): ended `heads` and `seeds`, mean score, deviation over seeds."""
+
+    candidate: int
+    heads: int
+    seeds: int
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class StoreView:
+    """What a store says: trials by state, the best candidates in `metric`, bands of their curves.
+
+    `bands` has, by candidate, (epoch, seeds, mean, least, greatest) of the validation accuracy, of
+    the first `seeds` seeds. `waiting` says that scores are those of rungs, not of ended trials.
+    """
+
+    states: dict[str, int]
+    metric: str
+    leaders: tuple[LeadingCandidate, ...]
+    waiting: bool
+    bands: dict[int, list[list[Any]]]
+    seeds: int
+
+
+def store_view(path: Path, settings: StudySettings) -> StoreView:
+    """The view of the store at `path`, which may be at work; an empty one if it is not there.
+
+    Raises `RunError` for a file that is no store.
+    """
+    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    if not path.is_file():
+        return StoreView({}, metric, (), False, {}, 0)
+    with only_read(path) as database:
+        states = dict(database.execute("SELECT state, count(*) FROM trials GROUP BY state"))
+        leaders, waiting = _scores(database, metric, _ENDED), False
+        if not leaders:
+            leaders, waiting = _scores(database, metric, _WAITING), True
+        shown = [each.candidate for each in leaders]
+        a_seed = max(1, len(shown)) * settings.divisions * settings.epochs
+        seeds = max(1, min(settings.seeds, _ROWS // a_seed))
+        bands = _bands(database, shown, seeds)
+    return StoreView(states, metric, tuple(leaders), waiting and bool(leaders), bands, seeds)
+
+
+def _scores(database: sqlite3.Connection, metric: str, condition: str) -> list[LeadingCandidate]:
+    column, order = ("val_loss", "ASC") if metric == "log_loss" else ("val_accuracy", "DESC")
+    query = _SCORES.format(condition=condition, column=column, order=order, limit=LEADERS)
+    return [
+        LeadingCandidate(candidate, heads, seeds, mean, _deviation(seeds, mean, square))
+        for candidate, heads, seeds, mean, square in database.execute(query)
+        if mean is not None
+    ]
+
+
+def _deviation(seeds: int, mean: float, square: float) -> float | None:
+    """The standard deviation over seeds, of the mean of values and of their squares."""
+    if seeds < 2:
+        return None
+    return (max(0.0, square - mean * mean) * seeds / (seeds - 1)) ** 0.5
+
+
+def _bands(
+    database: sqlite3.Connection, candidates: list[int], seeds: int
+) -> dict[int, list[list[Any]]]:
+    bands: dict[int, list[list[Any]]] = {each: [] for each in candidates}
+    if candidates:
+        query = _BANDS.format(marks=", ".join("?" * len(candidates)))
+        for candidate, *row in database.execute(query, (*candidates, seeds)):
+            bands[candidate].append([row[0], row[1], *(round(value, 5) for value in row[2:])])
+    return bands

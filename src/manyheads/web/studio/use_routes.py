@@ -1,0 +1,226 @@
+"""The routes of the studio's Use: try a finished model, export it, and open its test set once."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict
+
+from manyheads.errors import ManyheadsError, MissingExtraError, ModelError, RunError, SettingError
+from manyheads.findings.test_log import read_test_log, repeat_warning
+from manyheads.models.card import card_path, model_files, read_card
+from manyheads.models.export.formats import FORMATS, format_named
+from manyheads.study.folder import RunFolder
+from manyheads.web.studio.place_words import PlaceWords
+from manyheads.web.studio.run_catalog import RunCatalog
+from manyheads.web.studio.run_forms import in_words, operand
+from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
+from manyheads.web.studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from manyheads.models.classifier import Classifier
+
+_OPEN = 2  # models that are kept open
+_SHOWN = 20  # classes of an answer
+_SIDE = 384  # pixels of the larger side of a map
+_EXPORTS = "export"  # the folder in a run folder
+
+
+class ExportAsked(BaseModel):
+    """Which run's model is to be written in which format."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str
+    format: str
+
+
+class TestAsked(BaseModel):
+    """The run whose test images are to be used, and its name as the user has typed it."""
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+    model_config = ConfigDict(extra="forbid")
+
+    run: str
+    typed: str
+
+
+class OpenModels:
+    """The models that were used last, ready to classify; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._models: OrderedDict[tuple[Path, int], Classifier] = OrderedDict()
+
+    def of(self, run: RunFolder) -> Classifier:
+        """The model of a finished run; raises `ModelError` if it has none."""
+        from manyheads.models.classifier import load
+
+        if not run.best.is_file():
+            raise ModelError("a model in the run folder", "none", "finish the run first")
+        known = run.best, run.best.stat().st_mtime_ns
+        with self._lock:
+            if known not in self._models:
+                self._models[known] = load(run.best)
+            self._models.move_to_end(known)
+            while len(self._models) > _OPEN:
+                self._models.popitem(last=False)
+            return self._models[known]
+
+
+def use_router(desk: Workspace, catalog: RunCatalog, processes: RunProcesses) -> APIRouter:
+    """The routes under /api/use of the place's finished runs."""
+    router = APIRouter(prefix="/api/use")
+    words, models = PlaceWords(desk.place), OpenModels()
+
+    @router.get("")
+    def about(run: str) -> dict[str, Any]:
+        """What can be done with a run's model, and the commands that do it."""
+        path = catalog.path(run)
+        model = RunFolder(path).best
+        return {
+            "run": run,
+            "model": model.is_file(),
+            "classes": _classes(model),
+            "formats": [_format(name, path, run) for name in FORMATS],
+            "test": _test(desk, path),
+            "testing": _number(processes.of_run(run, "test")),
+            "exporting": _number(processes.of_run(run, "export")),
+            "commands": {
+                name: in_words([name, operand(run), *more])
+                for name, more in {"serve": (), "predict": ("PHOTO.jpg",), "test": ()}.items()
+            },
+        }
+
+    @router.post("/predict")
+    async def predict(run: str, request: Request, explain: bool = False) -> Response:
+        """The answer to one image, whose bytes are the body."""
+        content = await request.body()
+        found = await run_in_threadpool(_answer, models, catalog.path(run), content, explain)
+        return Response(json.dumps(found), media_type="application/json")
+
+    @router.post("/export")
+    def export(asked: ExportAsked) -> dict[str, Any]:
+        """Begin to write a run's model in another format."""
+        path = catalog.path(asked.run)
+        format_named(asked.format)
+        _require_idle(processes, asked.run, "export")
+        words_ = ["export", operand(desk.name_of(path)), "--format", asked.format, "--json"]
+        made = processes.start("export", words_, asked.run)
+        return {"number": made.number, "command": words.told(in_words(made.arguments))}
+
+    @router.get("/file")
+    def exported(run: str, format: str, name: str) -> FileResponse:
+        """A file of a model that was exported, to be downloaded."""
+        files = _files(format_named(format).target(catalog.path(run) / _EXPORTS))
+        file = next((each for each in files if each.name == name), None)
+        if file is None:
+            raise RunError("the name of an exported file", repr(name[:100]), "export it first")
+        return FileResponse(file, filename=file.name, media_type="application/octet-stream")
+
+    @router.post("/test")
+    def test(asked: TestAsked) -> dict[str, Any]:
+        """Begin to evaluate a run's model on its test images, once its name was typed."""
+        path = catalog.path(asked.run)
+        if asked.typed.strip() != asked.run:
+            raise SettingError(
+                f"{asked.run}, typed in full", repr(asked.typed[:100]), "type the name of the run"
+            )
+        _require_idle(processes, asked.run, "test")
+        made = processes.start("test", ["test", operand(desk.name_of(path))], asked.run)
+        return {"number": made.number, "command": words.told(in_words(made.arguments))}
+
+    return router
+
+
+def _number(process: StudioProcess | None) -> str | None:
+    """The number of a command that is still at work."""
+    return process.number if process is not None and process.at_work else None
+
+
+def _require_idle(processes: RunProcesses, run: str, kind: str) -> None:
+    if _number(processes.of_run(run, kind)) is not None:
+        raise RunError(f"no other {kind} of {run}", "one at work", "wait for it")
+
+
+def _classes(model: Path) -> list[str]:
+    """The classes of a model, of its side file: the model itself is not opened for them."""
+    with suppress(ManyheadsError, OSError):
+        return list(read_card(model).classes)
+    return []
+
+
+def _format(name: str, path: Path, run: str) -> dict[str, Any]:
+    """A format: what opens it, what is missing for it, and whether it is there already."""
+    form = FORMATS[name]
+    missing = ""
+    try:
+        form.require_installed()
+    except MissingExtraError as error:
+        missing = error.remedy.removeprefix("run: ")
+    target = form.target(path / _EXPORTS)
+    return {
+        "name": name, "opens": form.opens, "missing": missing, "file": target.name,
+        "there": target.exists(), "downloads": [each.name for each in _files(target)],
+        "command": in_words(["export", operand(run), "--format", name]),
+    }  # fmt: skip
+
+
+def _files(target: Path) -> list[Path]:
+    """The files of an exported model, with the one that says how to use it; of a folder none."""
+    files = [*model_files(target), card_path(target)]
+    return [each for each in files if each.is_file()] if target.is_file() else []
+
+
+def _test(desk: Workspace, path: Path) -> dict[str, Any]:
+    """The test images of a run and what is on record of them."""
+    run = RunFolder(path)
+    try:
+        found = read_test_log(run)
+        warning = repeat_warning(run)
+    except ManyheadsError as error:
+        return {"evaluations": [], "warning": PlaceWords(desk.place).told(str(error))}
+    return {
+        "evaluations": [
+            {"number": each.number, "at": each.evaluated_at, "sentences": list(each.sentences)}
+            for each in found
+        ],
+        "warning": warning or "",
+    }
+
+
+def _answer(models: OpenModels, path: Path, content: bytes, explain: bool) -> dict[str, Any]:
+    """The classes of an image by probability, and on demand where the model looked."""
+    model = models.of(RunFolder(path))
+    (found,) = model.predict([content], cache=False)
+    if found.error:
+        return {"error": found.error}
+    told: dict[str, Any] = {
+        "label": found.label, "confidence": found.confidence,
+        "probabilities": found.most_probable(_SHOWN),
+    }  # fmt: skip
+    if explain:
+        told["map"] = _map(model, content)
+    return told
+
+
+def _map(model: Classifier, content: bytes) -> str | None:
+    """Where the model looked, over the image, as a picture in text."""
+    (explanation,) = model.explain([content])
+    with suppress(ManyheadsError):
+        picture = explanation.overlay()
+        picture.thumbnail((_SIDE, _SIDE))
+        file = io.BytesIO()
+        picture.convert("RGB").save(file, "JPEG", quality=85)
+        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return None

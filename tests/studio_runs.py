@@ -1,0 +1,91 @@
+"""Run folders that a studio looks at, made without training, and commands that it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from manyheads.core.processes import process_start
+from manyheads.run.progress_file import PROGRESS_FILE
+from manyheads.study.folder import RunFolder
+from manyheads.study.space import Grid
+from manyheads.study.store import Store
+from manyheads.study.study_document import Resolved, study_document, to_toml
+from manyheads.study.study_settings import StudySettings
+
+RESOLVED = Resolved(content="", weights="", weights_source="", classes=("a", "b"), versions={})
+
+
+def made_up_settings(rates: int = 4, **changes: Any) -> StudySettings:
+    """A study of so many dropout rates with three seeds and five epochs, but for `changes`."""
+    grid = Grid((0.001,), (8,), tuple(round(rate / rates, 6) for rate in range(rates)))
+    given: dict[str, Any] = {"data": "photos", "grid": replace(grid, epochs=(5,)), "seeds": 3}
+    return StudySettings(**given | changes)
+
+
+def accuracy(candidate: int, seed: int, epoch: int) -> float:
+    """A made-up validation accuracy; of the last candidate it is the highest."""
+    return round(0.5 + 0.1 * (candidate % 5) + 0.01 * seed - 0.1 / epoch, 6)
+
+
+def made_up_study(path: Path, settings: StudySettings, ended: int | None = None) -> RunFolder:
+    """A study in the folder `path` of which so many trials have ended, in order; None: all."""
+    path.mkdir(parents=True, exist_ok=True)
+    folder = RunFolder(path)
+    folder.settings.write_text(to_toml(study_document(settings, RESOLVED)), "utf-8")
+    with Store(folder.store) as store:
+        store.prepare(settings.trials())
+    with closing(sqlite3.connect(folder.store)) as database, database:
+        numbers = [trial for trial in settings.trials() if ended is None or trial.number <= ended]
+        database.executemany(
+            "UPDATE trials SET state = 'done', epoch = ? WHERE trial = ?",
+            ((settings.epochs, trial.number) for trial in numbers),
+        )
+        database.executemany(
+            "INSERT INTO epochs VALUES (?, ?, 0.9, 0.3, ?, 0.5)",
+            (
+                (trial.number, epoch, accuracy(trial.candidate, trial.seed, epoch))
+                for trial in numbers
+                for epoch in range(1, settings.epochs + 1)
+            ),
+        )
+    return folder
+
+
+def write_progress(run: Path, *, alive: bool = True, **more: Any) -> None:
+    """A progress.json of this process, or of one that is gone."""
+    run.mkdir(parents=True, exist_ok=True)
+    started = process_start(os.getpid()) if alive else "once"
+    document = {
+        "format": 1, "version": "0", "process": {"pid": os.getpid(), "started": started},
+        "begun": "2026-01-01T00:00:00+00:00", "command": [], "folder": str(run), "plan": [],
+        "steps": [], "training": {}, "notes": [], "running": [],
+    }  # fmt: skip
+    (run / PROGRESS_FILE).write_text(json.dumps(document | more), encoding="utf-8")
+
+
+def stand_in(folder: Path, script: str) -> str:
+    """The path of a program that runs `script`, with the words of a command in `words`."""
+    program = folder / "stand-in"
+    text = f"#!{sys.executable}\nimport signal, sys, time, subprocess\nwords = sys.argv[4:]\n"
+    program.write_text(text + script + "\n", encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return str(program)
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Wait until a condition holds, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
