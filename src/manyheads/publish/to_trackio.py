@@ -60,7 +60,7 @@ class TrackioTracker:
         counts = no_rows()
         rows = publication.rows[:RUNS]
         with silenced({**_SWITCHES, **folder}):
-            runs = _Runs(_plain(self._project or publication.data), publication)
+            runs = _ProjectRuns(_plain(self._project or publication.data), publication)
             for place, row in enumerate(rows):
                 job.check("publishing")
                 job.progress("publishing", place, len(rows), "runs")
@@ -79,7 +79,7 @@ class TrackioTracker:
         )
 
 
-class _Runs:
+class _ProjectRuns:
     """The runs of one study in a project of Trackio's."""
 
     def __init__(self, project: str, publication: Publication) -> None:

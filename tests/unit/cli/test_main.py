@@ -64,7 +64,8 @@ def test_the_first_help_names_every_command(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     groups = (
         "check split extract features", "demo fit sweep lesson backbones",
-        "runs compare claims shortcut report test", "predict explain serve studio export import publish",
+        "runs compare claims shortcut report test",
+        "predict explain serve studio export import publish",
     )  # fmt: skip
     for title, names in zip(("data", "train", "judge", "use"), groups, strict=True):
         section = shown.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
