@@ -11,7 +11,7 @@ from manyheads.core.text import counted, joined
 from manyheads.findings.finding import Finding
 from manyheads.publish.publication import PublishedRow
 from manyheads.publish.read_publication import read_publication
-from manyheads.publish.trackers import TRACKERS, PublishedCounts, tracker_errors, tracker_named
+from manyheads.publish.trackers import TRACKERS, RowCounts, tracker_errors, tracker_named
 from manyheads.study.folder import RunFolder
 
 
@@ -27,7 +27,7 @@ class Published(Finding):
     to: str
     place: str
     name: str
-    counts: PublishedCounts
+    counts: RowCounts
     curves: int
     left_out: tuple[str, ...]
     seconds: float

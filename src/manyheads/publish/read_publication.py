@@ -59,7 +59,10 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         rows = tuple(candidate_rows(store, settings, ranked, scores, job))
     kept, left_out = _kept(folder, files)
     if len(settings.grid) > MOST_ROWS:
-        remarks = (*remarks, f"The best {MOST_ROWS:,} of {len(settings.grid):,} candidates.")
+        remarks = (
+            *remarks,
+            f"The best {MOST_ROWS:,} of {counted(len(settings.grid), 'candidate')}.",
+        )
     times = read_times(folder)
     return Publication(
         key=study_key(document),

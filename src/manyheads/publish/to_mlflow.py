@@ -16,6 +16,7 @@ from manyheads.core.addresses import without_secrets
 from manyheads.core.destinations import file_for
 from manyheads.core.job import Job
 from manyheads.core.places import make_folder
+from manyheads.core.text import option
 from manyheads.errors import SettingError, TrackerError
 from manyheads.publish.mlflow_runs import (
     CONTENT_TAG,
@@ -27,7 +28,7 @@ from manyheads.publish.mlflow_runs import (
 )
 from manyheads.publish.mlflow_tables import write_runs
 from manyheads.publish.publication import Publication
-from manyheads.publish.trackers import PublishedCounts, library, no_rows, silenced
+from manyheads.publish.trackers import RowCounts, library, no_rows, silenced
 
 _USUAL = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
@@ -63,7 +64,7 @@ class MlflowTracker:
         """The tracking URI as it was given, without secrets."""
         return without_secrets(self._given)
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Publish a study to the experiment of its project."""
         with silenced(_SWITCHES):
             client = library("mlflow.tracking").MlflowClient(tracking_uri=self._uri)
@@ -80,7 +81,7 @@ class MlflowTracker:
             for file in publication.files:
                 job.check("publishing files")
                 client.log_artifact(run_id, str(file))
-        return PublishedCounts.of(counts, self._opened_by, len(publication.files))
+        return RowCounts.of(counts, self._opened_by, len(publication.files))
 
     @property
     def _is_database(self) -> bool:
@@ -90,7 +91,7 @@ class MlflowTracker:
     def _opened_by(self) -> str:
         if not self._is_database:
             return self.place
-        return f"mlflow ui --backend-store-uri {shlex.quote(self.place)}"
+        return shlex.join(["mlflow", "ui", *option("backend_store_uri", self.place)])
 
     def _experiment(self, client: Any, name: str) -> Any:
         found = client.get_experiment_by_name(name)

@@ -24,7 +24,7 @@ from manyheads.publish.publication import (
     varying,
 )
 from manyheads.publish.tracker_tables import TrackerTables, tracker_tables
-from manyheads.publish.trackers import PublishedCounts, library, silenced
+from manyheads.publish.trackers import RowCounts, library, silenced
 
 _USUAL, _SQLITE = "sqlite:///optuna.db", "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql")
@@ -59,7 +59,7 @@ class OptunaTracker:
         """The address of the storage, without secrets."""
         return without_secrets(self._uri)
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Publish a study; if it has changed, its former trials are replaced."""
         with silenced({}):
             optuna = library("optuna")
@@ -71,7 +71,7 @@ class OptunaTracker:
                 direction="maximize" if publication.metric == "accuracy" else "minimize",
             )  # fmt: skip
             counts = self._written(optuna, study, publication, job)
-        return PublishedCounts.of(
+        return RowCounts.of(
             counts,
             f"optuna-dashboard {shlex.quote(self.place)}",
             remarks=(_NO_FILES,) if publication.files else (),

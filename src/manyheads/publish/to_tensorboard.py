@@ -16,9 +16,10 @@ from pathlib import Path
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder
+from manyheads.core.text import option
 from manyheads.publish.event_files import EventFiles
 from manyheads.publish.publication import Publication
-from manyheads.publish.trackers import PublishedCounts, no_rows, silenced
+from manyheads.publish.trackers import RowCounts, no_rows, silenced
 
 _FOLDER = "tensorboard"
 _FILE = "events.out.tfevents.0000000000.manyheads"
@@ -44,12 +45,12 @@ class TensorboardTracker:
         """The folder."""
         return str(self._folder)
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Write the event files of a study; raises `DiskError` and `Interrupted`."""
         with silenced({}):
             return self._written(publication, job)
 
-    def _written(self, publication: Publication, job: Job) -> PublishedCounts:
+    def _written(self, publication: Publication, job: Job) -> RowCounts:
         made = EventFiles(publication)
         root = make_folder(self._folder / plain_folder(publication.label))
         counts = no_rows()
@@ -61,9 +62,9 @@ class TensorboardTracker:
         _write(root, made.of_study())
         _remove_former(root, {row.key for row in publication.rows})
         job.progress("publishing", len(publication.rows), len(publication.rows), "candidates")
-        return PublishedCounts.of(
+        return RowCounts.of(
             counts,
-            f"tensorboard --logdir {shlex.quote(str(root))}",
+            shlex.join(["tensorboard", *option("logdir", root)]),
             remarks=(_NO_FILES,) if publication.files else (),
         )
 

@@ -16,10 +16,11 @@ from manyheads.core.destinations import folder_for
 from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder
 from manyheads.core.settings import digest
+from manyheads.core.text import option
 from manyheads.errors import SettingError
 from manyheads.publish.publication import Publication, PublishedRow
 from manyheads.publish.study_table import RUNS, curve_points, only_the_table, table_of
-from manyheads.publish.trackers import PublishedCounts, library, no_rows, silenced
+from manyheads.publish.trackers import RowCounts, library, no_rows, silenced
 
 _SWITCHES = {
     "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -53,7 +54,7 @@ class TrackioTracker:
         """The folder."""
         return str(self._folder or os.environ.get(_FOLDER) or "Trackio's folder")
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Publish a study: a run of the whole, and one for each of the best rows."""
         folder = {} if self._folder is None else {_FOLDER: str(make_folder(self._folder))}
         counts = no_rows()
@@ -70,9 +71,9 @@ class TrackioTracker:
         job.progress("publishing", len(rows), len(rows), "runs")
         counts[found] += len(publication.rows) - len(rows)
         place = f"{_FOLDER}={shlex.quote(str(self._folder))} " if self._folder else ""
-        return PublishedCounts.of(
+        return RowCounts.of(
             counts,
-            f"{place}trackio show --project {shlex.quote(runs.project)}",
+            place + shlex.join(["trackio", "show", *option("project", runs.project)]),
             len(publication.files),
             only_the_table(publication, "Trackio"),
         )

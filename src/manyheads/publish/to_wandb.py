@@ -20,7 +20,7 @@ from manyheads.core.job import Job
 from manyheads.core.places import disk_errors, make_folder, write_text
 from manyheads.publish.publication import Publication, PublishedRow
 from manyheads.publish.study_table import RUNS, curve_points, only_the_table, table_of
-from manyheads.publish.trackers import PublishedCounts, library, no_rows, silenced
+from manyheads.publish.trackers import RowCounts, library, no_rows, silenced
 
 _SWITCHES = {
     "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", "WANDB_DISABLE_GIT": "true",
@@ -49,7 +49,7 @@ class WandbTracker:
         """The server, or the folder of the offline runs."""
         return without_secrets(self._server) if self._server else str(self._runs)
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Publish a study: a run of the whole, and one for each of the best rows."""
         folder = make_folder(self._runs if self._server is None else self._folder / "wandb")
         switches = {
@@ -71,7 +71,7 @@ class WandbTracker:
         job.progress("publishing", len(rows), len(rows), "runs")
         rest = len(publication.rows) - len(rows)
         counts[whole] += rest
-        return PublishedCounts.of(
+        return RowCounts.of(
             counts, self._opened_by, len(publication.files), only_the_table(publication, _TITLE)
         )
 

@@ -41,7 +41,7 @@ TRACKERS: Mapping[str, TrackerKind] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedCounts:
+class RowCounts:
     """How many rows a tracker had not, had otherwise, or had already; and how many files it took.
 
     `opened_by` is the command that shows it, and `remarks` say what the tracker has no place for.
@@ -57,7 +57,7 @@ class PublishedCounts:
     @classmethod
     def of(
         cls, rows: Mapping[str, int], opened_by: str, files: int = 0, remarks: Sequence[str] = ()
-    ) -> PublishedCounts:
+    ) -> RowCounts:
         """The counts of `rows` by how they were found."""
         found = {name: rows.get(name, 0) for name in ("new", "changed", "unchanged")}
         return cls(opened_by=opened_by, files=files, remarks=tuple(remarks), **found)
@@ -79,7 +79,7 @@ class Tracker(Protocol):
     @property
     def place(self) -> str: ...
 
-    def publish(self, publication: Publication, job: Job) -> PublishedCounts:
+    def publish(self, publication: Publication, job: Job) -> RowCounts:
         """Publish: what the tracker has already is left, what it has otherwise is replaced.
 
         `job` hears how many rows are done. Raises `Interrupted` when it is stopped, and whatever
