@@ -16,7 +16,7 @@ from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio import run_processes
 from manyheads.web.studio.studio_app import studio_app
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 from tests.e2e.browser import Browser, chromium
 from tests.e2e.test_report_browser import FAINT
 from tests.studio_runs import made_up_settings, made_up_study, stand_in, until, write_progress
@@ -101,7 +101,7 @@ def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser
 def place(tmp_path: Path) -> Path:
     folder = tmp_path / "place"
     (folder / "photos" / "cat").mkdir(parents=True)
-    Workspace(folder).use(folder / "photos")
+    StudioPlace(folder).use(folder / "photos")
     return folder
 
 

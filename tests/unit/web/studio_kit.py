@@ -20,7 +20,7 @@ from manyheads.run.plan import RunOptions
 from manyheads.study.space import Grid
 from manyheads.web.studio.data_routes import data_router
 from manyheads.web.studio.understand_routes import understand_router
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 from tests.small_study import small_settings
 from tests.strategies import distinct_image
 
@@ -79,7 +79,7 @@ class StudioClient:
     """Asks the routes of a place as a page does: JSON there and back."""
 
     def __init__(self, place: Path) -> None:
-        self.desk = Workspace(place)
+        self.desk = StudioPlace(place)
         self._app = FastAPI()
         self._app.include_router(data_router(self.desk))
         self._app.include_router(understand_router(self.desk))

@@ -15,7 +15,7 @@ from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio.background_task import BackgroundTask
 from manyheads.web.studio.studio_app import studio_app
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 from tests.web_servers import serving_app
 
 
@@ -71,7 +71,7 @@ def test_any_other_error_is_said_without_its_words(caplog: pytest.LogCaptureFixt
 
 
 def test_what_is_at_work_ends_with_the_studio(tmp_path: Path) -> None:
-    desk = Workspace(tmp_path)
+    desk = StudioPlace(tmp_path)
     app = guarded(
         studio_app(tmp_path, desk), names=own_names("127.0.0.1"), token=None, limits=Limits()
     )

@@ -18,7 +18,7 @@ from manyheads.web.studio.live_curves import LEADERS, store_view
 from manyheads.web.studio.live_runs import LiveRuns, budget_of, joined_bands
 from manyheads.web.studio.run_catalog import RunCatalog
 from manyheads.web.studio.run_processes import RunProcesses
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 from tests.studio_runs import accuracy, made_up_settings, made_up_study, write_progress
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "run"
@@ -30,7 +30,7 @@ def live(tmp_path: Path) -> LiveRuns:
 
 
 def studio(place: Path) -> LiveRuns:
-    desk = Workspace(place)
+    desk = StudioPlace(place)
     return LiveRuns(desk, RunCatalog(desk), RunProcesses(desk.own / "commands", place), lambda: 0.0)
 
 
@@ -179,7 +179,7 @@ def test_no_name_leads_out_of_the_place(live: LiveRuns, tmp_path: Path) -> None:
 
 def test_an_answer_holds_for_a_while_and_longer_if_it_was_dear(tmp_path: Path) -> None:
     moments = iter([0.0, 2.0, 2.0, 3.0, 17.9, 18.1, 18.2, 18.2])
-    desk = Workspace(tmp_path)
+    desk = StudioPlace(tmp_path)
     live = LiveRuns(desk, RunCatalog(desk), RunProcesses(desk.own, tmp_path), moments.__next__)
     made_up_study(tmp_path / "one", made_up_settings(), ended=4)
     first = live.answer("one")  # it took two seconds
@@ -209,7 +209,7 @@ def test_the_list_reads_a_run_again_only_if_it_has_changed(
     for number in range(3):
         made_up_study(tmp_path / f"run-{number}", made_up_settings(), ended=number)
     moment = [0.0]
-    catalog = RunCatalog(Workspace(tmp_path), lambda: moment[0])
+    catalog = RunCatalog(StudioPlace(tmp_path), lambda: moment[0])
     names = {each.name for each in catalog.entries()}
     assert names == {"run-0", "run-1", "run-2"}
     assert len(read) == 3

@@ -19,13 +19,13 @@ from manyheads.web.studio.run_forms import (
     in_words,
     run_arguments,
 )
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Workspace:
+def desk(tmp_path: Path) -> StudioPlace:
     (tmp_path / "place" / "photos" / "cat").mkdir(parents=True)
-    made = Workspace(tmp_path / "place")
+    made = StudioPlace(tmp_path / "place")
     made.use(made.place / "photos")
     return made
 
@@ -52,7 +52,7 @@ def test_the_usual_values_are_those_of_the_command() -> None:
     assert usual["budget"] == build_parser().parse_args(["fit", "photos"]).budget
 
 
-def test_a_filled_in_form_is_a_command_line(desk: Workspace) -> None:
+def test_a_filled_in_form_is_a_command_line(desk: StudioPlace) -> None:
     values = {"droprate": "0, 0.5", "seeds": " 3 ", "image_size": "", "learning_rate": "1e-4..1e-2"}
     found = run_arguments(desk, "sweep", values, "runs/first")
     assert in_words(found) == (
@@ -64,7 +64,7 @@ def test_a_filled_in_form_is_a_command_line(desk: Workspace) -> None:
     assert (settings.grid.droprate, settings.seeds) == ((0.0, 0.5), 3)
 
 
-def test_a_run_uses_the_decided_manifest(desk: Workspace) -> None:
+def test_a_run_uses_the_decided_manifest(desk: StudioPlace) -> None:
     manifest = desk.place / "photos-decided.csv"
     manifest.write_text("path,label\n", encoding="utf-8")
     desk.use(desk.place / "photos", manifest)
@@ -81,13 +81,13 @@ def test_a_run_uses_the_decided_manifest(desk: Workspace) -> None:
         ("budget", "a\0b"), ("data", "photos"), ("out", "x"), ("weights", "w.h5"),
     ],
 )  # fmt: skip
-def test_nothing_but_numbers_and_names_comes_in(desk: Workspace, name: str, value: str) -> None:
+def test_nothing_but_numbers_and_names_comes_in(desk: StudioPlace, name: str, value: str) -> None:
     with pytest.raises(SettingError):
         run_arguments(desk, "fit", {name: value}, "runs/a")
 
 
 @pytest.mark.parametrize("value", ["xception", "hf:timm/efficientnet_lite0", "auto", "a+b"])
-def test_backbones_are_named(desk: Workspace, value: str) -> None:
+def test_backbones_are_named(desk: StudioPlace, value: str) -> None:
     assert run_arguments(desk, "fit", {"backbone": value}, "a")[2:4] == ["--backbone", value]
 
 
@@ -95,13 +95,13 @@ def test_backbones_are_named(desk: Workspace, value: str) -> None:
     "out", ["", "..", "../x", "/tmp/x", "a/../b", ".hidden", "-x", "a b", "a\nb", "a/b/c/d/e",
             ".manyheads-studio/x", "a//b", "a/"],
 )  # fmt: skip
-def test_the_run_folder_lies_in_the_place(desk: Workspace, out: str) -> None:
+def test_the_run_folder_lies_in_the_place(desk: StudioPlace, out: str) -> None:
     with pytest.raises(SettingError, match="run folder"):
         run_arguments(desk, "fit", {}, out)
 
 
 def test_without_data_and_without_such_a_form_there_is_no_run(tmp_path: Path) -> None:
-    empty = Workspace(tmp_path)
+    empty = StudioPlace(tmp_path)
     with pytest.raises(DataError, match="data that are open"):
         run_arguments(empty, "fit", {}, "a")
     assert forms_of(empty)["data"] is None
@@ -109,7 +109,7 @@ def test_without_data_and_without_such_a_form_there_is_no_run(tmp_path: Path) ->
         run_arguments(empty, "serve", {}, "a")
 
 
-def test_a_name_that_is_taken_gets_a_number(desk: Workspace) -> None:
+def test_a_name_that_is_taken_gets_a_number(desk: StudioPlace) -> None:
     data = desk.place / "photos"
     assert free_name(desk, "fit", data) == "runs/photos-fit"
     for name in ("photos-fit", "photos-fit-2"):

@@ -24,7 +24,7 @@ from manyheads.web.studio import run_processes
 from manyheads.web.studio.run_routes import REPORT_RULES
 from manyheads.web.studio.studio_app import studio_app
 from manyheads.web.studio.studio_run import token_of
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 from tests.studio_runs import made_up_settings, made_up_study, stand_in, until, write_progress
 from tests.web_servers import serving_app
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of pro
 def place(tmp_path: Path) -> Path:
     folder = tmp_path / "place"
     (folder / "photos" / "cat").mkdir(parents=True)
-    Workspace(folder).use(folder / "photos")
+    StudioPlace(folder).use(folder / "photos")
     shutil.copytree(GOLDEN, folder / "runs" / "old")
     return folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.errors import DataError, ManyheadsError, RunError
-from manyheads.web.studio.workspace import OWN_FOLDER, Workspace
+from manyheads.web.studio.workspace import OWN_FOLDER, StudioPlace
 from tests.unit.web.studio_kit import small_photos
 
 
@@ -21,7 +21,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_run_is_found_by_its_name(place: Path) -> None:
-    assert Workspace(place).run("runs/a") == place / "runs" / "a"
+    assert StudioPlace(place).run("runs/a") == place / "runs" / "a"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_run_is_found_by_its_name(place: Path) -> None:
 def test_a_name_that_leads_elsewhere_is_no_run(place: Path, name: str) -> None:
     (place / OWN_FOLDER).mkdir()
     with pytest.raises(RunError):
-        Workspace(place).run(name)
+        StudioPlace(place).run(name)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")
@@ -40,7 +40,7 @@ def test_a_link_that_leads_out_is_no_run_and_no_data(place: Path) -> None:
     (place / "runs" / "out").symlink_to(place.parent / "outside")
     (place / "runs" / "in").symlink_to(place / "runs" / "a")
     (place / "loop").symlink_to(place / "loop")
-    desk = Workspace(place)
+    desk = StudioPlace(place)
     for name in ("runs/out", "loop"):
         with pytest.raises(ManyheadsError):
             desk.run(name)
@@ -51,24 +51,24 @@ def test_a_link_that_leads_out_is_no_run_and_no_data(place: Path) -> None:
 
 def test_a_place_that_is_itself_reached_by_a_link_works(place: Path) -> None:
     (place.parent / "link").symlink_to(place)
-    assert Workspace(place.parent / "link").run("runs/a").is_dir()
+    assert StudioPlace(place.parent / "link").run("runs/a").is_dir()
 
 
 def test_a_place_must_be_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a folder to open"):
-        Workspace(tmp_path / "none")
+        StudioPlace(tmp_path / "none")
 
 
 def test_nothing_is_open_at_first_and_nothing_written(place: Path) -> None:
-    desk = Workspace(place)
+    desk = StudioPlace(place)
     assert (desk.current, desk.manifest, desk.opened()) == (None, None, None)
     assert not desk.own.exists()
 
 
 def test_what_is_open_is_known_to_the_next_studio(place: Path) -> None:
     small_photos(place)
-    Workspace(place).open("photos").wait()
-    later = Workspace(place)
+    StudioPlace(place).open("photos").wait()
+    later = StudioPlace(place)
     assert later.current == place / "photos"
     opened = later.opened()
     assert opened is not None
@@ -78,9 +78,9 @@ def test_what_is_open_is_known_to_the_next_studio(place: Path) -> None:
 
 def test_data_that_are_gone_are_not_open(place: Path) -> None:
     small_photos(place)
-    Workspace(place).open("photos").wait()
+    StudioPlace(place).open("photos").wait()
     (place / "photos").rename(place / "moved")
-    later = Workspace(place)
+    later = StudioPlace(place)
     assert later.current is None
     assert later.opened() is None
 
@@ -89,11 +89,11 @@ def test_data_that_are_gone_are_not_open(place: Path) -> None:
 def test_a_damaged_record_says_nothing(place: Path, content: str) -> None:
     (place / OWN_FOLDER).mkdir()
     (place / OWN_FOLDER / "data.json").write_text(content)
-    assert Workspace(place).current is None
+    assert StudioPlace(place).current is None
 
 
 def test_data_that_cannot_be_used_say_why(place: Path) -> None:
-    desk = Workspace(place)
+    desk = StudioPlace(place)
     desk.open("runs")
     with pytest.raises(DataError):
         desk.opened()
@@ -103,11 +103,11 @@ def test_data_that_cannot_be_used_say_why(place: Path) -> None:
 
 def test_the_manifest_is_written_when_it_is_asked_for(place: Path) -> None:
     small_photos(place)
-    desk = Workspace(place)
+    desk = StudioPlace(place)
     desk.open("photos")
     opened = desk.opened()
     assert opened is not None
     opened.decide("relabel", [0], "dog")
     assert not (place / "photos-decided.csv").exists()
-    assert Workspace(place).manifest == place / "photos-decided.csv"
+    assert StudioPlace(place).manifest == place / "photos-decided.csv"
     assert desk.manifest == place / "photos-decided.csv"

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from manyheads.core.text import option
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_settings import seconds_of
@@ -28,7 +29,7 @@ from manyheads.web.studio.run_catalog import CatalogEntry, RunCatalog
 from manyheads.web.studio.run_forms import in_words, operand
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
 from manyheads.web.studio.tagged_answers import TaggedAnswer
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 TRAINING = ("fit", "sweep")  # kinds of processes that make a run
 _LEAST = 0.8  # seconds for which an answer is as good as new
@@ -41,7 +42,7 @@ class LiveRuns:
 
     def __init__(
         self,
-        desk: Workspace,
+        desk: StudioPlace,
         catalog: RunCatalog,
         processes: RunProcesses,
         clock: Callable[[], float] = time.monotonic,
@@ -92,10 +93,10 @@ class LiveRuns:
         if progress is not None and (command := _training_command(progress)):
             folder = Path(str(progress.get("folder")))
             if folder.is_dir():
-                return [*command, "--out", str(path)], folder
+                return [*command, *option("out", path)], folder
         if RunFolder(path).settings.is_file():
             run = operand(self._desk.name_of(path))
-            return ["sweep", "--config", run, "--out", run], None
+            return ["sweep", *option("config", run), *option("out", run)], None
         return None
 
     def _document(self, name: str) -> dict[str, Any]:
@@ -276,10 +277,10 @@ def joined_bands(view: StoreView, running: Sequence[dict[str, Any]]) -> dict[int
 
 
 def budget_of(command: Sequence[str]) -> float | None:
-    """The seconds that a command was given with `--budget`, if it was."""
+    """The seconds that a command was given as `budget`, if it was."""
     for place, word in enumerate(command):
         name, _, value = word.partition("=")
-        if name == "--budget":
+        if [name] == option("budget"):
             with suppress(ManyheadsError, IndexError):
                 return seconds_of(value or command[place + 1])
     return None

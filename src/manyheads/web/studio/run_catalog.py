@@ -16,7 +16,7 @@ from manyheads.run.progress_file import PROGRESS_FILE, read_progress
 from manyheads.run.run_folders import last_change, run_folders
 from manyheads.run.run_list import ListedRun, listed_run
 from manyheads.study.folder import RunFolder
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 _SEARCHED = 5.0  # seconds for which the folders that were found are those that are there
 _AT_WORK = 2.0  # seconds between two readings of a run that changes all the time
@@ -53,7 +53,7 @@ class RunCatalog:
     A run is read again once one of its files has changed, as `run.run_list` reads it.
     """
 
-    def __init__(self, desk: Workspace, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, desk: StudioPlace, clock: Callable[[], float] = time.monotonic) -> None:
         self._desk, self._clock = desk, clock
         self._lock = threading.Lock()
         self._folders: list[Path] = []

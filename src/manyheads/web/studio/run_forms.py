@@ -21,7 +21,7 @@ from manyheads.heads.hyperparameters import DECLARED, LESSON
 from manyheads.run.fit.fit_call import fit_folder
 from manyheads.run.fit.fit_settings import AUTO, USUAL_BUDGET, USUAL_FOLDS, USUAL_HEADS
 from manyheads.study.folder import RunFolder
-from manyheads.web.studio.workspace import OWN_FOLDER, Workspace
+from manyheads.web.studio.workspace import OWN_FOLDER, StudioPlace
 
 USUAL_SEEDS = 10  # of a sweep, as the command has it
 _MOST = 2_000  # characters of a field
@@ -44,7 +44,7 @@ class FormField:
     @property
     def document(self) -> dict[str, Any]:
         """The field for a page."""
-        return {"name": self.name, "flag": f"--{self.name.replace('_', '-')}", "words": self.words,
+        return {"name": self.name, "flag": option(self.name)[0], "words": self.words,
                 "usual": self.usual, "list": self.is_list, "first": self.first}  # fmt: skip
 
 
@@ -85,7 +85,7 @@ FORMS: dict[str, tuple[FormField, ...]] = {
 """The fields of each form, those that people need first."""
 
 
-def forms_of(desk: Workspace) -> dict[str, Any]:
+def forms_of(desk: StudioPlace) -> dict[str, Any]:
     """The forms for a page, with the data that a run would use, and names for its folder."""
     data = data_of(desk)
     return {
@@ -98,12 +98,12 @@ def forms_of(desk: Workspace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def data_of(desk: Workspace) -> Path | None:
+def data_of(desk: StudioPlace) -> Path | None:
     """What a run would use: the manifest with the decisions, or the data that are open."""
     return desk.manifest or desk.current
 
 
-def free_name(desk: Workspace, kind: str, data: Path) -> str:
+def free_name(desk: StudioPlace, kind: str, data: Path) -> str:
     """The usual run folder of such a run, with a number behind it if there is one already."""
     usual = fit_folder(data) if kind == "fit" else RunFolder.named_after(data).path
     name, number = usual.as_posix(), 1
@@ -113,7 +113,7 @@ def free_name(desk: Workspace, kind: str, data: Path) -> str:
     return name
 
 
-def run_arguments(desk: Workspace, kind: str, values: Mapping[str, str], out: str) -> list[str]:
+def run_arguments(desk: StudioPlace, kind: str, values: Mapping[str, str], out: str) -> list[str]:
     """The words after `manyheads` that a filled-in form is; empty fields are left out.
 
     Raises `DataError` if no data are open, and `SettingError` for a field or a value that is none:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
+from manyheads.core.text import option
 from manyheads.errors import RunError
 from manyheads.run.progress_file import read_progress
 from manyheads.study.folder import RunFolder
@@ -18,7 +19,7 @@ from manyheads.web.studio.run_catalog import RunCatalog
 from manyheads.web.studio.run_forms import forms_of, in_words, run_arguments
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess, interrupt_group
 from manyheads.web.studio.tagged_answers import TaggedAnswer
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 # A report is one file with scripts and styles inside, so it has rules of its own, and no origin.
 REPORT_RULES = (
@@ -47,7 +48,7 @@ class NamedRun(BaseModel):
 
 
 def run_router(
-    desk: Workspace, catalog: RunCatalog, processes: RunProcesses, live: LiveRuns
+    desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses, live: LiveRuns
 ) -> APIRouter:
     """The routes under /api/runs and /api/commands of the place's runs."""
     router = APIRouter(prefix="/api")
@@ -81,9 +82,9 @@ def run_router(
 
     @router.post("/runs/plan")
     def plan(form: FilledForm) -> dict[str, Any]:
-        """Begin to plan what the form asks for, as the command does with --dry-run."""
+        """Begin to plan what the form asks for, as the command does with `dry_run`."""
         arguments = run_arguments(desk, form.kind, form.values, form.out)
-        made = processes.start("plan", [*arguments, "--dry-run"], form.out)
+        made = processes.start("plan", [*arguments, *option("dry_run")], form.out)
         return told(made) | {"would": words.told(in_words(arguments))}
 
     @router.post("/runs/start")

@@ -22,7 +22,7 @@ from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
 from manyheads.web.studio.run_routes import run_router
 from manyheads.web.studio.understand_routes import understand_router
 from manyheads.web.studio.use_routes import use_router
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 _NOT_THERE = ("the name of ", "the number of ")  # what was expected where there is none
 _PARTS = ("shared", "studio")
@@ -31,14 +31,14 @@ Ended = Callable[[Sequence[StudioProcess]], object]
 
 
 def studio_app(
-    place: str | Path, desk: Workspace | None = None, *, ended: Ended | None = None
+    place: str | Path, desk: StudioPlace | None = None, *, ended: Ended | None = None
 ) -> FastAPI:
     """The studio on the folder `place`, without guards; `guarded` and `run_server` complete it.
 
     At its end, what it has started is asked to stop; `ended` gets the runs among that, which the
     same commands resume. Raises `DataError` unless `place` is a folder.
     """
-    desk = desk or Workspace(Path(place))
+    desk = desk or StudioPlace(Path(place))
     processes = RunProcesses(desk.own / "commands", desk.place)
     catalog = RunCatalog(desk)
     live = LiveRuns(desk, catalog, processes)

@@ -18,7 +18,7 @@ from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import is_loopback, own_names
 from manyheads.web.shared.running import run_server
 from manyheads.web.studio.studio_app import Ended, studio_app
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 _LEAST_TOKEN = 16  # characters
 _DRAIN = 5.0  # seconds: answers are short
@@ -43,7 +43,7 @@ def run_studio(
     Raises `DataError` unless it is a folder, `RunError` if another studio is at work in it,
     `SettingError` for a token that is none, and what `run_server` raises.
     """
-    desk = Workspace(Path(folder))
+    desk = StudioPlace(Path(folder))
     token = token_of(host, token_file)
     make_folder(desk.own)
     with disk_errors(desk.own):

@@ -16,6 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
+from manyheads.core.text import option
 from manyheads.errors import ManyheadsError, MissingExtraError, ModelError, RunError, SettingError
 from manyheads.findings.test_log import read_test_log, repeat_warning
 from manyheads.models.card import card_path, model_files, read_card
@@ -25,7 +26,7 @@ from manyheads.web.studio.place_words import PlaceWords
 from manyheads.web.studio.run_catalog import RunCatalog
 from manyheads.web.studio.run_forms import in_words, operand
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
-from manyheads.web.studio.workspace import Workspace
+from manyheads.web.studio.workspace import StudioPlace
 
 if TYPE_CHECKING:
     from manyheads.models.classifier import Classifier
@@ -78,7 +79,7 @@ class OpenModels:
             return self._models[known]
 
 
-def use_router(desk: Workspace, catalog: RunCatalog, processes: RunProcesses) -> APIRouter:
+def use_router(desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses) -> APIRouter:
     """The routes under /api/use of the place's finished runs."""
     router = APIRouter(prefix="/api/use")
     words, models = PlaceWords(desk.place), OpenModels()
@@ -115,8 +116,8 @@ def use_router(desk: Workspace, catalog: RunCatalog, processes: RunProcesses) ->
         path = catalog.path(asked.run)
         format_named(asked.format)
         _require_idle(processes, asked.run, "export")
-        words_ = ["export", operand(desk.name_of(path)), "--format", asked.format, "--json"]
-        made = processes.start("export", words_, asked.run)
+        command = ["export", operand(desk.name_of(path)), *option("format", asked.format)]
+        made = processes.start("export", [*command, *option("json")], asked.run)
         return {"number": made.number, "command": words.told(in_words(made.arguments))}
 
     @router.get("/file")
@@ -172,7 +173,7 @@ def _format(name: str, path: Path, run: str) -> dict[str, Any]:
     return {
         "name": name, "opens": form.opens, "missing": missing, "file": target.name,
         "there": target.exists(), "downloads": [each.name for each in _files(target)],
-        "command": in_words(["export", operand(run), "--format", name]),
+        "command": in_words(["export", operand(run), *option("format", name)]),
     }  # fmt: skip
 
 
@@ -182,7 +183,7 @@ def _files(target: Path) -> list[Path]:
     return [each for each in files if each.is_file()] if target.is_file() else []
 
 
-def _test(desk: Workspace, path: Path) -> dict[str, Any]:
+def _test(desk: StudioPlace, path: Path) -> dict[str, Any]:
     """The test images of a run and what is on record of them."""
     run = RunFolder(path)
     try:

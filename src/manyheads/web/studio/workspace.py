@@ -186,7 +186,3 @@ class StudioPlace:
             found = json.loads((self.own / _STATE).read_text(encoding="utf-8"))
             return {key: name for key, name in found.items() if isinstance(name, str)}
         return {}
-
-
-Workspace = StudioPlace
-"""The same, by the name that other parts of the studio have for it."""
