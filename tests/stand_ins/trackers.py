@@ -188,6 +188,7 @@ def stand_in_trackio(monkeypatch: pytest.MonkeyPatch, media: Path) -> TrackioSto
     })  # fmt: skip
     module(monkeypatch, "trackio", Table=table)
     module(monkeypatch, "trackio.sqlite_storage", SQLiteStorage=storage)
+    module(monkeypatch, "trackio.utils")
     module(monkeypatch, "trackio.media")
     module(monkeypatch, "trackio.media.utils", get_project_media_path=place)
     return storage

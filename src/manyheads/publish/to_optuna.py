@@ -40,7 +40,7 @@ _NEEDED = {
     "trial_intermediate_values": _STEP,
     "trial_system_attributes": ("trial_id", "key", "value_json"),
 }
-_NO_FILES = "Optuna has no place for files: the study's attributes name the run folder."
+_NO_FILES = "Optuna has no place for files: they are in the run folder."
 
 
 def tracker(address: str | None, project: str | None) -> OptunaTracker:

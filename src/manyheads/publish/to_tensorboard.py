@@ -24,7 +24,7 @@ from manyheads.publish.trackers import RowCounts, no_rows, silenced
 _FOLDER = "tensorboard"
 _FILE = "events.out.tfevents.0000000000.manyheads"
 _OURS = re.compile(r"(candidate|option)-\w+")
-_NO_FILES = "TensorBoard has no place for files: its text names the run folder's report."
+_NO_FILES = "TensorBoard has no place for files but figures: they are in the run folder."
 _AT_ONCE = 100  # rows between two looks at a request to stop
 
 
