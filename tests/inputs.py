@@ -2,11 +2,12 @@
 
 A test marked `when_changed("backbones")` runs if the files of that group differ from those with
 which the whole group has passed last, whose digest is in `inputs.json`; and with
-`MANYHEADS_ALL_TESTS=1` in any case. After all tests of changed groups have passed,
+`MANYHEADS_ALL_TESTS=1` in any case. After all tests of changed groups have passed, slow ones too,
 
     python -m tests.inputs --record
 
-writes the digests anew. What decides is content alone, so a clean checkout needs no history.
+writes the digests anew; with names behind it, those of these groups alone. What decides is content
+alone, so a clean checkout needs no history.
 """
 
 from __future__ import annotations
@@ -101,9 +102,13 @@ def changed(group: str) -> bool:
 def main() -> None:
     """Say which groups have changed, or record that they passed."""
     parser = argparse.ArgumentParser(description="Which groups of tests have changed inputs.")
-    parser.add_argument("--record", action="store_true", help="they have passed as they are now")
-    if parser.parse_args().record:
-        digests = {group: digest(group) for group in GROUPS}
+    parser.add_argument(
+        "--record", nargs="*", choices=GROUPS, metavar="GROUP", help="they have passed as they are"
+    )
+    passed = parser.parse_args().record
+    if passed is not None:
+        digests = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+        digests |= {group: digest(group) for group in passed or GROUPS}
         RECORD.write_text(json.dumps(digests, indent=2) + "\n")
     for group in GROUPS:
         print(f"{group:<12}  {'changed' if changed(group) else 'as they passed'}")
