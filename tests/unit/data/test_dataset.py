@@ -197,8 +197,8 @@ def test_a_file_that_cannot_be_read_is_named(image_folder, monkeypatch):
     root = image_folder({"a": 2, "b": 1})
     (root / "a" / "0000.png").rename(root / "a" / "gone.png")
 
-    def scanned_before_it_went(folder):
-        listing = scan_folder(folder)
+    def scanned_before_it_went(folder, **options):
+        listing = scan_folder(folder, **options)
         (root / "a" / "gone.png").unlink()
         return listing
 

@@ -49,7 +49,8 @@ class StackedEngine:
     ) -> Generator[EpochEnd | HeadEnd]:
         """Train `heads` on their `folds`, yielding what happens as it happens.
 
-        A tile that does not fit into the device's memory is halved. Raises `DeviceError` if one
+        A tile that does not fit into the device's memory is halved, and its heads are then the
+        same up to rounding. Raises `DeviceError` if one
         slot does not fit either, and if the device fails otherwise.
         """
         check_rule(rule)

@@ -56,7 +56,14 @@ def test_memory_that_is_short_halves_the_tile(monkeypatch: pytest.MonkeyPatch) -
     failing = Failing("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.", {2})
     monkeypatch.setattr(tile_program, "train_steps", failing)
     halved = trained(job=job)
-    assert all(same(whole[index], halved[index]) for index in range(len(HEADS)))
+    for index in range(len(HEADS)):  # a program of another size, which may round another way
+        left, right = whole[index], halved[index]
+        assert left.end is not None
+        assert right.end is not None
+        assert left.end.epoch == right.end.epoch
+        np.testing.assert_allclose(right.losses, left.losses, rtol=1e-6)
+        for one, other in zip(left.parameters, right.parameters, strict=True):
+            np.testing.assert_allclose(other, one, rtol=0, atol=1e-7)
     assert any("memory" in note for note in job.notes)
 
 
