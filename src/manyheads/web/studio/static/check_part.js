@@ -81,7 +81,8 @@ export const checkPart = (decider, address, backbones) => {
 
   const page = async (list, chosen) => {
     const answer = await ask(`/api/data/findings?${new URLSearchParams({ of: decider.state().token, kind, start, count: PAGE })}`);
-    if (gone) return;
+    // Another list may have been asked for meanwhile: it has the grid now.
+    if (gone || !list.isConnected) return;
     if (!answer.findings.length && start > 0) { start = Math.max(0, start - PAGE); return page(list, chosen); }
     const pages = pager(start, PAGE, answer.total, (to) => { start = to; page(list, chosen); });
     if (!answer.total) { list.replaceChildren(h("p", {}, chosen.total ? "All of them are decided." : "None were found.")); focused = false; return; }
