@@ -180,12 +180,15 @@ const gridPart = (decider, address) => {
     actions.replaceChildren(actionBar(decider, () => grid.meant, h("button", { type: "button", onclick: () => grid.selectAll() }, "Select all")), keyHelp(decider.state()));
   };
 
+  let asked = 0;
   const reload = async () => {
+    const mine = ++asked;
     filters();
     const query = new URLSearchParams({ of: decider.state().token, state: state.value, start, count: PAGE });
     if (split.value) query.set("split", split.value);
     if (label.value) query.set("label", label.value);
     const answer = await ask(`/api/data/images?${query}`);
+    if (mine !== asked) return; // others were asked for meanwhile
     if (!answer.images.length && start > 0) { start = Math.max(0, start - PAGE); await reload(); return; }
     total.textContent = plural(answer.total, "image");
     grid.show(answer.images);

@@ -134,10 +134,13 @@ const mistakes = (run, found) => {
     h("span", { class: "pair" }, field, h("datalist", { id: names }, ...found.classes.map((value) => h("option", { value }))), button("Relabel", relabel)),
     button("Leave out", (items) => doubt(items, "leave out", () => "")), button("As given", (items) => doubt(items, "as given", () => "")));
 
+  let asked = 0;
   const reload = async () => {
+    const mine = ++asked;
     const query = new URLSearchParams({ run, start, count: PAGE });
     if (cell) { query.set("label", cell[0]); query.set("answer", cell[1]); }
     const answer = await ask(`/api/understand/images?${query}`);
+    if (mine !== asked) return; // others were asked for meanwhile
     const what = !cell ? "Wrong images, the most confident first" : cell[0] === cell[1] ? `${cell[0]}, recognised` : `${cell[0]} taken for ${cell[1]}`;
     title.textContent = `${what}: ${answer.total.toLocaleString("en")}`;
     grid.show(answer.images);
