@@ -91,7 +91,7 @@ def stand_in_mlflow(monkeypatch: pytest.MonkeyPatch) -> MlflowServer:
     server = MlflowServer()
     module(monkeypatch, "mlflow")
     module(monkeypatch, "sqlalchemy")
-    module(monkeypatch, "mlflow.tracking", MlflowClient=lambda tracking_uri: server)  # noqa: ARG005
+    module(monkeypatch, "mlflow.tracking", MlflowClient=lambda **_: server)
     module(
         monkeypatch, "mlflow.entities", Param=lambda *p: p, RunTag=lambda *t: t,
         Metric=lambda *m: m,

@@ -58,7 +58,7 @@ class PrintCompletion(argparse.Action):
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,  # noqa: ARG002 - as argparse calls it
         values: Any,
-        option_string: str | None = None,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002 - the same
     ) -> None:
         assert isinstance(parser, Parser)
         print(completion(parser, str(values)), end="")

@@ -6,7 +6,6 @@ holds no time but that of the study.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -85,7 +84,7 @@ def _write(folder: Path, data: bytes) -> str:
     with disk_errors(file):
         # Ten thousand files: each is whole or not there, without the flush that a crash would need.
         draft.write_bytes(data)
-        os.replace(draft, file)  # noqa: PTH105
+        draft.replace(file)
     return "new" if known is None else "changed"
 
 

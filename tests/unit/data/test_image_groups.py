@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,9 +39,9 @@ def patients(tmp_path: Path) -> Path:
     return root
 
 
-def by(root: Path, rule: str, **more: object) -> Dataset:
+def by(root: Path, rule: str, **more: Any) -> Dataset:
     """The data set in groups by a rule."""
-    return open_dataset(root, split=SplitSettings(group_by=rule), **more)  # type: ignore[arg-type]
+    return open_dataset(root, split=SplitSettings(group_by=rule), **more)
 
 
 def names(dataset: Dataset) -> set[str]:
