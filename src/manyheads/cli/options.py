@@ -153,6 +153,30 @@ def add_workers(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
     )  # fmt: skip
 
 
+def add_address(parser: argparse.ArgumentParser, port: int, *, without_token: str = "none") -> None:
+    """Where a server listens, and who is answered."""
+    address = parser.add_argument_group("address")
+    address.add_argument(
+        "--host", default="127.0.0.1", metavar="HOST",
+        help="address to listen at; 0.0.0.0 is every address of this machine "
+        "(default: %(default)s, this machine alone)",
+    )  # fmt: skip
+    address.add_argument(
+        "--port", default=port, metavar="N", help="port; 0 is a free one (default: %(default)s)"
+    )
+    address.add_argument(
+        "--allow-host", default=(), metavar="NAME", nargs="+",
+        help="further names that clients call the server by, such as photos.example.org:443 "
+        "behind a proxy",
+    )  # fmt: skip
+    address.add_argument(
+        "--token-file", metavar="FILE",
+        help="file with a token, without which nothing is answered; or set MANYHEADS_TOKEN "
+        f"(default: {without_token})",
+    )  # fmt: skip
+    address.add_argument("--open", action="store_true", help="open the page in the browser")
+
+
 def add_verbose(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Whether the plan is shown in full."""
     parser.add_argument(

@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from manyheads.cli import options
 from manyheads.core.job import Job
 
 if TYPE_CHECKING:
@@ -28,26 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
         help="run folder or model file; NAME=MODEL gives it another name than its folder's or "
         "file's. POST /predict asks the first",
     )  # fmt: skip
-    address = parser.add_argument_group("address")
-    address.add_argument(
-        "--host", default="127.0.0.1", metavar="HOST",
-        help="address to listen at; 0.0.0.0 is every address of this machine "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    address.add_argument(
-        "--port", default=8000, metavar="N", help="port; 0 is a free one (default: %(default)s)"
-    )
-    address.add_argument(
-        "--allow-host", default=(), metavar="NAME", nargs="+",
-        help="further names that clients call the server by, such as photos.example.org:443 "
-        "behind a proxy",
-    )  # fmt: skip
-    address.add_argument(
-        "--token-file",
-        metavar="FILE",
-        help="file with a token, without which nothing is answered; or set MANYHEADS_TOKEN",
-    )
-    address.add_argument("--open", action="store_true", help="open the page in the browser")
+    options.add_address(parser, 8000)
     load = parser.add_argument_group("load")
     load.add_argument(
         "--max-batch",

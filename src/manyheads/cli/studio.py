@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
+from manyheads.cli import options
 from manyheads.core.job import Job
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from manyheads.web.studio.run_processes import StudioProcess
 
-_LOOPBACK = "127.0.0.1"
 _PORT = 8001
 
 
@@ -33,24 +33,7 @@ def add(commands) -> argparse.ArgumentParser:
         "folder", metavar="FOLDER", nargs="?", default=".",
         help="the folder with the data and the runs (default: the current folder)",
     )  # fmt: skip
-    parser.add_argument(
-        "--host", default=_LOOPBACK, metavar="ADDRESS",
-        help="address to listen at (default: %(default)s, this machine alone)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--port", default=_PORT, metavar="N",
-        help="port to listen at; 0 is a free one (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--allow-host", default=(), metavar="NAME", nargs="+",
-        help="further names that a browser calls the studio by, such as that of a proxy",
-    )  # fmt: skip
-    parser.add_argument(
-        "--token-file", metavar="FILE",
-        help="file with a token, without which nothing is answered; or set MANYHEADS_TOKEN "
-        "(default: none for this machine alone, else a new one)",
-    )  # fmt: skip
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    options.add_address(parser, _PORT, without_token="none for this machine alone, else a new one")
     return parser
 
 
