@@ -35,7 +35,10 @@ def main() -> None:
                 cwd=ROOT, check=True,
             )  # fmt: skip
         suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
-    write_result(args.results, "test-times", lines(suite))
+    found = lines(suite)
+    if args.report is not None:
+        found += ["", "From a report of pytest: what else ran beside the tests is not known here."]
+    write_result(args.results, "test-times", found)
 
 
 def lines(suite: ElementTree.Element) -> list[str]:

@@ -224,7 +224,7 @@ def winner(count: int) -> Lines:
             differences = Differences(made_up(random, world, shape))
             numbers = differences.validated.candidates
             best = max(numbers, key=lambda c: differences.mean(c, "accuracy"))
-            for score in winner_scores(differences, best, "best_accuracy", among=numbers):
+            for score in winner_scores(differences, best, "accuracy", among=numbers):
                 true = truth[score.metric]
                 held = score.low is not None and score.high is not None
                 held = held and score.low <= true <= score.high  # pyright: ignore

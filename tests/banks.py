@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from manyheads.core.keras_backend import TRAINING_BACKENDS
-from manyheads.heads.bank import Engine, EpochEnd, HeadEnd, HeadSettings
+from manyheads.heads.bank import Engine, EpochEnd, HeadEnd, HeadSettings, engine_named
 from manyheads.heads.fold import PLAIN, Fold, Source, Variant
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import Purpose, SeededStreams
+from manyheads.heads.spread_engine import SpreadEngine
+from tests.in_process_workers import InProcessWorkers
 
 
 def training_keras() -> Any:
@@ -31,6 +33,17 @@ def training_keras() -> Any:
     from manyheads.core.keras_backend import import_keras
 
     return import_keras(training=True)
+
+
+def ready_engine(name: str) -> Engine:
+    """The engine of that name, or `spread` over workers; skips the test if it cannot train here."""
+    if name == "spread":
+        return SpreadEngine("fused", InProcessWorkers())
+    if name == "keras":
+        training_keras()
+    if name == "stacked":
+        pytest.importorskip("jax")
+    return engine_named(name)
 
 
 def settings(
@@ -71,6 +84,24 @@ def generated_fold(
     matrix = np.maximum(centres[labels] + noise, 0).astype(np.float32)
     rows = np.arange(len(labels))
     return Fold(matrix, rows[:train], labels[:train], rows[train:], labels[train:], classes)
+
+
+def several_labels_fold(
+    train: int = 70, features: int = 40, labels: int = 4, *, validation: int = 33, seed: int = 0
+) -> Fold:
+    """Samples about a sum of centres, one for each label that they have; some have none."""
+    random = np.random.default_rng(seed)
+    count = train + validation
+    members = random.random((count, labels)) < 0.4
+    members[: labels + 1] = np.vstack([np.eye(labels, dtype=bool), np.zeros((1, labels), bool)])
+    label_sets, numbers = np.unique(members, axis=0, return_inverse=True)
+    centres, noise = (random.normal(size=(n, features)) for n in (labels, count))
+    matrix = np.maximum(members @ centres + noise, 0).astype(np.float32)
+    rows, numbers = np.arange(count), numbers.astype(np.int64).ravel()
+    return Fold(
+        matrix, rows[:train], numbers[:train], rows[train:], numbers[train:], labels,
+        label_sets=label_sets,
+    )  # fmt: skip
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where programs are required, a test that skips for want of one has failed."""
+    report = yield
+    required = os.environ.get("MANYHEADS_PROGRAMS") == "required"
+    if required and report.skipped and item.get_closest_marker("programs"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from manyheads.data import (
     name_rules,
     remote_copies,
     remote_files,
+    several_labels,
     split_names,
     table_files,
     trainable,
@@ -180,6 +181,11 @@ in Python `table=TableSettings(path_column="image", …)`. A name that differs i
 These names are suggested, and never taken by themselves; `check` says which columns are not read
 that may be splits or groups.
 
+**Several labels per image** ([guide](guides/several-labels.md)): `--label-separator ';'` where a
+cell holds all labels of an image, `--label-columns a b c` where each label has a column of 0 and 1.
+Where no column is called label and one is called `labels`, the separator of its cells is seen, if
+it is one of {_signs()} alone.
+
 | column | suggested |
 | --- | --- |
 {_lines(suggested)}
@@ -329,6 +335,10 @@ a wrong name: whoever decodes an image compares its bytes with the digest first.
   on, on the same machine; once sent, it sends nothing again. A file that is there and was not
   sent from here is not written over. Studies and reports are written here only.
 """
+
+
+def _signs() -> str:
+    return ", ".join(f"`{sign}`" for sign in several_labels.SEPARATORS)
 
 
 def _lines(rows: Iterable[str]) -> str:

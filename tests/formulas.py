@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ def train_in_float64(
     losses, batch = [], given.batch_size
     total = given.epochs * math.ceil(len(fold.train) / batch)
     for epoch in range(1, head.epochs + 1):
-        order = streams.order(epoch, len(fold.train))
+        order = _order(given, fold, streams, epoch)
         vectors, targets, counts = _shown(given, fold, streams, epoch, order)
         draws = streams.uniforms(epoch).random((len(order), given.size_inner), dtype=np.float32)
         rate = _droprate(given, epoch)
@@ -47,8 +48,9 @@ def train_in_float64(
         for first in range(0, len(order), batch):
             part = slice(first, first + batch)
             loss, gradients = _gradients(
-                weights, vectors[part], targets[part], keep[part] / (1 - rate), counts[part]
-            )
+                weights, vectors[part], targets[part], keep[part] / (1 - rate), counts[part],
+                several_labels=fold.label_sets is not None,
+            )  # fmt: skip
             for kernel, gradient in ((0, gradients[0]), (2, gradients[2])):
                 gradient += 2 * given.l2 * weights[kernel]
             size = given.learning_rate
@@ -70,6 +72,34 @@ def _droprate(given: Hyperparameters, epoch: int) -> float:
     return given.droprate if on[kind] else 0.0
 
 
+def _order(given: Hyperparameters, fold: Fold, streams: Streams, epoch: int) -> np.ndarray:
+    """The samples of an epoch; in balanced batches classes take turns in its places."""
+    order, labels = streams.order(epoch, len(fold.train)), fold.train_labels
+    if given.balanced_batches == "no":
+        return order
+    draws, present = streams.draws(Purpose.BALANCING, epoch), sorted(set(labels.tolist()))
+    more = set(draws.permutation(len(present))[: len(labels) % len(present)].tolist())
+    chosen: list[int] = []
+    for place, label in enumerate(present):
+        count, own = len(labels) // len(present) + (place in more), np.flatnonzero(labels == label)
+        turns: list[int] = []
+        while len(turns) < count:
+            turns += draws.permutation(own).tolist()
+        chosen += turns[:count]
+    return np.array(chosen)[order]
+
+
+def _class_weights(given: Hyperparameters, fold: Fold) -> np.ndarray:
+    """The weight of each sample's class: n / (k · n_c), or as given, 1 without any."""
+    labels = fold.train_labels.tolist()
+    if given.class_weight == "none":
+        return np.ones(len(labels))
+    if given.class_weight == "balanced":
+        return np.array([len(labels) / (len(set(labels)) * labels.count(each)) for each in labels])
+    weights = json.loads(given.class_weight)
+    return np.array([weights.get(fold.class_names[each], 1.0) for each in labels])
+
+
 def _shown(
     given: Hyperparameters, fold: Fold, streams: Streams, epoch: int, order: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -88,8 +118,11 @@ def _shown(
             draws = cells.random(len(seen), dtype=np.float32)
             seen = seen[_kept(given, draws, fold.cells)].mean(axis=0)
         vectors[place] = seen
-    targets = np.eye(fold.classes)[fold.train_labels[order]]
-    counts = np.ones(len(order)) if fold.weights is None else fold.weights[order].astype(np.float64)
+    rows = np.eye(fold.classes) if fold.label_sets is None else fold.label_sets.astype(np.float64)
+    targets = rows[fold.train_labels[order]]
+    counts = _class_weights(given, fold)[order]
+    if fold.weights is not None:
+        counts = counts * fold.weights[order]
     if given.mixup:
         mixing, batch = streams.draws(Purpose.MIXING, epoch), given.batch_size
         starts = range(0, len(order), batch)
@@ -102,7 +135,8 @@ def _shown(
     if rate := given.input_droprate:
         draws = streams.draws(Purpose.FEATURES, epoch).random(vectors.shape, dtype=np.float32)
         vectors = vectors * (draws >= np.float32(rate)) / (1 - rate)
-    smoothed = (1 - given.label_smoothing) * targets + given.label_smoothing / fold.classes
+    answers = fold.classes if fold.label_sets is None else 2
+    smoothed = (1 - given.label_smoothing) * targets + given.label_smoothing / answers
     return vectors, smoothed, counts
 
 
@@ -130,17 +164,24 @@ def _gradients(
     targets: np.ndarray,
     scale: np.ndarray,
     counts: np.ndarray,
+    *,
+    several_labels: bool,
 ) -> tuple[float, list[np.ndarray]]:
     inner_kernel, inner_bias, kernel, bias = weights
     before = vectors @ inner_kernel + inner_bias
     hidden = np.maximum(before, 0) * scale if inner_bias.size else vectors
     logits = hidden @ kernel + bias
-    logits -= logits.max(axis=1, keepdims=True)
-    shares = np.exp(logits)
-    shares /= shares.sum(axis=1, keepdims=True)
     counts = counts[:, None]
-    loss = -float((counts * np.log(shares) * targets).sum() / len(targets))
-    delta = counts * (shares - targets) / len(targets)
+    if several_labels:
+        shares, answers = 1 / (1 + np.exp(-logits)), logits.shape[1]
+        each = np.log(shares) * targets + np.log1p(-shares) * (1 - targets)
+    else:
+        logits -= logits.max(axis=1, keepdims=True)
+        shares, answers = np.exp(logits), 1
+        shares /= shares.sum(axis=1, keepdims=True)
+        each = np.log(shares) * targets
+    loss = -float((counts * each).sum() / len(targets) / answers)
+    delta = counts * (shares - targets) / len(targets) / answers
     back = (delta @ kernel.T) * scale * (before > 0) if inner_bias.size else before
     return loss, [vectors.T @ back, back.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
 

@@ -72,6 +72,34 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "src/manyheads/study/*.py", "src/manyheads/run/*.py", "tests/e2e/test_resume_real.py",
         "tests/processes.py",
     ),
+    # All that an installed framework does, by a stand-in for one; else what needs no child process.
+    "frameworks": (
+        LIBRARIES, CORE, BACKBONES, "tests/unit/backbones/test_frameworks.py",
+    ),
+    # Packs and arrays that are forged; else damaged packs.
+    "feature files": (
+        LIBRARIES, CORE, MODEL_FILES, "src/manyheads/data/feature_*.py",
+        "src/manyheads/data/given_features.py", "tests/laws/test_feature_files_law.py",
+        "tests/fuzz.py",
+    ),
+    # Whatever code and notebooks in documents run; else their commands and names.
+    "documents": (
+        LIBRARIES, "README.md", "docs/*.md", "docs/guides/*.md", "docs/guides/*.ipynb",
+        "src/manyheads/*.py", "src/manyheads/api/*.py", "src/manyheads/estimator/*.py",
+        "tests/e2e/test_python_page.py", "tests/e2e/test_guides*.py",
+    ),
+    # A real terminal at each width and in each encoding; else at 80 columns, and Windows' encoding.
+    "screens": (
+        CORE, "src/manyheads/cli/*.py", "src/manyheads/findings/finding.py",
+        "tests/e2e/test_terminal.py", "tests/terminals.py", "tests/unit/cli/test_output.py",
+    ),
+    # Pages in a real browser; else what their addresses answer, and what a report says.
+    "pages": (
+        "requirements/dev.txt", "src/manyheads/web/**/*.py", "src/manyheads/web/*/static/*",
+        "src/manyheads/report/*.py", "src/manyheads/report/templates/*", "tests/e2e/browser.py",
+        "tests/e2e/studio_page.py", "tests/e2e/service_page/*.py", "tests/e2e/test_report*.py",
+        "tests/e2e/test_studio*.py", "tests/page_*.py",
+    ),
     # Hundreds of drawn studies and data sets; else some, and their formulas.
     "statistics": (
         LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py",
@@ -111,7 +139,7 @@ def main() -> None:
         digests |= {group: digest(group) for group in passed or GROUPS}
         RECORD.write_text(json.dumps(digests, indent=2) + "\n")
     for group in GROUPS:
-        print(f"{group:<12}  {'changed' if changed(group) else 'as they passed'}")
+        print(f"{group:<14}  {'changed' if changed(group) else 'as they passed'}")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,15 @@ from tests.banks import RecordedStreams
 
 @dataclass
 class KerasFit:
-    """A fit: every step's loss, the head's final arrays, and the draws for another trainer."""
+    """A fit: every step's loss, the head's final arrays, and the draws for another trainer.
+
+    `epochs` are the loss and the accuracy that Keras reports of each.
+    """
 
     losses: np.ndarray
     weights: list[np.ndarray]
     streams: RecordedStreams
+    epochs: list[tuple[float, float]]
 
 
 def fit(
@@ -32,10 +36,13 @@ def fit(
     *,
     backbone: Any = None,
     weights: np.ndarray | None = None,
+    label_sets: np.ndarray | None = None,
+    class_weight: dict[int, float] | None = None,
 ) -> KerasFit:
     """Train the lesson's head on `inputs`: features, or images that a frozen `backbone` sees.
 
-    Regularised, weighted and optimised by what Keras itself has for that.
+    Regularised, weighted and optimised by what Keras itself has for that. With `label_sets` an
+    image may have several labels, and the loss is Keras's binary one.
     """
     given = head.hyperparameters
     dropout = keras.layers.Dropout(given.droprate, seed=head.seed + 7)
@@ -61,31 +68,37 @@ def fit(
     model = keras.Model(given_inputs, dense[1](dropout(dense[0](hide(vectors)))))
     model.compile(
         optimizer=_optimizer(keras, given, len(inputs)),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=given.label_smoothing
-        ),
+        loss=(
+            keras.losses.CategoricalCrossentropy
+            if label_sets is None
+            else keras.losses.BinaryCrossentropy
+        )(from_logits=True, label_smoothing=given.label_smoothing),
+        metrics=["accuracy"],
     )
     start = Parameters(*_arrays(dense))
     random = np.random.default_rng(head.seed)
     orders = [random.permutation(len(inputs)) for _ in range(head.epochs)]
-    truth = np.eye(classes, dtype=np.float32)[labels]
+    rows = np.eye(classes) if label_sets is None else label_sets
+    truth = rows.astype(np.float32)[labels]
     recorder = _running_losses(keras)
-    losses = []
+    losses, epochs = [], []
     for order in orders:
-        model.fit(
+        history = model.fit(
             inputs[order],
             truth[order],
             sample_weight=None if weights is None else weights[order],
+            class_weight=class_weight,
             batch_size=head.hyperparameters.batch_size,
             shuffle=False,
             callbacks=[recorder],
             verbose=0,
-        )
+        ).history
+        epochs.append((history["loss"][0], history["accuracy"][0]))
         losses += _step_losses(recorder.means, head.hyperparameters.batch_size, len(order))
     keeps = _masks(keras, dropout, head, (len(inputs), given.size_inner), 7)
     features = _masks(keras, hide, head, (len(inputs), dense[0].kernel.shape[0]), 8)
     streams = RecordedStreams(start, orders, keeps, features)
-    return KerasFit(np.array(losses), _arrays(dense), streams)
+    return KerasFit(np.array(losses), _arrays(dense), streams, epochs)
 
 
 def _optimizer(keras: Any, given: Hyperparameters, samples: int) -> Any:

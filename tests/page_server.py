@@ -159,7 +159,11 @@ class PageServer:
         self.contents |= {hashlib.sha256(content).hexdigest() for _, content in images}
         about, predict = self.models[name]
         classes = tuple(about["classes"])
-        form_of_rows = RowForm(classes=classes, top=int(request.query_params["top"]))
+        form_of_rows = RowForm(
+            classes=classes,
+            top=int(request.query_params["top"]),
+            unlike="unknown" in request.query_params,
+        )
         rows = [form_of_rows.document(each) for each in predict(images)]
         if "explain" in request.query_params:
             for row in rows:

@@ -194,7 +194,7 @@ def _scored(
     """Of each metric the naive and the expected score less the true one, and whether it is held."""
     best = max(numbers, key=lambda each: differences.mean(each, "accuracy"))
     rows = []
-    for score in winner_scores(differences, best, pools.RULE, among=numbers):
+    for score in winner_scores(differences, best, "accuracy", among=numbers):
         if score.metric != "accuracy":
             continue  # heads were scored elsewhere at the epochs of best accuracy alone
         true = float(pool.elsewhere[numbers.index(best), ..., 0].mean())

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from manyheads.api.feature_verbs import pack_features as pack_features
     from manyheads.api.feature_verbs import read_features as read_features
     from manyheads.api.feature_verbs import unpack_features as unpack_features
+    from manyheads.api.hub_verbs import write_hub_folder as write_hub_folder
     from manyheads.api.opened_studies import OpenedStudy as OpenedStudy
     from manyheads.api.opened_studies import open_study as open_study
     from manyheads.api.studies import Regularisers as Regularisers
     from manyheads.api.studies import Study as Study
     from manyheads.api.study_display import StudyState as StudyState
+    from manyheads.api.verbs import compare_predictions as compare_predictions
     from manyheads.api.verbs import compare_runs as compare_runs
     from manyheads.api.verbs import fit as fit
     from manyheads.api.verbs import import_model as import_model
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from manyheads.findings.finding import Finding as Finding
     from manyheads.findings.importance import Importance as Importance
     from manyheads.findings.posteriors import Posteriors as Posteriors
+    from manyheads.findings.prediction_comparison import ComparedPredictions as ComparedPredictions
+    from manyheads.findings.quantisation_cost import QuantisationCost as QuantisationCost
     from manyheads.findings.recommendation import Recommendation as Recommendation
     from manyheads.findings.run_comparison import RunComparison as RunComparison
     from manyheads.findings.shortcut_record import ShortcutRecord as ShortcutRecord
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
     from manyheads.run.backbone_list import list_backbones as list_backbones
     from manyheads.run.data_check import DataCheck as DataCheck
     from manyheads.run.fit.fit_record import Fitted as Fitted
+    from manyheads.run.fit.growth import Growth as Growth
+    from manyheads.run.hand_over.hub_folder import HubFolder as HubFolder
     from manyheads.run.packs import Packed as Packed
     from manyheads.run.run_list import ListedRun as ListedRun
     from manyheads.run.run_list import RunList as RunList
@@ -79,10 +85,18 @@ __version__ = "0.1.0"
 _PLACES = {
     "api.data_verbs": ("ExtractedFeatures", "check", "extract", "split"),
     "api.feature_verbs": ("pack_features", "read_features", "unpack_features"),
+    "api.hub_verbs": ("write_hub_folder",),
     "api.opened_studies": ("OpenedStudy", "open_study"),
     "api.studies": ("Regularisers", "Study"),
     "api.study_display": ("StudyState",),
-    "api.verbs": ("compare_runs", "fit", "import_model", "run_lesson", "write_report"),
+    "api.verbs": (
+        "compare_predictions",
+        "compare_runs",
+        "fit",
+        "import_model",
+        "run_lesson",
+        "write_report",
+    ),
     "core.job": ("Event", "Job"),
     "data.augmentation": ("Augmentation",),
     "data.data_settings": ("SplitSettings", "TableSettings"),
@@ -95,6 +109,8 @@ _PLACES = {
     "findings.finding": ("Finding",),
     "findings.importance": ("Importance",),
     "findings.posteriors": ("Posteriors",),
+    "findings.prediction_comparison": ("ComparedPredictions",),
+    "findings.quantisation_cost": ("QuantisationCost",),
     "findings.recommendation": ("Recommendation",),
     "findings.run_comparison": ("RunComparison",),
     "findings.shortcut_record": ("ShortcutRecord",),
@@ -114,6 +130,8 @@ _PLACES = {
     "run.backbone_list": ("BackboneList", "ListedBackbone", "list_backbones"),
     "run.data_check": ("DataCheck",),
     "run.fit.fit_record": ("Fitted",),
+    "run.fit.growth": ("Growth",),
+    "run.hand_over.hub_folder": ("HubFolder",),
     "run.packs": ("Packed",),
     "run.run_list": ("ListedRun", "RunList", "list_runs"),
     "study.head_files": ("BestHead",),

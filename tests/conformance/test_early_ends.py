@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manyheads.heads.bank import Engine, engine_named, rank_epoch
-from tests.banks import generated_fold, settings, train, training_keras
+from manyheads.heads.epoch_rules import rank_epoch
+from tests.banks import generated_fold, ready_engine, settings, train
 
 FOLD = generated_fold()
 # So fast a learner gets worse and better in turn.
@@ -22,21 +22,14 @@ CASES = [
 ]
 
 
-def engine(name: str) -> Engine:
-    """The engine; skips the test if it cannot train here."""
-    if name == "keras":
-        training_keras()
-    return engine_named(name)
-
-
 @pytest.mark.parametrize(("name", "rule", "patience"), CASES)
 def test_patience_gives_a_prefix_that_ends_when_the_rule_says(
     name: str, rule: str, patience: int
 ) -> None:
     heads = HEADS[name]
-    whole = train(engine(name), heads, [FOLD], rule=rule)
+    whole = train(ready_engine(name), heads, [FOLD], rule=rule)
     impatient = [replace(head, patience=patience) for head in heads]
-    early = train(engine(name), impatient, [FOLD], rule=rule)
+    early = train(ready_engine(name), impatient, [FOLD], rule=rule)
     for index, head in enumerate(heads):
         curve = [event.metrics for event in whole[index].epochs]
         keys = [rank_epoch(rule, epoch, metrics) for epoch, metrics in enumerate(curve, start=1)]
@@ -54,9 +47,9 @@ def test_patience_gives_a_prefix_that_ends_when_the_rule_says(
 
 def test_patience_that_outlasts_the_best_epoch_chooses_its_parameters() -> None:
     heads = HEADS["fused"]
-    whole = train(engine("fused"), heads, [FOLD], rule="best_loss")
+    whole = train(ready_engine("fused"), heads, [FOLD], rule="best_loss")
     patient = [replace(head, patience=10) for head in heads]
-    early = train(engine("fused"), patient, [FOLD], rule="best_loss")
+    early = train(ready_engine("fused"), patient, [FOLD], rule="best_loss")
     for index in range(len(heads)):
         for left, right in zip(whole[index].parameters, early[index].parameters, strict=True):
             np.testing.assert_array_equal(left, right)
@@ -64,8 +57,8 @@ def test_patience_that_outlasts_the_best_epoch_chooses_its_parameters() -> None:
 
 def test_fewer_epochs_give_a_prefix() -> None:
     heads = HEADS["fused"]
-    whole = train(engine("fused"), heads, [FOLD])
-    short = train(engine("fused"), [replace(head, epochs=2) for head in heads], [FOLD])
+    whole = train(ready_engine("fused"), heads, [FOLD])
+    short = train(ready_engine("fused"), [replace(head, epochs=2) for head in heads], [FOLD])
     for index in range(len(heads)):
         first = [event.metrics for event in whole[index].epochs[:2]]
         assert [event.metrics for event in short[index].epochs] == first

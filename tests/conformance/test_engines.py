@@ -19,11 +19,11 @@ from manyheads.core.job import Job
 from manyheads.heads.bank import Engine, Fold, HeadEnd, engine_named
 from manyheads.heads.head import cross_entropy, forward
 from manyheads.heads.random import SeededStreams
-from manyheads.heads.spread_engine import SpreadEngine
 from tests import keras_reference
 from tests.banks import (
     RecordedStreams,
     generated_fold,
+    ready_engine,
     same,
     settings,
     told,
@@ -31,7 +31,6 @@ from tests.banks import (
     training_keras,
 )
 from tests.formulas import train_in_float64
-from tests.in_process_workers import InProcessWorkers
 from tests.jobs import stopped_job
 
 ENGINES = (
@@ -46,13 +45,7 @@ ENGINES = (
 @pytest.fixture(scope="module", params=(*ENGINES, "spread"))
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
-    if request.param == "spread":
-        return SpreadEngine("fused", InProcessWorkers())
-    if request.param == "keras":
-        training_keras()
-    if request.param == "stacked":
-        pytest.importorskip("jax")
-    return engine_named(request.param)
+    return ready_engine(request.param)
 
 
 def assert_close(

@@ -113,6 +113,17 @@ def test_the_model_is_one_file_that_says_what_features_and_head_say(
         np.testing.assert_allclose(whole(pixels[:count])[0], wanted[:count], atol=1e-5)
 
 
+def test_it_tells_unknown_images(study: Finished, images: Path) -> None:
+    """By the features of both, which its one file gives beside the probabilities."""
+    model = load(study.folder.path)
+    files = sorted((images / "validation").glob("*/*.png"))
+    found = model.predict(files, unknown=0.25)
+    unlike = sorted(entry.unlike for entry in found if entry.unlike is not None)
+    steps = np.arange(len(files)) / (len(files) + 1)
+    np.testing.assert_allclose(unlike, steps, atol=1.01 / (len(files) + 1))
+    np.testing.assert_array_equal(found.probabilities, model.predict(files).probabilities)
+
+
 def test_it_is_exported_with_its_classes(study: Finished, images: Path) -> None:
     model = load(study.folder.path)
     exported = model.export("openvino", study.folder.path / "export" / "best.xml")
@@ -123,7 +134,7 @@ def test_it_is_exported_with_its_classes(study: Finished, images: Path) -> None:
     np.testing.assert_array_equal(
         load(exported.files[0]).predict(files).probabilities, model.predict(files).probabilities
     )
-    with pytest.raises(SettingError, match=r"which has a softmax; leave out `raw`"):
+    with pytest.raises(SettingError, match=r"found best\.xml of probabilities; leave out `raw`"):
         model.export("openvino", raw=True)
     with pytest.raises(SettingError, match="a backbone in an ONNX file, for the format onnx"):
         model.export("onnx")

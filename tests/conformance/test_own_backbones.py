@@ -117,6 +117,18 @@ def test_the_openvino_model_is_whole(studies: list[Finished], images: Path) -> N
         np.testing.assert_allclose(softmax(logits), wanted, atol=1e-5)
 
 
+def test_each_tells_unknown_images(studies: list[Finished], images: Path) -> None:
+    """Held-out images are as unlike as each other's scores say, up to rounding."""
+    files = sorted((images / "validation").glob("*/*.png"))
+    for each in studies:
+        model = load(each.folder.path)
+        found = model.predict(files, unknown=0.25)
+        unlike = sorted(entry.unlike for entry in found if entry.unlike is not None)
+        steps = np.arange(len(files)) / (len(files) + 1)
+        np.testing.assert_allclose(unlike, steps, atol=1.01 / (len(files) + 1))
+        np.testing.assert_array_equal(found.probabilities, model.predict(files).probabilities)
+
+
 @pytest.fixture(scope="module")
 def on_features(
     studies: list[Finished], tmp_path_factory: pytest.TempPathFactory
@@ -157,6 +169,9 @@ def test_its_model_is_the_head_alone(
     files = [dataset.paths[row] for row in range(len(dataset))]
     wanted = load(studies[1].folder.path).predict(files).probabilities
     np.testing.assert_allclose(found.probabilities, wanted, atol=1e-6)
+    held_out = array[dataset.rows("validation")]
+    unlike = sorted(each.unlike or 0.0 for each in model.predict(held_out, unknown=0.25))
+    np.testing.assert_allclose(unlike, np.arange(len(held_out)) / (len(held_out) + 1), atol=1e-9)
 
 
 @pytest.mark.slow

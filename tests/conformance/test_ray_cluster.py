@@ -20,6 +20,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.programs,
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
 ]
 ROOT = Path(__file__).parents[2]

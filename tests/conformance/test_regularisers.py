@@ -12,11 +12,19 @@ from manyheads.heads.bank import Engine, HeadSettings, engine_named
 from manyheads.heads.fold import PLAIN, Variant, variants_of
 from manyheads.heads.hyperparameters import NAMES
 from tests import keras_reference
-from tests.banks import generated_fold, same, settings, train, training_keras, with_versions
+from tests.banks import (
+    generated_fold,
+    ready_engine,
+    same,
+    settings,
+    train,
+    training_keras,
+    with_versions,
+)
 from tests.conformance.test_engines import ENGINES
 from tests.formulas import train_in_float64
 
-FOLD = with_versions(generated_fold())
+FOLD = dataclasses.replace(with_versions(generated_fold()), class_names=("hat", "shirt", "shoe"))
 OPTIONS: dict[str, dict[str, Any]] = {
     "droprate_schedule early": {"droprate_schedule": "early:1", "epochs": 3},
     "droprate_schedule late": {"droprate_schedule": "late:1", "epochs": 3},
@@ -35,6 +43,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sgd with weight_decay": {"optimizer": "sgd", "weight_decay": 0.05, "learning_rate": 0.05},
     "learning_rate_schedule": {"learning_rate_schedule": "cosine", "epochs": 3},
     "batch_size": {"batch_size": 23},
+    "class_weight balanced": {"class_weight": "balanced"},
+    "class_weight": {"class_weight": {"hat": 3, "shoe": 0.25}},
+    "balanced_batches": {"balanced_batches": "yes"},
     "without an inner layer": {
         "size_inner": 0, "l2": 0.01, "mixup": 1.0, "input_droprate": 0.2, "optimizer": "adamw",
         "weight_decay": 0.01,
@@ -43,7 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "input_droprate": 0.1, "dropblock": 0.3, "random_erasing": 0.3, "augmented_copies": 1,
         "mixup": 0.4, "label_smoothing": 0.1, "l2": 0.001, "weight_decay": 0.01,
         "optimizer": "adamw", "max_norm": 1.5, "learning_rate_schedule": "cosine",
-        "droprate_schedule": "late:1",
+        "droprate_schedule": "late:1", "class_weight": {"shirt": 2}, "balanced_batches": "yes",
     },
 }  # fmt: skip
 
@@ -51,11 +62,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
-    if request.param == "keras":
-        training_keras()
-    if request.param == "stacked":
-        pytest.importorskip("jax")
-    return engine_named(request.param)
+    return ready_engine(request.param)
 
 
 def assert_close(found: Any, wanted: Any, tolerance: float) -> None:

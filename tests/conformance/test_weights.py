@@ -11,7 +11,7 @@ import pytest
 from manyheads.heads.bank import Engine, engine_named
 from manyheads.heads.fold import Fold
 from tests import keras_reference
-from tests.banks import generated_fold, same, settings, train, training_keras
+from tests.banks import generated_fold, ready_engine, same, settings, train, training_keras
 from tests.formulas import train_in_float64
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -26,9 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=("fused", "keras"))
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
-    if request.param == "keras":
-        training_keras()
-    return engine_named(request.param)
+    return ready_engine(request.param)
 
 
 def weighted(fold: Fold, weights: np.ndarray | None = None) -> Fold:

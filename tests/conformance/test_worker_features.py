@@ -129,6 +129,7 @@ def test_workers_compute_the_same_bits(
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 def test_ray_computes_the_same_bits(dataset: Dataset, prepared: Weights) -> None:
     alone = found_by(dataset, prepared, None)

@@ -29,7 +29,7 @@ from tests.jobs import HeardJob, StoppingJob, stopped_job
 
 ROOT = Path(__file__).parents[2]
 COUNT = 2
-KINDS = ["local", pytest.param("ray", marks=pytest.mark.slow)]
+KINDS = ["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.programs])]
 SOON = 5.0  # seconds within which nothing is left of what was stopped
 
 

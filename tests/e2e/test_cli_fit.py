@@ -36,6 +36,22 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ]  # fmt: skip
 
 
+def test_its_heads_may_weigh_classes(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked, "--class-weight", '{"dgo": 2}', "--out", "weighed"]) == 1
+    assert "'dgo'; did you mean dog" in capsys.readouterr().err
+    Path("weights.csv").write_text("class,weight\ndog,2\n", encoding="utf-8")
+    assert main([*asked, "--class-weight", "weights.csv", "--out", "weighed"]) == 0
+    card = json.loads(Path("weighed/best.keras.json").read_text(encoding="utf-8"))
+    assert card["selected"]["class_weight"] == '{"dog": 2}'
+    study = next(Path("weighed").rglob("study.toml"))
+    assert "class_weight" in study.read_text(encoding="utf-8")
+    again = [*asked, "--class-weight", '{"dog": 2.0}', "--out", "weighed"]
+    assert main(again) == 0  # the same weights, wherever they stand
+    capsys.readouterr()
+    assert main([*asked, "--out", "weighed"]) == 1
+    assert "class_weight: " in capsys.readouterr().err
+
+
 def test_it_says_what_it_will_do_and_what_to_expect(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

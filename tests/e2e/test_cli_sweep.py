@@ -47,7 +47,7 @@ def test_a_sweep_says_what_it_will_do_does_it_and_says_what_came_of_it(
     files = {path.name for path in run.iterdir()} - {".lock"}
     expected = "study.toml study.sqlite history.csv results.csv comparisons.csv"
     expected += " heads best.keras curves.png images.npz baselines.npz"
-    expected += " report.html scores.png confusion.png times.json"
+    expected += " report.html MODEL_CARD.md scores.png confusion.png times.json"
     assert files == set(expected.split())
     assert "Scores on the 12 validation images, mean ± standard deviation over 2 seeds" in said.out
     assert said.out.count("← selected") == 1

@@ -265,7 +265,7 @@ def test_scores_that_come_out_different_are_said_and_the_record_stands(
     RECORD.write_text(json.dumps(document))
     said = command("test", "run")
     assert "the scores differ from the record, which is kept: log_loss.value: 17 → " in (said.out)
-    assert read_test_log(finished)[0].scores.log_loss.value == 17
+    assert read_test_log(finished)[0].measured.log_loss.value == 17
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_unreadable_images_are_left_out_and_seen_ones_counted(
     assert "Test       10 images, not used for selection, 1 unreadable left out\n" in said.out
     assert "\n1 test image of a content or group that is also among the training" in said.out
     entry = read_test_log(RunFolder("run"))[0]
-    assert (entry.unreadable, entry.seen, entry.scores.images) == (1, 1, 10)
+    assert (entry.unreadable, entry.seen, entry.measured.images) == (1, 1, 10)
 
 
 def test_from_python_the_record_is_returned(

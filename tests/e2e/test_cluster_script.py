@@ -72,6 +72,7 @@ def test_without_a_cluster_it_says_so_in_one_line(cluster: Cluster) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", [[], ["--plain"]], ids=["namespaces if they can be", "plain"])
 def test_a_lost_node_loses_nothing(cluster: Cluster, kind: list[str]) -> None:
     pytest.importorskip("ray")

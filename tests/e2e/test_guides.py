@@ -23,7 +23,7 @@ GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 GUIDE = GUIDES / "lesson.md"
 OTHERS = (
     *("", "chmod", "curl", "docker", "export", "kubectl", "pip", "python", "ray", "sbatch"),
-    *("scripts/cluster", "uvicorn"),
+    *("hf", "scripts/cluster", "uvicorn"),
 )
 
 NUMBERS = [
@@ -53,6 +53,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.when_changed("documents")
 def test_the_manyheads_code_runs(folder: Path) -> None:
     """On the base installation's Keras: the guide's code trains with manyheads alone."""
     printed = run(code("manyheads", MANYHEADS), folder, KERAS_BACKEND="openvino")
@@ -64,6 +65,7 @@ def test_the_manyheads_code_runs(folder: Path) -> None:
     assert (folder / "curves-manyheads.png").stat().st_size > 0
 
 
+@pytest.mark.when_changed("documents")
 def test_the_notebook_of_the_lesson_runs(folder: Path) -> None:
     notebook = json.loads((GUIDES / "lesson.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(each["source"]) for each in notebook["cells"] if each["cell_type"] == "code"]
@@ -92,6 +94,7 @@ def test_the_keras_code_runs(folder: Path) -> None:
     assert (folder / "curves-keras.png").stat().st_size > 0
 
 
+@pytest.mark.when_changed("documents")
 def test_features_from_anywhere(tmp_path: Path) -> None:
     """What the guide saves, a study runs on; the mean of each channel stands for a network."""
     small_images(tmp_path / "photos", test=2)
@@ -109,6 +112,7 @@ def test_features_from_anywhere(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "python" / "best.keras").is_file()
 
 
+@pytest.mark.when_changed("documents")
 def test_the_scikit_learn_code_runs(folder: Path) -> None:
     text = (GUIDES / "scikit-learn.md").read_text(encoding="utf-8")
     # On Ray: tests/unit/estimator/test_processes.py.

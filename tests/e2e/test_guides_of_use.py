@@ -99,6 +99,7 @@ def test_the_rule_that_is_written_out_is_the_products(guide: str, tmp_path: Path
             np.testing.assert_array_equal(seen, load_pixels(path, settings), str(path))
 
 
+@pytest.mark.when_changed("documents")
 def test_the_service_answers(folder: Path) -> None:
     (folder / "service.py").write_text(python_of("service.md"), encoding="utf-8")
     photo = (folder / "photo.jpg").read_bytes()
@@ -126,6 +127,7 @@ def test_the_service_answers(folder: Path) -> None:
         assert "no image" in refused.json()["detail"]
 
 
+@pytest.mark.when_changed("documents")
 def test_the_notebook_runs(folder: Path) -> None:
     shutil.rmtree(folder / "runs")
     for image in (folder / "photos").rglob("*.png"):

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import manyheads
 from tests.small_study import small_images
 
@@ -22,6 +24,7 @@ SMALL = (
 )  # fmt: skip
 
 
+@pytest.mark.when_changed("documents")
 def test_its_code_runs(tmp_path: Path) -> None:
     small_images(tmp_path / "photos", train=8, validation=4, test=4)
     photo = tmp_path / "photos" / "test" / "cat" / "0.png"

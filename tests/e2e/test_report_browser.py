@@ -14,6 +14,8 @@ from tests.e2e.browser import Browser, chromium
 from tests.report_scores import made_up_grid_scores, made_up_parallel
 from tests.reports import bare_report, made_up_report
 
+pytestmark = pytest.mark.when_changed("pages")
+
 HOSTILE = "<script>alert(1)</script>'\"&\u202e " + "a_name_without_a_break" * 4
 REPORTS = {
     "whole": made_up_report(),

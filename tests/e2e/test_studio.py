@@ -6,13 +6,9 @@ The commands are real ones, the server is a process of its own, and it is killed
 from __future__ import annotations
 
 import csv
-import json
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +16,7 @@ import pytest
 
 from manyheads.core.processes import process_start
 from tests.e2e.browser import chromium
-from tests.e2e.test_studio_data import StudioPage
+from tests.e2e.studio_page import StudioPage, StudioServer
 from tests.studio_runs import until
 from tests.unit.web.studio_kit import coloured_photos
 
@@ -28,56 +24,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are POSIX's"),
 ]
-FILL = """
-for (const [name, value] of Object.entries(arguments[0])) {
-  const field = document.getElementById(`field-${name}`);
-  field.value = value;
-  field.dispatchEvent(new Event('input'));
-}
-"""
 IMAGES = {"backbone": "efficientnet_lite0", "image_size": "128"}
 PLANTED = 20
-
-
-class StudioServer:
-    """`manyheads studio` as a process, which can be killed and begun again at the same port."""
-
-    def __init__(self, place: Path) -> None:
-        self.place, self.port, self.address = place, "0", ""
-        self.begin()
-
-    def begin(self) -> None:
-        """Start it, and wait until it listens."""
-        command = [sys.executable, "-m", "manyheads", "studio", str(self.place)]
-        self.process = subprocess.Popen(
-            [*command, "--port", self.port], text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        found = re.search(r"http://\S+", self.process.stdout.readline())
-        assert found
-        self.address = found[0]
-        self.port = self.address.rpartition(":")[2]
-
-    def kill(self) -> None:
-        """Kill it as a machine short of memory does."""
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-    def end(self) -> str:
-        """Ctrl-C; returns what it said."""
-        self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0
-        return said
-
-    @property
-    def commands(self) -> list[int]:
-        """The processes that it has begun, at work or not."""
-        records = (self.place / ".manyheads-studio" / "commands").glob("*.json")
-        return [json.loads(each.read_text(encoding="utf-8"))["pid"] for each in records]
 
 
 @pytest.fixture
@@ -135,14 +83,14 @@ def test_the_whole_way(
         page = StudioPage(browser, server.address)
         browser.show(1280)
         _find_and_fix(page, wrong)
-        run = _begin(page, "sweep", {**IMAGES, "droprate": "0 0.5", "seeds": "6", "epochs": "60"})
+        run = page.begin("sweep", {**IMAGES, "droprate": "0 0.5", "seeds": "6", "epochs": "60"})
         _kill_and_go_on(page, server)
-        _watch(page, run)
+        page.watch(run)
         page.wait("document.querySelector('.lead')?.textContent.includes('droprate')")
         page.is_in_order("run-done")
         _relabel_a_wrong_one(page, run)
-        again = _begin(page, "fit", {**IMAGES, "budget": "200s", "folds": "3"})
-        _watch(page, again)
+        again = page.begin("fit", {**IMAGES, "budget": "200s", "folds": "3"})
+        page.watch(again)
         page.wait("document.querySelector('.lead')?.textContent.includes('accuracy')")
         page.is_in_order("fit-done")
         _try_and_export(page, again, server.place)
@@ -168,7 +116,7 @@ def test_the_end_of_the_studio_leaves_a_run_that_goes_on(
         page.wait("document.querySelector('[role=option]')")
         images = {"backbone": "mobilenet", "weights": "random:0", "image_size": "64"}
         values = {**images, "droprate": "0 0.5", "seeds": "50", "epochs": "300"}
-        run = _begin(page, "sweep", values)
+        run = page.begin("sweep", values)
         page.wait("document.getElementById('state')?.textContent === 'running'")
         said = server.end()
         assert f"stopped {run}; to resume, in {place}: manyheads sweep photos.csv" in said
@@ -215,22 +163,6 @@ def _find_and_fix(page: StudioPage, wrong: dict[str, str]) -> None:
     page.said("Written: photos-decided.csv")
 
 
-def _begin(page: StudioPage, kind: str, values: dict[str, str]) -> str:
-    """Fill in a form, read its plan, and start it; returns the run's name."""
-    page.go(f"runs/new/{kind}")
-    page.wait("document.querySelector('form')")
-    page.run(FILL, values)
-    page.press("Show the plan")
-    ended = "document.getElementById('start') || document.querySelector('section [role=alert]')"
-    until(lambda: page.run(f"return Boolean({ended})"), 240)
-    assert page.run("return document.querySelector('section [role=alert]')?.textContent") is None
-    assert "Data" in page.run("return document.querySelector('pre.plan').textContent")
-    run = page.run("return document.getElementById('field-out').value")
-    page.press("Start")
-    page.wait("document.getElementById('state')")
-    return run
-
-
 def _kill_and_go_on(page: StudioPage, server: StudioServer) -> None:
     """The server dies while the run is at work; the next one shows it as if nothing had been."""
     running = "document.getElementById('state').textContent === 'running'"
@@ -240,16 +172,6 @@ def _kill_and_go_on(page: StudioPage, server: StudioServer) -> None:
     assert any(process_start(pid) for pid in server.commands)
     server.begin()
     page.wait("[...document.querySelectorAll('.alert')].every((each) => !each.checkVisibility())")
-
-
-def _watch(page: StudioPage, run: str) -> None:
-    def ended() -> bool:
-        state = page.run("return document.getElementById('state')?.textContent")
-        assert state != "stopped", page.run("return document.body.innerText")
-        return state == "done"
-
-    until(ended, 600)
-    assert page.run("return decodeURIComponent(location.hash)") == f"#runs/{run}"
 
 
 def _relabel_a_wrong_one(page: StudioPage, run: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,87 +17,14 @@ from manyheads.run import data_check
 from manyheads.web.shared.guards import Limits, guarded
 from manyheads.web.shared.requesters import own_names
 from manyheads.web.studio.studio_app import studio_app
-from tests.e2e.browser import Browser, chromium
-from tests.e2e.test_report_browser import FAINT
+from tests.e2e.browser import chromium
+from tests.e2e.studio_page import StudioPage
 from tests.unit.web.studio_kit import CLASSES, coloured_photos, small_photos, small_run
 from tests.web_servers import serving_app
 
+pytestmark = pytest.mark.when_changed("pages")
+
 FIRST, SECOND = "runs/first", "runs/second"
-_PATIENCE = 60.0  # seconds
-
-
-class StudioPage:
-    """A studio's page in the browser, as a person uses it."""
-
-    def __init__(self, browser: Browser, address: str) -> None:
-        self.browser, self.address = browser, address
-
-    def go(self, part: str) -> None:
-        """Open a part of the studio anew."""
-        self.browser.driver.get("about:blank")
-        self.browser.driver.get(f"{self.address}/#{part}")
-
-    def run(self, script: str, *arguments: object) -> Any:
-        return self.browser.run(script, *arguments)
-
-    def wait(self, what: str) -> Any:
-        """What an expression of the page gives once it is true."""
-        end = time.monotonic() + _PATIENCE
-        while not (found := self.run(f"return {what}")):
-            if time.monotonic() > end:
-                text = self.run("return document.body.innerText")
-                raise AssertionError(f"never: {what}; the page says:\n{text[:3000]}")
-            time.sleep(0.05)
-        return found
-
-    def press(self, words: str) -> None:
-        """Click the button that begins with these words."""
-        self.wait(
-            "(() => { const found = [...document.querySelectorAll('button')].find((each) => "
-            f"each.textContent.startsWith({words!r}) && each.checkVisibility() && !each.disabled);"
-            " found?.click(); return Boolean(found); })()"
-        )
-
-    def said(self, words: str) -> None:
-        """Wait until the live region says something with these words."""
-        self.wait(f"document.getElementById('said').textContent.includes({words!r})")
-
-    def options(self, section: str) -> list[str]:
-        """The names of the pictures in a section, as a screen reader tells them."""
-        return self.run(
-            "return [...document.querySelectorAll(`section[aria-labelledby=${arguments[0]}] "
-            "[role=option]`)].map((each) => each.getAttribute('aria-label'))",
-            section,
-        )
-
-    def shot(self, name: str) -> None:
-        """Keep a picture of the whole page, where `MANYHEADS_SHOTS` names a folder for them."""
-        if folder := os.environ.get("MANYHEADS_SHOTS"):
-            size = self.browser.tell("Page.getLayoutMetrics")["cssContentSize"]
-            clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"], "height": size["height"]}
-            taken = self.browser.tell(
-                "Page.captureScreenshot", captureBeyondViewport=True, clip=clip
-            )
-            (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(taken["data"]))
-
-    def is_in_order(self, name: str) -> None:
-        """No text is faint, no page scrolls sideways on a phone, nothing is logged or elsewhere."""
-        for scheme in ("light", "dark"):
-            self.browser.show(1280, scheme=scheme)
-            assert self.run(FAINT) == []
-            self.shot(f"{name}-{scheme}")
-        self.browser.show(390)
-        time.sleep(0.2)
-        assert self.run("return document.documentElement.scrollWidth") <= 390
-        self.shot(f"{name}-phone")
-        self.browser.show(1280)
-        unnamed = (
-            "return [...document.querySelectorAll('button, input, select, [role], img[alt]')]"
-            ".filter((each) => each.checkVisibility() && each.matches('button, input, select')"
-            " && !(each.getAttribute('aria-label') || each.textContent.trim()"
-            " || each.labels?.length)).map((each) => each.outerHTML)"
-        )
-        assert self.run(unnamed) == []
 
 
 @pytest.fixture(scope="module")

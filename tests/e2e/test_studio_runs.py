@@ -40,7 +40,10 @@ return [...document.querySelectorAll("button, a[href], input, select, progress, 
   .filter((node) => node.checkVisibility() && (!named(node) || node.tabIndex > 0))
   .map((node) => node.outerHTML);
 """
-pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are POSIX's")
+pytestmark = [
+    pytest.mark.when_changed("pages"),
+    pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are POSIX's"),
+]
 
 
 class Page:

@@ -18,6 +18,7 @@ SWEEP = (
     "--learning-rate", ",".join(RATES), "--droprate", ",".join(DROPRATES), "--size-inner", 8,
     "--epochs", 3, "--seeds", 2, "--select", "best_accuracy",
 )  # fmt: skip
+SELDOM = pytest.mark.when_changed("screens")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])(?:;\d+)*m")
 
 Terminal = Callable[..., Session]
@@ -52,7 +53,9 @@ def candidates(lines: Sequence[str], mark: str = "← selected") -> list[tuple[s
     return [(each[1], each[2]) for each in found if each is not None]
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize(
+    "width", [80, *(pytest.param(each, marks=SELDOM) for each in (60, 120, 200))]
+)
 def test_a_sweep_is_right_at_every_width(terminal: Terminal, width: int) -> None:
     told = terminal(*SWEEP, "--out", f"runs/{width}", width=width)
     assert told.code == 0, told.text
@@ -93,6 +96,7 @@ def test_what_is_done_once_has_a_spinner_and_an_interruption_one_line(terminal: 
     assert last
 
 
+@SELDOM
 @pytest.mark.parametrize(
     ("environment", "mark"),
     [
@@ -117,6 +121,7 @@ def test_a_terminal_without_colours_or_signs_loses_nothing(
     assert "training  16/16 heads" in told.text
 
 
+@SELDOM
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(terminal: Terminal) -> None:
     told = terminal(*SWEEP, "--out", "runs/dumb", TERM="dumb")
     assert told.code == 0, told.text

@@ -50,6 +50,7 @@ def test_damaged_packs_are_refused(tmp_path: Path) -> None:
     assert set(outcomes(file, 60)) <= {"refused", "read"}  # a damage may change nothing
 
 
+@pytest.mark.when_changed("feature files")
 def test_forged_packs_are_read_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "p.safetensors"
     write_pack(file, small_pack(), np.arange(6))
@@ -59,6 +60,7 @@ def test_forged_packs_are_read_or_refused(tmp_path: Path) -> None:
     assert set(found) == {"refused", "read"}
 
 
+@pytest.mark.when_changed("feature files")
 def test_damaged_arrays_are_read_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "p.npz"
     np.savez(file, features=VALUES, label=["a", "b"] * 3, split=["train"] * 4 + ["val"] * 2)

@@ -234,3 +234,25 @@ def test_groups_that_leave_a_fold_without_a_class_to_train_on_are_refused() -> N
     groups = [*["x"] * 6, *[""] * 3, *["z"] * 8, *["y"] * 4, "x", "y"]
     with pytest.raises(DataError, match=r"a fold without 'c'.*less coarsely"):
         folds_of(of_classes([9, 12, 2], groups), 2, 0)
+
+
+@given(datasets(), seeds(), seeds())
+def test_images_with_a_known_fold_keep_it_and_others_are_dealt_evenly(dataset, seed, other):
+    pool = pool_of(dataset)
+    first = pool[: len(pool) * 2 // 3]  # what a former run had
+    known = np.full(len(dataset), -1)
+    known[first] = folds_of(dataset.taken(first), 3, seed)
+    later = replace(dataset, known_folds=known)
+    dealt = folds_of(later, 3, other)
+    assert (dealt[: len(first)][known[first] >= 0] == known[first][known[first] >= 0]).all()
+    for unit in set(dataset.units[pool]):
+        assert len(set(dealt[dataset.units[pool] == unit])) == 1
+    assert (later.taken(pool).known_folds == known[pool]).all()
+    again = divide(later, pool, 3, 2, other)
+    assert (again[0] == dealt).all()
+
+
+def test_known_folds_that_would_leave_one_empty_are_not_kept() -> None:
+    dataset = of_classes([6, 6])
+    one = replace(dataset, known_folds=np.zeros(len(dataset), np.int64))
+    assert (folds_of(one, 3, 0) == folds_of(dataset, 3, 0)).all()

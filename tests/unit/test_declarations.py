@@ -27,6 +27,7 @@ from manyheads.heads.hyperparameters import (
     IDLE,
     NAMES,
     NEUTRAL,
+    TOLD_IF_CHANGED,
     Hyperparameters,
     as_named,
     as_stored,
@@ -43,7 +44,7 @@ OTHERS: dict[str, Any] = {
     "input_droprate": 0.3, "dropblock": 0.3, "dropblock_size": 2, "random_erasing": 0.3,
     "augmented_copies": 2, "mixup": 0.3, "label_smoothing": 0.3, "l2": 0.3, "weight_decay": 0.3,
     "max_norm": 0.3, "optimizer": "sgd", "momentum": 0.3, "learning_rate_schedule": "cosine",
-    "epochs": 7, "batch_size": 7,
+    "epochs": 7, "batch_size": 7, "class_weight": '{"a": 2, "b c": 0.5}', "balanced_batches": "yes",
 }  # fmt: skip
 """A value of each that is not its neutral one."""
 
@@ -62,6 +63,7 @@ def test_python_takes_every_hyperparameter_by_its_name() -> None:
     listed = {name: DECLARED[name].usual or (NEUTRAL[name],) for name in NAMES}
     usual = {name: values[0] for name, values in listed.items()}
     usual |= {"droprate": NEUTRAL["droprate"], "epochs": None}
+    usual |= {"class_weight": None, "balanced_batches": False}  # as scikit-learn has such
     assert {name: head[name].default for name in NAMES} == usual
 
 
@@ -192,14 +194,19 @@ def test_what_has_no_effect_is_refused_with_a_remedy(name: str) -> None:
 
 
 def test_names_on_disk_are_those_of_the_first_version() -> None:
-    stored = as_stored({name: [value] for name, value in OTHERS.items()})
+    later = as_stored({name: [value] for name, value in OTHERS.items()})
+    first = {name: value for name, value in OTHERS.items() if name not in TOLD_IF_CHANGED}
+    stored = as_stored({name: [value] for name, value in first.items()})
+    assert later.keys() - stored.keys() == set(TOLD_IF_CHANGED)
+    neutral = as_stored({name: [NEUTRAL[name]] for name in NAMES})
+    assert neutral.keys() == stored.keys(), "what came later is told if it is changed"
     card = json.loads((GOLDEN / "best.keras.json").read_text())["selected"]
     assert list(stored) == [name for name in card if name in stored]
     assert set(stored) <= set(card)
     assert stored["views"] == [OTHERS["augmented_copies"] + 1]
-    assert as_named(stored) == {name: [value] for name, value in OTHERS.items()}
+    assert as_named(later) == {name: [value] for name, value in OTHERS.items()}
     named = as_named(card)
-    assert Hyperparameters(**{name: named[name] for name in NAMES}).augmented_copies == 0
+    assert Hyperparameters(**{name: named[name] for name in first}).augmented_copies == 0
     assert as_named(named) == named
     assert named.keys() - set(NAMES) == card.keys() - set(stored)
 

@@ -24,7 +24,13 @@ def loaded_by(module: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["manyheads", "manyheads.cli.main", "manyheads.data.dataset", "manyheads.core.settings"],
+    [
+        "manyheads",
+        "manyheads.cli.main",
+        "manyheads.data.dataset",
+        "manyheads.core.settings",
+        "manyheads.web.studio.studio_app",
+    ],
 )
 def test_importing_loads_no_heavy_library(module: str) -> None:
     assert loaded_by(module) & HEAVY == set()

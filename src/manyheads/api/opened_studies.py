@@ -166,7 +166,7 @@ class OpenedStudy(StudyPlots, StudyClaims, StudyPublishing):
         """
         with self._store() as store:
             result = read_result(store, self._settings)
-        columns = results_columns(result.grid)
+        columns = results_columns(result.grid, result.rule)
         return [dict(zip(columns, row, strict=True)) for row in result_rows(result)]
 
     @property
@@ -174,7 +174,7 @@ class OpenedStudy(StudyPlots, StudyClaims, StudyPublishing):
         """A dictionary for each epoch of each ended trial, with the columns of `history.csv`."""
         with self._store() as store:
             rows = HistoryFile(self._folder.history, store, self._settings).rows()
-            columns = history_columns(self._settings.grid)
+            columns = history_columns(self._settings.grid, self._settings.select)
             return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def recommendation(self) -> Recommendation:

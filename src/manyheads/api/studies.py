@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from manyheads.api.opened_studies import OpenedStudy
 from manyheads.backbones import registry
-from manyheads.data.augmentation import Augmentation
+from manyheads.data.augmentation_presets import Augmentation, parse_augmentation
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.feature_files import own_features
 from manyheads.data.given_data import Data, given_data
 from manyheads.data.given_features import given_features
+from manyheads.data.several_labels import table_as_it_shows
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import DECLARED, NEUTRAL
 from manyheads.heads.ranges import Range
@@ -26,6 +27,7 @@ from manyheads.study.study_settings import StudySettings, lasting, usual_rule
 Values = float | str | Range | Iterable[float | str | Range]
 Wholes = int | str | Range | Iterable[int | str | Range]
 Words = str | Iterable[str]
+Weights = str | Path | Mapping[str, float] | Iterable[str | Path | Mapping[str, float]]
 _SCHEDULE = DECLARED["learning_rate_schedule"].usual
 
 
@@ -46,6 +48,8 @@ class Regularisers(TypedDict, total=False):
     optimizer: Words
     momentum: Values
     learning_rate_schedule: Words
+    class_weight: Weights
+    balanced_batches: Words | bool | Iterable[bool]
 
 
 class Study(OpenedStudy):
@@ -67,8 +71,9 @@ class Study(OpenedStudy):
     training and validation into so many parts, `repeats` times anew, each validated by heads that
     train on the others; None: the given validation images validate. `patience` ends a trial after
     so many epochs without a better one, `prune` trains only the best `1 / prune` of the candidates
-    on from rung to rung. `augmentation` is what makes the `augmented_copies`, and `grid_storage`
-    (f32 or f16) how the feature maps of `dropblock` are kept. A `backbone` may be a file (.keras,
+    on from rung to rung. `augmentation` is what makes the `augmented_copies`, or the name of a
+    preset ("flip", "light", "medium", "strong"), and `grid_storage` (f32 or f16) how the feature
+    maps of `dropblock` are kept. A `backbone` may be a file (.keras,
     .onnx, OpenVINO's .xml) with a stated `preprocessing`; `features` that were computed elsewhere,
     an array's file (.npy, .npz) or columns of `data`, a Parquet table, a data frame or a data set
     of Hugging Face, take its place; a pack, or a .npz with labels, as `data` has its own. `table`
@@ -110,7 +115,7 @@ class Study(OpenedStudy):
         runtime: str = "auto",
         device: str = "auto",
         precision: str = "f32",
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation | str | None = None,
         grid_storage: str = "f32",
         out: str | Path | None = None,
         **regularisers: Unpack[Regularisers],
@@ -124,6 +129,7 @@ class Study(OpenedStudy):
         given = (str(features),) if isinstance(features, str | Path) else features
         given = given_features(data, given) or own_features(data)
         source, table = given_data(data, table, images=given is None)
+        table = table_as_it_shows(source, table)
         grid = _candidates(
             candidates,
             draw_seed,
@@ -160,7 +166,7 @@ class Study(OpenedStudy):
             seeds=seeds,
             folds=folds,
             repeats=repeats,
-            select=usual_rule(patience) if select is None else select,
+            select=select or usual_rule(patience, several_labels=table.several_labels),
             usual_epochs=epochs is None,
             patience=patience,
             prune=prune,
@@ -168,7 +174,9 @@ class Study(OpenedStudy):
             runtime=runtime,
             device=device,
             precision=precision,
-            augmentation=augmentation,
+            augmentation=parse_augmentation(augmentation.split())
+            if isinstance(augmentation, str)
+            else augmentation,
             grid_storage=grid_storage,
         )
         self._unplaced = None if out else source
@@ -194,6 +202,6 @@ def _candidates(count: int | None, draw_seed: int | None, **given: Any) -> Candi
 
 
 def _values(given: Any) -> tuple[Any, ...]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         return (given,)
     return tuple(given)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from manyheads.core.table import as_html, as_text
 from manyheads.core.text import counted
 from manyheads.findings.score_tables import results_table, shown_candidates
+from manyheads.heads.class_weights import weight_words
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
-from manyheads.heads.ranges import item_words
+from manyheads.heads.ranges import Item, item_words
 from manyheads.study.drawn_candidates import drawn_words
 from manyheads.study.results import StudyResult
 from manyheads.study.space import OF_TRAINING
@@ -43,7 +44,7 @@ class StudyState:
 def asked_words(settings: StudySettings) -> str:
     """What a study asks: the values of its hyperparameters, its seeds and epochs."""
     words = [
-        f"{name} {' '.join(map(item_words, values))}"
+        f"{name} {' '.join(_words(name, value) for value in values)}"
         for name in settings.grid.names
         if (values := settings.grid.listed(name))
         and (name in LESSON or (name not in OF_TRAINING and values != (NEUTRAL.get(name),)))
@@ -53,6 +54,10 @@ def asked_words(settings: StudySettings) -> str:
     if settings.usual_epochs:
         epochs = "as many epochs as suit the images"
     return f"{'; '.join(words)}; {seeds}, {epochs}"
+
+
+def _words(name: str, value: Item) -> str:
+    return weight_words(str(value)) if name == "class_weight" else item_words(value)
 
 
 def results_html(result: StudyResult) -> str:

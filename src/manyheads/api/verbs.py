@@ -6,14 +6,17 @@ function is called with (step, done, total), often.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from manyheads.api.opened_studies import OpenedStudy, open_study
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.backbones import registry
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.given_data import Data, given_data
+from manyheads.errors import SettingError
+from manyheads.findings.prediction_comparison import ComparedPredictions
 from manyheads.findings.run_comparison import RunComparison, compare_folders
 from manyheads.lesson.lesson_report import (
     finish_lesson,
@@ -24,6 +27,7 @@ from manyheads.lesson.stages import LessonSettings, run_stages
 from manyheads.models.importing.class_names import read_names
 from manyheads.models.importing.imported import Imported
 from manyheads.models.importing.imported import import_model as import_file
+from manyheads.run.compared_predictions import compare_with_run
 from manyheads.run.fit.fit_call import fit_folder
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import run_fit
@@ -35,6 +39,7 @@ from manyheads.run.fit.fit_settings import (
     FitSettings,
     seconds_of,
 )
+from manyheads.run.fit.grown_fit import plan_growth, run_growth
 from manyheads.run.plan import RunOptions
 from manyheads.stats.comparisons import Margins
 from manyheads.study.folder import RunFolder
@@ -45,11 +50,15 @@ from manyheads.study.study_settings import StudySettings, lasting
 def fit(
     data: Data,
     *,
-    budget: float | str = USUAL_BUDGET,
+    from_run: str | Path | None = None,
+    train_on_validation: bool = False,
+    budget: float | str | None = None,
     heads: int = USUAL_HEADS,
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
+    class_weight: str | Path | Mapping[str, float] | None = None,
+    augment: str | None = None,
     backbone: str | Sequence[str] = AUTO,
     preprocessing: str | None = None,
     weights: str | None = None,
@@ -62,14 +71,20 @@ def fit(
 ) -> Fitted:
     """Find the best classifier for these images within a budget, as `manyheads fit`.
 
-    `data` may be all that `Study` takes. `budget` is the time of the whole call, in seconds or such
-    as "30m"; the model averages at most so many `heads`; images for training and validation are
+    `data` may be all that `Study` takes. With `from_run`, the run folder of a finished fit or
+    sweep, the fit begins from that run: its backbone, image size and division stay, and `.growth`
+    of the result says what has changed and whether the new model is better on images that both
+    held out; with `train_on_validation` a sweep's validation images are trained on too. `budget` is
+    the time of the whole call, in seconds or such as "30m" (None: 10 minutes, or that of the fit in
+    `from_run`); the model averages at most so many `heads`; images for training and validation are
     divided into `folds`. Test images are not used; of images without splits, `test_share` are kept
     for a test. `group_by` says which images belong together, as in `SplitSettings`. `table` says
     how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
-    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `workers`
-    compute: a number of processes of this machine, "ray" or the address of a Ray cluster.
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `class_weight`
+    is "balanced", weights by class or a file of them, for all heads. `augment` says how copies of
+    training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
+    a number of processes of this machine, "ray" or the address of a Ray cluster.
     `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
     was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
@@ -79,15 +94,28 @@ def fit(
         backbone=backbone if isinstance(backbone, str) else tuple(backbone),
         preprocessing=preprocessing,
         weights=weights,
-        budget=seconds_of(budget),
+        budget=seconds_of(USUAL_BUDGET if budget is None else budget),
         heads=heads,
         folds=folds,
         size=image_size,
         depth=depth,
+        class_weight=cast("str | None", class_weight),  # as it is kept, once it is checked
+        augment=augment,
         split=SplitSettings(test=test_share, group_by=group_by),
         table=table,
     )
+    if train_on_validation and from_run is None:
+        raise SettingError(
+            "`from_run`, with `train_on_validation`", "none", "name the run folder of a sweep"
+        )
     with reported(progress) as job:
+        if from_run is not None:
+            seconds = None if budget is None else seconds_of(budget)
+            planned = plan_growth(
+                Path(from_run).expanduser(), settings, out,
+                budget=seconds, train_on_validation=train_on_validation, job=job,
+            )  # fmt: skip
+            return run_growth(planned, workers=workers, job=job)
         return run_fit(
             settings, fit_folder(source) if out is None else out, workers=workers, job=job
         )
@@ -200,6 +228,25 @@ def compare_runs(
     margins = Margins.in_points(margin_accuracy, margin_log_loss)
     folders = [RunFolder(Path(each).expanduser()) for each in runs]
     return compare_folders(folders, every=all_candidates, margins=margins)
+
+
+def compare_predictions(
+    run: str | Path,
+    predictions: str | Path,
+    *,
+    margin_accuracy: float = 1.0,
+    margin_log_loss: float = 0.02,
+) -> ComparedPredictions:
+    """Compare predictions in a file with those of a study's model, as `compare RUN FILE.csv` does.
+
+    `predictions` is a .csv with a column `image` and one for each class, as `predict` writes it, of
+    all the validation images of the finished study in `run`; others are left out. So a network that
+    was fine-tuned elsewhere is judged image by image. Raises `RunError` for a study with folds,
+    whose model has trained on every image, and `DataError` for a file that does not fit.
+    """
+    margins = Margins.in_points(margin_accuracy, margin_log_loss)
+    folder = RunFolder(Path(run).expanduser())
+    return compare_with_run(folder, Path(predictions).expanduser(), margins=margins)
 
 
 def import_model(

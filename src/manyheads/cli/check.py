@@ -98,7 +98,8 @@ def _print(report: CheckReport, checked: DataCheck, *, exif: bool) -> None:
     from manyheads.cli import narrow, result_tables
     from manyheads.core.text import counted
 
-    images, classes = counted(report.images, "image"), counted(len(report.classes), "class")
+    noun = "class" if report.sizes is None else "label"
+    images, classes = counted(report.images, "image"), counted(len(report.classes), noun)
     narrow.print_lines([f"{report.name}: {images}, {classes}, {report.layout}", ""])
     result_tables.print_table(_class_table(report))
     print()
@@ -139,14 +140,14 @@ def _class_table(report: CheckReport) -> Table:
         ]
         for name in report.classes
     }
-    totals = [cell for s in splits for cell in (f"{sum(report.counts[s].values()):,}", "")]
+    sizes = report.sizes or {s: sum(report.counts[s].values()) for s in splits}
+    totals = [cell for split in splits for cell in (f"{sizes[split]:,}", "")]
+    of, all_ = ("class", "all") if report.sizes is None else ("label", "images")
     return Table(
-        columns=[
-            *names("class"), *numbers(*(title for split in splits for title in (split, "share"))),
-        ],
+        columns=[*names(of), *numbers(*(title for split in splits for title in (split, "share")))],
         rows=[(name, *shown) for name, shown in cells.items()],
-        totals=[("all", *totals)],
-    )  # fmt: skip
+        totals=[(all_, *totals)],
+    )
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -135,6 +135,8 @@ def recommendation_lines(findings: Findings | None) -> list[str]:
         lines += labelled_lines("Baseline", found.baseline)
     if findings.backbones:
         lines += labelled_lines("Cost", *findings.backbones.sentences)
+    if findings.class_balance:
+        lines += labelled_lines("Classes", *findings.class_balance.sentences)
     training = [*filter(None, [found.training]), *findings.training_notes]
     return [*lines, *labelled_lines("Training", *training), ""]
 

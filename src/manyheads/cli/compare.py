@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.cli import options
@@ -21,11 +22,13 @@ def add(commands) -> argparse.ArgumentParser:
         "image by image and seed by seed, and say which differences are significant, which are "
         "equivalent in practice, and what would settle the others. Nothing is trained. Writes "
         "comparisons.csv. With several runs, compare their selected candidates on the images that "
-        "validated in all of them; then nothing is written.",
+        "validated in all of them; then nothing is written. With a run and a .csv of predictions, "
+        "such as those of a fine-tuned network, compare these with the run's model.",
     )
     parser.add_argument(
         "run_folders", metavar="RUN", nargs="+",
-        help="run folder of a finished study; of several, their selected candidates are compared",
+        help="run folder of a finished study; of several, their selected candidates are compared; "
+        "behind one run, a .csv of predictions of its validation images, as `predict` writes it",
     )  # fmt: skip
     parser.add_argument(
         "--all-candidates", action="store_true",
@@ -43,10 +46,41 @@ def add(commands) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
-    if len(args.run_folders) > 1:
+    if any(each.lower().endswith(".csv") for each in args.run_folders):
+        _compare_predictions(args, job)
+    elif len(args.run_folders) > 1:
         _compare_runs(args, job)
     else:
         _compare_candidates(args, job)
+
+
+def _compare_predictions(args: argparse.Namespace, job: Job) -> None:
+    """Compare predictions in a file with those of a run's model."""
+    from manyheads.cli import narrow, result_tables
+    from manyheads.cli.closing import labelled_lines
+    from manyheads.cli.screen import shown
+    from manyheads.core.settings import plain
+    from manyheads.errors import SettingError
+    from manyheads.run.compared_predictions import compare_with_run
+    from manyheads.study.folder import RunFolder
+
+    asked = args.baseline is not None or args.all_candidates or args.bayes
+    if len(args.run_folders) != 2 or asked:
+        raise SettingError(
+            "one run and one file of predictions",
+            "options for candidates" if asked else ", ".join(args.run_folders),
+            "name the run folder, then the .csv, and nothing else",
+        )  # fmt: skip
+    run, predictions = args.run_folders
+    with shown(job):
+        found = compare_with_run(RunFolder(run), Path(predictions), margins=options.margins(args))
+    if args.json:
+        told = {"first": found.first, "second": found.second, "verdict": found.sentences}
+        result_tables.print_json(told | plain(found.found))
+        return
+    narrow.print_table(found.table)
+    print()
+    narrow.print_lines(labelled_lines("Verdict", *found.sentences))
 
 
 def _compare_candidates(args: argparse.Namespace, job: Job) -> None:

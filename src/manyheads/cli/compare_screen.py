@@ -15,7 +15,6 @@ from manyheads.core.text import joined
 from manyheads.findings.difference_tables import CellNames, comparisons_table, posteriors_table
 from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, margin_words
-from manyheads.stats.comparisons import COMPARED, ENDING
 
 if TYPE_CHECKING:
     from manyheads.findings.compared_studies import ComparedRun
@@ -80,7 +79,7 @@ def print_posteriors(
     if not posteriors:
         _print_wrapped(f"Probabilities: none. {_why_none(comparisons)}")
         return
-    metrics = [metric for metric in COMPARED if any(each.metric == metric for each in posteriors)]
+    metrics = list(dict.fromkeys(each.metric for each in posteriors))
     margins = [f"{margin_words(m, comparisons.margins)} of {METRIC_WORDS[m]}" for m in metrics]
     _print_wrapped(
         "Probabilities that the true difference lies beyond the margin in favour of the first "
@@ -121,7 +120,7 @@ def _print_legend(title: str, cells: CellNames, candidates: Sequence[int]) -> No
 
 
 def _metrics(comparisons: Comparisons) -> list[str]:
-    return [metric for metric in (*COMPARED, *ENDING) if comparisons.of(metric)]
+    return [metric for metric in comparisons.metrics if comparisons.of(metric)]
 
 
 def _adjusted(comparisons: Comparisons) -> str:

@@ -56,10 +56,11 @@ class PrintCompletion(argparse.Action):
     def __call__(
         self,
         parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 - as argparse calls it
+        namespace: argparse.Namespace,
         values: Any,
-        option_string: str | None = None,  # noqa: ARG002 - the same
+        option_string: str | None = None,
     ) -> None:
+        del namespace, option_string  # which argparse gives
         assert isinstance(parser, Parser)
         print(completion(parser, str(values)), end="")
         parser.exit()
@@ -115,7 +116,8 @@ def _known_values() -> dict[str, tuple[str, ...]]:
     """The words that options take which say in their own way what is wrong with others."""
     from manyheads.data.data_settings import INTERPOLATIONS
     from manyheads.data.group_rules import EXIF, PARENT
-    from manyheads.heads.bank import ENGINES, EPOCH_RULES
+    from manyheads.heads.bank import ENGINES
+    from manyheads.heads.epoch_rules import EPOCH_RULES, SCORE_RULES
 
     return {
         "device": ("auto", "cpu", "gpu", "npu", "cuda"),
@@ -124,7 +126,7 @@ def _known_values() -> dict[str, tuple[str, ...]]:
         "interpolation": INTERPOLATIONS,
         "resize": ("squash", "crop", "pad"),
         "runtime": ("auto", "openvino", "keras", "onnxruntime"),
-        "select": EPOCH_RULES,
+        "select": (*EPOCH_RULES, *SCORE_RULES),
     }
 
 

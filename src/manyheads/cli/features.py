@@ -144,7 +144,7 @@ def _pack_lines(packed: Packed) -> list[str]:
 
     pack, dataset = packed.pack, packed.dataset
     splits = ", ".join(f"{split} {len(dataset.rows(split)):,}" for split in SPLITS)
-    classes = counted(len(dataset.classes), "class")
+    classes = dataset.what
     size = size_words(packed.path.stat().st_size)
     what = "with names, labels and splits" if pack.listing else "without names and labels"
     path = shlex.quote(str(packed.path))

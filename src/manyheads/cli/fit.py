@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import TYPE_CHECKING
 
 from manyheads.cli import backbone_options, options, publish
 from manyheads.core.job import Job
+from manyheads.data.augmentation_presets import preset_words
+from manyheads.errors import SettingError
+
+if TYPE_CHECKING:
+    from manyheads.run.fit.fit_record import Fitted
+    from manyheads.run.fit.fit_settings import FitSettings
 
 _HELP = (
     "Find the best classifier for these images within a time budget, which is that of the whole "
@@ -39,8 +46,21 @@ def add(commands) -> argparse.ArgumentParser:
         "an address (s3://bucket/photos), or the name of a data set",
     )  # fmt: skip
     parser.add_argument(
-        "--budget", default="10m", metavar="TIME",
-        help="time of the whole command, such as 90s, 30m or 1.5h (default: %(default)s)",
+        "--from", dest="from_run", metavar="RUN",
+        help="begin from the finished fit or sweep in this run folder, and from DATA as they are "
+        "now, with images or classes added, removed or relabelled: its backbone, image size and "
+        "division stay, features come from the cache, and the end says whether the new model is "
+        "better on images that both held out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--train-on-validation", action="store_true",
+        help="with --from a sweep: train on its validation images too, which else stay apart to "
+        "judge both models",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", metavar="TIME",
+        help="time of the whole command, such as 90s, 30m or 1.5h (default: 10m; with --from a "
+        "fit, that of RUN)",
     )  # fmt: skip
     parser.add_argument(
         "--heads", default=8, metavar="N",
@@ -56,7 +76,17 @@ def add(commands) -> argparse.ArgumentParser:
         "--image-size", metavar="PIXELS",
         help="side of the square input image (default: search among sizes)",
     )  # fmt: skip
+    images.add_argument(
+        "--augment", metavar="NAME",
+        help=f"how copies of training images differ, by name: {preset_words()} (default: flip; "
+        "with none there are no copies)",
+    )  # fmt: skip
     backbone_options.add_depth(images)
+    parser.add_argument(
+        "--class-weight", metavar="WEIGHTS",
+        help="multiply the loss of each image by the weight of its class: balanced, or a file with "
+        "a line class,weight for each class (default: none)",
+    )  # fmt: skip
     options.add_table(parser)
     parser.add_argument(
         "--test-share", default=0.0, metavar="SHARE",
@@ -66,7 +96,8 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="run folder (default: runs/ and the data set's name with -fit)",
+        help="run folder (default: runs/ and the data set's name with -fit; with --from, RUN and a "
+        "number)",
     )
     options.add_workers(parser)
     parser.add_argument(
@@ -83,11 +114,12 @@ def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     began = time.monotonic()  # before the imports, which take a second or two
     from manyheads.cli import fit_screen, result_tables
+    from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
     from manyheads.data.data_settings import SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import planned_fit, run_fit
-    from manyheads.run.fit.fit_settings import AUTO, FitSettings, seconds_of
+    from manyheads.run.fit.fit_settings import AUTO, USUAL_BUDGET, FitSettings, seconds_of
     from manyheads.study.study_settings import lasting
 
     settings = FitSettings(
@@ -97,25 +129,63 @@ def run(args: argparse.Namespace, job: Job) -> None:
         ),
         preprocessing=args.preprocessing,
         weights=args.weights,
-        budget=seconds_of(args.budget),
+        budget=seconds_of(args.budget or USUAL_BUDGET),
         heads=args.heads,
         folds=args.folds,
         size=args.image_size,
+        augment=args.augment,
         depth=args.depth,
+        class_weight=args.class_weight,
         split=SplitSettings(test=args.test_share, group_by=args.group_by),
         table=options.table_settings(args),
     )
     publish.require_tracker(args)
-    out = args.out or fit_folder(args.data)
-    if args.dry_run:
-        from manyheads.cli.narrow import print_lines
-
-        print_lines(planned_fit(settings, out, job=job).text(in_full=True))
-        return
-    with shown(job, verbose=args.verbose) as told:
-        fitted = run_fit(settings, out, began=began, workers=args.workers, job=told)
+    if args.train_on_validation and not args.from_run:
+        raise SettingError(
+            "`from_run`, with `train_on_validation`", "none", "name the run folder of a sweep"
+        )
+    if args.from_run:
+        fitted = _fit_from(args, settings, began, job)
+        if fitted is None:
+            return
+    else:
+        out = args.out or fit_folder(args.data)
+        if args.dry_run:
+            print_lines(planned_fit(settings, out, job=job).text(in_full=True))
+            return
+        with shown(job, verbose=args.verbose) as told:
+            fitted = run_fit(settings, out, began=began, workers=args.workers, job=told)
     if args.json:
         result_tables.print_json(fit_screen.as_json(fitted))
     else:
         fit_screen.show(fitted)
     publish.publish_at_end(args, fitted.path, job)
+
+
+def _fit_from(
+    args: argparse.Namespace, settings: FitSettings, began: float, job: Job
+) -> Fitted | None:
+    """The fit that begins from a former run; None where nothing is to be done."""
+    from manyheads.cli import result_tables
+    from manyheads.cli.narrow import print_lines
+    from manyheads.cli.screen import shown
+    from manyheads.run.fit.fit_settings import seconds_of
+    from manyheads.run.fit.grown_fit import plan_growth, planned_growth, run_growth
+
+    with shown(job, verbose=args.verbose) as told:
+        planned = plan_growth(
+            args.from_run, settings, args.out,
+            budget=seconds_of(args.budget) if args.budget else None,
+            train_on_validation=args.train_on_validation, job=told,
+        )  # fmt: skip
+        if planned.changed and not args.dry_run:
+            return run_growth(planned, began=began, workers=args.workers, job=told)
+    if not planned.changed:
+        words = planned.unchanged_words
+        if args.json:
+            result_tables.print_json({"run": None, "from": planned.former.name, "said": words})
+        else:
+            print_lines([words])
+    else:
+        print_lines(planned_growth(planned, job=job).text(in_full=True))
+    return None

@@ -15,6 +15,7 @@ from manyheads.findings.expected_score import predicted_accuracy, predicted_log_
 from manyheads.findings.score_tables import classes_table, estimate_words
 from manyheads.models.card import card_path, model_size
 from manyheads.run.fit.fit_record import FILE
+from manyheads.run.hand_over.run_card import RUN_CARD
 
 if TYPE_CHECKING:
     from manyheads.run.fit.fit_record import Fitted
@@ -39,19 +40,32 @@ def show(fitted: Fitted) -> None:
         *_expectation(fitted),
     ])  # fmt: skip
     narrow.print_table(classes_table(fitted.expected.scores.classes))
+    narrow.print_lines(_growth(fitted))
     size, card = size_words(model_size(fitted.model)), card_path(fitted.model).name
     narrow.print_lines([
         "",
         f"Model      {fitted.model} ({size}; {counted(fitted.heads, 'head')} in one; {card} says "
         "how to use it)",
         *(keras_lines(11) if fitted.model.suffix == ".keras" else []),
-        f"Record     {fitted.path / FILE}",
+        f"Record     {fitted.path / FILE}; {RUN_CARD} tells others of the model",
         f"Took       {clock(fitted.seconds)} of {clock(fitted.settings.budget)}, "
         f"{counted(fitted.passes, 'backbone pass', 'es')}",
         *(f"           {remark}" for remark in fitted.remarks),
         "",
         *_next(fitted),
     ])  # fmt: skip
+
+
+def _growth(fitted: Fitted) -> list[str]:
+    """Of a fit from a former run: what has changed, and whether the model is better."""
+    growth = fitted.growth
+    if growth is None:
+        return []
+    first, *others = growth.sentences
+    return [
+        "", f"Changed    {growth.changes.words}", f"           since {growth.source}",
+        f"Better?    {first}", *(f"           {each}" for each in others),
+    ]  # fmt: skip
 
 
 def _next(fitted: Fitted) -> list[str]:
@@ -113,7 +127,13 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "budget": fitted.settings.budget,
         "remarks": list(fitted.remarks),
         "tried": [plain(each) for each in fitted.tried],
+        **_growth_json(fitted),
     }
+
+
+def _growth_json(fitted: Fitted) -> dict[str, Any]:
+    growth = fitted.growth
+    return {} if growth is None else {"growth": plain(growth) | {"said": list(growth.sentences)}}
 
 
 def _compared_table(fitted: Fitted) -> Table:

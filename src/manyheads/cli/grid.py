@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from manyheads.cli.parser import Values
+from manyheads.cli.parser import Values, WeightWords
+from manyheads.data.augmentation_presets import preset_words
 from manyheads.heads.hyperparameters import DECLARED
 
 if TYPE_CHECKING:
@@ -41,16 +42,17 @@ def add_grid(
         ]
         default = " ".join(listed) or known.usual_words
         groups[known.group].add_argument(
-            _flag(name), nargs="+", action=Values, default=listed or None,
+            _flag(name), nargs="+", default=listed or None,
+            action=WeightWords if name == "class_weight" else Values,
             metavar=known.kind.metavar, help=f"{_words(known.words)} (default: {default})",
         )  # fmt: skip
     group = parser.add_argument_group("augmented copies and feature maps")
     if "augmented_copies" not in without:
         group.add_argument(
             "--augment", nargs="+", action=Values, metavar="NAME=X",
-            help="how copies differ: flip, shift=SHARE, zoom=SHARE, rotation=DEGREES, "
-            "brightness=SHARE, colour=SHARE; or none, with --random-erasing (default: all, a "
-            "little)",
+            help=f"how copies differ, by name: {preset_words()}; or by amounts: flip, shift=SHARE, "
+            "zoom=SHARE, rotation=DEGREES, brightness=SHARE, colour=SHARE; none goes with "
+            "--random-erasing (default: medium)",
         )  # fmt: skip
     group.add_argument(
         "--grid-storage", default="f32", metavar="NAME",
@@ -92,7 +94,9 @@ def candidates_asked(args: argparse.Namespace) -> Candidates:
 
 def grid_of(args: argparse.Namespace, without: Collection[str] = ()) -> Grid:
     """The grid that `args` list; what has no option, or is not listed, keeps its neutral value."""
+    from manyheads.study.drawn_candidates import with_read_files
     from manyheads.study.space import Grid
 
     listed = [name for name in DECLARED if name not in without and getattr(args, name) is not None]
-    return Grid(**{name: tuple(getattr(args, name)) for name in listed})
+    given = with_read_files({name: getattr(args, name) for name in listed})
+    return Grid(**{name: tuple(values) for name, values in given.items()})

@@ -77,6 +77,15 @@ def add_table(parser: argparse.ArgumentParser) -> None:
             f"--{role}-column", metavar="NAME", help=f"column of {what} (default: {role})"
         )
     group.add_argument(
+        "--label-separator", metavar="SIGN",
+        help="an image may have several labels, with SIGN between them in the cell, such as ';' "
+        "(default: one label, but in a column called labels the sign that its cells show)",
+    )  # fmt: skip
+    group.add_argument(
+        "--label-columns", metavar="NAME", nargs="+",
+        help="an image may have several labels, each in a column of 0 and 1 called by its name",
+    )  # fmt: skip
+    group.add_argument(
         "--images-in", metavar="FOLDER",
         help="folder that relative paths start from, itself relative to the table's folder "
         "(default: the table's folder)",
@@ -117,7 +126,8 @@ def add_training(
     group.add_argument(
         "--select", default=select, metavar="RULE",
         help="rule that selects epoch and candidate on validation images: best_accuracy, "
-        "best_loss, last, or fixed:N for epoch N (default: "
+        "best_loss, best_balanced_accuracy, best_macro_f1, last, last_balanced_accuracy, "
+        "last_macro_f1, or fixed:N for epoch N (default: "
         f"{select or 'last; with --patience best_accuracy'})",
     )  # fmt: skip
     group.add_argument(
@@ -257,19 +267,21 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
 
 def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
+    from manyheads.data.several_labels import table_as_it_shows
     from manyheads.study.study_settings import StudySettings, lasting, usual_rule
 
     names = {each.name for each in fields(StudySettings)}
     asked = {name: value for name, value in vars(args).items() if name in names}
+    table = table_as_it_shows(args.data, table_settings(args))
     if args.select is None:
-        asked["select"] = usual_rule(args.patience)
+        asked["select"] = usual_rule(args.patience, several_labels=table.several_labels)
     made = {
         "data": lasting(args.data),
         "backbone": backbone_name(args),
         "features": features(args),
         "image": image,
         "split": split_settings(args),
-        "table": table_settings(args),
+        "table": table,
         "augmentation": augmentation(args),
         "usual_epochs": args.epochs is None,
     }
@@ -278,7 +290,7 @@ def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any)
 
 def augmentation(args: argparse.Namespace) -> Augmentation | None:
     """The augmentation of copies that `args` ask for, if they do."""
-    from manyheads.data.augmentation import Augmentation, parse_augmentation
+    from manyheads.data.augmentation_presets import Augmentation, parse_augmentation
 
     given = getattr(args, "augment", None)
     # A file with settings gives the augmentation itself.

@@ -228,11 +228,12 @@ class Values(argparse.Action):
 
     def __call__(
         self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - as argparse calls it
+        parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
         values: Any,
         option_string: str | None = None,
     ) -> None:
+        del parser  # which argparse gives
         try:
             parts = separated(values)
         except ValueError as error:
@@ -240,6 +241,26 @@ class Values(argparse.Action):
         if not parts:
             raise argparse.ArgumentError(self, f"give a value, such as {option_string} 0.5")
         setattr(namespace, self.dest, parts)
+
+
+class WeightWords(Values):
+    """A list of words, names of files and JSON objects; the latter two may hold commas."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        words: list[str] = []
+        for each in values:
+            if each.startswith("{") or _exists(each):
+                words.append(each)
+            else:
+                super().__call__(parser, namespace, [each], option_string)
+                words += getattr(namespace, self.dest)
+        setattr(namespace, self.dest, words)
 
 
 class Names(argparse.Action):

@@ -56,6 +56,11 @@ def add(commands) -> argparse.ArgumentParser:
         "their probabilities for the predicted class, and how many predict another",
     )  # fmt: skip
     answers.add_argument(
+        "--unknown", nargs="?", const="5%", metavar="RATE",
+        help="call images unknown that are unlike the training images; RATE (5%%) of the images of "
+        "the model's own classes are called so as well, measured on held-out images",
+    )  # fmt: skip
+    answers.add_argument(
         "--no-cache", action="store_true", help="neither use the feature cache nor add to it"
     )
     answers.add_argument(
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.models.output_places import output_place
     from manyheads.models.prediction_files import opened
     from manyheads.models.prediction_rows import RowForm
+    from manyheads.models.unknown_answers import unknown_rule
 
     top, asked_for = _top(args), _options(args)
     classifier = load(args.model, device=args.device)
@@ -106,8 +112,10 @@ def run(args: argparse.Namespace, job: Job) -> None:
         classes=classifier.classes,
         top=top,
         abstaining=asked_for["min_confidence"] > 0,
+        unlike="unknown" in asked_for,
         uncertain=asked_for["uncertainty"] > 0,
         given=inputs.labelled,
+        several=classifier.card.several_labels,
     )
     asked, givens = iter(inputs), deque()
     place = None if args.out is None else output_place(args.out, job)
@@ -115,7 +123,10 @@ def run(args: argparse.Namespace, job: Job) -> None:
     with ExitStack() as stack, ExitStack() as until_first:
         # What is printed shows how far it is, from the first answer on.
         watched = (until_first if file is None else stack).enter_context(shown(job))
-        tally = Tally(job if file is None else watched, classifier.classes)
+        rule = unknown_rule(classifier, asked_for.get("unknown"), watched)
+        # Of several labels an answer is a set of them, and no class that could be a stranger.
+        known = () if classifier.card.several_labels else classifier.classes
+        tally = Tally(job if file is None else watched, known, rule)
         sink: PredictionFile | Printer | None = None
         if file is not None:
             model = {"model": file_digest(classifier.path), "classes": list(classifier.classes)}
@@ -140,7 +151,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
                 until_first.close()
                 given = givens.popleft()
                 sink.write(entry, given)
-                tally.count(entry.label, entry.error, given)
+                tally.count(entry.label, entry.error, given, unknown=entry.unknown)
         except Interrupted as error:
             if file is None:
                 raise
@@ -175,6 +186,7 @@ def _say_left_out(inputs: Inputs | RowInputs) -> None:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     from manyheads.core.settings import number, whole
     from manyheads.errors import SettingError
+    from manyheads.models.unknown_answers import rate_of
 
     masks = 0
     if args.uncertainty is not None:
@@ -184,7 +196,13 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
             remedy = "name the images before it, or give the number of subnetworks"
             raise SettingError(error.expected, error.found, remedy) from None
     least = number("min_confidence", args.min_confidence, 0.0, 1.0)
-    return {"min_confidence": least, "uncertainty": masks}
+    asked: dict[str, Any] = {"min_confidence": least, "uncertainty": masks}
+    try:
+        rate = rate_of(args.unknown)
+    except SettingError as error:
+        remedy = "name the images before it, or give a rate such as 5%"
+        raise SettingError(error.expected, error.found, remedy) from None
+    return asked if rate is None else asked | {"unknown": rate}
 
 
 def _top(args: argparse.Namespace) -> int | None:
@@ -206,7 +224,8 @@ def _pass_over(
             expected = f"the images of {path} first: {row['image']} as image {number}"
             found = "no more images" if image is None else image.path
             raise DataError(expected, found, remedy)
-        tally.count(row["label"], row.get("error"), image.label, before=True)
+        found = {"unknown": bool(row.get("unknown")), "before": True}
+        tally.count(row["label"], row.get("error"), image.label, **found)
     if file.finished and (more := next(asked, None)) is not None:
         raise DataError(f"the images of {path}, which is finished", more.path, remedy)
 

@@ -6,7 +6,8 @@ import sys
 from abc import ABC, abstractmethod
 from textwrap import indent
 
-from manyheads.models.prediction import Prediction
+from manyheads.core.text import decimal
+from manyheads.models.prediction import Prediction, answer_and_next
 from manyheads.models.prediction_rows import RowForm, json_text
 from manyheads.models.row_lines import Lines
 
@@ -90,7 +91,7 @@ class TablePrinter(Printer):
         widest = [max(map(cell_len, column)) for column in columns]
         before = self._widths or [0] * len(widest)
         self._widths = list(map(max, before, widest))
-        right = {"probability", "95 %", "others"}
+        right = {"probability", "least sure", "unlike", "95 %", "others"}
         columns = [
             TableColumn(title, "number" if title in right else "words", key=title == "image")
             for title in self._titles
@@ -103,9 +104,11 @@ class TablePrinter(Printer):
 
     @property
     def _titles(self) -> list[str]:
-        optional = [*(["95 %", "others"] if self._form.uncertain else [])]
+        optional = ["unlike"] if self._form.unlike else []
+        optional += ["95 %", "others"] if self._form.uncertain else []
         given = ["given"] if self._form.given else []
-        return ["image", "class", "probability", *optional, "next", *given]
+        answer = ["labels", "least sure"] if self._form.several else ["class", "probability"]
+        return ["image", *answer, *optional, "next", *given]
 
     def _cells(self, entry: Prediction, given: str | None) -> list[str]:
         image = entry.image.encode("utf-8", "replace").decode()
@@ -114,12 +117,11 @@ class TablePrinter(Printer):
             found = [image, *between, f"unreadable: {entry.error}"]
         else:
             count = _NEXT if self._form.top is None else self._form.top - 1
-            start = 0 if entry.abstained else 1
-            order = entry.most_probable(count + 1)[start:]
+            answer, order = answer_and_next(entry, count + 1)
             others = ", ".join(f"{name} {value:.3f}" for name, value in order)
-            sure = _sureness(entry) if self._form.uncertain else []
-            label = "unsure" if entry.abstained else str(entry.label)
-            found = [image, label, f"{entry.confidence:.3f}", *sure, others]
+            sure = [decimal(entry.unlike)] if self._form.unlike else []
+            sure += _sureness(entry) if self._form.uncertain else []
+            found = [image, answer, f"{entry.confidence:.3f}", *sure, others]
         return [*found, given or ""] if self._form.given else found
 
 

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from manyheads.core.job import Job
 from manyheads.core.text import counted
 from manyheads.data.label_names import composed, outputs_words, strangers_words
+from manyheads.models.unknown_answers import UnknownRule
 
 
 class Tally:
     """Counts predictions as they come."""
 
-    def __init__(self, job: Job, classes: Sequence[str] = ()) -> None:
-        self._classes = tuple(classes)
+    def __init__(
+        self, job: Job, classes: Sequence[str] = (), rule: UnknownRule | None = None
+    ) -> None:
+        self._classes, self._rule = tuple(classes), rule
         self._known = {composed(name): name for name in classes}
         self._strangers: Counter[str] = Counter()
-        self.images = self.before = self.unsure = self.unreadable = 0
+        self.images = self.before = self.unknown = self.unsure = self.unreadable = 0
         self.compared = self.agreeing = 0
         self.reason = ""
         self.labels: Counter[str] = Counter()
@@ -31,7 +34,13 @@ class Tally:
         return self.images - self.unreadable
 
     def count(
-        self, label: str | None, error: str | None, given: str | None, *, before: bool = False
+        self,
+        label: str | None,
+        error: str | None,
+        given: str | None,
+        *,
+        unknown: bool = False,
+        before: bool = False,
     ) -> None:
         """One more image, which an output may have held `before`."""
         self.images += 1
@@ -39,6 +48,8 @@ class Tally:
         if error:
             self.unreadable += 1
             self.reason = self.reason or error
+        elif unknown:
+            self.unknown += 1
         elif label is None:
             self.unsure += 1
         else:
@@ -65,12 +76,16 @@ class Tally:
             all_ = f"; {self.images:,} in all" if new else ""
             found.append(f"{_images(self.before)} in the file already{all_}")
         counts = [f"{name} {count:,}" for name, count in self.labels.most_common()]
+        if self.unknown and self._rule is not None:
+            counts.append(f"unknown {self.unknown:,} ({self._rule.words})")
         if self.unsure:
             counts.append(f"unsure {self.unsure:,} (below {least:g})")
         if self.unreadable:
             counts.append(f"unreadable {self.unreadable:,}")
         if counts:
             found.append(", ".join(counts))
+        if self._rule is not None and self.answered:
+            found.append(self._rule.remark)
         if self.compared:
             share = self.agreeing / self.compared
             found.append(

@@ -126,11 +126,14 @@ def recommendation_json(findings: Findings | None) -> dict[str, Any] | None:
     if findings is None:
         return None
     found = findings.recommendation
+    balance = findings.class_balance
     words = [*found.sentences, *findings.training_notes]
+    words += balance.sentences if balance else ()
     return plain(found.best) | {
         "confidence": found.confidence,
         "rivals": found.rivals,
         "next_study": plain(found.next_study),
+        "class_balance": [] if balance is None else list(map(plain, balance.scores)),
         "sentences": list(map(with_flags, words)),
     }
 

@@ -41,7 +41,8 @@ def add(commands) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace, job: Job) -> None:
     """Run the command."""
     from manyheads.cli import narrow, result_tables
-    from manyheads.core.text import counted
+    from manyheads.core.label_sets import JOINER
+    from manyheads.core.text import counted, option
     from manyheads.data.dataset import open_dataset
     from manyheads.data.manifest_writer import check_manifest_path, write_manifest
     from manyheads.data.shares import count_classes
@@ -58,19 +59,20 @@ def run(args: argparse.Namespace, job: Job) -> None:
             {"manifest": str(out), "divided": _how(dataset), "counts": counts, **about}
         )
         return
-    images, classes = counted(len(dataset), "image"), counted(len(dataset.classes), "class")
-    print(f"{dataset.name}: {images}, {classes}; {_how(dataset)}")
+    print(f"{dataset.name}: {counted(len(dataset), 'image')}, {dataset.what}; {_how(dataset)}")
     print()
     result_tables.print_table(_table(dataset, counts))
     print()
-    command = shlex.join(["manyheads", "sweep", str(out)])
+    several = option("label_separator", JOINER) if dataset.label_names else []
+    command = shlex.join(["manyheads", "sweep", str(out), *several])
     narrow.print_lines([*_remarks(dataset, out), f"Manifest {out}", f"Next     {command}"])
 
 
 def _how(dataset: Dataset) -> str:
     if dataset.divided is None:
         return "as its splits are given"
-    by = "class" if dataset.groups is None else "class and group"
+    by = "label" if dataset.label_names else "class"
+    by = by if dataset.groups is None else f"{by} and group"
     what = "validation taken from train" if dataset.carved else "divided"
     return f"{what} by {by}, split seed {dataset.divided.seed}"
 
@@ -105,15 +107,15 @@ def _table(dataset: Dataset, counts: Counts) -> Table:
     from manyheads.core.table import Table, names, numbers
     from manyheads.core.text import percent
 
-    sizes = [sum(of_class.values()) for of_class in counts.values()]
+    sizes = [len(dataset.rows(split)) for split in counts]
     total = len(dataset)
 
     def row(name: str, found: list[int]) -> tuple[str, ...]:
         return name, *(f"{number:,}" for number in found)
 
-    found = {name: [of_class[name] for of_class in counts.values()] for name in dataset.classes}
+    found = {name: [of_class[name] for of_class in counts.values()] for name in dataset.outputs}
     return Table(
-        columns=[*names("class"), *numbers(*counts, "all")],
+        columns=[*names("label" if dataset.label_names else "class"), *numbers(*counts, "all")],
         rows=[row(name, [*each, sum(each)]) for name, each in found.items()],
         totals=[
             row("all", [*sizes, total]),

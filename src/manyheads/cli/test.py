@@ -92,10 +92,11 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
     from manyheads.cli.narrow import print_table
     from manyheads.core.text import counted
     from manyheads.findings.held_out_scores import shares_sentence
+    from manyheads.findings.label_scores import LabelScores
     from manyheads.findings.score_tables import SCORES, classes_table, model_scores_table
     from manyheads.findings.test_log import day_and_time, repeat_warning
 
-    entry, scores = done.evaluation, done.evaluation.scores
+    entry, scores = done.evaluation, done.evaluation.measured
     unreadable = f", {entry.unreadable:,} unreadable left out" if entry.unreadable else ""
     units = f" in {counted(scores.units, 'unit')}" if scores.units < scores.images else ""
     narrow.print_lines(_model_lines(done, folder) if fitted is None else _fit_lines(fitted))
@@ -106,18 +107,33 @@ def _print(done: FinalScore, folder: RunFolder, fitted: Fitted | None) -> None:
         f"Evaluation {entry.number}, on {day_and_time(entry)} ({when})",
         "",
     ])  # fmt: skip
-    shares = {
-        "accuracy": scores.accuracy_at_train_shares, "log_loss": scores.log_loss_at_train_shares
-    }  # fmt: skip
-    found = {name: getattr(scores, name) for name in SCORES}
-    print_table(model_scores_table("Scores on the test images", found, at_train_shares=shares))
-    print()
-    print_table(classes_table(scores.classes))
-    print()
-    lines = [shares_sentence(scores)]
-    without = [each.name for each in scores.classes if each.recall is None]
+    lines: list[str] = []
+    if isinstance(scores, LabelScores):
+        print_table(model_scores_table("Scores on the test images", scores.scores))
+        print()
+        print_table(scores.table)
+        print()
+        lines.append(
+            "A label is said above its threshold, which the validation images chose: F1, accuracy "
+            "and exact match are of these answers."
+        )
+        without = [each.label for each in scores.labels if not each.positives]
+        what = "Labels that no test image has, in no mean over labels"
+    else:
+        shares = {
+            "accuracy": scores.accuracy_at_train_shares,
+            "log_loss": scores.log_loss_at_train_shares,
+        }
+        found = {name: getattr(scores, name) for name in SCORES}
+        print_table(model_scores_table("Scores on the test images", found, at_train_shares=shares))
+        print()
+        print_table(classes_table(scores.classes))
+        print()
+        lines.append(shares_sentence(scores))
+        without = [each.name for each in scores.classes if each.recall is None]
+        what = "Classes without test images, in no score"
     if without:
-        lines.append(f"Classes without test images, in no score: {', '.join(without)}.")
+        lines.append(f"{what}: {', '.join(without)}.")
     if entry.seen:
         lines.append(
             f"{counted(entry.seen, 'test image')} of a content or group that is also among the "

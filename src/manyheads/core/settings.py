@@ -29,20 +29,26 @@ def digest(settings: object) -> str:
 def plain(settings: object) -> Any:
     """Dataclasses and tuples as the dictionaries and lists that JSON and TOML know.
 
-    A field that is told "if set", by its metadata, is left out where it is None.
+    A field that is told "if set", by its metadata, is left out where it is None; one that is told
+    "if changed", where it has its default.
     """
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
-        values = {each.name: getattr(settings, each.name) for each in dataclasses.fields(settings)}
         return {
-            each.name: plain(values[each.name])
+            each.name: plain(getattr(settings, each.name))
             for each in dataclasses.fields(settings)
-            if values[each.name] is not None or each.metadata.get("told") != "if set"
+            if _is_told(each, getattr(settings, each.name))
         }
     if isinstance(settings, dict):
         return {key: plain(value) for key, value in settings.items()}
     if isinstance(settings, list | tuple):
         return [plain(value) for value in settings]
     return settings
+
+
+def _is_told(field: dataclasses.Field[Any], value: Any) -> bool:
+    told = field.metadata.get("told")
+    unset = told == "if set" and value is None
+    return not unset and not (told == "if changed" and value == field.default)
 
 
 def restored(kind: Any, document: Any) -> Any:

@@ -7,79 +7,16 @@ draw from streams of their own: a copy with an erased part is the copy without i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from manyheads.core.settings import number, store, whole
 from manyheads.data.alterations import Pixels, random_of
-from manyheads.errors import SettingError
+from manyheads.data.augmentation_presets import Augmentation
 
 _LEAST_ASPECT = 0.3
-_MOST = {"shift": 0.5, "zoom": 0.5, "rotation": 180.0, "brightness": 1.0, "colour": 1.0}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """By how much a copy may differ from its image; each amount is drawn uniformly within ±.
-
-    `flip` mirrors every other copy; `shift` and `zoom` are shares of the side, up to 0.5,
-    `rotation` is in degrees, up to 180, `brightness` and `colour` (saturation) are shares, up to
-    1. What comes into sight at the edges is the image's own mirror image. Raises `SettingError`.
-    """
-
-    flip: bool = True
-    shift: float = 0.1
-    zoom: float = 0.1
-    rotation: float = 10.0
-    brightness: float = 0.1
-    colour: float = 0.1
-
-    def __post_init__(self) -> None:
-        store(self, **{name: number(name, getattr(self, name), 0, _MOST[name]) for name in _MOST})
-
-    @classmethod
-    def none(cls) -> Augmentation:
-        """The augmentation that changes nothing."""
-        return cls(flip=False, **dict.fromkeys(_MOST, 0.0))
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes anything."""
-        return self != Augmentation.none()
-
-    @property
-    def arguments(self) -> list[str]:
-        """The augmentation as `parse_augmentation` reads it: `["flip", "shift=0.1"]`."""
-        amounts = [f"{name}={getattr(self, name):g}" for name in _MOST if getattr(self, name)]
-        return [*(["flip"] if self.flip else []), *amounts] or ["none"]
-
-    @property
-    def words(self) -> str:
-        """The augmentation for people: `flip, shift 0.1`."""
-        return ", ".join(self.arguments).replace("=", " ")
-
-
-def parse_augmentation(words: Sequence[str]) -> Augmentation:
-    """The augmentation that `words` name, such as `flip` and `shift=0.1`, or `none` alone.
-
-    What is not named is off, and what has no amount has its usual one. Raises `SettingError`.
-    """
-    if list(words) == ["none"]:
-        return Augmentation.none()
-    usual, given = asdict(Augmentation()), {}
-    for word in words:
-        name, equals, amount = word.partition("=")
-        if name not in usual or name in given or (name == "flip" and equals):
-            raise SettingError(
-                f"each of {', '.join(field.name for field in fields(Augmentation))} once at most, "
-                "with an amount for all but flip, or none alone",
-                repr(word), "write such as flip shift=0.1",
-            )  # fmt: skip
-        given[name] = amount if equals else usual[name]
-    return replace(Augmentation.none(), **given)
 
 
 @dataclass(frozen=True, kw_only=True)

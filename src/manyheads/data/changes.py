@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -50,38 +51,95 @@ class _Pair(NamedTuple):
     now: int
 
 
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What made `now` of `before`, image by image, known again by its content or else by its name.
+
+    `same` are the pairs of one content, `replaced` those of one name with other content; `removed`
+    are places among the images before, `added` among those now.
+    """
+
+    before: Listed
+    now: Listed
+    same: Sequence[_Pair]
+    replaced: Sequence[_Pair]
+    removed: Sequence[int]
+    added: Sequence[int]
+
+    @classmethod
+    def between(cls, before: Listed, now: Listed) -> Changes:
+        """What made `now` of `before`."""
+        return cls(before, now, *_matched(before, now))
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """Classes that are called otherwise now: the present name by the former."""
+        labels, others = list(self.before.labels), list(self.now.labels)
+        pairs = [(labels[i], others[j]) for i, j in self._pairs]
+        return _renamed_classes(pairs, self.before, self.now)
+
+    @cached_property
+    def relabelled(self) -> list[_Pair]:
+        """Images under another label, but for those of a class that was renamed."""
+        labels, others = list(self.before.labels), list(self.now.labels)
+        return [
+            _Pair(i, j)
+            for i, j in self._pairs
+            if labels[i] != others[j] and self.renamed.get(labels[i]) != others[j]
+        ]
+
+    @property
+    def new_classes(self) -> list[str]:
+        """Classes that there are only now."""
+        known = {*self.before.labels.names, *self.renamed.values()}
+        return [each for each in self.now.labels.names if each not in known]
+
+    @property
+    def gone_classes(self) -> list[str]:
+        """Classes that there were only before."""
+        left = {*self.now.labels.names, *self.renamed}
+        return [each for each in self.before.labels.names if each not in left]
+
+    @property
+    def any_content(self) -> bool:
+        """Whether images or labels have changed, not only names, places and splits."""
+        changed = (self.added, self.removed, self.replaced, self.relabelled, self.renamed)
+        return any(map(len, changed))
+
+    @property
+    def _pairs(self) -> list[_Pair]:
+        return [*self.same, *self.replaced]
+
+
 def changes_words(before: Listed, now: Listed) -> str:
     """What made `now` of `before`: how many images of each kind of change, and the first names.
 
     An image is known again by its content, or else by its name.
     """
-    same, replaced, removed, added = _matched(before, now)
+    found = Changes.between(before, now)
+    same, replaced = found.same, found.replaced
     if not same and not replaced:
         return (
             f"another data set: none of its {counted(len(before.names), 'image')} is among the "
             f"{len(now.names):,} there"
         )
-    pairs = [*same, *replaced]
     labels, other_labels = list(before.labels), list(now.labels)
     splits, other_splits = list(before.splits), list(now.splits)
-    renamed = _renamed_classes([(labels[i], other_labels[j]) for i, j in pairs], before, now)
     relabelled = [
-        f"{before.names[i]} ({labels[i]} → {other_labels[j]})"
-        for i, j in pairs
-        if labels[i] != other_labels[j] and renamed.get(labels[i]) != other_labels[j]
+        f"{before.names[i]} ({labels[i]} → {other_labels[j]})" for i, j in found.relabelled
     ]
     moved = [
         f"{before.names[i]} ({splits[i]} → {other_splits[j]})"
-        for i, j in pairs
+        for i, j in [*same, *replaced]
         if splits[i] != other_splits[j]
     ]
     words = [
-        *_some("added", [now.names[j] for j in added]),
-        *_some("removed", [before.names[i] for i in removed]),
+        *_some("added", [now.names[j] for j in found.added]),
+        *_some("removed", [before.names[i] for i in found.removed]),
         *_some("with other content", [before.names[i] for i, _ in replaced]),
         *_some("with another label", relabelled),
         *_some("in another split", moved),
-        *(f"class {old!r} is now called {new!r}" for old, new in renamed.items()),
+        *(f"class {old!r} is now called {new!r}" for old, new in found.renamed.items()),
     ]
     if words:
         return ", ".join(words)

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from manyheads.core.text import counted
+from manyheads.core.text import counted, option
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import Identical
 from manyheads.data.label_names import alike_numbers
 from manyheads.data.name_rules import likeness
 from manyheads.data.remarks import cut_remark, depth_remark
+from manyheads.data.shares import BALANCED_RULE, unequal_words
 from manyheads.data.table_files import MISSING
 from manyheads.data.trainable import unvalidated_words
 from manyheads.errors import DataError
@@ -57,6 +58,7 @@ def lesser_problems(
         *_doubtful_classes(report, dataset),
         *_unvalidated(dataset),
         *_small_classes(report),
+        *_unequal(report),
         *_shifts(report),
         *_repeats(report.identical),
         *_left_out(dataset),
@@ -156,6 +158,17 @@ def _small_classes(report: CheckReport) -> Iterator[str]:
         small = [f"{name} {count}" for name, count in counts.items() if count < _FEW[split]]
         if small:
             yield f"classes with fewer than {_FEW[split]} {split} images: {_some(small)}"
+
+
+def _unequal(report: CheckReport) -> Iterator[str]:
+    if report.sizes is not None:  # several labels, each judged by itself
+        return
+    if words := unequal_words(report.counts.get("train", {})):
+        asked = [*option("class_weight", "none", "balanced"), *option("select", BALANCED_RULE)]
+        yield (
+            f"classes of very unequal size to train on: {words}; accuracy hardly depends on the "
+            f"small ones: `manyheads sweep` {' '.join(asked)} tells whether weights help"
+        )
 
 
 def _shifts(report: CheckReport) -> Iterator[str]:

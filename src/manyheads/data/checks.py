@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -55,7 +55,8 @@ class CheckReport:
     the line on files and folders that are not used, and `ignored` names the first of them, at most
     `MOST_NAMED`. `identical` are sets of files with the same bytes. `problems` are one line each,
     the most serious first; empty if there is nothing to say. The first `spoiling` of them make
-    scores wrong, or training impossible.
+    scores wrong, or training impossible. Where an image may have several labels, `classes` are
+    labels, and `sizes` the images of each split.
     """
 
     name: str
@@ -81,6 +82,7 @@ class CheckReport:
     cut: int = 0
     problems: tuple[str, ...] = ()
     spoiling: int = 0
+    sizes: dict[str, int] | None = field(default=None, metadata={"told": "if set"})
 
     def with_problems(self, spoiling: Iterable[str], lesser: Iterable[str]) -> CheckReport:
         """This report with more problems, each kind behind those of its seriousness."""
@@ -100,16 +102,17 @@ def check_dataset(
     Nothing on the disk is changed. Raises `Interrupted` when `job` is stopped.
     """
     facts, unreadable = _looked_at(dataset, settings.depth, job)
-    counts = count_classes(dataset)
+    counts, several = count_classes(dataset), bool(dataset.label_names)
+    sizes = {split: len(dataset.rows(split)) for split in counts}
     report = CheckReport(
         name=dataset.name,
         root=str(dataset.root),
         layout=dataset.layout,
         images=len(dataset),
-        classes=dataset.classes,
+        classes=dataset.outputs,
         counts=counts,
-        shares=class_shares(counts),
-        shifts=share_shifts(counts),
+        shares=class_shares(counts, sizes),
+        shifts=() if several else share_shifts(counts),
         widths=_extent(facts.widths),
         heights=_extent(facts.heights),
         formats=dict(facts.formats.most_common()),
@@ -123,6 +126,7 @@ def check_dataset(
         deep=facts.remarks.deep,
         bits=facts.remarks.bits,
         cut=facts.remarks.cut,
+        sizes=sizes if several else None,
     )
     return report.with_problems(
         spoiling_problems(report, dataset, unreadable), lesser_problems(report, dataset, settings)

@@ -132,7 +132,9 @@ class TableSettings:
     table's folder (None: that folder), and get the `suffix`, such as ".jpg", if they lack it.
     `missing_labels` are the texts that mean no label, beside an empty cell (None: those of
     `tables.MISSING`). `encoding` is that of a CSV (None: UTF-8, or what its first bytes say).
-    Raises `SettingError` for an encoding that Python does not know, or an empty name.
+    With `label_separator`, such as ";", a cell holds all labels of an image; with `label_columns`
+    each label has a column of 0 and 1. Raises `SettingError` for an encoding that Python does not
+    know, an empty name, both ways to give several labels, or a column named twice.
     """
 
     path_column: str | None = None
@@ -143,8 +145,12 @@ class TableSettings:
     suffix: str | None = None
     missing_labels: tuple[str, ...] | None = None
     encoding: str | None = None
+    # Not told where they are not set: a study without them is what it was before there were any.
+    label_separator: str | None = field(default=None, metadata={"told": "if set"})
+    label_columns: tuple[str, ...] | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
+        self._check_several_labels()
         for name in ("path_column", "label_column", "split_column", "group_column", "images_in"):
             value = getattr(self, name)
             if value is not None and not str(value).strip():
@@ -157,6 +163,36 @@ class TableSettings:
             store(self, missing_labels=tuple(str(text).strip() for text in texts))
         if self.encoding is not None:
             store(self, encoding=_encoding(self.encoding))
+
+    def _check_several_labels(self) -> None:
+        if self.label_separator is not None and not str(self.label_separator).strip():
+            raise SettingError(
+                "a separator that is no space", repr(self.label_separator),
+                "give a sign that no label holds, such as ;",
+            )  # fmt: skip
+        if self.label_columns is None:
+            return
+        given = self.label_columns
+        # A command line may give them with commas between, as in `a,b,c`.
+        parts = (given,) if isinstance(given, str) else tuple(map(str, given))
+        parts = parts[0].split(",") if len(parts) == 1 else parts
+        columns = tuple(name.strip() for name in parts)
+        store(self, label_columns=columns)
+        if len(set(columns)) < max(2, len(columns)) or not all(columns):
+            raise SettingError(
+                "two or more columns, each once, as label_columns", ", ".join(columns) or "none",
+                "name the columns of 0 and 1",
+            )  # fmt: skip
+        if self.label_column is not None or self.label_separator is not None:
+            raise SettingError(
+                "one way to give labels", "label_columns beside another",
+                "leave out label_column and label_separator",
+            )  # fmt: skip
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.label_separator is not None or self.label_columns is not None
 
     @property
     def given(self) -> dict[str, Any]:

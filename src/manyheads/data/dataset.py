@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from manyheads.core.addresses import is_address, was_address
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import LabelSets
 from manyheads.core.text import counted
 from manyheads.data import catalog
 from manyheads.data.array_tables import ARRAYS_SUFFIX
@@ -51,6 +52,9 @@ class Dataset:
     there are no image files: `paths` only name the rows, and a digest is that of a row's numbers.
     `ignored` are the files and folders that were left out, with the reason of each, and `remarks`
     lines on what may not be meant; `missing` are the texts of a table that were taken for no label.
+    `known_folds` are the folds, from 0, of images that a former run divided, and −1 of others.
+    Where an image may have several labels, `label_names` are all of them, sorted, and a class is
+    a set of them (`core.label_sets`).
     """
 
     name: str
@@ -67,14 +71,42 @@ class Dataset:
     ignored: LeftOut = field(default_factory=LeftOut.none)
     remarks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    known_folds: Int64[np.ndarray, "samples"] | None = None
+    label_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __repr__(self) -> str:
         splits = ", ".join(f"{split} {len(self.rows(split)):,}" for split in SPLITS)
-        images, classes = counted(len(self), "image"), counted(len(self.classes), "class")
-        return f"<Dataset {self.name}: {images}, {classes}; {splits}>"
+        return f"<Dataset {self.name}: {counted(len(self), 'image')}, {self.what}; {splits}>"
+
+    @cached_property
+    def label_sets(self) -> LabelSets | None:
+        """Which labels each class stands for; None where an image has one class."""
+        return LabelSets.of(self.label_names, self.classes)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a model has an output for: each label, or each class."""
+        return self.label_names or self.classes
+
+    @property
+    def what(self) -> str:
+        """How many classes there are, or labels, in words."""
+        return counted(len(self.outputs), "label" if self.label_names else "class")
+
+    def counts(self, rows: Int64[np.ndarray, "rows"]) -> Int64[np.ndarray, "outputs"]:
+        """How many of the images at `rows` have each class, or each label: as `outputs`."""
+        if self.label_sets is not None:
+            return self.label_sets.positives(self.labels[rows])
+        return np.bincount(self.labels[rows], minlength=len(self.classes))
+
+    def having(self, output: int) -> Bool[np.ndarray, "samples"]:
+        """Whether an image has the class, or the label, at this place of `outputs`."""
+        if self.label_sets is not None:
+            return self.label_sets.members[self.labels, output]
+        return self.labels == output
 
     def rows(self, split: str) -> Int64[np.ndarray, "rows"]:
         """The ascending indices of the images in `split`."""
@@ -126,6 +158,7 @@ class Dataset:
             splits=self.splits.take(kept),
             digests=self.digests.take(kept),
             groups=None if self.groups is None else self.groups.take(kept),
+            known_folds=None if self.known_folds is None else self.known_folds[kept],
         )
 
     def require_trainable(self) -> None:
@@ -232,15 +265,22 @@ def dataset_of(
     carved = given is not None and "validation" not in given.names
     divided = split if carved or given is None else None
     labels = frozen(numbers[found.codes])
-    splits = _splits(given, labels, digests, listing.groups, divided)
+    sets = LabelSets.of(listing.label_names, classes)
+    members = None if sets is None else sets.members
+    splits = _splits(given, labels, digests, listing.groups, divided, members)
     return Dataset(
         name, root, listing.layout, listing.paths, labels, classes, splits,
         digests, listing.groups, divided, carved, listing.ignored, listing.remarks,
-        listing.missing,
+        listing.missing, label_names=listing.label_names,
     )  # fmt: skip
 
 
 def _require_classes(listing: Listing, root: FilePath) -> None:
+    if len(listing.label_names) == 1:
+        raise DataError(
+            f"two or more labels in {root}", f"one: {listing.label_names[0]!r}",
+            "add images of another label, or give two classes, one label per image",
+        )  # fmt: skip
     if len(listing.labels.names) < 2:
         raise DataError(
             f"two or more classes in {root}", f"one: {listing.labels[0]!r}",
@@ -317,8 +357,11 @@ def _splits(
     digests: Digests,
     groups: Categorical | None,
     divided: SplitSettings | None,
+    members: Bool[np.ndarray, "sets labels"] | None,
 ) -> Categorical:
     if given is None:
         assert divided is not None
-        return assign_splits(labels, digests, groups, divided)
-    return given if divided is None else carve_validation(given, labels, digests, groups, divided)
+        return assign_splits(labels, digests, groups, divided, members)
+    if divided is None:
+        return given
+    return carve_validation(given, labels, digests, groups, divided, members)

@@ -11,15 +11,18 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from manyheads.core.addresses import is_address
+from manyheads.core.label_sets import JOINER, set_text
 from manyheads.core.places import cache_dir, write_text
 from manyheads.data.cell_paths import Finder
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.kept_images import KeptImages
-from manyheads.data.labelled_images import LabelledImage, labelled_images
+from manyheads.data.labelled_images import LabelledImage, SeveralLabels, labelled_images
+from manyheads.data.several_labels import split_labels
 from manyheads.data.table_files import ROLES, cell_text
 from manyheads.errors import DataError
 
@@ -57,7 +60,17 @@ def given_data(data: Data, table: TableSettings | None = None, *, images: bool =
     if located is not None:
         located.check(len(named))
     kind = "images" if located is not None and located.in_memory else "table"
-    return GivenData(_written(named, kind), TableSettings(missing_labels=table.missing_labels))
+    read = TableSettings(missing_labels=table.missing_labels)
+    if table.several_labels or any(isinstance(row.label, SeveralLabels) for row in named):
+        read = replace(read, label_separator=JOINER)
+        separator = table.label_separator or JOINER
+        named = [
+            row
+            if isinstance(row.label, SeveralLabels)
+            else row._replace(label=set_text(split_labels(row.label, separator)))
+            for row in named
+        ]
+    return GivenData(_written(named, kind), read)
 
 
 class _Located:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as PillowImage
 
+from manyheads.core.label_sets import JOINER, set_text
 from manyheads.core.text import counted
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.duck_typing import as_array, column_names, column_values
+from manyheads.data.several_labels import LabelCells
 from manyheads.data.split_names import split_name
-from manyheads.data.table_files import ROLES, cell_text, columns_of
+from manyheads.data.table_files import ROLES, TableRow, cell_text, columns_of
 from manyheads.errors import DataError
 
 DATA_WORDS = (
@@ -43,7 +45,8 @@ def labelled_images(
 
     `table` names the columns of a table, of which those that are `required` must be there. A number
     as a label is the class's name where the data set has `classes` or `class_names`. Raises
-    `DataError` for what is none of these, a missing column or a label that is not one class.
+    `DataError` for what is none of these, a missing column or a label that is not one class. A list
+    of texts as a label is a label set (`SeveralLabels`).
     """
     if isinstance(given, Mapping) and given and all(map(_is_split, given)):
         for split, part in given.items():
@@ -121,15 +124,16 @@ def _of_table(
         columns = _columns(names, table, required)
         values = [column_values(given, names[place]) for place in columns.values()]
         for row in zip(*values, strict=True):
-            yield _row(dict(zip(columns, row, strict=True)), _label_reader(None))
+            yield _row(dict(zip(columns, row, strict=True)), _label_reader(None), table)
         return
     # Of Hugging Face: a row at a time, because each access to a column decodes all its images.
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
     table = _by_kind(table, names, kinds)
     columns = _columns(names, table, required)
-    label = _label_reader(getattr(features.get(names[columns["label"]]), "names", None))
+    of = features.get(names[columns["label"]]) if "label" in columns else None
+    label = _label_reader(getattr(of, "names", None))
     for record in _undecoded(given, names[columns["path"]], kinds) if "path" in columns else given:
-        yield _row({role: record[names[place]] for role, place in columns.items()}, label)
+        yield _row({role: record[names[place]] for role, place in columns.items()}, label, table)
 
 
 def _undecoded(given: Any, name: str, kinds: dict[str, str]) -> Iterable[Any]:
@@ -156,26 +160,39 @@ def _of_record(
 ) -> Iterator[LabelledImage]:
     names = list(map(str, record))
     columns, values = _columns(names, table, required), list(record.values())
-    yield _row({role: values[place] for role, place in columns.items()}, label)
+    yield _row({role: values[place] for role, place in columns.items()}, label, table)
 
 
 def _columns(names: list[str], table: TableSettings, required: Sequence[str]) -> dict[str, int]:
     return columns_of(_TABLE, names, table, required)
 
 
-def _row(cells: dict[str, Any], label: Callable[[Any], str]) -> LabelledImage:
+def _row(cells: dict[str, Any], label: Callable[[Any], str], table: TableSettings) -> LabelledImage:
     split, group = (_text(cells[role]) if role in cells else "" for role in ROLES[2:])
     image = cells.get("path")
     if isinstance(image, Mapping) and image.keys() >= {"bytes", "path"}:  # as Hugging Face has it
         image = image["bytes"] or image["path"]
+    if table.several_labels:
+        return LabelledImage(image, _of_cells(cells, table), split, group)
     return LabelledImage(image, label(cells["label"]), split, group)
 
 
+class SeveralLabels(str):
+    """The text of a label set, where a list of labels was given."""
+
+    __slots__ = ()
+
+
 def _label_reader(classes: Any) -> Callable[[Any], str]:
-    """What makes the text of a label; a whole number is the place of one of the `classes`."""
+    """What makes the text of a label; a whole number is the place of one of the `classes`.
+
+    A list of texts, or a set, is a label set.
+    """
     names = list(map(str, classes)) if isinstance(classes, list | tuple) else []
 
     def read(value: Any) -> str:
+        if (several := _several(value)) is not None:
+            return several
         value = _scalar(value)
         if not names or isinstance(value, bool) or not isinstance(value, int):
             return _text(value)
@@ -184,6 +201,33 @@ def _label_reader(classes: Any) -> Callable[[Any], str]:
         return names[value] if value >= 0 else ""  # -1: Hugging Face's for none that is known
 
     return read
+
+
+def _several(value: Any) -> SeveralLabels | None:
+    """The label set that a list, a tuple, a set or an array of texts is; None for all else."""
+    value = as_array(value)
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "UO":
+        value = value.tolist()
+    if not isinstance(value, list | tuple | set | frozenset):
+        return None
+    if not all(isinstance(each, str) for each in value):
+        raise DataError(
+            "the names of an image's labels as a list", repr(value)[:80],
+            "give texts, or a table with a column of 0 and 1 for each label and `label_columns`",
+        )  # fmt: skip
+    for each in value:
+        if JOINER in each or not each.strip():
+            raise DataError(f"labels without {JOINER!r}, none empty", repr(each), "rename it")
+    return SeveralLabels(set_text(each.strip() for each in value))
+
+
+def _of_cells(cells: dict[str, Any], table: TableSettings) -> str:
+    """The label set of a row of a table with several labels."""
+    several = None if "label" not in cells else _several(cells["label"])
+    if several is not None:
+        return several
+    texts = {role: _text(value) for role, value in cells.items() if role != "path"}
+    return SeveralLabels(LabelCells(_TABLE, table).text(TableRow(0, texts)))
 
 
 def _scalar(value: Any) -> Any:

@@ -17,7 +17,8 @@ class Listing:
 
     `layout` is "split folders", "class folders" or "manifest". `splits` and `groups` are None if
     the source gives none; an empty group means none. `remarks` are lines on what may not be meant;
-    `missing` are the texts of a table that were taken for no label.
+    `missing` are the texts of a table that were taken for no label. Where an image may have
+    several labels, `labels` are label sets as texts, and `label_names` all labels, sorted.
     """
 
     layout: str
@@ -28,6 +29,7 @@ class Listing:
     ignored: LeftOut
     remarks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
 
     def without(self, rows: Collection[int], reason: Reason | str) -> Listing:
         """This listing with the images at the indices `rows` left out for a `reason`."""

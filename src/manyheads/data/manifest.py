@@ -20,8 +20,9 @@ from manyheads.data.data_settings import TableSettings
 from manyheads.data.listing import Listing, ListingWriter
 from manyheads.data.paths import split_path
 from manyheads.data.remote_path import FilePath
+from manyheads.data.several_labels import PLURAL, LabelCells, separator_words, sniffed
 from manyheads.data.split_names import split_name
-from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, TableRow, read_rows
+from manyheads.data.table_files import MISSING, TABLE_SUFFIXES, TableRow, header_of, read_rows
 from manyheads.errors import DataError
 
 MANIFEST_SUFFIXES = TABLE_SUFFIXES
@@ -40,9 +41,11 @@ def read_manifest(path: FilePath, table: TableSettings = _USUAL, *, images: bool
     says how they may be written. Rows without a label are left out, and so is each further row of
     one file; one file under two labels, splits or groups is refused. Without `images`, list the
     rows: by their paths as they stand, or else as "row 0" and so on, and each must have a label.
+    Where an image may have several labels, one without any is listed too.
     Raises `DataError` naming the row for an empty path, a missing file or an unknown split; for a
     split that only some rows give; and for a table without labels. Raises what `read_rows` raises.
     """
+    table = sniffed(path, table)
     reader = _Images(path, table) if images else _Rows(path, table)
     for row in read_rows(path, table, _REQUIRED if images else _REQUIRED[1:]):
         reader.take(row)
@@ -68,11 +71,14 @@ class _ManifestReader:
         self.unlabelled = _Noted()
         self.no_labels: set[str] = set()
         self._missing = missing_texts(table)
+        self._several = LabelCells(path, table) if table.several_labels else None
         self._split_missing = missing_texts(_USUAL)
         self._with_split, self._without_split = _Noted(), _Noted()
 
     def label(self, row: TableRow) -> str | None:
-        """The label of a row; None, and noted, if it has none."""
+        """The label of a row, or its label set; None, and noted, if it has none."""
+        if self._several is not None:
+            return self._several.text(row)
         label = label_of(row)
         if label not in self._missing:
             return label
@@ -106,6 +112,15 @@ class _ManifestReader:
             )
             remedy = "fill the column, or empty it to have the images divided"
             raise DataError(f"a split in every row of {self.path}, or in none", found, remedy)
+
+    def read(self, layout: str) -> Listing:
+        """What was added."""
+        listing = replace(self.writer.listing(layout), missing=tuple(sorted(self.no_labels)))
+        if self._several is None:
+            words = separator_words(listing.labels.names)
+            return replace(listing, remarks=(*listing.remarks, *filter(None, [words])))
+        remarks = (*listing.remarks, *self._several.remarks())
+        return replace(listing, remarks=remarks, label_names=self._several.names)
 
     def _split(self, row: TableRow) -> str | None:
         cell = row.cells["split"]
@@ -159,7 +174,7 @@ class _Images(_ManifestReader):
         if self._absent.count:
             raise self._no_file()
         self.check("images")
-        listing = replace(self.writer.listing("manifest"), missing=tuple(sorted(self.no_labels)))
+        listing = self.read("manifest")
         repeated = self._repeated(listing)
         return listing.without(repeated, REPEATED) if repeated else listing
 
@@ -223,7 +238,7 @@ class _Rows(_ManifestReader):
                 f"none, and so in {none:,} of {counted(none + len(self.numbers), 'row')}",
                 "fill it in, or take the row out of the table and of the features",
             )  # fmt: skip
-        return self.writer.listing("features")
+        return self.read("features")
 
 
 def label_of(row: TableRow) -> str:
@@ -247,6 +262,9 @@ def manifest_images(
     """
     finder, missing = Finder(path, table), missing_texts(table)
     finder.check()
+    table = sniffed(path, table)
+    several = LabelCells(path, table) if table.several_labels else None
+    has_labels = several is not None and _has_labels(path, table)
     first, none = "", True
     for row in read_rows(path, table, ("path",)):
         cell = row.cells["path"]
@@ -256,7 +274,19 @@ def manifest_images(
         found = finder.find(cell, row.number)
         first, none = first or cell, none and found is None
         label = label_of(row)
+        if several is not None and has_labels:
+            label = several.text(row)
         yield finder.plain(cell) if found is None else found[0], None if label in missing else label
     # One missing file is told in its place; where all are, the table may be read in a wrong way.
     if first and none and (advice := finder.advice(first)) is not None:
         raise DataError(f"the files that {path} names", f"no file {first!r}, and no other", advice)
+
+
+def _has_labels(path: FilePath, table: TableSettings) -> bool:
+    """Whether a table has the column of several labels, which images to predict need not have."""
+    if table.label_columns is not None:
+        return True
+    names = [name.casefold() for name in header_of(path, table)]
+    return (table.label_column or "label").casefold() in names or (
+        table.label_column is None and PLURAL in names
+    )

@@ -39,6 +39,11 @@ def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> No
     label or a path that a manifest cannot hold.
     """
     check_manifest_path(path)
+    write_text(path, manifest_text(path, dataset, divided=divided))
+
+
+def manifest_text(path: Path, dataset: Dataset, *, divided: bool = False) -> str:
+    """What `write_manifest` writes to `path`."""
     splits = dataset.splits if divided else given_splits(dataset)
     folder = f"{Path(path).expanduser().absolute().parent}{os.sep}"
     table = io.StringIO(newline="")
@@ -50,7 +55,7 @@ def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> No
         group = "" if dataset.groups is None else dataset.groups[image]
         _check_cells(place, label)
         writer.writerow([place, label, *([splits[image]] if splits is not None else []), group])
-    write_text(path, table.getvalue())
+    return table.getvalue()
 
 
 def given_splits(dataset: Dataset) -> Categorical | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
+from manyheads.core.text import counted
 from manyheads.data.dataset import Dataset
 from manyheads.data.splits import SPLITS
 
@@ -15,6 +15,14 @@ Counts = dict[str, dict[str, int]]
 
 _POINTS = 5.0  # a shift of shares is large from this many percentage points on,
 _ERRORS = 3.0  # and certain from this many standard errors on: small splits must not cry wolf
+
+
+UNEQUAL = 10.0
+"""Classes are very unequal where the largest has so many times the images of the smallest: the
+least factor that Cui et al. 2019 (Class-balanced loss) study as imbalance."""
+
+BALANCED_RULE = "last_balanced_accuracy"
+"""The rule of selection that is advised then."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +59,41 @@ class ShareShift:
 
 
 def count_classes(dataset: Dataset) -> Counts:
-    """Images by split and class; splits without images are left out, classes never."""
+    """Images by split and class, or label; splits without images are left out, classes never."""
     counts: Counts = {}
     for split in SPLITS:
         rows = dataset.rows(split)
         if len(rows):
-            found = np.bincount(dataset.labels[rows], minlength=len(dataset.classes))
-            counts[split] = dict(zip(dataset.classes, found.tolist(), strict=True))
+            counts[split] = dict(zip(dataset.outputs, dataset.counts(rows).tolist(), strict=True))
     return counts
 
 
-def class_shares(counts: Counts) -> dict[str, dict[str, float]]:
-    """Each class's share of its split, in [0, 1]."""
+def unequal_words(classes: Mapping[str, int]) -> str:
+    """How unequal the classes are that have images; "" unless by `UNEQUAL` times or more.
+
+    Such as `735 images of t-shirt and 12 of skirt (61 times)`.
+    """
+    present = {name: count for name, count in classes.items() if count}
+    if not present:
+        return ""
+    largest, smallest = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
+    most, least = present[largest], present[smallest]
+    if most < UNEQUAL * least:
+        return ""
+    times = most // least
+    return f"{counted(most, 'image')} of {largest} and {least:,} of {smallest} ({times:,} times)"
+
+
+def class_shares(
+    counts: Counts, sizes: Mapping[str, int] | None = None
+) -> dict[str, dict[str, float]]:
+    """Each class's share of its split, in [0, 1].
+
+    `sizes` are the images of each split, where an image may have several labels.
+    """
+    sizes = sizes or {split: sum(classes.values()) for split, classes in counts.items()}
     return {
-        split: {name: count / sum(classes.values()) for name, count in classes.items()}
+        split: {name: count / sizes[split] for name, count in classes.items()}
         for split, classes in counts.items()
     }
 

@@ -2,6 +2,7 @@
 
 `SplitSettings.rule` says how. "stratified" is the law of `stratified.py`, that of new studies, and
 "balanced" the same with its law for large groups, that of studies with `group_by`.
+Where an image may have several labels, both are the law of `iterative.py` instead.
 "place" was the law before them, and studies that were begun by it keep it. An image's place in
 `[0, 1)` is a function of the split seed and of its key alone, where the key is its group if it has
 one and the SHA-256 of its bytes otherwise:
@@ -23,11 +24,12 @@ from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from manyheads.data.columns import Categorical, Digests
 from manyheads.data.data_settings import SplitSettings
-from manyheads.data.stratified import divide
+from manyheads.data.iterative import deal
+from manyheads.data.stratified import divide, joined_units
 
 SPLITS = ("train", "validation", "test")
 
@@ -46,8 +48,12 @@ def assign_splits(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
+    members: Bool[np.ndarray, "sets labels"] | None = None,
 ) -> Categorical:
-    """The split of each image by the rule of `settings`; an empty group means none."""
+    """The split of each image by the rule of `settings`; an empty group means none.
+
+    With `members`, an image's number is that of its label set, whose labels these are.
+    """
     if settings.rule == "place":
         return Categorical.of(
             _split(place(settings.seed, key), settings.validation, settings.test)
@@ -55,6 +61,12 @@ def assign_splits(
         )
     given = None if groups is None else Categorical.of(groups)
     shares = settings.validation, settings.test
+    if members is not None:
+        first, content = Digests.of(digests).distinct()
+        contents = Digests.of(digests).take(first)
+        units, marks = joined_units(contents, content, given, settings.seed)
+        parts = deal(members[np.asarray(labels)], units, marks, (1 - sum(shares), *shares))
+        return Categorical(SPLITS, parts.astype(np.int32))
     found = divide(
         np.asarray(labels), Digests.of(digests), given, settings.seed, *shares,
         large_first=settings.rule == "balanced",
@@ -68,6 +80,7 @@ def carve_validation(
     digests: Sequence[str],
     groups: Sequence[str] | None = None,
     settings: SplitSettings = _DEFAULT,
+    members: Bool[np.ndarray, "sets labels"] | None = None,
 ) -> Categorical:
     """Move the validation share of the training images, by the same rule, to validation.
 
@@ -81,6 +94,7 @@ def carve_validation(
         Digests.of(digests).take(rows),
         None if groups is None else Categorical.of(groups).take(rows),
         replace(settings, test=0.0),
+        members,
     )
     codes = np.array([SPLITS.index(name) for name in splits.names], np.int32)[splits.codes]
     codes[rows] = np.array([SPLITS.index(name) for name in found.names], np.int32)[found.codes]

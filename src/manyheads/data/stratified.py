@@ -76,7 +76,7 @@ def divide(
         return np.zeros(0, np.int8)
     shares = _shares(validation, test)
     first, content = digests.distinct()
-    units, marks = _units(digests.take(first), content, groups, seed)
+    units, marks = joined_units(digests.take(first), content, groups, seed)
     order = np.argsort(units, kind="stable")
     starts = np.flatnonzero(np.diff(units[order], prepend=-1))
     # A unit is single if the greatest and the least of its contents, and of its labels, are equal.
@@ -151,10 +151,13 @@ def _shares(validation: float, test: float) -> tuple[int, int, int]:
     return int((1 - first - second) * whole), int(first * whole), int(second * whole)
 
 
-def _units(
+def joined_units(
     contents: Digests, content: Rows, groups: Categorical | None, seed: int
 ) -> tuple[Rows, UInt64[np.ndarray, "units"]]:
-    """The number of each image's unit, and the place of each unit in units of 2⁻⁶⁴."""
+    """The number of each image's unit, and the place of each unit in units of 2⁻⁶⁴.
+
+    `content` is the place of each image's content among the different `contents`.
+    """
     if groups is None or not any(groups.names):
         return content, _marks(seed, (f"content\0{digest}" for digest in contents))
     named = np.array([bool(name) for name in groups.names])

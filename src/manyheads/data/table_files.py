@@ -116,10 +116,41 @@ def columns_of(
     or is there twice.
     """
     found = {role: _places(header, _name(role, settings)) for role in ROLES}
+    if settings.label_columns is not None:
+        found |= {"label": []} | _label_places(path, header, settings.label_columns)
+        required = [role for role in required if role != "label"]
+    elif settings.label_separator is not None and not found["label"] and not settings.label_column:
+        found["label"] = _places(header, "labels")
     wanted = [role for role in ROLES if role in required or _named(role, settings)]
     if any(len(found[role]) != 1 for role in wanted) or any(len(f) > 1 for f in found.values()):
         raise _missing_columns(path, header, settings, required, found)
     return {role: places[0] for role, places in found.items() if places}
+
+
+def label_role(name: str) -> str:
+    """The role of the column `name` where each label has one."""
+    return f"label {name}"
+
+
+def _label_places(
+    path: FilePath | str, header: Sequence[str], columns: Sequence[str]
+) -> dict[str, list[int]]:
+    found = {label_role(name): _places(header, name) for name in columns}
+    for name, places in zip(columns, found.values(), strict=True):
+        if len(places) != 1:
+            shown = ", ".join(map(_plain, header))[:160] or "no columns"
+            raise DataError(
+                f"one column {name!r}, which `label_columns` names, in {path}", shown,
+                "give the names of columns of 0 and 1",
+            )  # fmt: skip
+    return found
+
+
+def header_of(path: FilePath, settings: TableSettings) -> list[str]:
+    """The names of a table's columns; raises what `read_rows` raises."""
+    header: list[str] = []
+    next(read_rows(path, settings, (), header), None)
+    return [_plain(name) for name in header]
 
 
 def unused_columns(path: FilePath, settings: TableSettings) -> list[tuple[str, str]]:
@@ -127,10 +158,8 @@ def unused_columns(path: FilePath, settings: TableSettings) -> list[tuple[str, s
 
     Raises what `read_rows` raises.
     """
-    header: list[str] = []
-    next(read_rows(path, settings, (), header), None)
+    names = header = header_of(path, settings)
     found = {role: _places(header, _name(role, settings)) for role in ROLES}
-    names = [_plain(name) for name in header]
     near = ((role, _suggestion(role, names, found)) for role in ("split", "group"))
     return [(role, name) for role, name in near if not found[role] and name is not None]
 

@@ -41,7 +41,7 @@ def unvalidated_words(dataset: Dataset) -> str:
     lacking = np.flatnonzero((trained > 0) & (validated == 0))
     if not len(lacking):
         return ""
-    words = [f"{dataset.classes[label]!r} ({images(trained[label])})" for label in lacking]
+    words = [f"{dataset.outputs[label]!r} ({images(trained[label])})" for label in lacking]
     verb = "it only trains" if len(lacking) == 1 else "they only train"
     return f"not validated: {listed(words)}; {verb}"
 
@@ -53,13 +53,13 @@ def untested_words(dataset: Dataset) -> str:
     """
     if dataset.divided is None or dataset.carved or not len(dataset.rows("test")):
         return ""
-    everywhere = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    everywhere = dataset.counts(np.arange(len(dataset)))
     lacking = np.flatnonzero((everywhere > 0) & (_counts(dataset, "test") == 0))
     words = []
     for label in lacking:
-        units = len(np.unique(dataset.units[dataset.labels == label]))
+        units = len(np.unique(dataset.units[dataset.having(int(label))]))
         groups = "" if dataset.groups is None else f", {units:,} group" + "s" * (units != 1)
-        words.append(f"{dataset.classes[label]!r} ({images(everywhere[label])}{groups})")
+        words.append(f"{dataset.outputs[label]!r} ({images(everywhere[label])}{groups})")
     return f"not tested: {listed(words)}" if words else ""
 
 
@@ -114,7 +114,8 @@ def images(count: int) -> str:
 
 
 def _obstacles(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
-    in_all = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    names, what = dataset.outputs, "label" if dataset.label_names else "class"
+    in_all = dataset.counts(np.arange(len(dataset)))
     if np.count_nonzero(in_all) < 2:
         yield "two or more classes", _names(dataset, in_all > 0), "add images of other classes"
     for split in ("train", "validation"):
@@ -122,13 +123,14 @@ def _obstacles(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
             yield f"{split} images", "none", _remedy(dataset, split, "any class")
     trained, validated = _counts(dataset, "train"), _counts(dataset, "validation")
     if not trained.all():
-        absent = [dataset.classes[label] for label in np.flatnonzero(trained == 0)]
+        absent = [names[label] for label in np.flatnonzero(trained == 0)]
         missing = [repr(name) for name in absent]
         # Labels of one split may be written in another way than those of the others.
-        near = near_words(absent, [dataset.classes[label] for label in np.flatnonzero(trained)])
+        near = near_words(absent, [names[label] for label in np.flatnonzero(trained)])
         remedy = near or _remedy(dataset, "train", missing[0])
-        yield "every class among the train images", f"none of {listed(missing)}", remedy
-    if np.count_nonzero(validated) < 2:
+        yield f"every {what} among the train images", f"none of {listed(missing)}", remedy
+    # Labels without a validation image are a warning: the images without them validate too.
+    if np.count_nonzero(validated) < 2 and not dataset.label_names:
         name = repr(dataset.classes[int(np.flatnonzero(validated == 0)[0])])
         yield (
             "two or more classes among the validation images",
@@ -137,12 +139,12 @@ def _obstacles(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _counts(dataset: Dataset, split: str) -> Int64[np.ndarray, "classes"]:
-    return np.bincount(dataset.labels[dataset.rows(split)], minlength=len(dataset.classes))
+def _counts(dataset: Dataset, split: str) -> Int64[np.ndarray, "outputs"]:
+    return dataset.counts(dataset.rows(split))
 
 
 def _names(dataset: Dataset, chosen: np.ndarray) -> str:
-    return ", ".join(repr(dataset.classes[label]) for label in np.flatnonzero(chosen)) or "none"
+    return ", ".join(repr(dataset.outputs[label]) for label in np.flatnonzero(chosen)) or "none"
 
 
 def _remedy(dataset: Dataset, split: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -45,10 +46,12 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
     train on the others, which nearly doubles the time of training. The `engine` fused trains
     `n_jobs` heads at a time, by scikit-learn's convention (None: one, -1: one a core); stacked
     trains them in one program of JAX, and auto is that where JAX sees an accelerator, else fused;
-    keras uses the installed Keras backend. `backbone` (a name, or a network's file with its
-    `preprocessing`), `weights`, `image_size` (pixels), `interpolation` and `resize` (None: the
-    backbone's own), `exif` and `depth` (of images with more than 8 bits a channel, white is
-    2^depth - 1; None: 65535) shape the features of images, and `augmentation` the
+    keras uses the installed Keras backend. `class_weight` multiplies the loss of each sample by the
+    weight of its class: `balanced`, n / (k · n_c), or weights by class, 1 for those that have none;
+    with `balanced_batches` each class has the same share of the batches. `backbone` (a name, or a
+    network's file with its `preprocessing`), `weights`, `image_size` (pixels), `interpolation` and
+    `resize` (None: the backbone's own), `exif` and `depth` (of images with more than 8 bits a
+    channel, white is 2^depth - 1; None: 65535) shape the features of images, and `augmentation` the
     `augmented_copies`, as in a study; copies and `dropblock` need paths of images.
 
     Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
@@ -80,6 +83,8 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
         learning_rate_schedule: str = "cosine",
         epochs: int | None = None,
         batch_size: int = 32,
+        class_weight: str | Mapping[Any, float] | None = None,
+        balanced_batches: bool = False,
         heads: int = 1,
         validation_fraction: float | None = None,
         calibrate: bool = True,
@@ -117,6 +122,8 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
         self.learning_rate_schedule = learning_rate_schedule
         self.epochs = epochs
         self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.balanced_batches = balanced_batches
         self.heads = heads
         self.validation_fraction = validation_fraction
         self.calibrate = calibrate
@@ -157,6 +164,7 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
             targets, recipe = self._targets(y, sample_weight), backbone.recipe().described
             seen = backbone.transform(images)
             self.n_features_in_ = seen.matrix.shape[1]
+        plan = plan.with_class_weight(self.class_weight, targets.classes)
         random = check_random_state(self.random_state)
         trained = train(plan, seen, targets, random, sources)
         self.classes_, self.recipe_ = targets.classes, recipe

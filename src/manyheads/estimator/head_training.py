@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 
 from manyheads.core.settings import number, whole
 from manyheads.errors import EstimatorError, SettingError
 from manyheads.estimator.image_features import Samples, Sources, Vectors
 from manyheads.estimator.targets import Targets
 from manyheads.heads.averaged import averaged
-from manyheads.heads.bank import HeadEnd, HeadSettings, check_rule, engine_named, train_bank
+from manyheads.heads.bank import HeadEnd, HeadSettings, engine_named, train_bank
+from manyheads.heads.class_weights import require_known_classes
+from manyheads.heads.epoch_rules import check_rule
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters, forward
 from manyheads.heads.hyperparameters import ADAMW, Hyperparameters, usual_epochs
@@ -61,6 +63,20 @@ class TrainingPlan:
                 f"a validation_fraction for select {self.select} and patience {self.patience}",
                 "None", "give the share of the samples to choose an epoch by",
             )  # fmt: skip
+
+    def with_class_weight(self, given: Any, classes: Shaped[np.ndarray, "classes"]) -> Self:
+        """The same with weights by class under the names of `classes`.
+
+        Raises `SettingError` for a weight of another class.
+        """
+        if not isinstance(given, Mapping):
+            return self
+        names = [str(each) for each in classes]
+        name_of = dict(zip(classes.tolist(), names, strict=True))
+        weights = {name_of.get(key, str(key)): value for key, value in given.items()}
+        setting = replace(self.setting, class_weight=cast(str, weights))
+        require_known_classes([setting.class_weight], names)
+        return replace(self, setting=setting)
 
 
 class Trained(NamedTuple):
@@ -192,6 +208,7 @@ def _fold(
         sources=sources,
         cells=cells,
         weights=None if weights is None else weights[train],
+        class_names=tuple(str(each) for each in targets.classes),
     )
 
 

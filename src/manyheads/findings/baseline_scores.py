@@ -13,11 +13,10 @@ from manyheads.core.table import Table, as_html, names, numbers
 from manyheads.core.text import NOTHING, decimal
 from manyheads.findings.finding import Finding
 from manyheads.findings.wording import amount, difference_words
-from manyheads.stats import metrics
 from manyheads.stats.comparisons import compare
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.validation_predictions import LogProbabilities, OfHeads, Validated
-from manyheads.study.baselines import Baseline
+from manyheads.study.baselines import MAJORITY, Baseline
 
 Standing = Literal["better", "not shown to differ", "worse", "not assessed"]
 _BASELINE = 0  # its number beside candidates, which are counted from 1
@@ -120,11 +119,12 @@ def _scored(validated: Validated, selected: int, baseline: Baseline) -> Baseline
         standing = "better"
     elif pair.high < 0:
         standing = "worse"
-    loss = float(metrics.log_loss(logs, validated.labels)) if baseline.has_probabilities else None
+    loss = float(validated.image_scores("log_loss", logs[None]).mean())
+    several = validated.label_sets is not None
     return BaselineScore(
-        name=baseline.name,
-        accuracy=float(metrics.accuracy(logs, validated.labels)),
-        log_loss=loss,
+        name="majority of each label" if several and baseline.name == MAJORITY else baseline.name,
+        accuracy=float(validated.image_scores("accuracy", logs[None]).mean()),
+        log_loss=loss if baseline.has_probabilities else None,
         trained_on=baseline.trained_on,
         train=baseline.train,
         seconds=baseline.seconds,

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import chooses_epoch
 from manyheads.stats.comparisons import Differences
-from manyheads.stats.paired import RESERVE
+from manyheads.stats.paired import RESERVE, SHARES
 from manyheads.stats.variance_shares import DRAWS, MeanNoise
 from manyheads.stats.variances import two_way
 from manyheads.study.store import Store
@@ -85,9 +86,10 @@ def _of_curves(findings: Findings, metric: str) -> CandidateScores:
     settings, rung = findings.settings, findings.settings.rungs[0]
     cells = settings.divisions
     scores = np.full((len(settings.grid), settings.seeds, cells), np.nan)
-    column = Metrics._fields.index("val_accuracy" if metric == "accuracy" else "val_loss")
-    best = np.max if metric == "accuracy" else np.min
-    if settings.select not in ("best_accuracy", "best_loss"):
+    names = {"accuracy": "val_accuracy", "log_loss": "val_loss"}
+    column = Metrics._fields.index(names.get(metric, "val_score"))
+    best = np.max if metric in SHARES else np.min
+    if not chooses_epoch(settings.select):
         best = _last
     with Store(findings.folder.store) as store:
         for record in store.trials("done", "pruned"):

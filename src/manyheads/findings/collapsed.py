@@ -43,13 +43,16 @@ def collapsed(validated: Validated, candidates: Sequence[int]) -> list[Collapsed
     found = []
     for candidate in candidates:
         predicted = validated.log_probabilities(candidate)
-        answers, failed = predicted.argmax(axis=-1), np.asarray(np.isnan(predicted).any(axis=-1))
+        failed = np.asarray(np.isnan(predicted).any(axis=-1))
+        answers = predicted.argmax(axis=-1)[..., None]
+        if validated.label_sets is not None:
+            answers = predicted > 0
         one_class = heads = 0
         for repeat, images in folds:
             own = answers[:, repeat, images]
             done = ~failed[:, repeat, images].any(axis=1)
             heads += int(done.sum())
-            one_class += int((done & (own == own[:, :1]).all(axis=1)).sum())
+            one_class += int((done & (own == own[:, :1]).all(axis=(1, 2))).sum())
         if one_class:
             found.append(Collapsed(candidate, one_class, heads))
     return sorted(found, key=lambda each: -each.one_class / each.heads)
@@ -75,7 +78,8 @@ def collapsed_words(
     verb = "predicts" if len(found) == found[0].one_class == 1 else "predict"
     some = judged is not None and judged < len(validated.candidates)
     among = f"Of the best {judged} candidates, " if some else ""
+    what = "one class only" if validated.label_sets is None else "the same labels of every image"
     return (
-        f"{among}{', '.join(parts)} {verb} one class only; lower the learning_rate, or raise it if "
+        f"{among}{', '.join(parts)} {verb} {what}; lower the learning_rate, or raise it if "
         "they have hardly begun to learn."
     )

@@ -13,6 +13,7 @@ from manyheads.errors import RunError, SettingError
 from manyheads.findings.reading import names_of, read_images, read_validated
 from manyheads.findings.shared_images import StudyImages
 from manyheads.findings.study_findings import rivals
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.validation_predictions import Validated
@@ -78,7 +79,7 @@ class ComparedStudy:
         settings, selected = self.settings, self.result.ranking[0].candidate
         differences = Differences(self.validated)
         among = rivals(differences, [entry.candidate for entry in self.result.ranking])
-        scores = winner_scores(differences, selected, settings.select, among=among)
+        scores = winner_scores(differences, selected, metric_of(settings.select), among=among)
         expected = {each.metric: Estimate(each.score, each.low, each.high) for each in scores}
         return ComparedRun(
             run=self.name,
@@ -108,17 +109,17 @@ def read_studies(folders: Sequence[RunFolder]) -> list[ComparedStudy]:
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise SettingError("each run once", f"{twice.name} twice", "name every run only once")
-    studies, classes = [], ()
+    studies, classes, label_names = [], (), ()
     for folder, name in zip(folders, _short_names(folders), strict=True):
         settings, resolved = read_study(folder.document())
-        if studies and resolved.classes != classes:
+        if studies and (resolved.classes, resolved.label_names) != (classes, label_names):
             raise RunError(
                 f"the classes of {studies[0].name} in {name} as well",
                 _class_words(classes, resolved.classes), "compare runs on the same classes",
             )  # fmt: skip
-        classes = resolved.classes
+        classes, label_names = resolved.classes, resolved.label_names
         result = finished_result(folder, settings)
-        validated = read_validated(folder.store, settings, result, classes)
+        validated = read_validated(folder.store, settings, result, classes, resolved.label_names)
         kept = kept_images(folder)
         digests = None if kept is None else kept.digests[read_images(folder.store, settings.folds)]
         studies.append(

@@ -13,8 +13,10 @@ from manyheads.core.text import counted, decimal, joined, percent
 from manyheads.findings.candidate_scores import CandidateScores, candidate_scores
 from manyheads.findings.finding import Finding
 from manyheads.findings.wording import METRIC_WORDS
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.heads.ranges import Range, place_of
 from manyheads.stats.main_effects import Factor, fitted_designs
+from manyheads.stats.paired import SHARES
 from manyheads.stats.variance_shares import VarianceShares, variance_shares
 from manyheads.study.space import Candidates, idle_of
 
@@ -71,7 +73,7 @@ class Importance(Finding):
 def importance_of(findings: Findings) -> Importance:
     """The importance of each varying hyperparameter of a finished study."""
     settings = findings.settings
-    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    metric = metric_of(settings.select)
     names = settings.grid.varying
     if len(names) < 2:
         what = f"{names[0]} alone" if names else "nothing"
@@ -177,7 +179,7 @@ def _share(entry: HyperparameterImportance) -> str:
 
 def _basis(metric: str, found: VarianceShares, scores: CandidateScores, *, drawn: bool) -> str:
     """What the shares are of, and what their intervals allow for."""
-    points = metric == "accuracy"
+    points = metric in SHARES
     spread = f"{decimal(100 * found.deviation, 1)} points" if points else decimal(found.deviation)
     others = [
         *(["images"] if scores.with_images else []),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from manyheads.core.text import capital
 from manyheads.findings.finding import Finding
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames
 from manyheads.stats.posterior import Posterior
@@ -25,7 +26,7 @@ class Posteriors(Finding, Sequence[Posterior]):
     def of(cls, entries: Sequence[Posterior], names: CandidateNames) -> Posteriors:
         """Entries with their candidates' `names`."""
         sentences = tuple(
-            f"{METRIC_WORDS[each.metric].capitalize()}, {names.first([each.first])} against "
+            f"{capital(METRIC_WORDS[each.metric])}, {names.first([each.first])} against "
             f"{names.then([each.second])}: better with probability {each.better:.3f}, equivalent "
             f"{each.equivalent:.3f}, worse {each.worse:.3f}."
             for each in entries

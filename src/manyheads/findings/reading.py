@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from manyheads.core.label_sets import LabelSets
 from manyheads.errors import RunError
 from manyheads.findings.selection import Curves, luck
-from manyheads.heads.bank import Metrics, rule_of
+from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import rule_of, scored_by
 from manyheads.stats.validation_predictions import LogProbabilities, OfHeads, OtherEpochs, Validated
 from manyheads.study.results import StudyResult
 from manyheads.study.select import chosen_epoch
@@ -21,7 +23,11 @@ from manyheads.study.study_settings import StudySettings
 
 
 def read_validated(
-    path: Path, settings: StudySettings, result: StudyResult, classes: tuple[str, ...]
+    path: Path,
+    settings: StudySettings,
+    result: StudyResult,
+    classes: tuple[str, ...],
+    label_names: tuple[str, ...] = (),
 ) -> Validated:
     """The predictions of the candidates that trained to their end, from the store at `path`.
 
@@ -41,7 +47,8 @@ def read_validated(
         repeat, fold = divmod(place, folds)
         fold_of[repeat, np.searchsorted(images, division.images)] = fold
 
-    reader = _PredictionReader(path, settings, divided, images, classes)
+    outputs = len(label_names or classes)
+    reader = _PredictionReader(path, settings, divided, images, outputs)
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(division, name) for division in divided[:folds]])[first]
@@ -56,6 +63,7 @@ def read_validated(
         folds=folds,
         log_probabilities=reader.chosen,
         other_epochs=reader.other_epochs(),
+        label_sets=LabelSets.of(label_names, classes),
     )
 
 
@@ -67,7 +75,7 @@ class _PredictionReader:
     settings: StudySettings
     divided: list[Division]
     images: Int64[np.ndarray, "images"]
-    classes: tuple[str, ...]
+    outputs: int
 
     def chosen(self, candidate: int) -> LogProbabilities:
         """At the epochs that the study's rule chose."""
@@ -111,12 +119,12 @@ class _PredictionReader:
         self, candidate: int, epoch: Callable[[TrialRecord, Store], int]
     ) -> LogProbabilities:
         repeats, folds = self._shape
-        shape = (self.settings.seeds, repeats, len(self.images), len(self.classes))
+        shape = (self.settings.seeds, repeats, len(self.images), self.outputs)
         found = np.full(shape, np.nan, np.float32)
         with Store(self.path) as store:
             for record in store.trials("done", candidate=candidate):
                 predicted = store.predictions(
-                    record.trial.number, epoch(record, store), len(self.classes)
+                    record.trial.number, epoch(record, store), self.outputs
                 )
                 if predicted is None:
                     raise _nothing_kept(self.path)
@@ -142,15 +150,16 @@ def read_curves(path: Path, settings: StudySettings, candidates: Sequence[int]) 
     """The validation curves of `candidates`; NaN where a trial failed or was not trained so far."""
     folds = settings.folds or 1
     shape = (len(candidates), settings.seeds, settings.repeats or 1, folds, settings.epochs)
-    accuracy, loss = np.full(shape, np.nan), np.full(shape, np.nan)
+    names = ["val_accuracy", "val_loss", *(["val_score"] if scored_by(settings.select) else [])]
+    found = {name: np.full(shape, np.nan) for name in names}
     with Store(path) as store:
         for place, candidate in enumerate(candidates):
             for record in store.trials("done", candidate=candidate):
                 curve = np.array(store.curve(record.trial.number))
                 where = place, record.trial.seed, *divmod(record.trial.fold, folds)
-                accuracy[where][: len(curve)] = curve[:, Metrics._fields.index("val_accuracy")]
-                loss[where][: len(curve)] = curve[:, Metrics._fields.index("val_loss")]
-    return Curves(accuracy, loss)
+                for name, scores in found.items():
+                    scores[where][: len(curve)] = curve[:, Metrics._fields.index(name)]
+    return Curves(**found)
 
 
 def _nothing_kept(path: Path) -> RunError:

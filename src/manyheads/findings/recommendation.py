@@ -12,7 +12,7 @@ from manyheads.findings.finding import Finding
 from manyheads.findings.wording import LISTED, METRIC_WORDS, CandidateNames, margin_words
 from manyheads.stats.best_set import BestSet
 from manyheads.stats.comparisons import Comparison, Comparisons
-from manyheads.stats.paired import RESERVE
+from manyheads.stats.paired import RESERVE, SHARES
 from manyheads.stats.power import RequiredSize
 from manyheads.stats.winner import WinnerScore
 from manyheads.study.space import counted
@@ -163,7 +163,7 @@ def _confidence(evidence: Evidence, pairs: Mapping[int, Comparison | None]) -> C
 
 def _favours(evidence: Evidence, pair: Comparison) -> bool:
     """Whether a comparison by itself, not adjusted for the others, is won by the selected one."""
-    less_is_better = pair.metric != "accuracy"
+    less_is_better = pair.metric not in SHARES
     selected_is_less = less_is_better == (pair.first == evidence.selected)
     return pair.high < 0 if selected_is_less else pair.low > 0
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.heads.hyperparameters import DECLARED
+from manyheads.stats.paired import compared_in
 from manyheads.study.space import idle_of
 
 if TYPE_CHECKING:
@@ -42,7 +44,10 @@ def scattered_scores(findings: Findings) -> tuple[ScatteredScores, ...]:
     """
     names = findings.settings.grid.varying
     if len(names) == 1:
-        found = [_scattered(findings, names[0], metric) for metric in ("accuracy", "log_loss")]
+        found = [
+            _scattered(findings, names[0], metric)
+            for metric in compared_in(metric_of(findings.settings.select))[::-1]
+        ]
     else:
         ranked = [entry.hyperparameter for entry in findings.importance.shares] or list(names)
         found = [_scattered(findings, name, "accuracy") for name in ranked]

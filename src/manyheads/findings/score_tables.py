@@ -8,7 +8,7 @@ from manyheads.core.table import Table, names, numbers, words
 from manyheads.core.text import NOTHING, capital, decimal, interval, joined, mean_std, percent
 from manyheads.findings.held_out_scores import ClassRecall, ClassScore
 from manyheads.findings.wording import METRIC_WORDS
-from manyheads.heads.bank import METRIC_RULES, fixed_epoch
+from manyheads.heads.epoch_rules import chooses_epoch, fixed_epoch, scored_by
 from manyheads.stats.intervals import Estimate
 from manyheads.study.results import StudyResult
 from manyheads.study.select import CandidateResult
@@ -17,6 +17,8 @@ from manyheads.study.space import shown_names, value_words
 MAX_ROWS = 20  # candidates
 # The scores of a model, in the order to show them.
 SCORES = ("accuracy", "log_loss", "brier", "ece", "balanced_accuracy", "macro_f1")
+# The scores of a model of several labels per image that are means over images.
+LABEL_SCORES = ("accuracy", "log_loss", "brier", "exact_match")
 _BEST_EPOCHS = {
     "peak_val_accuracy": "val_accuracy\nbest epoch",
     "last_ten_val_accuracy": "val_accuracy\nlast ten",
@@ -35,13 +37,18 @@ def _result_columns(rule: str) -> dict[str, str]:
 
     Where a rule takes the same epoch of all, the scores of that epoch, and of the best beside them.
     """
-    if rule in METRIC_RULES.values():
-        return _BEST_EPOCHS
+    score = {}
+    if metric := scored_by(rule):
+        at = "best epoch" if chooses_epoch(rule) else "last epoch"
+        score = {f"chosen_val_{metric}": f"val_{metric}\n{at}"}
+    if chooses_epoch(rule):
+        return score | _BEST_EPOCHS
     # Of a pruned candidate the last epoch is an earlier one, and there is no final score.
-    at = "last epoch" if rule == "last" else f"epoch {fixed_epoch(rule)}"
-    measured = "final" if rule == "last" else "chosen"
+    fixed = fixed_epoch(rule)
+    at = "last epoch" if fixed is None else f"epoch {fixed}"
+    measured = "final" if fixed is None else "chosen"
     names = {"peak_val_accuracy", "min_val_loss"}
-    return {
+    return score | {
         f"{measured}_val_accuracy": f"val_accuracy\n{at}",
         f"{measured}_val_loss": f"val_loss\n{at}",
         **{name: title for name, title in _BEST_EPOCHS.items() if name in names},
@@ -51,7 +58,9 @@ def _result_columns(rule: str) -> dict[str, str]:
 def dispensable(rule: str) -> list[str]:
     """The columns of a table of results in the order in which they give way: all but the first."""
     _, *others = _result_columns(rule)
-    return list(_GIVING_WAY) if rule in METRIC_RULES.values() else others[::-1]
+    if chooses_epoch(rule):
+        return [*_GIVING_WAY, *(name for name in others if name not in _GIVING_WAY)]
+    return others[::-1]
 
 
 def results_table(

@@ -18,8 +18,9 @@ from manyheads.core.text import counted
 from manyheads.findings.scattered_scores import ScatteredScores, scattered_scores
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS
-from manyheads.heads.bank import METRIC_RULES, fixed_epoch, rule_of
+from manyheads.heads.epoch_rules import METRIC_RULES, chooses_epoch, fixed_epoch, metric_of, rule_of
 from manyheads.stats.level_scores import LevelScore, level_scores
+from manyheads.stats.paired import compared_in
 from manyheads.study.space import Candidates, value_words
 
 VALUES = 24  # of a hyperparameter; more are thinned out evenly
@@ -55,7 +56,7 @@ class ValueScores:
 
 @dataclass(frozen=True, kw_only=True)
 class PairScores:
-    """Mean accuracies by the values of two hyperparameters; NaN where there is no candidate.
+    """Mean scores in `metric` by the values of two hyperparameters; NaN where no candidate is.
 
     `means` are over `settings` of the other hyperparameters, of `of` that there are. `selected` is
     the row and column of the selected candidate.
@@ -69,6 +70,7 @@ class PairScores:
     settings: int
     of: int
     selected: tuple[int, int] | None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +106,10 @@ def scores_by_setting(findings: Findings) -> ScoresBySetting | None:
     if findings.settings.grid.drawn is not None:
         scattered = scattered_scores(findings)
     elif len(varying) == 1:
-        measured = [_by_value(findings, varying[0], metric) for metric in ("accuracy", "log_loss")]
+        measured = [_by_value(findings, varying[0], metric) for metric in _metrics(findings)]
         by_value = [each for each in measured if each is not None]
     else:
-        effects = [_by_value(findings, name, "accuracy") for name in varying]
+        effects = [_by_value(findings, name, _metrics(findings)[0]) for name in varying]
         by_value = sorted(filter(None, effects), key=lambda each: -each.size)[:EFFECTS]
         pair = _by_pair(findings, [each.hyperparameter for each in by_value[:2]])
     if not (by_value or scattered):
@@ -126,14 +128,19 @@ def scores_by_setting(findings: Findings) -> ScoresBySetting | None:
     )
 
 
+def _metrics(findings: Findings) -> tuple[str, ...]:
+    """The metrics to show: the share that selects, or accuracy, and log loss."""
+    return tuple(reversed(compared_in(metric_of(findings.settings.select))))
+
+
 def epoch_words(findings: Findings, metric: str) -> str:
     """At which epoch the findings' scores in `metric` were measured: `at its best epoch`."""
     rule = findings.settings.select
     if findings.validated.other_epochs is not None:
         rule = rule_of(metric, rule)
-    if rule == METRIC_RULES[metric]:
+    if chooses_epoch(rule) and rule == METRIC_RULES.get(metric):
         return "at its best epoch"
-    if rule in METRIC_RULES.values():  # an earlier version kept no other epoch
+    if chooses_epoch(rule):  # no other epoch is known
         (chooser,) = (name for name, own in METRIC_RULES.items() if own == rule)
         return f"at the epoch of the best {METRIC_WORDS[chooser]}"
     fixed = fixed_epoch(rule)
@@ -196,9 +203,10 @@ def _by_pair(findings: Findings, names: Sequence[str]) -> PairScores | None:
     blocks = cells.blocks(present)
     if not blocks:
         return None
+    metric = _metrics(findings)[0]
     means = np.full((len(rows), len(columns)), np.nan)
     for (row, column), candidates in zip(present, zip(*blocks, strict=True), strict=True):
-        scores = [findings.differences.mean(each, "accuracy") for each in candidates]
+        scores = [findings.differences.mean(each, metric) for each in candidates]
         means[rows.index(row), columns.index(column)] = np.mean(scores)
     row, column = (_place(axis, value) for axis, value in zip(axes, cells.selected, strict=True))
     return PairScores(
@@ -207,6 +215,7 @@ def _by_pair(findings: Findings, names: Sequence[str]) -> PairScores | None:
         row_values=tuple(value_words(names[0], value) for value in rows),
         column_values=tuple(value_words(names[1], value) for value in columns),
         means=means,
+        metric=metric,
         settings=len(blocks),
         of=cells.settings,
         selected=None if row is None or column is None else (row, column),

@@ -11,10 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import stdtrit
 
 from manyheads.errors import RunError
-from manyheads.heads.bank import METRIC_RULES, check_rule, fixed_epoch, rule_of
+from manyheads.heads.epoch_rules import (
+    check_rule,
+    chooses_epoch,
+    fixed_epoch,
+    rule_of,
+    scored_by,
+)
+from manyheads.heads.epoch_scores import SCORED
 from manyheads.stats.variances import corrected_t
 
 LEVEL = 0.95
@@ -27,11 +33,13 @@ _Trials = Float64[np.ndarray, "candidates seeds repeats folds"]
 class Curves:
     """Validation scores by epoch of all trials; NaN after a trial's end, or where it failed.
 
+    `val_score` is the metric of a rule that selects by another than accuracy or loss; None: none.
     Raises `RunError` for arrays of other shapes, and where no trial has any epoch.
     """
 
     val_accuracy: _Curves
     val_loss: _Curves
+    val_score: _Curves | None = None
 
     def __post_init__(self) -> None:
         shape = self.val_accuracy.shape
@@ -110,8 +118,9 @@ def optimism(curves: Curves, rule: str) -> RuleOptimism:
     whole = np.asarray(done.all(axis=3))
     if not whole.any():
         return RuleOptimism(rule, None, None, 0, "no candidate finished every fold of a repeat")
-    own = _picked(rule, accuracy, loss)
-    fresh = _picked(rule, _others(accuracy, done), _others(loss, done))
+    leading = _leading(curves, rule)
+    own = _picked(rule, leading, loss)
+    fresh = _picked(rule, _others(leading, done), _others(loss, done))
     scores = [
         Optimism(float(_at(curve, own)[whole].mean()), float(_at(curve, fresh)[whole].mean()))
         for curve in (accuracy, loss)
@@ -123,17 +132,19 @@ def luck(curves: Curves, metric: str, rule: str) -> _Trials:
     """By how much each trial's score is higher at its own epoch than at one chosen without it.
 
     The other epoch is the one that `metric`'s rule picks on the mean curve of the other folds of
-    the repeat, or, of a given split, of the other seeds. 0 for rules that choose nothing, and where
-    there is no other trial.
+    the repeat, or, of a given split, of the other seeds. 0 for rules that choose nothing, where
+    there is no other trial, and for a metric that is not known at every epoch.
     """
     chooser = rule_of(metric, check_rule(rule))
     accuracy, loss, done = _filled(curves)
     axis = 3 if accuracy.shape[3] > 1 else 1
-    if accuracy.shape[axis] == 1 or chooser not in METRIC_RULES.values():
+    is_unknown = metric in SCORED and metric != scored_by(rule)
+    if accuracy.shape[axis] == 1 or not chooses_epoch(chooser) or is_unknown:
         return np.zeros(done.shape)
-    curve = accuracy if metric == "accuracy" else loss
-    others = _picked(chooser, *(_others(each, done, axis) for each in (accuracy, loss)))
-    found = _at(curve, _picked(chooser, accuracy, loss)) - _at(curve, others)
+    leading = _leading(curves, chooser)
+    curve = {"accuracy": accuracy, "log_loss": loss}.get(metric, leading)
+    others = _picked(chooser, *(_others(each, done, axis) for each in (leading, loss)))
+    found = _at(curve, _picked(chooser, leading, loss)) - _at(curve, others)
     return np.where(done & (done.sum(axis=axis, keepdims=True) > 1), found, 0.0)
 
 
@@ -149,10 +160,12 @@ def nested(curves: Curves, rule: str) -> Nested:
     check_rule(rule)
     accuracy, loss, done = _filled(curves)
     candidates, _, repeats, folds, _ = accuracy.shape
-    own = _picked(rule, accuracy, loss)
+    leading = _leading(curves, rule)
+    own = _picked(rule, leading, loss)
     at_own = _at(accuracy, own), _at(loss, own)
     # Among equal accuracies, the study's ranking looks at each trial's own least loss.
-    ranking = at_own[0], loss.min(axis=-1) if rule == "best_accuracy" else at_own[1]
+    least = loss.min(axis=-1) if rule == "best_accuracy" else at_own[1]
+    ranking = _at(leading, own), least
     everywhere = [_mean(each, done, (1, 2, 3)) for each in ranking]
     selected = _first(rule, everywhere[0], everywhere[1])
     if folds == 1:
@@ -161,7 +174,7 @@ def nested(curves: Curves, rule: str) -> Nested:
     if not steady.any():
         reason = "no candidate finished every fold of a seed"
         return Nested(rule, selected + 1, None, None, {}, reason)
-    fresh = _picked(rule, _others(accuracy, done), _others(loss, done))
+    fresh = _picked(rule, _others(leading, done), _others(loss, done))
     at_fresh = _at(accuracy, fresh), _at(loss, fresh)
     achieved: list[list[float]] = [[], []]
     chosen = dict.fromkeys(range(1, candidates + 1), 0)
@@ -181,6 +194,8 @@ def nested(curves: Curves, rule: str) -> Nested:
 
 
 def _achieved(naive: float, scores: Float64[np.ndarray, "cells"], folds: int) -> Achieved:
+    from scipy.special import stdtrit
+
     spread = corrected_t(scores, folds)
     half = float(stdtrit(spread.df, (1 + LEVEL) / 2)) * spread.variance**0.5
     score = float(scores.mean())
@@ -201,6 +216,13 @@ def _filled(
     return filled[0], filled[1], done
 
 
+def _leading(curves: Curves, rule: str) -> _Curves:
+    """The score that `rule` looks for the greatest of: accuracy, unless it has one of its own."""
+    if scored_by(rule) is None or curves.val_score is None:
+        return _filled(curves)[0]
+    return _filled(Curves(curves.val_score, curves.val_loss))[0]
+
+
 def _others(
     curve: _Curves, done: Bool[np.ndarray, "candidates seeds repeats folds"], axis: int = 3
 ) -> _Curves:
@@ -213,7 +235,7 @@ def _others(
 def _picked(rule: str, accuracy: _Curves, loss: _Curves) -> Int64[np.ndarray, "*trials"]:
     """The epoch, from 0, that `rank_epoch` puts first, of all curves at once."""
     epochs = accuracy.shape[-1]
-    if rule == "best_accuracy":
+    if chooses_epoch(rule) and rule != "best_loss":
         best = accuracy == accuracy.max(axis=-1, keepdims=True)
         return np.where(best, loss, np.inf).argmin(axis=-1)
     if rule == "best_loss":

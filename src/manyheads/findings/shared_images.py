@@ -89,6 +89,7 @@ class Shared:
             names=tuple(names),
             labels=first.labels[self.places[0]],
             classes=first.classes,
+            label_sets=first.label_sets,
             units=self.units,
             fold_of=first.fold_of[: self.repeats, self.places[0]],
             folds=first.folds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 from manyheads.core.settings import whole
 from manyheads.findings.backbone_scores import Backbones, backbone_scores
 from manyheads.findings.baseline_scores import Baselines, beside_baselines
+from manyheads.findings.class_balance import ClassBalance, class_balance
 from manyheads.findings.collapsed import Collapsed, collapsed, collapsed_words
 from manyheads.findings.importance import Importance, importance_of
 from manyheads.findings.looks import level_of
@@ -24,11 +26,10 @@ from manyheads.findings.selection import Curves, Nested, RuleOptimism, nested, o
 from manyheads.findings.training_notes import training_notes
 from manyheads.findings.verdict import Verdict, verdict_of
 from manyheads.findings.wording import CandidateNames
-from manyheads.heads.bank import EPOCH_RULES, METRIC_RULES
+from manyheads.heads.epoch_rules import EPOCH_RULES, chooses_epoch, metric_of
 from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.stats.best_set import best_set
 from manyheads.stats.comparisons import (
-    COMPARED,
     ENDING,
     MAX_ALL_PAIRS,
     Comparisons,
@@ -36,6 +37,7 @@ from manyheads.stats.comparisons import (
     Margins,
     compare,
 )
+from manyheads.stats.paired import compared_in
 from manyheads.stats.posterior import Posterior, posteriors
 from manyheads.stats.validation_predictions import Validated
 from manyheads.stats.winner import WinnerScore, winner_scores
@@ -92,7 +94,9 @@ class Findings:
         """The scores to expect of the selected setting on new images, without a test set."""
         best = [entry.candidate for entry in self.result.ranking]
         among = rivals(self.differences, best)
-        return winner_scores(self.differences, best[0], self.settings.select, among=among)
+        return winner_scores(
+            self.differences, best[0], metric_of(self.settings.select), among=among
+        )
 
     @cached_property
     def pool(self) -> int:
@@ -112,7 +116,7 @@ class Findings:
     def recommendation(self) -> Recommendation:
         """Which setting to use, how sure that is, and what would make it surer."""
         settings, validated = self.settings, self.validated
-        metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+        metric = metric_of(settings.select)
         selected = self.result.ranking[0].candidate
         evidence = Evidence(
             selected=selected,
@@ -137,6 +141,30 @@ class Findings:
         return None if kept is None else beside_baselines(self.validated, selected, kept)
 
     @cached_property
+    def class_balance(self) -> ClassBalance | None:
+        """Scores in which classes count alike; None where these are not very unequal."""
+        grid, best = self.settings.grid, [entry.candidate for entry in self.result.ranking]
+        return class_balance(
+            self.differences, best, metric_of(self.settings.select),
+            among=rivals(self.differences, best), trained=self._trained_by_class,
+            weighted=grid.class_weight != ("none",) or grid.balanced_batches != ("no",),
+        )  # fmt: skip
+
+    @property
+    def _trained_by_class(self) -> dict[str, int]:
+        """The training images of each class, with folds all that they divide; empty if unknown."""
+        listed = kept_images(self.folder)
+        if listed is None:
+            return {}
+        without = ("test",) if self.settings.folds else ("test", "validation")
+        names = [
+            name
+            for name, split in zip(listed.labels, listed.splits, strict=True)
+            if split not in without
+        ]
+        return dict(Counter(names))
+
+    @cached_property
     def backbones(self) -> Backbones | None:
         """The backbones side by side, with what each costs; None for a study of one."""
         grid = self.settings.grid
@@ -144,12 +172,18 @@ class Findings:
             return None
         ranking = [entry.candidate for entry in self.result.ranking]
         costs = kept_costs(self.folder)
-        return backbone_scores(self.differences, grid, ranking, costs, self.comparisons)
+        family = self.comparisons
+        if "accuracy" not in family.metrics:  # a rule by a score of classes compares that
+            family = compare(
+                self.validated, among=sorted(ranking[:MAX_ALL_PAIRS]), margins=family.margins,
+                metrics=("accuracy",), advise=False, differences=self.differences,
+            )  # fmt: skip
+        return backbone_scores(self.differences, grid, ranking, costs, family)
 
     @property
     def _chooses_epochs(self) -> bool:
         """Whether each head has a best epoch of its own, and not the last or a given one."""
-        return self.settings.select in METRIC_RULES.values()
+        return chooses_epoch(self.settings.select)
 
     def _training_words(self) -> str:
         """What the only hyperparameter that varies does to training, from its least value on."""
@@ -249,7 +283,9 @@ def read_findings(
     result = finished_result(folder, settings)
     level, notes = level_of(folder)
     alpha = level if alpha is None else alpha
-    differences = Differences(read_validated(folder.store, settings, result, resolved.classes))
+    differences = Differences(
+        read_validated(folder.store, settings, result, resolved.classes, resolved.label_names)
+    )
     validated = differences.validated
     best = [entry.candidate for entry in result.ranking]
     if baseline is not None:
@@ -262,15 +298,18 @@ def read_findings(
             alpha=alpha, advise=advise, differences=differences,
         )  # fmt: skip
 
-    comparisons = compared(COMPARED, advise=True)
-    ends = compared(ENDING, advise=False) if validated.other_epochs is not None else None
+    metrics = compared_in(metric_of(settings.select))
+    comparisons = compared(metrics, advise=True)
+    # Weighted training losses are of other scales, so that their gaps cannot be compared.
+    ending = ENDING if len(settings.grid.class_weight) == 1 else ENDING[:1]
+    ends = compared(ending, advise=False) if validated.other_epochs is not None else None
     among_best = rivals(differences, best)
 
     def cost(candidate: int) -> float:
         setting = settings.grid[candidate - 1]
         return setting.epochs * epoch_cost(setting)
 
-    sets = [best_set(differences, m, cost, among=among_best, alpha=alpha) for m in COMPARED]
+    sets = [best_set(differences, m, cost, among=among_best, alpha=alpha) for m in metrics]
     answer = verdict_of(validated, comparisons, ends=ends, best=sets, selected=best[0], also=notes)
     return Findings(folder, document, settings, resolved, result, differences, answer)
 
@@ -293,7 +332,7 @@ def write_comparisons(findings: Findings) -> None:
             entry.required.seeds, entry.required.repeats, entry.required.images,
         )
         for family in (findings.comparisons, findings.verdict.ends)
-        for metric in (*COMPARED, *ENDING)
+        for metric in (family.metrics if family else ())
         for entry in (family.of(metric) if family else ())
     )  # fmt: skip
     write_table(findings.folder.comparisons, COMPARISONS_COLUMNS, rows)

@@ -7,14 +7,17 @@ evaluation, and every report shows repeated ones.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from manyheads.core.records import read_record, write_record
 from manyheads.core.text import counted
 from manyheads.findings.finding import Finding
 from manyheads.findings.held_out_scores import HeldOutScores
+from manyheads.findings.label_scores import LabelScores
+from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import as_named
 from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder
@@ -63,7 +66,8 @@ class TestEvaluation(Finding):
     """A test evaluation, numbered from 1; `evaluated_at` is the time in UTC (ISO 8601).
 
     `unreadable` counts the images that were left out, `seen` those scored whose content or group
-    is also among the training or validation images: on these, scores are optimistic.
+    is also among the training or validation images: on these, scores are optimistic. Where an image
+    may have several labels there are `label_scores` in the place of `scores`.
     """
 
     __test__ = False  # not a test, whatever pytest thinks of the name
@@ -73,12 +77,20 @@ class TestEvaluation(Finding):
     model: EvaluatedModel
     unreadable: int
     seen: int
-    scores: HeldOutScores
+    scores: HeldOutScores | None
+    label_scores: LabelScores | None = field(default=None, metadata={"told": "if set"})
+
+    @property
+    def measured(self) -> HeldOutScores | LabelScores:
+        """The scores: of classes, or of several labels."""
+        found = self.scores or self.label_scores
+        assert found is not None
+        return found
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """The scores with their 95 % intervals and the model; then the limitations."""
-        scores, model = self.scores, self.model
+        scores, model = self.measured, self.model
         accuracy, log_loss = (
             next(each for each in self.entries if each.score == name)
             for name in ("accuracy", "log_loss")
@@ -105,7 +117,8 @@ class TestEvaluation(Finding):
     @property
     def entries(self) -> tuple[TestScore, ...]:
         """Every score of the whole test split."""
-        named = ((each.name, getattr(self.scores, each.name)) for each in fields(self.scores))
+        scores = self.measured
+        named = ((each.name, getattr(scores, each.name)) for each in fields(scores))
         return tuple(
             TestScore(name, score.value, score.low, score.high)
             for name, score in named
@@ -151,6 +164,15 @@ def repeat_warning(folder: RunFolder) -> str | None:
         f"{len(entries)} models of this study were evaluated on the test images: {models}; the "
         "scores after the first are not unbiased, nor is the best of them."
     )
+
+
+def parameters_digest(parameters: Parameters) -> str:
+    """SHA-256 over a head's arrays, by which it is known, in hexadecimal."""
+    total = hashlib.sha256()
+    for name, array in parameters._asdict().items():
+        total.update(f"{name} {array.shape}\n".encode())
+        total.update(array.astype("<f4").tobytes())
+    return total.hexdigest()
 
 
 def day_and_time(entry: TestEvaluation) -> str:

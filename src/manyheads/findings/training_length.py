@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import stdtrit
 
 from manyheads.heads.bank import Metrics
 from manyheads.stats.behrens_fisher import student_p
@@ -261,6 +260,8 @@ def _share(found: Estimate) -> Estimate:
 
 
 def _with_interval(mean: float, error: float, df: int, alpha: float = ALPHA) -> Estimate:
+    from scipy.special import stdtrit
+
     if not df:
         return Estimate(mean, None, None)
     width = float(stdtrit(df, 1 - alpha / 2)) * error

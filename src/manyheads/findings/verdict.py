@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from manyheads.core.text import capital
 from manyheads.findings.finding import Finding
 from manyheads.findings.wording import (
     METRIC_WORDS,
@@ -19,7 +20,7 @@ from manyheads.findings.wording import (
     settling,
 )
 from manyheads.stats.best_set import BestSet
-from manyheads.stats.comparisons import COMPARED, ENDING, Comparison, Comparisons
+from manyheads.stats.comparisons import ENDING, Comparison, Comparisons
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.space import counted
 
@@ -76,7 +77,9 @@ def verdict_of(
         ]
     else:
         sentences = [_best(best, names)] if best else []
-        sentences += [_of_metric(comparisons, metric, names) for metric in reversed(COMPARED)]
+        sentences += [
+            _of_metric(comparisons, metric, names) for metric in reversed(comparisons.metrics)
+        ]
         sentences += [_end(ends, names)] if ends is not None else []
         hints = tuple(_hints(comparisons, names))
     sentences.append(_basis(validated, comparisons))
@@ -152,7 +155,7 @@ def _of_metric(
     declared = [entry for entry in entries if entry.outcome in ("better", "worse")]
     alike = sum(entry.outcome == "equivalent" for entry in entries)
     undecided = len(entries) - len(declared) - alike
-    word = about or METRIC_WORDS[metric].capitalize()
+    word = about or capital(METRIC_WORDS[metric])
     rest = [f"{alike} equivalent within {margin_words(metric, comparisons.margins)}"] * (alike > 0)
     rest += [f"{undecided} undecided"] * (undecided > 0)
     if not declared:
@@ -228,10 +231,10 @@ def _end(ends: Comparisons, names: CandidateNames) -> str:
 
 def _hints(comparisons: Comparisons, names: CandidateNames) -> Iterator[str]:
     """What would settle the comparison that needs least, in each metric."""
-    for metric in reversed(COMPARED):
+    for metric in reversed(comparisons.metrics):
         open_ = [entry for entry in comparisons.of(metric) if entry.outcome == "undecided"]
         if hint := settling(open_, names):
-            yield f"{METRIC_WORDS[metric].capitalize()}: {hint}."
+            yield f"{capital(METRIC_WORDS[metric])}: {hint}."
 
 
 def _basis(validated: Validated, comparisons: Comparisons) -> str:
@@ -265,7 +268,7 @@ def _notes(
         fewer = [f"{len(fewer)} candidates count with fewer than {seeds} seeds"]
     if fewer:
         yield f"Some trials failed: {joined(fewer)}."
-    for metric in reversed(COMPARED):
+    for metric in reversed(comparisons.metrics):
         beaten = [_sides(entry) for entry in comparisons.of(metric) if _declared(entry)]
         better = sorted(one for one, other in beaten if other == selected)
         if selected is not None and better:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from manyheads.core.text import decimal, joined, minus
 from manyheads.stats.comparisons import Comparison, Margins
 from manyheads.stats.intervals import Estimate
+from manyheads.stats.paired import SHARES
 from manyheads.stats.power import RequiredSize
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.space import counted
@@ -19,10 +20,11 @@ METRIC_WORDS = {
     "ece": "calibration error",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
+    "mean_average_precision": "mean average precision",
+    "exact_match": "exact match",
     "final_log_loss": "final log loss",
     "gap": "gap to the training loss",
 }
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1")  # their differences are in points
 LISTED = 4  # candidates; more are counted
 
 
@@ -111,7 +113,7 @@ def amount(metric: str, value: float) -> str:
 
 def margin_words(metric: str, margins: Margins) -> str:
     """The margin within which a difference does not matter."""
-    if metric != "accuracy":
+    if metric not in SHARES:
         return f"±{margins.of(metric):g}"
     points = margins.accuracy * 100
     return f"±{points:g} point{'' if points == 1 else 's'}"

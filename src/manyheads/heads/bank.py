@@ -10,21 +10,20 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Float16, Float64
+from jaxtyping import Float16, Float64, Int64
 
 from manyheads.core import accelerators
 from manyheads.core.job import SILENT, Job
-from manyheads.core.settings import choice, whole
+from manyheads.core.settings import choice
 from manyheads.errors import MissingExtraError
+from manyheads.heads.epoch_rules import BestEpoch, rules_kept, scored_by
+from manyheads.heads.epoch_scores import epoch_score
 from manyheads.heads.fold import Fold
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.random import SeededStreams, StreamsOf
 
 ENGINES = ("auto", "fused", "stacked", "keras")
-EPOCH_RULES = ("best_accuracy", "best_loss", "last")
-FIXED = "fixed:"
-METRIC_RULES = {"accuracy": "best_accuracy", "log_loss": "best_loss"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +53,22 @@ Predictions = Float16[np.ndarray, "validation classes"]
 
 
 class Metrics(NamedTuple):
-    """One epoch as Keras reports it: losses in nats, accuracies as shares of samples."""
+    """One epoch as Keras reports it: losses in nats, accuracies as shares of samples.
+
+    `val_score` is the metric of a rule of `SCORE_RULES`; 0 where another rule selects.
+    """
 
     accuracy: float
     loss: float
     val_accuracy: float
     val_loss: float
+    val_score: float = 0.0
+
+    def told(self, rule: str) -> dict[str, float]:
+        """The metrics by name; the score of a rule that selects by one under the metric's own."""
+        known = self._asdict()
+        score, metric = known.pop("val_score"), scored_by(rule)
+        return known if metric is None else {**known, f"val_{metric}": score}
 
 
 @dataclass(frozen=True)
@@ -153,71 +162,21 @@ def train_bank(
                 yield event, curves.pop(event.head, [])
 
 
-class BestEpoch:
-    """Remembers a head's parameters at the epoch that a rule chooses.
-
-    `best_accuracy`: the highest `val_accuracy`, among equals the lowest `val_loss`, then the
-    earliest; `best_loss`: the lowest `val_loss`, then the earliest; `last`: the last; `fixed:N`:
-    epoch N, or the last before it. Raises `SettingError` for another rule.
-    """
-
-    def __init__(self, rule: str) -> None:
-        self.rule = check_rule(rule)
-        self.epoch = 0
-        self._key: tuple[float, ...] | None = None
-
-    def offer(self, epoch: int, metrics: Metrics) -> bool:
-        """Whether `epoch` is now the chosen one."""
-        key = rank_epoch(self.rule, epoch, metrics)
-        if self._key is not None and key <= self._key:
-            return False
-        self._key, self.epoch = key, epoch
-        return True
-
-
-def check_rule(rule: object) -> str:
-    """`rule` if it is one of `EPOCH_RULES` or `fixed:N`; raises `SettingError` otherwise."""
-    if isinstance(rule, str) and rule.startswith(FIXED):
-        return f"{FIXED}{whole('the epoch of fixed:N', rule.removeprefix(FIXED), 1, 100_000)}"
-    return choice("select", rule, (*EPOCH_RULES, f"{FIXED}N"))
-
-
-def fixed_epoch(rule: str) -> int | None:
-    """N of `fixed:N`; None for every other rule."""
-    return int(rule.removeprefix(FIXED)) if rule.startswith(FIXED) else None
-
-
-def rule_of(metric: str, rule: str) -> str:
-    """The rule by which a trial's epoch is chosen for `metric` in a study that selects by `rule`.
-
-    A rule that looks for the best epoch looks for that of each metric: accuracy at
-    `best_accuracy`, log loss at `best_loss`. `last` and `fixed:N` are the same epoch for both.
-    """
-    return METRIC_RULES[metric] if rule in METRIC_RULES.values() else rule
-
-
-def rules_kept(rule: str) -> tuple[str, ...]:
-    """The rules whose epochs have their predictions kept: `rule`, then those of the metrics."""
-    return tuple(dict.fromkeys([rule, *(rule_of(metric, rule) for metric in METRIC_RULES)]))
-
-
-def rank_epoch(rule: str, epoch: int, metrics: Metrics) -> tuple[float, ...]:
-    """A key that is greatest for the epoch that `rule` chooses."""
-    if rule == "best_accuracy":
-        return metrics.val_accuracy, -metrics.val_loss, -epoch
-    if rule == "best_loss":
-        return -metrics.val_loss, -epoch
-    fixed = fixed_epoch(rule)
-    return (epoch if fixed is None else -abs(epoch - fixed),)
-
-
 class HeadProgress:
     """Decides, epoch by epoch, which epochs of a head are chosen and when it ends, for any engine.
 
-    `status` is None as long as the head trains.
+    `status` is None as long as the head trains. Of a rule that needs a `val_score`, `labels` are
+    those of the validation samples; an engine that has computed it gives None.
     """
 
-    def __init__(self, index: int, head: HeadSettings, rule: str) -> None:
+    def __init__(
+        self,
+        index: int,
+        head: HeadSettings,
+        rule: str,
+        labels: Int64[np.ndarray, "validation"] | None = None,
+    ) -> None:
+        self._metric, self._labels = scored_by(rule), labels
         self._index, self._head = index, head
         self._best = BestEpoch(rule)
         self._kept = [self._best, *(BestEpoch(other) for other in rules_kept(rule)[1:])]
@@ -244,6 +203,10 @@ class HeadProgress:
             self.status = "failed"
             self._note = f"diverged in epoch {self._epoch}: its numbers are no longer finite"
             return None
+        if self._metric and self._labels is not None:
+            known = predictions()
+            score = epoch_score(self._metric, known.argmax(axis=1), self._labels)
+            metrics, predictions = metrics._replace(val_score=score), lambda: known
         better = [each for each in self._kept if each.offer(self._epoch, metrics)]
         patience = self._head.patience
         impatient = patience is not None and self._epoch - self._best.epoch >= patience
@@ -282,14 +245,16 @@ def head_events(
     epochs: Iterable[tuple[Metrics, Float64[np.ndarray, "steps"]]],
     parameters: Callable[[], Parameters],
     predictions: Callable[[], Predictions],
+    labels: Int64[np.ndarray, "validation"] | None = None,
 ) -> Iterator[EpochEnd | HeadEnd]:
     """What an engine yields for one head, while `epochs` trains it and tells each one's outcome.
 
-    `parameters` copies the present ones, `predictions` tells what the head says with them. A head
+    `parameters` copies the present ones, `predictions` tells what the head says with them, and
+    `labels` are the validation samples'. A head
     whose losses or parameters are no longer finite has diverged; one whose `epochs` end early was
     stopped, and gets no `HeadEnd`.
     """
-    progress, chosen = HeadProgress(index, head, rule), None
+    progress, chosen = HeadProgress(index, head, rule, labels), None
     for metrics, losses in epochs:
         now = parameters()
         # The parameters tell more than the losses: Keras's ReLU may make a zero of a NaN.

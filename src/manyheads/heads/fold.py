@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 
 from manyheads.heads.hyperparameters import Hyperparameters
 
@@ -45,7 +45,12 @@ class Fold:
     `matrix` `[stored, features]` may be memory-mapped; `train` and `validation` are rows of it,
     and each has its labels, integers from 0 to `classes − 1`. `sources` has what some heads train
     on instead, and `cells` the rows and columns of grids in it. Nobody is ever validated on these.
-    `weights` multiply the training samples' losses; None: one each.
+    `weights` multiply the training samples' losses; None: one each. `class_names` are the classes
+    by number, which weights by class need, and may be left out without such.
+
+    Where a sample may have several labels, its number is that of its label set, and `label_sets`
+    says which of the labels each set has: a head then has a sigmoid for each of the `classes`
+    labels, and its loss is the mean of their binary cross-entropies. None: one class a sample.
     """
 
     matrix: Float32[np.ndarray, "stored features"]
@@ -57,6 +62,8 @@ class Fold:
     sources: Mapping[Variant, Source] = field(default_factory=dict[Variant, Source])
     cells: tuple[int, int] | None = None
     weights: Float32[np.ndarray, "train"] | None = None
+    class_names: tuple[str, ...] = ()
+    label_sets: Bool[np.ndarray, "sets labels"] | None = None
 
     def source(self, variant: Variant) -> Source:
         """The features of the training samples in `variant`."""

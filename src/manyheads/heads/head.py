@@ -104,6 +104,35 @@ def softmax(
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def binary_cross_entropy(
+    logits: Float32[np.ndarray, "samples labels"], targets: Bool[np.ndarray, "samples labels"]
+) -> Float32[np.ndarray, "samples"]:
+    """Each sample's loss in nats, the mean over labels of `max(z, 0) − z·t + log(1 + exp(−|z|))`.
+
+    As Keras's `BinaryCrossentropy(from_logits=True)` has it, without overflow for any logits.
+    """
+    each = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
+    return each.mean(axis=1)
+
+
+def sigmoid(logits: Float32[np.ndarray, "*stack"]) -> Float32[np.ndarray, "*stack"]:
+    """Probabilities, `1 / (1 + exp(−z))`, each by itself; without overflow for any logits."""
+    below = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1 / (1 + below), below / (1 + below)).astype(logits.dtype)
+
+
+def compact_log_odds(
+    logits: Float32[np.ndarray, "samples labels"],
+) -> Float16[np.ndarray, "samples labels"]:
+    """Logits in half precision: relative errors up to 2⁻¹¹, and positive where they were.
+
+    What is beyond ±65,504, the greatest number that half precision has, becomes that.
+    """
+    bound = np.finfo(np.float16).max
+    rounded = np.clip(logits, -bound, bound).astype(np.float16)
+    return np.where((logits > 0) & (rounded <= 0), np.nextafter(np.float16(0), bound), rounded)
+
+
 def compact_predictions(
     logits: Float32[np.ndarray, "samples classes"],
 ) -> Float16[np.ndarray, "samples classes"]:

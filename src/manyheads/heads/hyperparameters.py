@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from manyheads.core.settings import choice, number, store, whole
 from manyheads.errors import SettingError
+from manyheads.heads.class_weights import NO_WEIGHTS, check_class_weight
 
 MAX_SIZE_INNER = 65_536
 MAX_EPOCHS = 100_000
@@ -52,7 +53,8 @@ class Declaration(NamedTuple):
     that were computed elsewhere have none. `cost` is what an epoch costs more with it, in units of
     the inner layer, whatever its value. study.toml has it as `stored`, with values greater by
     `offset`: a name, once written, stays. Values drawn from a range are uniform on its `scale`,
-    `linear` or `log`; words have none.
+    `linear` or `log`; words have none. One that came later is told, in files and tables, `if
+    changed` from its neutral value: what was written before it came stays as it is.
     """
 
     neutral: Any
@@ -67,12 +69,14 @@ class Declaration(NamedTuple):
     stored: str | None = None
     offset: int = 0
     scale: Literal["linear", "log"] | None = None
+    told: Literal["always", "if changed"] = "always"
 
 
 def _declared(neutral: Any, kind: Kind, words: str, group: str, **more: Any) -> Any:
     more = {"usual": (neutral,)} | more
     declaration = Declaration(neutral, kind, words, group, **more)
-    return field(default=neutral, metadata={"declaration": declaration})
+    metadata = {"declaration": declaration, "told": declaration.told}
+    return field(default=neutral, metadata=metadata)
 
 
 def _up_to(high: float, *, open_low: bool = False) -> Kind:
@@ -95,6 +99,13 @@ def _schedule(name: str, value: Any) -> str:
     return choice(name, value, ("constant", f"{_EARLY}N", f"{_LATE}N"))
 
 
+def _yes_or_no(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return _YES if value else _NO
+    return choice(name, value, (_NO, _YES))
+
+
+_NO, _YES = "no", "yes"
 _SHARE = Kind("SHARE", lambda name, value: number(name, value, 0, 1, open_high=True))
 _HEAD, _REGULARISER, _TRAINING = "head", "regulariser", "training"
 _NO_INNER_LAYER = Idle(lambda s: s.size_inner == 0, "without an inner layer", "give a size_inner")
@@ -123,6 +134,9 @@ class Hyperparameters:
     How it is trained: by `optimizer` adam, adamw or sgd (with `momentum`) at a `learning_rate` in
     (0, 10] that is `constant` or falls to 0 over the `epochs` as a half `cosine`
     (`learning_rate_schedule`; Loshchilov and Hutter 2017), in batches of `batch_size` samples.
+    `class_weight` multiplies the loss of each sample by the weight of its class, as Keras's does:
+    `balanced` or weights by class (`heads/class_weights.py`); with `balanced_batches` `yes` each
+    class has the same share of the batches, whatever its share of the samples.
 
     Raises `SettingError` for a value out of its range, and for one that something else takes all
     effect from, but for two that are merely idle: the droprate of a head without an inner layer,
@@ -221,6 +235,15 @@ class Hyperparameters:
         scale="log",
     )  # fmt: skip
     batch_size: int = _declared(32, _count(1, 65_536), "images per step", _TRAINING, scale="log")
+    class_weight: str = _declared(
+        NO_WEIGHTS, Kind("WEIGHTS", check_class_weight),
+        "`none`; `balanced`: each class weighs the same in the loss; or a file with a line "
+        "class,weight for each class", _TRAINING, told="if changed",
+    )  # fmt: skip
+    balanced_batches: str = _declared(
+        _NO, Kind("WHETHER", _yes_or_no),
+        "`yes`: each class has the same share of the batches; `no`", _TRAINING, told="if changed",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         store(self, **{name: check(name, getattr(self, name)) for name in NAMES})
@@ -259,6 +282,7 @@ NAMES = tuple(DECLARED)
 LESSON = ("learning_rate", "size_inner", "droprate")
 """The hyperparameters that the lesson varies; the others keep their defaults there."""
 NEUTRAL: dict[str, Any] = {name: each.neutral for name, each in DECLARED.items()}
+TOLD_IF_CHANGED = tuple(name for name, each in DECLARED.items() if each.told == "if changed")
 OF_IMAGES = tuple(name for name, each in DECLARED.items() if each.of_images)
 IDLE = {name: each.idle for name, each in DECLARED.items() if each.idle}
 # Not among them: it is idle by its own value, and as adam it may stand beside adam.
@@ -309,6 +333,8 @@ def as_stored(listed: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     stored = {}
     for name, values in listed.items():
         known = DECLARED[name]
+        if known.told == "if changed" and values == [known.neutral]:
+            continue
         values = [value + known.offset for value in values] if known.offset else values
         stored[known.stored or name] = values
     return stored

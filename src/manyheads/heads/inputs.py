@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from manyheads.heads.balanced_samples import balanced_order, class_weights
 from manyheads.heads.cells import mean_cells, mean_half_cells
 from manyheads.heads.fold import PLAIN, Fold, Source, variants_of
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -46,10 +47,22 @@ class TrainingInputs:
         self.plain = (
             variants_of(setting) == (PLAIN,) and not setting.input_droprate and not setting.mixup
         )
+        self.weights = _weights(setting, fold)
 
     def epoch(self, number: int) -> EpochInputs:
         """What is shown in an epoch, counted from 1."""
         return EpochInputs(self, number)
+
+
+def _weights(setting: Hyperparameters, fold: Fold) -> Float32[np.ndarray, "train"] | None:
+    """What multiplies each training sample's loss: its own weight times that of its class."""
+    of_class = class_weights(
+        setting.class_weight, fold.train_labels, fold.classes, fold.class_names
+    )
+    if of_class is None:
+        return fold.weights
+    weights = of_class[fold.train_labels]
+    return weights if fold.weights is None else weights * fold.weights
 
 
 class EpochInputs:
@@ -59,10 +72,13 @@ class EpochInputs:
         setting, fold, streams = inputs.setting, inputs.fold, inputs.streams
         self._inputs, self._setting, self._fold = inputs, setting, fold
         self.order = streams.order(number, len(fold.train))
+        if setting.balanced_batches == "yes":
+            draws = streams.draws(Purpose.BALANCING, number)
+            self.order = balanced_order(fold.train_labels, self.order, draws)
         self.labels = fold.train_labels[self.order]
         self.weights = np.ones(len(self.order), np.float32)
-        if fold.weights is not None:
-            self.weights = fold.weights[self.order]
+        if inputs.weights is not None:
+            self.weights = inputs.weights[self.order]
         self._cells = streams.draws(Purpose.CELLS, number)
         self._features = streams.draws(Purpose.FEATURES, number)
         self._copies = streams.draws(Purpose.VIEWS, number)

@@ -16,18 +16,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from manyheads.core.job import SILENT, Job
 from manyheads.core.keras_backend import import_keras
-from manyheads.heads.bank import (
-    EpochEnd,
-    HeadEnd,
-    HeadSettings,
-    Metrics,
-    Predictions,
-    head_events,
-)
+from manyheads.heads.bank import EpochEnd, HeadEnd, HeadSettings, Metrics, Predictions, head_events
 from manyheads.heads.fold import Fold
-from manyheads.heads.head import Parameters, compact_predictions
+from manyheads.heads.head import Parameters, compact_log_odds, compact_predictions
 from manyheads.heads.hyperparameters import Hyperparameters
-from manyheads.heads.inputs import EpochInputs, TrainingInputs
+from manyheads.heads.inputs import TrainingInputs
 from manyheads.heads.random import SeededStreams, Streams, StreamsOf, UniformSource
 
 # What of a setting is built into a model; the rest arrives with each head or each step.
@@ -58,13 +51,17 @@ class KerasEngine:
             fold, draws = folds[head.fold], streams(*head.stream)
             shape = fold.matrix.shape[1], head.hyperparameters.size_inner, fold.classes
             # Heads that differ in nothing that is compiled take turns in one model.
-            kind = *shape, *(getattr(head.hyperparameters, name) for name in _COMPILED)
-            model = models[kind] = models.get(kind) or _build(keras, *shape, head.hyperparameters)
+            several = fold.label_sets is not None
+            kind = *shape, several, *(getattr(head.hyperparameters, name) for name in _COMPILED)
+            model = models[kind] = models.get(kind) or _build(
+                keras, *shape, head.hyperparameters, several_labels=several
+            )
             _restart(keras, model, head, draws.initial_parameters(*shape))
             epochs = _epochs(keras, model, head, fold, draws, job)
             yield from head_events(
                 index, head, rule, epochs,
                 partial(_parameters, model), partial(_predictions, model, head, fold),
+                fold.validation_labels,
             )  # fmt: skip
 
 
@@ -84,7 +81,7 @@ def _epochs(
         # One epoch a call, for the metrics as they come; the optimiser's state goes on. The steps
         # are given: a step that finds the generator at its end would still advance Adam's counter.
         history = model.fit(
-            _training(setting, fold, inputs.epoch(epoch), streams.uniforms(epoch), epoch),
+            _training(inputs, epoch, streams.uniforms(epoch)),
             steps_per_epoch=steps,
             validation_data=_validation(setting, fold),
             validation_steps=_steps(setting, len(fold.validation)),
@@ -96,14 +93,22 @@ def _epochs(
             return
         metrics = Metrics(*(float(history[name][0]) for name in _HISTORY))
         losses = np.array(recorder.losses, np.float64)
-        if fold.weights is not None:
+        if inputs.weights is not None:
             # Keras's metric would divide by the sum of the weights; its loss does not.
             sizes = [part.stop - part.start for part in _parts(setting, len(fold.train))]
             metrics = metrics._replace(loss=float(np.average(losses, weights=sizes)))
         yield metrics, losses
 
 
-def _build(keras: Any, features: int, units: int, classes: int, setting: Hyperparameters) -> Any:
+def _build(
+    keras: Any,
+    features: int,
+    units: int,
+    classes: int,
+    setting: Hyperparameters,
+    *,
+    several_labels: bool,
+) -> Any:
     vectors = keras.Input((features,))
     scale = keras.Input((units,))
     hidden = vectors
@@ -119,16 +124,36 @@ def _build(keras: Any, features: int, units: int, classes: int, setting: Hyperpa
     model = keras.Model([vectors, scale], outputs)
     model.compile(
         optimizer=_optimizer(keras, setting),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss=_loss(keras, several_labels=several_labels),
         # Keras's own `loss` has the penalty of L2 in it.
-        metrics=[
-            "accuracy",
-            keras.metrics.CategoricalCrossentropy(from_logits=True, name="cross_entropy"),
-        ],
-        weighted_metrics=[_last_loss(keras)],
+        metrics=_metrics(keras, several_labels=several_labels),
+        weighted_metrics=[_last_loss(keras, several_labels=several_labels)],
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _loss(keras: Any, *, several_labels: bool) -> Any:
+    if several_labels:
+        return keras.losses.BinaryCrossentropy(from_logits=True)
+    return keras.losses.CategoricalCrossentropy(from_logits=True)
+
+
+def _metrics(keras: Any, *, several_labels: bool) -> list[Any]:
+    if not several_labels:
+        cross_entropy = keras.metrics.CategoricalCrossentropy
+        return ["accuracy", cross_entropy(from_logits=True, name="cross_entropy")]
+
+    def told_right(targets: Any, logits: Any) -> Any:
+        # `BinaryAccuracy`, but of targets that smoothing or mixup moved away from 0 and 1 too.
+        ops = keras.ops
+        right = ops.equal(ops.greater(targets, 0.5), ops.greater(logits, 0.0))
+        return ops.mean(ops.cast(right, "float32"), axis=-1)
+
+    return [
+        keras.metrics.MeanMetricWrapper(told_right, name="accuracy"),
+        keras.metrics.BinaryCrossentropy(from_logits=True, name="cross_entropy"),
+    ]
 
 
 def _optimizer(keras: Any, setting: Hyperparameters) -> Any:
@@ -157,7 +182,8 @@ def _parameters(model: Any) -> Parameters:
 def _predictions(model: Any, head: HeadSettings, fold: Fold) -> Predictions:
     batches = _validation(head.hyperparameters, fold)
     logits = [np.asarray(model.predict_on_batch(inputs)) for inputs, _ in batches]
-    return compact_predictions(np.concatenate(logits))
+    compact = compact_predictions if fold.label_sets is None else compact_log_odds
+    return compact(np.concatenate(logits))
 
 
 def _steps(setting: Hyperparameters, samples: int) -> int:
@@ -167,10 +193,9 @@ def _steps(setting: Hyperparameters, samples: int) -> int:
 Batches = Iterator[tuple[Any, ...]]
 
 
-def _training(
-    setting: Hyperparameters, fold: Fold, shown: EpochInputs, uniforms: UniformSource, epoch: int
-) -> Batches:
+def _training(inputs: TrainingInputs, epoch: int, uniforms: UniformSource) -> Batches:
     """Batches of (inputs, mask scale), targets and, where samples have them, weights."""
+    setting, fold, shown = inputs.setting, inputs.fold, inputs.epoch(epoch)
     units, rate = setting.size_inner, setting.droprate_in(epoch)
     for part in _parts(setting, len(shown.order)):
         batch = shown.part(part)
@@ -179,11 +204,12 @@ def _training(
             keep = uniforms.random(scale.shape, dtype=np.float32) >= np.float32(rate)
             scale = keep * np.float32(1 / (1 - rate))
         share = batch.shares[:, None]
-        once, partners = (_one_hot(each, fold.classes) for each in (batch.labels, batch.partners))
+        once, partners = (_targets(each, fold) for each in (batch.labels, batch.partners))
         targets = share * once + (1 - share) * partners
         if smoothing := np.float32(setting.label_smoothing):
-            targets = (1 - smoothing) * targets + smoothing / np.float32(fold.classes)
-        weights = () if fold.weights is None else (batch.weights,)
+            answers = fold.classes if fold.label_sets is None else 2  # of each output
+            targets = (1 - smoothing) * targets + smoothing / np.float32(answers)
+        weights = () if inputs.weights is None else (batch.weights,)
         yield (np.asarray(batch.vectors[batch.rows]), scale), targets, *weights
 
 
@@ -192,15 +218,17 @@ def _validation(setting: Hyperparameters, fold: Fold) -> Batches:
     for part in _parts(setting, len(fold.validation)):
         rows = fold.validation[part]
         scale = np.ones((len(rows), setting.size_inner), np.float32)
-        targets = _one_hot(fold.validation_labels[part], fold.classes)
+        targets = _targets(fold.validation_labels[part], fold)
         yield (np.asarray(fold.matrix[rows]), scale), targets
 
 
-def _one_hot(
-    labels: Int64[np.ndarray, "samples"], classes: int
+def _targets(
+    labels: Int64[np.ndarray, "samples"], fold: Fold
 ) -> Float32[np.ndarray, "samples classes"]:
+    if fold.label_sets is not None:
+        return fold.label_sets[labels].astype(np.float32)
     # Not rows of the identity: of 10,000 classes that is 400 MB.
-    return (labels[:, None] == np.arange(classes)).astype(np.float32)
+    return (labels[:, None] == np.arange(fold.classes)).astype(np.float32)
 
 
 def _parts(setting: Hyperparameters, samples: int) -> Iterator[slice]:
@@ -208,7 +236,13 @@ def _parts(setting: Hyperparameters, samples: int) -> Iterator[slice]:
         yield slice(start, min(start + setting.batch_size, samples))
 
 
-def _last_loss(keras: Any) -> Any:
+def _last_loss(keras: Any, *, several_labels: bool) -> Any:
+    cross_entropy = (
+        keras.losses.binary_crossentropy
+        if several_labels
+        else keras.losses.categorical_crossentropy
+    )
+
     class LastLoss(keras.metrics.Metric):
         """The mean of the latest batch's weighted losses; Keras's `loss` is that of an epoch."""
 
@@ -217,7 +251,7 @@ def _last_loss(keras: Any) -> Any:
             self.value = self.add_variable((), "zeros", name="value")
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-            losses = keras.losses.categorical_crossentropy(y_true, y_pred, from_logits=True)
+            losses = cross_entropy(y_true, y_pred, from_logits=True)
             if sample_weight is not None:
                 losses *= sample_weight
             self.value.assign(keras.ops.mean(losses))

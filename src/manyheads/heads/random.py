@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     CELLS = 4
     FEATURES = 5
     MIXING = 6
+    BALANCING = 7
 
 
 class UniformSource(Protocol):

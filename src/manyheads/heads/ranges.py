@@ -64,10 +64,12 @@ def item_of(name: str, given: Any) -> Item:
     Raises `SettingError` for what is neither, for a range of words, for ends out of bounds, and for
     a range on a logarithmic scale that begins at 0.
     """
+    known = DECLARED[name]
     text = given if isinstance(given, str) and _MARK in given else None
+    if text is not None and name == "class_weight":  # a name of a class has dots as it likes
+        text = None
     if text is None and not isinstance(given, Range):
         return check(name, given)
-    known = DECLARED[name]
     if known.scale is None:
         raise SettingError(
             f"names for `{name}`, which has no range", str(given), "list them, separated by spaces"

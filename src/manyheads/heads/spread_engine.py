@@ -19,10 +19,10 @@ from manyheads.heads.bank import (
     EpochEnd,
     HeadEnd,
     HeadSettings,
-    check_rule,
     chosen_engine,
     engine_named,
 )
+from manyheads.heads.epoch_rules import check_rule
 from manyheads.heads.fold import Fold
 from manyheads.heads.hyperparameters import Hyperparameters, epoch_cost
 from manyheads.heads.random import SeededStreams, StreamsOf

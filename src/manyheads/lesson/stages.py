@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.core.job import SILENT, Event, Job, Planned
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.settings import store, whole
 from manyheads.errors import RunError, SettingError
 from manyheads.heads.hyperparameters import MAX_EPOCHS, Hyperparameters
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions
 from manyheads.study.results import StudyResult
+from manyheads.study.sources import open_data
 from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
@@ -84,6 +86,10 @@ def run_stages(
     dropout stage needs units to hide, so it takes the best size that has an inner layer. `base`
     gives everything but the grid and the epochs. Raises what `run_study` raises.
     """
+
+    if base.table.several_labels:
+        labels = open_data(base, job).label_names
+        require_one_label(labels, "the lesson")
 
     def stage(name: str, grid: Grid, epochs: int, rule: str) -> Stage:
         settings = replace(

@@ -23,6 +23,7 @@ from manyheads.data.label_names import whole_numbers
 from manyheads.errors import ModelError, SettingError
 from manyheads.heads.hyperparameters import as_named
 from manyheads.modelfiles.damage import damage
+from manyheads.models.quantised_record import Quantised
 
 FORMAT = 1
 _BLOCK = 1 << 24
@@ -42,7 +43,9 @@ class ModelCard:
     `recipe` is known. Its `output` `[n, classes]` is logits or probabilities. `selected` says which
     trial and epoch it is, and its validation scores; of a study with folds, whose model trained on
     all images, that it was `validated` on none, and the means of the folds' heads as
-    `folds_mean_val_accuracy` and so on.
+    `folds_mean_val_accuracy` and so on. `quantised` says that a model was, and what that cost.
+    Where an image may have several labels, `classes` are labels, each with a sigmoid instead of a
+    softmax over all, and `thresholds` are the probabilities above which each is said.
     """
 
     classes: tuple[str, ...]
@@ -56,6 +59,8 @@ class ModelCard:
     input: str = PREPROCESSED
     output: str = LOGITS
     recipe: dict[str, Any] | None = field(default=None, metadata={"told": "if set"})
+    quantised: Quantised | None = field(default=None, metadata={"told": "if set"})
+    thresholds: tuple[float, ...] | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
         choice("input", self.input, (PREPROCESSED, PIXELS))
@@ -72,6 +77,7 @@ class ModelCard:
         data: str,
         selected: Mapping[str, float | int | str] | None = None,
         recipe: dict[str, Any] | None = None,
+        thresholds: tuple[float, ...] | None = None,
     ) -> ModelCard:
         """The card of a whole network as `write_model` writes it."""
         return cls(
@@ -86,7 +92,13 @@ class ModelCard:
             input=PIXELS if spec.members else PREPROCESSED,
             output=PROBABILITIES if spec.members else LOGITS,
             recipe=recipe,
+            thresholds=thresholds,
         )
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.thresholds is not None
 
     @property
     def is_plain(self) -> bool:
@@ -97,9 +109,34 @@ class ModelCard:
         return (self.input, self.output) == (PREPROCESSED, LOGITS)
 
 
+def about_model(card: ModelCard) -> dict[str, str]:
+    """What an export says of itself inside its file: the classes and the side file, as JSON."""
+    return {
+        "classes": json.dumps(card.classes, ensure_ascii=False),
+        "card": json.dumps(plain(card), ensure_ascii=False),
+    }
+
+
 def card_path(model: Path) -> Path:
     """Where the side file of `model`, a file or a folder, lies."""
     return model.with_name(f"{model.name}.json")
+
+
+def unlike_path(model: Path) -> Path:
+    """Where the file lies that tells images unlike those of `model`; see `unlike_files`."""
+    return model.with_name(f"{model.name}.unlike.safetensors")
+
+
+def side_files(model: Path) -> list[Path]:
+    """The files that go with those of `model`: its side file, and the other one if it is there."""
+    unlike = unlike_path(model)
+    return [card_path(model), *([unlike] if unlike.is_file() else [])]
+
+
+def remove_side_files(model: Path) -> None:
+    """Remove what would stand beside another model than it was written for."""
+    for path in (card_path(model), unlike_path(model)):
+        path.unlink(missing_ok=True)
 
 
 def write_card(model: Path, card: ModelCard) -> None:
@@ -143,6 +180,17 @@ def read_card(model: Path) -> ModelCard:
     return card
 
 
+def card_owner(model: Path) -> str:
+    """The digest of the model that the side file of `model` names.
+
+    Raises `OSError` or `ValueError` if there is none.
+    """
+    found = _document(card_path(model)).get("file_sha256")
+    if not isinstance(found, str):
+        raise ValueError("a side file without file_sha256")
+    return found
+
+
 def _digest_of(model: Path) -> str:
     try:
         return file_digest(model)
@@ -165,6 +213,13 @@ def _card(document: dict[str, Any]) -> ModelCard:
         raise ValueError("classes that are no list of names")
     if len(set(classes)) < max(2, len(classes)):
         raise ValueError("fewer than two classes, or one twice")
+    thresholds = document.get("thresholds")
+    if thresholds is not None and (
+        not isinstance(thresholds, list)
+        or len(thresholds) != len(classes)
+        or not all(isinstance(each, float | int) and 0 < each < 1 for each in thresholds)
+    ):
+        raise ValueError("thresholds that are no probability for each label")
     if not all(isinstance(document[name], str) for name in _WORDS):
         raise ValueError(f"{', '.join(_WORDS)} that are not all text")
     return restored(ModelCard, document | {"selected": as_named(document.get("selected", {}))})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
+from manyheads.core.settings import plain
 from manyheads.errors import SettingError
-from manyheads.heads.bank import Metrics
 from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.study.history import METRICS
 from manyheads.study.training import BestHead
 
 MAX_CHECKPOINTS = 20
@@ -42,9 +42,9 @@ def checkpoint_names(pattern: str, heads: Sequence[BestHead]) -> list[tuple[Best
 def check_pattern(pattern: str) -> None:
     """Raise `SettingError` unless `pattern` can name a checkpoint."""
     # Of the types that the values will have: {val_loss:d} must fail before training, not after.
-    numbers = dict.fromkeys(Metrics._fields, 0.5)
+    numbers = dict.fromkeys(METRICS, 0.5)
     places = dict.fromkeys(("epoch", "candidate", "seed", "trial"), 1)
-    _formatted(pattern, {**asdict(Hyperparameters()), **numbers, **places})
+    _formatted(pattern, {**plain(Hyperparameters()), **numbers, **places})
 
 
 def _formatted(pattern: str, known: dict[str, Any]) -> tuple[str, str]:

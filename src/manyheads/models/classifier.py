@@ -21,15 +21,17 @@ from manyheads.core.text import decimal
 from manyheads.data.image_inputs import Image, each_of, named, square_of
 from manyheads.errors import BackboneError, ModelError
 from manyheads.features.worker_filling import require_processor
-from manyheads.heads.head import softmax
 from manyheads.modelfiles.keras_parts import check_parts
 from manyheads.models.card import ModelCard, card_path, read_card
 from manyheads.models.checkpoints import MODEL_SUFFIXES, PROGRAMS
+from manyheads.models.label_answers import of_one_class, of_several_labels, require_one_class
 from manyheads.models.network import Network, Row
 from manyheads.models.prediction import Prediction, Predictions
 from manyheads.models.prediction_stream import PredictionStream
 from manyheads.models.spread_predictions import SpreadPredictions
-from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
+from manyheads.models.subnetwork_answers import subnetworks_of
+from manyheads.models.unknown_answers import Asked, unknown_rule
+from manyheads.stats.unlikeness import Unlikeness
 from manyheads.study.folder import RunFolder
 from manyheads.workers.opening import workers_asked
 
@@ -51,6 +53,7 @@ class Classifier(ABC):
 
     def __init__(self, path: Path, card: ModelCard) -> None:
         self.path, self.card = path, card
+        self.unlikeness: Unlikeness | None = None  # once it is asked for
         self.classes = card.classes
 
     @abstractmethod
@@ -60,6 +63,7 @@ class Classifier(ABC):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -76,6 +80,7 @@ class Classifier(ABC):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -83,10 +88,13 @@ class Classifier(ABC):
         """The class and the probabilities of each image, or row of features, one after the other.
 
         An answer less sure than `min_confidence` is withheld. With `uncertainty`, so many
-        subnetworks of the head say what they think of each (100 are usual). `workers` predict
-        images, with the same results: a number of processes of this machine, "ray" or the address
-        of a Ray cluster. Raises `SettingError`, `ModelError` for a head without subnetworks, and
-        `Interrupted` within about a second once `job` is stopped.
+        subnetworks of the head say what they think of each (100 are usual). With `unknown`, a rate
+        of false alarms such as 0.05 or "5%", the label of what is more unlike the training images
+        than all but that share of held-out images is "unknown". A model of several labels says each
+        whose probability is above its threshold. `workers` predict images, with the same results: a
+        number of processes of this machine, "ray" or the address of a Ray cluster. Raises
+        `SettingError`, `ModelError` for a head without subnetworks or a model of which no held-out
+        images are known, and `Interrupted` within about a second once `job` is stopped.
         """
 
     @abstractmethod
@@ -105,17 +113,31 @@ class Classifier(ABC):
         out: str | Path | None = None,
         *,
         raw: bool = False,
+        quantize: str | None = None,
+        calibration: int = 200,
+        max_loss: float = 1.0,
+        trainable: bool = False,
+        data: str | Path | None = None,
         job: Job = SILENT,
     ) -> Exported:
         """Write the model for another program, and check that it answers the same there.
 
         It takes pixels and gives probabilities; a `raw` one takes preprocessed images and gives
-        logits. As `export.export_model`, which says what the formats are and what is raised.
+        logits. `quantize`, "int8" or "f16", makes it smaller and measures what that costs on
+        validation images, `.card.quantised.cost`: int8 is calibrated on so many training images
+        (`calibration`), and one whose accuracy is more than `max_loss` points lower is refused. A
+        `trainable` one, of keras, is for further training. As `export.export_model`, which says
+        what the formats are, what `data` is and what is raised.
         """
         from manyheads.models.export.exporter import export_model
+        from manyheads.models.quantised_record import Quantisation
 
         place = None if out is None else Path(out).expanduser()
-        return export_model(self.path, format_, place, job, raw=raw)
+        asked = Quantisation.asked(quantize, calibration, max_loss)
+        return export_model(
+            self.path, format_, place, job,
+            raw=raw, quantisation=asked, trainable=trainable, data=data,
+        )  # fmt: skip
 
     def _repr_html_(self) -> str:
         card, selected = self.card, self.card.selected
@@ -139,21 +161,19 @@ class Classifier(ABC):
         content: str,
         row: Row,
         logits: Float32[np.ndarray, "classes"],
-        least: float,
-        subnetworks: Subnetworks | None,
+        asked: Asked,
     ) -> Prediction:
-        chances = softmax(logits[np.newaxis])[0]
-        best = int(chances.argmax())
-        confidence = float(chances[best])
-        abstained = confidence < least
-        return Prediction(
-            name,
-            None if abstained else self.classes[best],
-            confidence,
-            dict(zip(self.classes, map(float, chances), strict=True)),
-            abstained=abstained,
-            uncertainty=None if subnetworks is None else subnetworks.of(content, row, best),
-        )
+        sure = None
+        if self.card.several_labels:
+            found = of_several_labels(name, self.card, logits, asked.least)
+        else:
+            found = of_one_class(name, self.card, logits, asked.least)
+            if asked.subnetworks is not None:
+                best = int(np.argmax(list(found.probabilities.values())))
+                sure = asked.subnetworks.of(content, row, best)
+        features = row if asked.features or asked.rule else None
+        found = replace(found, uncertainty=sure, features=features)
+        return found if asked.rule is None else asked.rule.applied(found)
 
 
 class ImageClassifier(Classifier):
@@ -168,6 +188,7 @@ class ImageClassifier(Classifier):
         super().__init__(path, card)
         self._device = device
         self._network: Network | None = None
+        self._with_features: Network | None = None
         self._turn = threading.Lock()
 
     def __repr__(self) -> str:
@@ -179,6 +200,7 @@ class ImageClassifier(Classifier):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -186,19 +208,25 @@ class ImageClassifier(Classifier):
         """The class and the probabilities of each image, all at once; see `stream`."""
         with self._turn:
             found = self.stream(
-                images, min_confidence=min_confidence, uncertainty=uncertainty,
+                images, min_confidence=min_confidence, uncertainty=uncertainty, unknown=unknown,
                 cache=cache, workers=workers, job=job,
             )  # fmt: skip
             return Predictions(self.classes, list(found), found.remarks)
 
     def predict_prepared(
-        self, pixels: UInt8[np.ndarray, "n size size 3"], job: Job = SILENT
+        self,
+        pixels: UInt8[np.ndarray, "n size size 3"],
+        job: Job = SILENT,
+        features: int = 0,
     ) -> Predictions:
-        """The same for images that are prepared already, as `pixels` gives them."""
+        """The same for images that are prepared already, as `pixels` gives them.
+
+        With a number of `features`, predictions have those.
+        """
         as_they_are = replace(self.card.image, resize=None)  # a crop would cut them once more
         with self._turn:
-            network = self._opened(job)
-            answer = partial(self._answer, network, 0.0, None)
+            network = self._opened(job, features)
+            answer = partial(self._answer, network, Asked(features=features > 0))
             each = each_of(pixels, job)
             found = PredictionStream(network, as_they_are, each, answer, cache=False, job=job)
             return Predictions(self.classes, list(found), found.remarks)
@@ -209,6 +237,7 @@ class ImageClassifier(Classifier):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -222,26 +251,31 @@ class ImageClassifier(Classifier):
         `[samples, rows, columns, 3]`. An iterator is drawn from as predictions are, and its paths
         are those of files. A file that is missing or cannot be read is reported in its place. An
         answer less sure than `min_confidence` is withheld. With `uncertainty`, so many subnetworks
-        of the head say what they think of each (100 are usual). Files whose features are in the
+        of the head say what they think of each (100 are usual). `unknown` is a rate of false
+        alarms, such as 0.05 or "5%": the label of an image that is more unlike the training images
+        than all but that share of held-out images is "unknown". Files whose features are in the
         `cache` need no pass, and others' are added, if the model runs on its backbone's program.
         What is said of an image depends on nothing but its content: `workers` say the same, a
         number of processes of this machine, "ray" or the address of a Ray cluster. One stream of a
         classifier is read at a time, in one thread. Raises `SettingError`, `ModelError` for a head
-        without subnetworks, and `Interrupted` within about a second once `job` is stopped;
-        `DataError` for a single path that leads to no image, and `ImageError` for what is none by
-        its type, such as an array of floats.
+        without subnetworks or a model of which no held-out images are known, and `Interrupted`
+        within about a second once `job` is stopped; `DataError` for a single path that leads to no
+        image, and `ImageError` for what is none by its type, such as an array of floats.
         """
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         spread = workers_asked(workers)
         if spread is not None:
             require_processor(self._device)
-        network = self._opened(job)
-        asked = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
+        require_one_class(self.card, self.path, uncertainty)
+        rule = unknown_rule(self, unknown, job)
+        network = self._opened(job, 0 if rule is None else rule.unlikeness.features)
+        masks = subnetworks_of(self.path, network.head, uncertainty) if uncertainty else None
         each = each_of(images, job)
         if spread is not None:
             how = {"min_confidence": least, "uncertainty": uncertainty, "cache": cache}
+            how |= {} if rule is None else {"unknown": rule.rate}
             return SpreadPredictions(self, each, how, spread, job)
-        answer = partial(self._answer, network, least, asked)
+        answer = partial(self._answer, network, Asked(least, masks, rule))
         return PredictionStream(network, self.card.image, each, answer, cache=cache, job=job)
 
     def pixels(self, image: Image) -> UInt8[np.ndarray, "size size 3"]:
@@ -266,20 +300,29 @@ class ImageClassifier(Classifier):
         """
         return self._explainer.explain(images, target, job)
 
-    def network(self, job: Job = SILENT) -> Network:
-        """The program and the head that predictions run on; opened at the first call."""
+    def network(self, job: Job = SILENT, features: int = 0) -> Network:
+        """The program and the head that predictions run on; opened at the first call.
+
+        With a number of `features`, its rows have them too.
+        """
         with self._turn:
-            return self._opened(job)
+            return self._opened(job, features)
 
-    def prediction(self, name: str, row: Row) -> Prediction:
-        """What a row of the network's says of the image `name`."""
+    def prediction(self, name: str, row: Row, features: int = 0) -> Prediction:
+        """What a row of the network with these `features` says of the image `name`."""
         # Not by `network`, which would wait for a pass that has its turn.
-        return self._answer(self._opened(SILENT), 0.0, None, name, "", row)
+        asked = Asked(features=features > 0)
+        return self._answer(self._opened(SILENT, features), asked, name, "", row)
 
-    def _opened(self, job: Job) -> Network:
+    def _opened(self, job: Job, features: int = 0) -> Network:
         if self._network is None:
             self._network = Network(self.path, self.card, job, device=self._device)
-        return self._network
+        if not features or self._network.has_features_of(features):
+            return self._network
+        if self._with_features is None:
+            how = {"device": self._device, "features": features}
+            self._with_features = Network(self.path, self.card, job, **how)
+        return self._with_features
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -290,13 +333,13 @@ class ImageClassifier(Classifier):
     def _answer(
         self,
         network: Network,
-        least: float,
-        subnetworks: Subnetworks | None,
+        asked: Asked,
         name: str,
         content: str,
         row: Row,
     ) -> Prediction:
-        return self._prediction(name, content, row, network.logits(row), least, subnetworks)
+        features = network.features(row) if asked.features or asked.rule else row
+        return self._prediction(name, content, features, network.logits(row), asked)
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Classifier:

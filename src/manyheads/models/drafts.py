@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from manyheads.core.places import disk_errors, make_folder
-from manyheads.models.card import ModelCard, card_path, write_card
+from manyheads.models.card import ModelCard, remove_side_files, write_card
 
 
 @contextmanager
@@ -34,16 +34,17 @@ def put(finished: Path, target: Path, card: ModelCard) -> None:
     replaced: whoever calls has made sure that it may be.
     """
     make_folder(target.parent)
-    card_path(target).unlink(missing_ok=True)
+    remove_side_files(target)
     for entry in sorted(finished.iterdir()):
         if entry.is_dir():
-            _replace_folder(entry, target.with_name(entry.name))
+            replace_folder(entry, target.with_name(entry.name))
         else:
             entry.replace(target.with_name(entry.name))
     write_card(target, card)
 
 
-def _replace_folder(new: Path, target: Path) -> None:
+def replace_folder(new: Path, target: Path) -> None:
+    """Move the folder `new` to `target`, in the place of a folder there; all of it or nothing."""
     # A full folder cannot be renamed over; the old one goes the way of all drafts.
     old = new.with_name(f".{new.name}-old")
     if target.exists():

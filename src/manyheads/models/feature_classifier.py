@@ -15,14 +15,24 @@ from manyheads.backbones import exported, registry
 from manyheads.backbones.weights import resolve
 from manyheads.core.job import SILENT, Job
 from manyheads.core.settings import number, restored
+from manyheads.core.text import counted
 from manyheads.data.data_settings import ImageSettings
 from manyheads.data.feature_files import is_array, read_matrix
 from manyheads.data.feature_packs import is_pack, read_pack
 from manyheads.errors import DataError, ModelError, SettingError
 from manyheads.heads.head import Parameters, forward
-from manyheads.models.classifier import Classifier, ImageClassifier, Prediction, Predictions
-from manyheads.models.subnetwork_answers import Subnetworks, subnetworks_of
+from manyheads.models.card import unlike_path
+from manyheads.models.classifier import (
+    Asked,
+    Classifier,
+    ImageClassifier,
+    Prediction,
+    Predictions,
+)
+from manyheads.models.label_answers import require_one_class
+from manyheads.models.subnetwork_answers import subnetworks_of
 from manyheads.models.templates import read_head
+from manyheads.models.unknown_answers import unknown_rule
 
 if TYPE_CHECKING:
     from manyheads.models.explain.explanation import Explanations
@@ -45,6 +55,7 @@ class FeatureClassifier(Classifier):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -55,8 +66,8 @@ class FeatureClassifier(Classifier):
         and no `cache`. Raises `DataError` for anything but finite numbers of the head's own width.
         """
         found = self.stream(
-            images, min_confidence=min_confidence, uncertainty=uncertainty, cache=cache,
-            workers=workers, job=job,
+            images, min_confidence=min_confidence, uncertainty=uncertainty, unknown=unknown,
+            cache=cache, workers=workers, job=job,
         )  # fmt: skip
         return Predictions(self.classes, list(found))
 
@@ -66,6 +77,7 @@ class FeatureClassifier(Classifier):
         *,
         min_confidence: float = 0.0,
         uncertainty: int = 0,
+        unknown: float | str | None = None,
         cache: bool = True,
         workers: int | str | None = None,
         job: Job = SILENT,
@@ -81,6 +93,7 @@ class FeatureClassifier(Classifier):
                 "a model of images for `workers`", f"{self.path.name}, which takes features",
                 "leave out `workers`",
             )  # fmt: skip
+        require_one_class(self.card, self.path, uncertainty)
         least = number("min_confidence", min_confidence, 0.0, 1.0)
         head = read_head(self.path)
         if len(head.bias) != len(self.classes):
@@ -88,9 +101,15 @@ class FeatureClassifier(Classifier):
                 f"{len(self.classes)} logits from {self.path.name}", str(len(head.bias)),
                 "keep the model and its side file together",
             )  # fmt: skip
-        asked = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
+        rule = unknown_rule(self, unknown, job)
+        if rule is not None and rule.unlikeness.features != head.features:
+            raise ModelError(
+                f"{counted(head.features, 'feature')} in {unlike_path(self.path).name}",
+                f"{rule.unlikeness.features:,}", "remove that file",
+            )  # fmt: skip
+        masks = subnetworks_of(self.path, head, uncertainty) if uncertainty else None
         rows = enumerate(_matrix(images, head.features), first)
-        return RowStream(self._answers(rows, head, least, asked, job))
+        return RowStream(self._answers(rows, head, Asked(least, masks, rule), job))
 
     def explain(self, *_: object, **__: object) -> Explanations:
         """Raises `ModelError`: features show no image."""
@@ -103,8 +122,7 @@ class FeatureClassifier(Classifier):
         self,
         rows: Iterator[tuple[int, Float[np.ndarray, "features"]]],
         head: Parameters,
-        least: float,
-        asked: Subnetworks | None,
+        asked: Asked,
         job: Job,
     ) -> Iterator[Prediction]:
         for place, row in rows:
@@ -112,7 +130,7 @@ class FeatureClassifier(Classifier):
             content = hashlib.sha256(row.tobytes()).hexdigest()
             # Alone: the sums of a product depend on its shape, and a row must not on others.
             logits = forward(head, row[np.newaxis])[0]
-            yield self._prediction(f"row {place}", content, row, logits, least, asked)
+            yield self._prediction(f"row {place}", content, row, logits, asked)
 
     def of_images(self, device: str = "cpu", job: Job = SILENT) -> ImageClassifier:
         """The same model for images: its head on the backbone that the features of its pack are of.

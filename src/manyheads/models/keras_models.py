@@ -24,6 +24,8 @@ def build(
     size: int,
     classes: int,
     hyperparameters: Hyperparameters,
+    *,
+    several_labels: bool = False,
 ) -> keras.Model:
     """The lesson's model, compiled: preprocessed `[n, size, size, 3]` → logits `[n, classes]`.
 
@@ -40,13 +42,24 @@ def build(
     vectors = base(inputs, training=False)
     if len(vectors.shape) == 4:
         vectors = keras.layers.GlobalAveragePooling2D(data_format=CHANNELS_LAST)(vectors)
-    return with_head(keras, inputs, vectors, classes, hyperparameters)
+    return with_head(
+        keras, inputs, vectors, classes, hyperparameters, several_labels=several_labels
+    )
 
 
 def with_head(
-    keras: Any, inputs: Any, vectors: Any, classes: int, hyperparameters: Hyperparameters
+    keras: Any,
+    inputs: Any,
+    vectors: Any,
+    classes: int,
+    hyperparameters: Hyperparameters,
+    *,
+    several_labels: bool = False,
 ) -> keras.Model:
-    """A head on the features `vectors` of `inputs`, compiled as the lesson's model is."""
+    """A head on the features `vectors` of `inputs`, compiled as the lesson's model is.
+
+    Of `several_labels`, with the binary cross-entropy.
+    """
     hidden = vectors
     if hyperparameters.size_inner:
         hidden = keras.layers.Dense(hyperparameters.size_inner, activation="relu")(hidden)
@@ -54,8 +67,7 @@ def with_head(
     model = keras.Model(inputs, keras.layers.Dense(classes)(hidden))
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=hyperparameters.learning_rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        **pixel_layers.judged_by(several_labels=several_labels, from_logits=True),
     )
     # Without its variables, a saved optimiser makes Keras warn when it opens the file.
     model.optimizer.build(model.trainable_variables)
@@ -71,6 +83,7 @@ def blank(
     target: str,
     backbone: str | None = None,
     preprocessing: str | None = None,
+    several_labels: bool = False,
 ) -> dict[str, Any]:
     """Write a whole network of this shape; answers with the names of its `dense` layers.
 
@@ -84,16 +97,24 @@ def blank(
     else:
         own_files.require(Path(weights), digest)
         spec, arrays = registry.get(weights, preprocessing), None
-    model = build(keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner))
+    model = build(
+        keras, spec, arrays, size, classes, Hyperparameters(size_inner=size_inner),
+        several_labels=several_labels,
+    )  # fmt: skip
     return _saved(model, target)
 
 
-def blank_head(size: int, size_inner: int, classes: int, target: str) -> dict[str, Any]:
+def blank_head(
+    size: int, size_inner: int, classes: int, target: str, several_labels: bool = False
+) -> dict[str, Any]:
     """Write a head of `size` features; answers with the names of its `dense` layers."""
     import keras
 
     features = keras.Input((size,), name="features")
-    model = with_head(keras, features, features, classes, Hyperparameters(size_inner=size_inner))
+    model = with_head(
+        keras, features, features, classes, Hyperparameters(size_inner=size_inner),
+        several_labels=several_labels,
+    )  # fmt: skip
     return _saved(model, target)
 
 
@@ -112,24 +133,45 @@ def convert(
     about: dict[str, str],
     backbone: str | None = None,
     preprocessing: str = "",
+    several_labels: bool = False,
+    trainable: bool = False,
 ) -> dict[str, Any]:
     """Write the model in `file` as `target` in another format, with `about` in its metadata.
 
-    With a `backbone` its `preprocessing` goes inside, and a softmax: pixels in, probabilities out;
-    before a head of features, whose backbone is none, nothing does. Answers with the layer that is
-    `unwritten` if this takes a converter on another backend of Keras; then there is no file.
-    Raises `ModelError` if the format's converter cannot do it.
+    With a `backbone` its `preprocessing` goes inside, and a softmax (of `several_labels` a
+    sigmoid): pixels in, probabilities out; before a head of features, whose backbone is none,
+    nothing does. With `trainable`, all layers are to be trained further. Answers with the layer
+    that is `unwritten` if this takes a converter on another backend of Keras; then there is no
+    file. Raises `ModelError` if the format's converter cannot do it.
     """
-    from manyheads.models.export import converters
+    from manyheads.models.export import converters, trainable_export
 
-    model = open_model(file)
-    if backbone == registry.NO_BACKBONE.name:
-        model = pixel_layers.with_softmax(model)
-    elif backbone is not None:
-        model = pixel_layers.with_pixels(registry.from_card(backbone, preprocessing), model)
+    model = pixel_model(file, backbone, preprocessing, several_labels=several_labels)
+    if trainable:
+        model = trainable_export.unfrozen(model)
     with disk_errors(Path(target)):
         unwritten = converters.write(model, format_, Path(target), about)
     return {"unwritten": unwritten}
+
+
+def pixel_model(
+    file: str,
+    backbone: str | None = None,
+    preprocessing: str = "",
+    *,
+    several_labels: bool = False,
+) -> keras.Model:
+    """The model in `file`; with a `backbone` between its `preprocessing` and a softmax.
+
+    Of `several_labels` a sigmoid stands in the softmax's place.
+    """
+    model = open_model(file)
+    if backbone == registry.NO_BACKBONE.name:
+        return pixel_layers.with_probabilities(model, several_labels=several_labels)
+    if backbone is not None:
+        spec = registry.from_card(backbone, preprocessing)
+        return pixel_layers.with_pixels(spec, model, several_labels=several_labels)
+    return model
 
 
 def to_program(
@@ -156,13 +198,16 @@ def to_program(
 
 
 def _logits(model: Any, file: str) -> Any:
-    """A model of pixels without the softmax that it ends with."""
+    """A model of pixels without the softmax, or the sigmoid, that it ends with."""
     import keras
 
     last = model.layers[-1]
-    if not isinstance(last, keras.layers.Softmax) or model.input.dtype != "uint8":
+    ends = isinstance(last, keras.layers.Softmax)
+    if isinstance(last, keras.layers.Activation):
+        ends = last.get_config()["activation"] == "sigmoid"
+    if not ends or model.input.dtype != "uint8":
         raise ModelError(
-            f"a model of uint8 images that ends with a softmax in {file}",
+            f"a model of uint8 images that ends with a softmax or a sigmoid in {file}",
             f"one of {model.input.dtype} that ends with {type(last).__name__}",
             "keep the model and its side file together",
         )

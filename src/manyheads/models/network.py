@@ -16,6 +16,7 @@ from manyheads.backbones.placement import check_place, placed
 from manyheads.backbones.single_images import SingleImageBackbone
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.text import counted
 from manyheads.errors import ModelError
 from manyheads.features.cache import FeatureRecipe
 from manyheads.features.extraction import recipe_of
@@ -24,6 +25,7 @@ from manyheads.modelfiles import untrusted
 from manyheads.models import keras_models, openvino_models, program_files
 from manyheads.models.card import ModelCard, file_digest
 from manyheads.models.checkpoints import PROGRAMS
+from manyheads.models.feature_outputs import with_features
 from manyheads.models.templates import read_head
 
 Pixels = UInt8[np.ndarray, "size size 3"]
@@ -37,12 +39,19 @@ class Network:
     them, and `recipe` is what they are kept under. Otherwise the model has a program of its own,
     rows are logits, and `recipe` and `head` are None. Programs load when the first image needs a
     pass. For one thread at a time. On another `device` than the processor, rows have a recipe of
-    their own. Raises `ModelError` if file and side file do not fit, or if a card needs weights that
+    their own. With a number of `features`, a program of its own gives these too, behind the logits.
+    Raises `ModelError` if file and side file do not fit, or if a card needs weights that
     are not in the cache, and `DeviceError` for a device that is not there.
     """
 
     def __init__(
-        self, path: Path, card: ModelCard, job: Job = SILENT, *, device: str = "cpu"
+        self,
+        path: Path,
+        card: ModelCard,
+        job: Job = SILENT,
+        *,
+        device: str = "cpu",
+        features: int = 0,
     ) -> None:
         self._path, self._card = path, card
         self.head: Parameters | None = None
@@ -65,6 +74,8 @@ class Network:
         else:
             self._program = self._own_program(job)
             logits = self._program.features
+            if features:
+                self._program = with_features(self._program, card, features, path, job)
         self.batch = self._program.batch_for(card.image.size)
         if self._place.device != "cpu":
             self._backbone = self._on_device(job)
@@ -74,6 +85,7 @@ class Network:
                 f"{len(card.classes)} logits from {path.name}", str(logits),
                 "keep the model and its side file together",
             )  # fmt: skip
+        self._features = features
 
     @property
     def program(self) -> exported.Program | None:
@@ -113,7 +125,22 @@ class Network:
     def logits(self, row: Row) -> Float32[np.ndarray, "classes"]:
         """The logits of one image."""
         # Alone: the sums of a product depend on its shape, and an image must not on others.
-        return row if self.head is None else forward(self.head, row[np.newaxis])[0]
+        if self.head is None:
+            return row[: len(self._card.classes)]
+        return forward(self.head, row[np.newaxis])[0]
+
+    def has_features_of(self, width: int) -> bool:
+        """Whether rows have features beside the logits; raises `ModelError` if not so many."""
+        if self.head is not None and self.head.features != width:
+            raise ModelError(
+                f"{counted(self.head.features, 'feature')} in the file that says what the images "
+                f"of {self._path.name} are like", f"{width:,}", "remove that file",
+            )  # fmt: skip
+        return self.head is not None or self._features == width
+
+    def features(self, row: Row) -> Row:
+        """The features of one image, of a network that `has_features_of` some width."""
+        return row if self.head is not None else row[len(self._card.classes) :]
 
     def _own_program(self, job: Job) -> exported.Program:
         card = self._card

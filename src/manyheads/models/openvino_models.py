@@ -32,17 +32,20 @@ def write_openvino(
     head: Parameters,
     target: Path,
     job: Job = SILENT,
+    *,
+    several_labels: bool = False,
 ) -> None:
     """Write `head` on the network in a file, its `weights`, as `target` (.xml) and its .bin.
 
     It takes preprocessed float32 RGB images `[n, size, size, 3]` and gives logits `[n, classes]`;
     on backbones side by side, each with its own preprocessing, it takes uint8 images as they are
-    and gives probabilities. Raises `WeightsError` if the file has changed, `DiskError`, and what
-    `read_network` and `exported.program` raise.
+    and gives probabilities, of `several_labels` one by one. Raises `WeightsError` if the file has
+    changed, `DiskError`, and what `read_network` and `exported.program` raise.
     """
     if spec.members:
         write = append_to_program
         known = {"program": str(exported.program(spec, weights, size, job).path), "size": size}
+        known |= {"several_labels": True} if several_labels else {}
     else:
         write = append
         known = {"weights": str(weights.path), "digest": weights.digest, "size": size}
@@ -76,13 +79,16 @@ def append(
     return {}
 
 
-def append_to_program(program: str, size: int, head: str, target: str) -> dict[str, Any]:
+def append_to_program(
+    program: str, size: int, head: str, target: str, several_labels: bool = False
+) -> dict[str, Any]:
     """The same for backbones side by side, of their joined program."""
     ov, ops = openvino_runtime.openvino(), openvino_runtime.openvino().opset13
     model = openvino_runtime.core().read_model(program)
     joined_programs.open_batch(model, size)
     logits = _behind(model.output().get_node().input_value(0), Path(head))
-    whole = ov.Model([ops.result(ops.softmax(logits, 1))], model.get_parameters(), "model")
+    chances = ops.sigmoid(logits) if several_labels else ops.softmax(logits, 1)
+    whole = ov.Model([ops.result(chances)], model.get_parameters(), "model")
     _serialize(whole, target)
     return {}
 

@@ -1,4 +1,4 @@
-"""A model between its preprocessing and a softmax; called where Keras is imported."""
+"""A model between its preprocessing and its probabilities; called where Keras is imported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     import keras
 
 
-def with_pixels(spec: BackboneSpec, model: keras.Model) -> keras.Model:
+def with_pixels(
+    spec: BackboneSpec, model: keras.Model, *, several_labels: bool = False
+) -> keras.Model:
     """`model` between its preprocessing and a softmax, compiled as before.
 
-    Raw RGB `uint8 [n, size, size, 3]` → probabilities `float32 [n, classes]`.
+    Raw RGB `uint8 [n, size, size, 3]` → probabilities `float32 [n, classes]`; of `several_labels`
+    by a sigmoid.
     """
     import keras
 
@@ -23,12 +26,26 @@ def with_pixels(spec: BackboneSpec, model: keras.Model) -> keras.Model:
     images = raw
     for layer in preprocessing_layers(spec):
         images = layer(images)
-    return _with_softmax(raw, _behind(images, model), model)
+    return _with_probabilities(raw, _behind(images, model), model, several_labels=several_labels)
 
 
-def with_softmax(model: keras.Model) -> keras.Model:
-    """`model`, whose outputs are logits, behind a softmax; compiled as before."""
-    return _with_softmax(model.input, model.output, model)
+def with_probabilities(model: keras.Model, *, several_labels: bool = False) -> keras.Model:
+    """`model`, whose outputs are logits, behind a softmax or a sigmoid; compiled as before."""
+    return _with_probabilities(model.input, model.output, model, several_labels=several_labels)
+
+
+def judged_by(*, several_labels: bool, from_logits: bool) -> dict[str, Any]:
+    """The loss and the metrics that a model is compiled with."""
+    import keras
+
+    if not several_labels:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=from_logits)
+        return {"loss": loss, "metrics": ["accuracy"]}
+    half = 0.0 if from_logits else 0.5
+    return {
+        "loss": keras.losses.BinaryCrossentropy(from_logits=from_logits),
+        "metrics": [keras.metrics.BinaryAccuracy(name="accuracy", threshold=half)],
+    }
 
 
 def _behind(images: Any, model: Any) -> Any:
@@ -47,15 +64,22 @@ def _behind(images: Any, model: Any) -> Any:
     return images
 
 
-def _with_softmax(given: Any, logits: Any, model: Any) -> keras.Model:
+def _with_probabilities(
+    given: Any, logits: Any, model: Any, *, several_labels: bool
+) -> keras.Model:
     import keras
 
-    whole = keras.Model(given, keras.layers.Softmax(name="probabilities")(logits))
+    name = "probabilities"
+    last = keras.layers.Softmax(name=name)
+    if several_labels:
+        last = keras.layers.Activation("sigmoid", name=name)
+    whole = keras.Model(given, last(logits))
+    if model.optimizer is None:  # as a model is written that is to be trained further
+        return whole
     rate: Any = model.optimizer.get_config()["learning_rate"]
     whole.compile(
         optimizer=keras.optimizers.Adam(learning_rate=float(rate)),
-        loss=keras.losses.CategoricalCrossentropy(),
-        metrics=["accuracy"],
+        **judged_by(several_labels=several_labels, from_logits=False),
     )
     whole.optimizer.build(whole.trainable_variables)
     return whole

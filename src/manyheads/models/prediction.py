@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import numpy as np
 from jaxtyping import Float32
 
+from manyheads.core.label_sets import NO_LABELS
 from manyheads.core.table import Table, as_html, names, numbers, words
 
 _SHOWN = 20  # predictions in a notebook
@@ -32,7 +33,14 @@ class Prediction:
     """What a model says of one image: its class, and a probability for every class.
 
     An image that cannot be read has no label; `error` says why. One with `abstained` has none
-    either: its `confidence`, the greatest probability, is below what was asked for.
+    either: its `confidence`, the greatest probability, is below what was asked for. Where unknown
+    images are asked for, `unlike` is the share of held-out images that are less unlike the training
+    images than this one, and one that is `unknown` has that as its label, whatever its confidence.
+    `features` are those that the prediction was made of, where whoever asks may judge them later.
+
+    Of a model of several labels, `labels` are those whose probability is above their threshold, the
+    `label` is these joined, such as `long;shirt` or `(none)`, and the confidence that of the least
+    sure of them: the least probability, over all labels, of what is said of it.
     """
 
     image: str
@@ -42,6 +50,22 @@ class Prediction:
     error: str | None = None
     abstained: bool = False
     uncertainty: Uncertainty | None = None
+    unlike: float | None = None
+    unknown: bool = False
+    features: Float32[np.ndarray, "features"] | None = field(
+        default=None, repr=False, compare=False
+    )
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def says_no_class(self) -> bool:
+        """Whether its label is none of the model's classes, though the image could be read."""
+        return self.abstained or self.unknown
+
+    @property
+    def word(self) -> str:
+        """Its label as tables show it: `unsure` where it abstained."""
+        return "unsure" if self.abstained and not self.unknown else str(self.label)
 
     def most_probable(self, count: int) -> list[tuple[str, float]]:
         """So many classes with their probabilities, the greatest first."""
@@ -70,7 +94,10 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def labels(self) -> list[str | None]:
-        """The class of each image, None where it cannot be read or the model abstained."""
+        """The class of each image, None where it cannot be read or the model abstained.
+
+        An image that is called unknown has that as its label.
+        """
         return [entry.label for entry in self]
 
     @property
@@ -92,12 +119,27 @@ class Predictions(Sequence[Prediction]):
         )
 
 
+def answer_and_next(entry: Prediction, count: int) -> tuple[str, list[tuple[str, float]]]:
+    """What a model says of an image that it could read, and the next of its `count` most probable.
+
+    Of several labels, those are the most probable ones that it does not say.
+    """
+    if entry.labels is None:
+        return entry.word, entry.most_probable(count)[0 if entry.says_no_class else 1 :]
+    ranked = entry.most_probable(len(entry.probabilities))
+    said = [f"{name} {value:.3f}" for name, value in ranked if name in entry.labels]
+    others = [each for each in ranked if each[0] not in entry.labels]
+    label = entry.word if entry.says_no_class else ", ".join(said) or NO_LABELS
+    return label, others[: max(0, count - 1)]
+
+
 def _in_words(entry: Prediction) -> str:
     if entry.error is not None:
         return f"{entry.image}: unreadable, {entry.error}"
-    if entry.abstained:
-        return f"{entry.image}: unsure ({entry.confidence:.2f})"
-    return f"{entry.image}: {entry.label} ({entry.confidence:.2f})"
+    if entry.unknown:
+        best = entry.most_probable(1)[0][0]
+        return f"{entry.image}: {entry.word} (else {best}, {entry.confidence:.2f})"
+    return f"{entry.image}: {entry.word} ({entry.confidence:.2f})"
 
 
 def _as_table(entries: Sequence[Prediction]) -> str:
@@ -107,8 +149,7 @@ def _as_table(entries: Sequence[Prediction]) -> str:
         if entry.error is not None:
             rows.append((entry.image, f"unreadable: {entry.error}", "", ""))
             continue
-        label = "unsure" if entry.abstained else str(entry.label)
-        following = entry.most_probable(3)[0 if entry.abstained else 1 :]
+        label, following = answer_and_next(entry, 3)
         others = ", ".join(f"{name} {value:.3f}" for name, value in following)
         rows.append((entry.image, label, f"{entry.confidence:.3f}", others))
     return as_html(Table(columns=columns, rows=rows))

@@ -133,7 +133,7 @@ def _schema(form: RowForm) -> pyarrow.Schema:
     def kind(name: str) -> Any:
         if name in _TEXTS or (form.top is not None and name.startswith("class_")):
             return pyarrow.string()
-        return pyarrow.bool_() if name == "abstained" else pyarrow.float64()
+        return pyarrow.bool_() if name in ("abstained", "unknown") else pyarrow.float64()
 
     return pyarrow.schema([(name, kind(name)) for name in form.columns])
 

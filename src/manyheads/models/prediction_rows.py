@@ -11,7 +11,8 @@ from manyheads.models.prediction import Prediction
 
 _FIRST = ("image", "label", "confidence")
 _UNCERTAINTY = ("low", "high", "others")
-_OWN = (*_FIRST, "abstained", *_UNCERTAINTY, "given", "error")
+_UNKNOWN = ("unlike", "unknown")
+_OWN = (*_FIRST, "abstained", *_UNKNOWN, *_UNCERTAINTY, "given", "error")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,21 +20,26 @@ class RowForm:
     """What a row holds of a prediction, for a model of these classes.
 
     Probabilities of all classes, or of the `top` most probable. If the model was asked to,
-    whether it abstained (`abstaining`) and what its subnetworks say (`uncertain`); and the label
-    that the image was `given`, where a manifest gives one.
+    whether it abstained (`abstaining`), how unlike the training images the image is and if that
+    makes it unknown (`unlike`), and what its subnetworks say (`uncertain`); and the label that the
+    image was `given`, where a manifest gives one. Of a model of several labels, `label` is these
+    joined, and documents list them as well.
     """
 
     classes: tuple[str, ...]
     top: int | None = None
     abstaining: bool = False
+    unlike: bool = False
     uncertain: bool = False
     given: bool = False
+    several: bool = False
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns, all different."""
         optional = [
             *(["abstained"] if self.abstaining else []),
+            *(_UNKNOWN if self.unlike else []),
             *(_UNCERTAINTY if self.uncertain else []),
             *(["given"] if self.given else []),
         ]
@@ -49,6 +55,8 @@ class RowForm:
             found += ranked + [None] * (len(self._of_classes) - len(ranked))
         if self.abstaining:
             found.append(entry.abstained)
+        if self.unlike:
+            found += [entry.unlike, entry.unknown]
         if self.uncertain:
             sure = entry.uncertainty
             found += [None] * 3 if sure is None else [sure.low, sure.high, sure.others]
@@ -64,8 +72,12 @@ class RowForm:
             if self.top is None
             else dict(entry.most_probable(self.top)),
         }
+        if self.several and entry.labels is not None:
+            found["labels"] = list(entry.labels)
         if self.abstaining:
             found["abstained"] = entry.abstained
+        if self.unlike and entry.unlike is not None:
+            found |= {"unlike": entry.unlike, "unknown": entry.unknown}
         if self.uncertain and entry.uncertainty is not None:
             found["uncertainty"] = dict(vars(entry.uncertainty))
         if self.given:
@@ -80,7 +92,8 @@ class RowForm:
             ranks = range(1, min(self.top, len(self.classes)) + 1)
             return [f"{what}_{rank}" for rank in ranks for what in ("class", "probability")]
         # A class may have the name of another column.
-        return [f"probability of {name}" if name in _OWN else name for name in self.classes]
+        own = _OWN if self.unlike else [name for name in _OWN if name not in _UNKNOWN]
+        return [f"probability of {name}" if name in own else name for name in self.classes]
 
 
 def json_text(document: Any, indent: int | None = None) -> str:

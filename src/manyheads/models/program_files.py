@@ -53,8 +53,8 @@ def to_program(
         last = value.get_node()
         while last.get_type_name() == "Identity":
             last = last.input_value(0).get_node()
-        if last.get_type_name() != "Softmax":
-            raise _other(path, "a softmax at its end", last.get_type_name())
+        if last.get_type_name() not in ("Softmax", "Sigmoid"):
+            raise _other(path, "a softmax or a sigmoid at its end", last.get_type_name())
         value = last.input_value(0)
     shape = value.get_partial_shape()
     if len(shape) != 2 or shape.is_dynamic:
@@ -66,10 +66,16 @@ def to_program(
 
 
 def with_pixels(
-    file: str, target: str, about: dict[str, str], backbone: str | None, preprocessing: str
+    file: str,
+    target: str,
+    about: dict[str, str],
+    backbone: str | None,
+    preprocessing: str,
+    several_labels: bool = False,
 ) -> dict[str, Any]:
     """Write the plain model in `file` (.xml) between its `preprocessing` and a softmax.
 
+    Of `several_labels` a sigmoid stands in the softmax's place.
     Without a `backbone` it has both already. It takes any number of images if `file` does; `about`
     goes into its metadata.
     """
@@ -79,7 +85,8 @@ def with_pixels(
         pixels = channel_map(registry.from_card(backbone, preprocessing))
         model = _behind_pixels(whole, *pixels)
         logits = model.output().get_node().input_value(0)
-        result = ov.opset13.result(ov.opset13.softmax(logits, 1))
+        ops = ov.opset13
+        result = ops.result(ops.sigmoid(logits) if several_labels else ops.softmax(logits, 1))
         whole = ov.Model([result], model.get_parameters(), "model")
     whole.input().get_tensor().set_names({INPUT})
     whole.output().get_tensor().set_names({OUTPUT})

@@ -78,7 +78,8 @@ class CsvLines(Lines):
             raise ValueError(str(error)) from error
         row: dict[str, Any] = dict(zip(form.columns, cells, strict=True))
         words = {"label": row["label"] or None, "error": row["error"] or None}
-        return row | words | {"abstained": row.get("abstained") == "true"}
+        truths = {name: row.get(name) == "true" for name in ("abstained", "unknown")}
+        return row | words | truths
 
 
 LINES = {".jsonl": JsonLines(), ".csv": CsvLines(), ".parquet": CellLines()}

@@ -46,6 +46,8 @@ def write_model(
     head: tuple[Parameters, Hyperparameters],
     target: Path,
     job: Job = SILENT,
+    *,
+    several_labels: bool = False,
 ) -> None:
     """Write the whole network of `head` as `target` (.keras or .h5), compiled as for training.
 
@@ -54,13 +56,14 @@ def write_model(
     """
     parameters, hyperparameters = head
     if not spec.in_keras:
-        write_openvino(spec, weights, size, parameters, target, job)
+        write_openvino(spec, weights, size, parameters, target, job, several_labels=several_labels)
         return
     if spec == NO_BACKBONE:
         size = parameters.features
     template, dense = _template(
-        spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, job
-    )
+        spec, weights, size, len(parameters.inner_bias), len(parameters.bias), target.suffix, job,
+        several_labels=several_labels,
+    )  # fmt: skip
     with disk_errors(target):
         if target.suffix == ".h5":
             shutil.copyfile(template, target)
@@ -102,9 +105,13 @@ def _template(
     classes: int,
     suffix: str,
     job: Job,
+    *,
+    several_labels: bool = False,
 ) -> tuple[Path, list[str]]:
     """A template's file and the names of its dense layers."""
-    arguments = {"size": size, "size_inner": size_inner, "classes": classes}
+    arguments: dict[str, Any] = {"size": size, "size_inner": size_inner, "classes": classes}
+    if several_labels:
+        arguments["several_labels"] = True
     recipe = {**arguments, "backbone": spec.name, "weights": "", "suffix": suffix}
     if spec == NO_BACKBONE:
         blank = keras_models.blank_head

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from manyheads.core.text import size_words
-from manyheads.models.card import card_path, model_files
+from manyheads.models.card import model_files, side_files
 from manyheads.report.figure_files import PICTURES
 from manyheads.run.fit.fit_record import FILE
 from manyheads.study.folder import RunFolder
@@ -45,5 +45,5 @@ def _groups(folder: RunFolder) -> Iterator[list[Path]]:
         if file.is_file():
             yield [file]
     if folder.best.is_file():
-        files = [*model_files(folder.best), card_path(folder.best)]
+        files = [*model_files(folder.best), *side_files(folder.best)]
         yield [file for file in files if file.is_file()]

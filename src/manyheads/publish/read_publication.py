@@ -10,6 +10,7 @@ from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.errors import RunError
 from manyheads.findings.score_tables import estimate_words
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.publish.candidate_rows import Scores, candidate_rows, mean_scores
 from manyheads.publish.publication import CURVES, MOST_ROWS, Publication, PublishedRow
 from manyheads.publish.published_files import published_files
@@ -28,7 +29,7 @@ from manyheads.stats.winner import WinnerScore, winner_scores
 from manyheads.study.folder import RunFolder
 from manyheads.study.run_times import read_times
 from manyheads.study.store import Store
-from manyheads.study.study_document import read_study
+from manyheads.study.study_document import Resolved, read_study
 from manyheads.study.study_settings import StudySettings
 
 _MOST_SCORES = 30_000_000  # scores of an image by a head that are read
@@ -55,7 +56,7 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
     settings, resolved = read_study(document)
     ranked = recorded_candidates(folder, settings)
     with job.step("reading the study"), Store(folder.store) as store:
-        scores, winner, remarks = _scores(store, settings, ranked, resolved.classes, job)
+        scores, winner, remarks = _scores(store, settings, ranked, resolved, job)
         rows = tuple(candidate_rows(store, settings, ranked, scores, job))
     kept, left_out = _kept(folder, files)
     if len(settings.grid) > MOST_ROWS:
@@ -69,7 +70,7 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         kind="study",
         name=folder.path.absolute().name,
         data=plain_end(settings.data),
-        metric="log_loss" if settings.select == "best_loss" else "accuracy",
+        metric="log_loss" if metric_of(settings.select) == "log_loss" else "accuracy",
         parameters=study_parameters(document),
         metrics=_of_whole(settings, ranked, rows, winner)
         | ({} if times is None else {"seconds": times.seconds}),
@@ -90,13 +91,13 @@ def _scores(
     store: Store,
     settings: StudySettings,
     ranked: Sequence[RecordedCandidate],
-    classes: tuple[str, ...],
+    resolved: Resolved,
     job: Job,
 ) -> tuple[Scores, tuple[WinnerScore, ...], tuple[str, ...]]:
     """The scores of the candidates, those to expect of the selected one, and what is missing."""
     done = [each.candidate for each in ranked if each.state == "done"][:MOST_ROWS]
     try:
-        differences = recorded_differences(store, settings, ranked, classes)
+        differences = recorded_differences(store, settings, ranked, resolved)
     except RunError:  # an earlier version kept no predictions
         return Scores(), (), (_NO_INTERVALS,)
     layout = differences.layout
@@ -104,7 +105,7 @@ def _scores(
     count = min(len(done), max(CURVES, _MOST_SCORES // of_one))
     among = done[: min(count, max(MAX_ALL_PAIRS, _MOST_KEPT // len(layout.sizes)))]
     scores = mean_scores(differences, done[:count], len(among), job)
-    winner = winner_scores(differences, done[0], settings.select, among=among)
+    winner = winner_scores(differences, done[0], metric_of(settings.select), among=among)
     left = (
         f"Intervals are known of the best {counted(count, 'candidate')}."
         if count < len(done)

@@ -17,22 +17,23 @@ import numpy as np
 
 from manyheads.errors import RunError
 from manyheads.findings.reading import read_validated
-from manyheads.heads.bank import rule_of
+from manyheads.heads.epoch_rules import metric_of, rule_of
 from manyheads.publish.publication import RowState
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.validation_predictions import LogProbabilities, OtherEpochs, Validated
 from manyheads.study.finished import finished_result
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import StudyResult, result_rows, results_columns
-from manyheads.study.select import MEASURES, CandidateResult, chosen_epoch
+from manyheads.study.select import CandidateResult, chosen_epoch, measures_of
 from manyheads.study.store import Store, TrialRecord
+from manyheads.study.study_document import Resolved
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_counts import ENDED, trial_counts
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCandidate:
-    """A row of `results.csv`: `means` and `deviations` are over trials, of the `MEASURES`."""
+    """A row of `results.csv`: `means` and `deviations` are over trials, of its measures."""
 
     candidate: int
     rank: int | None
@@ -58,11 +59,12 @@ def recorded_candidates(folder: RunFolder, settings: StudySettings) -> list[Reco
     rows = _kept_rows(folder, settings)
     if rows is None:
         result = finished_result(folder, settings)
-        columns = results_columns(settings.grid)
+        columns = results_columns(settings.grid, settings.select)
         rows = [dict(zip(columns, row, strict=True)) for row in result_rows(result)]
-    found = [_candidate(row) for row in rows]
-    sign = -1 if settings.select != "best_loss" else 1
-    measure = "chosen_val_accuracy" if sign < 0 else "chosen_val_loss"
+    found = [_candidate(row, settings.select) for row in rows]
+    metric = metric_of(settings.select)
+    sign = 1 if metric == "log_loss" else -1
+    measure = "chosen_val_loss" if metric == "log_loss" else f"chosen_val_{metric}"
 
     def order(each: RecordedCandidate) -> tuple[float, ...]:
         if each.rank is not None:
@@ -78,7 +80,7 @@ def recorded_differences(
     store: Store,
     settings: StudySettings,
     ranked: Iterable[RecordedCandidate],
-    classes: tuple[str, ...],
+    resolved: Resolved,
 ) -> Differences:
     """The scores, image by image, of the candidates that trained to their end.
 
@@ -90,7 +92,7 @@ def recorded_differences(
         if each.state == "done"
     ]
     result = StudyResult(settings.select, settings.grid, tuple(entries), (), ())
-    validated = read_validated(store.path, settings, result, classes)
+    validated = read_validated(store.path, settings, result, resolved.classes, resolved.label_names)
     read = lru_cache(2)(_Predictions(store, settings, validated).read)
     other = validated.other_epochs
     if other is not None:
@@ -114,7 +116,7 @@ class _Predictions:
 
     def __init__(self, store: Store, settings: StudySettings, validated: Validated) -> None:
         self._store, self._settings = store, settings
-        self._shape = (settings.seeds, *validated.fold_of.shape, len(validated.classes))
+        self._shape = (settings.seeds, *validated.fold_of.shape, len(validated.outputs))
         divided = store.divisions()
         images = np.unique(np.concatenate([d.images for d in divided[: settings.folds or 1]]))
         self._places = [np.searchsorted(images, division.images) for division in divided]
@@ -150,7 +152,7 @@ def _kept_rows(folder: RunFolder, settings: StudySettings) -> list[dict[str, Any
         with folder.results.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             rows: list[dict[str, Any]] = list(reader)
-            if tuple(reader.fieldnames or ()) != results_columns(settings.grid):
+            if tuple(reader.fieldnames or ()) != results_columns(settings.grid, settings.select):
                 return None
         whole = sum(int(row["trials"]) for row in rows), sum(int(row["failed"]) for row in rows)
     except (OSError, ValueError, TypeError, csv.Error):  # none, damaged, or of an earlier version
@@ -160,9 +162,9 @@ def _kept_rows(folder: RunFolder, settings: StudySettings) -> list[dict[str, Any
     return rows if ranked and is_same else None
 
 
-def _candidate(row: Mapping[str, Any]) -> RecordedCandidate:
+def _candidate(row: Mapping[str, Any], rule: str) -> RecordedCandidate:
     def numbers(part: str) -> dict[str, float]:
-        found = {name: row[f"{name}_{part}"] for name in MEASURES}
+        found = {name: row[f"{name}_{part}"] for name in measures_of(rule)}
         return {name: float(value) for name, value in found.items() if value not in (None, "")}
 
     def whole(value: Any) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from manyheads.core.text import counted
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames
-from manyheads.heads.bank import rule_of
+from manyheads.heads.epoch_rules import rule_of
 from manyheads.report.parts import Compared, Expectation
 from manyheads.stats.comparisons import Comparisons
 

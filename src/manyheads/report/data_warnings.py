@@ -55,6 +55,8 @@ def _of(found: list[Identical], text: str) -> DataWarning:
 
 
 def _shifts(dataset: Dataset) -> Iterator[DataWarning]:
+    if dataset.label_names:  # the shares of labels do not sum to one
+        return
     counts = count_classes(dataset)
     shares = class_shares(counts)
     for shift in share_shifts(counts):

@@ -65,6 +65,10 @@ def study_facts(
 def _majority(findings: Findings) -> Fact:
     """What always naming the most frequent class would score on the validation images."""
     labels, classes = findings.validated.labels, findings.validated.classes
+    if (targets := findings.validated.targets) is not None:
+        share = targets.mean(axis=0)
+        right = float(np.maximum(share, 1 - share).mean())
+        return Fact("Baseline accuracy", decimal(right), "of saying of each label what most have")
     counts = np.bincount(labels, minlength=len(classes))
     most, listed = int(counts.argmax()), kept_images(findings.folder)
     if listed is not None and findings.settings.folds is None:
@@ -89,7 +93,8 @@ def _models(every: Sequence[Findings]) -> Fact:
 
 
 def _data(findings: Findings) -> Fact:
-    classes = counted(len(findings.validated.classes), "class")
+    noun = "class" if findings.validated.label_sets is None else "label"
+    classes = counted(len(findings.validated.outputs), noun)
     listed = kept_images(findings.folder)
     if listed is None:
         return Fact("Validated on", counted(len(findings.validated.labels), "image"), classes)

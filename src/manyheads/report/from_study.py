@@ -21,6 +21,7 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, ImageError
 from manyheads.findings.difference_tables import best_table
+from manyheads.findings.label_scores import LabelScores
 from manyheads.findings.parallel_scores import parallel_scores
 from manyheads.findings.score_tables import SCORES
 from manyheads.findings.scores_by_setting import scores_by_setting
@@ -34,6 +35,7 @@ from manyheads.report import bounds, compared, parts
 from manyheads.report.content import Missing, ReportContent
 from manyheads.report.data_warnings import data_warnings
 from manyheads.report.facts import study_facts
+from manyheads.report.label_section import NO_CONFUSION, label_section
 from manyheads.report.sections import backbones_section, claim_sections, copies_section
 from manyheads.report.study_answers import SelectedAnswers
 from manyheads.report.study_curves import ranked_candidates
@@ -71,10 +73,13 @@ def report_content(
     expected, candidates = compared.expected(findings), tuple(_candidates(findings))
     changed, usual = _settings(findings)
     wrong, warnings, copies = None, None, None
+    several = findings.validated.label_sets is not None
     try:
         dataset = dataset or _same_dataset(findings, job)
         warnings = tuple(data_warnings(findings, dataset))
-        if findings.settings.features is None:
+        if several:
+            pass
+        elif findings.settings.features is None:
             wrong = answers.wrong(dataset)
         else:
             missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
@@ -83,14 +88,18 @@ def report_content(
         why = f"The images could not be read again: expected {error.expected}, found {error.found}."
         gone = Missing(why, " ".join(["manyheads report {run}", *option("data", "FOLDER")]))
         missing = {"wrong": gone, "warnings": gone}
+    if several:
+        missing |= dict.fromkeys(("classes", "calibration", "wrong"), NO_CONFUSION)
     if not _has_test_images(findings, dataset):
         missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")
+    balance = findings.class_balance
     return ReportContent(
         title=Path(findings.settings.data).name,
         run=run,
         answer=(
             *(each.replace("`", "") for each in findings.recommendation.sentences),
             *(each.replace("`", "") for each in findings.training_notes),
+            *(each.replace("`", "") for each in (balance.sentences if balance else ())),
         ),
         verdict=(*findings.verdict.sentences, *findings.verdict.notes),
         facts=tuple(study_facts(findings, candidates[0].scores, expected)),
@@ -110,13 +119,13 @@ def report_content(
         comparisons=compared.comparisons(findings),
         ends=compared.ends(findings),
         selection=_selection(findings),
-        calibration=answers.calibration(),
-        classes=answers.classes(),
+        calibration=None if several else answers.calibration(),
+        classes=None if several else answers.classes(),
         wrong=wrong,
         test=_test(findings, expected),
         warnings=warnings,
         sections=(
-            *filter(None, [backbones_section(findings.backbones), copies]),
+            *filter(None, [label_section(findings), backbones_section(findings.backbones), copies]),
             *claim_sections(findings.folder),
         ),
         missing=missing,
@@ -276,7 +285,7 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
     entries = read_test_log(findings.folder)
     if not entries:
         return None
-    last, scores = entries[-1], entries[-1].scores
+    last, scores = entries[-1], entries[-1].measured
     expected: dict[str, Estimate] = {}
     if last.model.candidate == findings.result.ranking[0].candidate:
         expected = {
@@ -289,11 +298,19 @@ def _test(findings: Findings, expectation: parts.Expectation) -> parts.TestRecor
         evaluations=tuple(
             parts.LogEntry(day_and_time(entry), _model_words(findings, entry)) for entry in entries
         ),
-        scores={name: getattr(scores, name) for name in SCORES},
-        at_train_shares={
-            "accuracy": scores.accuracy_at_train_shares,
-            "log_loss": scores.log_loss_at_train_shares,
-        },
+        scores=(
+            scores.scores
+            if isinstance(scores, LabelScores)
+            else {name: getattr(scores, name) for name in SCORES}
+        ),
+        at_train_shares=(
+            {}
+            if isinstance(scores, LabelScores)
+            else {
+                "accuracy": scores.accuracy_at_train_shares,
+                "log_loss": scores.log_loss_at_train_shares,
+            }
+        ),
         expected=expected,
     )
 

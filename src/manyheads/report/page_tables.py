@@ -10,7 +10,7 @@ import numpy as np
 from manyheads.core.table import Table, names, numbers, words
 from manyheads.core.text import NOTHING, capital, decimal, interval, mean_std
 from manyheads.findings.difference_tables import CellNames, comparisons_table
-from manyheads.findings.score_tables import SCORES, classes_table, model_scores_table
+from manyheads.findings.score_tables import classes_table, model_scores_table
 from manyheads.findings.wording import METRIC_WORDS, amount, unit_of
 from manyheads.report.bounds import DRAWN, ROWS, drawn_candidates, worst_recalls
 from manyheads.report.content import ReportContent
@@ -75,7 +75,7 @@ def scores_table(content: ReportContent, rows: int = DRAWN) -> Table:
     selected = content.selected
     if selected is not None and selected not in shown:
         shown[-1] = selected
-    known = [name for name in SCORES if any(name in each.scores for each in shown)]
+    known = [name for name in METRIC_WORDS if any(name in each.scores for each in shown)]
     return Table(
         caption=f"Scores, mean ± standard deviation over seeds{_of(shown, content.candidates)}",
         columns=[

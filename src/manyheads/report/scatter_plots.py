@@ -15,6 +15,7 @@ from manyheads.findings.wording import METRIC_WORDS
 from manyheads.report.fonts import shortened
 from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import Tick, padded, round_ticks
+from manyheads.stats.paired import SHARES
 from manyheads.study.space import value_words
 
 _APART = 0.25  # how far points of one word lie from it, whose neighbour is 1 away
@@ -107,7 +108,7 @@ def _powers(low: float, high: float) -> list[Tick]:
 def _words(scattered: ScatteredScores, title: str) -> str:
     values, scores = scattered.values, scattered.scores
     name = scattered.hyperparameter
-    best = int(np.argmax(scores) if scattered.metric == "accuracy" else np.argmin(scores))
+    best = int(np.argmax(scores) if scattered.metric in SHARES else np.argmin(scores))
     words = f"{title}, {len(values):,} points. The best: {decimal(float(scores[best]))} at {name} "
     words += f"{value_words(name, values[best])}."
     if scattered.selected is not None:

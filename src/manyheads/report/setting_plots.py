@@ -18,6 +18,7 @@ from manyheads.report.heat_map import HeatMap
 from manyheads.report.panel import Panel, Series
 from manyheads.report.scales import Tick, padded
 from manyheads.report.scatter_plots import scatter_panel
+from manyheads.stats.paired import SHARES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,15 +138,15 @@ def _heat_map(pair: PairScores, found: ScoresBySetting) -> HeatMap:
         f"{decimal(float(pair.means[row, column]))}"
     )
     return HeatMap(
-        title=f"Mean accuracy {found.epochs['accuracy']}",
+        title=f"Mean {METRIC_WORDS[pair.metric]} {found.epochs[pair.metric]}",
         x_label=f"{pair.columns}{_of_settings(pair)}",
         y_label=pair.rows,
         columns=tuple(shortened(pair.column_values, max(5, _LETTERS // len(pair.column_values)))),
         rows=tuple(shortened(pair.row_values, _WORD)),
         values=pair.means,
         description=(
-            f"Mean validation accuracy by {pair.rows} and {pair.columns}, a cell each. The "
-            f"greatest is at {best}."
+            f"Mean validation {METRIC_WORDS[pair.metric]} by {pair.rows} and {pair.columns}, a "
+            f"cell each. The greatest is at {best}."
         ),
         ringed=pair.selected,
         highlight=SELECTED,
@@ -183,7 +184,7 @@ def _limits(every: Sequence[ValueScores], *, runs: bool) -> tuple[float, float]:
     shown = [mean.value for mean in means]
     shown += [float(run) for level in levels for run in level.runs] if runs else []
     room = (max(shown) - min(shown)) or 0.05
-    most = 1.0 if every[0].metric == "accuracy" else math.inf
+    most = 1.0 if every[0].metric in SHARES else math.inf
     ends = [end for mean in means for end in (mean.low, mean.high) if end is not None]
     low = min([*shown, *(max(end, min(shown) - room, 0.0) for end in ends)])
     high = max([*shown, *(min(end, max(shown) + room, most) for end in ends)])

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manyheads.heads.bank import Metrics
 from manyheads.report.bounds import PICTURED
 from manyheads.report.figures import drawing, panels_figure, save_figure
 from manyheads.report.fonts import drawable, shortened
 from manyheads.report.parts import Candidate, Curve
 from manyheads.report.plots import curve_panels
+from manyheads.study.history import METRICS
 from manyheads.study.results import StudyResult
 from manyheads.study.space import setting_words
 from manyheads.study.store import Store
@@ -80,5 +80,5 @@ def candidate_curves(store: Store, candidate: int) -> dict[str, Curve]:
     mean, low, high = trials.mean(axis=0), trials.min(axis=0), trials.max(axis=0)
     return {
         metric: Curve(mean=mean[:, place], low=low[:, place], high=high[:, place])
-        for place, metric in enumerate(Metrics._fields)
+        for place, metric in enumerate(METRICS)
     }

@@ -11,6 +11,7 @@ from manyheads.backbones.placement import check_place, device_lines, placed
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.backbones.weights import Weights, resolve
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.settings import store
 from manyheads.core.text import counted
 from manyheads.core.workers import Workers
@@ -111,7 +112,7 @@ class DataCheck(Finding):
         """How many images and problems there are, then the problems."""
         report = self.report
         problems = counted(len(report.problems), "problem") if report.problems else "no problems"
-        classes = counted(len(report.classes), "class")
+        classes = counted(len(report.classes), "class" if report.sizes is None else "label")
         head = f"{report.name}: {counted(report.images, 'image')}, {classes}; {problems}."
         return (head, *report.problems)
 
@@ -156,6 +157,10 @@ def check_data(
     Labels are judged without the test images. With `workers`, these compute the features. Raises
     what `check_dataset`, `extracted`, `find_similar` and `find_suspicious` raise.
     """
+    if settings.labels:
+        require_one_label(
+            dataset.label_names, "suspicious labels", "leave out `labels`; the rest is checked"
+        )
     report = check_dataset(dataset, settings.image, job=job)
     similar = labels = None
     if extraction is not None and (settings.similar or settings.labels):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads.core.job import Job, Planned
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.text import counted
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import Fold
@@ -88,9 +89,14 @@ def reopened(
     """
     folder = RunFolder(run)
     settings, resolved = read_study(folder.document())
+    require_one_label(
+        resolved.label_names, "the lesson's claims", "check them on a study of one class per image"
+    )
     with folder.held():
         result = finished_result(folder, settings)
-        validated = read_validated(folder.store, settings, result, resolved.classes)
+        validated = read_validated(
+            folder.store, settings, result, resolved.classes, resolved.label_names
+        )
         moved = settings if data is None else replace(settings, data=lasting(data))
         with perhaps_moved():
             plan = plan_study(moved, job=job)

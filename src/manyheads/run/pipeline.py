@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +22,14 @@ from manyheads.core.workers import Workers
 from manyheads.data.dataset import Dataset
 from manyheads.errors import RunError
 from manyheads.features.extraction import Features
+from manyheads.findings.label_scores import thresholds_of
 from manyheads.findings.study_findings import Findings, read_findings, write_comparisons
 from manyheads.heads.bank import Engine, engine_named, prepare_engine
 from manyheads.heads.spread_engine import SpreadEngine
 from manyheads.models.checkpoints import checkpoint_names
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
+from manyheads.models.unlike_files import keep_unlikeness
 from manyheads.report.figure_files import write_pictures
 from manyheads.report.figures import prepare_figures
 from manyheads.report.from_study import report_content
@@ -36,6 +38,8 @@ from manyheads.report.study_curves import draw_curves
 from manyheads.report.written_report import write_or_note
 from manyheads.run.estimate import remember_training
 from manyheads.run.folded_features import StudyFeatures, features_by_backbone, readable_folds
+from manyheads.run.hand_over.card_facts import facts_of_study
+from manyheads.run.hand_over.run_card import write_run_card
 from manyheads.run.plan import Plan, RunOptions, plan_study
 from manyheads.run.planned_study import study_planned
 from manyheads.run.progress_file import ProgressFile
@@ -218,6 +222,7 @@ def resolved_from(
         classes=dataset.classes,
         versions=versions(settings.engine),
         backbones=digests if several else (),
+        label_names=dataset.label_names,
     )
 
 
@@ -237,6 +242,7 @@ def _features(
             prepare_engine(settings.engine)
             light = spec.in_keras and weights[0].size < LIGHT
             light = light and settings.features is None and not plan.parts
+            light = light and not dataset.label_names
             if light and len(settings.grid.size_inner) == 1:
                 shape = (size, settings.grid.size_inner[0], len(dataset.classes))
                 aside.submit(prepare_template, spec, weights[0], *shape, job.heard_by(None))
@@ -284,6 +290,10 @@ def _write_outcome(finished: Finished, store: Store, options: RunOptions, job: J
             _write_report(finished, job)
         with job.step("writing the model"):
             models.result()
+            keep_unlikeness(
+                wanted[0][1], finished.features.plain, finished.dataset, store.divisions(),
+                settings.folds,
+            )  # fmt: skip
     if options.parquet:
         for table in (folder.history, folder.results, folder.comparisons):
             if table.is_file():
@@ -302,11 +312,17 @@ def _keep_costs(folder: RunFolder, backbones: Sequence[StudyBackbone]) -> None:
 
 def _write_models(finished: Finished, wanted: Sequence[tuple[BestHead, Path]], job: Job) -> None:
     """Write the whole network of each head, on its own backbone."""
-    classes, folder = finished.dataset.classes, finished.folder
+    classes, folder = finished.dataset.outputs, finished.folder
+    thresholds = None
+    if finished.dataset.label_names and finished.findings is not None:
+        thresholds = partial(thresholds_of, finished.findings.validated)
     for place, backbone in enumerate(finished.backbones):
         own = [each for each in wanted if finished.settings.place_of(each[0].candidate) == place]
         if own:
-            write_models(backbone.settings, backbone.weights, classes, folder, own, job=job)
+            write_models(
+                backbone.settings, backbone.weights, classes, folder, own, job=job,
+                thresholds=thresholds,
+            )  # fmt: skip
 
 
 def _write_report(finished: Finished, job: Job) -> None:
@@ -322,5 +338,6 @@ def _write_report(finished: Finished, job: Job) -> None:
         content = report_content(findings, dataset=finished.dataset, job=job)
         write_report(folder.report, content)
         write_pictures(folder.path, content)
+        write_run_card(folder.path, facts_of_study(findings))
 
     write_or_note(write, job)

@@ -11,6 +11,7 @@ from manyheads.backbones.joined_backbones import short_name
 from manyheads.backbones.placement import check_place
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.machine import cores
 from manyheads.core.settings import store
 from manyheads.core.workers import Workers
@@ -20,9 +21,10 @@ from manyheads.data.unreadable_images import share_of
 from manyheads.errors import SettingError
 from manyheads.features.cache import lacking
 from manyheads.features.extraction import recipe_of
-from manyheads.heads.bank import rules_kept
+from manyheads.heads.class_weights import require_known_classes
+from manyheads.heads.epoch_rules import rules_kept, scored_by
 from manyheads.heads.fold import Variant
-from manyheads.heads.hyperparameters import Hyperparameters
+from manyheads.heads.hyperparameters import NEUTRAL, Hyperparameters
 from manyheads.models.checkpoints import MAX_CHECKPOINTS, check_pattern
 from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.feature_variants import missing_passes, training_images, variant_bytes
@@ -145,7 +147,7 @@ class Plan:
     @property
     def disk(self) -> Disk:
         """About how much a run folder will take; a network holds its head and Adam's moments."""
-        classes, features = len(self.dataset.classes), self.width
+        classes, features = len(self.dataset.outputs), self.width
         heads = sorted(head_size(setting, features, classes) for setting in self.settings.grid)
         backbone = max(part.backbone_size for part in self.by_backbone)
         validated = validation_counts(self.settings.folds, self.dataset)[1]
@@ -183,7 +185,7 @@ class Plan:
     @property
     def memory(self) -> Memory:
         """About how much is resident; it hardly grows with the number of heads."""
-        images, classes = len(self.dataset.contents), len(self.dataset.classes)
+        images, classes = len(self.dataset.contents), len(self.dataset.outputs)
         training = training_memory(self.settings, images, self.width, classes)
         others = sum(part.width for part in self.by_backbone) - self.width
         training += 4 * images * others
@@ -199,6 +201,22 @@ class Plan:
     def products(self) -> float:
         """Training images × inner units, summed over the epochs of all heads still to train."""
         return validation_counts(self.settings.folds, self.dataset)[0] * self.work.left.units
+
+
+def _require_for_labels(settings: StudySettings, dataset: Dataset) -> None:
+    """Raise `DataError` for what a study asks of classes, where images have several labels."""
+    grid = settings.grid
+    if grid.class_weight != (NEUTRAL["class_weight"],):
+        require_one_label(
+            dataset.label_names, "class weights", "leave out `class_weight`: each label is judged "
+            "by its own threshold",
+        )  # fmt: skip
+    if grid.balanced_batches != (NEUTRAL["balanced_batches"],):
+        require_one_label(dataset.label_names, "balanced batches", "leave out `balanced_batches`")
+    if scored_by(settings.select) is not None:
+        require_one_label(
+            dataset.label_names, settings.select, "give `select` best_loss, best_accuracy or last"
+        )
 
 
 def head_size(setting: Hyperparameters, features: int, classes: int) -> int:
@@ -244,7 +262,11 @@ def plan_study(
     settings.trials()
     dataset = open_data(settings, job)
     require_trainable(settings.folds, dataset)
-    settings = settings.for_training_on(validation_counts(settings.folds, dataset)[0])
+    _require_for_labels(settings, dataset)
+    require_known_classes(settings.grid.class_weight, dataset.classes)
+    settings = settings.for_training_on(
+        validation_counts(settings.folds, dataset)[0], several_labels=bool(dataset.label_names)
+    )
     work = Work(settings)
     records = _records(settings, RunFolder(out).store) if out is not None else []
     if records:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from manyheads.backbones.placement import device_words, unused_card
 from manyheads.backbones.weights import Weights
 from manyheads.core import accelerators
 from manyheads.core.job import Planned
 from manyheads.core.machine import memory
-from manyheads.core.text import size_words
+from manyheads.core.text import decimal, size_words
 from manyheads.data.dataset import Dataset
 from manyheads.data.duplicates import label_conflict_words, overlap_words
 from manyheads.data.splits import SPLITS
@@ -48,6 +50,7 @@ def study_planned(plan: Plan) -> Planned:
     lines: Lines = [
         *data_lines(dataset),
         *overlap_lines(dataset, folds=folds is not None),
+        *several_lines(dataset),
         *few_lines(dataset, folds),
         *label_lines(dataset),
         *(
@@ -95,9 +98,27 @@ def _data_line(dataset: Dataset) -> tuple[str, str]:
     carved = " (validation taken from train)" if dataset.carved else ""
     return "Data", (
         f"{dataset.name}: {counted(len(dataset), 'image')}, "
-        f"{counted(len(dataset.classes), 'class')}, "
+        f"{_labels_words(dataset)}, "
         f"{dataset.layout}; {', '.join(counts)}{carved}"
     )
+
+
+def _labels_words(dataset: Dataset) -> str:
+    if dataset.label_names:
+        each = dataset.counts(np.arange(len(dataset))).sum() / len(dataset)
+        return f"{dataset.what}, {decimal(each, 1)} per image"
+    return dataset.what
+
+
+def several_lines(dataset: Dataset) -> Lines:
+    """A line on what the scores mean where an image may have several labels."""
+    if not dataset.label_names:
+        return []
+    words = (
+        "several per image, a sigmoid each; val_accuracy is the share of labels told right, "
+        "val_loss the mean of their binary cross-entropies"
+    )
+    return [("Labels", words)]
 
 
 def few_lines(dataset: Dataset, folds: int | None) -> Lines:

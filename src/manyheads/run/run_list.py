@@ -12,6 +12,7 @@ from pathlib import Path
 from manyheads.core.text import counted, decimal, mean_std
 from manyheads.errors import ManyheadsError, RunError
 from manyheads.findings.finding import Finding
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.run.fit import fit_record
 from manyheads.run.run_folders import last_change, run_folders
 from manyheads.study.folder import RunFolder
@@ -162,7 +163,7 @@ def _verdict(folder: RunFolder, settings: StudySettings, best: int) -> str:
         return "only one candidate"
     if settings.seeds == 1:
         return "undecided with one seed"
-    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    metric = metric_of(settings.select)
     outcomes = list(_outcomes(folder, metric, str(best)))
     if not outcomes:
         return "not compared"

@@ -6,10 +6,9 @@ before an image is read. See docs/decisions/0014-the-test-set-is-opened-once.md.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,15 +22,22 @@ from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.errors import DataError, DiskError, RunError
 from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
+from manyheads.findings.label_scores import LabelScores, label_scores, thresholds_of
+from manyheads.findings.reading import read_validated
 from manyheads.findings.test_log import (
     EvaluatedModel,
     TestEvaluation,
     day_and_time,
+    parameters_digest,
     read_test_log,
     write_test_log,
 )
 from manyheads.heads.head import Parameters, forward
+from manyheads.report.written_report import write_or_note
+from manyheads.run.hand_over.card_facts import read_facts
+from manyheads.run.hand_over.run_card import RUN_CARD, write_run_card
 from manyheads.stats.intervals import Units
+from manyheads.stats.label_metrics import HALF, probabilities
 from manyheads.study.finished import finished_result, head_of
 from manyheads.study.folder import RunFolder
 from manyheads.study.head_files import BestHead
@@ -91,17 +97,27 @@ def final_score(
     with folder.held():
         result = finished_result(folder, settings)
         best = head_of(settings, folder, result, candidate)
-        model = Scored(settings, resolved, best.parameters, _identity(result, best))
+        thresholds = None
+        if resolved.label_names:
+            validated = read_validated(
+                folder.store, settings, result, resolved.classes, resolved.label_names
+            )
+            thresholds = thresholds_of(validated, best)
+        model = Scored(settings, resolved, best.parameters, _identity(result, best), thresholds)
         return score(folder, model, again=again, data=data, job=job)
 
 
 class Scored(NamedTuple):
-    """A head to score, which one it is, and the study whose images and backbone it is for."""
+    """A head to score, which one it is, and the study whose images and backbone it is for.
+
+    Of several labels per image with the `thresholds` above which each is said.
+    """
 
     settings: StudySettings
     resolved: Resolved
     parameters: Parameters
     model: EvaluatedModel
+    thresholds: tuple[float, ...] | None = None
 
 
 def score(
@@ -129,9 +145,14 @@ def score(
     dataset = _with_test_images(settings, resolved, folder, data, job)
     rows, logits = _logits(scored, dataset, job)
     units = dataset.units
-    scores = _scores(dataset, rows, logits, units[rows])
+    scores = of_labels = None
+    if scored.thresholds is not None:
+        of_labels = _label_scores(dataset, rows, logits, scored.thresholds)
+    else:
+        scores = _scores(dataset, rows, logits, units[rows])
     if known is not None:
-        return FinalScore(known, False, tuple(_changes(known.scores, scores)))
+        now = scores or of_labels
+        return FinalScore(known, False, tuple(_changes(plain(known.measured), plain(now))))
     job.check("the test", "repeat the same command; nothing was recorded")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     test = dataset.rows("test")
@@ -142,31 +163,25 @@ def score(
         unreadable=len(test) - len(rows),
         seen=int(np.isin(units[rows], np.delete(units, test)).sum()),
         scores=scores,
+        label_scores=of_labels,
     )
     job.tell(Recording())
     write_test_log(folder, [*entries, entry])
+    if (folder.path / RUN_CARD).is_file():
+        write_or_note(lambda: write_run_card(folder.path, read_facts(folder.path)), job)
     return FinalScore(entry, True)
 
 
 def _identity(result: StudyResult, best: BestHead) -> EvaluatedModel:
     return EvaluatedModel(
         candidate=best.candidate,
-        hyperparameters=asdict(result.hyperparameters(best.candidate)),
+        hyperparameters=plain(result.hyperparameters(best.candidate)),
         trial=int(best.about.get("trial", 0)),
         seed=int(best.about["seed"]),
         epoch=int(best.about["epoch"]),
         parameters=parameters_digest(best.parameters),
         selected=best.candidate == result.ranking[0].candidate,
     )
-
-
-def parameters_digest(parameters: Parameters) -> str:
-    """SHA-256 over a head's arrays, by which it is known, in hexadecimal."""
-    total = hashlib.sha256()
-    for name, array in parameters._asdict().items():
-        total.update(f"{name} {array.shape}\n".encode())
-        total.update(array.astype("<f4").tobytes())
-    return total.hexdigest()
 
 
 def _refusal(first: TestEvaluation, model: EvaluatedModel) -> RunError:
@@ -225,8 +240,23 @@ def _scores(
     )
 
 
-def _changes(before: HeldOutScores, now: HeldOutScores) -> Iterator[str]:
-    old, new = dict(_numbers(plain(before))), dict(_numbers(plain(now)))
+def _label_scores(
+    dataset: Dataset,
+    rows: Rows,
+    logits: Float32[np.ndarray, "images labels"],
+    thresholds: tuple[float, ...],
+) -> LabelScores:
+    assert dataset.label_sets is not None
+    targets = dataset.label_sets.members[dataset.labels[rows]]
+    answers = probabilities(logits) > np.array(thresholds)
+    return label_scores(
+        logits, targets, dataset.units[rows], dataset.label_names, answers, thresholds,
+        chosen=np.array(thresholds) != HALF,
+    )  # fmt: skip
+
+
+def _changes(before: Any, now: Any) -> Iterator[str]:
+    old, new = dict(_numbers(before)), dict(_numbers(now))
     for name in dict.fromkeys([*old, *new]):
         was, is_ = old.get(name, math.nan), new.get(name, math.nan)
         if not math.isclose(was, is_, rel_tol=_ROUNDING, abs_tol=_ROUNDING / 1000):

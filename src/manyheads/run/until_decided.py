@@ -24,6 +24,7 @@ from manyheads.findings.looks import (
     write_looks,
 )
 from manyheads.findings.study_findings import Findings, read_findings
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.run.estimate import estimate
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.run.plan import RunOptions, plan_study
@@ -137,7 +138,7 @@ def _at(settings: StudySettings, look: Look) -> StudySettings:
 def _outcome(
     findings: Findings, looks: Looks, settings: StudySettings, out: str | Path, limit: float | None
 ) -> LookOutcome:
-    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    metric = metric_of(settings.select)
     best = next(each for each in findings.verdict.best if each.metric == metric)
     open_ = undecided(findings.comparisons, best)
     if not open_:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Array = Float64[np.ndarray, "*shape"]
 
@@ -28,6 +27,8 @@ def p_value(difference: Array, images: Array, heads: Array, df_images: Array, df
     `df_images` ≥ 1 is the wider one, and decides. Without any variance, p is 1 for a difference
     of 0 and 0 otherwise. All arguments broadcast.
     """
+    from scipy.special import ndtr
+
     arrays = np.broadcast_arrays(difference, images, heads, df_images, df)
     size, images, heads, df_images, df = (np.asarray(each, np.float64) for each in arrays)
     size, certain = np.abs(size), images + heads <= 0
@@ -45,6 +46,8 @@ def p_value(difference: Array, images: Array, heads: Array, df_images: Array, df
 
 def student_p(difference: Array, error: Array, df: Array) -> Array:
     """Two-sided p of Student's t; without any error, 1 for a difference of 0 and 0 otherwise."""
+    from scipy.special import stdtr
+
     certain = np.asarray(error) <= 0
     p = 2 * stdtr(df, -np.abs(difference) / np.where(certain, 1.0, error))
     return np.where(certain, np.asarray(difference) == 0, p)
@@ -54,6 +57,8 @@ def half_width(
     images: Array, heads: Array, df_images: Array, df: Array, level: Array | float
 ) -> Array:
     """Half the width of the interval in which `level` of the probability lies."""
+    from scipy.special import ndtri, stdtrit
+
     arrays = np.broadcast_arrays(images, heads, df_images, df, level)
     images, heads, df_images, df, level = (np.asarray(each, np.float64) for each in arrays)
     scale, tail = np.sqrt(images + heads), (1 + level) / 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyheads.stats.comparisons import Differences
-from manyheads.stats.paired import ALPHA, Family, Paired
+from manyheads.stats.paired import ALPHA, SHARES, Family, Paired
 
 LEADERS = 5  # a candidate is compared with so many of the best by their means
 
@@ -45,7 +45,7 @@ def best_set(
     most α / (C − 1) (Bonferroni, which holds whatever the correlations are). Candidates without a
     finished seed are left out; one that shares no seed with a leader stays.
     """
-    less_is_better = metric != "accuracy"
+    less_is_better = metric not in SHARES
     means = {each: differences.mean(each, metric) for each in among}
     order = sorted(
         (each for each, mean in means.items() if np.isfinite(mean)),

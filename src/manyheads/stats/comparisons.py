@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Float64
 
 from manyheads.core.settings import whole
 from manyheads.errors import SettingError
+from manyheads.stats.class_metrics import BY_CLASS, UnitClasses
 from manyheads.stats.paired import (
     ALPHA,
     COMPARED,
@@ -80,6 +81,11 @@ class Comparisons:
     baseline: int | None = None
     family: int = 0
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the entries; of none, those that are usually compared."""
+        return tuple(dict.fromkeys(entry.metric for entry in self.entries)) or COMPARED
+
     def of(self, metric: str) -> list[Comparison]:
         """Those in one metric."""
         return [entry for entry in self.entries if entry.metric == metric]
@@ -106,7 +112,18 @@ class Differences:
             return None
         apart = self.sums(first, metric)[seeds] - self.sums(second, metric)[seeds]
         accuracy = (self.mean(first, "accuracy") + self.mean(second, "accuracy")) / 2
-        return measure(metric, apart, self.layout, self.layout.images * (1 - accuracy))
+        wrong = self.layout.images * (1 - accuracy)
+        if metric not in BY_CLASS:
+            return measure(metric, apart, self.layout, wrong)
+        answers = self.sums(first, "accuracy")[seeds] - self.sums(second, "accuracy")[seeds]
+        differing = int(np.count_nonzero((answers != 0).any(axis=(0, 1))))
+        return measure(
+            metric, apart, self.layout, wrong, classes=self._unit_classes, differing=differing
+        )
+
+    @cached_property
+    def _unit_classes(self) -> UnitClasses:
+        return UnitClasses.of(self.validated.labels, self.layout)
 
     def _sums(self, candidate: int, metric: str) -> Sums:
         """Scores added up over the images of each unit."""

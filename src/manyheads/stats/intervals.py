@@ -153,8 +153,9 @@ def bootstrap(
 
     `scores` maps weights `[..., images]`, how often each image was drawn, to values `[...]` by
     name, none of them negative. The interval reaches from the 2.5 % to the 97.5 % quantile of the
-    resamples. Those named in `biased` are too high by chance alone, and higher still in resamples:
-    of them it is mirrored at the value, from `2θ − q₉₇.₅` to `2θ − q₂.₅` (Davison and Hinkley 1997,
+    resamples that have a value. Those named in `biased` are too high by chance alone, and higher
+    still in resamples: of them it is mirrored at the value, from `2θ − q₉₇.₅` to `2θ − q₂.₅`
+    (Davison and Hinkley 1997,
     section 5.2). Where resamples do not differ, as those of a single unit, there is none.
     """
     random = np.random.default_rng(seed)
@@ -175,6 +176,7 @@ def bootstrap(
 
 def _estimate(value: float, drawn: list[Any], biased: bool) -> Estimate:
     values = np.concatenate(drawn) if drawn else np.array([value])
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([value])
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     if low == high:

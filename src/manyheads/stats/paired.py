@@ -15,6 +15,7 @@ from jaxtyping import Float64
 
 from manyheads.core.settings import number, store
 from manyheads.stats.behrens_fisher import half_width, p_value
+from manyheads.stats.class_metrics import BY_CLASS, UnitClasses, stratified
 from manyheads.stats.intervals import Estimate
 from manyheads.stats.variances import (
     Layout,
@@ -30,6 +31,8 @@ from manyheads.stats.variances import (
 
 ALPHA = 0.05
 COMPARED = ("log_loss", "accuracy")
+SHARES = ("accuracy", *BY_CLASS)
+"""Metrics of which more is better, in [0, 1]; of all others less is."""
 # In folds the variance is multiplied by this: what the disjoint pools of docs/decisions/0013 ask.
 RESERVE = 1.5
 # The training loss varies with the training images, of which there are no losses one by one. They
@@ -71,8 +74,13 @@ class Margins:
         return cls(accuracy=share_of(accuracy), log_loss=log_loss)
 
     def of(self, metric: str) -> float:
-        """The margin of a metric; what is measured in nats has that of log loss."""
-        return self.accuracy if metric == "accuracy" else self.log_loss
+        """The margin of a metric: shares have that of accuracy, others that of log loss."""
+        return self.accuracy if metric in SHARES else self.log_loss
+
+
+def compared_in(metric: str) -> tuple[str, ...]:
+    """The metrics that candidates are compared in where `metric` selects: log loss, and a share."""
+    return COMPARED if metric in COMPARED else ("log_loss", metric)
 
 
 @dataclass(frozen=True)
@@ -123,13 +131,25 @@ class Decided:
         return Estimate(self.difference, *(end if np.isfinite(end) else None for end in ends))
 
 
-def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> Paired:
+def measure(
+    metric: str,
+    apart: Sums,
+    layout: Layout,
+    wrong: float = np.inf,
+    *,
+    classes: UnitClasses | None = None,
+    differing: int | None = None,
+) -> Paired:
     """The estimates from differences `apart`, added up by unit.
 
-    `wrong` is how many images a candidate gets wrong, the mean of the two.
+    `wrong` is how many images a candidate gets wrong, the mean of the two. Of a metric of classes
+    the variance is by the units' `classes`, and `differing` counts the units whose answers differ,
+    for all have influences that do.
     """
     both, units = two_way(apart, layout), apart.shape[-1]
     tested = both
+    if classes is not None:
+        tested = stratified(both, apart, layout, classes)
     if metric == "accuracy":
         tested = with_rounding(with_pseudo_units(both, units), len(apart), layout)
     return Paired(
@@ -139,7 +159,9 @@ def measure(metric: str, apart: Sums, layout: Layout, wrong: float = np.inf) -> 
         tested=tested,
         of_folds=of_folds(apart, layout, both) if layout.folds > 1 else None,
         units=units,
-        differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1)))),
+        differing=int(np.count_nonzero((apart != 0).any(axis=(0, 1))))
+        if differing is None
+        else differing,
         wrong=wrong,
     )
 
@@ -183,14 +205,24 @@ def mean_score(scores: Sums, layout: Layout) -> Estimate:
     Of one seed the interval is for images drawn anew alone. There is none where no image differs
     from another: that says nothing of those that were not drawn.
     """
-    pair = measure("", scores, layout)
+    pair = of_images_alone(measure("", scores, layout))
     both = pair.both
-    if pair.seeds == 1:
-        both = replace(both, df_seeds=1)  # of no weight: the part of seeds is 0
-    if both.variance <= 0 or not pair.both.df_units:
+    if both.variance <= 0 or not both.df_units:
         return Estimate(both.difference, None, None)
-    width = float(Family([replace(pair, both=both, tested=both)]).half_width(ALPHA)[0])
+    width = float(Family([pair]).half_width(ALPHA)[0])
     return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
+
+
+def of_images_alone(pair: Paired) -> Paired:
+    """A difference of one seed as one of two fixed models: for images drawn anew, and no seeds.
+
+    A difference of several seeds stays as it is.
+    """
+    if pair.seeds > 1:
+        return pair
+    # A degree of freedom of no weight: the part of seeds is 0.
+    both, tested = (replace(each, df_seeds=1) for each in (pair.both, pair.tested))
+    return replace(pair, both=both, tested=tested)
 
 
 class VarianceParts(NamedTuple):
@@ -284,7 +316,7 @@ class Family:
 
 def _can_be_equivalent(pair: Paired) -> bool:
     """Whether a loss rests on enough images, and on enough hard ones, to be shown alike."""
-    if pair.metric == "accuracy":
+    if pair.metric in SHARES:
         return True
     return pair.units >= EQUIVALENCE_UNITS and pair.wrong >= EQUIVALENCE_WRONG
 
@@ -294,5 +326,5 @@ def _outcome(pair: Paired, p_holm: float, p_equivalent: float, alpha: float) -> 
         return "equivalent"
     if p_holm > alpha:
         return "undecided"
-    less_is_better = pair.metric != "accuracy"
+    less_is_better = pair.metric not in SHARES
     return "better" if (pair.both.difference < 0) == less_is_better else "worse"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from manyheads.stats.comparisons import Comparisons, Differences
-from manyheads.stats.paired import Family
+from manyheads.stats.paired import SHARES, Family
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def posteriors(differences: Differences, comparisons: Comparisons) -> Iterator[P
     ):
         if unknown:
             continue
-        better, worse = (more, less) if entry.metric == "accuracy" else (less, more)
+        better, worse = (more, less) if entry.metric in SHARES else (less, more)
         yield Posterior(
             entry.metric, entry.first, entry.second, better, max(0.0, 1 - better - worse), worse
         )

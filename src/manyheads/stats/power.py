@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import ndtr
 
 from manyheads.stats.behrens_fisher import half_width
 from manyheads.stats.paired import RESERVE, Family, Paired
@@ -115,6 +114,8 @@ def settling_probabilities(
     `N(D, heads now − heads then)`. Settled at `level` is a difference that is declared, or shown to
     be within its margin.
     """
+    from scipy.special import ndtr
+
     if not pairs:
         return []
     family = Family(pairs)
@@ -171,6 +172,8 @@ class _Study:
         growth: Float64[np.ndarray, "comparisons"],
     ) -> Bool[np.ndarray, "comparisons"]:
         """Whether so many seeds and repeats, on `growth` times the units, would settle it."""
+        from scipy.special import ndtr
+
         layout, folds = self.layout, self.layout.folds
         fewer = self.seeds * len(layout.cells) / (seeds * repeats)
         reserve = RESERVE if folds > 1 else 1.0

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
+from manyheads.core.label_sets import LabelSets
 from manyheads.core.settings import choice
 from manyheads.errors import RunError
+from manyheads.stats import label_metrics
+from manyheads.stats.class_metrics import BY_CLASS, class_scores
 
-METRICS = ("accuracy", "log_loss", "brier", "final_log_loss", "gap")
+METRICS = ("accuracy", "log_loss", *BY_CLASS, "brier", "final_log_loss", "gap")
 # The log of the least positive float32: what a probability of 0 counts as.
+_WITH_LUCK = ("accuracy", "log_loss", *BY_CLASS)
 _LEAST = np.float32(-103.278930)
 _KEPT = 128  # scores so many stay in memory: of a candidate in a metric each
 
 LogProbabilities = Float32[np.ndarray, "seeds repeats images classes"]
+OneSeed = Float32[np.ndarray, "repeats images classes"]
+OneSeedScores = Float64[np.ndarray, "repeats images"]
 Scores = Float64[np.ndarray, "seeds repeats images"]
 OfHeads = Float64[np.ndarray, "seeds repeats folds"]
 
@@ -25,11 +32,11 @@ OfHeads = Float64[np.ndarray, "seeds repeats folds"]
 class OtherEpochs:
     """What a study knows of epochs other than those that its rule chose.
 
-    `at` gives a candidate's log-probabilities at the epochs that are best in `accuracy` or
-    `log_loss` (those of the rule, if it is `last` or `fixed:N`), or at the `final` ones. `training`
-    is the loss of the last epoch, with dropout on, as Keras reports it. `luck` is by how much a
-    head's mean score in a metric is higher at its own epoch than at the one that would have been
-    chosen without its fold (of a given split: without its seed).
+    `at` gives a candidate's log-probabilities at the epochs that are best in a metric (those of the
+    rule, if it is `last` or `fixed:N`), or at the `final` ones. `training` is the loss of the last
+    epoch, with dropout on, as Keras reports it. `luck` is by how much a head's mean score in a
+    metric is higher at its own epoch than at the one that would have been chosen without its fold
+    (of a given split: without its seed).
     """
 
     at: Callable[[int, str], LogProbabilities]
@@ -47,7 +54,9 @@ class Validated:
     validated an image; a given split has one. `log_probabilities` are of a candidate at the epochs
     that the study's rule chose, and NaN where a trial failed. Without `other_epochs`, which an
     earlier version did not keep, scores of every metric are those of the rule's epochs, and nothing
-    is known of the end of training. Raises `RunError` for arrays that do not fit each other.
+    is known of the end of training. Where an image may have several labels, the classes are
+    `label_sets`, and predictions are log-odds of each label. Raises `RunError` for arrays that do
+    not fit each other.
     """
 
     candidates: tuple[int, ...]
@@ -59,6 +68,7 @@ class Validated:
     folds: int
     log_probabilities: Callable[[int], LogProbabilities]
     other_epochs: OtherEpochs | None = None
+    label_sets: LabelSets | None = None
     _scores: dict[tuple[int, str], Scores] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -90,6 +100,22 @@ class Validated:
                 "a unit that lies in two",
             )
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What predictions are of: each class, or each label."""
+        return self.classes if self.label_sets is None else self.label_sets.labels
+
+    @property
+    def targets(self) -> Bool[np.ndarray, "images labels"] | None:
+        """Which labels each image has; None where it has one class."""
+        return None if self.label_sets is None else self.label_sets.members[self.labels]
+
+    def image_scores(self, metric: str, predictions: OneSeed) -> OneSeedScores:
+        """The score of each image in `metric`, for predictions `[repeats, images, outputs]`."""
+        if self.targets is not None:
+            return label_metrics.OF_IMAGES[metric](predictions, self.targets)
+        return _SCORES[metric](predictions, self.labels)
+
     def name(self, candidate: int) -> str:
         """A candidate in words."""
         return self.names[self.candidates.index(candidate)]
@@ -97,11 +123,13 @@ class Validated:
     def scores(self, candidate: int, metric: str) -> Scores:
         """A score of every image; NaN where a trial failed.
 
-        `accuracy`, 0 or 1, and `log_loss`, in nats, at the epochs that are best in each; in folds,
-        less the luck of choosing an epoch on the images that are scored. `brier`, in [0, 2], at the
-        epochs of the study's rule. `final_log_loss` after the last epoch, and `gap`: the same less
-        the training loss of the last epoch. Raises `SettingError` for another metric, `RunError`
-        for one that an earlier version did not keep.
+        `accuracy`, 0 or 1, or of several labels the share told right, and `log_loss`, in nats, at
+        the epochs that are best in each; in folds, less the luck of choosing an epoch on the images
+        that are scored. `balanced_accuracy` and `macro_f1`: as `class_scores` has them, of all
+        images of a repeat together, for one class per image. `brier`, in [0, 2], at the epochs of
+        the study's rule. `final_log_loss` after the last epoch, and `gap`: the same less the
+        training loss of the last epoch. Raises `SettingError` for another metric, `RunError` for
+        one that an earlier version did not keep.
         """
         choice("metric", metric, METRICS)
         key = candidate, metric
@@ -127,15 +155,15 @@ class Validated:
             predictions = self.log_probabilities(candidate)
         else:
             predictions = self.other_epochs.at(candidate, metric)
-        expected = (*self.fold_of.shape, len(self.classes))
+        expected = (*self.fold_of.shape, len(self.outputs))
         _require(
             predictions.ndim == 4 and predictions.shape[1:] == expected,
             f"log probabilities of shape (seeds, {', '.join(map(str, expected))})",
             f"{predictions.shape} of candidate {candidate}",
         )
         # A seed at a time: all of them in double precision can be more than memory holds.
-        scores = np.stack([_SCORES[metric](each, self.labels) for each in predictions])
-        if self.folds > 1 and self.other_epochs is not None and metric in ("accuracy", "log_loss"):
+        scores = np.stack([self.image_scores(metric, each) for each in predictions])
+        if self.folds > 1 and self.other_epochs is not None and metric in _WITH_LUCK:
             scores -= self._of_images(self.other_epochs.luck(candidate, metric))
         return scores
 
@@ -162,9 +190,7 @@ class Validated:
         return len(self.scores(self.candidates[0], "accuracy"))
 
 
-OneSeed = Float32[np.ndarray, "repeats images classes"]
 Labels = Int64[np.ndarray, "images"]
-OneSeedScores = Float64[np.ndarray, "repeats images"]
 
 
 def _accuracy(predictions: OneSeed, labels: Labels) -> OneSeedScores:
@@ -188,6 +214,7 @@ _SCORES: dict[str, Callable[[OneSeed, Labels], OneSeedScores]] = {
     "log_loss": _log_loss,
     "brier": _brier,
     "final_log_loss": _log_loss,
+    **{metric: partial(class_scores, metric) for metric in BY_CLASS},
 }
 
 

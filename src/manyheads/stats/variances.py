@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.special import polygamma
 
 PRIOR_DF = 4.0
 
@@ -210,6 +209,8 @@ def moderated(
     differences between the same few candidates are not independent, and look more alike than they
     are. Alone, or where one is zero, they stay as they are.
     """
+    from scipy.special import polygamma
+
     if len(variances) < 2 or (variances <= 0).any():
         return variances, df
     spread = float(np.var(np.log(variances), ddof=1)) - float(polygamma(1, df[0] / 2))
@@ -220,6 +221,8 @@ def moderated(
 
 def _inverse_trigamma(value: float) -> float:
     """Where ψ′ is `value`, by Newton's method on 1 / ψ′, which is nearly straight (Smyth 2004)."""
+    from scipy.special import polygamma
+
     root = 0.5 + 1 / value
     for _ in range(20):
         now = float(polygamma(1, root))

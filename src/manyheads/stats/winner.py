@@ -17,11 +17,10 @@ from jaxtyping import Float64, Int64
 
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.intervals import Estimate, at_the_border
-from manyheads.stats.paired import ALPHA, RESERVE
+from manyheads.stats.paired import ALPHA, COMPARED, RESERVE, SHARES
 
 RESAMPLES = 1000
 _AT_ONCE = 10_000_000  # weights in one block of resamples
-_METRICS = ("log_loss", "accuracy")
 
 Table = Float64[np.ndarray, "candidates units"]
 
@@ -43,29 +42,37 @@ class WinnerScore:
 
 
 def winner_scores(
-    differences: Differences, selected: int, rule: str, *, among: Sequence[int], seed: int = 0
+    differences: Differences,
+    selected: int,
+    leading: str,
+    *,
+    among: Sequence[int],
+    also: Sequence[str] = (),
+    seed: int = 0,
 ) -> tuple[WinnerScore, ...]:
-    """The scores to expect of the candidate that `rule` selected `among` others, each metric's.
+    """The scores to expect of the candidate that the metric `leading` selected `among` others.
+
+    They are log loss, accuracy, the leading metric and those in `also`, each once.
 
     Units are drawn `RESAMPLES` times; the candidate that is best in the bag is scored out of it.
     The score is the mean of that, and the interval reaches from its 2.5 % to its 97.5 % quantile.
     This is careful: a bag leaves out about 37 % of the units, so that scores out of it vary by more
-    than scores of all. The choice looks at accuracy, or under `best_loss` at log loss. The score of
-    a candidate is the mean over seeds of its heads at their best epochs in the metric, less the
-    luck of choosing an epoch on the scored images (`OtherEpochs.luck`). Equal inputs give equal
-    scores. None are given of a candidate that finished no seed.
+    than scores of all. The score of a candidate is the mean over seeds of its heads at their best
+    epochs in the metric, less the luck of choosing an epoch on the scored images
+    (`OtherEpochs.luck`). Equal inputs give equal scores. None are given of a candidate that
+    finished no seed.
     """
     finished = [each for each in among if np.isfinite(differences.mean(each, "accuracy"))]
     if selected not in finished:
         return ()
-    tables = {m: np.stack([differences.unit_means(c, m) for c in finished]) for m in _METRICS}
-    leading = "log_loss" if rule == "best_loss" else "accuracy"
+    metrics = dict.fromkeys((*COMPARED, leading, *also))
+    tables = {m: np.stack([differences.unit_means(c, m) for c in finished]) for m in metrics}
     outside = _outside(tables, leading, differences.layout.sizes, seed)
     results = []
     for metric, scores in outside.items():
         seeds = differences.validated.seeds_of(selected)
         luck = float(differences.validated.luck(selected, metric)[seeds].mean())
-        own, most = differences.mean(selected, metric), 1.0 if metric == "accuracy" else np.inf
+        own, most = differences.mean(selected, metric), 1.0 if metric in SHARES else np.inf
         in_folds = differences.layout.folds > 1  # there the scores are without luck already
         naive = own + luck if in_folds else own
         if not len(scores):
@@ -96,7 +103,7 @@ def _outside(
     """The scores out of the bag of the candidate that is best in the bag, for each resample."""
     units = len(sizes)
     random, out_of_bag = np.random.default_rng(seed), {metric: [] for metric in tables}
-    sign = -1.0 if leading == "log_loss" else 1.0
+    sign = 1.0 if leading in SHARES else -1.0
     step = max(1, _AT_ONCE // units)
     for start in range(0, RESAMPLES if units > 1 else 0, step):
         rows = min(step, RESAMPLES - start)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float16, Int64
+from jaxtyping import Bool, Float16, Int64
 
 from manyheads.core.job import SILENT, Job
 from manyheads.core.places import atomic_path
 from manyheads.heads.bank import Predictions
 from manyheads.heads.fold import Fold
-from manyheads.heads.head import compact_predictions
+from manyheads.heads.head import compact_log_odds, compact_predictions
 from manyheads.study.folder import RunFolder
 from manyheads.study.store import Division
 
@@ -86,6 +86,8 @@ def fit_baselines(
 def _predictions(name: str, fold: Fold) -> Predictions:
     from sklearn.exceptions import ConvergenceWarning
 
+    if fold.label_sets is not None:
+        return _log_odds(name, fold, fold.label_sets)
     places = _learnt_from(fold)
     labels = fold.train_labels[places]
     if name == MAJORITY or len(np.unique(labels)) < 2:  # of one class nothing else can be learnt
@@ -102,6 +104,26 @@ def _predictions(name: str, fold: Fold) -> Predictions:
     with np.errstate(divide="ignore"):
         logs[:, model.classes_] = np.log(model.predict_proba(asked))
     return compact_predictions(logs)
+
+
+def _log_odds(name: str, fold: Fold, label_sets: Bool[np.ndarray, "sets labels"]) -> Predictions:
+    """What a baseline predicts of several labels: each is a classification of its own."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    places = _learnt_from(fold)
+    targets = label_sets[fold.train_labels[places]]
+    chances = np.tile(label_sets[fold.train_labels].mean(axis=0), (len(fold.validation), 1))
+    mixed = np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0))
+    if name != MAJORITY and len(mixed):
+        known, asked = fold.matrix[fold.train[places]], fold.matrix[fold.validation]
+        model = _models(len(places))[name]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for label in mixed:
+                model.fit(known, targets[:, label])
+                chances[:, label] = model.predict_proba(asked)[:, 1]
+    with np.errstate(divide="ignore"):
+        return compact_log_odds((np.log(chances) - np.log1p(-chances)).astype(np.float32))
 
 
 def _models(samples: int) -> dict[str, Any]:

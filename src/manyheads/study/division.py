@@ -54,11 +54,11 @@ def few_words(dataset: Dataset, folds: int | None) -> str:
     none = np.flatnonzero(validating == 0)
     parts = []
     if len(some):
-        words = [f"{dataset.classes[c]} ({counted(int(validating[c]), kind)})" for c in some]
+        words = [f"{dataset.outputs[c]} ({counted(int(validating[c]), kind)})" for c in some]
         parts.append(f"not every fold validates {_listed(words)}")
     if len(none):
-        images = np.bincount(dataset.labels[pool], minlength=len(dataset.classes))
-        words = [f"{dataset.classes[c]} ({counted(int(images[c]), 'image')})" for c in none]
+        images = dataset.counts(pool)
+        words = [f"{dataset.outputs[c]} ({counted(int(images[c]), 'image')})" for c in none]
         parts.append(f"none validates {_listed(words)}, only trained on")
     return "; ".join(parts)
 
@@ -90,7 +90,7 @@ def folds_of(
     matrix: Float32[np.ndarray, "stored features"],
 ) -> list[Fold]:
     """What an engine trains on: `rows` says which row of `matrix` has an image's features."""
-    labels, classes = dataset.labels, len(dataset.classes)
+    labels, classes, sets = dataset.labels, len(dataset.outputs), dataset.label_sets
     return [
         Fold(
             matrix=matrix,
@@ -99,6 +99,8 @@ def folds_of(
             validation=rows[validation],
             validation_labels=labels[validation],
             classes=classes,
+            label_sets=None if sets is None else sets.members,
+            class_names=tuple(dataset.classes),
         )
         for train, validation in divided
     ]

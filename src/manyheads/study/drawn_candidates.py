@@ -26,6 +26,7 @@ from manyheads.study.space import (
     idle_of,
     require_distinct,
 )
+from manyheads.study.weight_files import with_read_weights
 
 MAX_CANDIDATES = 10_000
 _BITS = 30  # of a coordinate
@@ -109,6 +110,7 @@ def candidates_of(
     What is not given has its usual value. Raises `SettingError` for a range where no number of
     candidates is given, for more candidates than there are combinations, and as `Grid` does.
     """
+    given = with_read_files(given)
     asked: dict[str, tuple[Item, ...]] = {}
     for name in HYPERPARAMETERS:
         if name in given or name in LESSON:
@@ -132,6 +134,13 @@ def candidates_of(
         return Grid(**asked)
     seed = 0 if draw_seed is None else whole("draw_seed", draw_seed, 0, 2**31 - 1)
     return drawn_candidates(asked, whole("candidates", candidates, 2, MAX_CANDIDATES), seed)
+
+
+def with_read_files(given: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+    """`given`, with what files say in the place of their names."""
+    if "class_weight" not in given:
+        return given
+    return {**given, "class_weight": with_read_weights(given["class_weight"])}
 
 
 def drawn_candidates(asked: Mapping[str, Sequence[Item]], count: int, seed: int) -> DrawnCandidates:

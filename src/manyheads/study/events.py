@@ -102,7 +102,7 @@ class TrainingReporter:
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
         """A trial has finished an epoch."""
         self._work.epoch(trial)
-        self._job.tell(EpochEnded(trial.candidate, trial.seed, trial.fold, epoch, *metrics))
+        self._job.tell(EpochEnded(trial.candidate, trial.seed, trial.fold, epoch, *metrics[:4]))
         # To tell more often costs more than an epoch of a small head.
         if time.monotonic() - self._told > _INTERVAL:
             self._tell_progress()

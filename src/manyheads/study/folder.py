@@ -13,6 +13,7 @@ heads/          the best epoch of each candidate (safetensors), bounded in numbe
                 selected.safetensors, trained on all images
 best.keras      the best model, whole; best.keras.json says how to use it (best.xml with its .bin,
                 and best.xml.json, on a backbone that Keras does not build)
+best.keras.unlike.safetensors  what tells images unlike the study's
 curves.png      the learning curves; scores.png, confusion.png: other figures
 looks.json      of a study that grows until it is decided: its planned looks, and what came of them
 times.json      how long the study's runs took

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from manyheads.core.job import Job
+from manyheads.core.settings import plain
 from manyheads.errors import ModelError
-from manyheads.heads.bank import Engine, Fold, rank_epoch
+from manyheads.heads.bank import Engine, Fold
+from manyheads.heads.epoch_rules import rank_epoch
 from manyheads.heads.files import load_head, save_head
 from manyheads.heads.head import Parameters
 from manyheads.study.folder import RunFolder
@@ -50,13 +52,13 @@ def about_head(settings: StudySettings, outcome: Outcome) -> dict[str, Any]:
     """Where the head of a trial comes from, in numbers."""
     trial = outcome.trial
     return {
-        **asdict(settings.grid[trial.candidate - 1]),
+        **plain(settings.grid[trial.candidate - 1]),
         "candidate": trial.candidate,
         "trial": trial.number,
         "seed": trial.seed,
         **({} if settings.folds is None else {"fold": trial.fold}),
         "epoch": outcome.epoch,
-        **outcome.chosen._asdict(),
+        **outcome.chosen.told(settings.select),
     }
 
 
@@ -143,10 +145,10 @@ class HeadFiles:
     def _about(self, outcome: Outcome) -> dict[str, Any]:
         setting = head_settings(self.settings, outcome.trial).hyperparameters
         return {
-            **asdict(setting),
+            **plain(setting),
             **asdict(outcome.trial),
             "epoch": outcome.epoch,
-            **outcome.chosen._asdict(),
+            **outcome.chosen.told(self.settings.select),
         }
 
     def _key(self, outcome: Outcome) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from manyheads.core.places import disk_errors
+from manyheads.heads.epoch_rules import scored_by
 from manyheads.study.space import Candidates, Trial, setting_values
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
@@ -24,9 +25,15 @@ from manyheads.study.table_writing import write_table
 METRICS = ("accuracy", "loss", "val_accuracy", "val_loss")
 
 
-def history_columns(candidates: Candidates) -> tuple[str, ...]:
-    """The columns of `history.csv`."""
-    return ("trial", "candidate", *candidates.names, "seed", "fold", "epoch", *METRICS)
+def history_columns(candidates: Candidates, rule: str) -> tuple[str, ...]:
+    """The columns of `history.csv` of a study that selects by `rule`."""
+    return ("trial", "candidate", *candidates.names, "seed", "fold", "epoch", *metrics_told(rule))
+
+
+def metrics_told(rule: str) -> tuple[str, ...]:
+    """The metrics of an epoch by their names: the score that a rule selects by is the last."""
+    metric = scored_by(rule)
+    return METRICS if metric is None else (*METRICS, f"val_{metric}")
 
 
 class HistoryFile:
@@ -44,7 +51,7 @@ class HistoryFile:
     def begin(self, place: int, trials: Sequence[Trial], ready: Iterable[int]) -> None:
         """Go on to the rung at `place`: `trials` climb to it, and the numbers `ready` have."""
         if place == 0:
-            write_table(self.path, history_columns(self._settings.grid), ())
+            write_table(self.path, self._columns, ())
         self._part, self._order, self._written = self._parts[place], list(trials), 0
         self._ready = set(ready)
         self._write()
@@ -61,7 +68,11 @@ class HistoryFile:
 
     def complete(self) -> None:
         """Write the whole file."""
-        write_table(self.path, history_columns(self._settings.grid), self.rows())
+        write_table(self.path, self._columns, self.rows())
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return history_columns(self._settings.grid, self._settings.select)
 
     def _write(self) -> None:
         """Append the trials whose turn it is: ready, like all before them."""
@@ -85,4 +96,4 @@ class HistoryFile:
         numbered = list(enumerate(self._store.curve(trial.number), start=1))
         for epoch, metrics in numbered[part]:
             fixed = trial.number, trial.candidate, *setting, trial.seed, trial.fold
-            yield (*fixed, epoch, *metrics)
+            yield (*fixed, epoch, *metrics[: len(metrics_told(self._settings.select))])

@@ -9,7 +9,7 @@ means of the folds' heads, under names that say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import median_low
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from manyheads.core.job import Job
+from manyheads.core.settings import plain
 from manyheads.core.text import counted
 from manyheads.errors import ModelError, RunError
 from manyheads.heads.bank import Engine, Fold, train_bank
@@ -63,7 +64,7 @@ def refit(
     epochs = [r.epoch for r in store.trials("done", candidate=winner.candidate)]
     epoch = median_low(epochs)
     about = {
-        **asdict(result.hyperparameters(winner.candidate)),
+        **plain(result.hyperparameters(winner.candidate)),
         "candidate": winner.candidate,
         "seed": 0,
         "folds": settings.divisions,

@@ -13,10 +13,10 @@ from pathlib import Path
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.study.rungs import Rung
 from manyheads.study.select import (
-    MEASURES,
     CandidateResult,
     Outcome,
     chosen_epoch,
+    measures_of,
     rank_candidate,
     ranked,
     summarise,
@@ -26,12 +26,11 @@ from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import write_table
 
-_SPREADS = tuple(f"{name}_{part}" for name in MEASURES for part in ("mean", "std"))
 
-
-def results_columns(candidates: Candidates) -> tuple[str, ...]:
-    """The columns of `results.csv`."""
-    return ("rank", "candidate", *candidates.names, "trials", "failed", "pruned_after", *_SPREADS)
+def results_columns(candidates: Candidates, rule: str = "last") -> tuple[str, ...]:
+    """The columns of `results.csv` of a study that selects by `rule`."""
+    spreads = [f"{name}_{part}" for name in measures_of(rule) for part in ("mean", "std")]
+    return ("rank", "candidate", *candidates.names, "trials", "failed", "pruned_after", *spreads)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def best_at_rung(
 
 def write_results(path: Path, result: StudyResult) -> None:
     """Write `results.csv`; cells of what there is none of are empty."""
-    write_table(path, results_columns(result.grid), result_rows(result))
+    write_table(path, results_columns(result.grid, result.rule), result_rows(result))
 
 
 def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
@@ -116,7 +115,7 @@ def result_rows(result: StudyResult) -> Iterator[Sequence[object]]:
     """
     rank = {entry.candidate: place for place, entry in enumerate(result.ranking, start=1)}
     for entry in result.in_order:
-        spreads = [entry.measures.get(name) for name in MEASURES]
+        spreads = [entry.measures.get(name) for name in measures_of(result.rule)]
         numbers = [
             number for s in spreads for number in ((s.mean, s.deviation) if s else (None, None))
         ]

@@ -58,6 +58,16 @@ DROP TABLE predictions_of_format_2;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
+# Made where the rule of a study needs the score of each epoch, and not in other studies.
+SCORES = """
+CREATE TABLE IF NOT EXISTS scores (
+    trial INTEGER NOT NULL REFERENCES trials,
+    epoch INTEGER NOT NULL,
+    val_score REAL NOT NULL,
+    PRIMARY KEY (trial, epoch)
+) WITHOUT ROWID
+"""
+
 
 def statements(version: int) -> list[str] | None:
     """What makes a record of format `version` (0: an empty file) one of the present format.

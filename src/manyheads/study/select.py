@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from manyheads.heads.bank import Metrics, fixed_epoch, rank_epoch
+from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import fixed_epoch, rank_epoch, scored_by
+from manyheads.heads.epoch_scores import SCORED
 from manyheads.study.space import Trial
 
 LAST_EPOCHS = 10
@@ -22,6 +24,16 @@ _RULES = {
     "best_loss": "lowest mean over trials of the minimum val_loss",
     "last": "highest mean over trials of the last epoch's val_accuracy; among equals, lowest "
     "mean of the last epoch's val_loss",
+    **{
+        f"best_{name}": f"highest mean over trials of the peak val_{name}; among equals, lowest "
+        "mean of val_loss in the same epochs"
+        for name in SCORED
+    },
+    **{
+        f"last_{name}": f"highest mean over trials of the last epoch's val_{name}; among equals, "
+        "lowest mean of the last epoch's val_loss"
+        for name in SCORED
+    },
 }
 
 
@@ -49,8 +61,11 @@ class Outcome:
         """The metrics of the chosen epoch."""
         return self.curve[self.epoch - 1]
 
-    def measures(self) -> dict[str, float]:
-        """The curve in a few numbers, each a validation score."""
+    def measures(self, rule: str = "last") -> dict[str, float]:
+        """The curve in a few numbers, each a validation score; `rule` is what selects."""
+        score = (
+            {f"chosen_val_{metric}": self.chosen.val_score} if (metric := scored_by(rule)) else {}
+        )
         accuracy = [metrics.val_accuracy for metrics in self.curve]
         loss = [metrics.val_loss for metrics in self.curve]
         return {
@@ -62,6 +77,7 @@ class Outcome:
             "chosen_val_accuracy": self.chosen.val_accuracy,
             "chosen_val_loss": self.chosen.val_loss,
             "best_epoch": float(self.epoch),
+            **score,
         }
 
 
@@ -80,6 +96,14 @@ MEASURES = (
     "chosen_val_loss",
     "best_epoch",
 )
+
+
+def measures_of(rule: str) -> tuple[str, ...]:
+    """The measures of a study that selects by `rule`: the score that it selects by is the last."""
+    metric = scored_by(rule)
+    return MEASURES if metric is None else (*MEASURES, f"chosen_val_{metric}")
+
+
 _OF_THE_END = ("last_ten_val_accuracy", "final_val_accuracy", "final_val_loss")
 
 
@@ -136,9 +160,9 @@ def summarise(
     `epochs` is how many a whole trial has. A mean over the last ten is left out where a trial
     ended early with fewer.
     """
-    tables = [outcome.measures() for outcome in outcomes]
+    tables = [outcome.measures(rule) for outcome in outcomes]
     short = any(len(outcome.curve) < min(LAST_EPOCHS, epochs) for outcome in outcomes)
-    names = [name for name in MEASURES if not (short and name == "last_ten_val_accuracy")]
+    names = [name for name in measures_of(rule) if not (short and name == "last_ten_val_accuracy")]
     measures = {
         name: MeanDeviation.of([table[name] for table in tables]) for name in names if tables
     }
@@ -171,6 +195,8 @@ def rank_candidate(rule: str, result: CandidateResult) -> tuple[float, ...]:
         key = (-mean["peak_val_accuracy"], mean["min_val_loss"])
     elif rule == "best_loss":
         key = (mean["min_val_loss"],)
+    elif metric := scored_by(rule):
+        key = (-mean[f"chosen_val_{metric}"], mean["chosen_val_loss"])
     else:
         key = (-mean["chosen_val_accuracy"], mean["chosen_val_loss"])
     return (*key, result.candidate)

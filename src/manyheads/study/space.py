@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, make_dataclass, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from jaxtyping import Int64
 from manyheads.core.settings import store
 from manyheads.core.text import counted as counted
 from manyheads.errors import SettingError
+from manyheads.heads.class_weights import weight_words
 from manyheads.heads.hyperparameters import (
     ADAMW,
     DECLARED,
@@ -23,6 +24,7 @@ from manyheads.heads.hyperparameters import (
     LESSON,
     NAMES,
     NEUTRAL,
+    TOLD_IF_CHANGED,
     Hyperparameters,
     Idle,
     check,
@@ -39,6 +41,8 @@ _MAX_COMBINATIONS = 10_000_000
 
 def value_words(name: str, value: Item) -> str:
     """A hyperparameter's value or range for people; an inner layer of no units is none."""
+    if name == "class_weight":
+        return weight_words(str(value))
     if isinstance(value, str | Range):
         return str(value)
     return "none" if name == "size_inner" and not value else f"{value:g}"
@@ -105,7 +109,9 @@ else:
     _Lists = make_dataclass(
         "_Lists",
         [
-            (name, tuple) if name in LESSON else (name, tuple, (known.neutral,))
+            (name, tuple)
+            if name in LESSON
+            else (name, tuple, field(default=(known.neutral,), metadata={"told": known.told}))
             for name, known in DECLARED.items()
         ],
         frozen=True,
@@ -135,8 +141,16 @@ class Candidates(_Lists, ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a candidate has a value of, in the order of tables."""
-        return HYPERPARAMETERS
+        """What a candidate has a value of, in the order of tables.
+
+        A hyperparameter that came later, and has its neutral value alone, is none of them: tables
+        of the versions before it stay as they are.
+        """
+        return tuple(
+            name
+            for name in HYPERPARAMETERS
+            if name not in TOLD_IF_CHANGED or getattr(self, name) != (NEUTRAL[name],)
+        )
 
     @property
     def drawn(self) -> DrawnCandidates | None:

@@ -24,7 +24,7 @@ from jaxtyping import Float16, Int64
 from manyheads.core.places import is_writable
 from manyheads.errors import DiskError, RunError
 from manyheads.heads.bank import Metrics, Predictions
-from manyheads.study.schema import SCHEMA_VERSION, statements
+from manyheads.study.schema import SCHEMA_VERSION, SCORES, statements
 from manyheads.study.space import Trial, Trials
 
 _LARGEST = 250_000_000  # bytes of predictions in one part: SQLite's limit of a value is a billion
@@ -137,8 +137,9 @@ class Store:
             self._db.execute("DELETE FROM epochs WHERE trial = ?", (trial,))
             self._db.executemany(
                 "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-                ((trial, number, *metrics) for number, metrics in enumerate(curve, start=1)),
+                ((trial, number, *metrics[:4]) for number, metrics in enumerate(curve, start=1)),
             )
+            self._keep_scores(trial, curve)
             self._db.execute(
                 "UPDATE trials SET state = ?, epoch = ?, note = ? WHERE trial = ?",
                 (state, epoch, note, trial),
@@ -189,10 +190,12 @@ class Store:
 
     def curve(self, trial: int) -> list[Metrics]:
         """The epochs of a trial, in order."""
-        query = (
-            "SELECT accuracy, loss, val_accuracy, val_loss FROM epochs"
-            " WHERE trial = ? ORDER BY epoch"
-        )
+        score, join = "", ""
+        if self._has_scores:
+            score, join = ", coalesce(val_score, 0)", " LEFT JOIN scores USING (trial, epoch)"
+        where = " WHERE trial = ? ORDER BY epoch"
+        columns = "SELECT accuracy, loss, val_accuracy, val_loss"
+        query = columns + score + " FROM epochs" + join + where
         with self._errors(), closing(self._db.execute(query, (trial,))) as rows:
             return [Metrics(*row) for row in rows]
 
@@ -226,6 +229,22 @@ class Store:
         with self._errors():
             return not self._db.execute(query).fetchone()[0]
 
+    def _keep_scores(self, trial: int, curve: Sequence[Metrics]) -> None:
+        """Replace the scores of a trial; a study whose rule needs none has no table of them.
+
+        So an earlier version opens it, as this one opens its studies.
+        """
+        scored = any(metrics.val_score for metrics in curve)
+        if scored and not self._has_scores:
+            self._db.execute(SCORES)
+            self._has_scores = True
+        if self._has_scores:
+            self._db.execute("DELETE FROM scores WHERE trial = ?", (trial,))
+            self._db.executemany(
+                "INSERT INTO scores VALUES (?, ?, ?)",
+                ((trial, n, metrics.val_score) for n, metrics in enumerate(curve, start=1)),
+            )
+
     def _renumber(self, trials: Trials) -> None:
         """Give each recorded trial the number that it has among `trials`."""
         rows = self._db.execute("SELECT trial, candidate, seed, fold FROM trials").fetchall()
@@ -236,7 +255,8 @@ class Store:
         # Numbers only grow, so that from the last one on none meets another; likewise what is of
         # a trial, before the trial itself.
         for number, new in sorted(numbers.items(), reverse=True):
-            for table in ("epochs", "predictions", "trials"):
+            scores = ["scores"] * self._has_scores
+            for table in ("epochs", *scores, "predictions", "trials"):
                 self._db.execute(f"UPDATE {table} SET trial = ? WHERE trial = ?", (new, number))
 
     def _open(self) -> None:
@@ -257,6 +277,8 @@ class Store:
             with self._transaction():
                 for statement in missing:
                     self._db.execute(statement)
+        tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'scores'"
+        self._has_scores = bool(self._db.execute(tables).fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ class Resolved:
 
     `content` digests images, labels and splits; `weights` the backbone's arrays. Of several
     backbones, `backbones` are the digests of each, in their order, and `weights` that of these.
+    Where an image may have several labels, `label_names` are these, and `classes` are label sets.
     """
 
     content: str
@@ -41,6 +42,7 @@ class Resolved:
     classes: tuple[str, ...]
     versions: dict[str, str]
     backbones: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
 
     def weights_of(self, place: int) -> str:
         """The digest of the weights of one of several backbones, or of the only one."""
@@ -63,8 +65,9 @@ def study_document(settings: StudySettings, resolved: Resolved) -> dict[str, Any
     table = {name: value for name, value in asked.pop("table").items() if value is not None}
     tables |= {"table": table} if table else {}
     found = plain(resolved)
-    if not found["backbones"]:
-        del found["backbones"]
+    for name in ("backbones", "label_names"):  # of other studies there are none
+        if not found[name]:
+            del found[name]
     return {"study": asked, **tables, "resolved": found}
 
 
@@ -76,7 +79,7 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             "grid": read_candidates(document["grid"], document.get(DRAW)),
             "image": ImageSettings(**document["image"]),
             "split": SplitSettings.read(document["split"]),
-            "table": TableSettings(**document.get("table", {})),
+            "table": TableSettings(**_read_table(document.get("table", {}))),
         }
         if BACKBONES in document:
             tables["grid"] = BackboneCandidates(tables["grid"], read_choices(document[BACKBONES]))
@@ -84,6 +87,7 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             **document["resolved"],
             "classes": tuple(document["resolved"]["classes"]),
             "backbones": tuple(document["resolved"].get("backbones", ())),
+            "label_names": tuple(document["resolved"].get("label_names", ())),
         }
         study = dict(document["study"])
         if "features" in study:
@@ -97,6 +101,11 @@ def read_study(document: dict[str, Any]) -> tuple[StudySettings, Resolved]:
             "a study.toml that this version of manyheads understands", reason,
             "use the version that began the study",
         ) from error  # fmt: skip
+
+
+def _read_table(table: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `TableSettings`; a list of TOML is a tuple there."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}
 
 
 def renewed(document: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from manyheads.data.data_settings import (
 from manyheads.data.feature_files import is_array
 from manyheads.errors import SettingError
 from manyheads.features.rows import STORAGES
-from manyheads.heads.bank import ENGINES, check_rule, chosen_engine, fixed_epoch
+from manyheads.heads.bank import ENGINES, chosen_engine
+from manyheads.heads.epoch_rules import check_rule, chooses_epoch, fixed_epoch, scored_by
 from manyheads.heads.hyperparameters import (
     MAX_EPOCHS,
     NEUTRAL,
@@ -35,12 +36,16 @@ from manyheads.study.rungs import Rung, check_prune, rungs
 from manyheads.study.space import Candidates, Trials
 
 
-def usual_rule(patience: object) -> str:
+def usual_rule(patience: object, *, several_labels: bool = False) -> str:
     """The rule that selects unless another is given: the last epoch, unless there is a patience.
 
     Where the learning rate falls to 0 the last epoch is about the best, and its score is not
-    optimistic, as that of an epoch is which the validation images chose.
+    optimistic, as that of an epoch is which the validation images chose. Of `several_labels` it is
+    the least loss: most labels are absent from most images, so that the share told right is high
+    for all candidates and hardly tells them apart.
     """
+    if several_labels:
+        return "best_loss"
     return "last" if patience is None else "best_accuracy"
 
 
@@ -56,7 +61,7 @@ class StudySettings:
     `on_backbone` gives the study on another. With `features`, an array (`.npy`, `.npz`) or columns
     of the table `data`, there is no backbone, and nothing that needs images.
     `seeds` is how many trials each candidate has in a fold; `select` is the rule that chooses an
-    epoch and a candidate (`best_accuracy`, `best_loss`, `last` or `fixed:N`), on validation images
+    epoch and a candidate (`heads/epoch_rules.py` lists them), on validation images
     only. With `folds`, images for training and validation are divided into so many parts, `repeats`
     times anew, and every head is trained on all parts but one, which validates it; None: the given
     validation images do. With `usual_epochs` the grid's epochs are replaced by as many as suit the
@@ -180,16 +185,19 @@ class StudySettings:
         if self.patience is None:
             return
         store(self, patience=whole("patience", self.patience, 1, MAX_EPOCHS))
-        if self.select not in ("best_accuracy", "best_loss"):
+        if not chooses_epoch(self.select):
+            best = f"best_{scored_by(self.select) or 'accuracy'}"
             raise SettingError(
                 "a rule that has a best epoch to wait for",
                 f"patience with select {self.select}, which waits for none",
-                "leave out patience, or select best_accuracy or best_loss",
+                f"leave out patience, or select {best} or best_loss",
             )
 
     def _check_copies(self) -> None:
         if max(self.grid.augmented_copies):
             store(self, augmentation=self.augmentation or Augmentation())
+        elif self.augmentation is not None and not self.augmentation.changes:
+            store(self, augmentation=None)
         elif self.augmentation is not None:
             raise SettingError(
                 "augmented_copies for an augmentation", "none",
@@ -213,13 +221,22 @@ class StudySettings:
                 "folds that can be repeated", "repeats without folds", "give folds, such as 5"
             )
 
-    def for_training_on(self, images: int) -> Self:
+    def for_training_on(self, images: int, *, several_labels: bool = False) -> Self:
         """The same study with what the data and the machine decide: its epochs and its engine.
 
+        Raises `SettingError` for the engine `stacked`, which trains one class per image.
         The usual epochs for so many training images suit the largest batches, which make the fewest
         steps.
         """
-        settings = replace(self, engine=chosen_engine(self.engine))
+        engine = chosen_engine(self.engine)
+        if several_labels and engine == "stacked":
+            if self.engine == "stacked":
+                raise SettingError(
+                    "an engine that trains several labels per image", "stacked",
+                    "give `engine` fused, or auto",
+                )  # fmt: skip
+            engine = "fused"
+        settings = replace(self, engine=engine)
         if not self.usual_epochs:
             return settings
         epochs = usual_epochs(images, max(self.grid.batch_size))

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from manyheads.heads.bank import Metrics, rank_epoch
+from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import rank_epoch
 from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.study.rungs import rungs_climbed
 from manyheads.study.space import Trial

@@ -23,6 +23,8 @@ from tests.page_browser import (
 )
 from tests.page_server import PageServer
 
+pytestmark = pytest.mark.when_changed("pages")
+
 
 def test_two_thousand_photographs_do_not_freeze_the_page(
     page: Browser, server: PageServer, capsys: pytest.CaptureFixture[str]

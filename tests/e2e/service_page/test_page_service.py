@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from tests.page_browser import (
 )
 from tests.page_server import CLASSES, PageServer, made_up_about, made_up_predictions, serving
 
+pytestmark = pytest.mark.when_changed("pages")
+
 
 def test_the_table_is_that_of_the_command(page: Browser, server: PageServer) -> None:
     names = ["1.png", 'a "b", c.png', "ü.png", "bad.png"]
@@ -55,6 +58,45 @@ def test_the_table_is_that_of_the_command(page: Browser, server: PageServer) -> 
     assert lines[0] == csv_line(form.columns)
     assert lines[1] == csv_line(form.cells(expected))
     assert server.broken == 0
+
+
+def test_a_switch_calls_photographs_unknown(browser: Browser, server: PageServer) -> None:
+    """It asks nothing anew: how unlike a photograph is came with its answer."""
+    form = RowForm(classes=CLASSES, unlike=True)
+
+    def predict(images: list[tuple[str, bytes]]) -> list[Any]:
+        return [
+            replace(each, label="unknown", unlike=0.75, unknown=True)
+            if each.error is None and each.confidence < 0.5
+            else replace(each, unlike=None if each.error else 0.25)
+            for each in made_up_predictions(images)
+        ]
+
+    told = made_up_about() | {"unknown": {"rate": 0.3, "held_out": 39}}
+    server.models = {"clothing": (told, predict)}
+    visit(browser, server.url)
+    drop(browser, ("1.png", RED), ("2.png", GREY), ("3.png", None))
+    assert [each["label"] for each in answered(browser, 3)] == ["dress", "unsure", "unreadable"]
+    assert all("unknown=0.3" in each for each in server.queries)
+    asked = len(server.queries)
+    switch = browser.driver.find_element("id", "tell-unknown")
+    assert switch.accessible_name == "Call photographs unknown that are unlike the training images"
+    switch.click()
+    cells = answered(browser, 3)
+    assert [each["label"] for each in cells] == ["dress", "unknown", "unreadable"]
+    assert button(browser, "unknown 1").is_displayed()
+    set_threshold(browser, 0.0)
+    lines = saved_table(browser).encode().splitlines(keepends=True)
+    given = [("1.png", png(RED)), ("2.png", png(GREY))]
+    assert lines[0] == csv_line(form.columns)
+    assert lines[1:3] == [csv_line(form.cells(each)) for each in predict(given)]
+    assert len(server.queries) == asked
+    switch.click()
+    assert (
+        saved_table(browser).encode().splitlines()[0]
+        == csv_line(RowForm(classes=CLASSES).columns).rstrip()
+    )
+    assert browser.console() == []
 
 
 @pytest.mark.parametrize("name", ["=1+1.png", "+1.png", "-1.png", "@x.png"])
@@ -219,8 +261,6 @@ def test_a_real_model_answers_as_predict_does(
     form = RowForm(classes=classifier.classes)
 
     def predict(images: list[tuple[str, bytes]]) -> list[Any]:
-        from dataclasses import replace
-
         found = classifier.predict([content for _, content in images], cache=False)
         return [replace(e, image=name) for e, (name, _) in zip(found, images, strict=True)]
 

@@ -26,6 +26,8 @@ from tests.page_browser import (
 )
 from tests.page_server import CLASSES, PageServer
 
+pytestmark = pytest.mark.when_changed("pages")
+
 
 def test_the_page_says_what_the_model_is_and_what_to_expect(page: Browser) -> None:
     text = text_of(page, "main")

@@ -105,6 +105,7 @@ def test_a_backbone_is_what_its_framework_says() -> None:
     assert (tokens.tokens, tokens.fixed) == ("mean", True)
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("name", "found"),
@@ -133,6 +134,7 @@ def test_a_framework_that_does_not_load_is_told(installed: Path, tmp_path: Path)
     assert not installed.exists()
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 def test_a_network_is_announced_built_once_and_goes_on_without_its_framework(
     uninstall: Callable[[], None],
@@ -149,6 +151,7 @@ def test_a_network_is_announced_built_once_and_goes_on_without_its_framework(
         resolve(again, "random:0")
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 def test_the_same_network_is_built_anew_with_the_same_digest(own_cache: Path) -> None:
     weights = resolve(registry.get(MAP))
@@ -157,6 +160,7 @@ def test_the_same_network_is_built_anew_with_the_same_digest(own_cache: Path) ->
     assert resolve(registry.get(MAP)) == weights
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 def test_random_weights_are_those_of_a_seed() -> None:
     spec = registry.get(MAP)
@@ -166,6 +170,7 @@ def test_random_weights_are_those_of_a_seed() -> None:
         resolve(spec, "net.h5")
 
 
+@pytest.mark.when_changed("frameworks")
 def test_weights_that_are_not_to_be_had_leave_nothing(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

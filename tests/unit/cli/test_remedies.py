@@ -28,7 +28,21 @@ OTHERS = (
     "publish/to_tensorboard.py", "publish/to_trackio.py",
 )  # fmt: skip
 # What is no setting: names of files, classes and extras, and values of settings.
-NO_SETTINGS = {"name", "xlsx", "sweep", "export", "constant", "cosine", "adam", "adamw", "sgd"}
+NO_SETTINGS = {
+    "name",
+    "xlsx",
+    "sweep",
+    "export",
+    "constant",
+    "cosine",
+    "adam",
+    "adamw",
+    "sgd",
+    "none",
+    "balanced",
+    "yes",
+    "no",
+}
 
 
 def texts(file: Path) -> Iterator[str]:

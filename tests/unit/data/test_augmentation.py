@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyheads.data.augmentation import Augmentation, View, parse_augmentation
+from manyheads.data.augmentation import View
+from manyheads.data.augmentation_presets import (
+    PRESETS,
+    Augmentation,
+    parse_augmentation,
+    preset_words,
+)
 from manyheads.errors import SettingError
 from tests.strategies import distinct_image
 
@@ -185,3 +191,18 @@ def test_what_is_no_view_is_refused(wrong: dict[str, Any]) -> None:
 def test_what_is_no_augmentation_is_refused(words: list[str]) -> None:
     with pytest.raises(SettingError):
         parse_augmentation(words)
+
+
+def test_presets_are_augmentations_by_name_that_say_what_they_do() -> None:
+    assert parse_augmentation(["medium"]) == Augmentation()
+    assert parse_augmentation(["flip"]) == PRESETS["flip"]
+    assert PRESETS["flip"].words == "flip"
+    assert parse_augmentation(["light"]).words == (
+        "flip, shift 0.05, zoom 0.05, rotation 5, brightness 0.05"
+    )
+    with pytest.raises(SettingError, match="light, medium, strong alone"):
+        parse_augmentation(["light", "flip"])
+    for name, each in PRESETS.items():
+        if name not in ("none", "flip"):
+            assert f"{name} ({each.words})" in preset_words()
+    assert "text or hands" in preset_words()

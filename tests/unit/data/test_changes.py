@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from manyheads.data.changes import Listed, changes_words
+from manyheads.data.changes import KEPT_BYTES, Changes, Listed, changes_words
+from manyheads.data.columns import Categorical
 from manyheads.data.dataset import open_dataset
 from tests.strategies import distinct_image
 
@@ -129,3 +131,27 @@ def test_another_order_of_the_same_images_is_told(tmp_path: Path, photos: Path) 
         table.write_text("\n".join(["path,label", *order]))
         lists.append(Listed.of(open_dataset(table)))
     assert changes_words(*lists) == "the same images in another order"
+
+
+def listed(names: str, labels: list[str], contents: list[int]) -> Listed:
+    """Images with one-letter names, all of them for training."""
+    digests = np.array([[content] * KEPT_BYTES for content in contents], np.uint8)
+    splits = Categorical.of(["train"] * len(names))
+    return Listed([*names], digests, Categorical.of(labels), splits)
+
+
+def test_changes_are_counted_and_classes_that_come_and_go_are_named() -> None:
+    before = listed("abcd", ["cat", "cat", "dog", "owl"], [1, 2, 3, 4])
+    now = listed("abce", ["cat", "dog", "hound", "emu"], [1, 2, 3, 5])
+    found = Changes.between(before, now)
+    assert len(found.same) == 3
+    assert (list(found.added), list(found.removed)) == ([3], [3])
+    assert [pair.before for pair in found.relabelled] == [1, 2]
+    assert found.new_classes == ["hound", "emu"]
+    assert found.gone_classes == ["owl"]
+    assert found.any_content
+    moved = listed("xyzw", ["cat", "cat", "dog", "owl"], [1, 2, 3, 4])
+    assert not Changes.between(before, moved).any_content
+    renamed = Changes.between(before, listed("abcd", ["cat", "cat", "hound", "owl"], [1, 2, 3, 4]))
+    assert renamed.renamed == {"dog": "hound"}
+    assert (renamed.new_classes, renamed.gone_classes, renamed.relabelled) == ([], [], [])

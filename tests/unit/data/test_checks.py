@@ -177,6 +177,13 @@ def test_files_without_their_end_are_counted(image_folder):
     assert "1 file without the end of the format" in report.problems[-1]
 
 
+def test_classes_of_very_unequal_size_get_advice(image_folder):
+    report = check(image_folder(SOUND | {"train/a": 3, "train/b": 30}))
+    (line,) = [each for each in report.problems if "very unequal" in each]
+    assert "30 images of b and 3 of a (10 times)" in line
+    assert "--class-weight none balanced --select last_balanced_accuracy" in line
+
+
 def test_small_classes_are_named(image_folder):
     report = check(image_folder(SOUND | {"train/c": 3, "validation/c": 1}))
     assert "classes with fewer than 20 train images: c 3" in report.problems

@@ -196,7 +196,8 @@ def test_a_dictionary_by_split() -> None:
         (("a.png", "cat"), "found the path 'a.png' alone"),
         ((PATHS, LABELS[:2]), "a label for each image, found 3 images and 2 labels"),
         ((PATHS, np.eye(3)), r"one class .*found float64 \[3\]; .* labels.argmax\(axis=1\)"),
-        ((PATHS, [["cat"], ["dog"], []]), "one text or number as a label, found a list"),
+        ((PATHS, [["cat"], ["dog"], [3]]), r"names of an image's labels as a list, found \[3\]"),
+        ((PATHS, [["cat"], ["a;b"], []]), "labels without ';', none empty, found 'a;b'"),
         ({"image": PATHS, "label": LABELS}, "did you mean `path_column` image"),
     ],
 )

@@ -93,7 +93,30 @@ def test_fitting_again_begins_anew() -> None:
 def test_every_hyperparameter_is_a_parameter_and_regularisers_are_neutral() -> None:
     parameters = HeadClassifier().get_params()
     usual = {"learning_rate": 0.001, "learning_rate_schedule": "cosine", "epochs": None}
+    usual |= {"class_weight": None, "balanced_batches": False}
     assert {name: parameters[name] for name in NAMES} == NEUTRAL | usual
+
+
+@pytest.mark.parametrize("names", [np.array([0, 1, 2]), np.array([2.0, 10.0, 20.0]),
+                                   np.array(["a", "b c", "d"])])  # fmt: skip
+def test_class_weights_are_sample_weights_by_class(names: np.ndarray) -> None:
+    """Of every kind of class, and multiplied with those of samples."""
+    classes, own = names[Y], np.linspace(0.5, 2, len(Y))
+    given = {names[1].item(): 3.0, names[2].item(): 0.5}
+    weights = np.array([1.0, 3.0, 0.5])[Y]
+    by_class = quick(class_weight=given).fit(X, classes)
+    by_sample = quick().fit(X, classes, weights)
+    np.testing.assert_array_equal(by_class.predict_proba(X), by_sample.predict_proba(X))
+    both = quick(class_weight=given).fit(X, classes, own)
+    together = quick().fit(X, classes, own * weights)
+    np.testing.assert_allclose(both.predict_proba(X), together.predict_proba(X), rtol=1e-4)
+
+
+def test_weights_of_no_class_and_none_at_all_are_refused() -> None:
+    for bad in ({7: 2.0}, {0: 0.0}, {0: -1.0}, {0: float("nan")}, "balance"):
+        with pytest.raises(SettingError, match=r"class_weight|weight of class 0"):
+            quick(class_weight=bad).fit(X, Y)
+    assert quick(balanced_batches=True).fit(X, Y).score(X, Y) > 0.8
 
 
 @pytest.mark.parametrize(

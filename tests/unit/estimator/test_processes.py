@@ -94,7 +94,13 @@ def backend(name: str, jobs: int) -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore:.*fork")
 @pytest.mark.filterwarnings("ignore:The 'context' argument")
 @pytest.mark.parametrize(
-    ("name", "jobs"), [("loky", 2), ("loky", -1), ("multiprocessing", 2), ("ray", -1)]
+    ("name", "jobs"),
+    [
+        ("loky", 2),
+        ("loky", -1),
+        ("multiprocessing", 2),
+        pytest.param("ray", -1, marks=pytest.mark.programs),
+    ],
 )
 def test_processes_give_the_same_scores_with_one_pass_for_each_image(
     name: str, jobs: int, noted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

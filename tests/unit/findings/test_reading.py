@@ -14,7 +14,8 @@ from manyheads.errors import RunError
 from manyheads.findings.reading import read_curves, read_images, read_validated
 from manyheads.findings.selection import optimism
 from manyheads.findings.verdict import verdict_of
-from manyheads.heads.bank import METRIC_RULES, Fold
+from manyheads.heads.bank import Fold
+from manyheads.heads.epoch_rules import METRIC_RULES
 from manyheads.stats.comparisons import COMPARED, ENDING, compare
 from manyheads.stats.validation_predictions import METRICS, Validated
 from manyheads.study.results import StudyResult

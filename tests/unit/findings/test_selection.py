@@ -166,3 +166,22 @@ def test_a_trial_without_others_has_no_luck_and_a_failed_one_is_no_other() -> No
     accuracy[..., 1, :] = np.nan
     found = luck(Curves(accuracy, np.zeros_like(accuracy) + 0 * accuracy), "accuracy", "best_loss")
     assert not found.any()
+
+
+def test_a_rule_by_a_score_picks_by_its_curve_and_not_by_accuracy() -> None:
+    """Accuracy is the same everywhere, so that what is picked follows the score alone."""
+    random = np.random.default_rng(3)
+    shape = 3, 2, 1, 4, 6
+    score = random.normal(size=shape)
+    score[1, ..., 2] += 9  # the second candidate in its third epoch
+    flat = np.full(shape, 0.5)
+    curves = Curves(flat, flat, score)
+    assert nested(curves, "best_macro_f1").chosen == {2: 4}
+    assert nested(curves, "last_macro_f1").selected == 1 + int(
+        score[..., -1].mean((1, 2, 3)).argmax()
+    )
+    found = luck(curves, "macro_f1", "best_macro_f1")
+    assert found[1] == pytest.approx(np.zeros_like(found[1]))  # all agree on the third epoch
+    assert found[0].min() >= 0
+    assert not luck(curves, "balanced_accuracy", "best_macro_f1").any()  # not known by epoch
+    assert not luck(curves, "macro_f1", "last_macro_f1").any()

@@ -149,6 +149,7 @@ def test_the_command_writes_the_same_bytes(
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 def test_ray_gives_the_same_answers(classifier: Classifier, images: list[Any]) -> None:
     pytest.importorskip("ray")
     wanted = classifier.predict(images)

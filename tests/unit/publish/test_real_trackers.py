@@ -20,7 +20,7 @@ from manyheads.publish.tracker_tables import tracker_tables
 from manyheads.study.folder import RunFolder
 from manyheads.study.store import Store
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.programs, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(autouse=True)

@@ -154,7 +154,7 @@ def test_any_candidate_can_be_evaluated_and_explained(finished: Finished, tmp_pa
     places = {run.settings.place_of(each): each for each in ranking}
     for number, (_, candidate) in enumerate(sorted(places.items())):
         found = final_score(run.folder.path, candidate=candidate, again=number > 0)
-        assert found.evaluation.scores.images == 6
+        assert found.evaluation.measured.images == 6
     dropped = [each for each in ranking if run.settings.grid[each - 1].droprate]
     for candidate in dropped:
         assert ensemble_claim(run.folder.path, candidate=candidate).candidate == candidate

@@ -17,7 +17,7 @@ from manyheads.stats.validation_predictions import OtherEpochs, Validated
 from manyheads.stats.winner import WinnerScore, winner_scores
 
 SHAPE = Shape(candidates=10, seeds=3, images=100)
-LEADING = {"best_accuracy": ("accuracy", max), "best_loss": ("log_loss", min)}
+LEADING = {"accuracy": ("accuracy", max), "log_loss": ("log_loss", min)}
 
 
 def study(shape: Shape = SHAPE, number: int = 0) -> Validated:
@@ -31,7 +31,7 @@ def selected(validated: Validated, rule: str) -> int:
 
 
 def scores(
-    validated: Validated, rule: str = "best_accuracy", candidate: int | None = None
+    validated: Validated, rule: str = "accuracy", candidate: int | None = None
 ) -> dict[str, WinnerScore]:
     chosen = candidate or selected(validated, rule)
     found = winner_scores(Differences(validated), chosen, rule, among=validated.candidates)
@@ -110,8 +110,8 @@ def test_all_right_of_eight_is_not_certain() -> None:
 def test_candidates_that_tie_are_worth_what_each_is() -> None:
     base = study()
     tied = replace(base, log_probabilities=lambda _: base.log_probabilities(1))
-    alone = winner_scores(Differences(base), 1, "best_accuracy", among=[1])
-    found = winner_scores(Differences(tied), 1, "best_accuracy", among=base.candidates)
+    alone = winner_scores(Differences(base), 1, "accuracy", among=[1])
+    found = winner_scores(Differences(tied), 1, "accuracy", among=base.candidates)
     for one, other in zip(found, alone, strict=True):
         assert vars(one) == pytest.approx(vars(other))
 
@@ -141,9 +141,9 @@ def test_a_failed_candidate_is_not_chosen_and_one_without_a_seed_has_no_score() 
         return kept
 
     found = replace(base, log_probabilities=said)
-    without = winner_scores(Differences(base), 1, "best_accuracy", among=[1, 3])
-    assert winner_scores(Differences(found), 1, "best_accuracy", among=[1, 2, 3]) == without
-    assert winner_scores(Differences(found), 2, "best_accuracy", among=[1, 2, 3]) == ()
+    without = winner_scores(Differences(base), 1, "accuracy", among=[1, 3])
+    assert winner_scores(Differences(found), 1, "accuracy", among=[1, 2, 3]) == without
+    assert winner_scores(Differences(found), 2, "accuracy", among=[1, 2, 3]) == ()
 
 
 def test_of_a_given_split_the_luck_of_the_epoch_is_taken_off() -> None:
@@ -161,7 +161,7 @@ def test_in_folds_scores_are_without_luck_and_the_naive_one_has_it() -> None:
     before = scores(base, candidate=1)
     after = scores(lucky, candidate=1)
     assert after["accuracy"].naive == pytest.approx(before["accuracy"].naive)
-    alone = winner_scores(Differences(lucky), 1, "best_accuracy", among=[1])[1]
+    alone = winner_scores(Differences(lucky), 1, "accuracy", among=[1])[1]
     assert alone.naive - alone.score == pytest.approx(0.03, abs=0.01)
 
 

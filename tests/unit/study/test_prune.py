@@ -14,9 +14,10 @@ import pytest
 
 from manyheads.core.job import Event, Job
 from manyheads.errors import Interrupted, RunError
-from manyheads.heads.bank import EpochEnd, HeadEnd, Metrics, engine_named
+from manyheads.heads.bank import EpochEnd, HeadEnd, engine_named
 from manyheads.study.events import EpochEnded
 from manyheads.study.folder import RunFolder
+from manyheads.study.history import METRICS
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
@@ -44,7 +45,7 @@ def curves_of(run: Path) -> Curves:
     """The rows of each trial in the history, metrics as text."""
     curves: Curves = defaultdict(list)
     for row in rows_of(run / "history.csv"):
-        curves[int(row["trial"])].append(tuple(row[name] for name in Metrics._fields))
+        curves[int(row["trial"])].append(tuple(row[name] for name in METRICS))
     return dict(curves)
 
 

@@ -7,8 +7,18 @@ from statistics import fmean, stdev
 
 import pytest
 
-from manyheads.heads.bank import EPOCH_RULES, Metrics
-from manyheads.study.select import MEASURES, Outcome, chosen_epoch, ranked, rule_words, summarise
+from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import EPOCH_RULES, SCORE_RULES
+from manyheads.study.select import (
+    MEASURES,
+    CandidateResult,
+    Outcome,
+    chosen_epoch,
+    measures_of,
+    ranked,
+    rule_words,
+    summarise,
+)
 from manyheads.study.space import Trial
 
 
@@ -26,7 +36,7 @@ def chosen_by(rule: str, accuracies: Sequence[float], losses: Sequence[float]) -
 
 
 def test_every_rule_is_put_in_words() -> None:
-    words = [rule_words(rule) for rule in (*EPOCH_RULES, "fixed:7", "fixed:8")]
+    words = [rule_words(rule) for rule in (*EPOCH_RULES, *SCORE_RULES, "fixed:7", "fixed:8")]
     assert len(set(words)) == len(words)
     assert "epoch 7" in words[-2]
 
@@ -45,6 +55,33 @@ def test_a_curve_in_a_few_numbers() -> None:
         "best_epoch": 2.0,
     }
     assert tuple(outcome([0.1], [1.0], 1).measures()) == MEASURES
+
+
+@pytest.mark.parametrize("rule", SCORE_RULES)
+def test_a_rule_by_a_score_ranks_epochs_and_candidates_by_it(rule: str) -> None:
+    """Accuracy is the other way round, and among equal scores the loss decides."""
+
+    def result(candidate: int, scores: Sequence[float], losses: Sequence[float]) -> CandidateResult:
+        curve = [
+            Metrics(0.5, 1.0, 1 - score, loss, score)
+            for score, loss in zip(scores, losses, strict=True)
+        ]
+        trial = Trial(number=candidate, candidate=candidate, seed=0, fold=0)
+        found = Outcome(trial, chosen_epoch(rule, curve), curve)
+        return summarise(candidate, rule, [found], failed=0, epochs=3)
+
+    results = [
+        result(1, (0.9, 0.2, 0.6), (1, 1, 2)),
+        result(2, (0.3, 0.3, 0.6), (1, 1, 1)),
+        result(3, (0.4, 0.8, 0.7), (1, 1, 1)),
+    ]
+    assert [each.best.epoch for each in results if each.best] == (
+        [1, 3, 2] if rule.startswith("best") else [3, 3, 3]
+    )
+    order = [each.candidate for each in ranked(rule, results)]
+    assert order == ([1, 3, 2] if rule.startswith("best") else [3, 2, 1])
+    assert measures_of(rule)[-1] in results[0].measures
+    assert measures_of("last") == MEASURES
 
 
 def test_a_curve_of_fewer_than_ten_epochs_is_averaged_whole() -> None:

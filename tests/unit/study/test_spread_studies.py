@@ -90,6 +90,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 def test_two_thousand_heads_on_ray_are_the_same_study(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     rates, sizes = (0.001, 0.003, 0.01, 0.03), (2, 3, 4, 8, 16)

@@ -55,6 +55,28 @@ def test_a_trial_ends_with_all_its_epochs(store: Store, path: Path, state: str) 
         assert list(map(repr, again.curve(2))) == list(map(repr, CURVE))
 
 
+def test_scores_of_a_rule_are_kept_in_a_table_that_other_studies_lack(
+    store: Store, path: Path
+) -> None:
+    def tables() -> set[str]:
+        with closing(sqlite3.connect(path)) as database:
+            return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+
+    store.finish(1, "done", 1, "", CURVE)
+    assert "scores" not in tables()
+    scored = [
+        each._replace(val_score=score) for each, score in zip(CURVE, (1 / 3, 0.0), strict=True)
+    ]
+    store.finish(2, "pending", 1, "", scored[:1])  # at a rung, and then to the end
+    store.finish(2, "done", 1, "", scored)
+    with Store(path) as again:
+        assert again.curve(2) == scored
+        assert again.curve(1) == CURVE
+        again.prepare(Trials(2, 3))  # more seeds: trials have other numbers
+        assert sorted(map(len, map(again.curve, range(1, 7)))) == [0, 0, 0, 0, 2, 2]
+        assert scored in [again.curve(number) for number in range(1, 7)]
+
+
 def test_trials_are_chosen_by_their_states(store: Store) -> None:
     store.finish(1, "done", 1, "", CURVE)
     store.finish(3, "failed", 0, "", [])

@@ -17,14 +17,17 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.models.card import ModelCard
 from manyheads.models.classifier import ImageClassifier
 from manyheads.models.prediction import Predictions
+from manyheads.models.unknown_answers import Asked
+from manyheads.stats.unlikeness import Unlikeness, as_kept
 from manyheads.web.service import served_models
 from manyheads.web.service.model_passes import SerialPasses
-from manyheads.web.service.served_models import ServedModel, ServedModels, ServingOptions
+from manyheads.web.service.served_models import Opened, ServedModel, ServedModels, ServingOptions
 from manyheads.web.service.service_metrics import ServiceMetrics
 from manyheads.web.service.serving import ServiceSettings, whole_service
 from tests.web_servers import serving_app
 
 CLASSES = ("cat", "dog", "red panda")
+UNLIKENESS = Unlikeness(as_kept(np.eye(3)), np.linspace(0, 1, 39, dtype=np.float32), 1)
 
 
 class FakeClassifier(ImageClassifier):
@@ -41,8 +44,8 @@ class FakeClassifier(ImageClassifier):
         self.batches: list[int] = []
         self.breaks, self._version = False, version
 
-    def predict_prepared(self, pixels: Any, job: Job = SILENT) -> Predictions:
-        del job
+    def predict_prepared(self, pixels: Any, job: Job = SILENT, features: int = 0) -> Predictions:
+        del job, features
         self.batches.append(len(pixels))
         self.gate.wait(30)
         if self.breaks:
@@ -52,8 +55,7 @@ class FakeClassifier(ImageClassifier):
     def _one(self, pixels: np.ndarray) -> Any:
         seed = hashlib.sha256(pixels.tobytes()).digest()[:8] + bytes([self._version])
         logits = np.random.default_rng(list(seed)).normal(size=3).astype(np.float32)
-        row = np.zeros(1, np.float32)
-        return self._prediction("", "", row, logits, 0.0, None)
+        return self._prediction("", "", logits, logits, Asked(features=True))
 
 
 class FakeShelf:
@@ -64,15 +66,14 @@ class FakeShelf:
         self.failing: Exception | None = None
         self.address = ""
 
-    def open(
-        self, path: Path, device: str = "cpu", job: Job = SILENT
-    ) -> tuple[FakeClassifier, SerialPasses]:
+    def open(self, path: Path, device: str = "cpu", job: Job = SILENT) -> Opened:
         del device, job
         if self.failing is not None:
             raise self.failing
         known = self.opened.setdefault(path.name, [])
         known.append(FakeClassifier(path, len(known)))
-        return known[-1], SerialPasses(known[-1], 16)
+        known_images = None if path.name == "others" else UNLIKENESS
+        return Opened(known[-1], SerialPasses(known[-1], 16), known_images)
 
     def __getitem__(self, name: str) -> FakeClassifier:
         return self.opened[name][-1]

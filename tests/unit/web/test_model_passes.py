@@ -14,6 +14,8 @@ from manyheads import load
 from manyheads.errors import ImageError
 from manyheads.models.classifier import ImageClassifier
 from manyheads.models.prediction import Prediction
+from manyheads.models.unknown_answers import UnknownRule
+from manyheads.models.unlike_files import read_unlikeness
 from manyheads.study.folder import RunFolder
 from manyheads.web.service.batching import Batcher, ClosedError, QueueFullError
 from manyheads.web.service.model_passes import ProcessorPasses, SerialPasses, passes_of
@@ -56,6 +58,18 @@ def test_an_answer_is_the_same_in_every_pass(
         assert [each.label for each in found] == [
             max(each, key=lambda name: each[name]) for each in wanted[:count]
         ]
+
+
+def test_answers_have_the_features_by_which_they_are_judged(classifier: ImageClassifier) -> None:
+    wanted = classifier.predict(PICTURES[:8], unknown=0.25, cache=False)
+    known = read_unlikeness(classifier.path)
+    assert known is not None
+    rule, width = UnknownRule(known, 0.25, classifier.path), known.features
+    pixels = np.stack([classifier.pixels(each) for each in PICTURES[:8]])
+    for passes in (passes_of(classifier, features=width), SerialPasses(classifier, 16, width)):
+        found = [rule.applied(e) for e in passes.begin(pixels, lambda: None).predictions()]
+        assert [(e.label, e.unlike) for e in found] == [(e.label, e.unlike) for e in wanted]
+        assert {each.features is None for each in found} == {True}
 
 
 def test_an_answer_is_the_same_at_any_load(

@@ -17,8 +17,9 @@ import pytest
 
 from manyheads.errors import ModelError
 from manyheads.models.prediction_rows import RowForm, json_text
+from manyheads.models.unknown_answers import UnknownRule
 from tests.strategies import distinct_image
-from tests.unit.web.fake_models import CLASSES, FakeShelf, serving_fakes
+from tests.unit.web.fake_models import CLASSES, UNLIKENESS, FakeShelf, serving_fakes
 
 TOKEN = "a token of sixteen letters or more"
 
@@ -85,6 +86,44 @@ def test_an_answer_that_is_not_sure_is_withheld(client: httpx.Client) -> None:
         assert after["abstained"] == (before["confidence"] < 0.6)
         assert after["label"] == (None if after["abstained"] else before["label"])
         assert after["probabilities"] == before["probabilities"]
+
+
+def test_what_is_unlike_is_called_unknown(client: httpx.Client, shelf: FakeShelf) -> None:
+    whole = client.post("/predict", files=form(*PICTURES)).json()["predictions"]
+    found = client.post("/predict?unknown=0.3", files=form(*PICTURES)).json()["predictions"]
+    assert {each["unknown"] for each in found} == {True, False}
+    for before, after in zip(whole, found, strict=True):
+        assert after["unknown"] == (after["unlike"] >= 0.7)
+        assert after["label"] == ("unknown" if after["unknown"] else before["label"])
+        assert after["probabilities"] == before["probabilities"]
+    classifier = shelf["pets"]
+    rule = UnknownRule(UNLIKENESS, 0.3, classifier.path)
+    (said,) = classifier.predict_prepared(classifier.pixels(PICTURES["1.png"])[np.newaxis])
+    wanted = RowForm(classes=CLASSES, unlike=True).document(rule.applied(said))
+    assert found[1] == wanted | {"image": "1.png"}
+
+
+@pytest.mark.parametrize(
+    ("model", "rate", "words"),
+    [
+        (
+            "others",
+            "0.1",
+            "others.unlike.safetensors beside others, for unknown images, found",
+        ),
+        ("pets", "0.01", "from 2.5 %, the least rate that the 39 held-out images of pets can hold"),
+        ("pets", "0", "expected unknown as"),
+        ("pets", "0.6", "expected unknown as"),
+        ("pets", "nan", "expected unknown as"),
+    ],
+)
+def test_unknown_images_that_cannot_be_told_are_one_line(
+    client: httpx.Client, model: str, rate: str, words: str
+) -> None:
+    answer = client.post(f"/models/{model}/predict?unknown={rate}", files=form("1.png"))
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert "/secret" not in answer.text
 
 
 def test_what_cannot_be_read_is_a_row(client: httpx.Client) -> None:
@@ -320,7 +359,9 @@ def test_the_description_tells_every_address_with_examples(client: httpx.Client)
     predict = told["paths"]["/predict"]["post"]
     assert "multipart/form-data" in predict["requestBody"]["content"]
     assert predict["responses"]["200"]["content"]["application/json"]["example"]["predictions"]
-    assert {each["name"] for each in predict["parameters"]} == {"top", "min_confidence", "explain"}
+    assert {each["name"] for each in predict["parameters"]} == {
+        "top", "min_confidence", "unknown", "explain",
+    }  # fmt: skip
     assert client.get("/docs").status_code == 404
 
 

@@ -10,7 +10,7 @@ from manyheads.cli.main import build_parser
 from manyheads.cli.sweep import settings_asked
 from manyheads.errors import DataError, SettingError
 from manyheads.heads.hyperparameters import DECLARED
-from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.run.fit.fit_settings import FitSettings, seconds_of
 from manyheads.web.studio.run_forms import (
     FORMS,
     USUAL_SEEDS,
@@ -49,7 +49,7 @@ def test_the_usual_values_are_those_of_the_command() -> None:
     usual = {each.name: each.usual for each in FORMS["fit"]}
     settings = FitSettings(data="photos")
     assert (usual["heads"], usual["folds"]) == (str(settings.heads), str(settings.folds))
-    assert usual["budget"] == build_parser().parse_args(["fit", "photos"]).budget
+    assert seconds_of(usual["budget"]) == settings.budget
 
 
 def test_a_filled_in_form_is_a_command_line(desk: StudioPlace) -> None:
@@ -84,6 +84,15 @@ def test_a_run_uses_the_decided_manifest(desk: StudioPlace) -> None:
 def test_nothing_but_numbers_and_names_comes_in(desk: StudioPlace, name: str, value: str) -> None:
     with pytest.raises(SettingError):
         run_arguments(desk, "fit", {name: value}, "runs/a")
+
+
+@pytest.mark.parametrize("value", ["weights.csv", "/etc/passwd", "../w", "none w.csv", '{"a":2}'])
+def test_no_file_of_weights_comes_in(desk: StudioPlace, value: str) -> None:
+    """Its lines would stand in the error."""
+    with pytest.raises(SettingError, match=r"command line|class_weight"):
+        run_arguments(desk, "sweep", {"class_weight": value}, "runs/a")
+    words = run_arguments(desk, "sweep", {"class_weight": "none balanced"}, "runs/a")
+    assert words[2:5] == ["--class-weight", "none", "balanced"]
 
 
 @pytest.mark.parametrize("value", ["xception", "hf:timm/efficientnet_lite0", "auto", "a+b"])

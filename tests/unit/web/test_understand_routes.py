@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from manyheads.data.dataset import open_dataset
-from manyheads.web.studio.run_answers import read_answers
+from manyheads.run.run_answers import read_answers
 from tests.unit.web.studio_kit import CLASSES, StudioClient, coloured_photos, small_run
 
 FIRST, SECOND = "runs/first", "runs/deep/second"

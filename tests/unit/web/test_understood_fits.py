@@ -12,8 +12,8 @@ from manyheads.errors import RunError
 from manyheads.run.fit import image_options
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.run.run_answers import read_answers
 from manyheads.study.space import Grid
-from manyheads.web.studio.run_answers import read_answers
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import free_backbone
 from tests.unit.web.studio_kit import StudioClient

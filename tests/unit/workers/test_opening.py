@@ -65,6 +65,7 @@ def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         open_one("ray")
 
 
+@pytest.mark.programs
 def test_where_no_cluster_is(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)

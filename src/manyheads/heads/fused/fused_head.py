@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from manyheads.heads.bank import (
-    EpochEnd,
-    HeadEnd,
-    HeadSettings,
-    Metrics,
-    Predictions,
-    head_events,
-)
+from manyheads.heads.bank import EpochEnd, HeadEnd, HeadSettings, Metrics, Predictions, head_events
 from manyheads.heads.fold import Fold
 from manyheads.heads.fused import kernels
 from manyheads.heads.fused.blocks import GRADIENT, PANEL
 from manyheads.heads.fused.kernels import Layer, Rules, Samples, Workspace
 from manyheads.heads.fused.vector_code import LANES
-from manyheads.heads.head import Parameters, compact_predictions, cross_entropy
+from manyheads.heads.head import (
+    Parameters,
+    binary_cross_entropy,
+    compact_log_odds,
+    compact_predictions,
+    cross_entropy,
+)
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.heads.inputs import Shown, TrainingInputs
 from manyheads.heads.random import Streams, UniformSource
@@ -44,8 +43,9 @@ def train_head(
     if not stopped():
         trainer = _Trainer(head, fold, streams, stopped)
         yield from head_events(
-            index, head, rule, trainer.epochs(), trainer.parameters, lambda: trainer.predictions
-        )
+            index, head, rule, trainer.epochs(), trainer.parameters,
+            lambda: trainer.predictions, fold.validation_labels,
+        )  # fmt: skip
 
 
 class _Trainer:
@@ -63,7 +63,13 @@ class _Trainer:
         )
         batch_size = self.hyperparameters.batch_size
         self.inputs = TrainingInputs(self.hyperparameters, fold, streams)
-        self.rules = _rules(self.hyperparameters)
+        several = fold.label_sets is not None
+        self.rules = _rules(self.hyperparameters, several_labels=several)
+        # Of one class a sample there are none, and the kernels do not look at them.
+        self.label_sets = np.zeros((0, 0), np.float32)
+        if fold.label_sets is not None:
+            self.label_sets = fold.label_sets.astype(np.float32)
+        self.told = fold.classes if several else 1  # answers for each sample
         self.work = _workspace(batch_size, self.features, start)
         self.inner = _layer(start.inner_kernel, start.inner_bias)
         self.outer = _layer(start.kernel, start.bias)
@@ -98,7 +104,7 @@ class _Trainer:
                 self.steps, -(-count // a_step), -(-samples // a_step)
             )
             block_losses, block_hits = kernels.train_steps(
-                _samples(shown.part(part)),
+                _samples(shown.part(part), self.label_sets),
                 self._draw(uniforms, rules.droprate, count),
                 rules,
                 np.array(rates),
@@ -110,7 +116,7 @@ class _Trainer:
             self.steps += len(block_losses)
             losses.append(block_losses)
             hits += int(block_hits.sum())
-        return hits / samples, np.concatenate(losses)
+        return hits / (samples * self.told), np.concatenate(losses)
 
     def _validate(self) -> tuple[float, float] | None:
         rows, labels = self.fold.validation, self.fold.validation_labels
@@ -122,11 +128,18 @@ class _Trainer:
             logits = kernels.logits_of(
                 self.matrix, rows[part], self.rules.batch_size, self.inner, self.outer, self.work
             )
-            hits += int((logits.argmax(axis=1) == labels[part]).sum())
             with np.errstate(over="ignore", invalid="ignore"):  # the loss itself tells of it
-                self.predictions[part] = compact_predictions(logits)
-                losses += float(cross_entropy(logits, labels[part]).sum(dtype=np.float64))
-        return hits / len(rows), losses / len(rows)
+                if self.fold.label_sets is not None:
+                    targets = self.fold.label_sets[labels[part]]
+                    hits += int(((logits > 0) == targets).sum())
+                    self.predictions[part] = compact_log_odds(logits)
+                    each = binary_cross_entropy(logits, targets)
+                else:
+                    hits += int((logits.argmax(axis=1) == labels[part]).sum())
+                    self.predictions[part] = compact_predictions(logits)
+                    each = cross_entropy(logits, labels[part])
+                losses += float(each.sum(dtype=np.float64))
+        return hits / (len(rows) * self.told), losses / len(rows)
 
     def _blocks(self, samples: int) -> Iterator[slice]:
         for start in range(0, samples, self.block):
@@ -151,7 +164,7 @@ class _Trainer:
         )
 
 
-def _rules(setting: Hyperparameters) -> Rules:
+def _rules(setting: Hyperparameters, *, several_labels: bool) -> Rules:
     return Rules(
         batch_size=setting.batch_size,
         droprate=setting.droprate,
@@ -161,14 +174,15 @@ def _rules(setting: Hyperparameters) -> Rules:
         max_norm=setting.max_norm,
         momentum=setting.momentum,
         sgd=setting.optimizer == "sgd",
+        several_labels=several_labels,
     )
 
 
-def _samples(shown: Shown) -> Samples:
+def _samples(shown: Shown, label_sets: Float32[np.ndarray, "sets labels"]) -> Samples:
     matrix = _read_only(shown.vectors)
     return Samples(
-        matrix, shown.rows, shown.labels, shown.partners, shown.shares, shown.weights
-    )  # fmt: skip
+        matrix, shown.rows, shown.labels, shown.partners, shown.shares, shown.weights, label_sets
+    )
 
 
 def _read_only(matrix: Float32[np.ndarray, "stored features"]) -> np.ndarray:

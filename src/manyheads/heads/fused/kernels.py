@@ -45,10 +45,11 @@ class Samples(NamedTuple):
     partners: np.ndarray
     shares: np.ndarray
     weights: np.ndarray
+    label_sets: np.ndarray  # float32 [sets, labels]; of one class a sample, of no sets
 
 
 class Rules(NamedTuple):
-    """How a head is trained: all float64, but for `batch_size` and `sgd`; `max_norm` 0: none."""
+    """How a head is trained: float64, but for `batch_size` and the last two; `max_norm` 0: none."""
 
     batch_size: int
     droprate: float
@@ -58,6 +59,7 @@ class Rules(NamedTuple):
     max_norm: float
     momentum: float
     sgd: bool
+    several_labels: bool
 
 
 class Workspace(NamedTuple):
@@ -84,7 +86,7 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
     `uniforms` `[samples, units]` are for the masks, `learning_rates` `[steps]` for the steps, and
     `step` is how many came before. `inner` (of no units, if there is none) and `outer` are updated
     in place. Returns the mean weighted loss `[steps]` in nats, without what L2 adds, and the number
-    of samples classified right `[steps]`.
+    of samples classified right `[steps]`, or of several labels that of the labels told right.
     """
     units, batch_size = inner.bias.size, rules.batch_size
     losses, hits = (
@@ -104,10 +106,16 @@ def train_steps(samples, uniforms, rules, learning_rates, step, inner, outer, wo
             _forward(outer, work.hidden, n, work.logits)
         else:
             _forward(outer, work.columns, n, work.logits)
-        losses[k], hits[k] = _loss_and_gradient(
-            work.logits, samples.labels[part], samples.partners[part], samples.shares[part],
-            samples.weights[part], np.float32(rules.smoothing),
-        )  # fmt: skip
+        if rules.several_labels:
+            losses[k], hits[k] = _binary_loss_and_gradient(
+                work.logits, samples.label_sets, samples.labels[part], samples.partners[part],
+                samples.shares[part], samples.weights[part], np.float32(rules.smoothing),
+            )  # fmt: skip
+        else:
+            losses[k], hits[k] = _loss_and_gradient(
+                work.logits, samples.labels[part], samples.partners[part], samples.shares[part],
+                samples.weights[part], np.float32(rules.smoothing),
+            )  # fmt: skip
 
         # Backward, and descent, in this order. The inner layer's gradient comes first, for it needs
         # the outer kernel as the logits were made with it. Then the outer layer's inputs are set
@@ -262,6 +270,34 @@ def _loss_and_gradient(logits, labels, partners, shares, weights, smoothing):
             wanted = share * np.float32(j == label) + (one - share) * np.float32(j == partner)
             wanted = (one - smoothing) * wanted + each
             logits[j, i] = weight * ((logits[j, i] / sum_ - wanted) / np.float32(n))
+    return total / n, hits
+
+
+@compiled
+def _binary_loss_and_gradient(logits, label_sets, sets, partners, shares, weights, smoothing):
+    """The mean of `weights · binary cross-entropy` and the labels told right of a batch.
+
+    `logits` become the gradient. A sample's target for a label is `shares · own + (1 − shares) ·
+    partner's`, of 0 and 1, and with `smoothing` that times `1 − smoothing` plus its half.
+    """
+    n, labels = sets.size, logits.shape[0]
+    one, half = np.float32(1), smoothing / np.float32(2)
+    total, hits = 0.0, 0
+    for i in range(n):
+        own, other = label_sets[sets[i]], label_sets[partners[i]]
+        share, weight = shares[i], weights[i]
+        loss = np.float32(0)
+        for j in range(labels):
+            logit = logits[j, i]
+            wanted = share * own[j] + (one - share) * other[j]
+            wanted = (one - smoothing) * wanted + half
+            hits += (logit > 0) == (own[j] > 0)
+            below = np.exp(-abs(logit))
+            # By its product a NaN stays one, though a comparison makes a zero of it.
+            loss += (logit if logit > 0 else np.float32(0)) - logit * wanted + np.log1p(below)
+            chance = one / (one + below) if logit >= 0 else below / (one + below)
+            logits[j, i] = weight * ((chance - wanted) / np.float32(labels) / np.float32(n))
+        total += weight * (loss / np.float32(labels))
     return total / n, hits
 
 

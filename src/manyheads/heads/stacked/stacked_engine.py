@@ -14,8 +14,9 @@ import numpy as np
 from manyheads.core import accelerators
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
-from manyheads.errors import DeviceError
-from manyheads.heads.bank import EpochEnd, HeadEnd, HeadSettings, check_rule
+from manyheads.errors import DeviceError, SettingError
+from manyheads.heads.bank import EpochEnd, HeadEnd, HeadSettings
+from manyheads.heads.epoch_rules import check_rule
 from manyheads.heads.fold import Fold
 from manyheads.heads.random import SeededStreams, StreamsOf
 from manyheads.heads.stacked.tile_inputs import TileInputs
@@ -50,10 +51,15 @@ class StackedEngine:
         """Train `heads` on their `folds`, yielding what happens as it happens.
 
         A tile that does not fit into the device's memory is halved, and its heads are then the
-        same up to rounding. Raises `DeviceError` if one
-        slot does not fit either, and if the device fails otherwise.
+        same up to rounding. Raises `DeviceError` if one slot does not fit either, and if the
+        device fails otherwise, and `SettingError` for samples of several labels.
         """
         check_rule(rule)
+        if any(folds[head.fold].label_sets is not None for head in heads):
+            raise SettingError(
+                "one class per sample for the engine stacked", "several labels",
+                "give `engine` fused or keras",
+            )  # fmt: skip
         device = _device()
         capacity = self._capacity or capacity_of(device)
         stored = _StoredFeatures(capacity)

@@ -33,6 +33,7 @@ class Choice(NamedTuple):
     epoch: Array
     hits: Array
     loss: Array
+    score: Array
     weights: tuple[DenseArrays, ...]
 
 
@@ -88,20 +89,27 @@ class Outcomes(NamedTuple):
 
 
 class EpochScores(NamedTuple):
-    """What a validation tells of each head, `[slots, lanes]`; `finite` of all its numbers."""
+    """What a validation tells of each head, `[slots, lanes]`; `finite` of all its numbers.
+
+    `score` is the metric of a rule that needs one, else 0.
+    """
 
     loss: Array
     hits: Array
+    score: Array
     finite: Array
 
 
 class ValidationSums(NamedTuple):
     """What validation samples tell: sums `[slots, lanes]`, and what each head says of each sample.
 
+    `by_class` `[slots, lanes, 3, classes]` counts the samples of each class that are right, that
+    have it as their label, and as their answer; None where nothing needs them.
     `predictions` are float16 `[slots, lanes, samples, classes]`, as `head.compact_predictions`
     makes them.
     """
 
     loss: Array
     hits: Array
+    by_class: Array
     predictions: Array

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from manyheads.core import accelerators
-from manyheads.heads.bank import fixed_epoch
+from manyheads.heads.epoch_rules import chooses_epoch, fixed_epoch, scored_by
 from manyheads.heads.stacked.tile_arrays import (
     Array,
     Choice,
@@ -59,7 +59,9 @@ def begin(starts: tuple[DenseArrays, ...], inputs: Array, *, lanes: int, sgd: bo
         ),
         finite=jnp.ones(places, bool),
         ended=jnp.zeros(places, bool),
-        choice=Choice(nothing, nothing, jnp.zeros(places), tuple(map(_zeros, weights))),
+        choice=Choice(
+            nothing, nothing, jnp.zeros(places), jnp.zeros(places), tuple(map(_zeros, weights))
+        ),
     )
 
 
@@ -250,7 +252,7 @@ def _with_bounded_norms(layer: TrainedLayer, bounds: Array) -> TrainedLayer:
     return layer._replace(weights=layer.weights._replace(kernel=bounded))
 
 
-@partial(_compiled, static_argnames=("classes",))
+@partial(_compiled, static_argnames=("classes", "scored"))
 def validate(
     layers: tuple[TrainedLayer, ...],
     matrix: Array,
@@ -260,10 +262,11 @@ def validate(
     is_real: Array,
     *,
     classes: int,
+    scored: bool,
 ) -> ValidationSums:
     """Evaluate all heads on validation samples `[folds, samples]`; slot s has the fold `folds[s]`.
 
-    The loss is `log Σⱼ exp zⱼ − z_label`.
+    The loss is `log Σⱼ exp zⱼ − z_label`. Samples are counted by class if the rule is `scored`.
     """
     label, counted = labels[folds][..., None], is_real[folds][..., None]
     _, logits = _forward(layers, matrix[rows[folds]], classes)
@@ -271,9 +274,33 @@ def validate(
     total = jnp.log(jnp.exp(-below).sum(axis=-1, keepdims=True))
     own = jnp.where(jnp.arange(classes) == label[..., None], below, 0).sum(axis=-1)
     losses = jnp.where(counted, total[..., 0] + own, 0)
-    hits = (logits.argmax(axis=-1) == label) & counted
-    predictions = compact(-below - total, logits.argmax(axis=-1))
-    return ValidationSums(losses.sum(axis=1), hits.sum(axis=1), predictions.swapaxes(1, 2))
+    answers = logits.argmax(axis=-1)
+    hits = (answers == label) & counted
+    predictions = compact(-below - total, answers)
+    by_class = _by_class(hits, label, answers, counted, classes) if scored else None
+    return ValidationSums(
+        losses.sum(axis=1), hits.sum(axis=1), by_class, predictions.swapaxes(1, 2)
+    )
+
+
+def _by_class(hits: Array, label: Array, answers: Array, counted: Array, classes: int) -> Array:
+    of_class = jnp.arange(classes)
+    is_label = (label[..., None] == of_class) & counted[..., None]
+    is_answer = (answers[..., None] == of_class) & counted[..., None]
+    right = is_label & hits[..., None]
+    is_label = jnp.broadcast_to(is_label, right.shape)
+    return jnp.stack([each.sum(axis=1) for each in (right, is_label, is_answer)], axis=2)
+
+
+def _score(metric: str | None, by_class: Array | None, nothing: Array) -> Array:
+    """The metric of `epoch_scores.epoch_score` of each head, in float32; 0 without one."""
+    if metric is None or by_class is None:
+        return nothing
+    right, of_label, of_answer = (by_class[:, :, place] for place in range(3))
+    whole = of_label if metric == "balanced_accuracy" else of_label + of_answer
+    part = right if metric == "balanced_accuracy" else 2 * right
+    shares = jnp.where(whole > 0, part / jnp.maximum(whole, 1), 0)
+    return shares.sum(axis=-1) / (whole > 0).sum(axis=-1)
 
 
 def compact(exact: Array, greatest: Array) -> Array:
@@ -290,6 +317,7 @@ def end_epoch(
     state: TileState,
     loss: Array,
     hits: Array,
+    by_class: Array | None,
     samples: Array,
     epoch: Array,
     limits: HeadNumbers,
@@ -298,18 +326,19 @@ def end_epoch(
 ) -> tuple[TileState, EpochScores]:
     """Score the heads, and keep the parameters of those for which `rule` chooses this epoch.
 
-    `loss` and `hits` are sums over the validation `samples` `[slots]`. The choice is that of
-    `bank.HeadProgress`, which decides by the same numbers: so parameters need not leave the device
-    until the last epoch.
+    `loss`, `hits` and `by_class` are sums over the validation `samples` `[slots]`. The choice is
+    that of `bank.HeadProgress`, which decides by the same numbers: so parameters need not leave the
+    device until the last epoch.
     """
     loss = loss / samples[:, None].astype(jnp.float32)
+    score = _score(scored_by(rule), by_class, jnp.zeros_like(loss))
     weights = tuple(layer.weights for layer in state.layers)
     finite = state.finite & jnp.isfinite(loss)
     for layer in weights:
         for array in layer:
             finite &= _each_finite(array, finite.shape[1], layer.bias.ndim == 2)
     before = state.choice
-    better = _is_better(rule, epoch, before, hits, loss) & finite & ~state.ended
+    better = _is_better(rule, epoch, before, hits, loss, score) & finite & ~state.ended
     chosen = jnp.where(better, epoch, before.epoch)
     kept = tuple(
         DenseArrays(*(
@@ -319,11 +348,12 @@ def end_epoch(
         for new_layer, old_layer in zip(weights, before.weights, strict=True)
     )  # fmt: skip
     choice = Choice(
-        chosen, jnp.where(better, hits, before.hits), jnp.where(better, loss, before.loss), kept
-    )
+        chosen, jnp.where(better, hits, before.hits), jnp.where(better, loss, before.loss),
+        jnp.where(better, score, before.score), kept,
+    )  # fmt: skip
     is_last = (epoch >= limits.epochs) | (epoch - chosen >= limits.patience)
     state = TileState(state.layers, jnp.ones_like(finite), state.ended | is_last | ~finite, choice)
-    return state, EpochScores(loss, hits, finite)
+    return state, EpochScores(loss, hits, score, finite)
 
 
 def _each_finite(array: Array, lanes: int, is_wide: bool) -> Array:
@@ -335,12 +365,16 @@ def _each_finite(array: Array, lanes: int, is_wide: bool) -> Array:
     return finite.reshape(len(array), lanes, -1).all(axis=2)
 
 
-def _is_better(rule: str, epoch: Array, before: Choice, hits: Array, loss: Array) -> Array:
-    """`bank.rank_epoch` greater than that of the epoch chosen before."""
+def _is_better(
+    rule: str, epoch: Array, before: Choice, hits: Array, loss: Array, score: Array
+) -> Array:
+    """`epoch_rules.rank_epoch` greater than that of the epoch chosen before."""
     if rule == "best_accuracy":
         better = (hits > before.hits) | ((hits == before.hits) & (loss < before.loss))
     elif rule == "best_loss":
         better = loss < before.loss
+    elif chooses_epoch(rule):
+        better = (score > before.score) | ((score == before.score) & (loss < before.loss))
     else:
         last = fixed_epoch(rule)
         better = jnp.full(hits.shape, True) if last is None else epoch <= last

@@ -10,13 +10,8 @@ import jax
 import numpy as np
 
 from manyheads.core.job import Job
-from manyheads.heads.bank import (
-    EpochEnd,
-    HeadEnd,
-    HeadProgress,
-    HeadSettings,
-    Metrics,
-)
+from manyheads.heads.bank import EpochEnd, HeadEnd, HeadProgress, HeadSettings, Metrics
+from manyheads.heads.epoch_rules import scored_by
 from manyheads.heads.head import Parameters
 from manyheads.heads.stacked import tile_program
 from manyheads.heads.stacked.tile_arrays import DenseArrays, EpochScores, Outcomes, ValidationSums
@@ -143,6 +138,7 @@ class TileTraining:
             self._state,
             sum(each.loss for each in validated),
             sum(each.hits for each in validated),
+            sum(each.by_class for each in validated) if scored_by(self._rule) else None,
             inputs.validated,
             np.int32(epoch),
             self._settings,
@@ -166,6 +162,7 @@ class TileTraining:
                     run.labels,
                     run.is_real,
                     classes=self._tile.shape.classes,
+                    scored=scored_by(self._rule) is not None,
                 )
             )
             self._in_flight.append(validated[-1].loss)
@@ -204,6 +201,7 @@ class TileTraining:
                     loss=float(head_losses @ sizes / samples),
                     val_accuracy=float(scores.hits[slot, lane] / validated),
                     val_loss=float(scores.loss[slot, lane]),
+                    val_score=float(scores.score[slot, lane]),
                 ),
                 head_losses,
                 said[slot, lane, :validated].copy,

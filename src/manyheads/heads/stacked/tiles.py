@@ -96,7 +96,8 @@ def stream_of(head: HeadSettings) -> Hashable:
 def _shown_by(setting: Hyperparameters) -> Hashable:
     return (
         setting.augmented_copies, setting.random_erasing, setting.dropblock,
-        setting.dropblock_size, setting.mixup, setting.input_droprate,
+        setting.dropblock_size, setting.mixup, setting.input_droprate, setting.class_weight,
+        setting.balanced_batches,
     )  # fmt: skip
 
 

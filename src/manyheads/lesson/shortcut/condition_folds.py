@@ -73,6 +73,7 @@ def folds_of(
                 validation=learnt.plain[arrangement.validation],
                 validation_labels=labels[arrangement.validation],
                 classes=len(arrangement.dataset.classes),
+                class_names=tuple(arrangement.dataset.classes),
                 sources=sources,
                 cells=grids[0] if grids else None,
             )

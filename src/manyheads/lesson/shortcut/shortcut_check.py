@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.backbones.weights import Weights, resolve
@@ -14,6 +14,7 @@ from manyheads.core.settings import plain
 from manyheads.findings.shortcut_record import Counts, ShortcutFiles, ShortcutRecord
 from manyheads.findings.shortcut_words import sentences
 from manyheads.heads.bank import prepare_engine
+from manyheads.heads.hyperparameters import NEUTRAL
 from manyheads.lesson.shortcut.arrangement import Arrangement
 from manyheads.lesson.shortcut.condition_folds import folds_of, gathered
 from manyheads.lesson.shortcut.picture import draw_planted
@@ -112,7 +113,7 @@ def _record(
         ),
         conditions=settings.condition_words,
         candidates=tuple(setting_words(each, study.grid.varying) for each in study.grid),
-        hyperparameters=tuple(asdict(each) for each in study.grid),
+        hyperparameters=tuple(plain(each) for each in study.grid),
         margin=settings.margin,
         entries=judge(evaluated, predicted, settings.margin),
         about={
@@ -142,7 +143,8 @@ def table_rows(record: ShortcutRecord) -> Iterator[tuple[object, ...]]:
             for each in (entry.gap, entry.change)
         )  # fmt: skip
         yield (
-            entry.condition, entry.candidate, *(setting[name] for name in HYPERPARAMETERS),
+            entry.condition, entry.candidate,
+            *(setting.get(name, NEUTRAL[name]) for name in HYPERPARAMETERS),
             entry.measure, entry.images, entry.seeds, entry.value, entry.deviation,
             *gap, entry.change_from, *change, record.margin,
         )  # fmt: skip

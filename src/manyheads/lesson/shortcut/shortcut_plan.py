@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from manyheads.backbones.placement import check_place
 from manyheads.backbones.weights import Weights, cached
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import require_one_label
 from manyheads.data.dataset import open_dataset
 from manyheads.features.cache import lacking
 from manyheads.features.variants import Wanted, missing_passes
+from manyheads.heads.class_weights import require_known_classes
 from manyheads.heads.fold import PLAIN
 from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.lesson.shortcut.arrangement import Arrangement, Key, arranged, wanted_variants
@@ -89,6 +91,8 @@ def plan_shortcut(settings: ShortcutSettings, *, job: Job = SILENT) -> ShortcutP
         spec.check_grid()
     check_place(study.spec, study.runtime, study.device, study.precision)
     dataset = open_dataset(study.data, split=study.split, table=study.table, job=job)
+    require_one_label(dataset.label_names, "the check for shortcuts")
+    require_known_classes(study.grid.class_weight, dataset.classes)
     arrangement = arranged(settings, dataset)
     study = study.for_training_on(len(arrangement.train))
     settings = replace(settings, study=study)

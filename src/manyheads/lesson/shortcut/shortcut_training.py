@@ -85,6 +85,7 @@ class Training:
                     rows[: len(clean)], labels[self.arrangement.clean],
                     rows[len(clean) :], labels[self.arrangement.validation],
                     len(self.arrangement.dataset.classes),
+                    class_names=tuple(self.arrangement.dataset.classes),
                 )
             )  # fmt: skip
 

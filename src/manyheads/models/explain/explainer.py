@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -13,7 +14,7 @@ from manyheads.data.image_inputs import NamedImage, each_of, named, square_of
 from manyheads.data.name_rules import class_name
 from manyheads.errors import BackboneError, ImageError, ModelError, SettingError
 from manyheads.features.image_batches import Pixels, image_batches
-from manyheads.heads.head import Parameters, forward, softmax
+from manyheads.heads.head import Parameters, forward, sigmoid, softmax
 from manyheads.models.explain.explanation import Explanation, Explanations
 from manyheads.models.explain.grids import ModelParts, parts_of
 from manyheads.models.explain.maps import (
@@ -35,11 +36,22 @@ Grids = Float32[np.ndarray, "n rows columns features"]
 
 
 class Explainer:
-    """Explains what a `Classifier` says; it keeps the model's parts once they are made."""
+    """Explains what a `Classifier` says; it keeps the model's parts once they are made.
+
+    It belongs to the classifier, and goes with it.
+    """
 
     def __init__(self, classifier: ImageClassifier) -> None:
-        self._classifier = classifier
+        # Two that hold each other would keep two compiled networks until the collector comes by,
+        # which in a server that waits may be never.
+        self._of = ref(classifier)
         self._parts: ModelParts | None = None
+
+    @property
+    def _classifier(self) -> ImageClassifier:
+        classifier = self._of()
+        assert classifier is not None  # whoever asks goes through it
+        return classifier
 
     def explain(
         self,
@@ -112,7 +124,7 @@ class Explainer:
         What could be wrong (other weights, another preparation) is wrong for all images, so those
         of one batch tell.
         """
-        answers = np.stack([_answer(head, grid) for grid in grids])
+        answers = np.stack([self._answer(head, grid) for grid in grids])
         whole = self._classifier.predict_prepared(pixels, job).probabilities
         apart = float(np.abs(answers - whole).max())
         if not apart <= AGREE:
@@ -126,7 +138,8 @@ class Explainer:
     def _entry(
         self, image: NamedImage, head: Parameters, grid: Grid, wanted: int | None
     ) -> Explanation:
-        classes, answer = self._classifier.classes, _answer(head, grid)
+        classes, answer = self._classifier.classes, self._answer(head, grid)
+        several = self._classifier.card.several_labels
         best = int(answer.argmax())
         target = best if wanted is None else wanted
         return Explanation(
@@ -136,13 +149,13 @@ class Explainer:
             label=classes[best],
             confidence=float(answer[best]),
             target=classes[target],
-            occlusion=occlusion_map(head, grid, target),
+            occlusion=occlusion_map(head, grid, target, several_labels=several),
             cam=activation_map(head, grid, target),
             probability=float(answer[target]),
-            without=without_parts(head, grid, target),
+            without=without_parts(head, grid, target, several_labels=several),
         )
 
-
-def _answer(head: Parameters, grid: Grid) -> Float32[np.ndarray, "classes"]:
-    # One at a time: the sums of a product depend on its shape, and an image must not on others.
-    return softmax(forward(head, pooled(grid)[np.newaxis]))[0]
+    def _answer(self, head: Parameters, grid: Grid) -> Float32[np.ndarray, "classes"]:
+        # One at a time: the sums of a product depend on its shape, and an image must not on others.
+        logits = forward(head, pooled(grid)[np.newaxis])
+        return (sigmoid if self._classifier.card.several_labels else softmax)(logits)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from manyheads.heads.head import Parameters, forward, inner_output, softmax
+from manyheads.heads.head import Parameters, forward, inner_output, sigmoid, softmax
 
 Grid = Float32[np.ndarray, "rows columns features"]
 Map = Float32[np.ndarray, "rows columns"]
@@ -17,7 +17,9 @@ METHODS = ("occlusion", "cam")
 _BANDS = 3
 
 
-def occlusion_map(head: Parameters, grid: Grid, target: int) -> Map:
+def occlusion_map(
+    head: Parameters, grid: Grid, target: int, *, several_labels: bool = False
+) -> Map:
     """By how much the log-odds of class `target` fall when a cell is left out, in nats.
 
     `s(x) − s((C·x − g_c) / (C − 1))` with `s = log(p / (1 − p))`, for each of C ≥ 2 cells: above 0
@@ -26,12 +28,16 @@ def occlusion_map(head: Parameters, grid: Grid, target: int) -> Map:
     are ours. A cell is left out of the mean and not set to 0: what is left is the mean over an
     image, if a smaller one, and an image of equal cells gives a map of zeros, where zeroing would
     weaken all features at once. And log-odds order the cells as the probability does, but go on
-    falling where it has come up to 1.
+    falling where it has come up to 1. Of `several_labels`, each with a sigmoid, s is the logit.
     """
     cells = grid.reshape(-1, grid.shape[-1])
     others = (cells.sum(axis=0) - cells) / np.float32(len(cells) - 1)
-    whole = log_odds(forward(head, pooled(grid)[np.newaxis]), target)
-    return (whole - log_odds(forward(head, others), target)).reshape(grid.shape[:2])
+    logits = forward(head, pooled(grid)[np.newaxis]), forward(head, others)
+    if several_labels:
+        whole, left = (each[:, target] for each in logits)
+    else:
+        whole, left = (log_odds(each, target) for each in logits)
+    return (whole - left).reshape(grid.shape[:2])
 
 
 def activation_map(head: Parameters, grid: Grid, target: int) -> Map:
@@ -50,7 +56,9 @@ def activation_map(head: Parameters, grid: Grid, target: int) -> Map:
     return grid @ weights
 
 
-def without_parts(head: Parameters, grid: Grid, target: int) -> Map:
+def without_parts(
+    head: Parameters, grid: Grid, target: int, *, several_labels: bool = False
+) -> Map:
     """The probability of class `target` where one part of the image is left out of the mean.
 
     Parts are thirds of the rows by thirds of the columns, or single ones where there are fewer:
@@ -64,7 +72,8 @@ def without_parts(head: Parameters, grid: Grid, target: int) -> Map:
         part = grid[np.ix_(rows[row], columns[column])]
         left = cells - part.shape[0] * part.shape[1]
         others = (total - part.sum(axis=(0, 1))) / np.float32(left)
-        found[row, column] = softmax(forward(head, others[np.newaxis]))[0, target]
+        logits = forward(head, others[np.newaxis])
+        found[row, column] = (sigmoid if several_labels else softmax)(logits)[0, target]
     return found
 
 

@@ -7,6 +7,7 @@ model (`about`: the classes and the side file, as texts) lies where the format h
 from __future__ import annotations
 
 import json
+import tempfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -117,6 +118,46 @@ def _name_output(graph: Any, name: str) -> None:
 
 def _litert(model: Any, target: Path, about: dict[str, str]) -> None:
     _export(_named(model), "litert", target)
+    _add_labels(target, about)
+
+
+def write_quantised_litert(
+    model: keras.Model, target: Path, about: dict[str, str], images: np.ndarray | None
+) -> None:
+    """Write `model` as `target` (.tflite): int8, calibrated on `images`, or f16 without any.
+
+    In int8 the softmax stays in float32.
+    """
+    import tensorflow
+
+    tf: Any = tensorflow
+    with tempfile.TemporaryDirectory(prefix="manyheads-") as folder:
+        _write_saved_model(model, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        # As Keras sets it, which writes what is not quantised.
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS
+        ]  # fmt: skip
+        converter.experimental_enable_resource_variables = True
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if images is None:
+            converter.target_spec.supported_types = [tf.float16]
+            content = converter.convert()
+        else:
+            converter.representative_dataset = lambda: (
+                {INPUT: np.asarray(image)[np.newaxis]} for image in images
+            )
+            # The only way to leave a layer out of TensorFlow's quantiser.
+            options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["SOFTMAX"])
+            content = tf.lite.experimental.QuantizationDebugger(
+                converter=converter, debug_options=options
+            ).get_nondebug_quantized_model()
+    target.write_bytes(content)
+    _add_labels(target, about)
+
+
+def _add_labels(target: Path, about: dict[str, str]) -> None:
+    """Add the classes to a converted model `target` (.tflite), inside it and beside it."""
     with zipfile.ZipFile(target, "a") as archive:  # an archive behind the model, as is usual there
         archive.writestr(LABELS, _labels(about))
         archive.writestr(CARD, about["card"])
@@ -124,6 +165,14 @@ def _litert(model: Any, target: Path, about: dict[str, str]) -> None:
 
 
 def _saved_model(model: Any, target: Path, about: dict[str, str]) -> None:
+    _write_saved_model(model, target)
+    extras = target / EXTRAS
+    extras.mkdir()
+    (extras / CARD).write_text(about["card"], encoding="utf-8")
+    (extras / LABELS).write_text(_labels(about), encoding="utf-8")
+
+
+def _write_saved_model(model: Any, target: Path) -> None:
     import tensorflow
 
     tf: Any = tensorflow
@@ -135,10 +184,6 @@ def _saved_model(model: Any, target: Path, about: dict[str, str]) -> None:
     module = tf.Module()
     module.kept, module.serve = [variable.value for variable in model.variables], answer
     tf.saved_model.save(module, str(target), signatures={"serving_default": answer})
-    extras = target / EXTRAS
-    extras.mkdir()
-    (extras / CARD).write_text(about["card"], encoding="utf-8")
-    (extras / LABELS).write_text(_labels(about), encoding="utf-8")
 
 
 def _named(model: Any) -> Any:

@@ -41,11 +41,13 @@ def write(
     digest: str,
     size: int,
     tokens: str | None,
+    several_labels: bool = False,
 ) -> dict[str, Any]:
     """Write the head of the model `file` (.xml) on the backbone `weights` (.onnx) as `target`.
 
     It takes float32 images as the `preprocessing` gives them and gives logits; with a `backbone`,
-    the name of it, uint8 images as they are, and gives probabilities. The batch is open where the
+    the name of it, uint8 images as they are, and gives probabilities, of `several_labels` each by
+    itself. The batch is open where the
     backbone's is. Raises `WeightsError` if the backbone's file has changed, and `ModelError` for a
     graph around which nothing can be written.
     """
@@ -57,7 +59,9 @@ def write(
     given = graph.pixels(*channel_map(from_card(backbone, preprocessing))) if backbone else INPUT
     graph.feed(given)
     logits = graph.head(graph.features(tokens), Path(file))
-    whole = graph.whole(logits, np.uint8 if backbone else np.float32, softmax=backbone is not None)
+    if backbone is not None:
+        logits = graph.probabilities(logits, several_labels=several_labels)
+    whole = graph.whole(logits, np.uint8 if backbone else np.float32)
     onnx.helper.set_model_props(whole, about)
     if (length := whole.ByteSize()) > _MOST:
         raise ModelError(
@@ -132,13 +136,19 @@ class _Around:
         self._classes = len(layers[-1][1])
         return value
 
-    def whole(self, logits: str, kind: type, *, softmax: bool) -> Any:
+    def probabilities(self, logits: str, *, several_labels: bool) -> str:
+        """A softmax, or of several labels a sigmoid."""
+        return (
+            self._node("Sigmoid", logits)
+            if several_labels
+            else self._node("Softmax", logits, axis=1)
+        )
+
+    def whole(self, answers: str, kind: type) -> Any:
         """The model with all its nodes, for images of a `kind` of number."""
         from onnx import helper
 
-        if softmax:
-            logits = self._node("Softmax", logits, axis=1)
-        self._node("Identity", logits, output=OUTPUT)
+        self._node("Identity", answers, output=OUTPUT)
         graph, first = self._model.graph, self._given.type.tensor_type.shape.dim[0]
         count: int | str = first.dim_value or "n"
         nodes = [*self._front, *graph.node, *self._behind]

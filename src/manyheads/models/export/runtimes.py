@@ -5,6 +5,7 @@ The functions here know a file's format and nothing of how it was written.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ import numpy as np
 from manyheads.backbones import keras_builds, registry
 from manyheads.backbones.registry import CHANNELS_LAST, BackboneSpec
 from manyheads.core import openvino_runtime
-from manyheads.core.machine import library_threads
+from manyheads.core.machine import cores, library_threads
 from manyheads.errors import ModelError
 from manyheads.models.export.formats import FORMATS, INPUT, OUTPUT
 
 Run = Callable[[np.ndarray], np.ndarray]
 
+TIMED = 31  # images
+
 _BATCH = 8
+_WARM = 3
 
 
 def answer(
@@ -38,19 +42,57 @@ def answer(
     `any_batch`: a batch of one and batches of several were tried. Raises `ModelError` if the
     runtime cannot open or run it.
     """
-    images = np.load(pixels)
     spec = None if backbone is None else registry.from_card(backbone, preprocessing)
+    found, name, any_batch = _answers(format_, Path(file), np.load(pixels), spec)
+    np.save(target, found)
+    return {"runtime": name, "any_batch": any_batch}
+
+
+def measure(format_: str, files: list[str], pixels: str, count: int, target: str) -> dict[str, Any]:
+    """Write what each of the `files`, models of pixels, says of the first `count` images.
+
+    `target` (.npy) is `float32 [files, count, classes]`. Answers with the `runtime`, its version,
+    whether all take `any_batch`, the `milliseconds` that each takes for one image alone (the median
+    of `TIMED`, all files in turn, so that what else the machine does meets all alike), and the
+    `threads`. Raises `ModelError` if the runtime cannot open or run one.
+    """
+    images = np.load(pixels, mmap_mode="r")[:count]
+    answers = [_answers(format_, Path(file), images, None) for file in files]
+    np.save(target, np.stack([found for found, _, _ in answers]).astype(np.float32))
+    runs = [_OPENERS[format_](Path(file))[1] for file in files]
+    return {
+        "runtime": answers[0][1],
+        "any_batch": all(any_batch for _, _, any_batch in answers),
+        "milliseconds": _milliseconds(runs, images),
+        "threads": cores(),
+    }
+
+
+def _milliseconds(runs: list[Run], images: np.ndarray) -> list[float]:
+    times: list[list[float]] = [[] for _ in runs]
+    for turn in range(-_WARM, TIMED):
+        image = np.ascontiguousarray(images[turn % len(images)][np.newaxis])
+        for run, own in zip(runs, times, strict=True):
+            began = time.perf_counter()
+            run(image)
+            if turn >= 0:  # the first ones also allocate
+                own.append(1e3 * (time.perf_counter() - began))
+    return [float(np.median(own)) for own in times]
+
+
+def _answers(
+    format_: str, file: Path, images: np.ndarray, spec: BackboneSpec | None
+) -> tuple[np.ndarray, str, bool]:
+    """What a file says of the images, its runtime, and whether it takes more than one at a time."""
     reason = "nothing"
     for step in (_BATCH, 1):
         try:
-            name, run = _OPENERS[format_](Path(file))
-            batches = _batches(images, step)
-            found = [run(_prepared(spec, batch)) for batch in batches]
+            name, run = _OPENERS[format_](file)
+            found = [run(_prepared(spec, batch)) for batch in _batches(images, step)]
         except Exception as error:  # a runtime may raise anything
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             continue
-        np.save(target, np.concatenate(found))
-        return {"runtime": name, "any_batch": step > 1}
+        return np.concatenate(found), name, step > 1
     opens = FORMATS[format_].opens
     raise ModelError(
         f"an export that {opens} can open and run", reason[:200], "export it in another format"
@@ -101,12 +143,16 @@ def _litert(file: Path) -> tuple[str, Run]:
 
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(file), num_threads=1)
+    interpreter = Interpreter(str(file), num_threads=cores())
     (given,), (asked,) = interpreter.get_input_details(), interpreter.get_output_details()
+    shape: tuple[int, ...] = ()
 
     def run(batch: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(given["index"], batch.shape)
-        interpreter.allocate_tensors()
+        nonlocal shape
+        if batch.shape != shape:  # it takes as long as a small network
+            interpreter.resize_tensor_input(given["index"], batch.shape)
+            interpreter.allocate_tensors()
+            shape = batch.shape
         interpreter.set_tensor(given["index"], batch)
         interpreter.invoke()
         return interpreter.get_tensor(asked["index"])

@@ -27,7 +27,7 @@ from manyheads.errors import ModelError, SettingError, WeightsError
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.modelfiles import arrays, keras_files, untrusted
-from manyheads.models.card import ModelCard, card_path, write_card
+from manyheads.models.card import ModelCard, remove_side_files, write_card
 from manyheads.models.importing import foreign
 from manyheads.models.importing.import_build import NAME_IT, check_build, check_outputs, prepared
 from manyheads.models.importing.import_check import ImportCheck, check_import
@@ -129,7 +129,7 @@ def import_model(
             checked = check_import(path, draft, card, facts["output"], inside, check, job)
         # No side file ever stands beside another model.
         with disk_errors(target):
-            card_path(target).unlink(missing_ok=True)
+            remove_side_files(target)
             draft.replace(target)
     write_card(target, card)
     return Imported(

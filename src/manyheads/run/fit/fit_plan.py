@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from manyheads.backbones import exported
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import require_one_label
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.folds import most_folds, pool_of, require_divisible
 from manyheads.features.cache import lacking
 from manyheads.features.extraction import recipe_of
+from manyheads.heads.class_weights import NO_WEIGHTS, require_known_classes
 from manyheads.heads.hyperparameters import epoch_cost
 from manyheads.run.fit.fit_backbones import FitBackbone, check_backbones, fit_backbones
 from manyheads.run.fit.fit_settings import FitSettings
@@ -21,6 +23,7 @@ from manyheads.run.fit.image_options import (
     candidate_images,
     study_of,
 )
+from manyheads.run.fit.kept_division import KeptDivision
 from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.study.division import validation_counts
 from manyheads.study.feature_variants import missing_passes
@@ -34,7 +37,8 @@ class FitPlan:
 
     Backbones come in the order in which they have a turn, and the options of each by their worth.
     `folds` may be fewer than were asked for, where there are fewer images than that. A head is
-    trained on `trained` images of the `pool`.
+    trained on `trained` images of the `pool`. `kept` is what stays of a former run, if it begins
+    from one.
     """
 
     settings: FitSettings
@@ -44,6 +48,7 @@ class FitPlan:
     considered: tuple[ImageOption, ...]
     trained: int
     pool: int
+    kept: KeptDivision | None = None
 
     def backbone(self, images: ImageOption) -> FitBackbone:
         """The backbone of an image option."""
@@ -74,7 +79,9 @@ class FitPlan:
 
     def with_pair(self, pair: FitBackbone) -> FitPlan:
         """The plan with two of its backbones side by side as a further one."""
-        sizes = candidate_images(self.settings.size, pair.spec)
+        sizes = candidate_images(
+            self.settings.size, pair.spec, copied=self.settings.augmentation.changes
+        )
         options = (image_option(self, pair, each) for each in sizes)
         return replace(
             self, backbones=(*self.backbones, pair), considered=(*self.considered, *options)
@@ -102,6 +109,8 @@ def plan_fit(settings: FitSettings, budget: TimeBudget, job: Job = SILENT) -> Fi
     """
     check_backbones(settings)
     dataset = open_dataset(settings.data, split=settings.split, table=settings.table, job=job)
+    require_one_label(dataset.label_names, "a fit")
+    require_known_classes([settings.class_weight or NO_WEIGHTS], dataset.classes)
     folds = _folds(dataset, settings.folds)
     backbones = fit_backbones(settings, budget, job)
     plan = FitPlan(
@@ -116,7 +125,9 @@ def plan_fit(settings: FitSettings, budget: TimeBudget, job: Job = SILENT) -> Fi
     options = [
         image_option(plan, backbone, pair)
         for backbone in backbones
-        for pair in candidate_images(settings.size, backbone.spec)
+        for pair in candidate_images(
+            settings.size, backbone.spec, copied=settings.augmentation.changes
+        )
     ]
     return replace(plan, considered=tuple(options))
 
@@ -148,6 +159,7 @@ def image_option(plan: FitPlan, backbone: FitBackbone, pair: tuple[int, int]) ->
         backbone=backbone.name,
         label=backbone.label,
         pair=backbone.pair,
+        altered=plan.settings.altered,
         size=size,
         copies=copies,
         passes=plain + sum(missing_passes(study, weights, dataset).values()),

@@ -22,6 +22,7 @@ def fit_planned(schedule: Schedule) -> Planned:
         option.features + option.training[EFFORTS.index(effort)] for option, effort in searches
     )
     lines: Lines = [
+        *(plan.kept.lines if plan.kept else ()),
         *data_lines(plan.dataset),
         *overlap_lines(plan.dataset, folds=True),
         *_backbone_lines(plan.backbones),

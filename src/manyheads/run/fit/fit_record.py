@@ -12,14 +12,16 @@ from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
 from manyheads.heads.hyperparameters import as_named
 from manyheads.run.fit.fit_settings import FitSettings
+from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth
 from manyheads.study.folder import PASSING, RunFolder
 
 if TYPE_CHECKING:
+    from manyheads.heads.head import Parameters
     from manyheads.models.classifier import Classifier
 
 FORMAT = 2
 FILE = "fit.json"
-_OURS = (FILE, "search", ".lock", *PASSING)
+_OURS = (FILE, "search", ".lock", "division", HELD_OUT, *PASSING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,30 @@ class Fitted:
     def model(self) -> Path:
         """The file of the model."""
         return RunFolder(self.path).best
+
+    @property
+    def study(self) -> RunFolder:
+        """The study of the option that the model was made by; raises `RunError` if it is gone."""
+        name = self.tried[0].study  # of an earlier version a pattern
+        found = next(iter(sorted((self.path / "search").glob(name))), None)
+        if found is None:
+            raise RunError(
+                f"the study {name} of the fit in {self.path}", "none", "repeat the fit anew"
+            )
+        return RunFolder(found)
+
+    @property
+    def growth(self) -> Growth | None:
+        """What a fit from a former run came to beside it; None if it began from none."""
+        return read_growth(self.path)
+
+    def head(self) -> Parameters:
+        """The head of the model: the average of those that were trained on all images."""
+        from manyheads.heads.files import load_head
+        from manyheads.models.templates import read_head
+
+        kept = RunFolder(self.path).selected
+        return load_head(kept)[0] if kept.is_file() else read_head(self.model)
 
     def classifier(self) -> Classifier:
         """The model, ready to classify images."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job, Planned
 from manyheads.core.places import make_folder
+from manyheads.core.settings import plain
 from manyheads.core.text import counted
 from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
@@ -18,9 +19,11 @@ from manyheads.findings.expected_score import Expected, expect
 from manyheads.heads.averaged import averaged
 from manyheads.heads.files import save_head
 from manyheads.heads.head import Parameters
-from manyheads.models.card import card_path, model_files
+from manyheads.models.card import model_files, side_files
 from manyheads.models.export.exporter import write_models
 from manyheads.models.templates import prepare_template
+from manyheads.models.unlike_files import keep_unlikeness
+from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.backbone_comparison import compare_backbones, compares
 from manyheads.run.fit.fit_heads import Averaged, Averaging
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
@@ -29,13 +32,17 @@ from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, 
 from manyheads.run.fit.fit_schedule import Schedule
 from manyheads.run.fit.fit_search import Found, Option, search
 from manyheads.run.fit.fit_settings import FitSettings, budget_words
+from manyheads.run.fit.kept_division import KeptDivision
 from manyheads.run.fit.time_budget import TimeBudget
+from manyheads.run.hand_over.card_facts import facts_of_fit
+from manyheads.run.hand_over.run_card import write_run_card
 from manyheads.run.pipeline import LIGHT, versions
 from manyheads.run.progress_file import ProgressFile
 from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
 from manyheads.study.space import Grid
+from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
 from manyheads.workers.opening import opened_workers, workers_asked
 from manyheads.workers.worker_record import recorded
@@ -45,6 +52,7 @@ def run_fit(
     settings: FitSettings,
     out: str | Path,
     *,
+    kept: KeptDivision | None = None,
     began: float | None = None,
     clock: Clock = time.monotonic,
     workers: int | str | Workers | None = None,
@@ -60,9 +68,9 @@ def run_fit(
 
     The budget is counted from `began`, by `clock`; None: from now. What there is no time for is
     left out, and recorded in `remarks`. With `workers`, as `opened_workers` takes them, these
-    compute. Raises what `plan_fit` and `run_study` raise, `RunError` if
-    `out` holds something else, `Interrupted` when `job` is stopped, and `SettingError`, as soon as
-    that is known, for a budget that is too small for anything.
+    compute; with `kept`, images have the folds of a former run. Raises what `plan_fit` and
+    `run_study` raise, `RunError` if `out` holds something else, `Interrupted` when `job` is
+    stopped, and `SettingError`, as soon as that is known, for a budget that is too small.
     """
     folder = RunFolder(out)
     workers = workers_asked(workers)
@@ -73,7 +81,7 @@ def run_fit(
         folder_for(folder.path)
     progress = ProgressFile(folder.path, job, curves=False)  # its studies have theirs
     job = progress.job
-    plan = _planned(settings, budget, job)
+    plan = replace(_planned(settings, budget, job), kept=kept)
     if known is not None:
         _require_same_data(known, plan)
         return known
@@ -127,10 +135,17 @@ def run_fit(
             },
         )
         write_fit(fitted)
+        write_or_note(lambda: write_run_card(folder.path, facts_of_fit(fitted)), job)
     return fitted
 
 
-def planned_fit(settings: FitSettings, out: str | Path, *, job: Job = SILENT) -> Planned:
+def planned_fit(
+    settings: FitSettings,
+    out: str | Path,
+    *,
+    kept: KeptDivision | None = None,
+    job: Job = SILENT,
+) -> Planned:
     """What `run_fit` would do, and about how long each part will take; nothing is trained.
 
     Weights that are missing are fetched. Raises what `run_fit` raises before it begins.
@@ -140,7 +155,8 @@ def planned_fit(settings: FitSettings, out: str | Path, *, job: Job = SILENT) ->
     settings = replace(settings, split=_split_as_begun(settings.split, path))
     if require_ours(path, settings) is None:
         folder_for(path)
-    return fit_planned(_scheduled(_planned(settings, budget, job), budget))
+    plan = replace(_planned(settings, budget, job), kept=kept)
+    return fit_planned(_scheduled(plan, budget))
 
 
 def _scheduled(plan: FitPlan, budget: TimeBudget) -> Schedule:
@@ -221,7 +237,7 @@ def _tried(found: Found) -> tuple[Tried, ...]:
             size=option.images.option.size,
             augmented_copies=option.setting.augmented_copies,
             words=option.words,
-            hyperparameters=asdict(option.setting),
+            hyperparameters=plain(option.setting),
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
             folds=ranked.without.count(place),
@@ -246,7 +262,7 @@ def _write_model(
     wide = averaged(heads, expected.temperature)
     accuracy = expected.scores.accuracy
     about = {
-        **asdict(setting),
+        **plain(setting),
         "heads": len(heads),
         "temperature": expected.temperature,
         "expected_accuracy": accuracy.value,
@@ -268,7 +284,11 @@ def _write_model(
         written, plan.backbone(best.images.option).weights, plan.dataset.classes, folder,
         [(BestHead(1, about, wide), target)], job=job,
     )  # fmt: skip
+    study = best.finished
+    with Store(study.folder.store) as store:
+        divided = store.divisions()
+    keep_unlikeness(target, study.features.plain, study.dataset, divided, study.settings.folds)
     for former in folder.models:  # of another backbone, that was best within a smaller budget
         if former != target:
-            for file in (*model_files(former), card_path(former)):
+            for file in (*model_files(former), *side_files(former)):
                 file.unlink(missing_ok=True)

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from manyheads.core.job import SILENT, Job
 from manyheads.errors import RunError
-from manyheads.findings.test_log import EvaluatedModel
-from manyheads.heads.files import load_head
-from manyheads.models.templates import read_head
+from manyheads.findings.test_log import EvaluatedModel, parameters_digest
 from manyheads.run.fit.fit_record import Fitted, read_fit
-from manyheads.run.test_evaluation import FinalScore, Scored, parameters_digest, score
+from manyheads.run.test_evaluation import FinalScore, Scored, score
 from manyheads.study.folder import RunFolder
 from manyheads.study.study_document import read_study
 
@@ -32,10 +30,8 @@ def fit_score(
         if fitted is None:
             raise RunError(f"a finished fit in {run}", "none", "repeat the fit to finish it")
         best = fitted.tried[0]
-        study = RunFolder(next(folder.path.glob(f"search/{best.study}")))
-        settings, resolved = read_study(study.document())
-        kept = folder.selected
-        parameters = load_head(kept)[0] if kept.is_file() else read_head(fitted.model)
+        settings, resolved = read_study(fitted.study.document())
+        parameters = fitted.head()
         model = EvaluatedModel(
             candidate=0,
             hyperparameters=best.hyperparameters,

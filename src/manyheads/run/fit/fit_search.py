@@ -12,7 +12,9 @@ from jaxtyping import Bool, Int64
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.data.columns import Rows
+from manyheads.data.dataset import Dataset
 from manyheads.errors import BackboneError, Interrupted, RunError
+from manyheads.features.extraction import Features
 from manyheads.findings.expected_score import LogProbabilities, Ranked, rank
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import prepare_engine
@@ -141,7 +143,7 @@ class _Searches:
 
     def __init__(self, schedule: Schedule, out: Path, job: Job) -> None:
         self._schedule, self._out, self._job = schedule, out, job
-        self._grouped = NearDuplicates(out, schedule.plan.folds, job)
+        self._near = NearDuplicates(out, schedule.plan.folds, job)
         self._late: set[ImageOption] = set()
         self.studies: list[tuple[Searched, Finished]] = []
         self.passes = 0
@@ -162,6 +164,12 @@ class _Searches:
                 self._forgo(option.images, error)
         if not self.studies:
             raise self._schedule.refusal("; what was computed is kept")
+
+    def _grouped(self, dataset: Dataset, features: Features) -> Dataset:
+        """The data set as it is divided: near-duplicates together, and as a former run did it."""
+        kept = self._schedule.plan.kept
+        grouped = self._near(dataset, features)
+        return grouped if kept is None else kept.given_to(grouped)
 
     @property
     def _places(self) -> set[Place]:

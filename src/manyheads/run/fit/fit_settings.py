@@ -8,16 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from manyheads.backbones import hub, own_files
-from manyheads.core.settings import number, store, whole
+from manyheads.core.settings import choice, number, store, whole
+from manyheads.data.augmentation_presets import PRESETS, Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
+from manyheads.heads.class_weights import NO_WEIGHTS, check_class_weight
 from manyheads.study.space import Grid
+from manyheads.study.weight_files import with_read_weights
 
 AUTO = "auto"
 """In the place of a backbone: the fit looks among those that are there or can be fetched."""
 USUAL_BUDGET = "10m"
 USUAL_HEADS = 8
 USUAL_FOLDS = 5
+_USUAL_COPIES = "flip"
 _OF_ONE = "weights", "preprocessing"  # settings that tell of a backbone which was named
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _BUDGET = re.compile(
@@ -34,7 +38,9 @@ class FitSettings:
     `heads`. Images for training and validation are divided into `folds`, or into as many as there
     are images. With `size` images have this size, in pixels; None: the fit looks among sizes.
     `depth` is theirs, as in `ImageSettings`. `table` says how data in a table are read.
-    `seed` is the first head's. Raises `SettingError` for a value out of its range.
+    `class_weight` is that of all heads, as in `Hyperparameters`; None: none.
+    `augment` is one of `PRESETS`, how copies of training images differ ("none": there are none;
+    None: "flip"). Raises `SettingError` for a value out of its range.
     """
 
     data: str
@@ -46,9 +52,11 @@ class FitSettings:
     folds: int = USUAL_FOLDS
     size: int | None = None
     depth: int | None = field(default=None, metadata={"told": "if set"})
+    class_weight: str | None = field(default=None, metadata={"told": "if set"})
     split: SplitSettings = field(default_factory=SplitSettings)
     table: TableSettings = field(default_factory=TableSettings)
     engine: str = "fused"
+    augment: str | None = field(default=None, metadata={"told": "if set"})
 
     def __post_init__(self) -> None:
         store(
@@ -61,6 +69,13 @@ class FitSettings:
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
         store(self, depth=ImageSettings(depth=self.depth).depth)
+        if self.class_weight is not None:
+            (value,) = with_read_weights([self.class_weight])
+            value = check_class_weight("class_weight", value)
+            store(self, class_weight=None if value == NO_WEIGHTS else value)
+        if self.augment is not None:
+            named = choice("augment", self.augment, tuple(PRESETS))
+            store(self, augment=None if named == _USUAL_COPIES else named)
         given = [name for name in _OF_ONE if getattr(self, name) is not None]
         if given and self.backbone == AUTO:
             raise SettingError(
@@ -71,6 +86,16 @@ class FitSettings:
                 "one backbone, that the `weights` belong to", f"{len(self.backbone)} of them",
                 "leave out `weights`, or name one `backbone`",
             )  # fmt: skip
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How copies of training images differ from these."""
+        return PRESETS[self.augment or _USUAL_COPIES]
+
+    @property
+    def altered(self) -> str:
+        """What copies are, in a word or two."""
+        return "mirrored" if self.augment is None else f"altered ({self.augment})"
 
     @property
     def single(self) -> str | None:

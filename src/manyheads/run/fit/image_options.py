@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from manyheads.backbones import registry
 from manyheads.backbones.registry import BackboneSpec
-from manyheads.data.augmentation import Augmentation
 from manyheads.run.fit.fit_settings import FitSettings, few_settings, search_grid
 from manyheads.study.study_settings import StudySettings
-
-MIRRORED = Augmentation(flip=True, shift=0, zoom=0, rotation=0, brightness=0, colour=0)
 
 # Shares of the size that the backbone was trained at, and augmented copies, from the one worth
 # most. Pixels are worth more than a mirrored copy:
@@ -39,14 +36,15 @@ class ImageOption:
     """Images of `size` pixels with so many augmented `copies`, and what they cost.
 
     They are seen by the `backbone` of this name, which words call by its `label`, if they do.
-    Where it is a `pair` of others, these come first. `passes` through the backbone are missing; its
-    program is `prepared` already. `products` are samples × units × epochs of the heads to train, in
-    the order of `EFFORTS`.
+    `altered` says what copies are. Where it is a `pair` of others, these come first. `passes`
+    through the backbone are missing; its program is `prepared` already. `products` are samples ×
+    units × epochs of the heads to train, in the order of `EFFORTS`.
     """
 
     backbone: str
     label: str = ""
     pair: bool = False
+    altered: str = "mirrored"
     size: int
     copies: int
     passes: int
@@ -67,7 +65,7 @@ class ImageOption:
     @property
     def words(self) -> str:
         """Such as `299×299, plain and mirrored`."""
-        return f"{self.at}, {'plain and mirrored' if self.copies else 'plain'}"
+        return f"{self.at}, plain{f' and {self.altered}' if self.copies else ''}"
 
     def no_smaller(self, other: ImageOption) -> bool:
         """Whether it takes as much as `other`, of the same backbone, or more."""
@@ -75,8 +73,10 @@ class ImageOption:
         return same and (self.size, self.copies) >= (other.size, other.copies)
 
 
-def candidate_images(size: int | None, spec: BackboneSpec) -> list[tuple[int, int]]:
-    """Sizes and augmented copies for a backbone, the one worth most first.
+def candidate_images(
+    size: int | None, spec: BackboneSpec, *, copied: bool = True
+) -> list[tuple[int, int]]:
+    """Sizes and augmented copies for a backbone, the one worth most first; not `copied`: no copies.
 
     A given `size` is the only one, and so is that of a backbone which takes no other. Many networks
     of the hub are such, without saying so: they are tried at their own size. Raises `BackboneError`
@@ -86,9 +86,10 @@ def candidate_images(size: int | None, spec: BackboneSpec) -> list[tuple[int, in
     only = spec.default_size if is_only and size is None else size
     if only is not None:
         spec.check_size(only)
-        return [(only, 1), (only, 0)]
+        return [(only, 1), (only, 0)] if copied else [(only, 0)]
     default, least = spec.default_size, spec.min_size
     pairs = ((max(least, round(default * share)), copies) for share, copies in _WORTH)
+    pairs = ((size, copies) for size, copies in pairs if copied or not copies)
     return list(dict.fromkeys(pairs))
 
 
@@ -102,9 +103,12 @@ def study_of(
     size, copies = images
     backbone = settings.single
     assert backbone is not None
+    grid = few_settings(copies) if effort == "few" else search_grid(copies)
+    if settings.class_weight is not None:
+        grid = replace(grid, class_weight=(settings.class_weight,))
     return StudySettings(
         data=settings.data,
-        grid=few_settings(copies) if effort == "few" else search_grid(copies),
+        grid=grid,
         backbone=backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
@@ -116,5 +120,5 @@ def study_of(
         select="last",
         prune=ETA if effort == "pruned" else None,
         engine=settings.engine,
-        augmentation=MIRRORED if copies else None,
+        augmentation=settings.augmentation if copies else None,
     )

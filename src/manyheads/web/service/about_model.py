@@ -20,11 +20,10 @@ from manyheads.backbones import hub, registry
 from manyheads.backbones.backbone_catalogue import licence_of
 from manyheads.core.text import counted
 from manyheads.errors import ManyheadsError
-from manyheads.findings.test_log import read_test_log, repeat_warning
+from manyheads.findings.test_log import parameters_digest, read_test_log, repeat_warning
 from manyheads.models.card import ModelCard
 from manyheads.models.classifier import Classifier
 from manyheads.run.fit.fit_record import FILE, read_fit
-from manyheads.run.test_evaluation import parameters_digest
 from manyheads.stats.confidence import RiskCoverage
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import kept_images
@@ -122,7 +121,7 @@ def _of_run(folder: RunFolder, warnings: list[str]) -> dict[str, Any]:
     with suppress(ManyheadsError):  # a log of another version
         entries = [e for e in read_test_log(folder) if e.model.parameters == _head(held_out)]
         if entries:
-            scores = entries[-1].scores
+            scores = entries[-1].measured
             found["test"] = {
                 "images": scores.images,
                 "date": entries[-1].evaluated_at[:10],

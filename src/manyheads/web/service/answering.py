@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from manyheads.errors import ImageError, ManyheadsError
+from manyheads.errors import ImageError, ManyheadsError, ModelError
+from manyheads.models.card import unlike_path
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm, json_text
+from manyheads.models.unknown_answers import UnknownRule
 from manyheads.web.service.batching import ClosedError, QueueFullError
 from manyheads.web.service.served_models import ModelEdition, ServedModel
 from manyheads.web.service.uploads import Upload
@@ -32,6 +34,7 @@ class Question:
 
     top: int | None = None
     min_confidence: float = 0.0
+    unknown: float | None = None
     explain: bool = False
 
 
@@ -91,21 +94,43 @@ async def explanations(
     return [None if each is None else _drawn(next(drawn), edition) for each in asked]
 
 
+def unknown_rule(edition: ModelEdition, rate: float | None) -> UnknownRule | None:
+    """What the model calls unknown at a `rate` of false alarms; None for no rate.
+
+    Raises `ModelError` for a model that knows nothing of held-out images, and `SettingError` for a
+    rate that so few of them cannot hold.
+    """
+    if rate is None:
+        return None
+    path = edition.classifier.path
+    if edition.unlikeness is None:
+        raise ModelError(
+            f"{unlike_path(path).name} beside {path.name}, for unknown images", "none",
+            "repeat the command that wrote the model, and open it anew, or leave out `unknown`",
+        )  # fmt: skip
+    return UnknownRule(edition.unlikeness, rate, path)
+
+
 def answer_text(
     name: str,
     classes: tuple[str, ...],
     question: Question,
     found: Sequence[Prediction],
     maps: Sequence[dict[str, Any] | None] | None = None,
+    rule: UnknownRule | None = None,
 ) -> str:
     """The answer to a request as JSON; a row is a JSON line of `manyheads predict`.
 
     Where no image could be read, `error` says so.
     """
-    form = RowForm(classes=classes, top=question.top, abstaining=question.min_confidence > 0)
+    form = RowForm(
+        classes=classes, top=question.top, abstaining=question.min_confidence > 0,
+        unlike=rule is not None,
+    )  # fmt: skip
     rows = []
     for place, each in enumerate(found):
-        row = form.document(_withheld(each, question.min_confidence))
+        judged = _withheld(each, question.min_confidence)
+        row = form.document(judged if rule is None else rule.applied(judged))
         if maps is not None and maps[place] is not None:
             row["explanation"] = maps[place]
         rows.append(json_text(row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from manyheads.core.text import counted
 from manyheads.findings.held_out_scores import ClassRecall
 from manyheads.findings.reading import read_validated
 from manyheads.findings.study_findings import rivals
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.heads.files import load_head
 from manyheads.heads.head import Parameters
 from manyheads.run.fit.fit_record import Fitted
@@ -64,7 +65,7 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
     validated = read_validated(folder.store, settings, result, resolved.classes)
     differences, selected = Differences(validated), selected_head(settings, folder, result)
     among = rivals(differences, [entry.candidate for entry in result.ranking])
-    scores = winner_scores(differences, among[0], settings.select, among=among)
+    scores = winner_scores(differences, among[0], metric_of(settings.select), among=among)
     every = validated.log_probabilities(selected.candidate)[:, 0]
     whole = every[np.isfinite(every).all(axis=(1, 2))]
     images = counted(len(validated.labels), "validation image")
@@ -127,9 +128,7 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
     result = finished_result(study, settings)
     validated = read_validated(study.store, settings, result, resolved.classes)
     wanted = plain(best.hyperparameters)
-    same = [
-        each for each in validated.candidates if plain(asdict(settings.grid[each - 1])) == wanted
-    ]
+    same = [each for each in validated.candidates if plain(settings.grid[each - 1]) == wanted]
     if not same or len(np.unique(validated.units)) < 2:
         return None, ""
     every = validated.log_probabilities(same[0])[:, 0]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any
 
 from manyheads.web.service.served_models import ModelEdition, ServedModels
+
+_RATE = 0.05
 
 
 class ModelFacts:
@@ -29,6 +32,16 @@ class ModelFacts:
             # Late: it imports what reads a study's findings, which no request but this one needs.
             from manyheads.web.service.about_model import about
 
-            known = edition, about(name, self._models[name].path, edition.classifier)
+            found = about(name, self._models[name].path, edition.classifier)
+            known = edition, found | _of_unknown(edition)
             self._known[name] = known
         return known[1]
+
+
+def _of_unknown(edition: ModelEdition) -> dict[str, Any]:
+    """The rate of false alarms at which the page calls photographs unknown, if it can."""
+    known = edition.unlikeness
+    if known is None:
+        return {}
+    rate = max(_RATE, math.ceil(100 * known.least_rate) / 100)
+    return {"unknown": {"rate": rate, "held_out": len(known.held_out)}} if rate <= 0.5 else {}

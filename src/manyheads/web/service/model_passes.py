@@ -17,16 +17,17 @@ from manyheads.models.prediction import Prediction
 from manyheads.web.service.batching import Batch, Passes
 
 
-def passes_of(classifier: ImageClassifier, job: Job = SILENT) -> Passes:
+def passes_of(classifier: ImageClassifier, job: Job = SILENT, features: int = 0) -> Passes:
     """The passes that suit a classifier's device, after a first one.
 
-    Raises what opening the network raises.
+    With a number of `features`, answers have those that they were made of. Raises what opening the
+    network raises.
     """
-    program = classifier.network(job).program
-    if program is None:
-        found: Passes = SerialPasses(classifier, classifier.network(job).batch)
+    network = classifier.network(job, features)
+    if network.program is None:
+        found: Passes = SerialPasses(classifier, network.batch, features)
     else:
-        found = ProcessorPasses(classifier, program)
+        found = ProcessorPasses(classifier, network.program, features)
     size = classifier.card.image.size
     found.begin(np.zeros((1, size, size, 3), np.uint8), lambda: None).predictions()
     return found
@@ -48,12 +49,12 @@ class SerialPasses:
 
     slots = 1
 
-    def __init__(self, classifier: ImageClassifier, batch: int) -> None:
-        self.batch, self._classifier = batch, classifier
+    def __init__(self, classifier: ImageClassifier, batch: int, features: int = 0) -> None:
+        self.batch, self._classifier, self._features = batch, classifier, features
 
     def begin(self, pixels: Batch, over: Callable[[], object]) -> _OverPass:
         del over
-        return _OverPass(self._classifier.predict_prepared(pixels))
+        return _OverPass(self._classifier.predict_prepared(pixels, features=self._features))
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ class ProcessorPasses:
     first requests are single images answers them without it.
     """
 
-    def __init__(self, classifier: ImageClassifier, program: Program) -> None:
+    def __init__(self, classifier: ImageClassifier, program: Program, features: int = 0) -> None:
         size = classifier.card.image.size
         self.batch = program.batch_for(size)
-        self._classifier = classifier
+        self._classifier, self._features = classifier, features
         self._few = SingleImageBackbone(program, size)
         loading = ThreadPoolExecutor(1, "load")
         self._whole = loading.submit(loaded, program, size)
@@ -101,4 +102,4 @@ class ProcessorPasses:
         return _RunningPass(self._whole.result().begin(pixels, over), self._answers)
 
     def _answers(self, rows: Computed) -> list[Prediction]:
-        return [self._classifier.prediction("", row) for row in rows]
+        return [self._classifier.prediction("", row, self._features) for row in rows]

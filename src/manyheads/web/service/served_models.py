@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from manyheads.core.job import SILENT, Job
 from manyheads.errors import ManyheadsError, ModelError, SettingError
 from manyheads.models.classifier import ImageClassifier, load
 from manyheads.models.feature_classifier import FeatureClassifier
 from manyheads.models.prediction import Prediction
+from manyheads.models.unlike_files import read_unlikeness
+from manyheads.stats.unlikeness import Unlikeness
 from manyheads.web.service.batching import Batcher, ClosedError, Passes, Pixels
 from manyheads.web.service.map_drawing import MapDrawing
 from manyheads.web.service.model_passes import passes_of
@@ -36,7 +39,7 @@ class ServingOptions:
 
 
 class ModelEdition:
-    """A model as it was when it was opened."""
+    """A model as it was when it was opened; without `unlikeness` it knows no unknown images."""
 
     def __init__(
         self,
@@ -44,8 +47,9 @@ class ModelEdition:
         passes: Passes,
         options: ServingOptions,
         begun: Callable[[int], object],
+        unlikeness: Unlikeness | None = None,
     ) -> None:
-        self.classifier = classifier
+        self.classifier, self.unlikeness = classifier, unlikeness
         self.maps = MapDrawing(classifier)
         self.batcher = Batcher(
             passes, self._decoded, queue=options.queue,
@@ -103,9 +107,11 @@ class ServedModel:
         then the former stays.
         """
         with self._reloading:
-            classifier, passes = opened(self.path, self._options.device, job)
+            opened_ = opened(self.path, self._options.device, job)
             former = self._edition
-            self._edition = ModelEdition(classifier, passes, self._options, self._begun)
+            self._edition = ModelEdition(
+                opened_.classifier, opened_.passes, self._options, self._begun, opened_.unlikeness
+            )
             if former is not None:
                 former.close()
                 log.info("opened %s anew", self.name)
@@ -165,16 +171,36 @@ class ServedModels(Mapping[str, ServedModel]):
             model.close()
 
 
-def opened(path: Path, device: str, job: Job = SILENT) -> tuple[ImageClassifier, Passes]:
+class Opened(NamedTuple):
+    """A classifier of images, its passes, and what tells images unlike the model's, if known."""
+
+    classifier: ImageClassifier
+    passes: Passes
+    unlikeness: Unlikeness | None
+
+
+def opened(path: Path, device: str, job: Job = SILENT) -> Opened:
     """The classifier of images at `path`, and its passes, of which there has been one.
 
-    Raises what `load` raises, and `ModelError` for a model of features alone.
+    Raises what `load` raises, and `ModelError` for a model of features alone. What tells unknown
+    images is a help: where that cannot be used, the log says why.
     """
     classifier = load(path, device=device)
     if isinstance(classifier, FeatureClassifier):
         classifier = classifier.of_images(device, job)
     assert isinstance(classifier, ImageClassifier)
-    return classifier, passes_of(classifier, job)
+    if classifier.card.several_labels:
+        raise ModelError(
+            "a model of one class per image, to be served", f"{path}, which may say several labels",
+            "use `manyheads predict`, or export it",
+        )  # fmt: skip
+    try:
+        known = read_unlikeness(classifier.path)
+        if known is not None:
+            return Opened(classifier, passes_of(classifier, job, known.features), known)
+    except ModelError as error:
+        log.warning("%s is served without unknown images: %s", classifier.path.name, error)
+    return Opened(classifier, passes_of(classifier, job), None)
 
 
 def named_models(given: Sequence[str]) -> dict[str, Path]:

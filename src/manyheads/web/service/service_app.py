@@ -22,6 +22,7 @@ from manyheads.web.service.answering import (
     answer_text,
     explanations,
     predicted,
+    unknown_rule,
 )
 from manyheads.web.service.inference_protocol import add_inference_protocol
 from manyheads.web.service.model_facts import ModelFacts
@@ -44,6 +45,14 @@ Top = Annotated[int | None, Query(ge=1, le=1_000_000, description="so many class
 Least = Annotated[
     float, Query(ge=0, le=1, description="withhold an answer that is less probable than this")
 ]
+Unknown = Annotated[
+    float | None,
+    Query(
+        gt=0, le=0.5,
+        description="call images unknown that are unlike the training images, and so many of the "
+        "images of the model's own classes, such as 0.05",
+    ),
+]  # fmt: skip
 Explain = Annotated[bool, Query(description="also where the model looked, as a picture")]
 
 
@@ -96,21 +105,29 @@ def _add_predictions(
                 413, f"expected at most {_EXPLAINED} images to explain, found {len(sent)}; "
                 "ask for fewer at a time",
             )  # fmt: skip
+        unknown_rule(model.edition, question.unknown)  # before it takes a pass
         edition, found = await predicted(model, sent, limits.seconds)
         read = sum(each.error is None for each in found)
         metrics.images(model.name, read, len(found) - read)
         maps = None
         if question.explain:
             maps = await explanations(edition, sent, found, max(limits.seconds, _MAP_SECONDS))
-        text = answer_text(model.name, edition.classifier.classes, question, found, maps)
+        rule = unknown_rule(edition, question.unknown)
+        text = answer_text(model.name, edition.classifier.classes, question, found, maps, rule)
         return Response(text, 200 if read else 422, media_type="application/json")
 
     @app.post("/predict", **PREDICT)
     async def predict(
-        request: Request, top: Top = None, min_confidence: Least = 0.0, explain: Explain = False
+        request: Request,
+        top: Top = None,
+        min_confidence: Least = 0.0,
+        unknown: Unknown = None,
+        explain: Explain = False,
     ) -> Response:
         """Classify images with the first model."""
-        question = Question(top=top, min_confidence=min_confidence, explain=explain)
+        question = Question(
+            top=top, min_confidence=min_confidence, unknown=unknown, explain=explain
+        )
         return await answered(models.first, request, question)
 
     @app.post("/models/{name}/predict", **PREDICT)
@@ -119,10 +136,13 @@ def _add_predictions(
         request: Request,
         top: Top = None,
         min_confidence: Least = 0.0,
+        unknown: Unknown = None,
         explain: Explain = False,
     ) -> Response:
         """Classify images with a model."""
-        question = Question(top=top, min_confidence=min_confidence, explain=explain)
+        question = Question(
+            top=top, min_confidence=min_confidence, unknown=unknown, explain=explain
+        )
         return await answered(model_named(models, name), request, question)
 
     @app.post("/models/{name}/reload", **RELOAD)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_counts import only_read
 
@@ -72,7 +73,7 @@ def store_view(path: Path, settings: StudySettings) -> StoreView:
 
     Raises `RunError` for a file that is no store.
     """
-    metric = "log_loss" if settings.select == "best_loss" else "accuracy"
+    metric = "log_loss" if metric_of(settings.select) == "log_loss" else "accuracy"
     if not path.is_file():
         return StoreView({}, metric, (), False, {}, 0)
     with only_read(path) as database:

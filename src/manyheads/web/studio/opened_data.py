@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from manyheads.core.job import Job
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.places import write_text
 from manyheads.data.changes import KEPT_BYTES
 from manyheads.data.dataset import Dataset, open_dataset
@@ -55,7 +56,10 @@ class OpenedData:
     @classmethod
     def opened(cls, name: str, path: Path, own: Path, job: Job) -> OpenedData:
         """Open the folder or manifest at `path`; raises what `open_dataset` raises."""
-        return cls(name, path, open_dataset(path, job=job), own)
+        dataset = open_dataset(path, job=job)
+        remedy = "use the commands `manyheads check` and `manyheads sweep`"
+        require_one_label(dataset.label_names, "the studio", remedy)
+        return cls(name, path, dataset, own)
 
     @cached_property
     def places(self) -> dict[str, int]:

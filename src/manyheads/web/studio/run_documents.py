@@ -11,6 +11,7 @@ import numpy as np
 
 from manyheads.core.table import Table
 from manyheads.core.text import capital, counted, decimal
+from manyheads.findings.held_out_comparison import ComparedScore, HeldOutComparison
 from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_words
@@ -21,13 +22,12 @@ from manyheads.report.plots import reliability_panel, risk_panel, risk_words
 from manyheads.report.sections import backbones_section
 from manyheads.report.svg import HEIGHT, WIDTH, draw_panel
 from manyheads.run.fit.fit_record import Fitted
+from manyheads.run.run_answers import RunAnswers
 from manyheads.stats import metrics
 from manyheads.stats.calibration import calibrate
 from manyheads.stats.confidence import reliability, risk_coverage
 from manyheads.stats.intervals import Estimate, share_estimate
 from manyheads.study.space import setting_words
-from manyheads.web.studio.relabelling import RelabelledScore, Relabelling
-from manyheads.web.studio.run_answers import RunAnswers
 
 _COMPARED = 40  # comparisons of a metric
 _TRIED = 20  # options of a fit
@@ -77,7 +77,7 @@ def confusion_document(run: RunAnswers) -> dict[str, Any]:
     }
 
 
-def relabelling_document(found: Relabelling, command: str | None) -> dict[str, Any]:
+def relabelling_document(found: HeldOutComparison, command: str | None) -> dict[str, Any]:
     """Two runs beside each other by the later labels, as plain data."""
     return {
         "sentences": list(found.sentences),
@@ -87,16 +87,19 @@ def relabelling_document(found: Relabelling, command: str | None) -> dict[str, A
     }
 
 
-def _relabelled(score: RelabelledScore | None) -> dict[str, Any] | None:
+def _relabelled(score: ComparedScore | None) -> dict[str, Any] | None:
     return None if score is None else asdict(score)
 
 
 def _study(findings: Findings) -> dict[str, Any]:
     answer, verdict = findings.recommendation, findings.verdict
     backbones = findings.backbones
+    balance = findings.class_balance.sentences if findings.class_balance else ()
     return {
         "kind": "study",
-        "answer": [_plain(each) for each in (*answer.sentences, *findings.training_notes)],
+        "answer": [
+            _plain(each) for each in (*answer.sentences, *findings.training_notes, *balance)
+        ],
         "confidence": answer.confidence,
         "verdict": [_plain(each) for each in (*verdict.sentences, *verdict.notes)],
         "expected": [
@@ -166,7 +169,7 @@ def _comparisons(findings: Findings) -> list[dict[str, Any]]:
             "difference": difference_words(metric, entry.estimate),
             "outcome": entry.outcome,
         }
-        for metric in ("accuracy", "log_loss")
+        for metric in reversed(findings.comparisons.metrics)
         for entry in findings.comparisons.of(metric)[:_COMPARED]
     ]
 

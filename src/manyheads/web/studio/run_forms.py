@@ -17,6 +17,7 @@ from manyheads.backbones import own_files, registry
 from manyheads.core.places import stays_below
 from manyheads.core.text import counted, option
 from manyheads.errors import DataError, SettingError
+from manyheads.heads.class_weights import BALANCED, NO_WEIGHTS
 from manyheads.heads.hyperparameters import DECLARED, LESSON
 from manyheads.run.fit.fit_call import fit_folder
 from manyheads.run.fit.fit_settings import AUTO, USUAL_BUDGET, USUAL_FOLDS, USUAL_HEADS
@@ -149,6 +150,7 @@ def _listed(field: FormField, given: str) -> list[str]:
         # A word that begins with a dash would be an option, and a path would be read as a file.
         is_path = field.name == "backbone" and _is_path(value)
         is_path |= field.name == "weights" and not _RANDOM.fullmatch(value)
+        is_path |= field.name == "class_weight" and value not in (NO_WEIGHTS, BALANCED)
         if not _VALUE.fullmatch(value) or value.startswith("-") or is_path:
             raise SettingError(
                 f"numbers or names as `{field.name}`", repr(value[:100]),

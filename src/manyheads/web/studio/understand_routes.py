@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field
 
 from manyheads.core.job import Job
 from manyheads.errors import DataError, ManyheadsError, RunError
+from manyheads.findings.held_out_comparison import compare_held_out
+from manyheads.run.run_answers import RunAnswers, read_answers
 from manyheads.run.run_folders import last_change, run_folders
 from manyheads.web.studio.background_task import BackgroundTask
 from manyheads.web.studio.opened_data import OpenedData
 from manyheads.web.studio.pictures import PictureCache, thumbnail_response, words_response
-from manyheads.web.studio.relabelling import compare_relabelled
-from manyheads.web.studio.run_answers import RunAnswers, read_answers
 from manyheads.web.studio.run_documents import relabelling_document, run_document
 from manyheads.web.studio.run_looks import ModelLooks
 from manyheads.web.studio.workspace import StudioPlace
@@ -170,7 +170,7 @@ def _add_run(router: APIRouter, runs: _Runs) -> None:
             raise RunError("two runs to compare", f"{a} twice", "choose another one")
         both = before.findings is not None and after.findings is not None
         command = shlex.join(["manyheads", "compare", a, b]) if both else None
-        return relabelling_document(compare_relabelled(before, after), command)
+        return relabelling_document(compare_held_out(before.held_out, after.held_out), command)
 
 
 def _add_images(router: APIRouter, runs: _Runs) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from manyheads.core.text import option
 from manyheads.errors import ManyheadsError, MissingExtraError, ModelError, RunError, SettingError
 from manyheads.findings.test_log import read_test_log, repeat_warning
-from manyheads.models.card import card_path, model_files, read_card
+from manyheads.models.card import model_files, read_card, side_files
 from manyheads.models.export.formats import FORMATS, format_named
 from manyheads.study.folder import RunFolder
 from manyheads.web.studio.place_words import PlaceWords
@@ -179,7 +179,7 @@ def _format(name: str, path: Path, run: str) -> dict[str, Any]:
 
 def _files(target: Path) -> list[Path]:
     """The files of an exported model, with the one that says how to use it; of a folder none."""
-    files = [*model_files(target), card_path(target)]
+    files = [*model_files(target), *side_files(target)]
     return [each for each in files if each.is_file()] if target.is_file() else []
 
 

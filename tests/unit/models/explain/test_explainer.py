@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -139,6 +141,21 @@ def test_an_unreadable_image_is_reported_in_its_place(
     assert len(mixed.readable) == 2
     assert job.steps("explaining")[-1] == (3, 3)
     assert "absent.png: unreadable" in repr(mixed)
+
+
+def test_a_model_that_has_explained_goes_with_its_last_reference(
+    grid_run: RunFolder, grid_files: list[Path]
+) -> None:
+    gc.collect()
+    gc.disable()  # a server that waits does not collect either
+    try:
+        model = load(grid_run.path)
+        model.explain(grid_files[:1])
+        gone = ref(model)
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_no_images_and_only_unreadable_ones(grid_model: Classifier, tmp_path: Path) -> None:

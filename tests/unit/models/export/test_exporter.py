@@ -30,7 +30,7 @@ from manyheads.errors import (
 from manyheads.heads.bank import Metrics
 from manyheads.heads.files import load_head
 from manyheads.heads.head import forward, glorot_parameters
-from manyheads.models.card import card_path, read_card, write_card
+from manyheads.models.card import card_path, read_card, side_files, unlike_path, write_card
 from manyheads.models.classifier import load
 from manyheads.models.export import exporter
 from manyheads.models.export.exporter import export_model, write_models
@@ -54,6 +54,7 @@ def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path
         assert export_model(small_run, file.suffix[1:], file, raw=True).files == (
             file,
             card_path(file),
+            unlike_path(file),
         )
         assert read_card(file) == read_card(small_run.best)
     images = validation_images(small_run)
@@ -69,7 +70,8 @@ def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: 
     folder, file = small_study.folder, tmp_path / "best.xml"
     written = export_model(folder, "openvino", file, raw=True).files
     assert sorted(written) == sorted(tmp_path.iterdir())
-    assert set(written) == {file, tmp_path / "best.bin", card_path(file)}
+    assert set(written) == {file, tmp_path / "best.bin", *side_files(file)}
+    assert unlike_path(file) in written
     assert read_card(file) == read_card(folder.best)
     head, _ = load_head(folder.head(int(read_card(file).selected["candidate"])))
     rows = small_study.features.plain.rows[small_study.dataset.rows("validation")]
@@ -99,6 +101,7 @@ def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> Non
     assert [path.relative_to(small_run.path).as_posix() for path in written] == [
         "export/best.keras",
         "export/best.keras.json",
+        "export/best.keras.unlike.safetensors",
     ]
     assert written[0].read_bytes() == small_run.best.read_bytes()
 

@@ -61,3 +61,9 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "best.onnx").mkdir()
     with pytest.raises(SettingError, match="found a folder; name another file"):
         format_named("onnx").check_target(tmp_path / "best.onnx")
+
+
+@pytest.mark.parametrize(("name", "said"), [("coreml", "export litert"), ("tfjs", "export onnx")])
+def test_what_others_offer_is_refused_with_the_reason(name: str, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        format_named(name)

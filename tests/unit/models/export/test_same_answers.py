@@ -20,7 +20,7 @@ from manyheads.heads.files import load_head
 from manyheads.heads.head import softmax
 from manyheads.heads.hyperparameters import Hyperparameters
 from manyheads.models.card import LOGITS, PIXELS, PROBABILITIES, read_card
-from manyheads.models.export import same_answers
+from manyheads.models.export import export_images, same_answers
 from manyheads.models.export.exporter import export_model
 from manyheads.models.export.formats import FORMATS, format_named
 from manyheads.models.export.same_answers import ExportCheck, Images, check_answers, images_of
@@ -126,7 +126,7 @@ def test_a_stop_is_not_taken_for_missing_images(
     def stopped(*_: object, **__: object) -> None:
         raise Interrupted("opening", "again")
 
-    monkeypatch.setattr(same_answers, "open_data", stopped)
+    monkeypatch.setattr(export_images, "open_data", stopped)
     with pytest.raises(Interrupted):
         images_of(small_run, ImageSettings(size=32), SILENT)
 

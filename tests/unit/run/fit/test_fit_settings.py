@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from manyheads.backbones import registry
+from manyheads.core.settings import plain
+from manyheads.data.augmentation_presets import PRESETS
 from manyheads.errors import SettingError
 from manyheads.run.fit.fit_settings import FitSettings, budget_words, search_grid, seconds_of
+from manyheads.run.fit.image_options import candidate_images
 
 
 @pytest.mark.parametrize(
@@ -59,3 +63,17 @@ def test_no_epoch_of_the_search_is_chosen_by_validation() -> None:
         assert grid.learning_rate_schedule == ("cosine",)
         assert len(grid.epochs) == 1
         assert max(grid.augmented_copies) == copies
+
+
+def test_copies_are_a_preset_and_the_usual_one_is_not_told() -> None:
+    usual = FitSettings(data="photos")
+    assert FitSettings(data="photos", augment="flip") == usual
+    assert "augment" not in plain(usual)
+    strong = FitSettings(data="photos", augment="strong")
+    assert plain(strong)["augment"] == "strong"
+    assert strong.augmentation == PRESETS["strong"]
+    assert usual.augmentation.words == "flip"
+    with pytest.raises(SettingError, match="none, flip, light, medium, strong"):
+        FitSettings(data="photos", augment="huge")
+    xception = registry.get("xception")
+    assert all(not copies for _, copies in candidate_images(None, xception, copied=False))

@@ -1,7 +1,8 @@
 // The answers as a table: the columns of `manyheads predict --csv`, the numbers as it writes them.
-import { ANSWERED } from "/static/service/photos.js";
+import { ANSWERED, told } from "/static/service/photos.js";
 
 const OWN = ["image", "label", "confidence", "abstained", "low", "high", "others", "given", "error"];
+const UNLIKE = ["unlike", "unknown"];
 
 /** A number as Python writes it, so that the file is the command's. */
 export const number = (value) => {
@@ -22,17 +23,20 @@ const line = (cells) => `${cells.map(quoted).join(",")}\n`;
 /** The table of `photos`; above a threshold of 0 with the column `abstained`, as the command has. */
 export const table = (photos, classes, threshold) => {
   const abstains = threshold > 0;
-  const named = classes.map((name) => harmless(OWN.includes(name) ? `probability of ${name}` : name));
-  const rows = [line(["image", "label", "confidence", ...named, ...(abstains ? ["abstained"] : []), "error"])];
+  const unlike = told.unknown ? UNLIKE : [];
+  const named = classes.map((name) => harmless([...OWN, ...unlike].includes(name) ? `probability of ${name}` : name));
+  const rows = [line(["image", "label", "confidence", ...named, ...(abstains ? ["abstained"] : []), ...unlike, "error"])];
   for (const photo of photos) {
     const isAnswered = photo.state === ANSWERED;
-    const isUnsure = photo.isUnsure(threshold);
+    const isUnsure = isAnswered && photo.confidence < threshold;
+    const label = photo.isUnknown ? "unknown" : isUnsure ? "" : photo.label;
     rows.push(line([
       harmless(photo.name),
-      isAnswered && !isUnsure ? harmless(photo.label) : "",
+      isAnswered ? harmless(label) : "",
       isAnswered ? number(photo.confidence) : "",
       ...classes.map((_, place) => (isAnswered ? number(photo.chances[place]) : "")),
       ...(abstains ? [String(isUnsure)] : []),
+      ...(told.unknown ? [isAnswered ? number(photo.unlike) : "", String(photo.isUnknown)] : []),
       harmless(photo.error || (isAnswered ? "" : "not answered")),
     ]));
   }

@@ -1,6 +1,6 @@
 // One photograph in a dialog: the picture, every probability, and where the model looked.
 import { h } from "/static/shared/base.js";
-import { ANSWERED, WAITING, chanceWords } from "/static/service/photos.js";
+import { ANSWERED, WAITING, chanceWords, percent } from "/static/service/photos.js";
 import { predict } from "/static/service/sending.js";
 
 const FIRST = 12; // classes before the others are asked for
@@ -101,7 +101,10 @@ export class Detail {
       return;
     }
     const isUnsure = photo.isUnsure(this.threshold);
-    const said = isUnsure
+    const said = photo.isUnknown
+      ? h("p", { class: "lead" }, "unknown ", h("span", { class: "quiet" },
+        `(else ${photo.label} at ${chanceWords(photo.confidence)}; more unlike the training images than ${percent(photo.unlike)} of the held-out images)`))
+      : isUnsure
       ? h("p", { class: "lead" }, "unsure ", h("span", { class: "quiet" },
         `(${photo.label} at ${chanceWords(photo.confidence)}, below ${this.threshold.toFixed(2)})`))
       : h("p", { class: "lead" }, photo.label, " ", h("span", { class: "quiet number" }, chanceWords(photo.confidence)));

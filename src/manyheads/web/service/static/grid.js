@@ -127,16 +127,17 @@ export class Grid {
   #write(cell, photo) {
     const [, label, chance, next] = cell.firstElementChild.children;
     const isUnsure = photo.isUnsure(this.threshold);
-    const kind = photo.state === ANSWERED ? (isUnsure ? "unsure" : "sure") : photo.state;
-    const mark = `${kind} ${photo.label} ${photo.confidence} ${photo.error}`;
+    const word = photo.isUnknown ? "unknown" : isUnsure ? "unsure" : "";
+    const kind = photo.state === ANSWERED ? (word ? "unsure" : "sure") : photo.state;
+    const mark = `${kind} ${word} ${photo.label} ${photo.confidence} ${photo.error}`;
     if (cell.mark === mark) return;
     cell.mark = mark;
     cell.className = kind;
     if (photo.state === ANSWERED) {
       const ranked = photo.top.map((place) => [this.classes[place], photo.chances[place]]);
-      label.textContent = isUnsure ? "unsure" : photo.label;
-      chance.textContent = isUnsure ? "" : chanceWords(photo.confidence);
-      next.textContent = (isUnsure ? ranked : ranked.slice(1))
+      label.textContent = word || photo.label;
+      chance.textContent = word ? "" : chanceWords(photo.confidence);
+      next.textContent = (word ? ranked : ranked.slice(1))
         .map(([name, value]) => `${name} ${chanceWords(value)}`).join(", ");
     } else {
       label.textContent = { [UNREADABLE]: "unreadable", [FAILED]: "not answered" }[photo.state] ?? "…";

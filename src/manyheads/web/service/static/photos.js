@@ -5,6 +5,9 @@ export const ANSWERED = "answered";
 export const UNREADABLE = "unreadable"; // the server says that it is no image it can read
 export const FAILED = "failed"; // it was not asked, or refused
 
+/** Whether the page calls photographs unknown that are unlike the model's images. */
+export const told = { unknown: false };
+
 /** One photograph. `chances` are in the order of the model's classes. */
 export class Photo {
   constructor(file, name) {
@@ -20,6 +23,8 @@ export class Photo {
     this.confidence = NaN;
     this.chances = null;
     this.top = []; // the places of the three most probable classes
+    this.unlike = NaN; // the share of held-out images that are less unlike
+    this.isUnlike = false;
     this.error = "";
     this.explanation = null;
   }
@@ -35,6 +40,8 @@ export class Photo {
     this.top = this.ranked().slice(0, 3);
     this.label = classes[this.top[0]];
     this.confidence = this.chances[this.top[0]];
+    this.unlike = row.unlike ?? NaN;
+    this.isUnlike = row.unknown === true;
     this.state = ANSWERED;
   }
 
@@ -49,14 +56,16 @@ export class Photo {
     return [...chances.keys()].sort((a, b) => chances[b] - chances[a] || a - b);
   }
 
-  isUnsure(threshold) { return this.state === ANSWERED && this.confidence < threshold; }
-  isSure(threshold) { return this.state === ANSWERED && this.confidence >= threshold; }
+  get isUnknown() { return told.unknown && this.state === ANSWERED && this.isUnlike; }
+  isUnsure(threshold) { return this.state === ANSWERED && !this.isUnknown && this.confidence < threshold; }
+  isSure(threshold) { return this.state === ANSWERED && !this.isUnknown && this.confidence >= threshold; }
   get isWithout() { return this.state === UNREADABLE || this.state === FAILED; }
 }
 
-/** Which photographs a filter shows: "all", "unsure", "without", or "class " and its name. */
+/** Which photographs a filter shows: "all", "unknown", "unsure", "without", or "class " and its name. */
 export const belongs = (photo, filter, threshold) => {
   if (filter === "all") return true;
+  if (filter === "unknown") return photo.isUnknown;
   if (filter === "unsure") return photo.isUnsure(threshold);
   if (filter === "without") return photo.isWithout;
   return photo.isSure(threshold) && `class ${photo.label}` === filter;
@@ -64,12 +73,13 @@ export const belongs = (photo, filter, threshold) => {
 
 /** How many there are of each kind, and of each class among the sure answers. */
 export const counted = (photos, threshold) => {
-  const counts = { all: photos.length, answered: 0, unsure: 0, without: 0, classes: new Map() };
+  const counts = { all: photos.length, answered: 0, unknown: 0, unsure: 0, without: 0, classes: new Map() };
   for (const photo of photos) {
     if (photo.isWithout) counts.without += 1;
     if (photo.state !== ANSWERED) continue;
     counts.answered += 1;
-    if (photo.isUnsure(threshold)) counts.unsure += 1;
+    if (photo.isUnknown) counts.unknown += 1;
+    else if (photo.isUnsure(threshold)) counts.unsure += 1;
     else counts.classes.set(photo.label, (counts.classes.get(photo.label) ?? 0) + 1);
   }
   return counts;

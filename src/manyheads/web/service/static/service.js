@@ -6,7 +6,7 @@ import { Detail } from "/static/service/detail.js";
 import { Grid } from "/static/service/grid.js";
 import { MOST, leftOut, listen } from "/static/service/intake.js";
 import { classWords, leadWords, showCard } from "/static/service/model_card.js";
-import { WAITING, counted, things } from "/static/service/photos.js";
+import { WAITING, counted, things, told } from "/static/service/photos.js";
 import { Sender } from "/static/service/sending.js";
 import { Threshold } from "/static/service/threshold.js";
 
@@ -23,7 +23,8 @@ let frame = 0;
 
 const address = () => {
   const name = encodeURIComponent(about.name);
-  return `/models/${name}/predict?top=${about.classes.length}`;
+  const unknown = about.unknown ? `&unknown=${about.unknown.rate}` : "";
+  return `/models/${name}/predict?top=${about.classes.length}${unknown}`;
 };
 
 const detail = new Detail(place("detail"), () => grid.shown, (photo) => grid.focus(photo));
@@ -135,7 +136,7 @@ const refresh = () => {
 };
 
 const shownWords = (counts) => {
-  const sure = counts.answered - counts.unsure;
+  const sure = counts.answered - counts.unsure - counts.unknown;
   const share = Math.round((100 * sure) / counts.answered);
   const answers = counts.answered
     ? `Here it answers for ${sure.toLocaleString("en")} of ${things(counts.answered)} (${share}\u00a0%).` : "";
@@ -189,7 +190,7 @@ const buttons = new Map(); // of filters
 
 const showFilters = (counts) => {
   const wanted = [
-    ["all", "All", counts.all], ["unsure", "unsure", counts.unsure], ["without", "without an answer", counts.without],
+    ["all", "All", counts.all], ["unknown", "unknown", counts.unknown], ["unsure", "unsure", counts.unsure], ["without", "without an answer", counts.without],
     ...[...counts.classes].map(([name, count]) => [`class ${name}`, name, count]),
   ];
   const present = new Map(wanted.map(([key, , count]) => [key, count]));
@@ -205,7 +206,7 @@ const showFilters = (counts) => {
     button.hidden = !there && key !== filter && key !== "all";
     button.setAttribute("aria-pressed", String(key === filter));
   }
-  const rank = (key) => (key.startsWith("class ") ? 3 + about.classes.indexOf(key.slice(6)) : ["all", "unsure", "without"].indexOf(key));
+  const rank = (key) => (key.startsWith("class ") ? 4 + about.classes.indexOf(key.slice(6)) : ["all", "unknown", "unsure", "without"].indexOf(key));
   const order = [...buttons.keys()].sort((a, b) => rank(a) - rank(b)).map((key) => buttons.get(key).button);
   order.forEach((button, at) => {
     const row = place("filters");
@@ -225,6 +226,7 @@ const use = (name) => {
   buttons.clear();
   place("filters").replaceChildren();
   filter = "all";
+  if (!about.unknown) told.unknown = false;
   threshold.show(about);
   showCard(place("about-model"), about, new URL(`/models/${encodeURIComponent(about.name)}/predict`, location.href).href);
   for (const id of ["intake", "about"]) place(id).hidden = false;

@@ -1,6 +1,6 @@
 // From which confidence on the model answers, and what that costs on images that were held out.
 import { h } from "/static/shared/base.js";
-import { percent } from "/static/service/photos.js";
+import { percent, told } from "/static/service/photos.js";
 
 const WIDTH = 300;
 const HEIGHT = 150;
@@ -87,6 +87,7 @@ export class Threshold {
       h("div", { class: "row" }, h("label", { for: "least" }, "Answer only from a confidence of"), this.read),
       this.slider, this.cost,
       about.risk_on && this.plot ? h("p", { class: "quiet small" }, `Measured on ${about.risk_on}.`) : null);
+    if (about.unknown) words.append(this.#unknown(about.unknown));
     this.place.replaceChildren(words, ...(this.plot
       ? [h("figure", {}, h("figcaption", { class: "quiet" }, "Wrong among the answered"), this.plot.drawn)] : []));
     this.slider.addEventListener("input", () => {
@@ -96,6 +97,21 @@ export class Threshold {
       this.frame = requestAnimationFrame(() => this.changed(this.value));
     });
     this.#write();
+  }
+
+  /** The switch for unknown photographs; they are asked for with every answer. */
+  #unknown({ rate, held_out: count }) {
+    const box = h("input", { type: "checkbox", id: "tell-unknown", "aria-describedby": "unknown-cost" });
+    box.checked = told.unknown;
+    box.addEventListener("change", () => {
+      told.unknown = box.checked;
+      this.changed(this.value);
+    });
+    const cost = `Of photographs of the model's own classes about ${percent(rate, 0)} are called unknown too, by ${count.toLocaleString("en")} held-out images.`;
+    return h("div", { class: "unknown" },
+      h("div", { class: "row" }, box,
+        h("label", { for: "tell-unknown" }, "Call photographs unknown that are unlike the training images")),
+      h("p", { id: "unknown-cost", class: "quiet small" }, cost));
   }
 
   #write() {

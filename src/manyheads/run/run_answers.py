@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from jaxtyping import Float32, Float64, Int64
 
 from manyheads.core.addresses import is_address
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import require_one_label
+from manyheads.core.settings import plain
 from manyheads.core.text import counted
 from manyheads.data.changes import KEPT_BYTES, Listed
 from manyheads.errors import ManyheadsError, RunError
+from manyheads.findings.held_out_comparison import HeldOutPredictions
 from manyheads.findings.labels import UNBELIEVED
 from manyheads.findings.reading import read_images, read_validated
 from manyheads.findings.study_findings import Findings, read_findings
@@ -65,6 +68,14 @@ class RunAnswers:
         """The label that each image had in the run."""
         return self.validated.labels
 
+    @property
+    def held_out(self) -> HeldOutPredictions:
+        """The answers of all seeds, to be compared with another run's."""
+        return HeldOutPredictions(
+            self.name, self.classes, self.digests, self.labels, self.whole,
+            self.validated.units, self.validated.fold_of[0],
+        )  # fmt: skip
+
     @cached_property
     def predicted(self) -> Images:
         """The class that each image is taken for."""
@@ -113,8 +124,8 @@ class RunAnswers:
         return found[np.argsort(-self.confidence[found], kind="stable")]
 
 
-def read_answers(name: str, path: Path, job: Job = SILENT) -> RunAnswers:
-    """The answers of the finished study or fit in `path`.
+def read_answers(name: str, path: Path, job: Job = SILENT, *, files: bool = True) -> RunAnswers:
+    """The answers of the finished study or fit in `path`; `files` says whether to look for these.
 
     Raises `RunError` for a run that is not finished, and for one of an earlier version.
     """
@@ -123,42 +134,42 @@ def read_answers(name: str, path: Path, job: Job = SILENT) -> RunAnswers:
     if fitted is None and not folder.settings.is_file():
         raise RunError(f"a finished run in {name}", "none", "finish it, or choose another")
     if fitted is not None:
-        return _of_fit(name, folder, fitted, job)
+        return _of_fit(name, fitted, job, files)
     with job.step("reading the study"):
         findings = read_findings(folder)
+        require_one_label(
+            findings.resolved.label_names, "the studio's mistakes",
+            f"open the report of {name}, which has the scores of each label",
+        )  # fmt: skip
         # What a page shows first is computed here, beside the server's loop.
         _ = findings.recommendation, findings.winner, findings.backbones
         selected = findings.selected
     every = findings.validated.log_probabilities(selected.candidate)[:, 0]
     return _answers(
         name, folder, findings.settings, selected.candidate, findings.validated,
-        every[int(selected.about["seed"])], every, findings=findings, fitted=None, job=job,
+        every[int(selected.about["seed"])], every,
+        findings=findings, fitted=None, job=job if files else None,
     )  # fmt: skip
 
 
-def _of_fit(name: str, folder: RunFolder, fitted: Fitted, job: Job) -> RunAnswers:
+def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
     """Those of the search's own head of the setting that the fit has chosen."""
     best = fitted.tried[0]
-    found = [each for each in folder.searches if each.path.match(f"search/{best.study}")]
-    if not found:
-        raise RunError(
-            f"the study {best.study} of the fit in {name}", "none", "repeat the fit anew"
-        )
     with job.step("reading the fit"):
-        study = found[0]
+        study = fitted.study
         settings, resolved = read_study(study.document())
         result = finished_result(study, settings)
         validated = read_validated(study.store, settings, result, resolved.classes)
         candidates = [
             each for each in validated.candidates
-            if asdict(settings.grid[each - 1]) == best.hyperparameters
+            if plain(settings.grid[each - 1]) == plain(best.hyperparameters)
         ]  # fmt: skip
         if not candidates:
             raise RunError(f"the setting {best.words} in {name}", "none", "repeat the fit anew")
         every = validated.log_probabilities(candidates[0])[:, 0]
     return _answers(
         name, study, settings, candidates[0], validated, every[0], every,
-        findings=None, fitted=fitted, job=job,
+        findings=None, fitted=fitted, job=job if files else None,
     )  # fmt: skip
 
 
@@ -173,8 +184,9 @@ def _answers(
     *,
     findings: Findings | None,
     fitted: Fitted | None,
-    job: Job,
+    job: Job | None,
 ) -> RunAnswers:
+    """The answers; files are looked for if there is a `job` to tell of it."""
     listed = kept_images(folder)
     rows = read_images(folder.store, settings.folds)
     count = len(validated.labels)
@@ -192,7 +204,7 @@ def _answers(
         measured_on=measured,
         digests=None if listed is None else tuple(listed.digests[row].tobytes() for row in rows),
         names=() if listed is None else tuple(str(listed.names[row]) for row in rows.tolist()),
-        files={} if listed is None else _files(settings, listed, rows, job),
+        files={} if listed is None or job is None else _files(settings, listed, rows, job),
         findings=findings,
         fitted=fitted,
     )

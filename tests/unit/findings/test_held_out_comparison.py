@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.errors import RunError
+from manyheads.findings.held_out_comparison import HeldOutComparison, compare_held_out
+from manyheads.run.run_answers import RunAnswers
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.folder import RunFolder
-from manyheads.web.studio.relabelling import compare_relabelled
-from manyheads.web.studio.run_answers import RunAnswers
 from tests.small_study import small_settings
 
 CLASSES = ("cat", "dog", "owl")
@@ -43,6 +43,10 @@ def answers(
         name, RunFolder(name), settings, 1, validated, whole[0], whole, "", digests,
         tuple(map(str, range(count))), {}, None, None,
     )  # fmt: skip
+
+
+def compare_relabelled(before: RunAnswers, after: RunAnswers) -> HeldOutComparison:
+    return compare_held_out(before.held_out, after.held_out)
 
 
 def test_both_are_judged_by_the_later_labels_and_changed_images_apart() -> None:

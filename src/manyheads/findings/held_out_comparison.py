@@ -1,0 +1,254 @@
+"""Two runs on the images that both held out, by the later labels: did the new data help?
+
+Images whose labels were changed are judged apart: a model helped to choose their new labels, or was
+trained on labels of that kind, so their score says little of new images. Images of a class that the
+earlier run does not know are judged for the later one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from manyheads.core.text import counted, decimal
+from manyheads.errors import RunError
+from manyheads.findings.finding import Finding
+from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.score_tables import estimate_words
+from manyheads.findings.wording import amount, margin_words
+from manyheads.stats.intervals import Estimate, share_estimate
+from manyheads.stats.paired import Margins, Outcome, decide, measure
+from manyheads.stats.variances import Layout
+
+_MARGINS = Margins()
+_FEWEST = 10  # images that a difference is told of
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+Places = Int64[np.ndarray, "shared"]
+Hits = Float64[np.ndarray, "seeds 1 images"]
+Images = Int64[np.ndarray, "images"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutPredictions:
+    """What a run says of images that it held out: a row of log-probabilities for each seed.
+
+    An image is known by the beginning of its content's digest, in `digests` (None of a run of an
+    earlier version). `units` are equal for images that belong together; `fold_of` is the fold, from
+    0, whose heads answer for an image. `answered_by` says what answers, of a single seed.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    digests: tuple[bytes, ...] | None
+    labels: Images
+    said: Float32[np.ndarray, "seeds images classes"]
+    units: Images
+    fold_of: Images
+    answered_by: str = "one head per image"
+
+
+@dataclass(frozen=True)
+class ComparedScore:
+    """Two runs on some images by the same labels: accuracies, in [0, 1], and their difference.
+
+    `difference` is the later run's accuracy less the earlier one's, with its 95 % interval; its
+    ends are None where there are too few images to tell.
+    """
+
+    images: int
+    before: float
+    after: float
+    difference: Estimate
+    outcome: Outcome
+
+    @property
+    def words(self) -> str:
+        """Such as `accuracy 0.86 before and 0.87 after, a difference of 1.3 [0.2, 2.4] points`."""
+        scores = f"accuracy {decimal(self.before)} before and {decimal(self.after)} after"
+        low, high = self.difference.low, self.difference.high
+        if low is None or high is None:
+            return f"{scores}, too few images to tell a difference"
+        ends = ", ".join(amount("accuracy", each) for each in (low, high))
+        return (
+            f"{scores}, a difference of {amount('accuracy', self.difference.value)} [{ends}] points"
+        )
+
+
+@dataclass(frozen=True)
+class HeldOutComparison(Finding):
+    """What a later run on other data came to, beside an earlier one.
+
+    `kept` is the score on the images whose labels are those of before, and `changed` that on the
+    others; None where there are none. `new` are the later run's recalls of the classes that the
+    earlier one does not know. `apart` counts the images that only one of the runs held out; `heads`
+    are those of each run that answered, and `answered_by` says what they are, of one. `cause` is
+    what the later run has that the earlier one had not.
+    """
+
+    before: str
+    after: str
+    kept: ComparedScore | None
+    changed: ComparedScore | None
+    new: tuple[ClassRecall, ...]
+    apart: int
+    heads: int
+    answered_by: str
+    cause: str
+
+    @property
+    def sentences(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The verdict on the images whose labels stayed, then what limits it."""
+        new = map(self._new, self.new)
+        return tuple(filter(None, [self._headline(), *new, self._changed(), self._chance()]))
+
+    @property
+    def entries(self) -> tuple[ComparedScore, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The scores, that of the images whose labels stayed first."""
+        return tuple(filter(None, [self.kept, self.changed]))
+
+    def _headline(self) -> str:
+        kept = self.kept
+        if kept is None:
+            return "No verdict: every image that both runs held out has another label now."
+        verdict = "" if kept.difference.low is None else f" {self._verdict(kept.outcome)}"
+        return (
+            f"On {counted(kept.images, 'image')} that both runs held out and whose labels are "
+            f"the same in both: {kept.words}.{verdict}"
+        )
+
+    def _verdict(self, outcome: Outcome) -> str:
+        return {
+            "better": f"The later run is better on them: {self.cause} helped.",
+            "worse": f"The later run is worse on them: {self.cause} did harm.",
+            "equivalent": f"The two are equivalent within {margin_words('accuracy', _MARGINS)}.",
+            "undecided": "That is no significant difference: it is too close to call whether "
+            f"{self.cause} helped.",
+        }[outcome]
+
+    def _new(self, found: ClassRecall) -> str:
+        class_ = f"Class {found.name!r} is new"
+        if found.recall is None:
+            return f"{class_}, and the later run held out no image of it."
+        return (
+            f"{class_}: of its {counted(found.images, 'held-out image')} the later run finds a "
+            f"share of {estimate_words(found.recall)}; the earlier one cannot know it."
+        )
+
+    def _changed(self) -> str:
+        found = self.changed
+        if found is None:
+            return ""
+        before, after = round(found.before * found.images, 1), round(found.after * found.images, 1)
+        means = f", means over {counted(self.heads, 'head')}" if self.heads > 1 else ""
+        return (
+            f"Not in this verdict: {counted(found.images, 'image')} whose labels were changed. By "
+            f"the new labels {before:g} of them were right before and {after:g} are now{means}. "
+            "That comparison favours the later run: a model helped to choose these labels, or the "
+            "run was trained on labels of that kind."
+        )
+
+    def _chance(self) -> str:
+        words = (
+            "The interval is for other images of this kind and other seeds."
+            if self.heads > 1
+            else "The interval is for other images of this kind; each run answers with "
+            f"{self.answered_by}, and by how much another seed would differ is not in it."
+        )
+        if self.apart:
+            words += f" {counted(self.apart, 'image')} that only one run held out do not count."
+        return f"{words} The surest answer are test images that neither run has seen."
+
+
+def compare_held_out(
+    before: HeldOutPredictions,
+    after: HeldOutPredictions,
+    *,
+    cause: str = "relabelling",
+    renamed: Mapping[str, str] = _NONE,
+) -> HeldOutComparison:
+    """Both runs on the images that both held out, by the labels of the later one.
+
+    An image is known by its content; of several with one content the first counts. `renamed` has
+    the present names of classes that are called otherwise now. Raises `RunError` for runs that
+    share no held-out image, or of which one kept no list of its images.
+    """
+    before = replace(before, classes=tuple(renamed.get(each, each) for each in before.classes))
+    places = [_places(run) for run in (before, after)]
+    common = [key for key in places[1] if key in places[0]]
+    if not common:
+        raise RunError(
+            f"images that both {before.name} and {after.name} held out", "none",
+            "compare runs on the same images",
+        )  # fmt: skip
+    own, other = (np.array([each[key] for key in common], np.int64) for each in places)
+    labels = np.array([after.classes[label] for label in after.labels[other]])
+    former = np.array([before.classes[label] for label in before.labels[own]])
+    seeds = min(len(before.said), len(after.said))
+    hits = _hits(before, own, labels, seeds), _hits(after, other, labels, seeds)
+    same, known = labels == former, np.isin(labels, before.classes)
+
+    def score(chosen: Bool[np.ndarray, "shared"]) -> ComparedScore | None:
+        if not chosen.any():
+            return None
+        earlier, later = (each[..., chosen] for each in hits)
+        return _score(earlier, later, after, other[chosen])
+
+    return HeldOutComparison(
+        before.name, after.name, score(same), score(~same & known),
+        new=tuple(_recall(after, each) for each in after.classes if each not in before.classes),
+        apart=len(places[0].keys() ^ places[1].keys()), heads=seeds,
+        answered_by=after.answered_by, cause=cause,
+    )  # fmt: skip
+
+
+def _places(run: HeldOutPredictions) -> dict[bytes, int]:
+    """The place of each content among the images that a run held out."""
+    if run.digests is None:
+        raise RunError(
+            f"a list of its images in {run.name}", "none, as of an earlier version", "run it anew"
+        )
+    return {key: place for place, key in reversed([*enumerate(run.digests)])}
+
+
+def _hits(run: HeldOutPredictions, places: Places, labels: np.ndarray, seeds: int) -> Hits:
+    """Whether each head of a run is right of each image, by the names of the classes."""
+    answers = np.array(run.classes)[run.said[:seeds, places].argmax(axis=-1)]
+    return (answers == labels).astype(np.float64)[:, np.newaxis]
+
+
+def _recall(run: HeldOutPredictions, class_: str) -> ClassRecall:
+    """The share of a class's held-out images that the first seed's heads find."""
+    label = run.classes.index(class_)
+    own = run.labels == label
+    hits = run.said[0].argmax(axis=-1) == label
+    return ClassRecall(
+        name=class_,
+        images=int(own.sum()),
+        share=float(own.mean()),
+        recall=share_estimate(hits[own], run.units[own]) if own.any() else None,
+    )
+
+
+def _score(before: Hits, after: Hits, run: HeldOutPredictions, places: Places) -> ComparedScore:
+    folds, fold_of = np.unique(run.fold_of[places], return_inverse=True)
+    layout = Layout.of(run.units[places], fold_of[np.newaxis], len(folds))
+    pair = measure("accuracy", layout.sums(after - before), layout)
+    if pair.seeds == 1:
+        # Of one seed the interval is for images alone: the part of seeds is 0, and of no weight.
+        pair = replace(pair, tested=replace(pair.tested, df_seeds=1))
+    (found,) = decide([pair], _MARGINS)
+    enough = len(places) >= _FEWEST and np.isfinite([found.low, found.high]).all()
+    # No difference of two shares is larger than 1, whatever the distribution of its estimate.
+    low, high = max(-1.0, found.low), min(1.0, found.high)
+    return ComparedScore(
+        images=len(places),
+        before=float(before.mean()),
+        after=float(after.mean()),
+        difference=Estimate(found.difference, low if enough else None, high if enough else None),
+        outcome=found.outcome if enough else "undecided",
+    )

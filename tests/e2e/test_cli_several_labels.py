@@ -1,0 +1,251 @@
+"""Several labels per image, from a table to an export, and what other commands say of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manyheads import Study, TableSettings, load, open_study
+from manyheads.data.data_settings import ImageSettings
+from manyheads.models.card import read_card
+from manyheads.run.pipeline import Finished, run_study
+from manyheads.study.folder import RunFolder
+from tests.e2e.conftest import Said, refused
+from tests.several_labels import LABELS, labelled_table
+from tests.small_study import small_settings
+from tests.unit.report.page_reader import read_page
+
+Command = Callable[..., Said]
+SMALL = (
+    "--backbone", "mobilenet", "--weights", "random:0", "--image-size", 32, "--epochs", 3,
+    "--seeds", 2, "--size-inner", 8,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(shared: Path) -> Finished:
+    """A finished study of several labels, with a test split, beside its table."""
+    root = shared / "several_labels"
+    root.mkdir()
+    table = labelled_table(root)
+    settings = small_settings(
+        table, table=TableSettings(label_column="labels", label_separator=";"),
+        image=ImageSettings(size=32), select="best_loss", seeds=2,
+    )  # fmt: skip
+    return run_study(settings, root / "run")
+
+
+@pytest.fixture
+def run(finished: Finished, tmp_path: Path) -> Path:
+    """A copy of its run folder, to be written to; its table stays where it is."""
+    return Path(shutil.copytree(finished.folder.path, tmp_path / "kept"))
+
+
+def photographs(finished: Finished) -> list[Path]:
+    """The pictures of the study's table."""
+    return sorted((Path(finished.settings.data).parent / "pictures").glob("*"))
+
+
+def test_a_table_becomes_a_model(command: Command, tmp_path: Path) -> None:
+    labelled_table(tmp_path)
+    told = command("sweep", "table.csv", *SMALL, "--droprate", 0, 0.5, "--out", "run")
+    assert told.code == 0, told.err
+    assert "60 images, 3 labels," in told.err
+    assert "an example without any" in told.err
+    assert "val_accuracy is the share of labels told right" in told.err
+    settings = RunFolder(tmp_path / "run").document()
+    assert settings["study"]["select"] == "best_loss"
+    assert settings["table"] == {"label_column": "labels", "label_separator": ";"}
+    assert settings["resolved"]["label_names"] == list(LABELS)
+    again = command("sweep", "table.csv", *SMALL, "--droprate", 0, 0.5, "--out", "run")
+    assert again.code == 0, again.err
+    assert again.out.split("Took")[0] == told.out.split("Took")[0]
+
+
+def test_a_study_in_folds_resumes_to_the_same_numbers(command: Command, tmp_path: Path) -> None:
+    labelled_table(tmp_path)
+    words = ("sweep", "table.csv", *SMALL, "--folds", 3, "--droprate", "0.2")
+    assert command(*words, "--out", "one").code == 0
+    assert command(*words, "--out", "two", "--engine", "fused").code == 0
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert (one / "history.csv").read_bytes() == (two / "history.csv").read_bytes()
+    assert read_card(one / "best.keras").thresholds == read_card(two / "best.keras").thresholds
+
+
+def test_the_model_says_each_label_above_its_threshold(finished: Finished, run: Path) -> None:
+    classifier = load(run)
+    thresholds = classifier.card.thresholds
+    assert thresholds is not None
+    assert classifier.classes == LABELS
+    photo = photographs(finished)[0]
+    (found,) = classifier.predict(photo)
+    said = [n for n, t in zip(LABELS, thresholds, strict=True) if found.probabilities[n] > t]
+    assert found.labels == tuple(said)
+    assert found.label == (";".join(said) or "(none)")
+    sure = [p if n in said else 1 - p for n, p in found.probabilities.items()]
+    assert found.confidence == pytest.approx(min(sure))
+    assert str(found.label) in repr(classifier.predict(photo))
+
+
+def test_predictions_are_printed_and_written_by_label(
+    command: Command, finished: Finished, run: Path
+) -> None:
+    photos = photographs(finished)[:3]
+    told = command("predict", run, *photos)
+    assert told.code == 0, told.err
+    assert told.out.split()[:4] == ["image", "labels", "least", "sure"]
+    rows = [
+        json.loads(line)
+        for line in command("predict", run, *photos, "--jsonl").out.split("\n")
+        if line
+    ]
+    assert all(row["label"] == (";".join(row["labels"]) or "(none)") for row in rows)
+    table = list(csv.DictReader(io.StringIO(command("predict", run, *photos, "--csv").out)))
+    assert [float(row["big"]) for row in table] == pytest.approx(
+        [row["probabilities"]["big"] for row in rows]
+    )
+    told = command("predict", run, finished.settings.data)
+    assert "of 60 answers" in told.err
+    assert "no class of the model" not in told.err
+    assert "unsure 3" in command("predict", run, *photos, "--min-confidence", 1).err
+
+
+@pytest.mark.parametrize("name", ["keras", "openvino"])
+def test_an_export_has_a_sigmoid_and_is_checked(
+    command: Command, finished: Finished, run: Path, name: str
+) -> None:
+    told = command("export", run, "--format", name)
+    assert told.code == 0, told.err
+    assert "gives probabilities: [n, 3]" in told.out
+    assert "checked: " in told.out
+    file = next((run / "export").glob("best.keras" if name == "keras" else "best.xml"))
+    photos = photographs(finished)[:4]
+    wanted, found = load(run).predict(photos), load(file).predict(photos)
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, atol=1e-5)
+    assert abs(found.probabilities.sum(axis=1) - 1).max() > 0.01
+
+
+def test_the_test_images_are_scored_by_label(command: Command, run: Path) -> None:
+    told = command("test", run)
+    assert told.code == 0, told.err
+    for words in ("Mean average precision", "Macro F1", "Exact match", "threshold"):
+        assert words in told.out
+    assert "on record, no new evaluation" in command("test", run).out
+    evaluation = open_study(run).test(progress=False)
+    assert evaluation.scores is None
+    assert evaluation.label_scores is not None
+    assert [each.label for each in evaluation.label_scores.labels] == list(LABELS)
+    assert {each.score for each in evaluation.entries} >= {"exact_match", "macro_f1"}
+    assert "Mean average precision" in _page(command, run)
+
+
+def test_the_report_has_labels_in_the_place_of_the_confusion_matrix(
+    command: Command, run: Path
+) -> None:
+    page = _page(command, run)
+    assert "Mean average precision" in page
+    assert "none is confused with another" in page
+    assert not (run / "confusion.png").exists()
+    assert "of saying of each label what most have" in page
+
+
+def test_the_card_tells_of_labels_and_its_code_says_what_predict_says(
+    command: Command, finished: Finished, run: Path, tmp_path: Path
+) -> None:
+    page = (run / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "| labels | 3: big, dark, red |" in page
+    assert "By label, on " in page
+    assert "Recall by class" not in page
+    told = command("export", run, "--format", "hub", "--out", "hub")
+    assert told.code == 0, told.err
+    config = json.loads((tmp_path / "hub" / "config.json").read_text(encoding="utf-8"))
+    assert config["problem_type"] == "multi_label_classification"
+    assert config["thresholds"] == pytest.approx(load(run).card.thresholds)
+    photo = photographs(finished)[0]
+    (tmp_path / "hub" / "photo.jpg").write_bytes(photo.read_bytes())
+    card = (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")
+    code = card.split("```python\n")[1].split("```")[0]
+    environment = os.environ | {"KERAS_BACKEND": "openvino"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "hub", env=environment, check=True,
+        capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    (wanted,) = load(run).predict(photo)
+    assert [line.split()[0] for line in said.splitlines()] == list(wanted.labels or ())
+
+
+def test_check_and_split_count_labels(command: Command, finished: Finished) -> None:
+    table = finished.settings.data
+    told = command("check", table)
+    assert told.code == 0
+    assert "60 images, 3 labels, manifest" in told.out
+    assert "images" in told.out.splitlines()[-1] or "example without any" in told.out
+    document = json.loads(command("check", table, "--json").out)
+    assert document["classes"] == list(LABELS)
+    assert sum(document["sizes"].values()) == 60
+    told = command("split", table, "--out", "split.csv")
+    assert "manyheads sweep split.csv --label-separator ';'" in told.out
+    assert command("sweep", "split.csv", "--label-separator", ";", *SMALL, "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (("fit", "TABLE", "--budget", "1m"), "one class per image, for a fit"),
+        (("lesson", "TABLE", *SMALL[:6]), "one class per image, for the lesson"),
+        (("shortcut", "TABLE", "--class", "red"), "for the check for shortcuts"),
+        (("check", "TABLE", "--labels"), "one class per image, for suspicious labels"),
+        (("claims", "RUN", "--ensemble"), "one class per image, for the lesson's claims"),
+        (("claims", "RUN", "--longer"), "one class per image, for the lesson's claims"),
+        (("predict", "RUN", "PHOTO", "--uncertainty"), "one class per image, for --uncertainty"),
+        (("sweep", "TABLE", *SMALL, "--engine", "stacked"), "several labels per image"),
+        (("sweep", "TABLE", *SMALL, "--class-weight", "balanced"), "for class weights"),
+        (("sweep", "TABLE", *SMALL, "--balanced-batches", "yes"), "for balanced batches"),
+        (("sweep", "TABLE", *SMALL, "--select", "best_macro_f1"), "for best_macro_f1"),
+        (("export", "RUN", "--format", "openvino", "--quantize", "f16"), "to quantise"),
+        (("features", "pack", "TABLE", *SMALL[:6], "--out", "x.safetensors"), "a pack with labels"),
+    ],
+)
+def test_what_takes_one_class_says_so_in_a_line(
+    command: Command, finished: Finished, run: Path, words: tuple[object, ...], refusal: str
+) -> None:
+    if words[:2] == ("check", "TABLE"):
+        pytest.importorskip("cleanlab")
+    photo = photographs(finished)[0]
+    known = {"TABLE": finished.settings.data, "RUN": run, "PHOTO": photo}
+    refused(command(*(known.get(str(word), word) for word in words)), refusal)
+
+
+def test_runs_and_comparisons_take_them(command: Command, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "other")
+    assert command("runs", tmp_path).code == 0
+    told = command("compare", run, tmp_path / "other")
+    assert told.code == 0, told.err
+
+
+def test_a_study_in_python_takes_lists_of_labels(finished: Finished, tmp_path: Path) -> None:
+    data = finished.dataset
+    texts = [data.classes[number] for number in data.labels]
+    given = [[] if text == "(none)" else text.split(";") for text in texts]
+    study = Study(
+        (list(data.paths), given), backbone="mobilenet", weights="random:0", image_size=32,
+        size_inner=8, droprate=[0.2], epochs=2, seeds=1, out=tmp_path / "listed",
+    )  # fmt: skip
+    finished_study = study.run()
+    assert finished_study.best.card.thresholds is not None
+
+
+def _page(command: Command, run: Path) -> str:
+    told = command("report", run)
+    assert told.code == 0, told.err
+    return " ".join(read_page((run / "report.html").read_text()).text.split())
