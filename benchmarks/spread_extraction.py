@@ -82,12 +82,14 @@ def measured(
     folder: Path, data: Path, options: tuple[str, ...], ways: dict[str, tuple[str, ...]]
 ) -> dict[str, Extracted]:
     """What each way takes for the same images, once its program is compiled."""
-    extracted(folder, data, (*options, "--dry-run"), folder / "first")
+    cache = folder / "now"
+    extracted(folder, data, (*options, "--dry-run"), cache)
     found: dict[str, Extracted] = {}
     for name, words in ways.items():
-        found[name] = extracted(folder, data, (*options, *words), folder / "now")
-        shutil.rmtree(folder / "now")
+        shutil.rmtree(cache)
+        found[name] = extracted(folder, data, (*options, *words), cache)
         show(f"{name}: {found[name].seconds:.1f} s, {found[name].processor:.1f} s of processors")
+    shutil.rmtree(cache)
     return found
 
 
@@ -104,8 +106,8 @@ def extracted(folder: Path, data: Path, options: tuple[str, ...], cache: Path) -
     )
     seconds, used = time.perf_counter() - began, _processor() - before
     whole = hashlib.sha256()
-    for file in sorted(cache.glob("features/*/features.f32")):
-        whole.update(_sorted_rows(file))
+    for contents in sorted(cache.glob("features/*/contents.u64")):  # not there after --dry-run
+        whole.update(_sorted_rows(contents))
     return Extracted(seconds, used, whole.hexdigest())
 
 
@@ -114,10 +116,10 @@ def _processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _sorted_rows(file: Path) -> bytes:
-    """A digest of a file's rows, whatever their order: shards are stored as they come."""
-    count = (file.parent / "contents.u64").stat().st_size // 8
-    rows = np.fromfile(file, np.float32).reshape(count, -1)
+def _sorted_rows(contents: Path) -> bytes:
+    """A digest of the rows of a cache, whatever their order: shards are stored as they come."""
+    count = contents.stat().st_size // 8
+    rows = np.fromfile(contents.with_name("features.f32"), np.float32).reshape(count, -1)
     each = sorted(hashlib.sha256(row.tobytes()).digest() for row in rows)
     return hashlib.sha256(b"".join(each)).digest()
 
