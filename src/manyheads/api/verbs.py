@@ -57,6 +57,7 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
+    decode: str = "full",
     class_weight: str | Path | Mapping[str, float] | None = None,
     augment: str | None = None,
     backbone: str | Sequence[str] = AUTO,
@@ -81,10 +82,11 @@ def fit(
     for a test. `group_by` says which images belong together, as in `SplitSettings`. `table` says
     how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
-    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `class_weight`
-    is "balanced", weights by class or a file of them, for all heads. `augment` says how copies of
-    training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
-    a number of processes of this machine, "ray" or the address of a Ray cluster.
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel, and `decode` as
+    in `Study`. `class_weight` is "balanced", weights by class or a file of them, for all heads.
+    `augment` says how copies of training images differ: "none", "flip" (None), "light", "medium" or
+    "strong". `workers` compute: a number of processes of this machine, "ray" or the address of a
+    Ray cluster.
     `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
     was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
@@ -99,6 +101,7 @@ def fit(
         folds=folds,
         size=image_size,
         depth=depth,
+        decode=decode,
         class_weight=cast("str | None", class_weight),  # as it is kept, once it is checked
         augment=augment,
         split=SplitSettings(test=test_share, group_by=group_by),
@@ -143,6 +146,7 @@ def run_lesson(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -167,7 +171,7 @@ def run_lesson(
         preprocessing=preprocessing,
         weights=None if weights is None else str(weights),
         image=registry.get(backbone, preprocessing).prepared(
-            image_size, interpolation, resize, exif=exif, depth=depth
+            image_size, interpolation, resize, exif=exif, depth=depth, decode=decode
         ),
         split=split or SplitSettings(),
         table=table,

@@ -82,6 +82,7 @@ def add(commands) -> argparse.ArgumentParser:
         "with none there are no copies)",
     )  # fmt: skip
     backbone_options.add_depth(images)
+    backbone_options.add_decode(images)
     parser.add_argument(
         "--class-weight", metavar="WEIGHTS",
         help="multiply the loss of each image by the weight of its class: balanced, or a file with "
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import fit_screen, result_tables
     from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
-    from manyheads.data.data_settings import SplitSettings
+    from manyheads.data.data_settings import ImageSettings, SplitSettings
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import planned_fit, run_fit
     from manyheads.run.fit.fit_settings import AUTO, USUAL_BUDGET, FitSettings, seconds_of
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
         size=args.image_size,
         augment=args.augment,
         depth=args.depth,
+        decode=args.decode or ImageSettings.decode,
         class_weight=args.class_weight,
         split=SplitSettings(test=args.test_share, group_by=args.group_by),
         table=options.table_settings(args),

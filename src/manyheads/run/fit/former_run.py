@@ -95,6 +95,7 @@ class FormerRun:
             folds=on.folds if on.folds is not None and on.folds <= 20 else USUAL_FOLDS,
             size=on.image.size,
             depth=on.image.depth,
+            decode=on.image.decode,
             # Of a sweep that compared several it is to be given, as all else of heads is searched.
             class_weight=on.grid.class_weight[0] if len(on.grid.class_weight) == 1 else None,
             split=replace(self.split, group_by=None),
