@@ -75,6 +75,7 @@ def test_training_without_a_backend_that_trains_says_which_extra_brings_one(
     assert "\n" not in on_openvino["refusal"]
 
 
+@pytest.mark.when_changed("models")
 def test_predictions_on_openvino_are_float32_on_every_processor(
     on_openvino: dict[str, Any],
 ) -> None:
