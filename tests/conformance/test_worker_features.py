@@ -134,6 +134,7 @@ def test_workers_compute_the_same_bits(
     assert again.passes == 0
 
 
+@pytest.mark.when_changed("workers")
 def test_workers_decode_photographs_smaller_too(
     prepared: Weights, workers: Workers, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_and_its_model_decode_alike(command: Command, photos: Path) -> None:
     told = command("extract", photos, *BACKBONE, "--json")
     whole = json.loads(told.out)["recipe"]
