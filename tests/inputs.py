@@ -69,7 +69,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     # 10,000 made-up layouts of folders; else 200.
     "layouts": (CORE, "src/manyheads/data/*.py"),
-    # 1,200 damaged model files; else 140.
+    # 1,200 damaged model files; else 50.
     "model files": (LIBRARIES, CORE, MODEL_FILES, "tests/fuzz.py"),
     # Twenty kills of a study with a real backbone; else five.
     "resuming": (
