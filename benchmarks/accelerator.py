@@ -1,6 +1,6 @@
-"""What does an accelerator give? Extraction and heads beside the alternatives, in one table.
+"""What does an accelerator give? Extraction, heads and commands, in one table.
 
-    python -m benchmarks accelerator --out accelerator.md      eight minutes at most
+    python -m benchmarks accelerator --out accelerator.md      some ten minutes at most
 
 It needs no network and no registry. What is not installed is a row that says so. Every row is
 printed and written as soon as it is known, so that a run which is cut keeps its rows.
@@ -17,18 +17,18 @@ from pathlib import Path
 from benchmarks.machine import facts, parser, table, write_result
 from benchmarks.parts.accelerator_rows import Row
 
-HALVES = ("extraction", "heads")
+PARTS = ("extraction", "heads", "commands")
 
 
 def main() -> None:
     options = parser("Extraction and heads on an accelerator, beside the alternatives.")
-    options.add_argument("--only", choices=HALVES, help="one half of the table")
+    options.add_argument("--only", choices=PARTS, help="one part of the table")
     args = options.parse_args()
     started, found = time.perf_counter(), [Row("part", "what", "value", "note")]
     file = args.results if args.results.suffix == ".md" else None
-    for half in HALVES:
-        if args.only in (None, half):
-            for row in rows_of(half, quick=args.quick):
+    for part in PARTS:
+        if args.only in (None, part):
+            for row in rows_of(part, quick=args.quick):
                 print("  " + "  ".join(filter(None, row)), flush=True)
                 found.append(row)
                 if file is not None:
@@ -41,11 +41,11 @@ def main() -> None:
         print(f"written to {file}")
 
 
-def rows_of(half: str, *, quick: bool) -> Iterable[Row]:
-    """The rows of a half, one after the other; one row says why there are none."""
-    name = f"benchmarks.parts.accelerator_{half}"
+def rows_of(part: str, *, quick: bool) -> Iterable[Row]:
+    """The rows of a part, one after the other; one row says why there are none."""
+    name = f"benchmarks.parts.accelerator_{part}"
     if importlib.util.find_spec(name) is None:
-        return [Row(half, "all", "–", "this version has no such half")]
+        return [Row(part, "all", "–", "this version has no such part")]
     return importlib.import_module(name).rows(quick=quick)
 
 

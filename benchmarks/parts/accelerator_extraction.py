@@ -1,4 +1,4 @@
-"""Images to features on an accelerator, beside timm's own rate; half of `accelerator`.
+"""Images to features on an accelerator, beside timm's own rate; part of `accelerator`.
 
 Each runtime is measured in a process of its own on the same generated photographs, which lie in
 the page cache. Weights are random: they do not matter to a rate.

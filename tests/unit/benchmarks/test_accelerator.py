@@ -48,22 +48,22 @@ def test_every_row_is_in_the_file_as_soon_as_it_is_known(
 ) -> None:
     target = tmp_path / "new" / "table.md"
 
-    def rows(half: str, *, quick: bool) -> Iterator[Row]:
+    def rows(part: str, *, quick: bool) -> Iterator[Row]:
         assert quick
-        yield Row(half, "first", "1 image/s")
+        yield Row(part, "first", "1 image/s")
         assert "| first | 1 image/s |" in target.read_text(encoding="utf-8")
-        yield Row(half, "second", "not installed")
+        yield Row(part, "second", "not installed")
 
     monkeypatch.setattr(accelerator, "rows_of", rows)
     monkeypatch.setattr(sys, "argv", ["accelerator", "--quick", "--out", str(target)])
     accelerator.main()
     lines = target.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if "second" in line] == [
-        f"| {half} | second | not installed |  |" for half in accelerator.HALVES
+        f"| {part} | second | not installed |  |" for part in accelerator.PARTS
     ]
 
 
-def test_a_half_that_is_not_there_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_is_not_there_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator.importlib.util, "find_spec", lambda _: None)
     (row,) = accelerator.rows_of("heads", quick=True)
     assert row.value == "–"
