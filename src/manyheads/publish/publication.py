@@ -65,7 +65,7 @@ class Publication:
     kind: Literal["study", "fit"]
     name: str
     data: str
-    metric: Literal["accuracy", "log_loss"]
+    metric: str
     parameters: Mapping[str, Value]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]

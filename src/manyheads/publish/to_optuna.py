@@ -68,7 +68,7 @@ class OptunaTracker:
             name = "/".join(filter(None, [self._project, publication.label]))
             study = optuna.create_study(
                 storage=self._uri, study_name=name, load_if_exists=True,
-                direction="maximize" if publication.metric == "accuracy" else "minimize",
+                direction="minimize" if publication.metric == "log_loss" else "maximize",
             )  # fmt: skip
             counts = self._written(optuna, study, publication, job)
         return RowCounts.of(

@@ -17,6 +17,7 @@ from manyheads.findings.expected_score import (
     predicted_log_loss,
     rank,
 )
+from manyheads.findings.image_truth import ClassTruth, LabelTruth
 from manyheads.stats.intervals import Estimate, bootstrap, share_estimate
 
 CLASSES = ("a", "b", "c")
@@ -46,7 +47,7 @@ def test_the_best_option_is_found_with_and_without_each_fold() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 600)
     options = [_said(labels, right, random) for right in (0.2, 0.8, 0.5)]
-    ranked = rank(options, labels, _folds(600))
+    ranked = rank(options, ClassTruth(labels), _folds(600))
     assert ranked.best == 1
     assert ranked.without == (1,) * FOLDS
     assert ranked.chosen == (1,)
@@ -57,7 +58,7 @@ def test_an_option_with_a_failed_trial_comes_last() -> None:
     labels = random.integers(0, 3, 100)
     good, failed = _said(labels, 0.1, random), _said(labels, 0.9, random)
     failed[3] = np.nan
-    ranked = rank([failed, good], labels, _folds(100))
+    ranked = rank([failed, good], ClassTruth(labels), _folds(100))
     assert ranked.best == 1
     assert np.isinf(ranked.losses[0])
 
@@ -70,9 +71,9 @@ def test_choosing_among_guesses_promises_no_more_than_guessing() -> None:
         random = np.random.default_rng(seed)
         labels = random.integers(0, 3, 150)
         options = [_said(labels, 0, random) for _ in range(20)]
-        ranked = rank(options, labels, _folds(150))
+        ranked = rank(options, ClassTruth(labels), _folds(150))
         found = expect(
-            ranked, options.__getitem__, labels, _folds(150), np.arange(150), CLASSES
+            ranked, options.__getitem__, ClassTruth(labels), _folds(150), np.arange(150), CLASSES
         )  # fmt: skip
         naive.append(ranked.accuracies[ranked.best])
         expected.append(found.scores.accuracy.value)
@@ -89,8 +90,10 @@ def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
         random = np.random.default_rng(seed)
         labels = random.integers(0, 3, 200)
         options = [_said(labels, 0.7, random)]  # right by chance in a third of the others
-        ranked = rank(options, labels, _folds(200))
-        found = expect(ranked, options.__getitem__, labels, _folds(200), np.arange(200), CLASSES)
+        ranked = rank(options, ClassTruth(labels), _folds(200))
+        found = expect(
+            ranked, options.__getitem__, ClassTruth(labels), _folds(200), np.arange(200), CLASSES
+        )
         accuracy = found.scores.accuracy
         assert accuracy.low is not None
         assert accuracy.high is not None
@@ -114,10 +117,16 @@ def test_a_sample_that_chose_the_options_is_in_no_score() -> None:
         sample = np.arange(300) < 100
         every = [_said(labels, 0.7, random) for _ in range(20)]
         chosen = max(every, key=lambda said: (said.argmax(axis=1) == labels)[sample].mean())
-        ranked = rank([chosen], labels, _folds(300))
+        ranked = rank([chosen], ClassTruth(labels), _folds(300))
         of_all, of_rest = (
             expect(
-                ranked, [chosen].__getitem__, labels, _folds(300), np.arange(300), CLASSES, apart
+                ranked,
+                [chosen].__getitem__,
+                ClassTruth(labels),
+                _folds(300),
+                np.arange(300),
+                CLASSES,
+                apart,
             ).scores.accuracy
             for apart in (None, sample)
         )
@@ -137,8 +146,10 @@ def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
     random = np.random.default_rng(3)
     labels = random.integers(0, 3, 900)
     said = [(_said(labels, 0.7, random) * 10).astype(np.float32)]
-    ranked = rank(said, labels, _folds(900))
-    found = expect(ranked, said.__getitem__, labels, _folds(900), np.arange(900), CLASSES)
+    ranked = rank(said, ClassTruth(labels), _folds(900))
+    found = expect(
+        ranked, said.__getitem__, ClassTruth(labels), _folds(900), np.arange(900), CLASSES
+    )
     assert found.temperature > 5
     assert found.scores.log_loss.value < found.log_loss_unscaled / 3
     assert found.scores.ece.value < found.ece_unscaled / 2
@@ -168,8 +179,8 @@ def an_expectation() -> Expected:
     labels = np.arange(60) % 3
     said = [_said(labels, 0.7, np.random.default_rng(0))]
     return expect(
-        rank(said, labels, _folds(60)), said.__getitem__,
-        labels, _folds(60), np.arange(60), CLASSES,
+        rank(said, ClassTruth(labels), _folds(60)), said.__getitem__,
+        ClassTruth(labels), _folds(60), np.arange(60), CLASSES,
     )  # fmt: skip
 
 
@@ -201,8 +212,8 @@ def test_what_chance_draws_is_told_of_units() -> None:
     for times in (1, 3):
         many, folds = labels.repeat(times), _folds(200).repeat(times)
         model, units = said.repeat(times, axis=0), np.arange(200).repeat(times)
-        ranked = rank([model], many, folds)
-        found = expect(ranked, [model].__getitem__, many, folds, units, CLASSES)
+        ranked = rank([model], ClassTruth(many), folds)
+        found = expect(ranked, [model].__getitem__, ClassTruth(many), folds, units, CLASSES)
         assert found.accuracy_draws == pytest.approx(200)
         tests = 90 * times
         ranges.append((*predicted_accuracy(found, tests), *predicted_log_loss(found, tests)))
@@ -242,8 +253,8 @@ def test_a_larger_test_is_told_more_narrowly(images: int) -> None:
     labels = random.integers(0, 3, 400)
     said = [_said(labels, 0.7, random)]
     found = expect(
-        rank(said, labels, _folds(400)), said.__getitem__,
-        labels, _folds(400), np.arange(400), CLASSES,
+        rank(said, ClassTruth(labels), _folds(400)), said.__getitem__,
+        ClassTruth(labels), _folds(400), np.arange(400), CLASSES,
     )  # fmt: skip
     low, high = predicted_accuracy(found, images)
     accuracy = found.scores.accuracy

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+
+import numpy as np
 
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job, Planned
@@ -16,6 +19,7 @@ from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
 from manyheads.findings.expected_score import Expected, expect
+from manyheads.findings.image_truth import truth_of
 from manyheads.heads.averaged import averaged
 from manyheads.heads.files import save_head
 from manyheads.heads.head import Parameters
@@ -38,6 +42,8 @@ from manyheads.run.hand_over.card_facts import facts_of_fit
 from manyheads.run.hand_over.run_card import write_run_card
 from manyheads.run.pipeline import LIGHT, versions
 from manyheads.run.progress_file import ProgressFile
+from manyheads.stats.class_metrics import BY_CLASS
+from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder, split_as_begun
 from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
@@ -102,7 +108,7 @@ def run_fit(
             )
             expected = expect(
                 found.ranked, averaged.answers.__getitem__,
-                validated.labels, found.fold_of, validated.units, validated.classes,
+                truth_of(validated), found.fold_of, validated.units, validated.outputs,
                 apart=apart,
             )  # fmt: skip
             with schedule.part("writing the model", schedule.after_averaging):
@@ -189,13 +195,18 @@ def _prepare(plan: FitPlan, best: Option, heads: int, job: Job) -> None:
     spec, weights = backbone.spec, backbone.weights
     if spec.in_keras and weights.size < LIGHT:
         wide = heads * best.setting.size_inner
-        size, classes = best.images.option.size, len(plan.dataset.classes)
-        prepare_template(spec, weights, size, wide, classes, job.heard_by(None))
+        size, outputs = best.images.option.size, len(plan.dataset.outputs)
+        prepare_template(
+            spec, weights, size, wide, outputs, job.heard_by(None),
+            several_labels=bool(plan.dataset.label_names),
+        )  # fmt: skip
 
 
 def _remarks(found: Found, averaged: Averaged, heads: int, schedule: Schedule) -> tuple[str, ...]:
     """What there was no time for, and by how much the budget was exceeded."""
     remarks = [*found.remarks]
+    if failed := int(np.isinf(found.ranked.losses).sum()):
+        remarks.append(f"{counted(failed, 'setting')} left out, as heads of it diverged")
     if averaged.seeds < heads:
         remarks.append(
             f"only {averaged.seeds} of {counted(heads, 'head')} averaged, for want of time"
@@ -218,7 +229,8 @@ def _split_as_begun(split: SplitSettings, path: Path) -> SplitSettings:
 
 def _require_same_data(known: Fitted, plan: FitPlan) -> None:
     if known.content != plan.dataset.content:
-        classes = tuple(each.name for each in known.expected.scores.classes)
+        scores = known.expected.scores
+        classes = tuple(each.name for each in scores.classes) if scores else ()
         words = change_words(RunFolder(known.path), classes, plan.dataset)
         raise RunError(
             f"the images and labels that {known.path} was fitted to",
@@ -228,7 +240,7 @@ def _require_same_data(known: Fitted, plan: FitPlan) -> None:
 
 
 def _tried(found: Found) -> tuple[Tried, ...]:
-    """All options, the best first."""
+    """The options that trained to their end in every fold, the best first."""
     ranked = found.ranked
     return tuple(
         Tried(
@@ -240,12 +252,12 @@ def _tried(found: Found) -> tuple[Tried, ...]:
             hyperparameters=plain(option.setting),
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
+            score=float(ranked.scores[place]) if ranked.metric in BY_CLASS else None,
             folds=ranked.without.count(place),
             pruned=option.images.effort == "pruned",
         )
-        for place, option in sorted(
-            enumerate(found.options), key=lambda each: float(ranked.losses[each[0]])
-        )
+        for place, option in ((place, found.options[place]) for place in ranked.order)
+        if math.isfinite(ranked.losses[place])
     )
 
 
@@ -260,15 +272,20 @@ def _write_model(
     """Write the heads as one head on the backbone, with the temperature in its last layer."""
     setting = best.setting
     wide = averaged(heads, expected.temperature)
-    accuracy = expected.scores.accuracy
+    scores, metric = expected.measured, plan.settings.metric
+    shown = ("accuracy", metric) if metric in BY_CLASS else ("accuracy",)
+    told: dict[str, Estimate] = {name: getattr(scores, name) for name in shown}
     about = {
         **plain(setting),
         "heads": len(heads),
         "temperature": expected.temperature,
-        "expected_accuracy": accuracy.value,
-        "expected_accuracy_low": accuracy.low,
-        "expected_accuracy_high": accuracy.high,
-        "expected_log_loss": expected.scores.log_loss.value,
+        **{
+            f"expected_{name}{end}": value
+            for name, each in told.items()
+            for end, value in (("", each.value), ("_low", each.low), ("_high", each.high))
+            if value is not None
+        },
+        "expected_log_loss": scores.log_loss.value,
     }
     shape = replace(setting, size_inner=len(wide.inner_bias))
     written: StudySettings = replace(
@@ -278,11 +295,13 @@ def _write_model(
         augmentation=best.finished.settings.augmentation if setting.augmented_copies else None,
     )
     make_folder(folder.heads)
+    thresholds = expected.thresholds
     save_head(folder.selected, wide, {})  # which cannot be read out of every kind of model
     target = folder.best_for(in_keras=written.spec.in_keras)
     write_models(
-        written, plan.backbone(best.images.option).weights, plan.dataset.classes, folder,
+        written, plan.backbone(best.images.option).weights, plan.dataset.outputs, folder,
         [(BestHead(1, about, wide), target)], job=job,
+        thresholds=None if thresholds is None else lambda _: thresholds,
     )  # fmt: skip
     study = best.finished
     with Store(study.folder.store) as store:

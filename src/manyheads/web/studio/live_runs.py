@@ -239,10 +239,13 @@ class LiveRuns:
         """What a finished fit came to."""
         with suppress(ManyheadsError):
             if (fitted := read_fit(path)) is not None:
-                scores = fitted.expected.scores
+                scores = fitted.expected.measured
                 return {
-                    "accuracy": [scores.accuracy.value, scores.accuracy.low, scores.accuracy.high],
-                    "log_loss": [scores.log_loss.value, scores.log_loss.low, scores.log_loss.high],
+                    **{
+                        name: [each.value, each.low, each.high]
+                        for name, each in fitted.leading_scores.items()
+                    },
+                    "metric": fitted.metric,
                     "images": scores.images,
                     "heads": fitted.heads,
                     "chosen": fitted.tried[0].words,
