@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,27 @@ def test_classes_of_few_images_are_not_judged() -> None:
         SILENT,
     )  # fmt: skip
     assert len(losses) == 40
+
+
+def test_images_of_several_labels_are_sampled_and_judged_by_label() -> None:
+    random = np.random.default_rng(0)
+    texts = ("(none)", "a", "a;b", "b", "c")
+    shares = (0.3, 0.3, 0.2, 0.1, 0.1)
+    numbers = np.sort(random.choice(5, 400, p=shares))
+    dataset = replace(dataset_of(numbers), classes=texts, label_names=("a", "b", "c"))
+    sample = sample_of(dataset, 100)
+    assert abs(len(sample) - 100) <= 2
+    assert np.abs(dataset.counts(sample) - dataset.counts(np.arange(400)) / 4).max() <= 2
+    assert dataset.label_sets is not None
+    members = dataset.label_sets.members[numbers]
+    telling = random.normal(size=(400, 6)) + 4 * (members @ np.eye(3, 6))
+    good, bad = (
+        judge(dataset, features_of(each.astype(np.float32)), SILENT)
+        for each in (telling, random.normal(size=(400, 6)))
+    )
+    assert len(good[0]) == len(bad[0]) == 400
+    assert good[1] > 0.95 > 0.8 > bad[1]
+    assert good[0].mean() < 0.2 < 0.5 < bad[0].mean()
 
 
 def test_images_for_testing_are_in_no_sample(tmp_path: Path) -> None:
