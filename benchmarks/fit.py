@@ -139,7 +139,7 @@ def pruning(settings: FitSettings, fitted: Fitted, folder: Path) -> list[str]:
         scores = expect(
             ranked, predictions.__getitem__,
             truth_of(validated), validated.fold_of[0], validated.units, validated.classes,
-        ).scores  # fmt: skip
+        ).measured  # fmt: skip
         rows.append(
             (
                 name, str(len(predictions)), f"{ranked.accuracies[ranked.best]:.4f}",

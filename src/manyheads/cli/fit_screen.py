@@ -92,8 +92,8 @@ def _expectation(fitted: Fitted) -> list[str]:
         told = [
             scores_words(fitted.leading_scores | {"exact_match": scores.exact_match}),
             scores_words({name: getattr(scores, name) for name in _OF_LABELS}),
-            "a label is said above its threshold: accuracy, the share of labels told right, exact "
-            "match, the share of images with all of them right, and F1 are of these answers",
+            "accuracy is the share of labels told right, exact match the share of images with all "
+            "of them right; both, and F1, are of answers at the thresholds below",
         ]
         share = "an exact match"
         changing = "with other shares of the labels the scores change, and the thresholds that fit"

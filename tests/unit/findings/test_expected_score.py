@@ -17,6 +17,7 @@ from manyheads.findings.expected_score import (
     predicted_log_loss,
     rank,
 )
+from manyheads.findings.held_out_scores import HeldOutScores
 from manyheads.findings.image_truth import ClassTruth, LabelTruth
 from manyheads.stats import label_metrics, metrics
 from manyheads.stats.intervals import Estimate, bootstrap, share_estimate
@@ -35,6 +36,11 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_label_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same of scores by label."""
     monkeypatch.setattr(label_scores, "RESAMPLES", 2)
+
+
+def of_classes(expected: Expected) -> HeldOutScores:
+    assert expected.scores is not None
+    return expected.scores
 
 
 def _folds(images: int) -> np.ndarray:
@@ -157,7 +163,7 @@ def test_what_is_expected_of_a_fold_does_not_know_its_labels() -> None:
     known = [LabelTruth(each).of(~inside).temperature(said[~inside]) for each in (targets, other)]
     assert known[0] == known[1]
     answers = [label_metrics.cross_fitted(said, each, folds)[inside] for each in (targets, other)]
-    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], answers[1])
     # Thresholds in log-odds are those of the scaled ones, but for their scale.
     scaled = label_metrics.cross_fitted(said / np.float32(known[0]), targets, folds)
     np.testing.assert_array_equal(scaled[inside], answers[0])
@@ -176,7 +182,7 @@ def test_choosing_among_guesses_promises_no_more_than_guessing() -> None:
             ranked, options.__getitem__, ClassTruth(labels), _folds(150), np.arange(150), CLASSES
         )  # fmt: skip
         naive.append(ranked.accuracies[ranked.best])
-        expected.append(found.scores.accuracy.value)
+        expected.append(found.measured.accuracy.value)
     error = np.std(expected) / np.sqrt(len(expected))
     assert np.mean(naive) > 1 / 3 + 0.05
     assert abs(np.mean(expected) - 1 / 3) < 3 * error + 0.005
@@ -194,7 +200,7 @@ def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
         found = expect(
             ranked, options.__getitem__, ClassTruth(labels), _folds(200), np.arange(200), CLASSES
         )
-        accuracy = found.scores.accuracy
+        accuracy = found.measured.accuracy
         assert accuracy.low is not None
         assert accuracy.high is not None
         inside += accuracy.low <= 0.8 <= accuracy.high
@@ -227,7 +233,7 @@ def test_a_sample_that_chose_the_options_is_in_no_score() -> None:
                 np.arange(300),
                 CLASSES,
                 apart,
-            ).scores.accuracy
+            ).measured.accuracy
             for apart in (None, sample)
         )
         flattered.append(of_all.value)
@@ -251,8 +257,9 @@ def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
         ranked, said.__getitem__, ClassTruth(labels), _folds(900), np.arange(900), CLASSES
     )
     assert found.temperature > 5
-    assert found.scores.log_loss.value < found.log_loss_unscaled / 3
-    assert found.scores.ece.value < found.ece_unscaled / 2
+    assert found.measured.log_loss.value < found.log_loss_unscaled / 3
+    assert found.ece_unscaled is not None
+    assert of_classes(found).ece.value < found.ece_unscaled / 2
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.9, 0.97, 0.99])
@@ -287,7 +294,7 @@ def an_expectation() -> Expected:
 def told(hits: int, images: int) -> Expected:
     """The expectation after so many right answers on so many images."""
     known = an_expectation()
-    scores = replace(known.scores, images=images, accuracy=share_estimate(
+    scores = replace(of_classes(known), images=images, accuracy=share_estimate(
         np.arange(images) < hits, np.arange(images)
     ))  # fmt: skip
     return replace(known, scores=scores, accuracy_draws=float(images))
@@ -297,7 +304,7 @@ def expected_of(losses: np.ndarray, units: np.ndarray) -> Expected:
     """The expectation after these log losses."""
     known, (variance, skew) = an_expectation(), loss_moments(losses, units)
     scores = replace(
-        known.scores, images=len(losses), units=int(units.max()) + 1,
+        of_classes(known), images=len(losses), units=int(units.max()) + 1,
         log_loss=Estimate(float(losses.mean()), None, None),
     )  # fmt: skip
     return replace(known, scores=scores, loss_variance=variance, loss_skew=skew)
@@ -357,7 +364,7 @@ def test_a_larger_test_is_told_more_narrowly(images: int) -> None:
         ClassTruth(labels), _folds(400), np.arange(400), CLASSES,
     )  # fmt: skip
     low, high = predicted_accuracy(found, images)
-    accuracy = found.scores.accuracy
+    accuracy = found.measured.accuracy
     assert accuracy.low is not None
     assert low < accuracy.low
     assert (high - low) > (0.18 if images == 50 else 0.05)

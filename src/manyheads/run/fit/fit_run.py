@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +18,27 @@ from manyheads.core.text import counted
 from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
-from manyheads.findings.expected_score import Expected, expect
+from manyheads.findings.expected_score import expect
 from manyheads.findings.image_truth import truth_of
-from manyheads.heads.averaged import averaged
-from manyheads.heads.files import save_head
-from manyheads.heads.head import Parameters
-from manyheads.models.card import model_files, side_files
-from manyheads.models.export.exporter import write_models
-from manyheads.models.templates import prepare_template
-from manyheads.models.unlike_files import keep_unlikeness
 from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.backbone_comparison import compare_backbones, compares
 from manyheads.run.fit.fit_heads import Averaged, Averaging
+from manyheads.run.fit.fit_model import prepare_model_file, write_fit_model
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
 from manyheads.run.fit.fit_planned import fit_planned
 from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, write_fit
 from manyheads.run.fit.fit_schedule import Schedule
-from manyheads.run.fit.fit_search import Found, Option, search
+from manyheads.run.fit.fit_search import Found, search
 from manyheads.run.fit.fit_settings import FitSettings, budget_words
 from manyheads.run.fit.kept_division import KeptDivision
 from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.run.hand_over.card_facts import facts_of_fit
 from manyheads.run.hand_over.run_card import write_run_card
-from manyheads.run.pipeline import LIGHT, versions
+from manyheads.run.pipeline import versions
 from manyheads.run.progress_file import ProgressFile
 from manyheads.stats.class_metrics import BY_CLASS
-from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import RunFolder, split_as_begun
-from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
-from manyheads.study.space import Grid
-from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings
 from manyheads.workers.opening import opened_workers, workers_asked
 from manyheads.workers.worker_record import recorded
 
@@ -104,7 +93,9 @@ def run_fit(
         apart, remark = found.apart(comparison.sample)
         with ThreadPoolExecutor(1, "template") as aside:
             averaged = Averaging(found, settings.heads, settings.engine, schedule, job).run(
-                lambda heads: aside.submit(_prepare, schedule.plan, found.best, heads, job)
+                lambda heads: aside.submit(
+                    prepare_model_file, schedule.plan, found.best, heads, job
+                )
             )
             expected = expect(
                 found.ranked, averaged.answers.__getitem__,
@@ -114,7 +105,7 @@ def run_fit(
             with schedule.part("writing the model", schedule.after_averaging):
                 with job.step("writing the model"):
                     aside.shutdown()
-                _write_model(folder, schedule.plan, found.best, averaged.heads, expected, job)
+                write_fit_model(folder, schedule.plan, found.best, averaged.heads, expected, job)
         weights = schedule.plan.backbone(found.best.images.option).weights
         fitted = Fitted(
             path=folder.path,
@@ -189,19 +180,6 @@ def _planned(settings: FitSettings, budget: TimeBudget, job: Job) -> FitPlan:
         ) from None
 
 
-def _prepare(plan: FitPlan, best: Option, heads: int, job: Job) -> None:
-    """Let Keras make the file of such a model, but for the numbers of its heads."""
-    backbone = plan.backbone(best.images.option)
-    spec, weights = backbone.spec, backbone.weights
-    if spec.in_keras and weights.size < LIGHT:
-        wide = heads * best.setting.size_inner
-        size, outputs = best.images.option.size, len(plan.dataset.outputs)
-        prepare_template(
-            spec, weights, size, wide, outputs, job.heard_by(None),
-            several_labels=bool(plan.dataset.label_names),
-        )  # fmt: skip
-
-
 def _remarks(found: Found, averaged: Averaged, heads: int, schedule: Schedule) -> tuple[str, ...]:
     """What there was no time for, and by how much the budget was exceeded."""
     remarks = [*found.remarks]
@@ -259,55 +237,3 @@ def _tried(found: Found) -> tuple[Tried, ...]:
         for place, option in ((place, found.options[place]) for place in ranked.order)
         if math.isfinite(ranked.losses[place])
     )
-
-
-def _write_model(
-    folder: RunFolder,
-    plan: FitPlan,
-    best: Option,
-    heads: list[Parameters],
-    expected: Expected,
-    job: Job,
-) -> None:
-    """Write the heads as one head on the backbone, with the temperature in its last layer."""
-    setting = best.setting
-    wide = averaged(heads, expected.temperature)
-    scores, metric = expected.measured, plan.settings.metric
-    shown = ("accuracy", metric) if metric in BY_CLASS else ("accuracy",)
-    told: dict[str, Estimate] = {name: getattr(scores, name) for name in shown}
-    about = {
-        **plain(setting),
-        "heads": len(heads),
-        "temperature": expected.temperature,
-        **{
-            f"expected_{name}{end}": value
-            for name, each in told.items()
-            for end, value in (("", each.value), ("_low", each.low), ("_high", each.high))
-            if value is not None
-        },
-        "expected_log_loss": scores.log_loss.value,
-    }
-    shape = replace(setting, size_inner=len(wide.inner_bias))
-    written: StudySettings = replace(
-        best.finished.settings,
-        grid=Grid(**{name: (value,) for name, value in asdict(shape).items()}),
-        prune=None,
-        augmentation=best.finished.settings.augmentation if setting.augmented_copies else None,
-    )
-    make_folder(folder.heads)
-    thresholds = expected.thresholds
-    save_head(folder.selected, wide, {})  # which cannot be read out of every kind of model
-    target = folder.best_for(in_keras=written.spec.in_keras)
-    write_models(
-        written, plan.backbone(best.images.option).weights, plan.dataset.outputs, folder,
-        [(BestHead(1, about, wide), target)], job=job,
-        thresholds=None if thresholds is None else lambda _: thresholds,
-    )  # fmt: skip
-    study = best.finished
-    with Store(study.folder.store) as store:
-        divided = store.divisions()
-    keep_unlikeness(target, study.features.plain, study.dataset, divided, study.settings.folds)
-    for former in folder.models:  # of another backbone, that was best within a smaller budget
-        if former != target:
-            for file in (*model_files(former), *side_files(former)):
-                file.unlink(missing_ok=True)

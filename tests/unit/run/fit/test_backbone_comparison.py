@@ -105,7 +105,7 @@ def test_what_is_clearly_worse_goes_and_the_sample_is_in_no_score(
     assert best.log_loss < worse.log_loss
     assert {each.backbone for each in fitted.tried} == {"xception"}
     assert fitted.images == 240
-    assert 195 <= fitted.expected.scores.images <= 205
+    assert 195 <= fitted.expected.measured.images <= 205
     assert read_fit(tmp_path / "fit") == fitted
     assert [each.name for each in (tmp_path / "fit/search").glob("*px-*")] == [
         f"xception-{SIDE}px-2"
@@ -137,8 +137,8 @@ def test_where_nearly_all_images_are_twins_of_the_sample_that_is_said(
 ) -> None:
     monkeypatch.setattr(near_duplicates, "MOST", 1000)
     fitted = fit(tmp_path)
-    assert fitted.expected.scores.units < 200
-    assert 195 <= fitted.expected.scores.images <= 205
+    assert fitted.expected.measured.units < 200
+    assert 195 <= fitted.expected.measured.images <= 205
     assert fitted.remarks[0].startswith("near-duplicates of the sample that chose backbones")
 
 
@@ -151,7 +151,7 @@ def test_of_few_images_every_backbone_is_an_option_and_every_image_is_scored(
     pair = f"{BLIND}+xception"
     assert {each.backbone for each in fitted.tried} == {BLIND, "xception", pair}
     assert fitted.tried[0].backbone in ("xception", pair)
-    assert fitted.expected.scores.images == fitted.images == 60
+    assert fitted.expected.measured.images == fitted.images == 60
     assert f"1. mobilenet at {SIDE}×{SIDE}, plain and mirrored: " in plan_of(told)
     assert "each backbone" not in plan_of(told)
 
@@ -163,7 +163,7 @@ def test_where_there_is_no_time_to_compare_one_goes_on_and_no_label_chose_it(
     fitted = fit(tmp_path)
     assert fitted.compared == ()
     assert len({each.backbone for each in fitted.tried}) == 1
-    assert fitted.expected.scores.images == fitted.images
+    assert fitted.expected.measured.images == fitted.images
     assert fitted.remarks == (
         "mobilenet: left out, no time to compare it with others",
         "xception: left out, no time to compare it with others",
@@ -188,7 +188,7 @@ def test_what_is_no_backbone_is_left_out_unless_it_was_asked_for(
     fitted = fit(tmp_path, train=train, backbone=AUTO)
     assert {each.backbone for each in fitted.tried} == {"xception"}
     assert any(each.endswith("two where one input was expected") for each in fitted.remarks)
-    assert fitted.expected.scores.images == fitted.images  # there was nothing to choose from
+    assert fitted.expected.measured.images == fitted.images  # there was nothing to choose from
     with pytest.raises(BackboneError, match="one input"):
         run_fit(
             FitSettings(data=str(tmp_path / "photos"), backbone=(NONE, "xception"), size=SIDE),

@@ -143,8 +143,8 @@ def test_the_model_is_the_mean_of_log_odds_at_one_temperature(
     def written(*given: Any, **also: Any) -> None:
         kept.update(outputs=given[2], wanted=given[4], **also)
 
-    monkeypatch.setattr("manyheads.run.fit.fit_run.write_models", written)
-    monkeypatch.setattr("manyheads.run.fit.fit_run.keep_unlikeness", lambda *_: None)
+    monkeypatch.setattr("manyheads.run.fit.fit_model.write_models", written)
+    monkeypatch.setattr("manyheads.run.fit.fit_model.keep_unlikeness", lambda *_: None)
     fitted = run_fit(settings(labelled_table(tmp_path), table=TABLE), tmp_path / "fit")
     ((best, _),) = kept["wanted"]
     assert kept["outputs"] == LABELS
