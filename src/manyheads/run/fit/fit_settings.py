@@ -13,7 +13,14 @@ from manyheads.data.augmentation_presets import PRESETS, Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.heads.class_weights import NO_WEIGHTS, check_class_weight
-from manyheads.heads.epoch_rules import METRIC_RULES, check_rule, fixed_epoch, metric_of, scored_by
+from manyheads.heads.epoch_rules import (
+    EPOCH_RULES,
+    FIXED,
+    METRIC_RULES,
+    SCORE_RULES,
+    metric_of,
+    scored_by,
+)
 from manyheads.heads.hyperparameters import NEUTRAL, check
 from manyheads.study.space import Grid
 from manyheads.study.weight_files import with_read_weights
@@ -134,12 +141,12 @@ class FitSettings:
 
 def _rule(given: str) -> str | None:
     """The rule of the last epoch with the metric of the `given` one; None: the usual one."""
-    rule = check_rule(given)
-    if fixed_epoch(rule) is not None:
+    if str(given).startswith(FIXED):
         raise SettingError(
-            "`select` to name a score, for heads of a fit train to the end of their schedule", rule,
-            "give one such as last or last_macro_f1; `manyheads sweep` takes an epoch",
+            "`select` to name a score, for heads of a fit train to the end of their schedule",
+            str(given), "give one such as last or last_macro_f1; `manyheads sweep` takes an epoch",
         )  # fmt: skip
+    rule = choice("select", given, (*EPOCH_RULES, *SCORE_RULES))
     if rule == _USUAL_RULE:
         return None
     return rule.replace("best_", "last_") if scored_by(rule) else "last"

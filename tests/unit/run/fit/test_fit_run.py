@@ -102,15 +102,17 @@ class TestFree:
         assert accuracy.value > 0.6  # of three classes that chance makes hard to see
         assert fitted.model.is_file()
 
+    @pytest.mark.parametrize("rule", [None, "last_macro_f1"])
     def test_pruning_is_recorded_and_said(
         self,
+        rule: str | None,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         monkeypatch.setattr(fit_schedule, "_SHARES", {"pruned": (1.0, 1.0)})
-        fitted = run_fit(settings(data), tmp_path / "fit")
+        fitted = run_fit(settings(data, select=rule), tmp_path / "fit")
         assert fitted.pruned
         assert read_fit(tmp_path / "fit") == fitted
         show(fitted)
