@@ -1,6 +1,6 @@
 """Several labels per image: is one temperature for all of them enough, or does each need its own?
 
-    python -m benchmarks label_temperatures      five minutes on two cores
+    python -m benchmarks label_temperatures      a few minutes on two cores
 
 The photographs get labels that follow from their classes, as in `benchmarks.several_labels`. The
 settings of the head that a fit searches are trained in five folds, on small samples of the
