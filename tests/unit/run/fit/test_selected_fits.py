@@ -16,7 +16,7 @@ from manyheads.data.data_settings import TableSettings
 from manyheads.errors import DataError
 from manyheads.findings.label_scores import LabelScores
 from manyheads.publish.read_fit_publication import fit_publication
-from manyheads.run.fit import image_options, near_duplicates
+from manyheads.run.fit import fit_model, image_options, near_duplicates
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import planned_fit, run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
@@ -69,9 +69,21 @@ def words_of(fitted: Fitted, capsys: pytest.CaptureFixture[str]) -> str:
     ],
 )
 def test_the_score_that_is_asked_for_ranks_and_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], rule: str, metric: str, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rule: str,
+    metric: str,
+    said: str,
 ) -> None:
-    data = quadrant_images(tmp_path / "photos", 15, 5)
+    data, about = quadrant_images(tmp_path / "photos", 15, 5), dict[str, Any]()
+    write = fit_model.write_models
+
+    def written(*given: Any, **also: Any) -> Any:
+        about.update(given[4][0][0].about)
+        return write(*given, **also)
+
+    monkeypatch.setattr(fit_model, "write_models", written)
     asked = settings(data, select=rule, balanced_batches="yes")
     fitted = run_fit(asked, tmp_path / "fit")
     scores = [each.scored(metric) for each in fitted.tried]
@@ -81,6 +93,10 @@ def test_the_score_that_is_asked_for_ranks_and_is_named(
     assert fitted.expected.scores is not None
     expected = getattr(fitted.expected.scores, metric)
     assert next(iter(fitted.leading_scores.values())) == expected
+    ends = "", "_low", "_high"
+    told = [about[f"expected_{metric}{end}"] for end in ends]
+    assert told == [expected.value, expected.low, expected.high]
+    assert about["balanced_batches"] == "yes"
     shown = words_of(fitted, capsys)
     assert f"by {said} on held-out images" in shown
     assert f"held-out images: {said} {expected.value:.3f}" in shown
