@@ -95,6 +95,7 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert low < document["expected"]["scores"]["log_loss"]["value"] < high
 
 
+@pytest.mark.when_changed("commands")
 def test_several_labels_per_image_become_a_model_with_thresholds(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def words_of(fitted: Fitted, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize(
     ("rule", "metric", "said"),
     [
@@ -151,6 +152,7 @@ def test_a_fit_of_several_labels_is_a_model_with_thresholds(
         plan_growth(tmp_path / "fit", settings(table, table=TABLE))
 
 
+@pytest.mark.when_changed("studies")
 def test_the_model_is_the_mean_of_log_odds_at_one_temperature(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ def test_the_plan_says_what_ranks_and_what_labels_mean(tmp_path: Path) -> None:
     assert "Ranked     by log loss on held-out images" in plan
 
 
+@pytest.mark.when_changed("studies")
 def test_what_is_named_is_another_than_that_of_the_former_run(tmp_path: Path) -> None:
     data = quadrant_images(tmp_path / "photos", 12, 4)
     asked = settings(data, select="last_macro_f1", balanced_batches="yes")
