@@ -128,6 +128,8 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
     if study is None:
         return None, ""
     settings, resolved = read_study(study.document())
+    if resolved.label_names:  # what its single heads say is no answer at the model's thresholds
+        return None, ""
     result = finished_result(study, settings)
     validated = read_validated(study.store, settings, result, resolved.classes)
     wanted = plain(best.hyperparameters)
