@@ -10,7 +10,11 @@ from manyheads.cli.closing import keras_lines, next_lines
 from manyheads.core.settings import plain
 from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import clock, counted, decimal, size_words
-from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
+from manyheads.findings.expected_score import (
+    predicted_accuracy,
+    predicted_log_loss,
+    predicted_score,
+)
 from manyheads.findings.label_scores import LabelScores, fallback_words
 from manyheads.findings.score_tables import classes_table, scores_words
 from manyheads.findings.wording import METRIC_WORDS
@@ -100,6 +104,9 @@ def _expectation(fitted: Fitted) -> list[str]:
     else:
         told = [scores_words(fitted.leading_scores | {"ece": scores.ece})]
         share = "an accuracy"
+        if expected.score_moments:
+            low, high = predicted_score(expected, fitted.metric, _NEW)
+            share = f"a {METRIC_WORDS[fitted.metric]} from {low:.3f} to {high:.3f}, {share}"
         changing = "with other shares of the classes accuracy changes, as their recalls tell"
     low, high = predicted_accuracy(expected, _NEW)
     low_loss, high_loss = predicted_log_loss(expected, _NEW)
@@ -143,6 +150,7 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "chosen": plain(fitted.tried[0]),
         "expected": plain(fitted.expected),
         of_test: list(predicted_accuracy(fitted.expected, _NEW)),
+        **_score_of_test(fitted),
         "log_loss_of_400": list(predicted_log_loss(fitted.expected, _NEW)),
         "passes": fitted.passes,
         "seconds": fitted.seconds,
@@ -151,6 +159,13 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "tried": [plain(each) for each in fitted.tried],
         **_growth_json(fitted),
     }
+
+
+def _score_of_test(fitted: Fitted) -> dict[str, list[float]]:
+    if not fitted.expected.score_moments:
+        return {}
+    metric = fitted.metric
+    return {f"{metric}_of_{_NEW}": list(predicted_score(fitted.expected, metric, _NEW))}
 
 
 def _growth_json(fitted: Fitted) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from manyheads.findings.held_out_scores import HeldOutScores, score_held_out
 from manyheads.findings.image_truth import Answers, ClassTruth, OfImages, Truth
 from manyheads.findings.label_scores import LabelScores, enough, label_scores
 from manyheads.stats import label_metrics, metrics
+from manyheads.stats.class_metrics import BY_CLASS, class_scores
 from manyheads.stats.intervals import LEVEL, Units, independent_draws, normal_quantile
 from manyheads.stats.paired import SHARES
 
@@ -113,6 +114,8 @@ class Expected:
     to; `loss_variance` and `loss_skew` are the second and third central moment of the mean log loss
     of as many images, in nats² and nats³, where chance draws units.
 
+    `score_moments` are both of the balanced accuracy or the macro F1, if one of these ranked.
+
     Where an image may have several labels there are `label_scores` in the place of `scores`, no
     `ece_unscaled`, and the `thresholds` for new images; the draws are then those of exact match.
     """
@@ -126,6 +129,7 @@ class Expected:
     loss_skew: float
     label_scores: LabelScores | None = field(default=None, metadata={"told": "if set"})
     thresholds: tuple[float, ...] | None = field(default=None, metadata={"told": "if set"})
+    score_moments: tuple[float, ...] | None = field(default=None, metadata={"told": "if set"})
 
     @property
     def measured(self) -> HeldOutScores | LabelScores:
@@ -169,6 +173,9 @@ def expect(
             "scores": score_held_out(after[scored], labels, own, outputs, counts),
             "ece_unscaled": float(metrics.expected_calibration_error(nested[scored], labels)),
         }
+        if ranked.metric in BY_CLASS:
+            (parts,) = class_scores(ranked.metric, after[scored][np.newaxis], labels)
+            measured["score_moments"] = loss_moments(parts, own)
     else:
         # Where a score is cut does not depend on its scale, so that folds need no temperature.
         said = label_metrics.cross_fitted(nested, truth.targets, fold_of)
@@ -232,7 +239,29 @@ def _beta_binomial(first: float, second: float, draws: int) -> tuple[int, int]:
 
 
 def predicted_log_loss(expected: Expected, images: int) -> tuple[float, float]:
-    """Between what the log loss on so many new images will lie, 19 times out of 20, in nats.
+    """Between what the log loss on so many new images will lie, 19 times out of 20, in nats."""
+    moments = expected.loss_variance, expected.loss_skew
+    low, high = _predicted_mean(expected, expected.measured.log_loss.value, moments, images)
+    return max(0.0, low), high
+
+
+def predicted_score(expected: Expected, metric: str, images: int) -> tuple[float, float]:
+    """The same of the score that ranked, in [0, 1]: balanced accuracy or macro F1.
+
+    By the linear part that images have in it (`stats.class_metrics`). With a class of only a
+    handful of images here, the range is too narrow.
+    """
+    assert expected.scores is not None
+    assert expected.score_moments is not None
+    value = getattr(expected.scores, metric).value
+    low, high = _predicted_mean(expected, value, expected.score_moments, images)
+    return max(0.0, low), min(1.0, high)
+
+
+def _predicted_mean(
+    expected: Expected, value: float, moments: tuple[float, ...], images: int
+) -> tuple[float, float]:
+    """Between what the mean over so many new images will lie, 19 times out of 20.
 
         value ± z √(V (1 + r)) + K/V · (½ + (z² − 1)(r + 2) / 6),  r = images here / new images
 
@@ -244,11 +273,10 @@ def predicted_log_loss(expected: Expected, images: int) -> tuple[float, float]:
     """
     from scipy.special import stdtrit
 
-    here = expected.measured
-    value, variance = here.log_loss.value, expected.loss_variance
+    here, (variance, skew) = expected.measured, moments
     ratio, z = here.images / images, normal_quantile()
     if variance <= 0:
         return value, value
-    shift = expected.loss_skew / variance * (0.5 + (z**2 - 1) * (ratio + 2) / 6)
+    shift = skew / variance * (0.5 + (z**2 - 1) * (ratio + 2) / 6)
     half = stdtrit(max(1, here.units - 1), (1 + LEVEL) / 2) * np.sqrt(variance * (1 + ratio))
-    return max(0.0, float(value + shift - half)), float(value + shift + half)
+    return float(value + shift - half), float(value + shift + half)

@@ -15,11 +15,13 @@ from manyheads.findings.expected_score import (
     loss_moments,
     predicted_accuracy,
     predicted_log_loss,
+    predicted_score,
     rank,
 )
 from manyheads.findings.held_out_scores import HeldOutScores
 from manyheads.findings.image_truth import ClassTruth, LabelTruth
 from manyheads.stats import label_metrics, metrics
+from manyheads.stats.class_metrics import class_scores
 from manyheads.stats.intervals import Estimate, bootstrap, share_estimate
 
 CLASSES = ("a", "b", "c")
@@ -348,6 +350,40 @@ def test_the_log_loss_of_a_new_test_is_in_its_range(
     assert below + above <= 400 * 0.09
     assert max(below, above) <= 400 * 0.06
     assert below + above >= 400 * 0.02
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize(("here", "new"), [(300, 400), (1500, 200)])
+def test_the_score_of_classes_of_a_new_test_is_in_its_range(
+    metric: str, here: int, new: int
+) -> None:
+    """Of classes of unequal size, that are found unequally well."""
+    random = np.random.default_rng(0)
+    below = above = 0
+    for _ in range(400):
+        said, labels = drawn_answers(here, random)
+        (parts,) = class_scores(metric, said[np.newaxis], labels)
+        known, value = an_expectation(), float(metrics.METRICS[metric](said, labels))
+        found = replace(
+            known, score_moments=loss_moments(parts, np.arange(here)),
+            scores=replace(
+                of_classes(known), images=here, units=here, **{metric: Estimate(value, None, None)}
+            ),
+        )  # fmt: skip
+        low, high = predicted_score(found, metric, new)
+        score = metrics.METRICS[metric](*drawn_answers(new, random))
+        below, above = below + (score < low), above + (score > high)
+    assert below + above <= 400 * 0.09
+    assert max(below, above) <= 400 * 0.06
+    assert below + above >= 400 * 0.02
+
+
+def drawn_answers(images: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Answers for images of three classes, of which the smallest is found least often."""
+    labels = random.choice(3, images, p=(0.6, 0.3, 0.1))
+    hit = random.random(images) < np.array([0.95, 0.85, 0.6])[labels]
+    answers = np.where(hit, labels, (labels + random.integers(1, 3, images)) % 3)
+    return np.log(np.eye(3, dtype=np.float32)[answers] * 0.8 + 0.1), labels
 
 
 def drawn_losses(images: int, skill: float, random: np.random.Generator) -> np.ndarray:

@@ -104,7 +104,12 @@ def test_the_score_that_is_asked_for_ranks_and_is_named(
     shown = words_of(fitted, capsys)
     assert f"by {said} on held-out images" in shown
     assert f"held-out images: {said} {expected.value:.3f}" in shown
-    assert as_json(fitted)["ranked_by"] == metric
+    document = as_json(fitted)
+    assert document["ranked_by"] == metric
+    if metric == "macro_f1":
+        low, high = document["macro_f1_of_400"]
+        assert 0 <= low < expected.value < high <= 1
+        assert f"a macro F1 from {low:.3f} to {high:.3f}, an accuracy from" in shown
     assert f"by {said} on held-out images" in facts_of_fit(fitted).selection[0]
     (row,) = list_runs(tmp_path / "fit").entries
     assert (row.metric, row.score) == (metric, expected.value)
