@@ -154,15 +154,7 @@ def expect(
     which options there are, before any was ranked. Their units have no other images.
     """
     best = answers(ranked.best)
-    nested = np.empty_like(best)
-    for fold, option in enumerate(ranked.without):
-        inside = fold_of == fold
-        nested[inside] = answers(option)[inside]
-    after = np.empty_like(nested)
-    for fold in range(len(ranked.without)):
-        inside = fold_of == fold
-        temperature = truth.of(~inside).temperature(nested[~inside])
-        after[inside] = truth.scaled(nested[inside], temperature)
+    nested, after = nested_answers(ranked, answers, truth, fold_of)
     scored = np.ones(len(truth), bool) if apart is None else ~apart
     temperature, of, own = truth.temperature(best), truth.of(scored), units[scored]
     variance, skew = loss_moments(of.losses(after[scored]), own)
@@ -198,6 +190,25 @@ def expect(
         loss_variance=variance,
         loss_skew=skew,
     )
+
+
+def nested_answers(
+    ranked: Ranked, answers: Callable[[int], Answers], truth: Truth, fold_of: Folds
+) -> tuple[Answers, Answers]:
+    """What the procedure says of each image without its fold, before and after scaling.
+
+    The other folds choose the option, and the temperature.
+    """
+    nested = np.empty_like(answers(ranked.best))
+    for fold, option in enumerate(ranked.without):
+        inside = fold_of == fold
+        nested[inside] = answers(option)[inside]
+    after = np.empty_like(nested)
+    for fold in range(len(ranked.without)):
+        inside = fold_of == fold
+        temperature = truth.of(~inside).temperature(nested[~inside])
+        after[inside] = truth.scaled(nested[inside], temperature)
+    return nested, after
 
 
 def loss_moments(losses: OfImages, units: Units) -> tuple[float, float]:
