@@ -137,6 +137,19 @@ def test_an_export_has_a_sigmoid_and_is_checked(
     assert abs(found.probabilities.sum(axis=1) - 1).max() > 0.01
 
 
+def test_a_smaller_model_is_measured_by_label(command: Command, run: Path) -> None:
+    told = command("export", run, "--format", "openvino", "--quantize", "f16")
+    assert told.code == 0, told.err
+    assert "get the same labels." in told.out
+    file = next((run / "export").glob("best-f16*.xml"))
+    cost = read_card(file).quantised
+    assert cost is not None
+    assert cost.cost is not None
+    assert cost.cost.several_labels
+    document = json.loads(file.with_name(f"{file.name}.json").read_text(encoding="utf-8"))
+    assert document["quantised"]["cost"]["several_labels"] is True
+
+
 def test_the_test_images_are_scored_by_label(command: Command, run: Path) -> None:
     told = command("test", run)
     assert told.code == 0, told.err
@@ -262,7 +275,6 @@ def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
         (("sweep", "TABLE", *SMALL, "--class-weight", "balanced"), "for class weights"),
         (("sweep", "TABLE", *SMALL, "--balanced-batches", "yes"), "for balanced batches"),
         (("sweep", "TABLE", *SMALL, "--select", "best_macro_f1"), "for best_macro_f1"),
-        (("export", "RUN", "--format", "openvino", "--quantize", "f16"), "to quantise"),
     ],
 )
 def test_what_takes_one_class_says_so_in_a_line(

@@ -129,7 +129,7 @@ def test_labels_are_explained_in_one_pass_as_one_by_one(
     explainer = Explainer(grid_model)
     found = explainer.explain_labels(grid_files[0], grid_model.classes[1:])
     for each, name in zip(found, grid_model.classes[1:], strict=True):
-        (alone,) = grid_model.explain(grid_files[0], target=name)
+        (alone,) = explainer.explain(grid_files[0], name)
         assert (each.target, each.label, each.words) == (name, alone.label, alone.words)
         np.testing.assert_array_equal(each.occlusion, alone.occlusion)
     (usual,) = explainer.explain_labels(grid_files[0].read_bytes(), ())
