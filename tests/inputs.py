@@ -1,7 +1,8 @@
 """Tests that are run when what they depend on has changed, and not on every change.
 
-A test marked `when_changed("backbones")` runs if the files of that group differ from those with
-which the whole group has passed last, whose digest is in `inputs.json`; and with
+A test marked `when_changed("backbones")` is not in the default suite. `scripts/test -m ''`, as in
+continuous integration, and `scripts/test -m when_changed` run it if the files of that group differ
+from those with which the whole group has passed last, whose digest is in `inputs.json`; and with
 `MANYHEADS_ALL_TESTS=1` in any case. After all tests of changed groups have passed, slow ones too,
 
     python -m tests.inputs --record
@@ -24,11 +25,17 @@ RECORD = ROOT / "tests" / "inputs.json"
 LIBRARIES = "requirements/bench.txt"  # what computes; dev.txt adds what tests and checks
 
 CORE = "src/manyheads/core/*.py"
-# What computes nothing, and whose own tests always run.
+# What computes nothing, so that groups named for what they compute do without it.
 APART = {ROOT / "src/manyheads/core" / name for name in ("processes.py", "workers.py")}
 BACKBONES = "src/manyheads/backbones/*.py"
 MODEL_FILES = "src/manyheads/modelfiles/*.py"
 MODELS = "src/manyheads/models/*.py"
+PACKAGE = "src/manyheads/**/*.py"
+STUDIES = tuple(
+    f"src/manyheads/{layer}/**/*.py"
+    for layer in ("core", "data", "heads", "stats", "modelfiles", "backbones", "features", "study",
+                  "findings", "models", "run", "lesson", "api")
+)  # fmt: skip
 
 GROUPS: dict[str, tuple[str, ...]] = {
     # All backbones that Keras builds; else one of each family.
@@ -103,8 +110,28 @@ GROUPS: dict[str, tuple[str, ...]] = {
     # Hundreds of drawn studies and data sets; else some, and their formulas.
     "statistics": (
         LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py",
-        "tests/unit/stats/test_calibrated.py", "tests/unit/findings/test_held_out_scores.py",
+        "tests/unit/stats/*.py", "tests/unit/findings/*.py",
     ),
+    # scikit-learn's suite for estimators; else their behaviour.
+    "estimators": (
+        LIBRARIES, CORE, "src/manyheads/heads/**/*.py", "src/manyheads/estimator/*.py",
+        "tests/unit/estimator/*.py",
+    ),
+    # Model files that Keras opens, of networks that Keras builds; else those of a free backbone.
+    "models": (
+        LIBRARIES, CORE, BACKBONES, MODEL_FILES, "src/manyheads/heads/*.py",
+        "src/manyheads/models/**/*.py", "tests/unit/models/*.py", "tests/conformance/*.py",
+    ),
+    # Units of work in other processes, lost, late and wrong; else in this process.
+    "workers": (
+        LIBRARIES, CORE, "src/manyheads/core/processes.py", "src/manyheads/core/workers.py",
+        "src/manyheads/workers/*.py", "src/manyheads/features/*.py",
+        "tests/conformance/*worker*.py", "tests/unit/workers/*.py",
+    ),
+    # Whole studies, fits and lessons from Python; else their parts.
+    "studies": (LIBRARIES, *STUDIES, "tests/unit/run/**/*.py", "tests/unit/*.py"),
+    # Whole commands; else the quick ones of each.
+    "commands": (LIBRARIES, PACKAGE, "tests/e2e/*.py", "tests/unit/cli/*.py"),
 }  # fmt: skip
 
 
@@ -112,7 +139,8 @@ def digest(group: str) -> str:
     """SHA-256 over the names and contents of the files that a group of tests depends on."""
     whole = hashlib.sha256()
     for pattern in GROUPS[group]:
-        for file in sorted({*ROOT.glob(pattern)} - APART):
+        apart = APART if pattern == CORE else set[Path]()
+        for file in sorted({*ROOT.glob(pattern)} - apart):
             content = hashlib.sha256(file.read_bytes()).hexdigest()
             whole.update(f"{file.relative_to(ROOT).as_posix()} {content}\n".encode())
     return whole.hexdigest()
