@@ -61,16 +61,16 @@ def _table(runs: Sequence[ListedRun], room: int) -> Table:
     from manyheads.core.table import Table, names, numbers, phrases, words
 
     short = room < _WIDE
-    scores = [each.score_words for each in runs]
+    scores = [each.score_words.partition(" ") for each in runs]
+    known = {name.removeprefix("val_") for name, _, _ in scores if name}
     # One name for all stands in the title; of several, each score has its own.
-    by_accuracy = all(each.startswith(("val_accuracy ", "accuracy ")) for each in scores if each)
-    if by_accuracy:
-        scores = [each.removeprefix("val_").removeprefix("accuracy ") for each in scores]
+    one = len(known) < 2
+    title = next(iter(known), "accuracy") if one else "score"
     told = words if room < _NARROW else phrases
     return Table(
         columns=[
             *phrases("date"), *names("run"), *words("data"), *numbers("candidates\n× seeds"),
-            *phrases("state"), *told("best"), *numbers("accuracy" if by_accuracy else "score"),
+            *phrases("state"), *told("best"), *numbers("log_loss" if title == "loss" else title),
             *told("verdict of the best"),
         ],
         rows=[
@@ -81,9 +81,9 @@ def _table(runs: Sequence[ListedRun], room: int) -> Table:
                 " × ".join(f"{count:,}" for count in (each.candidates, each.seeds) if count),
                 each.state,
                 textwrap.shorten(each.best, _MOST_SHORT if short else _MOST, placeholder=" …"),
-                score,
+                score if one else f"{name}{space}{score}",
                 each.verdict,
             )
-            for each, score in zip(runs, scores, strict=True)
+            for each, (name, space, score) in zip(runs, scores, strict=True)
         ],
     )  # fmt: skip

@@ -180,6 +180,10 @@ def test_scores_of_several_names_have_them(
     assert "score" in told
     assert "val_accuracy 0." in told
     assert "val_macro_f1 0." in told
+    assert main(["runs", str(tmp_path / "two")]) == 0
+    told = capsys.readouterr().out
+    assert "macro_f1" in told.splitlines()[1]
+    assert "val_macro_f1" not in told
 
 
 def test_a_fit_is_one_row_with_the_accuracy_to_expect(
