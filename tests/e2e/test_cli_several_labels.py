@@ -251,8 +251,8 @@ def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
     assert told.code == 0, told.err
     assert "3 labels;" in told.out
     told = command(
-        "sweep", "p.safetensors", *SMALL[6:], "--learning-rate", 0.001, "--droprate", 0, 0.5,
-        "--out", "packed",
+        "sweep", "p.safetensors", *SMALL[6:], "--learning-rate-schedule", "constant",
+        "--droprate", 0, 0.5, "--out", "packed",
     )  # fmt: skip
     assert told.code == 0, told.err
     settings = RunFolder(tmp_path / "packed").document()

@@ -123,7 +123,7 @@ def test_another_class_has_other_maps(
 
 
 def test_labels_are_explained_in_one_pass_as_one_by_one(
-    grid_model: Classifier, grid_files: list[Path], tmp_path: Path
+    grid_model: Classifier, grid_files: list[Path]
 ) -> None:
     assert isinstance(grid_model, ImageClassifier)
     explainer = Explainer(grid_model)
@@ -134,7 +134,7 @@ def test_labels_are_explained_in_one_pass_as_one_by_one(
         np.testing.assert_array_equal(each.occlusion, alone.occlusion)
     (usual,) = explainer.explain_labels(grid_files[0].read_bytes(), ())
     assert usual.target == usual.label
-    (unread,) = explainer.explain_labels(tmp_path / "absent.png", grid_model.classes)
+    (unread,) = explainer.explain_labels(b"no image", grid_model.classes)
     assert unread.error is not None
 
 
