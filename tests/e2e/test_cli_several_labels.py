@@ -74,6 +74,7 @@ def test_a_table_becomes_a_model(command: Command, tmp_path: Path) -> None:
     assert again.out.split("Took")[0] == told.out.split("Took")[0]
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_in_folds_resumes_to_the_same_numbers(command: Command, tmp_path: Path) -> None:
     labelled_table(tmp_path)
     words = ("sweep", "table.csv", *SMALL, "--folds", 3, "--droprate", "0.2")
@@ -122,6 +123,7 @@ def test_predictions_are_printed_and_written_by_label(
     assert "unsure 3" in command("predict", run, *photos, "--min-confidence", 1).err
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("name", ["keras", "openvino"])
 def test_an_export_has_a_sigmoid_and_is_checked(
     command: Command, finished: Finished, run: Path, name: str
@@ -203,6 +205,7 @@ def test_the_page_of_a_service_knows_labels_thresholds_and_what_abstaining_costs
     assert 0 < found["expect"]["accuracy"]["value"] <= 1
 
 
+@pytest.mark.when_changed("commands")
 def test_the_card_tells_of_labels_and_its_code_says_what_predict_says(
     command: Command, finished: Finished, run: Path, tmp_path: Path
 ) -> None:
