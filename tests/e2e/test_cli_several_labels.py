@@ -139,6 +139,7 @@ def test_an_export_has_a_sigmoid_and_is_checked(
     assert abs(found.probabilities.sum(axis=1) - 1).max() > 0.01
 
 
+@pytest.mark.when_changed("commands")
 def test_a_smaller_model_is_measured_by_label(command: Command, run: Path) -> None:
     told = command("export", run, "--format", "openvino", "--quantize", "f16")
     assert told.code == 0, told.err
@@ -177,6 +178,7 @@ def test_the_report_has_labels_in_the_place_of_the_confusion_matrix(
     assert "of saying of each label what most have" in page
 
 
+@pytest.mark.when_changed("commands")
 def test_the_report_shows_the_images_with_the_largest_loss(command: Command, run: Path) -> None:
     _page(command, run)
     wrong = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("wrong")
@@ -245,6 +247,7 @@ def test_check_and_split_count_labels(command: Command, finished: Finished) -> N
     assert command("sweep", "split.csv", "--label-separator", ";", *SMALL, "--dry-run").code == 0
 
 
+@pytest.mark.when_changed("commands")
 def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
     command: Command, finished: Finished, run: Path, tmp_path: Path
 ) -> None:
