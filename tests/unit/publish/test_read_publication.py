@@ -18,6 +18,7 @@ from manyheads.publish import candidate_rows, published_files, read_publication
 from manyheads.publish.mean_intervals import mean_intervals
 from manyheads.publish.publication import Publication
 from manyheads.publish.read_publication import read_publication as read
+from manyheads.publish.study_identity import study_parameters
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.paired import mean_score
 from manyheads.study.finished import finished_result
@@ -89,6 +90,15 @@ def test_the_score_that_selects_is_told_with_its_name(tmp_path: Path) -> None:
     assert by_loss.sentences[1].startswith("Expected on new images: log loss ")
     assert "balanced_accuracy" not in by_loss.rows[0].metrics
     assert read(made_run(tmp_path / "third")).sentences[1].count("accuracy") == 1
+
+
+def test_of_several_labels_these_are_counted_and_not_their_sets() -> None:
+    document = read_toml(GOLDEN / "study.toml")
+    assert study_parameters(document)["classes"] == 3
+    document["resolved"]["label_names"] = ["big", "red"]
+    told = study_parameters(document)
+    assert told["labels"] == 2
+    assert "classes" not in told
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 6])
