@@ -158,6 +158,10 @@ def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
     with job.step("reading the fit"):
         study = fitted.study
         settings, resolved = read_study(study.document())
+        require_one_label(
+            resolved.label_names, "the studio's mistakes",
+            f"open the model card of {name}, which has the scores of each label",
+        )  # fmt: skip
         result = finished_result(study, settings)
         validated = read_validated(study.store, settings, result, resolved.classes)
         candidates = [

@@ -209,14 +209,14 @@ def _fit(known: ListedRun, path: Path) -> ListedRun:
     fitted = fit_record.read_fit(path)
     if fitted is None:
         return _unfinished_fit(known, path)
-    expected = fitted.expected.scores.accuracy
+    metric, expected = next(iter(fitted.leading_scores.items()))
     low, high = decimal(expected.low), decimal(expected.high)
     return replace(
         known,
         data=Path(fitted.data).name,
         candidates=len(fitted.tried),
         best=fitted.tried[0].words,
-        metric="accuracy",
+        metric=metric,
         score=expected.value,
         verdict=f"{low} to {high} on new images",
     )

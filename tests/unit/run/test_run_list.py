@@ -201,7 +201,7 @@ def test_a_fit_is_one_row_with_the_accuracy_to_expect(
     begun(tmp_path / "other" / "search" / "224px-1", small_study)
     finished, other = sorted(list_runs(tmp_path).entries, key=lambda each: each.state != "done")
     assert (finished.kind, finished.best) == ("fit", found.tried[0].words)
-    assert finished.score == found.expected.scores.accuracy.value
+    assert finished.score == found.expected.measured.accuracy.value
     assert finished.verdict.endswith(" on new images")
     assert (other.kind, other.state, other.candidates) == ("fit", "0 of 4 trials", 4)
 

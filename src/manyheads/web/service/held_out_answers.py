@@ -108,26 +108,29 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
     that of a single head of its setting, at temperatures fitted on other images: it is wrong more
     often than the average.
     """
-    scores = fitted.expected.scores
+    scores = fitted.expected.measured
     images = f"{counted(scores.images, 'image')}, each when it was left out of training"
     risk, risk_on = _risk_of_fit(folder, fitted)
     searches = [read_times(each) for each in folder.searches]
     return HeldOutAnswers(
         data=fitted.data,
         expect={
-            "accuracy": _triple(*vars(scores.accuracy).values()),
-            "log_loss": _triple(*vars(scores.log_loss).values()),
+            **{
+                name: _triple(each.value, each.low, each.high)
+                for name, each in fitted.leading_scores.items()
+            },
             "on": f"new images like the {images}",
         },
         risk=risk,
         risk_on=risk_on,
         risk_by="one of the heads that it averages",
         folds=fitted.folds,
-        recalls=scores.classes,
+        recalls=() if isinstance(scores, LabelScores) else scores.classes,
         head=load_head(folder.selected)[0] if folder.selected.is_file() else None,
         ended=max((each.ended for each in searches if each), default=""),
         versions=dict(fitted.about.get("versions", {})),
         remarks=tuple(fitted.remarks),
+        labels=fitted.expected.label_scores,
     )
 
 

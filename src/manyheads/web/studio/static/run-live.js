@@ -87,20 +87,21 @@ const leaders = (study, state, colours) => {
 
 const fitted = (fit) => {
   if (!fit) return null;
-  const range = ([value, low, high]) => low === null ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+  const range = ([, value, low, high]) => low === null ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+  const [lead, ...others] = fit.expected;
   return [
     h("h2", {}, "What to expect"),
-    h("p", { class: "lead" }, `On new images like these: accuracy ${range(fit.accuracy)}`),
+    h("p", { class: "lead" }, `On new images like these: ${lead[0]} ${range(lead)}`),
     h("p", {}, `Chosen: ${fit.chosen}; ${count(fit.heads, "head")} in one.`),
     h("dl", { class: "facts" },
-      h("div", {}, h("dt", {}, "Log loss"), h("dd", {}, range(fit.log_loss))),
+      others.map((each) => h("div", {}, h("dt", {}, each[0][0].toUpperCase() + each[0].slice(1)), h("dd", {}, range(each)))),
       h("div", {}, h("dt", {}, "From held-out images"), h("dd", {}, fit.images.toLocaleString("en"))),
       h("div", {}, h("dt", {}, "Took"), h("dd", {}, clock(fit.seconds)))),
     ...fit.remarks.map((remark) => h("p", { class: "quiet" }, remark)),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Options" }, h("table", {},
       h("caption", {}, "Options that were tried, single heads on held-out images, the best first"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Option"), h("th", { scope: "col", class: "number" }, "accuracy"), h("th", { scope: "col", class: "number" }, "log_loss"), h("th", { scope: "col", class: "number middle" }, "chosen by folds"))),
-      h("tbody", {}, fit.tried.map((each) => h("tr", {}, h("td", {}, each.words), h("td", { class: "number" }, number(each.accuracy)), h("td", { class: "number" }, number(each.log_loss)), h("td", { class: "number middle" }, `${each.folds} of ${fit.folds}`)))))),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Option"), fit.columns.map((each) => h("th", { scope: "col", class: "number" }, each)), h("th", { scope: "col", class: "number middle" }, "chosen by folds"))),
+      h("tbody", {}, fit.tried.map((each) => h("tr", {}, h("td", {}, each.words), each.scores.map((score) => h("td", { class: "number" }, number(score))), h("td", { class: "number middle" }, `${each.folds} of ${fit.folds}`)))))),
   ];
 };
 
