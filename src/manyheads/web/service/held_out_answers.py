@@ -138,9 +138,7 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
         return None, ""
     settings, resolved = read_study(study.document())
     result = finished_result(study, settings)
-    validated = read_validated(
-        study.store, settings, result, resolved.classes, resolved.label_names
-    )
+    validated = read_validated(study.store, settings, result, resolved.classes)
     wanted = plain(best.hyperparameters)
     same = [each for each in validated.candidates if plain(settings.grid[each - 1]) == wanted]
     if not same or len(np.unique(validated.units)) < 2:
@@ -149,13 +147,11 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
     whole = every[np.isfinite(every).all(axis=(1, 2))]
     if not len(whole):
         return None, ""
-    if validated.label_sets is None:
-        scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
-        risk = risk_coverage(scaled, validated.labels)
-    else:
-        risk = abstaining_risk(validated, same[0])
+    scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
     images = counted(len(validated.labels), "image")
-    return risk, f"{images}, each when it was left out of training"
+    return risk_coverage(
+        scaled, validated.labels
+    ), f"{images}, each when it was left out of training"
 
 
 def _recalls(validated: Validated, answers: np.ndarray) -> tuple[ClassRecall, ...]:
