@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from manyheads.api.verbs import fit
 from manyheads.cli.fit_screen import as_json, show
 from manyheads.core.settings import plain
-from manyheads.data.data_settings import TableSettings
+from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import DataError
 from manyheads.findings.label_scores import LabelScores
 from manyheads.publish.read_fit_publication import fit_publication
@@ -52,7 +54,8 @@ def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
 
 def settings(data: Path, **changes: Any) -> FitSettings:
     usual = {"backbone": "xception", "size": SIDE, "heads": 2, "folds": 3, "augment": "none"}
-    return FitSettings(data=str(data), **usual | changes)
+    split = SplitSettings(test=0.0)
+    return FitSettings(data=str(data), split=split, **usual | changes)
 
 
 def words_of(fitted: Fitted, capsys: pytest.CaptureFixture[str]) -> str:
@@ -122,11 +125,18 @@ def test_a_fit_of_several_labels_is_a_model_with_thresholds(
     assert isinstance(scores, LabelScores)
     assert expected.scores is None
     assert [each.label for each in scores.labels] == list(LABELS)
-    assert scores.images == fitted.images == 48
+    assert scores.images == fitted.images == 60
     assert scores.log_loss.value < 0.64  # that of saying of each label what most have
     assert [each.threshold for each in scores.labels] == list(expected.thresholds or ())
     assert read_fit(tmp_path / "fit") == fitted
-    again = run_fit(settings(table, table=TABLE), tmp_path / "again")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    paths = [tmp_path / row["path"] for row in rows]
+    given = [row["labels"].split(";") if row["labels"] else [] for row in rows]
+    again = fit(
+        (paths, given), backbone="xception", image_size=SIDE, heads=2, folds=3, augment="none",
+        out=tmp_path / "again", progress=False,
+    )  # fmt: skip
     assert plain(again.expected) == plain(expected)
     shown = words_of(fitted, capsys)
     for words in (
