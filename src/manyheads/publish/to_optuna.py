@@ -115,7 +115,8 @@ class _Trials:
         self._optuna, self._publication = optuna, publication
         self.rows = sorted(publication.rows, key=lambda row: row.number)
         self.distributions = _distributions(optuna.distributions, self.rows)
-        self._curve = f"{CURVE}val_{'loss' if publication.metric == 'log_loss' else 'accuracy'}"
+        name = "loss" if publication.metric == "log_loss" else publication.metric
+        self._curve = f"{CURVE}val_{name}"
 
     @property
     def moment(self) -> datetime:

@@ -102,7 +102,7 @@ def facts_of_study(findings: Findings) -> CardFacts:
     one = every[int(selected.about["seed"])]
     labels, recalls = None, ()
     if validated.label_sets is not None:
-        labels = validated_label_scores(findings)
+        labels = validated_label_scores(validated, selected)
     else:
         hits = metrics.predicted(one) == validated.labels
         recalls = _recalls(validated.classes, validated.labels, hits, validated.units)
