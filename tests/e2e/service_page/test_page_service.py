@@ -103,7 +103,7 @@ def test_a_switch_calls_photographs_unknown(browser: Browser, server: PageServer
 def test_a_name_that_looks_like_a_formula_is_none_in_the_table(page: Browser, name: str) -> None:
     drop(page, (name, RED))
     answered(page, 1)
-    assert f"\n'{name},dress," in saved_table(page)
+    assert f"\n./{name},dress," in saved_table(page)
 
 
 @pytest.mark.parametrize(
