@@ -213,7 +213,7 @@ def test_pictures_are_let_go(page: Browser) -> None:
     answered(page, 5)
     page.run("document.querySelector('#grid button').click()")
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ESCAPE)
-    assert page.run("return urls.size") == 0
+    until(page, "return urls.size === 0")
 
 
 def test_several_models_are_a_choice_and_answer_the_same_photographs(

@@ -11,6 +11,7 @@ import numpy as np
 
 from manyheads.core.table import Table
 from manyheads.core.text import capital, counted, decimal
+from manyheads.findings.backbone_scores import Backbones
 from manyheads.findings.held_out_comparison import ComparedScore, HeldOutComparison
 from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.study_findings import Findings
@@ -93,7 +94,6 @@ def _relabelled(score: ComparedScore | None) -> dict[str, Any] | None:
 
 def _study(findings: Findings) -> dict[str, Any]:
     answer, verdict = findings.recommendation, findings.verdict
-    backbones = findings.backbones
     balance = findings.class_balance.sentences if findings.class_balance else ()
     return {
         "kind": "study",
@@ -109,9 +109,24 @@ def _study(findings: Findings) -> dict[str, Any]:
         "expected_words": "chosen again and again on images drawn with replacement, and scored on "
         "the others, which corrects the optimism of choosing",
         "comparisons": _comparisons(findings),
-        "tables": [] if backbones is None else [_table(backbones.table)],
-        "backbones": [] if backbones is None else list(backbones.sentences),
+        "tables": [],
+        "backbones": _backbones(findings.backbones),
     }
+
+
+def _backbones(found: Backbones | None) -> dict[str, Any] | None:
+    """Accuracy against cost, as the report has it; None of a study of a single backbone."""
+    section = backbones_section(found)
+    return (
+        None
+        if section is None
+        else {
+            "sentences": [_plain(each) for each in section.paragraphs],
+            "panels": [_panel(each) for each in section.figures if isinstance(each, Panel)],
+            "caption": section.caption,
+            "tables": [_table(each) for each in section.tables],
+        }
+    )
 
 
 def _fit(fitted: Fitted) -> dict[str, Any]:
@@ -140,7 +155,7 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
         "expected_words": f"nested cross-validation on {counted(scores.images, 'held-out image')}",
         "comparisons": [],
         "tables": [_tried(fitted)],
-        "backbones": [],
+        "backbones": None,
     }  # fmt: skip
 
 
@@ -178,10 +193,6 @@ def _panels(run: RunAnswers) -> list[Panel]:
     diagram = reliability_panel(reliability(run.whole, run.labels))
     panels = [diagram] if diagram is not None else []
     panels.append(risk_panel(risk_coverage(run.whole, run.labels)))
-    if run.findings is not None:
-        section = backbones_section(run.findings.backbones)
-        figures = () if section is None else section.figures
-        panels = [each for each in figures if isinstance(each, Panel)] + panels
     return panels
 
 

@@ -1,13 +1,17 @@
 // The shell of the studio: which part is shown follows from the address after the #.
 import { ask, h, say, Refused } from "/static/shared/base.js";
-import { show as data } from "/static/studio/data.js";
-import { show as runs } from "/static/studio/runs.js";
-import { show as understand } from "/static/studio/understand.js";
-import { show as use } from "/static/studio/use.js";
+import { unstyled } from "/static/studio/part_styles.js";
 
 // A part is `async show(main, words)`: it fills `main`; `words` are the rest of the address. What it
-// returns, if anything, is called when the part is left: it ends timers and requests.
-const PARTS = { data, runs, understand, use };
+// returns, if anything, is called when the part is left: it ends timers and requests. A part is loaded when it
+// is shown first: what the page shows does not wait for the scripts of others.
+const PARTS = {
+  data: () => import("/static/studio/data.js"),
+  runs: () => import("/static/studio/runs.js"),
+  understand: () => import("/static/studio/understand.js"),
+  use: () => import("/static/studio/use.js"),
+};
+const LOST = "The server does not answer. Is manyheads still running? Reload the page once it is.";
 let leave = null;
 let shown = 0;
 
@@ -25,6 +29,7 @@ const open = async () => {
   const mine = ++shown;
   leave?.();
   leave = null;
+  unstyled();
   for (const link of document.querySelectorAll("nav a")) {
     const current = link.hash === `#${part}`;
     if (current) link.setAttribute("aria-current", "page");
@@ -41,7 +46,9 @@ const open = async () => {
     scrollTo(0, 0);
   }
   try {
-    const left = await PARTS[part](fresh, words);
+    const { show } = await PARTS[part]().catch(() => { throw new Refused(LOST); });
+    if (mine !== shown) return;
+    const left = await show(fresh, words);
     if (mine === shown) leave = left ?? null;
     else left?.();
   } catch (error) {
