@@ -12,6 +12,7 @@ const PARTS = {
   use: () => import("/static/studio/use.js"),
 };
 const LOST = "The server does not answer. Is manyheads still running? Reload the page once it is.";
+let place = ""; // the folder, once it is known
 let leave = null;
 let shown = 0;
 
@@ -39,7 +40,7 @@ const open = async () => {
   const fresh = h("div");
   main.replaceChildren(fresh);
   say("");
-  document.title = [words[0], `${part[0].toUpperCase()}${part.slice(1)}`, `manyheads studio in ${place}`].filter(Boolean).join(" – ");
+  document.title = [words[0], `${part[0].toUpperCase()}${part.slice(1)}`, `manyheads studio${place}`].filter(Boolean).join(" – ");
   if (mine > 1) {
     // As a page that is loaded does: it begins at the top, for the keyboard too.
     main.focus({ preventScroll: true });
@@ -57,8 +58,12 @@ const open = async () => {
   }
 };
 
-const { place } = await ask("/api/place");
-document.getElementById("place").textContent = `in ${place}`;
+// No part waits for the folder's name.
+ask("/api/place").then((told) => {
+  place = ` in ${told.place}`;
+  document.getElementById("place").textContent = place;
+  document.title += place;
+}, () => {}); // the part says that the server does not answer
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address tells which part is shown
   document.getElementById("main").focus();
