@@ -113,15 +113,7 @@ def expect(
     ranked. Their units have no other images.
     """
     best = answers(ranked.best)
-    nested = np.empty_like(best)
-    for fold, option in enumerate(ranked.without):
-        inside = fold_of == fold
-        nested[inside] = answers(option)[inside]
-    after = np.empty_like(nested)
-    for fold in range(len(ranked.without)):
-        inside = fold_of == fold
-        temperature = fit_temperature(nested[~inside], labels[~inside])
-        after[inside] = scaled(nested[inside], temperature)
+    nested, after = nested_answers(ranked, answers, labels, fold_of)
     counts = np.bincount(labels, minlength=len(classes))
     scored = np.ones(len(labels), bool) if apart is None else ~apart
     after, nested, units, of = after[scored], nested[scored], units[scored], labels[scored]
@@ -135,6 +127,28 @@ def expect(
         loss_variance=variance,
         loss_skew=skew,
     )
+
+
+def nested_answers(
+    ranked: Ranked,
+    answers: Callable[[int], LogProbabilities],
+    labels: Labels,
+    fold_of: Folds,
+) -> tuple[LogProbabilities, LogProbabilities]:
+    """What the procedure says of each image without its fold, before and after scaling.
+
+    The other folds choose the option, and the temperature.
+    """
+    nested = np.empty_like(answers(ranked.best))
+    for fold, option in enumerate(ranked.without):
+        inside = fold_of == fold
+        nested[inside] = answers(option)[inside]
+    after = np.empty_like(nested)
+    for fold in range(len(ranked.without)):
+        inside = fold_of == fold
+        temperature = fit_temperature(nested[~inside], labels[~inside])
+        after[inside] = scaled(nested[inside], temperature)
+    return nested, after
 
 
 def loss_moments(losses: Float64[np.ndarray, "images"], units: Units) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from manyheads.core.text import counted
 from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
-from manyheads.findings.expected_score import Expected, expect
+from manyheads.findings.expected_score import Expected, expect, nested_answers
 from manyheads.heads.averaged import averaged
 from manyheads.heads.files import save_head
 from manyheads.heads.head import Parameters
@@ -25,6 +25,7 @@ from manyheads.models.templates import prepare_template
 from manyheads.models.unlike_files import keep_unlikeness
 from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.backbone_comparison import compare_backbones, compares
+from manyheads.run.fit.fit_answers import keep_answers
 from manyheads.run.fit.fit_heads import Averaged, Averaging
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
 from manyheads.run.fit.fit_planned import fit_planned
@@ -134,6 +135,9 @@ def run_fit(
                 "versions": versions(),
             },
         )
+        answers, of = averaged.answers.__getitem__, validated.labels
+        _, said = nested_answers(found.ranked, answers, of, found.fold_of)
+        keep_answers(folder.path, said, ~apart)
         write_fit(fitted)
         write_or_note(lambda: write_run_card(folder.path, facts_of_fit(fitted)), job)
     return fitted

@@ -38,7 +38,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
     """Everything about a run but its images; its size is bounded, whatever the run's."""
     about = _study(run.findings) if run.findings is not None else {}
     if run.fitted is not None:
-        about = _fit(run.fitted)
+        about = _fit(run.fitted, averaged=run.averaged)
     hits = run.predicted == run.labels
     return about | {
         "run": run.name,
@@ -49,6 +49,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
         "measured_on": run.measured_on,
         "images": len(run.labels),
         "wrong": int((~hits).sum()),
+        "answered_by": "an average of heads" if run.averaged else "one head",
         "accuracy": _estimate(share_estimate(hits, run.validated.units)),
         "panels": [_panel(each) for each in _panels(run)],
         "risk": risk_words(risk_coverage(run.whole, run.labels)),
@@ -129,13 +130,14 @@ def _backbones(found: Backbones | None) -> dict[str, Any] | None:
     )
 
 
-def _fit(fitted: Fitted) -> dict[str, Any]:
+def _fit(fitted: Fitted, *, averaged: bool) -> dict[str, Any]:
     scores = fitted.expected.scores
     best = fitted.tried[0]
     words = (
         f"Accuracy {estimate_words(scores.accuracy)} and log loss "
         f"{estimate_words(scores.log_loss)} are to be expected on new images like these."
     )
+    shown = "an average of as many" if averaged else "one head of this setting"
     return {
         "kind": "fit",
         "answer": [
@@ -145,8 +147,8 @@ def _fit(fitted: Fitted) -> dict[str, Any]:
         ],
         "confidence": "",
         "verdict": [
-            f"The model averages {counted(fitted.heads, 'head')}. The images show what one head of "
-            "this setting said of each when it was left out of training."
+            f"The model averages {counted(fitted.heads, 'head')}. The images show what {shown} "
+            "said of each when it was left out of training."
         ],
         "expected": [
             {"metric": "accuracy", **_estimate(scores.accuracy)},
@@ -231,6 +233,12 @@ def _calibration(run: RunAnswers) -> str:
     """What a temperature would gain, in words; "" where the images are too few to fit one."""
     if len(np.unique(run.validated.units)) < 2:
         return ""
+    if run.averaged:  # the fit has done so itself
+        error = metrics.expected_calibration_error(run.one, run.labels)
+        return (
+            f"The expected calibration error is {decimal(float(error))}, at temperatures that were "
+            "fitted on other images."
+        )
     found = calibrate(run.whole, run.labels, run.validated.units)
     before, after = float(found.ece_before.mean()), float(found.ece_after.mean())
     temperature = float(found.temperatures.mean())

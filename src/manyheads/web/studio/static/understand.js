@@ -53,7 +53,7 @@ const told = async (body, run, found) => {
     h("dl", { class: "facts" },
       ...found.expected.map((each) => fact(`Expected ${each.metric}`, each.words, found.expected_words)),
       fact("Held-out images", found.images.toLocaleString("en"), found.measured_on),
-      fact("Of these wrong", `${found.wrong.toLocaleString("en")} (${percent(found.wrong / found.images)})`, "by one head")),
+      fact("Of these wrong", `${found.wrong.toLocaleString("en")} (${percent(found.wrong / found.images)})`, `by ${found.answered_by}`)),
     mistakes(run, found),
     helped(run),
     ...(found.backbones ? [backbones(found.backbones)] : []),
@@ -127,7 +127,7 @@ const mistakes = (run, found) => {
     ask(`/api/understand/pictures/${item.image}/explanation?${new URLSearchParams({ run })}`).then(
       (seen) => where.replaceChildren(
         h("div", { class: "sides" }, h("img", { src: seen.picture, alt: "What the model saw" }), h("img", { src: seen.overlay, alt: `Where it looked for ${seen.label}` })),
-        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}).${found.folds ? " Unlike the head above, it was trained on this image too." : ""}`)),
+        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}).${found.folds ? " It was trained on this image too; what is said above was not." : ""}`)),
       (error) => where.replaceChildren(h("p", { class: "alert" }, error.message)));
   };
 
