@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.core import machine
+from manyheads.core.places import full_disk
 from manyheads.errors import DataError
 
 
@@ -106,6 +107,13 @@ def refusing_first(context: str) -> str:
     except FileExistsError:
         return ""
     return "it is the first"
+
+
+def full_at_first(context: str) -> str:
+    """Fail as a machine whose disk is full, for the first worker that asks."""
+    if refusing_first(context):
+        raise full_disk(Path("/cache"))
+    return ""
 
 
 def refusing(_context: Any) -> str:

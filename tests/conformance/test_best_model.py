@@ -22,6 +22,7 @@ from tests.plain_keras import opened
 from tests.small_study import finished_study, small_settings
 
 
+@pytest.mark.when_changed("models")
 def test_a_small_backbone(small_study: Finished, tmp_path: Path) -> None:
     check(small_study, tmp_path)
 

@@ -39,6 +39,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return job | {"digest": told["digests"][0]}
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.parametrize(("runtime", "backend"), WAYS, ids=[backend for _, backend in WAYS])
 def test_a_device_computes_what_keras_computes(
     reference: dict[str, Any], runtime: str, backend: str, tmp_path: Path

@@ -67,6 +67,7 @@ def photographs(clothing: Path, names: np.ndarray) -> list[str]:
     return [by_name[Path(str(name)).name] for name in names]
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(("name", "pooling", "keys"), CASES)
 def test_features_are_the_original_frameworks(
@@ -140,6 +141,7 @@ def test_networks_that_take_other_sizes_have_no_turn_side_by_side() -> None:
     assert pair.own_size == 224
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
     "name", ["efficientnet-lite0", "tiny-siglip", "tiny-dinov2", "tiny-dinov2#cls+mean"]
@@ -159,6 +161,7 @@ def test_a_model_leaves_as_onnx_and_openvino(name: str, tmp_path: Path) -> None:
         assert exported.check.any_batch
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "tiny-siglip#mean"])
 def test_a_model_is_explained_and_hides_cells(name: str, tmp_path: Path) -> None:

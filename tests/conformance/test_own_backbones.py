@@ -75,6 +75,7 @@ def test_features_are_those_of_the_definition(networks: list[Path], preprocessin
         np.testing.assert_allclose(found, wanted, atol=1e-5, rtol=1e-5, err_msg=file.name)
 
 
+@pytest.mark.when_changed("backbones")
 def test_studies_come_to_the_same_results(studies: list[Finished]) -> None:
     first, *others = [numbers(each.folder.history) for each in studies]
     assert first.size > 0
@@ -148,6 +149,7 @@ def on_features(
     return run_study(settings, folder / "run"), folder / "own.npy"
 
 
+@pytest.mark.when_changed("backbones")
 def test_a_study_on_its_own_features_is_the_same_bit_for_bit(
     studies: list[Finished], on_features: tuple[Finished, Path]
 ) -> None:

@@ -62,6 +62,7 @@ def unnamed(config: Any) -> Any:
     ]
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_it_is_the_network_that_keras_builds(
     built: tuple[int, Any], suffix: str, weights: Weights, tmp_path: Path
@@ -103,6 +104,7 @@ def test_no_head_is_read_from_something_else(tmp_path: Path) -> None:
         read_head(file)
 
 
+@pytest.mark.when_changed("models")
 def test_only_the_first_of_a_shape_needs_keras(
     weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

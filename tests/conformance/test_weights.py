@@ -67,6 +67,7 @@ def test_weights_change_what_is_learnt(engine: Engine) -> None:
     assert not np.array_equal(stories[0].parameters.kernel, stories[1].parameters.kernel)
 
 
+@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize("option", ["plain", "label smoothing and L2"])
 def test_epochs_are_those_of_a_keras_fit_with_sample_weight(option: str) -> None:
     keras = training_keras()

@@ -112,6 +112,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.when_changed("workers")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_workers_compute_the_same_bits(
     dataset: Dataset, prepared: Weights, workers: Workers, variant: str
@@ -140,6 +141,7 @@ def test_ray_computes_the_same_bits(dataset: Dataset, prepared: Weights) -> None
     np.testing.assert_array_equal(numbers(found), expected)
 
 
+@pytest.mark.when_changed("workers")
 def test_a_study_by_workers_is_the_same_study(tmp_path: Path) -> None:
     data = small_images(tmp_path / "images", 9, 5)
     quick = RunOptions(models=False, baselines=False)
@@ -175,6 +177,7 @@ def test_killed_workers_lose_nothing(dataset: Dataset, prepared: Weights, worker
     assert found.unreadable == alone.unreadable
 
 
+@pytest.mark.when_changed("workers")
 def test_an_interrupted_extraction_goes_on(
     dataset: Dataset, prepared: Weights, workers: Workers
 ) -> None:

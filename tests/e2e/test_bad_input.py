@@ -94,6 +94,7 @@ def bomb(path: Path) -> None:
     path.write_bytes(chunks)
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("spoil", [text_file, truncated, zero_bytes, bomb])
 def test_an_unreadable_image_is_named_and_left_out_or_fatal(
     sweep, command: Command, photos: Path, spoil: Callable[[Path], None]

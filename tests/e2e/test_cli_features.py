@@ -66,6 +66,7 @@ def test_what_is_left_out(command: Command, photos: Path) -> None:
     assert "have test images packed too (--test of `manyheads features pack`)" in told.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_half_precision_is_half_as_large(command: Command, photos: Path) -> None:
     pack = ("features", "pack", photos, *IMAGES)
     assert command(*pack, "--out", "p.safetensors").code == 0
@@ -110,6 +111,7 @@ def test_its_model_classifies_packs_and_photographs(command: Command, photos: Pa
     assert "found mobilenet, 48×48, bicubic; pack them by the same recipe" in told.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_the_pack_of_a_study(command: Command, photos: Path) -> None:
     assert command("sweep", photos, *IMAGES, *GRID, "--out", "run").code == 0
     told = command("features", "pack", "run", "--out", "p.safetensors")

@@ -46,6 +46,7 @@ def folder(tmp_path: Path, models: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.usefixtures("folder")
 def test_the_guides_commands_do_what_it_says(command: Command) -> None:
     blocks = re.findall(r"```console\nmanyheads (.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
@@ -73,6 +74,7 @@ def test_the_guides_code_runs(
     assert capsys.readouterr().out == "mobilenet_v2 10 0.2\n"
 
 
+@pytest.mark.when_changed("imports")
 def test_a_file_of_keras_3_is_compared(models: Path, command: Command, folder: Path) -> None:
     (folder / "names.txt").write_text("cat\ndog\nred panda\n", encoding="utf-8")
     said = command(

@@ -58,6 +58,7 @@ def test_the_table_shows_all_stages_and_what_went_on(command: Command, photos: P
     assert "runs/lesson/3-droprate/best.keras" in said.out
 
 
+@pytest.mark.when_changed("commands")
 def test_it_resumes_and_is_done_only_once(
     command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_it_resumes_and_is_done_only_once(
     assert "training  " not in again.err
 
 
+@pytest.mark.when_changed("commands")
 def test_changed_settings_are_refused(command: Command, photos: Path) -> None:
     assert command("lesson", photos, *OPTIONS).code == 0
     said = command("lesson", photos, *OPTIONS, "--epochs", 4)
@@ -94,11 +96,13 @@ def test_changed_settings_are_refused(command: Command, photos: Path) -> None:
     assert "grid.epochs: 3 → 4" in said.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_json_has_an_entry_a_stage(command: Command, photos: Path) -> None:
     said = command("lesson", photos, *OPTIONS, "--json")
     assert [Path(stage["run"]).name for stage in json.loads(said.out)] == list(STAGES)
 
 
+@pytest.mark.when_changed("commands")
 def test_the_images_are_prepared_as_in_the_lesson(command: Command, photos: Path) -> None:
     options = [o for o in OPTIONS if o not in ("--image-size", 71)]
     said = command("lesson", photos, *options)

@@ -30,6 +30,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_on_an_onnx_file(command: Command, tmp_path: Path) -> None:
     save_onnx(tmp_path / "net.onnx")
     images = small_images(tmp_path / "images", train=4, validation=3, test=2)

@@ -40,6 +40,7 @@ def results(run: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.when_changed("commands")
 def test_a_sweep_over_ranges_from_plan_to_report(command: Command, table: Path) -> None:
     asked = ("sweep", table, *RANGES, *SMALL, "--out", "run")
     plan = command(*asked, "--trials", 12, "--dry-run")
@@ -73,6 +74,7 @@ def test_a_sweep_over_ranges_from_plan_to_report(command: Command, table: Path) 
     assert "features and heads are there already" in command(*repeated[1:]).err
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_that_goes_on_equals_one_that_drew_as_many_at_once(
     command: Command, table: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_answers_are_those_of_predict_byte_for_byte_at_any_load(
     assert service.lines[0].startswith("Serving   small: mobilenet at 32 pixels, 3 classes")
 
 
+@pytest.mark.when_changed("commands")
 def test_where_the_model_looked_is_a_picture(small_run: RunFolder, images: list[Path]) -> None:
     with served(small_run.path) as service:
         answer = httpx.post(
@@ -130,6 +131,7 @@ def test_where_the_model_looked_is_a_picture(small_run: RunFolder, images: list[
         assert str(small_run.path.parent) not in about.text
 
 
+@pytest.mark.when_changed("commands")
 def test_a_signal_opens_the_model_anew_and_another_ends_it(
     small_run: RunFolder, images: list[Path], tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_signal_opens_the_model_anew_and_another_ends_it(
     assert "pets stays as it was opened before" in errors
 
 
+@pytest.mark.when_changed("commands")
 def test_what_is_in_flight_is_answered_before_the_end(
     small_run: RunFolder, images: list[Path]
 ) -> None:
@@ -239,6 +242,7 @@ def test_a_missing_extra_says_how_to_install_it(
     assert "pip install 'manyheads[serve]'" in refused(capsys, small_run.path)
 
 
+@pytest.mark.when_changed("commands")
 def test_with_a_token_every_machine_may_ask(small_run: RunFolder, images: list[Path]) -> None:
     token = "a-token-of-sixteen-letters"
     with served(small_run.path, "--host", "0.0.0.0", MANYHEADS_TOKEN=token) as service:

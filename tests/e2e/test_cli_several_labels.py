@@ -72,6 +72,7 @@ def test_a_table_becomes_a_model(command: Command, tmp_path: Path) -> None:
     assert again.out.split("Took")[0] == told.out.split("Took")[0]
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_in_folds_resumes_to_the_same_numbers(command: Command, tmp_path: Path) -> None:
     labelled_table(tmp_path)
     words = ("sweep", "table.csv", *SMALL, "--folds", 3, "--droprate", "0.2")
@@ -120,6 +121,7 @@ def test_predictions_are_printed_and_written_by_label(
     assert "unsure 3" in command("predict", run, *photos, "--min-confidence", 1).err
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("name", ["keras", "openvino"])
 def test_an_export_has_a_sigmoid_and_is_checked(
     command: Command, finished: Finished, run: Path, name: str
@@ -159,6 +161,7 @@ def test_the_report_has_labels_in_the_place_of_the_confusion_matrix(
     assert "of saying of each label what most have" in page
 
 
+@pytest.mark.when_changed("commands")
 def test_the_card_tells_of_labels_and_its_code_says_what_predict_says(
     command: Command, finished: Finished, run: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_it_says_beforehand_what_it_takes_and_shows_what_it_did(shortcut) -> Non
         assert f"run/claims/{name}" in said.out
 
 
+@pytest.mark.when_changed("commands")
 def test_again_it_finds_the_passes_and_says_the_same(shortcut) -> None:
     first, kept = shortcut(*REMEDIES), Path("run/claims/shortcut.json").read_bytes()
     again = shortcut(*REMEDIES)
@@ -123,6 +124,7 @@ def test_json_is_the_record(shortcut) -> None:
     assert json.loads(said.out) == json.loads(Path("run/claims/shortcut.json").read_text())
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("free")
 def test_a_picture_of_the_users_own(command: Command, data: Path) -> None:
     Image.new("RGBA", (20, 10), (255, 0, 255, 255)).save("own.png")

@@ -128,6 +128,7 @@ def begun_before(sweep: Sweep, root: Path, monkeypatch: pytest.MonkeyPatch) -> s
     return next(line for line in said.err.splitlines() if line.startswith("Data "))
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_that_was_begun_by_the_former_rule_goes_on_by_it(
     sweep: Sweep, command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +200,7 @@ def no_nan(text: str) -> None:
     assert not re.search(r"\b(nan|inf)\b", text, re.IGNORECASE), text
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("given", [False, True])
 def test_rare_classes_train_and_what_is_not_validated_is_said(
     sweep: Sweep, command: Command, image_folder: Folder, given: bool
@@ -239,6 +241,7 @@ def test_a_class_that_only_validates_is_refused(sweep: Sweep, image_folder: Fold
     )  # fmt: skip
 
 
+@pytest.mark.when_changed("commands")
 def test_a_fit_says_it_too(
     command: Command, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_json_is_all_there_is_on_stdout(command: Command, free: None, photos: Pa
     assert document["best"] == document["recommendation"]["candidate"] == best
 
 
+@pytest.mark.when_changed("commands")
 def test_heads_that_predict_one_class_are_said_by_sweep_json_and_report(
     command: Command, free: None, photos: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_checkpoints_are_named_by_the_pattern_and_their_size_is_said(
     assert "r/checkpoints (3 whole networks, " in said.out
 
 
+@pytest.mark.when_changed("commands")
 def test_of_very_many_candidates_the_best_few_are_shown(
     command: Command, free: None, photos: Path
 ) -> None:
@@ -182,6 +184,7 @@ def test_of_very_many_candidates_the_best_few_are_shown(
     assert len(rows_of(Path("r/results.csv"))) == 40
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("count", [5, 30])
 def test_a_pruned_sweep_says_its_rungs_beforehand_and_who_was_pruned(
     command: Command, free: None, photos: Path, count: int

@@ -87,6 +87,7 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "no")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_nothing_is_recorded_that_cannot_be_told(
@@ -108,6 +109,7 @@ def test_nothing_is_recorded_that_cannot_be_told(
         assert json.loads(told.out)["anew"]
 
 
+@pytest.mark.when_changed("commands")
 def test_the_same_model_again_opens_nothing_anew(command: Command, finished: RunFolder) -> None:
     first = command("test", "run")
     assert first.code == 0, first.err
@@ -164,6 +166,7 @@ def test_another_model_is_refused_unless_it_is_meant(
     assert first.model.parameters != second.model.parameters
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -190,6 +193,7 @@ def test_data_that_has_changed_is_refused(
     assert read_test_log(finished) == []
 
 
+@pytest.mark.when_changed("commands")
 def test_a_data_set_that_was_moved_is_named(
     command: Command, finished: RunFolder, photos: Path
 ) -> None:
@@ -253,6 +257,7 @@ def test_a_record_that_cannot_be_written_is_none(
     assert command("test", "run").code == 0
 
 
+@pytest.mark.when_changed("commands")
 def test_scores_that_come_out_different_are_said_and_the_record_stands(
     command: Command, finished: RunFolder
 ) -> None:
@@ -268,6 +273,7 @@ def test_scores_that_come_out_different_are_said_and_the_record_stands(
     assert read_test_log(finished)[0].measured.log_loss.value == 17
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", '{"format": 9, "evaluations": []}', '{"format": 1, "evaluations": [{}]}'],
@@ -281,6 +287,7 @@ def test_a_damaged_record_is_never_taken_for_none(
     assert RECORD.read_text() == text
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None:
     refused(command("test", "nowhere"), "no such folder")
     with Store(finished.store) as store:

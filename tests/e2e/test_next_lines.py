@@ -22,6 +22,7 @@ def advised(lines: list[str]) -> list[str]:
     return [each.partition("   (")[0] for each in commands]
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("test", [0, 4])
 def test_every_command_advised_after_a_sweep_works(
     test: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -46,6 +47,7 @@ def test_every_command_advised_after_a_sweep_works(
         assert "put images that no study has used in a folder test/" in capsys.readouterr().err
 
 
+@pytest.mark.when_changed("commands")
 def test_every_command_advised_after_a_sweep_of_features_works(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     return runner
 
 
+@pytest.mark.when_changed("commands")
 def test_killed_at_random_moments_a_study_ends_the_same(quick: Runner) -> None:
     quick.kill_until_done("killed", kills=3, seed=1, span=(0.6, 1.8))
     whole, killed = (quick.folder / name / "run" for name in ("whole", "killed"))
@@ -38,6 +39,7 @@ def test_killed_at_random_moments_a_study_ends_the_same(quick: Runner) -> None:
     assert (whole / "best.keras").read_bytes() == (killed / "best.keras").read_bytes()
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("phase", ["extraction", "training"])
 def test_ctrl_c_stops_soon_says_how_to_resume_and_does(quick: Runner, phase: str) -> None:
     points = {
@@ -55,6 +57,7 @@ def test_ctrl_c_stops_soon_says_how_to_resume_and_does(quick: Runner, phase: str
     same_outcome(quick.folder / "whole" / "run", run)
 
 
+@pytest.mark.when_changed("commands")
 def test_a_second_process_is_told_that_the_first_is_at_work(quick: Runner) -> None:
     first = quick.start("one")
     wait_for((quick.folder / "one" / "run" / "study.toml").exists, first)

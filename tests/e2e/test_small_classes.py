@@ -27,6 +27,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.when_changed("commands")
 def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [
         "sweep", str(photos), *BACKBONE, "--droprate", "0", "0.5", "--size-inner", "6",
@@ -52,6 +53,7 @@ def test_a_sweep_and_all_that_reads_it(photos: Path, capsys: pytest.CaptureFixtu
     assert "features and heads are there already" in capsys.readouterr().err
 
 
+@pytest.mark.when_changed("commands")
 def test_a_fit(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

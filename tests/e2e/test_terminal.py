@@ -53,6 +53,7 @@ def candidates(lines: Sequence[str], mark: str = "← selected") -> list[tuple[s
     return [(each[1], each[2]) for each in found if each is not None]
 
 
+@pytest.mark.when_changed("screens")
 @pytest.mark.parametrize(
     "width", [80, *(pytest.param(each, marks=SELDOM) for each in (60, 120, 200))]
 )
@@ -82,6 +83,7 @@ def test_a_sweep_is_right_at_every_width(terminal: Terminal, width: int) -> None
     assert told.text.rindex("\x1b[?25h") > told.text.rindex("\x1b[?25l")
 
 
+@pytest.mark.when_changed("screens")
 def test_what_is_done_once_has_a_spinner_and_an_interruption_one_line(terminal: Terminal) -> None:
     told = terminal(
         *SWEEP, "--out", "runs/other", interrupt_at="preparing mobilenet  0:0", cache="other"

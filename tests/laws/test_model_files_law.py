@@ -53,7 +53,7 @@ ANYTHING = st.recursive(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
-@pytest.mark.parametrize(("kind", "count"), [("h5", 40), ("keras", 40), ("onnx", 60)])
+@pytest.mark.parametrize(("kind", "count"), [("h5", 15), ("keras", 15), ("onnx", 20)])
 def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
     found = damaged(tmp_path, kind, seed=20, count=count)
     assert found["read"]
@@ -108,6 +108,7 @@ def test_damaged_networks_with_data_beside_them(tmp_path: Path) -> None:
     assert not lines
 
 
+@pytest.mark.when_changed("model files")
 @settings(max_examples=80)
 @given(st.data())
 def test_any_configuration(anywhere: Path, data: st.DataObject) -> None:

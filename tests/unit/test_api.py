@@ -91,6 +91,7 @@ def test_scores_are_the_lessons_dictionary(photos: Path) -> None:
         assert all(type(value) is float for value in scores[rate]["loss"])
 
 
+@pytest.mark.when_changed("studies")
 def test_of_several_hyperparameters_the_keys_are_tuples_of_one_they_are_values(photos) -> None:
     both = Study(photos, droprate=[0.0, 0.5], **small(size_inner=[2, 4], seeds=1))
     assert list(both.run().scores) == [(2, 0.0), (2, 0.5), (4, 0.0), (4, 0.5)]
@@ -110,6 +111,7 @@ def test_a_pruned_candidate_has_short_lists_and_says_so(photos: Path) -> None:
     assert lines[best - 1].endswith("← selected")
 
 
+@pytest.mark.when_changed("studies")
 def test_of_very_many_candidates_a_notebook_shows_the_best(photos: Path) -> None:
     rates = [number / 30 for number in range(25)]
     study = Study(photos, droprate=rates, **small(seeds=1, epochs=1)).run()
@@ -130,6 +132,7 @@ def test_results_are_rows_of_numbers(photos: Path) -> None:
         assert isinstance(row["trials"], int)
 
 
+@pytest.mark.when_changed("studies")
 def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
     first = Study(photos, **SMALL).run()
     again = Study(photos, **SMALL).run()
@@ -141,6 +144,7 @@ def test_running_again_trains_nothing_and_says_the_same(photos: Path) -> None:
         Study(photos, out=first.path, **small(epochs=4)).run()
 
 
+@pytest.mark.when_changed("studies")
 def test_usual_epochs_are_known_once_a_study_has_run(photos: Path) -> None:
     study = Study(photos, droprate=0.5, **small(epochs=None, seeds=1)).run()
     assert study.settings.epochs == 1000  # an epoch of 21 images is one step
@@ -151,6 +155,7 @@ def test_usual_epochs_are_known_once_a_study_has_run(photos: Path) -> None:
     assert again._finished.trained == 0
 
 
+@pytest.mark.when_changed("studies")
 def test_a_changed_cell_runs_beside_the_study_before(photos: Path) -> None:
     made_before = Study(photos, **small(epochs=4))  # while the usual folder was free
     first = Study(photos, **SMALL).run()
@@ -191,6 +196,7 @@ def test_studies_of_a_folder_and_of_its_full_path_are_one(photos: Path) -> None:
     assert manyheads.Study is Study
 
 
+@pytest.mark.when_changed("studies")
 def test_paths_with_labels_are_the_study_of_their_manifest(photos: Path) -> None:
     paths = sorted(photos.glob("*/*/*.png"))
     columns = {

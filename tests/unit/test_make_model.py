@@ -64,6 +64,7 @@ def keras() -> Iterator[Any]:
     keras.utils.clear_session()
 
 
+@pytest.mark.when_changed("models")
 def test_the_base_installation_builds_predicts_saves_and_loads(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BASE, json.dumps(SMALL)],
@@ -122,6 +123,7 @@ def test_it_is_compiled_as_the_lesson_does(keras: Any) -> None:
     assert model.layers[-1].activation is keras.activations.linear
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.usefixtures("keras")
 def test_fit_trains_the_head_and_nothing_else() -> None:
     model: Any = make_model(0.01, 8, 0.5, **SMALL)

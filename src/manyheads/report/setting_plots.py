@@ -65,8 +65,10 @@ def plot_words(found: ScoresBySetting, plots: Sequence[Panel | HeatMap]) -> str:
     one = len(found.varying) == 1
     dots = f"A dot is one {found.runs}" if one else "Main effects: means over the other settings"
     bars = (
-        "bars are unadjusted 95 % intervals of the difference from the mean of all values, paired "
-        "by seed and image" + "; one that ends at the edge goes on" * any(map(_is_cut, plots))
+        "bars are simultaneous 95 % intervals of the differences from the mean of all values, "
+        "paired by seed and image"
+        + "; one that ends at the edge goes on"
+        * any(map(_is_cut, plots))
         if found.paired
         else "with one seed, or none that differ, no interval is known"
     )

@@ -11,16 +11,16 @@ from jaxtyping import Float64
 
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.intervals import Estimate
-from manyheads.stats.paired import Sums, mean_score
+from manyheads.stats.paired import ALPHA, Sums, mean_score
 
 
 @dataclass(frozen=True)
 class LevelScore:
     """The mean score at one level, and the mean scores of each seed and repeat.
 
-    The interval is the 95 % interval of the difference from the mean of all levels, drawn around
-    this level's mean. It has no ends where that difference is not known: with one seed, and where
-    no image and no seed differs.
+    The interval is that of the difference from the mean of all levels, drawn around this level's
+    mean; with a probability of 95 % the intervals of all levels hold at once. It has no ends where
+    that difference is not known: with one seed, and where no image and no seed differs.
     """
 
     mean: Estimate
@@ -36,7 +36,9 @@ def level_scores(
 
     All levels are measured on the same images, with the same seeds and the same settings of the
     other factors, so that the differences are paired: how hard the images are and how good a seed
-    is have no part in the interval, which holds for images and seeds drawn anew (`mean_score`).
+    is have no part in the interval, which holds for images and seeds drawn anew (`mean_score`). The
+    intervals of L levels are at 1 − 0.05 / L each (Bonferroni); those of two levels are one and the
+    same difference, so they need no adjustment.
     Only seeds that every candidate finished count; empty if there are none, or no blocks.
     """
     every = [candidate for block in blocks for candidate in block]
@@ -51,10 +53,11 @@ def level_scores(
 
     levels = [total(level) / len(blocks) for level in zip(*blocks, strict=True)]
     centre = np.mean(levels, axis=0)
+    alpha = ALPHA / len(levels) if len(levels) > 2 else ALPHA
     found = []
     for sums in levels:
         runs = sums.sum(axis=-1).ravel() / layout.images
-        mean, apart = float(runs.mean()), mean_score(sums - centre, layout)
+        mean, apart = float(runs.mean()), mean_score(sums - centre, layout, alpha=alpha)
         low, high = apart.low, apart.high
         if low is None or high is None or len(seeds) == 1:
             found.append(LevelScore(Estimate(mean, None, None), runs))

@@ -199,17 +199,17 @@ def decide(
         )
 
 
-def mean_score(scores: Sums, layout: Layout) -> Estimate:
-    """The mean over images of scores added up by unit, with the 95 % interval of a difference.
+def mean_score(scores: Sums, layout: Layout, *, alpha: float = ALPHA) -> Estimate:
+    """The mean over images of scores added up by unit, with the interval of a difference.
 
-    Of one seed the interval is for images drawn anew alone. There is none where no image differs
-    from another: that says nothing of those that were not drawn.
+    The interval leaves `alpha` outside. Of one seed it is for images drawn anew alone. There is
+    none where no image differs from another: that says nothing of those that were not drawn.
     """
     pair = of_images_alone(measure("", scores, layout))
     both = pair.both
     if both.variance <= 0 or not both.df_units:
         return Estimate(both.difference, None, None)
-    width = float(Family([pair]).half_width(ALPHA)[0])
+    width = float(Family([pair]).half_width(alpha)[0])
     return Estimate(both.difference, float(both.difference - width), float(both.difference + width))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.core.workers import Context, Result, Unit, WorkerResources
-from manyheads.errors import RunError
+from manyheads.errors import RunError, WorldError
 from manyheads.workers.crew import Crew
 from manyheads.workers.worker_host import Raised, Reference, Returned
 
@@ -308,22 +308,23 @@ class _Map:
             return
         seat.checking = None
         outcome = checking.result()
-        if isinstance(outcome, Raised):
+        if isinstance(outcome, Raised) and not isinstance(outcome.error, WorldError):
             raise outcome.again()
-        seat.admitted, seat.refused = not outcome.value, bool(outcome.value)
+        # A full disk of its machine refuses a worker, and is no fault of the others.
+        reason = str(outcome.error) if isinstance(outcome, Raised) else outcome.value
+        seat.admitted, seat.refused = not reason, bool(reason)
         self._seen = time.monotonic()
-        known = seat.resources
-        if known is not None and seat.admitted:
+        if (known := seat.resources) is not None and seat.admitted:
             self.used.append(known)
         elif known is not None:
             self._job.note(
-                f"{known.name} on {known.node} is not used: {outcome.value} "
+                f"{known.name} on {known.node} is not used: {reason} "
                 f"(it has {known.processor}; {_versions(known)})"
             )
         if all(each.refused for each in self._seats):
             raise RunError(
                 "a worker that computes what this machine computes",
-                f"none among {counted(len(self._seats), 'worker')}: {outcome.value}",
+                f"none among {counted(len(self._seats), 'worker')}: {reason}",
                 "use machines of one kind with the same versions, or leave out `workers`",
             )
 

@@ -39,6 +39,7 @@ def test_an_export_says_what_it_wrote(
         assert said.count("\n") == 1
 
 
+@pytest.mark.when_changed("exports")
 def test_an_export_for_programs(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +64,7 @@ def test_an_export_for_programs(
     ]
 
 
+@pytest.mark.when_changed("exports")
 def test_a_quantised_export_says_what_it_costs(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def run_in(
     )  # fmt: skip
 
 
+@pytest.mark.when_changed("screens")
 @pytest.mark.parametrize(
     "environment",
     [ENCODINGS[0], *(pytest.param(each, marks=SELDOM) for each in ENCODINGS[1:])],

@@ -51,6 +51,7 @@ def run(program: str) -> None:
     assert not done.stderr
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("work", _WORK)
 @pytest.mark.parametrize("leave", ["sys.exit", "os._exit"])

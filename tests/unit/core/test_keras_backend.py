@@ -63,6 +63,7 @@ def on_openvino() -> dict[str, Any]:
     return json.loads(run(ON_OPENVINO).splitlines()[-1])
 
 
+@pytest.mark.when_changed("models")
 def test_a_keras_that_is_already_there_stands(on_openvino: dict[str, Any]) -> None:
     assert (on_openvino["backend"], on_openvino["choice"]) == ("openvino", False)
 
@@ -75,12 +76,14 @@ def test_training_without_a_backend_that_trains_says_which_extra_brings_one(
     assert "\n" not in on_openvino["refusal"]
 
 
+@pytest.mark.when_changed("models")
 def test_predictions_on_openvino_are_float32_on_every_processor(
     on_openvino: dict[str, Any],
 ) -> None:
     assert on_openvino["apart"] < 1e-5
 
 
+@pytest.mark.when_changed("models")
 def test_without_a_choice_it_is_one_that_trains_where_there_is_one() -> None:
     code = "from manyheads.core.keras_backend import import_keras as i; print(i().config.backend())"
     installed = [name for name in TRAINING_BACKENDS if importlib.util.find_spec(name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from manyheads import HeadClassifier
@@ -24,6 +25,7 @@ def expected_failures(_: Any) -> dict[str, str]:
     return {"check_sample_weight_equivalence_on_dense_data": STOCHASTIC}
 
 
+@pytest.mark.when_changed("estimators")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_scikit_learn_takes_it_for_a_classifier(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -92,6 +92,7 @@ def features(images: dict[str, Path]) -> Any:
         return {content: cache.matrix()[row].tobytes() for content, row in found if row >= 0}
 
 
+@pytest.mark.when_changed("resuming")
 @pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_resumes_to_the_same_bits(
     kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,7 @@ def test_choosing_among_guesses_promises_no_more_than_guessing() -> None:
     assert abs(np.mean(expected) - 1 / 3) < 3 * error + 0.005
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.usefixtures("few_resamples")
 def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
     """Of many procedures as good as 0.8, some 95 % hold it, and a test of as many new images."""
@@ -101,6 +102,7 @@ def test_its_interval_and_that_of_a_new_test_hold_what_comes() -> None:
     assert 0.92 <= tested / trials <= 0.985
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.usefixtures("few_resamples")
 def test_a_sample_that_chose_the_options_is_in_no_score() -> None:
     """Of twenty that are as good, a sample's luckiest is scored as it is, by the other images.
@@ -209,6 +211,7 @@ def test_what_chance_draws_is_told_of_units() -> None:
     assert ranges[0] == pytest.approx(ranges[1])
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("skill", [2.5, 4.0])
 @pytest.mark.parametrize(("here", "new"), [(200, 60), (200, 400), (200, 3000), (1500, 400)])
 @pytest.mark.parametrize("unit", [1, 4])

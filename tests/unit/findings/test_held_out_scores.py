@@ -74,6 +74,7 @@ def test_a_shift_of_shares_is_said() -> None:
     assert alike.accuracy_at_train_shares.value == pytest.approx(alike.accuracy.value)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize(
     ("train", "test", "words"),
     [

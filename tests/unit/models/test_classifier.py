@@ -81,6 +81,7 @@ def test_it_predicts_what_its_features_and_its_head_give(
     assert [entry.confidence for entry in found] == list(found.probabilities.max(axis=1))
 
 
+@pytest.mark.when_changed("models")
 def test_another_device_answers_the_same(
     small_run: RunFolder,
     classifier: Classifier,

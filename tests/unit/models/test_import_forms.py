@@ -136,6 +136,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     return lambda name: written(name in QUICK)
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("name", _forms(COMES_IN))
 def test_what_comes_in_says_the_same(said: Said, name: str, suffix: str) -> None:
@@ -160,6 +161,7 @@ def _probabilities(said: np.ndarray[Any, Any], output: str) -> np.ndarray[Any, A
     return weights / weights.sum(axis=1, keepdims=True) if output == "logits" else said
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("name", _forms(REFUSED))
 def test_what_does_not_is_refused_by_its_reason(said: Said, name: str, suffix: str) -> None:
@@ -168,6 +170,7 @@ def test_what_does_not_is_refused_by_its_reason(said: Said, name: str, suffix: s
         raise ModelError("a head", found["refused"], "")
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("name", _forms(OTHERWISE_BUILT))
 def test_another_pooling_is_refused_by_its_reason(said: Said, name: str, suffix: str) -> None:

@@ -193,6 +193,7 @@ def test_a_program_of_its_own_gives_features_too(
     assert {each.unlike is not None for each in found} == {True}
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.parametrize("form", ["openvino", "onnx", "litert"])
 def test_an_export_says_the_same(
     form: str, small_run: RunFolder, files: list[Path], tmp_path: Path

@@ -31,6 +31,7 @@ def test_an_interval_that_goes_on_beyond_the_plot_has_an_arrow() -> None:
     assert (marks.count("<"), marks.count(">")) == (1, 1)
 
 
+@pytest.mark.when_changed("pages")
 @pytest.mark.parametrize(
     "content",
     [

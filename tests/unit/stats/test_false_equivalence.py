@@ -17,6 +17,7 @@ EASY = World(image=0.6, liking=0.1, seed=0.02, rest=0.2)
 truth = lru_cache(None)(true_differences)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize(
     ("images", "shift"), [(15, -0.5), (30, -0.35), (60, -0.3), (100, -0.3), (341, -0.22)]
 )

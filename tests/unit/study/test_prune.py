@@ -126,6 +126,7 @@ def uninterrupted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     return settings, outcome_of(path)
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("epochs", [1, 23, 57, 95, 96, 97, 130])
 def test_a_study_stopped_anywhere_goes_on_to_the_same_bits(
     uninterrupted, tmp_path: Path, epochs: int
@@ -160,6 +161,7 @@ def test_a_study_killed_before_it_has_pruned_prunes_alike(
     assert outcome_of(tmp_path) == expected
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("at", [1, 10, 23, 24, 25, 32])
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_study_killed_at_the_end_of_any_trial_goes_on_to_the_same_bits(

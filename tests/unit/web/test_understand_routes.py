@@ -111,6 +111,7 @@ def test_pictures_are_found_by_their_content(studio: StudioClient) -> None:
     assert "number of an image" in studio.get("understand/pictures/24", 400, run=FIRST)["error"]
 
 
+@pytest.mark.when_changed("pages")
 def test_where_the_model_looked_is_told_on_demand(studio: StudioClient) -> None:
     image = studio.get("understand/images", run=FIRST)["images"][0]["image"]
     seen = studio.get(f"understand/pictures/{image}/explanation", run=FIRST)

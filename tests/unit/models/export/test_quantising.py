@@ -36,6 +36,7 @@ CASES = [
 ]
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize(("format_", "asked", "packages"), CASES)
 def test_a_smaller_model(
     small_run: RunFolder, format_: str, asked: Quantisation, packages: tuple[str, ...],
@@ -137,6 +138,7 @@ def test_too_great_a_loss_is_refused(changes: dict[str, float], said: str) -> No
     require_within(asked, cost(), "best-int8.onnx")
 
 
+@pytest.mark.when_changed("exports")
 def test_a_refused_export_leaves_what_was_there(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_refused_export_leaves_what_was_there(
     assert [file.read_bytes() for file in before] == kept
 
 
+@pytest.mark.when_changed("exports")
 def test_a_model_alone_with_images_of_its_own(small_run: RunFolder, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     alone.mkdir()

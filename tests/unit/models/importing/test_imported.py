@@ -52,6 +52,7 @@ def files(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Files:
     return folder, heads
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     ("name", "model"),
     [
@@ -84,6 +85,7 @@ def test_the_arrays_come_in_as_they_are(
     assert predictions.classes == tuple(CLASSES)
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     "name", ["weights2.h5", pytest.param("lesson.weights.h5", marks=pytest.mark.slow)]
 )
@@ -99,6 +101,7 @@ def test_weights_alone_come_in_too(
     assert not found.described
 
 
+@pytest.mark.when_changed("imports")
 def test_the_backbone_is_known_by_its_name_and_the_check_compares(
     files: Files, tmp_path: Path
 ) -> None:
@@ -203,6 +206,7 @@ def test_arrays_that_are_no_numbers(files: Files, tmp_path: Path) -> None:
             import_model(file, tmp_path / "in.keras", classes=CLASSES, check=None)
 
 
+@pytest.mark.when_changed("imports")
 def test_a_failed_import_leaves_the_model_that_was_there(files: Files, tmp_path: Path) -> None:
     target = tmp_path / "in.keras"
     import_model(files[0] / "lesson.keras", target, classes=CLASSES, check=None)

@@ -90,6 +90,7 @@ def plan_of(job: HeardJob) -> str:
     return "\n".join(plan.text(in_full=True))
 
 
+@pytest.mark.when_changed("studies")
 def test_what_is_clearly_worse_goes_and_the_sample_is_in_no_score(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +122,7 @@ def test_what_is_clearly_worse_goes_and_the_sample_is_in_no_score(
     assert [each["backbone"] for each in as_json(fitted)["compared"]] == ["xception", BLIND]
 
 
+@pytest.mark.when_changed("studies")
 def test_the_same_command_with_more_time_has_the_same_sample(tmp_path: Path) -> None:
     first = fit(tmp_path)
     for name in ("best.xml", "best.xml.json", "best.bin"):
@@ -131,6 +133,7 @@ def test_the_same_command_with_more_time_has_the_same_sample(tmp_path: Path) -> 
     assert [each.name for each in (tmp_path / "fit").glob("best*")] == ["best.keras"]
 
 
+@pytest.mark.when_changed("studies")
 def test_where_nearly_all_images_are_twins_of_the_sample_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +158,7 @@ def test_of_few_images_every_backbone_is_an_option_and_every_image_is_scored(
     assert "each backbone" not in plan_of(told)
 
 
+@pytest.mark.when_changed("studies")
 def test_where_there_is_no_time_to_compare_one_goes_on_and_no_label_chose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +173,7 @@ def test_where_there_is_no_time_to_compare_one_goes_on_and_no_label_chose_it(
     )
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("train", [15, 60])
 def test_the_best_two_side_by_side_have_the_last_turn(tmp_path: Path, train: int) -> None:
     told = HeardJob()
@@ -179,6 +184,7 @@ def test_the_best_two_side_by_side_have_the_last_turn(tmp_path: Path, train: int
     assert "pair" not in str(fitted.remarks)
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("train", [15, 60])
 def test_what_is_no_backbone_is_left_out_unless_it_was_asked_for(
     tmp_path: Path, train: int, monkeypatch: pytest.MonkeyPatch

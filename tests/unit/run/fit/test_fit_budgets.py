@@ -112,6 +112,7 @@ def test_a_larger_size_that_would_come_too_late_is_given_up(tmp_path: Path) -> N
     assert fitted == read_fit(tmp_path / "fit")
 
 
+@pytest.mark.when_changed("studies")
 def test_a_smaller_size_takes_the_place_of_the_first_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_fit_that_cannot_be_in_time_ends_soon_and_goes_on_with_more(tmp_path: 
     assert 0 < fitted.passes < 150  # the others are there
 
 
+@pytest.mark.when_changed("studies")
 def test_a_fit_whose_features_come_at_the_last_moment_is_given_up(tmp_path: Path) -> None:
     remember_preparation("xception", 12.0)
     slow = SlowWork(ending=55.0)
@@ -144,6 +146,7 @@ def test_a_fit_whose_features_come_at_the_last_moment_is_given_up(tmp_path: Path
     assert 0 < SlowWork().fit(tmp_path, budget=60.0).passes < 150
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize(("seconds", "heads"), [(0.001, 3), (0.25, 2), (0.5, 1)])
 def test_heads_are_averaged_as_far_as_there_is_time(
     tmp_path: Path, seconds: float, heads: int, monkeypatch: pytest.MonkeyPatch

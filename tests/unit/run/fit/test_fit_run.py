@@ -128,6 +128,7 @@ class TestFree:
         assert searches(told) == []
         assert again.model.stat().st_mtime_ns == model
 
+    @pytest.mark.when_changed("studies")
     def test_the_same_fit_elsewhere_is_the_same(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         first = run_fit(settings(data), tmp_path / "one")
@@ -136,6 +137,7 @@ class TestFree:
         assert first.tried == second.tried
         assert first.model.read_bytes() == second.model.read_bytes()
 
+    @pytest.mark.when_changed("studies")
     @pytest.mark.parametrize("work", ["extracting", EpochEnded, "averaging"])
     def test_a_stop_is_heard_and_the_same_call_goes_on(
         self, tmp_path: Path, work: type[Event] | str
@@ -159,6 +161,7 @@ class TestFree:
         with pytest.raises(RunError, match=f"1 image removed .train/cat/{gone.name}.; restore"):
             run_fit(settings(data), tmp_path / "fit")
 
+    @pytest.mark.when_changed("studies")
     def test_a_larger_budget_goes_on(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         run_fit(settings(data), tmp_path / "fit")
@@ -211,6 +214,7 @@ class TestFree:
         assert read_fit(tmp_path / "fit") == fitted
         assert "not every fold validates dog (2 images)" in plan_of(told)
 
+    @pytest.mark.when_changed("studies")
     def test_a_burst_is_kept_in_one_fold_and_said(self, tmp_path: Path) -> None:
         data, told = quadrant_images(tmp_path / "photos", 30, 10), HeardJob()
         burst = burst_of(data / "train/cat/0.png", data / "train/cat", 5)
@@ -232,6 +236,7 @@ class TestFree:
         assert len(units) == 1
         assert fitted.expected.scores.units < fitted.images == 125
 
+    @pytest.mark.when_changed("studies")
     def test_what_was_found_is_kept_for_the_same_fit_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -246,6 +251,7 @@ class TestFree:
         assert any(note.startswith("Near-duplicates: ") for note in later.notes)
         assert resumed.expected == whole.expected
 
+    @pytest.mark.when_changed("studies")
     def test_a_search_that_was_begun_without_looking_goes_on_as_it_was_divided(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -262,6 +268,7 @@ class TestFree:
         assert not any(note.startswith("Near-duplicates: ") for note in later.notes)
         assert fitted.expected.scores.units == fitted.images
 
+    @pytest.mark.when_changed("studies")
     def test_very_many_images_are_not_compared_and_that_is_said(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -133,6 +133,7 @@ def test_it_says_what_has_changed_and_keeps_split_fold_and_record(
     assert growth == read_growth(found.path)
 
 
+@pytest.mark.when_changed("studies")
 def test_the_same_command_reads_the_finished_one_and_goes_on_with_an_interrupted(
     data: Path, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_class_weights_are_those_of_the_run_unless_others_are_given(
     assert plan_growth(tmp_path / "run", other).settings.class_weight == '{"dog": 2}'
 
 
+@pytest.mark.when_changed("studies")
 def test_a_class_that_was_renamed_is_the_same_class(data: Path, tmp_path: Path) -> None:
     fitted(data, tmp_path / "run")
     for split in ("train", "validation"):
@@ -186,6 +188,7 @@ def test_a_class_that_was_renamed_is_the_same_class(data: Path, tmp_path: Path) 
     assert growth.comparison.new == ()
 
 
+@pytest.mark.when_changed("studies")
 def test_validation_images_of_a_sweep_judge_and_train_no_head_unless_asked(
     data: Path, tmp_path: Path
 ) -> None:
@@ -220,6 +223,7 @@ def test_validation_images_of_a_sweep_judge_and_train_no_head_unless_asked(
     assert growth.comparison.kept.images == 15
 
 
+@pytest.mark.when_changed("studies")
 def test_test_images_stay_test_images_and_their_log_goes_along(tmp_path: Path) -> None:
     data = quadrant_images(tmp_path / "photos", 20, 5)
     for number in range(6):
@@ -285,6 +289,7 @@ def test_what_it_cannot_begin_from_is_said(data: Path, tmp_path: Path) -> None:
         planned(run, data)
 
 
+@pytest.mark.when_changed("studies")
 def test_without_the_cache_features_are_computed_again(
     data: Path, tmp_path: Path, own_cache: Path
 ) -> None:
@@ -311,6 +316,7 @@ def test_a_fit_that_began_from_none_has_no_growth(data: Path, tmp_path: Path) ->
     assert found.growth is None
 
 
+@pytest.mark.when_changed("studies")
 def test_a_fit_that_never_began_may_be_begun_with_other_images(data: Path, tmp_path: Path) -> None:
     fitted(data, tmp_path / "run")
     grow(data)

@@ -96,6 +96,7 @@ def test_its_metadata_is_yaml_with_results_that_have_intervals(made: HubFolder) 
     assert "12 validation images that selected the model" in text
 
 
+@pytest.mark.when_changed("models")
 def test_the_code_of_the_card_gives_the_models_answer(made: HubFolder, study: Finished) -> None:
     photo = str(study.dataset.paths[0])
     (made.folder / "photo.jpg").write_bytes(Path(photo).read_bytes())
@@ -172,6 +173,7 @@ def test_the_card_has_the_evaluations_of_its_own_model_alone(tmp_path: Path) -> 
     assert len(read_facts(path).measured) == 1
 
 
+@pytest.mark.when_changed("models")
 def test_a_backbone_that_keras_does_not_build_is_handed_over_for_openvino(tmp_path: Path) -> None:
     file = tmp_path / "mine.onnx"
     save_onnx(file)
