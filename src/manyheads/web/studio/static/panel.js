@@ -30,7 +30,7 @@ const legend = (series) => {
   const list = document.createElement("ul");
   list.className = "legend";
   list.append(...named.map((each) => {
-    const sign = shape("svg", { viewBox: "-8 -8 16 16", "aria-hidden": "true" }, drawn({ ...each, bars: [], marks: [[0, 0]], points: each.drawn === "line" ? "-7,0 7,0" : "", band: "", dots: "", ring: null }));
+    const sign = shape("svg", { viewBox: "-8 -8 16 16", "aria-hidden": "true" }, drawn({ ...each, bars: [], marks: each.dots ? [] : [[0, 0]], points: each.drawn === "line" ? "-7,0 7,0" : "", band: "", dots: each.dots ? "M0,0h.01" : "", ring: null }));
     const entry = document.createElement("li");
     entry.append(sign, each.name);
     return entry;
