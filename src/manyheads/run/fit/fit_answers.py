@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from manyheads.core.places import atomic_path
-from manyheads.findings.expected_score import LogProbabilities
 from manyheads.stats import metrics
-from manyheads.stats.metrics import Labels
+from manyheads.stats.metrics import Labels, LogProbabilities
 
 FILE = "held_out_answers.npz"
 
