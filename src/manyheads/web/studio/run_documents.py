@@ -130,7 +130,7 @@ def _backbones(found: Backbones | None) -> dict[str, Any] | None:
     )
 
 
-def _fit(fitted: Fitted, *, averaged: bool) -> dict[str, Any]:
+def _fit(fitted: Fitted, *, averaged: bool = False) -> dict[str, Any]:
     scores = fitted.expected.scores
     best = fitted.tried[0]
     words = (
