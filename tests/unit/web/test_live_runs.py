@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def test_candidates_are_ranked_by_the_mean_of_their_ended_trials(tmp_path: Path)
     assert second.deviation == pytest.approx(0.01)
     assert (third.heads, third.deviation) == (1, None)
     assert not view.waiting
+
+
+@pytest.mark.parametrize("ended", [0, 5, None])
+def test_a_seed_of_one_trial_is_told_as_one_of_several(tmp_path: Path, ended: int | None) -> None:
+    """Without folds nothing is grouped by seeds, which is half the work, and all of it the same."""
+    settings = made_up_settings()
+    store = made_up_study(tmp_path, settings, ended=ended).store
+    assert store_view(store, settings) == store_view(store, replace(settings, folds=2))
 
 
 def test_bands_are_over_seeds_whose_folds_are_averaged(tmp_path: Path) -> None:

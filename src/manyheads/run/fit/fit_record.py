@@ -12,6 +12,7 @@ from manyheads.core.settings import plain
 from manyheads.errors import RunError
 from manyheads.findings.expected_score import Expected
 from manyheads.heads.hyperparameters import as_named
+from manyheads.run.fit import fit_answers
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth
 from manyheads.stats.class_metrics import BY_CLASS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 FILE = "fit.json"
-_OURS = (FILE, "search", ".lock", "division", HELD_OUT, *PASSING)
+_OURS = (FILE, "search", ".lock", "division", HELD_OUT, fit_answers.FILE, *PASSING)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,11 @@ from manyheads.core.text import counted
 from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
-from manyheads.findings.expected_score import expect
-from manyheads.findings.image_truth import truth_of
+from manyheads.findings.expected_score import expect, nested_answers
+from manyheads.findings.image_truth import ClassTruth, truth_of
 from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.backbone_comparison import compare_backbones, compares
+from manyheads.run.fit.fit_answers import keep_answers
 from manyheads.run.fit.fit_heads import Averaged, Averaging
 from manyheads.run.fit.fit_model import prepare_model_file, write_fit_model
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
@@ -131,6 +132,10 @@ def run_fit(
                 "versions": versions(),
             },
         )
+        if isinstance(truth := truth_of(validated), ClassTruth):
+            answers = averaged.answers.__getitem__
+            _, said = nested_answers(found.ranked, answers, truth, found.fold_of)
+            keep_answers(folder.path, said, ~apart)
         write_fit(fitted)
         write_or_note(lambda: write_run_card(folder.path, facts_of_fit(fitted)), job)
     return fitted

@@ -17,6 +17,7 @@ from manyheads.findings.study_findings import rivals
 from manyheads.heads.epoch_rules import metric_of
 from manyheads.heads.files import load_head
 from manyheads.heads.head import Parameters
+from manyheads.run.fit.fit_answers import kept_answers
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.stats.calibration import calibrate
 from manyheads.stats.comparisons import Differences
@@ -104,13 +105,13 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
 def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
     """Those of a finished fit; raises `RunError` if its best study cannot be read.
 
-    The model is an average of heads, of which no answers are kept. What abstaining comes to is
-    that of a single head of its setting, at temperatures fitted on other images: it is wrong more
-    often than the average.
+    What abstaining comes to is of what averages said of images that their heads were kept from, as
+    the expected scores are. A fit of an earlier version kept none of that: then it is of a single
+    head of its setting, at temperatures fitted on other images, which is wrong more often.
     """
     scores = fitted.expected.measured
-    images = f"{counted(scores.images, 'image')}, each when it was left out of training"
-    risk, risk_on = _risk_of_fit(folder, fitted)
+    images = _when_left_out(scores.images)
+    risk, risk_on, risk_by = _risk_of_fit(folder, fitted)
     searches = [read_times(each) for each in folder.searches]
     return HeldOutAnswers(
         data=fitted.data,
@@ -123,7 +124,7 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
         },
         risk=risk,
         risk_on=risk_on,
-        risk_by="one of the heads that it averages",
+        risk_by=risk_by,
         folds=fitted.folds,
         recalls=() if isinstance(scores, LabelScores) else scores.classes,
         head=load_head(folder.selected)[0] if folder.selected.is_file() else None,
@@ -134,31 +135,41 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
     )
 
 
-def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None, str]:
-    best = fitted.tried[0]
+def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None, str, str]:
+    """What abstaining comes to, the images that it was measured on, and whose answers it is of."""
+    best, nothing = fitted.tried[0], (None, "", "")
     study = next((each for each in folder.searches if each.path.match(best.study)), None)
     if study is None:
-        return None, ""
+        return nothing
     settings, resolved = read_study(study.document())
     result = finished_result(study, settings)
     validated = read_validated(
         study.store, settings, result, resolved.classes, resolved.label_names
     )
+    expected = fitted.expected.scores  # of several labels no answers are kept
+    kept = expected and kept_answers(folder.path, validated.labels, expected.accuracy.value)
+    if kept:
+        answers, scored = kept
+        curve = risk_coverage(answers[np.newaxis, scored], validated.labels[scored])
+        return curve, _when_left_out(int(scored.sum())), ""
     wanted = plain(best.hyperparameters)
     same = [each for each in validated.candidates if plain(settings.grid[each - 1]) == wanted]
     if not same or len(np.unique(validated.units)) < 2:
-        return None, ""
+        return nothing
     every = validated.log_probabilities(same[0])[:, 0]
     whole = every[np.isfinite(every).all(axis=(1, 2))]
     if not len(whole):
-        return None, ""
+        return nothing
     if validated.label_sets is None:
         scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
-        risk = risk_coverage(scaled, validated.labels)
+        curve = risk_coverage(scaled, validated.labels)
     else:
-        risk = abstaining_risk(validated, same[0])
-    images = counted(len(validated.labels), "image")
-    return risk, f"{images}, each when it was left out of training"
+        curve = abstaining_risk(validated, same[0])
+    return curve, _when_left_out(len(validated.labels)), "one of the heads that it averages"
+
+
+def _when_left_out(images: int) -> str:
+    return f"{counted(images, 'image')}, each when it was left out of training"
 
 
 def _recalls(validated: Validated, answers: np.ndarray) -> tuple[ClassRecall, ...]:

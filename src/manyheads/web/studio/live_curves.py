@@ -26,18 +26,19 @@ _WAITING = (
     "trials.state IN ('pending', 'running') AND epochs.epoch ="
     " (SELECT max(epoch) FROM epochs AS later WHERE later.trial = trials.trial)"
 )
+# Where a seed is one trial, its mean is the trial's value: to group by seeds would take as long
+# again.
 _SCORES = """
     SELECT candidate, sum(heads), count(*), avg(value), avg(value * value) FROM (
-        SELECT candidate, seed, count(*) AS heads, avg({column}) AS value
-        FROM trials JOIN epochs USING (trial){join} WHERE {condition} GROUP BY candidate, seed
+        SELECT candidate, {heads} AS heads, {mean}({column}) AS value
+        FROM trials JOIN epochs USING (trial){join} WHERE {condition} {group}
     ) GROUP BY candidate ORDER BY avg(value) {order}, candidate LIMIT {limit}
 """
 _BANDS = """
     SELECT candidate, epoch, count(*), avg(value), min(value), max(value) FROM (
-        SELECT candidate, seed, epochs.epoch AS epoch, avg({column}) AS value
+        SELECT candidate, epochs.epoch AS epoch, {mean}({column}) AS value
         FROM trials JOIN epochs USING (trial){join}
-        WHERE candidate IN ({marks}) AND seed < ? AND {column} IS NOT NULL
-        GROUP BY candidate, seed, epochs.epoch
+        WHERE candidate IN ({marks}) AND seed < ? AND {column} IS NOT NULL {group}
     ) GROUP BY candidate, epoch ORDER BY candidate, epoch
 """
 
@@ -80,20 +81,26 @@ def store_view(path: Path, settings: StudySettings) -> StoreView:
         return StoreView({}, metric, (), False, {}, 0)
     with only_read(path) as database:
         states = dict(database.execute("SELECT state, count(*) FROM trials GROUP BY state"))
-        leaders, waiting = _scores(database, metric, _ENDED), False
+        folded = settings.divisions > 1
+        leaders, waiting = _scores(database, metric, _ENDED, folded=folded), False
         if not leaders:
-            leaders, waiting = _scores(database, metric, _WAITING), True
+            leaders, waiting = _scores(database, metric, _WAITING, folded=folded), True
         shown = [each.candidate for each in leaders]
         a_seed = max(1, len(shown)) * settings.divisions * settings.epochs
         seeds = max(1, min(settings.seeds, _ROWS // a_seed))
-        bands = _bands(database, metric, shown, seeds)
+        bands = _bands(database, metric, shown, seeds, folded=folded)
     return StoreView(states, metric, tuple(leaders), waiting and bool(leaders), bands, seeds)
 
 
-def _scores(database: sqlite3.Connection, metric: str, condition: str) -> list[LeadingCandidate]:
+def _scores(
+    database: sqlite3.Connection, metric: str, condition: str, *, folded: bool
+) -> list[LeadingCandidate]:
     order = "ASC" if metric == "log_loss" else "DESC"
-    read = _read(database, metric)
-    query = _SCORES.format(condition=condition, order=order, limit=LEADERS, **read)
+    query = _SCORES.format(
+        condition=condition, order=order, limit=LEADERS,
+        heads="count(*)" if folded else "1", mean="avg" if folded else "",
+        group="GROUP BY candidate, seed" if folded else "", **_read(database, metric),
+    )  # fmt: skip
     return [
         LeadingCandidate(candidate, heads, seeds, mean, _deviation(seeds, mean, square))
         for candidate, heads, seeds, mean, square in database.execute(query)
@@ -120,12 +127,20 @@ def _deviation(seeds: int, mean: float, square: float) -> float | None:
 
 
 def _bands(
-    database: sqlite3.Connection, metric: str, candidates: list[int], seeds: int
+    database: sqlite3.Connection,
+    metric: str,
+    candidates: list[int],
+    seeds: int,
+    *,
+    folded: bool,
 ) -> dict[int, list[list[Any]]]:
     bands: dict[int, list[list[Any]]] = {each: [] for each in candidates}
     if candidates:
-        marks = ", ".join("?" * len(candidates))
-        query = _BANDS.format(marks=marks, **_read(database, metric))
+        query = _BANDS.format(
+            marks=", ".join("?" * len(candidates)), mean="avg" if folded else "",
+            group="GROUP BY candidate, seed, epochs.epoch" if folded else "",
+            **_read(database, metric),
+        )  # fmt: skip
         for candidate, *row in database.execute(query, (*candidates, seeds)):
             bands[candidate].append([row[0], row[1], *(round(value, 5) for value in row[2:])])
     return bands

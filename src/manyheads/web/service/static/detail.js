@@ -11,8 +11,8 @@ export class Detail {
   #url = null;
   #stop = null;
 
-  /** `list()` are the photographs to go through, `left(photo)` hears of the last one shown. */
-  constructor(dialog, list, left) {
+  /** `list()` are the photographs to go through, `left(photo)` hears of the last one shown, until `signal` aborts. */
+  constructor(dialog, list, left, signal) {
     this.dialog = dialog;
     this.list = list;
     this.photo = null;
@@ -31,7 +31,7 @@ export class Detail {
       if (!step) return;
       event.preventDefault();
       this.#go(step);
-    });
+    }, { signal });
   }
 
   get isOpen() { return this.dialog.open; }

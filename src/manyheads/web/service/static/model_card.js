@@ -140,16 +140,20 @@ const limits = (about) => {
   return [h("h3", {}, "Limits"), h("ul", {}, lines.map((line) => h("li", {}, line)))];
 };
 
-/** Fill `place` with all that is known; `address` is where a program asks. */
+const fromProgram = (address) => [
+  h("h3", {}, "The same from a program"),
+  command(`curl -F image=@photo.jpg '${address}'`),
+  h("p", { class: "quiet" }, "Folders of any size, from a terminal, with MODEL as this service was given it:"),
+  command("manyheads predict MODEL FOLDER --out answers.csv"),
+];
+
+/** Fill `place` with all that is known; `address` is where a program asks, or null. */
 export const showCard = (place, about, address) => {
   const table = classTable(about);
   place.replaceChildren(
     facts(about),
     ...(table ? [h("h3", {}, about.thresholds ? "Labels" : "Classes"), table] : []),
     ...limits(about),
-    h("h3", {}, "The same from a program"),
-    command(`curl -F image=@photo.jpg '${address}'`),
-    h("p", { class: "quiet" }, "Folders of any size, from a terminal, with MODEL as this service was given it:"),
-    command("manyheads predict MODEL FOLDER --out answers.csv"),
+    ...(address ? fromProgram(address) : []),
   );
 };
