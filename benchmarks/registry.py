@@ -32,6 +32,7 @@ BENCHMARKS = (
     Benchmark("scale", "what do a billion images take, on many nodes?", by_default=False),
     Benchmark("division", "do divided images meet their shares, and stay?", by_default=False),
     Benchmark("accelerator", "what does an accelerator give?", by_default=False),
+    Benchmark("scaled_decoding", "what does decoding at a scale gain?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
     Benchmark("verdict", "do verdicts keep their promises?", by_default=False),
     Benchmark("intervals", "do intervals hold the truth as often as they say?", by_default=False),

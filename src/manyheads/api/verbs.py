@@ -58,6 +58,7 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
+    decode: str = "full",
     class_weight: str | Path | Mapping[str, float] | None = None,
     balanced_batches: bool | str | None = None,
     select: str | None = None,
@@ -84,11 +85,11 @@ def fit(
     for a test. `group_by` says which images belong together, as in `SplitSettings`. `table` says
     how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
-    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `class_weight`
-    is "balanced", weights by class or a file of them, and with `balanced_batches` each class has
-    the same share of the batches, for all heads. `select` names the score that ranks what is tried
-    by a rule of `Study`, such as "last_macro_f1" (None: "best_loss"). `augment` says how copies of
-    training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel, and `decode` as
+    in `Study`. `class_weight` is "balanced", weights by class or a file of them, and with
+    `balanced_batches` each class has the same share of the batches, for all heads. `select` names the
+    score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
+    "best_loss"). `augment` says how copies of training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
     a number of processes of this machine, "ray" or the address of a Ray cluster.
     `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
     was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
@@ -104,6 +105,7 @@ def fit(
         folds=folds,
         size=image_size,
         depth=depth,
+        decode=decode,
         class_weight=cast("str | None", class_weight),  # as it is kept, once it is checked
         balanced_batches=cast("str | None", balanced_batches),
         select=select,
@@ -154,6 +156,7 @@ def run_lesson(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -178,7 +181,7 @@ def run_lesson(
         preprocessing=preprocessing,
         weights=None if weights is None else str(weights),
         image=registry.get(backbone, preprocessing).prepared(
-            image_size, interpolation, resize, exif=exif, depth=depth
+            image_size, interpolation, resize, exif=exif, depth=depth, decode=decode
         ),
         split=split or SplitSettings(),
         table=table,

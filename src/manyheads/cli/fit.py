@@ -85,6 +85,7 @@ def add(commands) -> argparse.ArgumentParser:
         "with none there are no copies)",
     )  # fmt: skip
     backbone_options.add_depth(images)
+    backbone_options.add_decode(images)
     parser.add_argument(
         "--class-weight", metavar="WEIGHTS",
         help="multiply the loss of each image by the weight of its class: balanced, or a file with "
@@ -128,7 +129,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import fit_screen, result_tables
     from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
-    from manyheads.data.data_settings import SplitSettings
+    from manyheads.data.data_settings import ImageSettings, SplitSettings
     from manyheads.data.several_labels import table_as_it_shows
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import planned_fit, run_fit
@@ -148,6 +149,7 @@ def run(args: argparse.Namespace, job: Job) -> None:
         size=args.image_size,
         augment=args.augment,
         depth=args.depth,
+        decode=args.decode or ImageSettings.decode,
         class_weight=args.class_weight,
         balanced_batches=args.balanced_batches,
         select=args.select,

@@ -162,7 +162,9 @@ def command_of(settings: StudySettings, run: str) -> str:
         words += option("augment", *settings.augmentation.arguments)
     if with_images:
         image = _asked_of_images(settings)
-        for name in ("backbone", "preprocessing", "image_size", "interpolation", "resize", "depth"):
+        for name in (
+            "backbone", "preprocessing", "image_size", "interpolation", "resize", "depth", "decode",
+        ):  # fmt: skip
             value = image.get(name)
             if value is not None:
                 words += option(name, *(value if isinstance(value, list) else (value,)))

@@ -47,7 +47,7 @@ class FitSettings:
     `weights` are of a single one. `budget` is in seconds. The model averages at most so many
     `heads`. Images for training and validation are divided into `folds`, or into as many as there
     are images. With `size` images have this size, in pixels; None: the fit looks among sizes.
-    `depth` is theirs, as in `ImageSettings`. `table` says how data in a table are read.
+    `depth` and `decode` are theirs, as in `ImageSettings`. `table` says how a table is read.
     `class_weight` and `balanced_batches` are those of all heads, as in `Hyperparameters`; None: as
     they usually are. `select` is a rule of a study, whose metric ranks what is tried; the epoch is
     always the last, so that `best_macro_f1` means what `last_macro_f1` does. None: `best_loss`.
@@ -64,6 +64,7 @@ class FitSettings:
     folds: int = USUAL_FOLDS
     size: int | None = None
     depth: int | None = field(default=None, metadata={"told": "if set"})
+    decode: str = field(default=ImageSettings.decode, metadata={"told": "if changed"})
     class_weight: str | None = field(default=None, metadata={"told": "if set"})
     balanced_batches: str | None = field(default=None, metadata={"told": "if set"})
     select: str | None = field(default=None, metadata={"told": "if set"})
@@ -82,7 +83,7 @@ class FitSettings:
         )
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
-        store(self, depth=ImageSettings(depth=self.depth).depth)
+        store(self, depth=ImageSettings(depth=self.depth, decode=self.decode).depth)
         if self.class_weight is not None:
             (value,) = with_read_weights([self.class_weight])
             value = check_class_weight("class_weight", value)

@@ -98,6 +98,7 @@ class FormerRun:
             folds=on.folds if on.folds is not None and on.folds <= 20 else USUAL_FOLDS,
             size=on.image.size,
             depth=on.image.depth,
+            decode=on.image.decode,
             # Of a sweep that compared several it is to be given, as all else of heads is searched.
             class_weight=_only(on.grid.class_weight),
             balanced_batches=_only(on.grid.balanced_batches),

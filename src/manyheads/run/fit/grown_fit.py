@@ -47,7 +47,7 @@ from manyheads.study.reopened import same_weights
 from manyheads.study.sources import plain_features
 from manyheads.study.study_document import read_study
 
-_OF_RUN = ("backbone", "preprocessing", "weights", "folds", "depth")  # settings that stay RUN's
+_OF_RUN = ("backbone", "preprocessing", "weights", "folds", "depth", "decode")  # that stay RUN's
 _GIVEN = ("heads", "size", "augment", "class_weight", "balanced_batches", "select")
 """Settings that may be others."""
 

@@ -119,7 +119,9 @@ def study_of(
         backbone=backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
-        image=registry.get(backbone, settings.preprocessing).prepared(size, depth=settings.depth),
+        image=registry.get(backbone, settings.preprocessing).prepared(
+            size, depth=settings.depth, decode=settings.decode
+        ),
         split=settings.split,
         table=settings.table,
         seeds=1,
