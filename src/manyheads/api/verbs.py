@@ -87,10 +87,11 @@ def fit(
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
     needs its `preprocessing`; `depth` is of images with more than 8 bits a channel, and `decode` as
     in `Study`. `class_weight` is "balanced", weights by class or a file of them, and with
-    `balanced_batches` each class has the same share of the batches, for all heads. `select` names the
-    score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
-    "best_loss"). `augment` says how copies of training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
-    a number of processes of this machine, "ray" or the address of a Ray cluster.
+    `balanced_batches` each class has the same share of the batches, for all heads. `select` names
+    the score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
+    "best_loss"). `augment` says how copies of training images differ: "none", "flip" (None),
+    "light", "medium" or "strong". `workers` compute: a number of processes of this machine, "ray"
+    or the address of a Ray cluster.
     `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
     was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
