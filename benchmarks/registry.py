@@ -48,6 +48,9 @@ BENCHMARKS = (
     Benchmark("feature_packs", "what does a pack of features spare?", by_default=False),
     Benchmark("baselines", "is the default head beaten by baselines?", by_default=False),
     Benchmark("several_labels", "how well are several labels found?", by_default=False),
+    Benchmark(
+        "label_temperatures", "one temperature for all labels, or one each?", by_default=False
+    ),
     Benchmark("draws", "where are candidates drawn best?", by_default=False),
     Benchmark("fit", "how good is what a fit finds, and is it right?", by_default=False),
     Benchmark("budgets", "does a fit keep its budget?", by_default=False),

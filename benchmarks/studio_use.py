@@ -40,7 +40,7 @@ CHOOSE = """
 const bytes = Uint8Array.from(atob(arguments[1]), (each) => each.charCodeAt(0));
 const chosen = new DataTransfer();
 chosen.items.add(new File([bytes], arguments[0], { type: 'image/png' }));
-const field = document.getElementById('photos');
+const field = document.getElementById('files');
 field.files = chosen.files;
 field.dispatchEvent(new Event('change'));
 """
@@ -173,10 +173,12 @@ def understand(page: StudioPage, run: str, earlier: str) -> None:
 def use(page: StudioPage, run: str, place: Path) -> None:
     """Try a picture, and export the model."""
     page.turn(f"use/{run.replace('/', '%2F')}")
-    page.wait("document.getElementById('photos')")
+    page.wait(
+        "document.getElementById('intake') && !document.getElementById('intake').hidden", PATIENCE
+    )
     picture = next((place / "pictures" / "validation").glob("*.png"))
     page.run(CHOOSE, picture.name, base64.b64encode(picture.read_bytes()).decode("ascii"))
-    page.wait("document.querySelector('.label')", PATIENCE)
+    page.wait("document.querySelector('#grid :is(.sure, .unsure)')", PATIENCE)
     page.run("document.querySelector('.formats button').click()")
     page.wait("document.querySelector('.formats a')", PATIENCE)
 

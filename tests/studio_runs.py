@@ -14,13 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from manyheads.backbones.backbone_cost import BackboneCost
 from manyheads.core.processes import process_start
+from manyheads.run.pipeline import run_study
 from manyheads.run.progress_file import PROGRESS_FILE
+from manyheads.study.backbone_choices import BackboneCandidates, choices_of
 from manyheads.study.folder import RunFolder
+from manyheads.study.kept_costs import keep_costs
 from manyheads.study.space import Grid
 from manyheads.study.store import Store
 from manyheads.study.study_document import Resolved, study_document, to_toml
 from manyheads.study.study_settings import StudySettings
+from tests.small_study import small_images
+from tests.studies import free_backbone
 
 RESOLVED = Resolved(content="", weights="", weights_source="", classes=("a", "b"), versions={})
 
@@ -71,6 +79,19 @@ def write_progress(run: Path, *, alive: bool = True, **more: Any) -> None:
         "steps": [], "training": {}, "notes": [], "running": [],
     }  # fmt: skip
     (run / PROGRESS_FILE).write_text(json.dumps(document | more), encoding="utf-8")
+
+
+def two_backbones(place: Path, run: str, patch: pytest.MonkeyPatch) -> None:
+    """A finished study of two backbones of different cost in a place, with no network at work."""
+    choices = choices_of(("mobilenet", "mobilenet_v3_small"), (32,))
+    grid = BackboneCandidates(Grid((0.01,), (4,), (0.0,), epochs=(3,)), choices)
+    settings = StudySettings(
+        data=str(small_images(place / "images")), grid=grid, backbone=choices[0].backbone,
+        image=choices[0].image, seeds=3, select="last",
+    )  # fmt: skip
+    with free_backbone(patch):
+        finished = run_study(settings, place / run)
+    keep_costs(finished.folder, [BackboneCost(13.0, 0.6, None), BackboneCost(6.0, 0.1, None)])
 
 
 def stand_in(folder: Path, script: str) -> str:

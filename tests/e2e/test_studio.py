@@ -188,10 +188,10 @@ def _relabel_a_wrong_one(page: StudioPage, run: str) -> None:
 
 def _try_and_export(page: StudioPage, run: str, place: Path) -> None:
     page.go(f"use/{run.replace('/', '%2F')}")
-    page.wait("document.getElementById('photos')")
+    page.wait("document.getElementById('intake') && !document.getElementById('intake').hidden")
     photo = next((place / "pictures" / "validation").glob("*.jpg"))
-    page.browser.driver.find_element("id", "photos").send_keys(str(photo))
-    page.wait("document.querySelector('.label')")
+    page.browser.driver.find_element("id", "files").send_keys(str(photo))
+    page.wait("document.querySelector('#grid :is(.sure, .unsure)')")
     page.run("document.querySelector('.formats button').click()")
     link = "document.querySelector('.formats a')"
     until(lambda: page.run(f"return Boolean({link})"), 240)

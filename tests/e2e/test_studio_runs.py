@@ -19,7 +19,14 @@ from manyheads.web.studio.studio_app import studio_app
 from manyheads.web.studio.workspace import StudioPlace
 from tests.e2e.browser import Browser, chromium
 from tests.e2e.test_report_browser import FAINT
-from tests.studio_runs import made_up_settings, made_up_study, stand_in, until, write_progress
+from tests.studio_runs import (
+    made_up_settings,
+    made_up_study,
+    stand_in,
+    two_backbones,
+    until,
+    write_progress,
+)
 from tests.web_servers import serving_app
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run"
@@ -88,6 +95,7 @@ class Page:
         """It is readable and usable, on a screen and on a phone, in the light and in the dark."""
         for width, scheme in ((1280, "light"), (390, "dark")):
             self.browser.show(width, scheme=scheme)
+            self.wait("document.getAnimations().length === 0")
             assert self.ask("document.documentElement.scrollWidth") <= width
             assert self.browser.run(FAINT) == []
             assert self.browser.run(UNNAMED) == []
@@ -261,13 +269,27 @@ def test_a_model_is_tried_and_its_test_set_needs_its_name(
     images = sorted(small_run.path.parent.joinpath("images/validation").rglob("*.png"))[:3]
     (tmp_path / "no image.png").write_bytes(b"nothing")
     names = "\n".join(map(str, [*images, tmp_path / "no image.png"]))
-    page.browser.driver.find_element("id", "photos").send_keys(names)
-    page.wait("document.querySelectorAll('.label').length === 3")
-    page.wait("document.querySelectorAll('.cards .doubtful').length === 1")
-    page.click(".cards button")
-    page.wait("document.querySelector('.cards button').disabled === false")
-    # A map of one cell shows nowhere: what is wrong is told where it was asked.
-    assert any("of two cells or more" in each for each in page.texts(".cards .doubtful"))
+    page.wait("!document.getElementById('intake').hidden")
+    page.browser.driver.find_element("id", "files").send_keys(names)
+    page.wait("document.querySelectorAll('#grid :is(.sure, .unsure)').length === 3")
+    assert page.texts("#grid .unreadable .label") == ["unreadable"]
+    assert page.ask("document.title") == "done – Use – manyheads studio in place"
+    # The threshold and what it costs, on images that were held out; and unknown photographs.
+    assert "At 0.50 the model answers for" in page.ask("document.getElementById('cost').innerText")
+    page.browser.run(
+        "const least = document.getElementById('least'); least.value = 1;"
+        "least.dispatchEvent(new Event('input'))"
+    )
+    page.wait("document.querySelectorAll('#grid .unsure').length === 3")
+    assert page.ask("document.getElementById('tell-unknown') !== null")
+    # Every probability, and where it looked: a map of one cell shows nowhere, and that is told.
+    page.click("#grid button")
+    page.wait("document.querySelectorAll('dialog .bars li').length > 1")
+    page.click("dialog .looked button")
+    page.wait("document.querySelector('dialog .looked .alert') !== null")
+    assert "of two cells or more" in page.texts("dialog .looked .alert")[0]
+    page.check()
+    page.click("dialog .bar button")
     assert page.ask("document.querySelector('[type=submit]').disabled")
     field = page.browser.driver.find_element("id", "typed")
     field.send_keys("don")
@@ -275,5 +297,38 @@ def test_a_model_is_tried_and_its_test_set_needs_its_name(
     field.send_keys("e")
     assert not page.ask("document.querySelector('[type=submit]').disabled")
     assert "manyheads serve done" in page.texts(".command code")
+    assert page.ask("document.getElementById('about').innerText").startswith("About the model")
     page.browser.console()  # Chromium notes each answer that is no success
+    page.check()
+    # Its rules of style are not the other parts', and nothing hears of photographs any more.
+    page.browser.run("location.hash = '#understand/done'")
+    page.wait("document.querySelector('.confusion') !== null")
+    assert (
+        page.ask(
+            "[...document.styleSheets].filter((each) => each.media.mediaText !== 'not all')"
+            ".map((each) => each.href.split('/').at(-1)).sort().join()"
+        )
+        == "base.css,data.css,studio.css,understand.css"
+    )
+    page.browser.run("document.dispatchEvent(new ClipboardEvent('paste', { bubbles: true }))")
+    page.check()
+    page.browser.run("location.hash = '#use/done'")
+    page.wait("!(document.getElementById('intake')?.hidden ?? true)")
+    assert page.texts("#grid li") == []
+
+
+def test_accuracy_and_cost_of_several_backbones_are_seen(
+    page: Page, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del own_cache  # it is there
+    two_backbones(page.place, "two", monkeypatch)
+    page.open("understand/two")
+    page.wait("document.querySelector('[aria-labelledby=backbones] .plot') !== null")
+    assert page.texts("[aria-labelledby=backbones] .legend li") == [
+        "mobilenet_v3_small at 32", "mobilenet at 32",
+    ]  # fmt: skip
+    assert page.ask("document.querySelectorAll('[aria-labelledby=backbones] .ring').length") == 1
+    assert "GFLOP per image" in page.texts("[aria-labelledby=backbones] .plot")[0]
+    assert page.texts("[aria-labelledby=backbones] tbody tr td:first-child")
+    assert "Validation accuracy by cost" not in page.texts("[aria-labelledby=calibration]")[0]
     page.check()

@@ -14,7 +14,7 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.feature_files import own_features
 from manyheads.data.given_data import Data, given_data
 from manyheads.data.given_features import given_features
-from manyheads.data.several_labels import table_as_it_shows
+from manyheads.data.several_labels import may_have_several, table_as_it_shows
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import DECLARED, NEUTRAL
 from manyheads.heads.ranges import Range
@@ -169,7 +169,7 @@ class Study(OpenedStudy):
             seeds=seeds,
             folds=folds,
             repeats=repeats,
-            select=select or usual_rule(patience, several_labels=table.several_labels),
+            select=select or usual_rule(patience, several_labels=may_have_several(source, table)),
             usual_epochs=epochs is None,
             patience=patience,
             prune=prune,

@@ -215,12 +215,13 @@ def _pass_over(
     file: PredictionFile, path: Path, asked: Iterator[PlacedImage], tally: Tally
 ) -> None:
     """Take the rows that the output holds already for what they are: the first images' answers."""
+    from manyheads.data.spreadsheet_cells import path_cell
     from manyheads.errors import DataError
 
     remedy = "repeat the former command, remove the file, or choose another --out"
     for number, row in enumerate(file.kept(), start=1):
         image = next(asked, None)
-        if image is None or image.path != row["image"]:
+        if image is None or row["image"] not in (image.path, path_cell(image.path)):
             expected = f"the images of {path} first: {row['image']} as image {number}"
             found = "no more images" if image is None else image.path
             raise DataError(expected, found, remedy)

@@ -10,6 +10,7 @@ from typing import IO
 
 from manyheads.data.data_settings import TableSettings
 from manyheads.data.remote_path import FilePath
+from manyheads.data.spreadsheet_cells import text_of
 from manyheads.data.table_files import ROLES, TableRow, columns_of, unreadable
 from manyheads.errors import DataError
 
@@ -123,7 +124,8 @@ def _rows(
                 'quotes (")',
             )  # fmt: skip
         cells = {role: values[place] for role, place in places.items() if place < len(values)}
-        yield TableRow(number, empty | cells)
+        texts = {role: cell if role == "path" else text_of(cell) for role, cell in cells.items()}
+        yield TableRow(number, empty | texts)
 
 
 def _other_encoding(path: FilePath, encoding: str, settings: TableSettings) -> DataError:

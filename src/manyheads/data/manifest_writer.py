@@ -10,6 +10,7 @@ from pathlib import Path
 from manyheads.core.places import write_text
 from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
+from manyheads.data.spreadsheet_cells import path_cell, row_cells
 from manyheads.data.table_files import MISSING
 from manyheads.errors import DataError
 
@@ -36,7 +37,7 @@ def write_manifest(path: Path, dataset: Dataset, *, divided: bool = False) -> No
     here, for opening the manifest carves it anew; with `divided`, splits are written that were not
     given too. Images below the manifest's folder have paths
     from there, others full paths. Raises what `check_manifest_path` raises, and `DataError` for a
-    label or a path that a manifest cannot hold.
+    label or a path that a manifest cannot hold. No cell is a formula to a spreadsheet.
     """
     check_manifest_path(path)
     write_text(path, manifest_text(path, dataset, divided=divided))
@@ -54,7 +55,8 @@ def manifest_text(path: Path, dataset: Dataset, *, divided: bool = False) -> str
         label = dataset.classes[dataset.labels[image]]
         group = "" if dataset.groups is None else dataset.groups[image]
         _check_cells(place, label)
-        writer.writerow([place, label, *([splits[image]] if splits is not None else []), group])
+        others = [label, *([splits[image]] if splits is not None else []), group]
+        writer.writerow([path_cell(place), *row_cells(others)])
     return table.getvalue()
 
 

@@ -215,7 +215,7 @@ def _name(score: BackboneScore, scores: Sequence[BackboneScore]) -> str:
 def _cost_words(cost: BackboneCost) -> str:
     """Such as ` (0.8 GFLOP per image)`; nothing where no cost is known."""
     if cost.gflop is not None:
-        return f" ({decimal(cost.gflop, 1)} GFLOP per image)"
+        return f" ({cost_cells(cost)[-1]} GFLOP per image)"
     if cost.images_per_second is not None:
         return f" ({counted(round(cost.images_per_second), 'image')} per second)"
     return ""

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
+from manyheads.data.spreadsheet_cells import path_cell, row_cells, text_of
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm, json_text
 
@@ -59,16 +60,20 @@ class CellLines(Lines):
 
 
 class CsvLines(Lines):
-    """Comma-separated cells; a cell may hold a line's end, in quotes."""
+    """Comma-separated cells; a cell may hold a line's end, in quotes. None is a formula.
+
+    What was parsed has the path as it is in the file: `path_cell` of the image's.
+    """
 
     def header(self, form: RowForm) -> bytes:
-        return csv_line(form.columns)
+        return csv_line(row_cells(form.columns))
 
     def ends(self, record: bytes) -> bool:
         return record.endswith(b"\n") and record.count(b'"') % 2 == 0
 
     def written(self, form: RowForm, entry: Prediction, given: str | None) -> bytes:
-        return csv_line(form.cells(entry, given))
+        image, *others = form.cells(entry, given)
+        return csv_line([path_cell(image), *row_cells(others)])
 
     def parsed(self, record: bytes, form: RowForm) -> dict[str, Any]:
         text = io.StringIO(record.decode("utf-8", "surrogateescape"), newline="")
@@ -77,7 +82,7 @@ class CsvLines(Lines):
         except csv.Error as error:
             raise ValueError(str(error)) from error
         row: dict[str, Any] = dict(zip(form.columns, cells, strict=True))
-        words = {"label": row["label"] or None, "error": row["error"] or None}
+        words = {name: text_of(row[name]) or None for name in ("label", "error")}
         truths = {name: row.get(name) == "true" for name in ("abstained", "unknown")}
         return row | words | truths
 

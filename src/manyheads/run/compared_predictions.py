@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from manyheads.core.text import counted
+from manyheads.data.spreadsheet_cells import text_of
 from manyheads.errors import DataError, ModelError, RunError
 from manyheads.findings.prediction_comparison import ComparedPredictions
 from manyheads.findings.reading import read_images, read_validated
@@ -124,6 +125,7 @@ def _rows(path: Path, classes: tuple[str, ...]) -> Iterator[tuple[int, str, np.n
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             table = csv.DictReader(file)
+            table.fieldnames = [text_of(name) for name in table.fieldnames or ()]
             missing = [name for name in ("image", *columns) if name not in (table.fieldnames or ())]
             if missing:
                 raise DataError(

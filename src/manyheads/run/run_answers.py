@@ -21,6 +21,7 @@ from manyheads.findings.held_out_comparison import HeldOutPredictions
 from manyheads.findings.labels import UNBELIEVED
 from manyheads.findings.reading import read_images, read_validated
 from manyheads.findings.study_findings import Findings, read_findings
+from manyheads.run.fit.fit_answers import kept_answers
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.stats import metrics
 from manyheads.stats.validation_predictions import Validated
@@ -39,9 +40,10 @@ class RunAnswers:
     """A finished run's answers for its held-out images, each by heads that did not train on it.
 
     `one` are the log-probabilities of one head in each fold, those that images are shown with;
-    `whole` those of every seed that finished. An image is known by its place in these arrays and
-    by the beginning of its content's digest, in `digests` (None of a run of an earlier version);
-    `files` has the files of these contents, as far as they are still there.
+    `whole` those of every seed that finished. Of a fit that kept them, both are what an average of
+    heads says (`averaged`); `heads` are those of the search's own. An image is known by its place
+    in these arrays and by the beginning of its content's digest, in `digests` (None of a run of an
+    earlier version); `files` has the files of these contents, as far as they are still there.
     """
 
     name: str
@@ -51,6 +53,8 @@ class RunAnswers:
     validated: Validated
     one: Float32[np.ndarray, "images classes"]
     whole: Float32[np.ndarray, "seeds images classes"]
+    heads: Float32[np.ndarray, "seeds images classes"]
+    averaged: bool
     measured_on: str
     digests: tuple[bytes, ...] | None
     names: tuple[str, ...]
@@ -70,9 +74,9 @@ class RunAnswers:
 
     @property
     def held_out(self) -> HeldOutPredictions:
-        """The answers of all seeds, to be compared with another run's."""
+        """The answers of all seeds, to be compared with another run's: of single heads."""
         return HeldOutPredictions(
-            self.name, self.classes, self.digests, self.labels, self.whole,
+            self.name, self.classes, self.digests, self.labels, self.heads,
             self.validated.units, self.validated.fold_of[0],
         )  # fmt: skip
 
@@ -153,11 +157,15 @@ def read_answers(name: str, path: Path, job: Job = SILENT, *, files: bool = True
 
 
 def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
-    """Those of the search's own head of the setting that the fit has chosen."""
+    """What the fit kept of its average; else those of the search's head of its setting."""
     best = fitted.tried[0]
     with job.step("reading the fit"):
         study = fitted.study
         settings, resolved = read_study(study.document())
+        require_one_label(
+            resolved.label_names, "the studio's mistakes",
+            f"open the model card of {name}, which has the scores of each label",
+        )  # fmt: skip
         result = finished_result(study, settings)
         validated = read_validated(study.store, settings, result, resolved.classes)
         candidates = [
@@ -167,9 +175,12 @@ def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
         if not candidates:
             raise RunError(f"the setting {best.words} in {name}", "none", "repeat the fit anew")
         every = validated.log_probabilities(candidates[0])[:, 0]
+        expected = fitted.expected.measured.accuracy.value
+        kept = kept_answers(fitted.path, validated.labels, expected)
     return _answers(
-        name, study, settings, candidates[0], validated, every[0], every,
-        findings=None, fitted=fitted, job=job if files else None,
+        name, study, settings, candidates[0], validated,
+        every[0] if kept is None else kept[0], every,
+        findings=None, fitted=fitted, averaged=kept is not None, job=job if files else None,
     )  # fmt: skip
 
 
@@ -184,11 +195,13 @@ def _answers(
     *,
     findings: Findings | None,
     fitted: Fitted | None,
+    averaged: bool = False,
     job: Job | None,
 ) -> RunAnswers:
     """The answers; files are looked for if there is a `job` to tell of it."""
     listed = kept_images(folder)
     rows = read_images(folder.store, settings.folds)
+    finished = every[np.isfinite(every).all(axis=(1, 2))]
     count = len(validated.labels)
     measured = counted(count, "validation image")
     if settings.folds is not None:
@@ -200,7 +213,9 @@ def _answers(
         candidate=candidate,
         validated=validated,
         one=one,
-        whole=every[np.isfinite(every).all(axis=(1, 2))],
+        whole=one[np.newaxis] if averaged else finished,
+        heads=finished,
+        averaged=averaged,
         measured_on=measured,
         digests=None if listed is None else tuple(listed.digests[row].tobytes() for row in rows),
         names=() if listed is None else tuple(str(listed.names[row]) for row in rows.tolist()),

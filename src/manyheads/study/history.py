@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from manyheads.core.places import disk_errors
+from manyheads.data.spreadsheet_cells import row_cells
 from manyheads.heads.epoch_rules import scored_by
 from manyheads.study.space import Candidates, Trial, setting_values
 from manyheads.study.store import Store
@@ -83,7 +84,8 @@ class HistoryFile:
             self._ready.remove(trial.number)
             self._written += 1
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(self._rows(trial, self._part))
+            rows = map(row_cells, self._rows(trial, self._part))
+            csv.writer(text, lineterminator="\n").writerows(rows)
             # One write a trial, past all buffers: whoever reads meanwhile finds whole rows.
             with disk_errors(self.path), self.path.open("ab", buffering=0) as file:
                 data, size = text.getvalue().encode(), file.tell()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads.core.places import atomic_path
+from manyheads.data.spreadsheet_cells import row_cells
 from manyheads.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write `rows` under `columns`; what is None is an empty cell."""
+    """Write `rows` under `columns`; what is None is an empty cell, and no text is a formula."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(row_cells, rows))
 
 
 def finite(number: float) -> float | None:

@@ -78,9 +78,9 @@ def test_the_page_and_its_files_are_sent(client: httpx.Client) -> None:
         answer = client.get(name)
         assert answer.status_code == 200, name
         if name not in seen and name.endswith(".js"):
-            names += re.findall(r'from "(/static/[^"]+)"', answer.text)
+            names += re.findall(r'(?:from |import\()"(/static/[^"]+)"', answer.text)
         seen.add(name)
-    assert "/static/studio/run-live.js" in seen
+    assert {"/static/studio/run-live.js", "/static/service/service.js"} <= seen
     assert client.get("/api/place").json() == {"place": "place"}
     assert client.get("/static/studio/../studio_app.py").status_code == 404
 

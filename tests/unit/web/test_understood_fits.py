@@ -10,10 +10,12 @@ from manyheads.data.dataset import open_dataset
 from manyheads.data.manifest_writer import write_manifest
 from manyheads.errors import RunError
 from manyheads.run.fit import image_options
+from manyheads.run.fit.fit_answers import FILE
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
 from manyheads.run.run_answers import read_answers
 from manyheads.study.space import Grid
+from manyheads.web.studio.run_documents import run_document
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import free_backbone
 from tests.unit.web.studio_kit import StudioClient
@@ -48,12 +50,17 @@ def test_a_fit_is_told_by_what_is_expected_of_it(place: Path) -> None:
         pass
     found = answer["found"]
     assert found["kind"] == "fit"
-    assert found["answer"][0].startswith("Accuracy")
-    assert "to be expected on new images" in found["answer"][0]
+    assert found["answer"][0].startswith("Expected on new images like these: accuracy ")
     assert found["images"] == 75
     assert "when it was left out of training" in found["measured_on"]
     assert found["comparisons"] == []
     assert len(found["tables"][0]["rows"]) >= 2
+    # The images are shown with what the average said, whose accuracy is the expected one.
+    assert found["answered_by"] == "an average of heads"
+    assert found["verdict"][0].startswith("The model averages 2 heads. The images show what an av")
+    accuracy = next(each for each in found["expected"] if each["metric"] == "accuracy")
+    assert found["wrong"] / 75 == pytest.approx(1 - accuracy["value"])
+    assert "at temperatures that were fitted on other images" in found["calibration"]
     assert sum(map(sum, found["confusion"]["counts"])) == 75
     page = studio.get("understand/images", run="runs/whole")
     assert page["total"] == found["wrong"]
@@ -65,8 +72,16 @@ def test_a_fit_is_told_by_what_is_expected_of_it(place: Path) -> None:
     assert "3 images that only one run held out do not count" in " ".join(compared["sentences"])
 
 
-def test_a_fit_whose_search_is_gone_says_so(place: Path) -> None:
-    for folder in (place / "runs" / "whole" / "search").iterdir():
+def test_a_fit_of_an_earlier_version_is_told_by_one_head_and_one_without_its_search_not(
+    place: Path,
+) -> None:
+    path = place / "runs" / "whole"
+    assert read_answers("runs/whole", path).averaged
+    (path / FILE).unlink()
+    former = run_document(read_answers("runs/whole", path))
+    assert former["answered_by"] == "one head"
+    assert "one head of this setting" in former["verdict"][0]
+    for folder in (path / "search").iterdir():
         folder.rename(folder.with_name(f"other {folder.name}"))
     with pytest.raises(RunError, match="the study"):
-        read_answers("runs/whole", place / "runs" / "whole")
+        read_answers("runs/whole", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -90,9 +90,11 @@ def service_app(
     return app
 
 
-def _add_predictions(
-    app: FastAPI, models: ServedModels, metrics: ServiceMetrics, limits: RequestLimits
-) -> None:
+def answerer(
+    limits: RequestLimits, count: Callable[[str, int, int], object]
+) -> Callable[[ServedModel, Request, Question], Awaitable[Response]]:
+    """What answers a request for a model; `count` hears its name, images read and not read."""
+
     async def answered(model: ServedModel, request: Request, question: Question) -> Response:
         body, kind = await request.body(), request.headers.get("content-type", "")
         if len(body) > _INLINE:
@@ -108,13 +110,21 @@ def _add_predictions(
         unknown_rule(model.edition, question.unknown)  # before it takes a pass
         edition, found = await predicted(model, sent, limits.seconds)
         read = sum(each.error is None for each in found)
-        metrics.images(model.name, read, len(found) - read)
+        count(model.name, read, len(found) - read)
         maps = None
         if question.explain:
             maps = await explanations(edition, sent, found, max(limits.seconds, _MAP_SECONDS))
         rule = unknown_rule(edition, question.unknown)
-        text = answer_text(model.name, edition.classifier.classes, question, found, maps, rule)
+        text = answer_text(model.name, edition.classifier.card, question, found, maps, rule)
         return Response(text, 200 if read else 422, media_type="application/json")
+
+    return answered
+
+
+def _add_predictions(
+    app: FastAPI, models: ServedModels, metrics: ServiceMetrics, limits: RequestLimits
+) -> None:
+    answered = answerer(limits, metrics.images)
 
     @app.post("/predict", **PREDICT)
     async def predict(

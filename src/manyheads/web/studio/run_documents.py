@@ -11,8 +11,9 @@ import numpy as np
 
 from manyheads.core.table import Table
 from manyheads.core.text import capital, counted, decimal
+from manyheads.findings.backbone_scores import Backbones
 from manyheads.findings.held_out_comparison import ComparedScore, HeldOutComparison
-from manyheads.findings.score_tables import estimate_words
+from manyheads.findings.score_tables import estimate_words, scores_words
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_words
 from manyheads.report import bounds
@@ -37,7 +38,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
     """Everything about a run but its images; its size is bounded, whatever the run's."""
     about = _study(run.findings) if run.findings is not None else {}
     if run.fitted is not None:
-        about = _fit(run.fitted)
+        about = _fit(run.fitted, averaged=run.averaged)
     hits = run.predicted == run.labels
     return about | {
         "run": run.name,
@@ -48,6 +49,7 @@ def run_document(run: RunAnswers) -> dict[str, Any]:
         "measured_on": run.measured_on,
         "images": len(run.labels),
         "wrong": int((~hits).sum()),
+        "answered_by": "an average of heads" if run.averaged else "one head",
         "accuracy": _estimate(share_estimate(hits, run.validated.units)),
         "panels": [_panel(each) for each in _panels(run)],
         "risk": risk_words(risk_coverage(run.whole, run.labels)),
@@ -93,7 +95,6 @@ def _relabelled(score: ComparedScore | None) -> dict[str, Any] | None:
 
 def _study(findings: Findings) -> dict[str, Any]:
     answer, verdict = findings.recommendation, findings.verdict
-    backbones = findings.backbones
     balance = findings.class_balance.sentences if findings.class_balance else ()
     return {
         "kind": "study",
@@ -109,50 +110,68 @@ def _study(findings: Findings) -> dict[str, Any]:
         "expected_words": "chosen again and again on images drawn with replacement, and scored on "
         "the others, which corrects the optimism of choosing",
         "comparisons": _comparisons(findings),
-        "tables": [] if backbones is None else [_table(backbones.table)],
-        "backbones": [] if backbones is None else list(backbones.sentences),
+        "tables": [],
+        "backbones": _backbones(findings.backbones),
     }
 
 
-def _fit(fitted: Fitted) -> dict[str, Any]:
-    scores = fitted.expected.scores
-    best = fitted.tried[0]
-    words = (
-        f"Accuracy {estimate_words(scores.accuracy)} and log loss "
-        f"{estimate_words(scores.log_loss)} are to be expected on new images like these."
+def _backbones(found: Backbones | None) -> dict[str, Any] | None:
+    """Accuracy against cost, as the report has it; None of a study of a single backbone."""
+    section = backbones_section(found)
+    return (
+        None
+        if section is None
+        else {
+            "sentences": [_plain(each) for each in section.paragraphs],
+            "panels": [_panel(each) for each in section.figures if isinstance(each, Panel)],
+            "caption": section.caption,
+            "tables": [_table(each) for each in section.tables],
+        }
     )
+
+
+def _fit(fitted: Fitted, *, averaged: bool = False) -> dict[str, Any]:
+    scores, best = fitted.leading_scores, fitted.tried[0]
+    words = f"Expected on new images like these: {scores_words(scores)}."
+    shown = "an average of as many" if averaged else "one head of this setting"
     return {
         "kind": "fit",
         "answer": [
             words,
-            f"The setting is {best.words}, the best of {counted(len(fitted.tried), 'option')}.",
+            f"The setting is {best.words}, of {counted(len(fitted.tried), 'option')} the best by "
+            f"{METRIC_WORDS[fitted.metric]}.",
             *(f"{capital(each)}." for each in fitted.remarks),
         ],
         "confidence": "",
         "verdict": [
-            f"The model averages {counted(fitted.heads, 'head')}. The images show what one head of "
-            "this setting said of each when it was left out of training."
+            f"The model averages {counted(fitted.heads, 'head')}. The images show what {shown} "
+            "said of each when it was left out of training."
         ],
         "expected": [
-            {"metric": "accuracy", **_estimate(scores.accuracy)},
-            {"metric": "log loss", **_estimate(scores.log_loss)},
+            {"metric": METRIC_WORDS[name], **_estimate(each)} for name, each in scores.items()
         ],
-        "expected_words": f"nested cross-validation on {counted(scores.images, 'held-out image')}",
+        "expected_words": "nested cross-validation on "
+        f"{counted(fitted.expected.measured.images, 'held-out image')}",
         "comparisons": [],
         "tables": [_tried(fitted)],
-        "backbones": [],
+        "backbones": None,
     }  # fmt: skip
 
 
 def _tried(fitted: Fitted) -> dict[str, Any]:
+    measured = fitted.ranked_in
     return {
         "caption": "Options that were tried, the best first; scores of single heads",
         "columns": [
             {"title": title, "number": title != "option"}
-            for title in ("option", "log loss", "accuracy", "folds that choose it")
+            for title in ("option", *map(METRIC_WORDS.get, measured), "folds that choose it")
         ],
         "rows": [
-            [each.words, decimal(each.log_loss), decimal(each.accuracy), str(each.folds or "–")]
+            [
+                each.words,
+                *(decimal(each.scored(name)) for name in measured),
+                str(each.folds or "–"),
+            ]
             for each in fitted.tried[:_TRIED]
             if math.isfinite(each.log_loss)
         ],
@@ -178,10 +197,6 @@ def _panels(run: RunAnswers) -> list[Panel]:
     diagram = reliability_panel(reliability(run.whole, run.labels))
     panels = [diagram] if diagram is not None else []
     panels.append(risk_panel(risk_coverage(run.whole, run.labels)))
-    if run.findings is not None:
-        section = backbones_section(run.findings.backbones)
-        figures = () if section is None else section.figures
-        panels = [each for each in figures if isinstance(each, Panel)] + panels
     return panels
 
 
@@ -220,6 +235,12 @@ def _calibration(run: RunAnswers) -> str:
     """What a temperature would gain, in words; "" where the images are too few to fit one."""
     if len(np.unique(run.validated.units)) < 2:
         return ""
+    if run.averaged:  # the fit has done so itself
+        error = metrics.expected_calibration_error(run.one, run.labels)
+        return (
+            f"The expected calibration error is {decimal(float(error))}, at temperatures that were "
+            "fitted on other images."
+        )
     found = calibrate(run.whole, run.labels, run.validated.units)
     before, after = float(found.ece_before.mean()), float(found.ece_after.mean())
     temperature = float(found.temperatures.mean())

@@ -20,12 +20,13 @@ from manyheads.web.studio.place_words import PlaceWords
 from manyheads.web.studio.run_catalog import RunCatalog
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
 from manyheads.web.studio.run_routes import run_router
+from manyheads.web.studio.tried_models import TriedModels
 from manyheads.web.studio.understand_routes import understand_router
 from manyheads.web.studio.use_routes import use_router
 from manyheads.web.studio.workspace import StudioPlace
 
 _NOT_THERE = ("the name of ", "the number of ")  # what was expected where there is none
-_PARTS = ("shared", "studio")
+_PARTS = ("shared", "service", "studio")  # Use shows the page of a service
 
 Ended = Callable[[Sequence[StudioProcess]], object]
 
@@ -41,11 +42,12 @@ def studio_app(
     desk = desk or StudioPlace(Path(place))
     processes = RunProcesses(desk.own / "commands", desk.place)
     catalog = RunCatalog(desk)
-    live = LiveRuns(desk, catalog, processes)
+    live, models = LiveRuns(desk, catalog, processes), TriedModels()
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(models.close)
         stopped = await run_in_threadpool(processes.close)
         if ended is not None:
             ended([each for each in stopped if each.kind in TRAINING])
@@ -63,7 +65,7 @@ def studio_app(
         return {"place": desk.place.name or "/"}
 
     app.include_router(run_router(desk, catalog, processes, live))
-    app.include_router(use_router(desk, catalog, processes))
+    app.include_router(use_router(desk, catalog, processes, models))
     app.include_router(data_router(desk))
     app.include_router(understand_router(desk))
     web = resources.files("manyheads.web")
@@ -80,6 +82,8 @@ def _add_words(app: FastAPI, words: PlaceWords) -> None:
         assert isinstance(error, ManyheadsError)
         missing = str(getattr(error, "expected", "")).startswith(_NOT_THERE)
         status = getattr(error, "status", 404 if missing else 400)
-        return error_answer(status, words.told(str(error)))
+        wait = getattr(error, "wait", None)  # where there is no place for more just now
+        headers = {"Retry-After": str(wait)} if status == 503 and wait else None
+        return error_answer(status, words.told(str(error)), headers)
 
     app.add_exception_handler(ManyheadsError, known)

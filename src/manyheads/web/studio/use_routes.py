@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import threading
-from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
 from manyheads.core.text import option
-from manyheads.errors import ManyheadsError, MissingExtraError, ModelError, RunError, SettingError
+from manyheads.errors import ManyheadsError, MissingExtraError, RunError, SettingError
 from manyheads.findings.test_log import read_test_log, repeat_warning
-from manyheads.models.card import model_files, read_card, side_files
+from manyheads.models.card import model_files, side_files
 from manyheads.models.export.formats import FORMATS, format_named
 from manyheads.study.folder import RunFolder
 from manyheads.web.studio.place_words import PlaceWords
 from manyheads.web.studio.run_catalog import RunCatalog
 from manyheads.web.studio.run_forms import in_words, operand
 from manyheads.web.studio.run_processes import RunProcesses, StudioProcess
+from manyheads.web.studio.tried_models import TriedModels
 from manyheads.web.studio.workspace import StudioPlace
 
-if TYPE_CHECKING:
-    from manyheads.models.classifier import Classifier
-
-_OPEN = 2  # models that are kept open
-_SHOWN = 20  # classes of an answer
-_SIDE = 384  # pixels of the larger side of a map
 _EXPORTS = "export"  # the folder in a run folder
 
 
@@ -56,33 +45,12 @@ class TestAsked(BaseModel):
     typed: str
 
 
-class OpenModels:
-    """The models that were used last, ready to classify; safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._models: OrderedDict[tuple[Path, int], Classifier] = OrderedDict()
-
-    def of(self, run: RunFolder) -> Classifier:
-        """The model of a finished run; raises `ModelError` if it has none."""
-        from manyheads.models.classifier import load
-
-        if not run.best.is_file():
-            raise ModelError("a model in the run folder", "none", "finish the run first")
-        known = run.best, run.best.stat().st_mtime_ns
-        with self._lock:
-            if known not in self._models:
-                self._models[known] = load(run.best)
-            self._models.move_to_end(known)
-            while len(self._models) > _OPEN:
-                self._models.popitem(last=False)
-            return self._models[known]
-
-
-def use_router(desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses) -> APIRouter:
-    """The routes under /api/use of the place's finished runs."""
+def use_router(
+    desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses, models: TriedModels
+) -> APIRouter:
+    """The routes under /api/use of the place's finished runs, whose `models` are tried."""
     router = APIRouter(prefix="/api/use")
-    words, models = PlaceWords(desk.place), OpenModels()
+    words = PlaceWords(desk.place)
 
     @router.get("")
     def about(run: str) -> dict[str, Any]:
@@ -92,7 +60,6 @@ def use_router(desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses) 
         return {
             "run": run,
             "model": model.is_file(),
-            "classes": _classes(model),
             "formats": [_format(name, path, run) for name in FORMATS],
             "test": _test(desk, path),
             "testing": _number(processes.of_run(run, "test")),
@@ -103,12 +70,22 @@ def use_router(desk: StudioPlace, catalog: RunCatalog, processes: RunProcesses) 
             },
         }
 
+    @router.get("/models")
+    def tried(run: str) -> Response:
+        """What a service tells of its models, of a run's: it is opened if it is not."""
+        return Response(models.facts(run, catalog.path(run)), media_type="application/json")
+
     @router.post("/predict")
-    async def predict(run: str, request: Request, explain: bool = False) -> Response:
-        """The answer to one image, whose bytes are the body."""
-        content = await request.body()
-        found = await run_in_threadpool(_answer, models, catalog.path(run), content, explain)
-        return Response(json.dumps(found), media_type="application/json")
+    async def predict(
+        run: str,
+        request: Request,
+        top: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+        unknown: Annotated[float | None, Query(gt=0, le=0.5)] = None,
+        explain: bool = False,
+    ) -> Response:
+        """The answers to images, as a service of the run's model gives them."""
+        path = await run_in_threadpool(catalog.path, run)
+        return await models.answer(run, path, request, top=top, unknown=unknown, explain=explain)
 
     @router.post("/export")
     def export(asked: ExportAsked) -> dict[str, Any]:
@@ -154,13 +131,6 @@ def _require_idle(processes: RunProcesses, run: str, kind: str) -> None:
         raise RunError(f"no other {kind} of {run}", "one at work", "wait for it")
 
 
-def _classes(model: Path) -> list[str]:
-    """The classes of a model, of its side file: the model itself is not opened for them."""
-    with suppress(ManyheadsError, OSError):
-        return list(read_card(model).classes)
-    return []
-
-
 def _format(name: str, path: Path, run: str) -> dict[str, Any]:
     """A format: what opens it, what is missing for it, and whether it is there already."""
     form = FORMATS[name]
@@ -198,30 +168,3 @@ def _test(desk: StudioPlace, path: Path) -> dict[str, Any]:
         ],
         "warning": warning or "",
     }
-
-
-def _answer(models: OpenModels, path: Path, content: bytes, explain: bool) -> dict[str, Any]:
-    """The classes of an image by probability, and on demand where the model looked."""
-    model = models.of(RunFolder(path))
-    (found,) = model.predict([content], cache=False)
-    if found.error:
-        return {"error": found.error}
-    told: dict[str, Any] = {
-        "label": found.label, "confidence": found.confidence,
-        "probabilities": found.most_probable(_SHOWN),
-    }  # fmt: skip
-    if explain:
-        told["map"] = _map(model, content)
-    return told
-
-
-def _map(model: Classifier, content: bytes) -> str | None:
-    """Where the model looked, over the image, as a picture in text."""
-    (explanation,) = model.explain([content])
-    with suppress(ManyheadsError):
-        picture = explanation.overlay()
-        picture.thumbnail((_SIDE, _SIDE))
-        file = io.BytesIO()
-        picture.convert("RGB").save(file, "JPEG", quality=85)
-        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return None

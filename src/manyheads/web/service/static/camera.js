@@ -15,14 +15,14 @@ export class Camera {
   #stream = null;
   #opening = 0;
 
-  /** `take(photo)` gets each still. */
-  constructor(take) {
+  /** `take(photo)` gets each still, until `signal` aborts. */
+  constructor(take, signal) {
     this.take = take;
     this.place = document.getElementById("camera");
     this.button = document.getElementById("open-camera");
     this.button.setAttribute("aria-expanded", "false");
     this.button.addEventListener("click", () => (this.place.hidden ? this.open() : this.close()));
-    addEventListener("pagehide", () => this.close());
+    addEventListener("pagehide", () => this.close(), { signal });
   }
 
   async open() {

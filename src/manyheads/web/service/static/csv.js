@@ -12,8 +12,16 @@ export const number = (value) => {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 };
 
-/** A text that no spreadsheet takes for a formula: an apostrophe goes before what begins one. */
-const harmless = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+// What a spreadsheet takes for a formula, as spreadsheet_cells.py has it: both write the same file.
+const FORMULA = /^[=+\-@\x00-\x1f\x7f]/;
+const TAKEN = /^'*[=+\-@\x00-\x1f\x7f]/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/** A text as a cell: an apostrophe before what a spreadsheet would compute. */
+const harmless = (text) => (TAKEN.test(text) && !NUMBER.test(text) ? `'${text}` : text);
+
+/** A path as a cell: the same file by a name that no spreadsheet would compute. */
+const harmlessPath = (path) => (FORMULA.test(path) ? `./${path}` : path);
 
 /** A cell in quotes where it needs them (RFC 4180). */
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -31,7 +39,7 @@ export const table = (photos, classes, threshold) => {
     const isUnsure = isAnswered && photo.confidence < threshold;
     const label = photo.isUnknown ? "unknown" : isUnsure ? "" : photo.label;
     rows.push(line([
-      harmless(photo.name),
+      harmlessPath(photo.name),
       isAnswered ? harmless(label) : "",
       isAnswered ? number(photo.confidence) : "",
       ...classes.map((_, place) => (isAnswered ? number(photo.chances[place]) : "")),

@@ -90,8 +90,8 @@ const pastedFrom = (transfer) => {
   return found;
 };
 
-/** Hear of photographs, however they come; `take(found)` gets them. */
-export const listen = (take) => {
+/** Hear of photographs, however they come, until `signal` aborts; `take(found)` gets them. */
+export const listen = (take, signal) => {
   const zone = document.getElementById("zone");
   const over = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -100,21 +100,22 @@ export const listen = (take) => {
     zone.classList.add("over");
   };
   // A drop beside the zone would make the browser leave the page.
-  addEventListener("dragenter", over);
-  addEventListener("dragover", over);
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); });
+  addEventListener("dragenter", over, { signal });
+  addEventListener("dragover", over, { signal });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); }, { signal });
   addEventListener("drop", async (event) => {
     zone.classList.remove("over");
     if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
-    take(await dropped(event.dataTransfer));
-  });
+    const found = await dropped(event.dataTransfer);
+    if (!signal.aborted) take(found);
+  }, { signal });
   addEventListener("paste", (event) => {
     const found = pastedFrom(event.clipboardData);
     if (!found.photos.length) return;
     event.preventDefault();
     take(found);
-  });
+  }, { signal });
   const folder = document.getElementById("folder");
   for (const [button, input] of [["pick-files", "files"], ["pick-folder", "folder"], [null, "still"]]) {
     const field = document.getElementById(input);

@@ -1,4 +1,4 @@
-// The page of a service: photographs in, answers out, and what is known of the model.
+// Photographs in, answers out, and what is known of the model: on a service's page, and in the studio.
 import { ask, h, say } from "/static/shared/base.js";
 import { Camera } from "/static/service/camera.js";
 import { download, table } from "/static/service/csv.js";
@@ -12,6 +12,7 @@ import { Threshold } from "/static/service/threshold.js";
 
 const place = (id) => document.getElementById(id);
 
+let setting = null; // where the page stands, as `begin` was told
 let models = [];
 let about = null; // of the model that answers
 let photos = [];
@@ -22,24 +23,21 @@ let before = 0;
 let frame = 0;
 
 const address = () => {
-  const name = encodeURIComponent(about.name);
-  const unknown = about.unknown ? `&unknown=${about.unknown.rate}` : "";
-  return `/models/${name}/predict?top=${about.classes.length}${unknown}`;
+  const asked = new URL(setting.predict(about), location.href);
+  asked.searchParams.set("top", about.classes.length);
+  if (about.unknown) asked.searchParams.set("unknown", about.unknown.rate);
+  return asked.href;
 };
 
-const detail = new Detail(place("detail"), () => grid.shown, (photo) => grid.focus(photo));
-const grid = new Grid(place("grid"), (photo) =>
-  detail.open(photo, { about, address: address(), threshold: threshold.value }));
-const threshold = new Threshold(place("threshold"), (value) => {
-  grid.updateAll(value);
-  refresh();
-});
+let detail = null;
+let grid = null;
+let threshold = null;
 
 const answered = () => photos.reduce((sum, photo) => sum + Number(photo.state !== WAITING), 0);
 
 const sender = new Sender(address, {
   rows: (some, rows) => {
-    some.forEach((photo, at) => photo.take(rows[at], about.classes));
+    some.forEach((photo, at) => photo.take(rows[at], about));
     some.forEach(changed);
   },
   failed: (photo, why) => {
@@ -89,8 +87,6 @@ const take = (found) => {
   sender.add(more.filter((photo) => photo.state === WAITING));
   refresh();
 };
-
-const camera = new Camera((photo) => take({ photos: [photo], left: 0, unread: 0 }));
 
 const clear = () => {
   sender.clear();
@@ -218,17 +214,17 @@ const showFilters = (counts) => {
 
 const use = (name) => {
   about = models.find((each) => each.name === name);
-  document.title = `${about.name} – manyheads`;
-  place("title").textContent = about.name;
+  setting.shown(about);
   place("lead").textContent = leadWords(about);
   place("classes").textContent = classWords(about.classes);
   grid.classes = about.classes;
+  place("grid").classList.toggle("several", Boolean(about.thresholds));
   buttons.clear();
   place("filters").replaceChildren();
   filter = "all";
   if (!about.unknown) told.unknown = false;
   threshold.show(about);
-  showCard(place("about-model"), about, new URL(`/models/${encodeURIComponent(about.name)}/predict`, location.href).href);
+  showCard(place("about-model"), about, setting.program ? new URL(setting.predict(about), location.href).href : null);
   for (const id of ["intake", "about"]) place(id).hidden = false;
 };
 
@@ -246,15 +242,20 @@ const change = (name) => {
   refresh();
 };
 
-const start = async () => {
-  say("");
+const start = async (signal) => {
+  say(setting.opening);
+  place("running").replaceChildren();
   try {
-    ({ models } = await ask("/api/models"));
+    const answer = await ask(setting.models, undefined, { signal });
+    if (signal.aborted) return;
+    ({ models } = answer);
   } catch (error) {
+    if (signal.aborted) return;
     say(error.message);
-    place("running").replaceChildren(h("button", { type: "button", onclick: start }, "Try again"));
+    place("running").replaceChildren(h("button", { type: "button", onclick: () => start(signal) }, "Try again"));
     return;
   }
+  say("");
   if (!models.length) {
     say("This service has no model.");
     return;
@@ -270,7 +271,39 @@ const start = async () => {
   );
   use(models[0].name);
   refresh();
-  listen(take);
+  listen(take, signal);
 };
 
-await start();
+/**
+ * Let the places of index.html work, wherever they stand; one page at a time does. `models` is the address that
+ * tells of the models, `predict(about)` the address where one is asked, and `program` says whether programs
+ * may ask there too. `shown(about)` hears which model answers, `opening` is said while models are opened.
+ * Returns what ends it: nothing is heard and sent any more.
+ */
+export const begin = ({ models: known, predict, program = false, shown = () => {}, opening = "" }) => {
+  const ended = new AbortController();
+  const { signal } = ended;
+  setting = { models: known, predict, program, shown, opening };
+  [photos, former, filter] = [[], [], "all"];
+  told.unknown = false;
+  detail = new Detail(place("detail"), () => grid.shown, (photo) => grid.focus(photo), signal);
+  grid = new Grid(place("grid"), (photo) =>
+    detail.open(photo, { about, address: address(), threshold: threshold.value }));
+  threshold = new Threshold(place("threshold"), (value) => {
+    grid.updateAll(value);
+    refresh();
+  });
+  const camera = new Camera((photo) => { if (!signal.aborted) take({ photos: [photo], left: 0, unread: 0 }); }, signal);
+  start(signal);
+  return () => {
+    ended.abort();
+    cancelAnimationFrame(frame);
+    frame = 0;
+    sender.clear();
+    detail.close();
+    camera.close();
+    grid.clear();
+    [photos, former] = [[], []];
+    document.body.classList.remove("busy");
+  };
+};

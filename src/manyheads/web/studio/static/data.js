@@ -2,7 +2,8 @@
 import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
 import { checkPart } from "/static/studio/check_part.js";
 import { actionBar, Decider, keyHelp } from "/static/studio/deciding.js";
-import { enlarge, fileName, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
+import { styled } from "/static/studio/part_styles.js";
+import { enlarge, fileName, pager, PictureGrid } from "/static/studio/picture_grid.js";
 
 const PAGE = 60;
 const POLL = 700; // milliseconds
@@ -10,7 +11,7 @@ const POLL = 700; // milliseconds
 const plural = (count, noun, ending = "s") => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : ending}`;
 
 export const show = async (main) => {
-  styled("data.css");
+  styled("/static/studio/data.css");
   let stop = () => {};
   let timer = 0;
   let left = false;

@@ -23,6 +23,21 @@ const drawn = (each) => {
   return group;
 };
 
+/** What each of several series is, by its mark; a plot of one needs no such list. */
+const legend = (series) => {
+  const named = series.filter((each) => each.drawn !== "reference" && each.name);
+  if (named.length < 2) return [];
+  const list = document.createElement("ul");
+  list.className = "legend";
+  list.append(...named.map((each) => {
+    const sign = shape("svg", { viewBox: "-8 -8 16 16", "aria-hidden": "true" }, drawn({ ...each, bars: [], marks: each.dots ? [] : [[0, 0]], points: each.drawn === "line" ? "-7,0 7,0" : "", band: "", dots: each.dots ? "M0,0h.01" : "", ring: null }));
+    const entry = document.createElement("li");
+    entry.append(sign, each.name);
+    return entry;
+  }));
+  return [list];
+};
+
 /** The figure of a plot, with its title and what it shows in words. */
 export const panelFigure = (panel) => {
   const id = `panel-${count += 1}`;
@@ -42,6 +57,6 @@ export const panelFigure = (panel) => {
   figure.className = "panel";
   const caption = document.createElement("figcaption");
   caption.textContent = panel.title;
-  figure.append(caption, svg);
+  figure.append(caption, svg, ...legend(panel.series));
   return figure;
 };

@@ -4,13 +4,6 @@ import { h } from "/static/shared/base.js";
 /** The name of an image's file, its whole path behind it for those who point at it. */
 export const fileName = (name) => h("span", { class: "file", title: name }, h("bdi", {}, name.split("/").at(-1)));
 
-/** Load a part's own rules of style once. */
-export const styled = (file) => {
-  const address = `/static/studio/${file}`;
-  if (document.querySelector(`link[href="${address}"]`)) return;
-  document.head.append(h("link", { rel: "stylesheet", href: address }));
-};
-
 /** A picture, read once it is near to be seen. */
 export const picture = (address, alt = "") => h("img", { src: address, alt, loading: "lazy", decoding: "async", draggable: "false" });
 

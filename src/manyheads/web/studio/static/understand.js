@@ -1,7 +1,8 @@
 // Understand: what a finished run found, the images it gets wrong, and labels that look wrong.
 import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
 import { panelFigure } from "/static/studio/panel.js";
-import { enlarge, fileName, pager, PictureGrid, styled } from "/static/studio/picture_grid.js";
+import { styled } from "/static/studio/part_styles.js";
+import { enlarge, fileName, pager, PictureGrid } from "/static/studio/picture_grid.js";
 
 const PAGE = 24;
 const POLL = 700; // milliseconds
@@ -11,8 +12,8 @@ const link = (run) => `#understand/${encodeURIComponent(run)}`;
 const titled = (id, title, ...nodes) => h("section", { "aria-labelledby": id }, h("h2", { id }, title), ...nodes);
 
 export const show = async (main, words) => {
-  styled("data.css");
-  styled("understand.css");
+  styled("/static/studio/data.css");
+  styled("/static/studio/understand.css");
   const run = words[0];
   let timer = 0;
   let left = false;
@@ -48,13 +49,14 @@ const told = async (body, run, found) => {
   const [first, ...rest] = found.answer;
   body.replaceChildren(
     h("p", { class: "lead" }, first),
-    ...[...rest, ...found.backbones].map((each) => h("p", {}, each)),
+    ...rest.map((each) => h("p", {}, each)),
     h("dl", { class: "facts" },
       ...found.expected.map((each) => fact(`Expected ${each.metric}`, each.words, found.expected_words)),
       fact("Held-out images", found.images.toLocaleString("en"), found.measured_on),
-      fact("Of these wrong", `${found.wrong.toLocaleString("en")} (${percent(found.wrong / found.images)})`, "by one head")),
+      fact("Of these wrong", `${found.wrong.toLocaleString("en")} (${percent(found.wrong / found.images)})`, `by ${found.answered_by}`)),
     mistakes(run, found),
     helped(run),
+    ...(found.backbones ? [backbones(found.backbones)] : []),
     titled("calibration", "Calibration", h("p", { class: "quiet" }, "Is “90 % sure” right nine times in ten? Points on the dashed line would be."),
       h("div", { class: "panels" }, ...found.panels.map(panelFigure)), ...[found.calibration, found.risk].filter(Boolean).map((each) => h("p", {}, each))),
     titled("verdict", "Verdict", ...found.verdict.map((each) => h("p", {}, each)), ...(found.comparisons.length ? [comparisons(found.comparisons)] : []), ...found.tables.map(table)),
@@ -67,6 +69,10 @@ const quoted = (text) => /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'
 const table = (what) => h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": what.caption || "Table" }, h("table", {}, h("caption", {}, what.caption),
   h("thead", {}, h("tr", {}, ...what.columns.map((each) => h("th", { scope: "col", class: each.number ? "number" : "" }, each.title)))),
   h("tbody", {}, ...what.rows.map((row) => h("tr", {}, ...row.map((cell, place) => h("td", { class: what.columns[place].number ? "number" : "" }, cell)))))));
+
+/** What accuracy costs, where several backbones were tried. */
+const backbones = ({ sentences, panels, caption, tables }) => titled("backbones", "Accuracy and cost", ...sentences.map((each) => h("p", {}, each)),
+  ...(panels.length ? [h("div", { class: "panels" }, ...panels.map(panelFigure)), h("p", { class: "quiet" }, caption)] : []), ...tables.map(table));
 
 const comparisons = (entries) => h("details", {}, h("summary", {}, `All ${count(entries.length, "comparison")}`),
   table({ caption: "First less second, with the adjusted 95 % interval", columns: ["first", "second", "metric", "difference", "outcome"].map((title) => ({ title, number: title === "difference" })),
@@ -121,7 +127,7 @@ const mistakes = (run, found) => {
     ask(`/api/understand/pictures/${item.image}/explanation?${new URLSearchParams({ run })}`).then(
       (seen) => where.replaceChildren(
         h("div", { class: "sides" }, h("img", { src: seen.picture, alt: "What the model saw" }), h("img", { src: seen.overlay, alt: `Where it looked for ${seen.label}` })),
-        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}).${found.folds ? " Unlike the head above, it was trained on this image too." : ""}`)),
+        h("p", {}, seen.words), h("p", { class: "quiet" }, `The model itself answers ${seen.label} (${percent(seen.confidence)}).${found.folds ? " It was trained on this image too; what is said above was not." : ""}`)),
       (error) => where.replaceChildren(h("p", { class: "alert" }, error.message)));
   };
 

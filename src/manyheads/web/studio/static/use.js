@@ -1,9 +1,8 @@
 // Use: try a finished model, export it, and open its test set once.
-import { ask, command, h, percent, Refused, say } from "/static/shared/base.js";
+import { ask, command, h, Refused } from "/static/shared/base.js";
+import { begin } from "/static/service/service.js";
+import { styled } from "/static/studio/part_styles.js";
 import { follow, runPage } from "/static/studio/watching.js";
-
-const AT_ONCE = 2; // images on their way
-const SHOWN = 3; // classes of an answer
 
 const choose = async (main) => {
   const { runs } = await ask("/api/runs");
@@ -13,81 +12,12 @@ const choose = async (main) => {
     : h("p", {}, "No run is finished yet. ", h("a", { href: "#runs" }, "Begin one in Runs."), ""));
 };
 
-const bars = (probabilities) => h("ul", { class: "answers" }, probabilities.slice(0, SHOWN).map(([name, value]) => {
-  const filled = h("span", { class: "filled" });
-  filled.style.setProperty("width", `${100 * value}%`);
-  return h("li", {}, h("span", { class: "answer-words" }, h("span", {}, name), h("span", { class: "number" }, percent(value))), h("span", { class: "meter", "aria-hidden": "true" }, filled));
-}));
-
-const trial = (run) => {
-  const addresses = new Set();
-  const waiting = [];
-  let busy = 0;
-  const answers = h("ul", { class: "cards", "aria-label": "Answers" });
-  const at = (more = "") => `/api/use/predict?run=${encodeURIComponent(run)}${more}`;
-  const answer = async (file, card, picture) => {
-    const told = h("div", {}, h("p", { class: "quiet" }, "…"));
-    card.append(told);
-    try {
-      const found = await ask(at(), undefined, { method: "POST", body: file });
-      if (found.error) {
-        told.replaceChildren(h("p", { class: "doubtful" }, "unreadable"), h("p", { class: "quiet" }, found.error));
-        return;
-      }
-      const look = h("button", { type: "button", onclick: async () => {
-        look.disabled = true;
-        try {
-          const explained = await ask(at("&explain=true"), undefined, { method: "POST", body: file });
-          if (explained.map) picture.src = explained.map;
-          look.remove();
-          say(`Where the model looked for ${found.label}`);
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-          look.disabled = false;
-          told.append(h("p", { class: "doubtful" }, error.message));
-        }
-      } }, "Where it looked");
-      told.replaceChildren(h("p", { class: "label" }, found.label), bars(found.probabilities), look);
-      say(`${file.name}: ${found.label}, ${percent(found.confidence)}`);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      told.replaceChildren(h("p", { class: "doubtful" }, error.message));
-    }
-  };
-  const next = async () => {
-    if (busy >= AT_ONCE || !waiting.length) return;
-    busy += 1;
-    await answer(...waiting.shift());
-    busy -= 1;
-    next();
-  };
-  const take = (files) => {
-    for (const file of files) {
-      const address = URL.createObjectURL(file);
-      addresses.add(address);
-      const picture = h("img", { src: address, alt: file.name || "pasted image" });
-      const card = h("li", {}, picture, h("p", { class: "quiet name" }, file.name || "pasted image"));
-      answers.append(card);
-      waiting.push([file, card, picture]);
-      next();
-    }
-  };
-  const input = h("input", { type: "file", id: "photos", class: "unseen", accept: "image/*", multiple: true, onchange: () => { take(input.files); input.value = ""; } });
-  const zone = h("div", { class: "zone" },
-    h("p", {}, "Drop photographs here, paste one, or"),
-    input, h("label", { class: "button main", for: "photos" }, "Choose photographs"));
-  const over = (event) => { event.preventDefault(); zone.classList.add("over"); };
-  zone.addEventListener("dragover", over);
-  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => { event.preventDefault(); zone.classList.remove("over"); take(event.dataTransfer.files); });
-  const paste = (event) => { if (event.clipboardData?.files.length) take(event.clipboardData.files); };
-  document.addEventListener("paste", paste);
-  const node = h("section", { "aria-labelledby": "try" }, h("h2", { id: "try" }, "Try it"), zone, answers);
-  return { node, leave: () => {
-    document.removeEventListener("paste", paste);
-    waiting.length = 0;
-    addresses.forEach((each) => URL.revokeObjectURL(each));
-  } };
+/** What a service's page has, to stand in the studio: it is that page's own file that says what is where. */
+const photoPage = async () => {
+  const response = await fetch("/static/service/index.html");
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  page.getElementById("said").remove(); // the studio says it
+  return (names) => names.map((name) => document.adoptNode(page.getElementById(name)));
 };
 
 const work = async (number, told, words) => {
@@ -168,16 +98,20 @@ const testSet = (about) => {
 
 export const show = async (main, [run]) => {
   if (!run) return choose(main);
+  const dressed = styled("/static/service/service.css");
   const about = await ask(`/api/use?run=${encodeURIComponent(run)}`);
   main.append(h("p", {}, h("a", { href: runPage("runs", run) }, "← The run")), h("h1", {}, `Use ${run}`));
   if (!about.model) {
     main.append(h("p", { class: "alert" }, "This run has no model yet."));
     return undefined;
   }
-  main.append(h("p", { class: "quiet" }, `Classes: ${about.classes.slice(0, 30).join(", ")}${about.classes.length > 30 ? " …" : ""}`));
-  const tried = trial(run);
-  main.append(tried.node, command(about.commands.predict), exports_(about),
+  const [parts] = await Promise.all([photoPage(), dressed]);
+  if (!main.isConnected) return undefined; // another part is shown by now
+  const query = new URLSearchParams({ run });
+  main.append(
+    ...parts(["choose", "lead", "classes", "intake", "status", "results"]), command(about.commands.predict),
+    exports_(about),
     h("section", { "aria-labelledby": "service" }, h("h2", { id: "service" }, "Service"), h("p", {}, "A page and an HTTP service for who uses the model:"), command(about.commands.serve)),
-    testSet(about));
-  return tried.leave;
+    testSet(about), ...parts(["about", "detail"]));
+  return begin({ models: `/api/use/models?${query}`, predict: () => `/api/use/predict?${query}`, opening: "Opening the model …" });
 };
