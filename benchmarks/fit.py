@@ -21,6 +21,7 @@ from benchmarks.machine import parser, photographs, table, write_result
 from manyheads.cli.screen import shown
 from manyheads.core.job import Job
 from manyheads.findings.expected_score import expect, rank
+from manyheads.findings.image_truth import truth_of
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import HeadEnd, HeadSettings, engine_named
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -63,7 +64,7 @@ def main() -> None:
 
 def found(fitted: Fitted, seconds: float) -> list[str]:
     """What the fit found, how long it took, and what it says of itself."""
-    scores = fitted.expected.scores
+    scores = fitted.expected.measured
     rows = [("", "value", "95 % interval")]
     for name in ("accuracy", "balanced_accuracy", "log_loss", "ece"):
         each = getattr(scores, name)
@@ -134,11 +135,11 @@ def pruning(settings: FitSettings, fitted: Fitted, folder: Path) -> list[str]:
             finished.folder.store, study, finished.result, finished.dataset.classes
         )
         predictions = [validated.log_probabilities(each)[0, 0] for each in validated.candidates]
-        ranked = rank(predictions, validated.labels, validated.fold_of[0])
+        ranked = rank(predictions, truth_of(validated), validated.fold_of[0])
         scores = expect(
             ranked, predictions.__getitem__,
-            validated.labels, validated.fold_of[0], validated.units, validated.classes,
-        ).scores  # fmt: skip
+            truth_of(validated), validated.fold_of[0], validated.units, validated.classes,
+        ).measured  # fmt: skip
         rows.append(
             (
                 name, str(len(predictions)), f"{ranked.accuracies[ranked.best]:.4f}",

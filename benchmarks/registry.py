@@ -32,6 +32,7 @@ BENCHMARKS = (
     Benchmark("scale", "what do a billion images take, on many nodes?", by_default=False),
     Benchmark("division", "do divided images meet their shares, and stay?", by_default=False),
     Benchmark("accelerator", "what does an accelerator give?", by_default=False),
+    Benchmark("scaled_decoding", "what does decoding at a scale gain?", by_default=False),
     Benchmark("precision", "what does bfloat16 gain, and what does it change?", by_default=False),
     Benchmark("verdict", "do verdicts keep their promises?", by_default=False),
     Benchmark("intervals", "do intervals hold the truth as often as they say?", by_default=False),
@@ -47,6 +48,9 @@ BENCHMARKS = (
     Benchmark("feature_packs", "what does a pack of features spare?", by_default=False),
     Benchmark("baselines", "is the default head beaten by baselines?", by_default=False),
     Benchmark("several_labels", "how well are several labels found?", by_default=False),
+    Benchmark(
+        "label_temperatures", "one temperature for all labels, or one each?", by_default=False
+    ),
     Benchmark("draws", "where are candidates drawn best?", by_default=False),
     Benchmark("fit", "how good is what a fit finds, and is it right?", by_default=False),
     Benchmark("budgets", "does a fit keep its budget?", by_default=False),

@@ -84,15 +84,19 @@ def _divided(images: int, labels: int, tables: int) -> list[object]:
     ]
 
 
-def _study(clothing: Path, folder: Path, quick: bool) -> Finished:
-    file = folder / "garments.csv"
+def garments(clothing: Path, file: Path, every: slice = slice(None)) -> Path:
+    """Write a table of the photographs, or of some of them, with the labels of their classes."""
     with file.open("w", newline="", encoding="utf-8") as written:
         rows = csv.writer(written)
         rows.writerow(["path", "labels"])
-        for image in sorted(clothing.glob("*/*/*.jpg")):
+        for image in sorted(clothing.glob("*/*/*.jpg"))[every]:
             rows.writerow([image, LABELS[image.parent.name]])
+    return file
+
+
+def _study(clothing: Path, folder: Path, quick: bool) -> Finished:
     settings = StudySettings(
-        data=str(file),
+        data=str(garments(clothing, folder / "garments.csv")),
         grid=Grid(
             (0.001,), (100,), DROPRATES, epochs=(5 if quick else 30,),
             learning_rate_schedule=("cosine",),

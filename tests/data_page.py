@@ -25,6 +25,7 @@ from manyheads.data import (
     table_files,
     trainable,
 )
+from manyheads.data.data_settings import FINER
 from manyheads.data.left_out import Reason
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"
@@ -240,7 +241,9 @@ def _images() -> str:
   camera recorded (`--no-exif`: not), squashed to the size. Of an animation the first frame is read.
 - **Large images** are read. Decoding takes at most {image_memory.DEFAULT / 2**30:g} GiB, all
   threads together; `{image_memory.VARIABLE}=8G` sets another limit. A JPEG of more than
-  {decoding.PLAIN_PIXELS:,} pixels is decoded at a half, a quarter or an eighth of its size.
+  {decoding.PLAIN_PIXELS:,} pixels is decoded at a half, a quarter or an eighth of its size. With
+  `--decode scaled` smaller ones are too, as far as the shorter side keeps {FINER} times the pixels
+  that it is resized to ([what that is for](guides/gpu.md#what-limits-the-rate)).
 - **More than 8 bits a channel** are scaled from 16 to 8. Images that hold fewer in 16 (cameras and
   scanners with 12) are nearly black then: `check` says so, and every command that decodes them, and
   `--depth 12` scales them rightly. The depth is part of the study and of the model, so `predict`

@@ -46,9 +46,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     # The engine on Keras; else the engine on this processor, under the same tests.
     "keras engine": (
-        LIBRARIES, CORE, "src/manyheads/heads/*.py", "tests/conformance/test_engines.py",
-        "tests/conformance/test_regularisers.py", "tests/conformance/test_early_ends.py",
-        "tests/banks.py", "tests/formulas.py", "tests/keras_reference.py",
+        LIBRARIES, CORE, "src/manyheads/heads/**/*.py", "tests/conformance/test_engines.py",
+        "tests/conformance/test_regularisers.py", "tests/banks.py", "tests/formulas.py",
+        "tests/keras_reference.py",
     ),
     # The engine of JAX programs; else the engine on this processor, under the same tests.
     "stacked engine": (
@@ -112,7 +112,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     # Units of work in other processes, lost, late and wrong; else in this process.
     "workers": (
         LIBRARIES, CORE, "src/manyheads/core/processes.py", "src/manyheads/core/workers.py",
-        "src/manyheads/workers/*.py", "src/manyheads/features/*.py", "tests/worker_tasks.py",
+        "src/manyheads/workers/*.py", "src/manyheads/features/*.py",
+        "src/manyheads/heads/spread_engine.py", "tests/worker_tasks.py",
     ),
     # Whole studies, fits and lessons from Python; else their parts.
     "studies": (LIBRARIES, *STUDIES),

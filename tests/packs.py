@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,18 @@ RECIPE = FeatureRecipe(
     backbone="xception", weights="d" * 64, image=ImageSettings(),
     preprocessing="keras.applications.xception.preprocess_input",
 )  # fmt: skip
+
+
+LABELS = ("dark", "red", "ż")
+SETS = ("red", "dark;red", "(none)", "red", "ż", "dark;red")
+
+
+def pack_of_labels() -> FeaturePack:
+    """The same images, each with several labels or none."""
+    pack = small_pack()
+    assert pack.listing is not None
+    listing = replace(pack.listing, labels=Categorical.of(SETS), label_names=LABELS)
+    return replace(pack, listing=listing)
 
 
 def small_pack() -> FeaturePack:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from starlette.datastructures import UploadFile
 
 import manyheads.web.service
 import manyheads.web.shared
+from manyheads.core.label_sets import set_text
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm
 
@@ -31,6 +32,8 @@ CSP = (
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 CLASSES = ("dress", "hat", "t-shirt")
+THRESHOLDS = (0.4, 0.2, 0.7)
+"""Of the labels of `made_up_labels`: an image may be a dress and a hat at once."""
 Predict = Callable[[list[tuple[str, bytes]]], list[Prediction]]
 
 
@@ -75,6 +78,30 @@ def made_up_about(name: str = "clothing", classes: tuple[str, ...] = CLASSES) ->
             "Hardly anything is known of hat: fewer than 10 images of each were held out."
         ],
     }
+
+
+def made_up_labels() -> dict[str, Any]:
+    """All that can be known of a model of several labels per image."""
+    about = made_up_about("garments")
+    del about["recalls"]
+    score = {"value": 0.83, "low": 0.78, "high": 0.87}
+    scores = [
+        {"label": each, "images": 34, "average_precision": score, "f1": score} for each in CLASSES
+    ]
+    return about | {"thresholds": list(THRESHOLDS), "labels": scores}
+
+
+def several_predictions(images: list[tuple[str, bytes]]) -> list[Prediction]:
+    """By the mean colour of an image, each label for itself."""
+    found = made_up_predictions(images)
+    return [each if each.error else _with_labels(each) for each in found]
+
+
+def _with_labels(found: Prediction) -> Prediction:
+    pairs = zip(found.probabilities.items(), THRESHOLDS, strict=True)
+    said = tuple(name for (name, chance), least in pairs if chance > least)
+    sure = min(p if name in said else 1 - p for name, p in found.probabilities.items())
+    return replace(found, label=set_text(said), labels=said, confidence=sure)
 
 
 def made_up_predictions(images: list[tuple[str, bytes]]) -> list[Prediction]:
@@ -163,11 +190,15 @@ class PageServer:
             classes=classes,
             top=int(request.query_params["top"]),
             unlike="unknown" in request.query_params,
+            several="thresholds" in about,
         )
         rows = [form_of_rows.document(each) for each in predict(images)]
         if "explain" in request.query_params:
             for row in rows:
-                row["explanation"] = {"map": _map(), "class": row["label"]}
+                if "labels" in row:
+                    row["explanations"] = [{"map": _map(), "class": e} for e in row["labels"]]
+                else:
+                    row["explanation"] = {"map": _map(), "class": row["label"]}
         return JSONResponse({"model": name, "predictions": rows})
 
 

@@ -167,7 +167,7 @@ def free_backbone(
     everywhere(patch, weights.resolve, resolve)
     everywhere(patch, weights.cached, resolve)
     everywhere(patch, exporter.write_models, write_models)
-    everywhere(patch, templates.prepare_template, lambda *_: None)
+    everywhere(patch, templates.prepare_template, lambda *_, **__: None)
     if training:
         everywhere(patch, bank.engine_named, lambda name: _Slow(name, training))
     yield

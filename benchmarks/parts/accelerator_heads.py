@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.flops import head_epoch_bytes
+from benchmarks.machine import manyheads
 from benchmarks.parts.accelerator_rows import ABSENT, Row, call, measured, tell
 from benchmarks.parts.shapes import BATCH, CLASSES, UNITS, samples, seconds
 from manyheads.heads.bank import Engine, Fold, HeadEnd, HeadSettings, engine_named
@@ -40,6 +44,36 @@ class Measurement(NamedTuple):
 def rows(*, quick: bool = False) -> Iterator[Row]:
     """All rows, one after the other, in at most `SECONDS`."""
     until = time.monotonic() + SECONDS
+    with tempfile.TemporaryDirectory() as name:
+        # Programs that were compiled before would be found in the user's cache.
+        cache = {"MANYHEADS_CACHE": str(Path(name, "cache"))}
+        if importlib.util.find_spec("jax") is not None:
+            yield from _commands(Path(name), cache)
+        yield from _of_children(quick, until, cache)
+
+
+def _commands(folder: Path, cache: dict[str, str]) -> Iterator[Row]:
+    """A small sweep as a whole command, that compiles its programs, or finds them in the cache.
+
+    One before fills the rest of the cache, and is not counted.
+    """
+    x, y, val_x, val_y = samples()
+    np.save(folder / "features.npy", np.concatenate([x, val_x]))
+    lines = [f"{label},train" for label in y] + [f"{label},validation" for label in val_y]
+    (folder / "labels.csv").write_text("\n".join(["label,split", *lines, ""]), encoding="utf-8")
+    for when in ("before", "programs compiled", "programs from the cache"):
+        if when == "programs compiled":
+            shutil.rmtree(folder / "cache" / "jax")
+        command = manyheads(
+            "sweep", folder / "labels.csv", "--features", "features.npy", "--droprate", "0", "0.5",
+            "--epochs", "3", "--seeds", "1", "--engine", "stacked", "--no-baselines",
+            "--out", folder / when, **cache,
+        )  # fmt: skip
+        if when != "before":
+            yield Row(PART, "a sweep of 2 heads", f"{command.seconds:.1f} s", when)
+
+
+def _of_children(quick: bool, until: float, cache: dict[str, str]) -> Iterator[Row]:
     for each in _measurements(quick):
         left = min(each.seconds, until - time.monotonic())
         if importlib.util.find_spec(each.package) is None:
@@ -49,7 +83,7 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
         else:
             name = f"accelerator_heads.{each.function}"
             # One process after the other uses the card, each as much of its memory as it needs.
-            room = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+            room = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **cache}
             yield from measured(PART, each.what, name, left, room, each.arguments)
 
 

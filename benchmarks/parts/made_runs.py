@@ -12,6 +12,7 @@ import numpy as np
 
 from manyheads.core.places import make_folder, write_text
 from manyheads.heads.bank import Metrics
+from manyheads.heads.epoch_rules import scored_by
 from manyheads.study.folder import RunFolder
 from manyheads.study.results import read_result, write_results
 from manyheads.study.space import Grid
@@ -66,7 +67,7 @@ def fill(store: Store, settings: StudySettings, images: int, classes: int) -> No
     random = np.random.default_rng(0)
     labels = random.integers(0, classes, images)
     rows = np.arange(images)
-    folds = settings.folds or 1
+    folds, scored = settings.folds or 1, scored_by(settings.select)
     store.prepare(settings.trials())
     store.divide([
         Division(rows[rows % folds == fold], labels[rows % folds == fold],
@@ -82,6 +83,7 @@ def fill(store: Store, settings: StudySettings, images: int, classes: int) -> No
                 accuracy=min(1.0, 0.3 + 0.1 * skill * epoch**0.5), loss=1.5 / (1 + skill * epoch),
                 val_accuracy=min(1.0, 0.25 + 0.1 * skill * epoch**0.5),
                 val_loss=1.6 / (1 + 0.8 * skill * epoch),
+                val_score=min(1.0, 0.2 + 0.1 * skill * epoch**0.5) if scored else 0.0,
             )
             for epoch in range(1, setting.epochs + 1)
         ]  # fmt: skip

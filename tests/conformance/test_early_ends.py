@@ -22,6 +22,7 @@ CASES = [
 ]
 
 
+@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize(("name", "rule", "patience"), CASES)
 def test_patience_gives_a_prefix_that_ends_when_the_rule_says(
     name: str, rule: str, patience: int

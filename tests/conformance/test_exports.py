@@ -135,6 +135,7 @@ def test_a_layer_that_only_tensorflow_converts(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=0, atol=1e-5)
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize("format_", ["openvino", "onnx", "keras"])
 def test_a_head_alone_gives_probabilities(format_: str, tmp_path: Path) -> None:
     """A model of features that were computed elsewhere takes them in every export."""

@@ -48,6 +48,7 @@ def test_so_it_is_where_channels_come_last() -> None:
     assert check("densenet121", kept, photographs(96)) == (12, 3, 3, 1024)
 
 
+@pytest.mark.when_changed("backbones")
 def test_so_it_is_on_the_runtime_keras() -> None:
     training_keras()
     kept = weights.resolve(registry.get("mobilenet"), "random:3")

@@ -83,6 +83,7 @@ def test_studies_come_to_the_same_results(studies: list[Finished]) -> None:
         np.testing.assert_allclose(other, first, atol=1e-5)
 
 
+@pytest.mark.when_changed("backbones")
 def test_best_models_predict_what_features_and_head_give(
     studies: list[Finished], images: Path
 ) -> None:

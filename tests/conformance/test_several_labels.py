@@ -134,6 +134,7 @@ def test_a_head_that_diverges_fails_and_the_bank_goes_on(engine: Engine) -> None
     assert [each.end and each.end.status for _, each in sorted(bank.items())] == ["failed", "done"]
 
 
+@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize("droprate", [0.0, 0.5])
 def test_ten_epochs_on_features_are_those_of_a_plain_keras_fit(droprate: float) -> None:
     keras = training_keras()

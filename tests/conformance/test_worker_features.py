@@ -86,12 +86,17 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def found_by(
-    dataset: Dataset, weights: Weights, workers: Workers | None, job: Job | None = None, **how: Any
+    dataset: Dataset,
+    weights: Weights,
+    workers: Workers | None,
+    job: Job | None = None,
+    image: ImageSettings = IMAGE,
+    **how: Any,
 ) -> Features:
     """Extract after a former cancel of the workers, so that they see the cache of this test."""
     if workers is not None:
         workers.cancel()
-    return extract(dataset, SPEC, weights, IMAGE, workers=workers, job=job or Job(), **how)
+    return extract(dataset, SPEC, weights, image, workers=workers, job=job or Job(), **how)
 
 
 def numbers(features: Features) -> np.ndarray:
@@ -127,6 +132,27 @@ def test_workers_compute_the_same_bits(
     np.testing.assert_array_equal(numbers(found), expected)
     again = found_by(dataset, prepared, workers, **how)
     assert again.passes == 0
+
+
+@pytest.mark.when_changed("workers")
+def test_workers_decode_photographs_smaller_too(
+    prepared: Weights, workers: Workers, tmp_path: Path
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number, side in enumerate((100, 150, 300, 600)):
+            distinct_image(f"{name} {number}", side).save(tmp_path / f"images/{name}/{number}.jpg")
+    dataset = open_dataset(tmp_path / "images")
+    image = replace(IMAGE, decode="scaled")
+    whole = found_by(dataset, prepared, None)
+    alone = found_by(dataset, prepared, None, image=image)
+    assert alone.passes == whole.passes == 8, "features of one kind are not used for the other"
+    expected = numbers(alone).copy()
+    forget(alone)
+    found = found_by(dataset, prepared, workers, image=image)
+    np.testing.assert_array_equal(numbers(found), expected)
+    is_reduced = (numbers(whole) != expected).any(axis=1)
+    assert is_reduced.tolist() == [False, True, True, True] * 2
 
 
 @pytest.mark.slow

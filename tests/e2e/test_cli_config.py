@@ -66,7 +66,9 @@ def test_every_setting_is_taken_over_to_the_last_digit(command: Command, photos:
             (0.0012345678,), (5, 9), (0.0, 0.3333333333), augmented_copies=(1,), epochs=(3,),
             weight_decay=(0.0, 0.01), optimizer=("adamw",),
         ),
-        image=ImageSettings(size=96, interpolation="nearest", exif=False, depth=12),
+        image=ImageSettings(
+            size=96, interpolation="nearest", exif=False, depth=12, decode="scaled"
+        ),
         split=SplitSettings(validation=0.3, test=0.1, seed=3, rule=FORMER_SPLIT_RULE),
         seeds=2,
         folds=2,
@@ -98,7 +100,7 @@ def test_a_part_of_a_study_toml_is_enough(command: Command, photos: Path) -> Non
         ({"study": {"seed": 3}}, "under [study] in given.toml, found the key 'seed'; did you mean"),
         (
             {"image": {"side_by": 3}},
-            "key 'side_by'; known are depth, exif, interpolation, resize, size",
+            "key 'side_by'; known are decode, depth, exif, interpolation, resize, size",
         ),
         ({"sweep": {"seeds": 3}}, "tables of a study.toml in given.toml, found the key 'sweep'"),
         ({"study": {"augmentation": {"tilt": 1}}}, "under [study.augmentation]"),

@@ -14,6 +14,7 @@ from manyheads.cli.main import main
 from manyheads.run.fit import fit_backbones, image_options
 from manyheads.study.space import Grid
 from tests.networks import save_onnx
+from tests.several_labels import LABELS, labelled_table
 from tests.small_study import CLASSES, small_images
 
 
@@ -92,6 +93,45 @@ def test_it_says_what_it_will_do_and_what_to_expect(
     assert low < document["expected"]["scores"]["accuracy"]["value"] < high
     low, high = document["log_loss_of_400"]
     assert low < document["expected"]["scores"]["log_loss"]["value"] < high
+
+
+@pytest.mark.when_changed("commands")
+def test_several_labels_per_image_become_a_model_with_thresholds(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled_table(Path())
+    command = ["fit", "table.csv", *asked[2:], "--test-share", "0.2", "--out", "run"]
+    assert main([*command, "-v"]) == 0
+    shown = capsys.readouterr()
+    assert "Labels     several per image, a sigmoid each" in shown.err
+    assert "single heads; labels from 0.5 on" in shown.out
+    assert re.search(r"accuracy 0\.\d+ .*, exact match 0\.\d+", shown.out)
+    assert re.search(r"a test on 400 of them gives an exact match from 0\.\d+ to", shown.out)
+    card = json.loads(Path("run/best.keras.json").read_text(encoding="utf-8"))
+    assert card["classes"] == list(LABELS)
+    assert all(0 < each < 1 for each in card["thresholds"])
+    assert "| labels | 3: big, dark, red |" in Path("run/MODEL_CARD.md").read_text(encoding="utf-8")
+
+    assert main(["predict", "run", "pictures/000.png", "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)
+    above = zip(LABELS, card["thresholds"], strict=True)
+    assert said["labels"] == [name for name, bar in above if said["probabilities"][name] > bar]
+    assert main(["test", "run"]) == 0
+    told = capsys.readouterr().out
+    assert "Expected   accuracy 0." in told
+    assert "Mean average precision" in told
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ranked_by"] == "log_loss"
+
+
+def test_another_score_ranks_and_batches_are_balanced(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--select", "best_balanced_accuracy", "--balanced-batches", "yes", "--dry-run"]
+    assert main([*asked, *options]) == 0
+    assert "Ranked     by balanced accuracy on held-out images" in capsys.readouterr().out
+    assert main([*asked, "--select", "fixed:3"]) == 1
+    assert "heads of a fit train to the end of their schedule" in capsys.readouterr().err
 
 
 def test_several_backbones_are_options_of_one_fit(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.models.card import read_card
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.folder import RunFolder
+from manyheads.web.service.about_model import about
 from tests.e2e.conftest import Said, refused
 from tests.several_labels import LABELS, labelled_table
 from tests.small_study import small_settings
@@ -137,6 +139,20 @@ def test_an_export_has_a_sigmoid_and_is_checked(
     assert abs(found.probabilities.sum(axis=1) - 1).max() > 0.01
 
 
+@pytest.mark.when_changed("commands")
+def test_a_smaller_model_is_measured_by_label(command: Command, run: Path) -> None:
+    told = command("export", run, "--format", "openvino", "--quantize", "f16")
+    assert told.code == 0, told.err
+    assert "get the same labels." in told.out
+    file = next((run / "export").glob("best-f16*.xml"))
+    cost = read_card(file).quantised
+    assert cost is not None
+    assert cost.cost is not None
+    assert cost.cost.several_labels
+    document = json.loads(file.with_name(f"{file.name}.json").read_text(encoding="utf-8"))
+    assert document["quantised"]["cost"]["several_labels"] is True
+
+
 def test_the_test_images_are_scored_by_label(command: Command, run: Path) -> None:
     told = command("test", run)
     assert told.code == 0, told.err
@@ -157,8 +173,38 @@ def test_the_report_has_labels_in_the_place_of_the_confusion_matrix(
     page = _page(command, run)
     assert "Mean average precision" in page
     assert "none is confused with another" in page
+    assert "have a label that is missed, or one that is said wrongly" in page
     assert not (run / "confusion.png").exists()
     assert "of saying of each label what most have" in page
+
+
+@pytest.mark.when_changed("commands")
+def test_the_report_shows_the_images_with_the_largest_loss(command: Command, run: Path) -> None:
+    _page(command, run)
+    wrong = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("wrong")
+    shown = [" ".join(each.text.split()) for each in wrong.all("figcaption")]
+    assert shown
+    losses = [float(re.findall(r"loss (\d\.\d{3})", each)[0]) for each in shown]
+    assert losses == sorted(losses, reverse=True)
+    assert all(re.search(r"missed|wrongly", each) for each in shown)
+    for each in shown:
+        labelled = re.split(r"[;,] ?", each.split("labelled ")[1].split(", loss")[0])
+        missed = re.findall(r"missed ([\w, ]+?)(?: wrongly| labelled|labelled|wrongly)", each)
+        assert set(missed[0].split(", ") if missed else []) <= set(labelled)
+
+
+def test_the_page_of_a_service_knows_labels_thresholds_and_what_abstaining_costs(
+    finished: Finished,
+) -> None:
+    folder = finished.folder.path
+    found = about("garments", folder, load(folder))
+    assert found["thresholds"] == list(load(folder).card.thresholds or ())
+    assert [each["label"] for each in found["labels"]] == list(LABELS)
+    counts = [found["data"]["splits"]["validation"]["classes"][label] for label in LABELS]
+    assert [each["images"] for each in found["labels"]] == counts
+    assert "recalls" not in found
+    assert found["risk"][0]["coverage"] == 1.0
+    assert 0 < found["expect"]["accuracy"]["value"] <= 1
 
 
 @pytest.mark.when_changed("commands")
@@ -201,10 +247,32 @@ def test_check_and_split_count_labels(command: Command, finished: Finished) -> N
     assert command("sweep", "split.csv", "--label-separator", ";", *SMALL, "--dry-run").code == 0
 
 
+@pytest.mark.when_changed("commands")
+def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
+    command: Command, finished: Finished, run: Path, tmp_path: Path
+) -> None:
+    told = command(
+        "features", "pack", run, "--data", finished.settings.data, "--out", "p.safetensors"
+    )
+    assert told.code == 0, told.err
+    assert "3 labels;" in told.out
+    told = command(
+        "sweep", "p.safetensors", *SMALL[6:], "--learning-rate-schedule", "constant",
+        "--droprate", 0, 0.5, "--out", "packed",
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    settings = RunFolder(tmp_path / "packed").document()
+    assert settings["study"]["select"] == "best_loss"
+    assert settings["resolved"]["label_names"] == list(LABELS)
+    assert (tmp_path / "packed" / "history.csv").read_text() == (run / "history.csv").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "refusal"),
     [
-        (("fit", "TABLE", "--budget", "1m"), "one class per image, for a fit"),
+        (("fit", "TABLE", "--select", "last_macro_f1"), "one class per image, for last_macro_f1"),
+        (("fit", "TABLE", "--class-weight", "balanced"), "for class weights"),
+        (("fit", "TABLE", "--from", "RUN"), "fit anew, without --from"),
         (("lesson", "TABLE", *SMALL[:6]), "one class per image, for the lesson"),
         (("shortcut", "TABLE", "--class", "red"), "for the check for shortcuts"),
         (("check", "TABLE", "--labels"), "one class per image, for suspicious labels"),
@@ -215,8 +283,6 @@ def test_check_and_split_count_labels(command: Command, finished: Finished) -> N
         (("sweep", "TABLE", *SMALL, "--class-weight", "balanced"), "for class weights"),
         (("sweep", "TABLE", *SMALL, "--balanced-batches", "yes"), "for balanced batches"),
         (("sweep", "TABLE", *SMALL, "--select", "best_macro_f1"), "for best_macro_f1"),
-        (("export", "RUN", "--format", "openvino", "--quantize", "f16"), "to quantise"),
-        (("features", "pack", "TABLE", *SMALL[:6], "--out", "x.safetensors"), "a pack with labels"),
     ],
 )
 def test_what_takes_one_class_says_so_in_a_line(

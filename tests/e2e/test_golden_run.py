@@ -147,6 +147,7 @@ AUGMENTED = View(augmentation=Augmentation(), number=1)
     [
         ({}, "a24832962adaa107"),
         ({"image": ImageSettings(size=150, depth=12)}, "3f37f4ee63b4ec2b"),
+        ({"image": ImageSettings(size=150, decode="scaled")}, "db1cdb5dc0328441"),
         ({"pooling": "grid", "storage": "f16"}, "b556354c8f0aa32f"),
         ({"alteration": AUGMENTED}, "f8e85d53e6e5cb02"),
         ({"alteration": Altered((AUGMENTED, Mark(text="x")))}, "279ad77a10acffaf"),

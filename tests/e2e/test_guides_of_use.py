@@ -28,6 +28,7 @@ from manyheads.data.data_settings import ImageSettings
 from manyheads.data.images import load_pixels
 from tests.image_files import FILES
 from tests.small_study import CLASSES, finished_study, small_images
+from tests.strategies import distinct_image
 
 GUIDES = Path(__file__).parents[2] / "docs/guides"
 _PATIENCE = 120.0  # seconds until a service answers, on a busy machine
@@ -77,6 +78,9 @@ def pictures(folder: Path) -> Iterator[Path]:
         path = folder / f"{number} {name}"
         path.write_bytes(data)
         yield path
+    path = folder / "large photograph.jpg"
+    distinct_image("a", 200).save(path)
+    yield path
 
 
 @pytest.mark.parametrize("guide", ["phone.md", "export.md"])
@@ -90,6 +94,7 @@ def test_the_rule_that_is_written_out_is_the_products(guide: str, tmp_path: Path
             ImageSettings(size=40),
             ImageSettings(size=32, interpolation="nearest", exif=False),
             ImageSettings(size=32, interpolation="lanczos", depth=12),
+            ImageSettings(size=32, decode="scaled"),
         ):
             if settings.depth and "16-bit" in path.name and not path.name.endswith("grey"):
                 continue  # Pillow has lost their lower half, as the guide says

@@ -148,6 +148,7 @@ CHANGES: list[dict[str, Any]] = [
     {"runtime": "keras", "device": "cuda"}, {"precision": "bf16"},
     {"grid_storage": "f16"}, {"augmentation": Augmentation(flip=False, shift=0.2)},
     {"image": ImageSettings(size=96, interpolation="nearest", exif=False, depth=12)},
+    {"image": ImageSettings(size=96, resize="crop", decode="scaled")},
     {"split": SplitSettings(validation=0.1, test=0.3, seed=7)},
     {"table": TableSettings(label_column="species", suffix=".jpg", missing_labels=("?", "-"))},
 ]  # fmt: skip

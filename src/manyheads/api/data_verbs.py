@@ -63,6 +63,7 @@ def check(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -85,7 +86,7 @@ def check(
     if similar or labels:
         extraction = ExtractionSettings.of(
             backbone, preprocessing, weights, image_size, interpolation, exif, depth,
-            resize=resize, runtime=runtime, device=device, precision=precision,
+            resize=resize, decode=decode, runtime=runtime, device=device, precision=precision,
         )  # fmt: skip
     with reported(progress) as job:
         dataset = _opened(data, split, table, job, reread=True)
@@ -105,6 +106,7 @@ def extract(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -122,7 +124,7 @@ def extract(
     """
     extraction = ExtractionSettings.of(
         backbone, preprocessing, weights, image_size, interpolation, exif, depth,
-        resize=resize, runtime=runtime, device=device, precision=precision,
+        resize=resize, decode=decode, runtime=runtime, device=device, precision=precision,
     )  # fmt: skip
     most = share_of("max_unreadable", max_unreadable)
     with reported(progress) as job:

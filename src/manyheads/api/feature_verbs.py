@@ -36,6 +36,7 @@ def pack_features(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -59,7 +60,7 @@ def pack_features(
             return pack_study(source, target, settings, data=data, strict=strict, job=job)
     extraction = ExtractionSettings.of(
         backbone, preprocessing, weights, image_size, interpolation, exif, depth,
-        resize=resize, runtime=runtime, device=device, precision=precision,
+        resize=resize, decode=decode, runtime=runtime, device=device, precision=precision,
     )  # fmt: skip
     place, table = given_data(source, table)
     with reported(progress) as job:

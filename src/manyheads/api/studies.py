@@ -14,7 +14,7 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.feature_files import own_features
 from manyheads.data.given_data import Data, given_data
 from manyheads.data.given_features import given_features
-from manyheads.data.several_labels import table_as_it_shows
+from manyheads.data.several_labels import may_have_several, table_as_it_shows
 from manyheads.errors import SettingError
 from manyheads.heads.hyperparameters import DECLARED, NEUTRAL
 from manyheads.heads.ranges import Range
@@ -66,7 +66,8 @@ class Study(OpenedStudy):
     30, or as many more as make 1,000 steps of the optimiser, and the `learning_rate_schedule` is
     cosine unless another is listed: docs/studies.md says why. `select` None is last, with a
     `patience` best_accuracy. `image_size` is in pixels (None: the backbone's own), and `depth` is
-    of images with more than 8 bits a channel: white is 2^depth - 1. Lists of backbones or sizes are
+    of images with more than 8 bits a channel: white is 2^depth - 1. `decode` is full, or scaled, at
+    which JPEGs that are large beside that size are decoded smaller. Lists of backbones or sizes are
     compared in one study, each setting of the head on each of them. `folds` divides the images for
     training and validation into so many parts, `repeats` times anew, each validated by heads that
     train on the others; None: the given validation images validate. `patience` ends a trial after
@@ -106,6 +107,7 @@ class Study(OpenedStudy):
         resize: str | None = None,
         exif: bool = True,
         depth: int | None = None,
+        decode: str = "full",
         split: SplitSettings | None = None,
         table: TableSettings | None = None,
         select: str | None = None,
@@ -142,6 +144,7 @@ class Study(OpenedStudy):
         )
         how: dict[str, Any] = {
             "interpolation": interpolation, "resize": resize, "exif": exif, "depth": depth,
+            "decode": decode,
         }  # fmt: skip
         names: list[Any] = [*_values(backbone)] or [""]
         sizes = () if image_size is None else _values(image_size)
@@ -166,7 +169,7 @@ class Study(OpenedStudy):
             seeds=seeds,
             folds=folds,
             repeats=repeats,
-            select=select or usual_rule(patience, several_labels=table.several_labels),
+            select=select or usual_rule(patience, several_labels=may_have_several(source, table)),
             usual_epochs=epochs is None,
             patience=patience,
             prune=prune,

@@ -15,6 +15,7 @@ from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.backbones import registry
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.given_data import Data, given_data
+from manyheads.data.several_labels import table_as_it_shows
 from manyheads.errors import SettingError
 from manyheads.findings.prediction_comparison import ComparedPredictions
 from manyheads.findings.run_comparison import RunComparison, compare_folders
@@ -57,7 +58,10 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
+    decode: str = "full",
     class_weight: str | Path | Mapping[str, float] | None = None,
+    balanced_batches: bool | str | None = None,
+    select: str | None = None,
     augment: str | None = None,
     backbone: str | Sequence[str] = AUTO,
     preprocessing: str | None = None,
@@ -81,10 +85,13 @@ def fit(
     for a test. `group_by` says which images belong together, as in `SplitSettings`. `table` says
     how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
-    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel. `class_weight`
-    is "balanced", weights by class or a file of them, for all heads. `augment` says how copies of
-    training images differ: "none", "flip" (None), "light", "medium" or "strong". `workers` compute:
-    a number of processes of this machine, "ray" or the address of a Ray cluster.
+    needs its `preprocessing`; `depth` is of images with more than 8 bits a channel, and `decode` as
+    in `Study`. `class_weight` is "balanced", weights by class or a file of them, and with
+    `balanced_batches` each class has the same share of the batches, for all heads. `select` names
+    the score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
+    "best_loss"). `augment` says how copies of training images differ: "none", "flip" (None),
+    "light", "medium" or "strong". `workers` compute: a number of processes of this machine, "ray"
+    or the address of a Ray cluster.
     `.classifier()` is the model, `.expected` what to expect of it on new images, `.tried` what else
     was tried, and `.remarks` what there was no time for. Called again, a finished fit is only read.
     """
@@ -99,10 +106,13 @@ def fit(
         folds=folds,
         size=image_size,
         depth=depth,
+        decode=decode,
         class_weight=cast("str | None", class_weight),  # as it is kept, once it is checked
+        balanced_batches=cast("str | None", balanced_batches),
+        select=select,
         augment=augment,
         split=SplitSettings(test=test_share, group_by=group_by),
-        table=table,
+        table=table_as_it_shows(source, table),
     )
     if train_on_validation and from_run is None:
         raise SettingError(
@@ -110,10 +120,14 @@ def fit(
         )
     with reported(progress) as job:
         if from_run is not None:
-            seconds = None if budget is None else seconds_of(budget)
+            asked = {
+                "budget": budget, "class_weight": class_weight,
+                "balanced_batches": balanced_batches, "select": select,
+            }  # fmt: skip
             planned = plan_growth(
                 Path(from_run).expanduser(), settings, out,
-                budget=seconds, train_on_validation=train_on_validation, job=job,
+                named=[name for name, value in asked.items() if value is not None],
+                train_on_validation=train_on_validation, job=job,
             )  # fmt: skip
             return run_growth(planned, workers=workers, job=job)
         return run_fit(
@@ -143,6 +157,7 @@ def run_lesson(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str = "full",
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "f32",
@@ -167,7 +182,7 @@ def run_lesson(
         preprocessing=preprocessing,
         weights=None if weights is None else str(weights),
         image=registry.get(backbone, preprocessing).prepared(
-            image_size, interpolation, resize, exif=exif, depth=depth
+            image_size, interpolation, resize, exif=exif, depth=depth, decode=decode
         ),
         split=split or SplitSettings(),
         table=table,

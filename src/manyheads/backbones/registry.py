@@ -195,6 +195,7 @@ class BackboneSpec:
         *,
         exif: bool = True,
         depth: int | None = None,
+        decode: str | None = None,
     ) -> ImageSettings:
         """How images are prepared; what is None is this backbone's own."""
         return ImageSettings(
@@ -203,6 +204,7 @@ class BackboneSpec:
             exif=exif,
             depth=depth,
             resize=resize or self.resize,
+            decode=decode or ImageSettings.decode,
         )
 
     def check_grid(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyheads.backbones.preprocessing_modes import MODES_HELP
 from manyheads.cli.parser import Values
-from manyheads.data.data_settings import INTERPOLATIONS, ImageSettings
+from manyheads.data.data_settings import DECODES, INTERPOLATIONS, ImageSettings
 
 if TYPE_CHECKING:
     from manyheads.backbones.registry import BackboneSpec
@@ -24,6 +24,7 @@ _OF_IMAGES = (
     "resize",
     "exif",
     "depth",
+    "decode",
 )
 
 
@@ -55,6 +56,7 @@ def add_images(parser: argparse.ArgumentParser, size: str, *, several: bool = Fa
         help="apply the EXIF orientation, which the lesson's loader ignores (default: --exif)",
     )  # fmt: skip
     add_depth(group)
+    add_decode(group)
     group.add_argument(
         "--device", default="auto", metavar="NAME",
         help="where the backbone computes: cpu; cuda or cuda:N, an NVIDIA card; gpu or npu, those "
@@ -79,6 +81,16 @@ def add_depth(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None
         "--depth", metavar="BITS",
         help="bit depth of images with more than 8 bits per channel: white is 2^BITS - 1, such as "
         "12 for a 12-bit sensor (default: white is 65535, or 1.0 in floating point)",
+    )  # fmt: skip
+
+
+def add_decode(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Whether a JPEG may be made smaller while it is decoded."""
+    parser.add_argument(
+        "--decode", metavar="NAME",
+        help=f"how JPEGs are decoded: {' or '.join(DECODES)}, at 1/2, 1/4 or 1/8 of the size as "
+        "far as the shorter side keeps twice the pixels that it is resized to: several times "
+        f"faster for large photographs, with other features (default: {DECODES[0]})",
     )  # fmt: skip
 
 
@@ -127,7 +139,7 @@ def image_settings(args: argparse.Namespace, default_size: int | None = None) ->
     says_more = size is None or registry.is_described(args.backbone)
     spec = backbone(args) if says_more else registry.NO_BACKBONE
     return spec.prepared(
-        size, args.interpolation, args.resize, depth=args.depth,
+        size, args.interpolation, args.resize, depth=args.depth, decode=args.decode,
         exif=ImageSettings().exif if args.exif is None else args.exif,
     )  # fmt: skip
 

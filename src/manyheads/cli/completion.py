@@ -114,12 +114,13 @@ def _options(parser: Parser) -> Iterator[CompletedOption]:
 
 def _known_values() -> dict[str, tuple[str, ...]]:
     """The words that options take which say in their own way what is wrong with others."""
-    from manyheads.data.data_settings import INTERPOLATIONS
+    from manyheads.data.data_settings import DECODES, INTERPOLATIONS
     from manyheads.data.group_rules import EXIF, PARENT
     from manyheads.heads.bank import ENGINES
     from manyheads.heads.epoch_rules import EPOCH_RULES, SCORE_RULES
 
     return {
+        "decode": DECODES,
         "device": ("auto", "cpu", "gpu", "npu", "cuda"),
         "engine": ENGINES,
         "group_by": (PARENT, f"{EXIF}Model"),

@@ -200,6 +200,7 @@ def _recipe_options(found: Unpacked) -> list[str]:
     """The options of a study that takes these features."""
     from manyheads.backbones import hub, preprocessing_modes
     from manyheads.core.text import option
+    from manyheads.data.data_settings import ImageSettings
 
     recipe, image = found.recipe, found.recipe.image
     words = option("backbone", recipe.backbone)
@@ -210,6 +211,7 @@ def _recipe_options(found: Unpacked) -> list[str]:
     words += option("resize", image.resize) if image.resize else []
     words += [] if image.exif else ["--no-exif"]
     words += option("depth", image.depth) if image.depth else []
+    words += option("decode", image.decode) if image.decode != ImageSettings.decode else []
     others = {"device": "cpu", "runtime": "openvino", "precision": "f32"}
     for name, usual in others.items():
         value = getattr(recipe, name)

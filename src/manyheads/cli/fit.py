@@ -30,6 +30,9 @@ _SEVERAL = (
     "are fetched if they can be (default: auto)"
 )
 
+_NAMED = ("budget", "class_weight", "balanced_batches", "select")
+"""What a fit from a former run takes over from it unless it is named."""
+
 
 def add(commands) -> argparse.ArgumentParser:
     """Add the command to the parser's `commands`."""
@@ -82,10 +85,20 @@ def add(commands) -> argparse.ArgumentParser:
         "with none there are no copies)",
     )  # fmt: skip
     backbone_options.add_depth(images)
+    backbone_options.add_decode(images)
     parser.add_argument(
         "--class-weight", metavar="WEIGHTS",
         help="multiply the loss of each image by the weight of its class: balanced, or a file with "
         "a line class,weight for each class (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--balanced-batches", metavar="WHETHER",
+        help="with yes each class has the same share of the batches (default: no)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--select", metavar="RULE",
+        help="score that ranks what is tried, by the names of sweep: best_loss (log loss), last "
+        "(accuracy), last_balanced_accuracy or last_macro_f1 (default: best_loss)",
     )  # fmt: skip
     options.add_table(parser)
     parser.add_argument(
@@ -116,7 +129,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
     from manyheads.cli import fit_screen, result_tables
     from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
-    from manyheads.data.data_settings import SplitSettings
+    from manyheads.data.data_settings import ImageSettings, SplitSettings
+    from manyheads.data.several_labels import table_as_it_shows
     from manyheads.run.fit.fit_call import fit_folder
     from manyheads.run.fit.fit_run import planned_fit, run_fit
     from manyheads.run.fit.fit_settings import AUTO, USUAL_BUDGET, FitSettings, seconds_of
@@ -135,9 +149,12 @@ def run(args: argparse.Namespace, job: Job) -> None:
         size=args.image_size,
         augment=args.augment,
         depth=args.depth,
+        decode=args.decode or ImageSettings.decode,
         class_weight=args.class_weight,
+        balanced_batches=args.balanced_batches,
+        select=args.select,
         split=SplitSettings(test=args.test_share, group_by=args.group_by),
-        table=options.table_settings(args),
+        table=table_as_it_shows(args.data, options.table_settings(args)),
     )
     publish.require_tracker(args)
     if args.train_on_validation and not args.from_run:
@@ -169,13 +186,12 @@ def _fit_from(
     from manyheads.cli import result_tables
     from manyheads.cli.narrow import print_lines
     from manyheads.cli.screen import shown
-    from manyheads.run.fit.fit_settings import seconds_of
     from manyheads.run.fit.grown_fit import plan_growth, planned_growth, run_growth
 
     with shown(job, verbose=args.verbose) as told:
         planned = plan_growth(
             args.from_run, settings, args.out,
-            budget=seconds_of(args.budget) if args.budget else None,
+            named=[name for name in _NAMED if getattr(args, name) is not None],
             train_on_validation=args.train_on_validation, job=told,
         )  # fmt: skip
         if planned.changed and not args.dry_run:

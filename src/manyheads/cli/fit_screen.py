@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +10,25 @@ from manyheads.cli.closing import keras_lines, next_lines
 from manyheads.core.settings import plain
 from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import clock, counted, decimal, size_words
-from manyheads.findings.expected_score import predicted_accuracy, predicted_log_loss
-from manyheads.findings.score_tables import classes_table, estimate_words
+from manyheads.findings.expected_score import (
+    predicted_accuracy,
+    predicted_log_loss,
+    predicted_score,
+)
+from manyheads.findings.label_scores import LabelScores, fallback_words
+from manyheads.findings.score_tables import classes_table, scores_words
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.models.card import card_path, model_size
 from manyheads.run.fit.fit_record import FILE
 from manyheads.run.hand_over.run_card import RUN_CARD
+from manyheads.stats.label_metrics import HALF
 
 if TYPE_CHECKING:
     from manyheads.run.fit.fit_record import Fitted
 
 _NEW = 400  # images of a test that is imagined
 _SHOWN = 5  # options
+_OF_LABELS = ("mean_average_precision", "macro_f1")
 
 
 def show(fitted: Fitted) -> None:
@@ -35,11 +42,17 @@ def show(fitted: Fitted) -> None:
     also = "all" if best.folds == fitted.folds else f"{best.folds} of"
     narrow.print_lines([
         "", f"Chosen     {best.words}",
-        "           by log loss on held-out images; by those of the other folds, "
-        f"{also} {fitted.folds} folds choose it too",
+        f"           by {METRIC_WORDS[fitted.metric]} on held-out images; by those of the other "
+        f"folds, {also} {fitted.folds} folds choose it too",
         *_expectation(fitted),
     ])  # fmt: skip
-    narrow.print_table(classes_table(fitted.expected.scores.classes))
+    scores = fitted.expected.measured
+    if isinstance(scores, LabelScores):
+        narrow.print_table(scores.table)
+        if words := fallback_words(scores):
+            narrow.print_lines([words])
+    else:
+        narrow.print_table(classes_table(scores.classes))
     narrow.print_lines(_growth(fitted))
     size, card = size_words(model_size(fitted.model)), card_path(fitted.model).name
     narrow.print_lines([
@@ -78,38 +91,53 @@ def _next(fitted: Fitted) -> list[str]:
 def _expectation(fitted: Fitted) -> list[str]:
     """What to expect of the model, but for single classes."""
     expected = fitted.expected
-    scores = expected.scores
+    scores = expected.measured
+    if isinstance(scores, LabelScores):
+        told = [
+            scores_words(fitted.leading_scores | {"exact_match": scores.exact_match}),
+            scores_words({name: getattr(scores, name) for name in _OF_LABELS}),
+            "accuracy is the share of labels told right, exact match the share of images with all "
+            "of them right; both, and F1, are of answers at the thresholds below",
+        ]
+        share = "an exact match"
+        changing = "with other shares of the labels the scores change, and the thresholds that fit"
+    else:
+        told = [scores_words(fitted.leading_scores | {"ece": scores.ece})]
+        share = "an accuracy"
+        if expected.score_moments:
+            low, high = predicted_score(expected, fitted.metric, _NEW)
+            share = f"a {METRIC_WORDS[fitted.metric]} from {low:.3f} to {high:.3f}, {share}"
+        changing = "with other shares of the classes accuracy changes, as their recalls tell"
     low, high = predicted_accuracy(expected, _NEW)
     low_loss, high_loss = predicted_log_loss(expected, _NEW)
-    pruned = (
-        "           the options that survived pruning were chosen with these images too, so the "
-        "scores are slightly optimistic"
+    told.append(
+        f"a test on {_NEW} of them gives {share} from {low:.3f} to {high:.3f}, and a log loss from "
+        f"{low_loss:.3f} to {high_loss:.3f}, each 19 times out of 20"
     )
-    apart = (
-        "           not among them: those of the sample that chose backbones, and images in one "
-        "group with them"
-    )
+    if fitted.compared:
+        told.append(
+            "not among them: those of the sample that chose backbones, and images in one group "
+            "with them"
+        )
+    if fitted.pruned:
+        told.append(
+            "the options that survived pruning were chosen with these images too, so the scores "
+            "are slightly optimistic"
+        )
     return [
         f"Confidence temperature {expected.temperature:.2f}, inside the model; it changes log loss "
         f"from {expected.log_loss_unscaled:.3f} to {scores.log_loss.value:.3f}",
         "",
         "Expected on new images like these, from nested cross-validation on "
         f"{scores.images:,} held-out images:",
-        f"           accuracy {estimate_words(scores.accuracy)}, "
-        f"log loss {estimate_words(scores.log_loss)}, calibration error "
-        f"{estimate_words(scores.ece)}",
-        f"           a test on {_NEW} of them gives an accuracy from {low:.3f} to {high:.3f}, and "
-        f"a log loss from {low_loss:.3f} to {high_loss:.3f}, each 19 times out of 20",
-        *([apart] if fitted.compared else []),
-        *([pruned] if fitted.pruned else []),
-        "           with other shares of the classes accuracy changes, as their recalls tell",
+        *(f"           {each}" for each in [*told, changing]),
         "",
     ]
 
 
 def as_json(fitted: Fitted) -> dict[str, Any]:
     """The fit as plain data."""
-    low, high = predicted_accuracy(fitted.expected, _NEW)
+    of_test = "exact_match_of_400" if fitted.expected.label_scores else "test_of_400"
     return {
         "run": str(fitted.path),
         "model": str(fitted.model),
@@ -118,9 +146,11 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "folds": fitted.folds,
         "heads": fitted.heads,
         "compared": [plain(each) for each in fitted.compared],
+        "ranked_by": fitted.metric,
         "chosen": plain(fitted.tried[0]),
         "expected": plain(fitted.expected),
-        "test_of_400": [low, high],
+        of_test: list(predicted_accuracy(fitted.expected, _NEW)),
+        **_score_of_test(fitted),
         "log_loss_of_400": list(predicted_log_loss(fitted.expected, _NEW)),
         "passes": fitted.passes,
         "seconds": fitted.seconds,
@@ -129,6 +159,13 @@ def as_json(fitted: Fitted) -> dict[str, Any]:
         "tried": [plain(each) for each in fitted.tried],
         **_growth_json(fitted),
     }
+
+
+def _score_of_test(fitted: Fitted) -> dict[str, list[float]]:
+    if not fitted.expected.score_moments:
+        return {}
+    metric = fitted.metric
+    return {f"{metric}_of_{_NEW}": list(predicted_score(fitted.expected, metric, _NEW))}
 
 
 def _growth_json(fitted: Fitted) -> dict[str, Any]:
@@ -154,13 +191,15 @@ def _compared_table(fitted: Fitted) -> Table:
 
 
 def _tried_table(fitted: Fitted) -> Table:
-    count = len(fitted.tried)
+    count, measured = len(fitted.tried), fitted.ranked_in
     title = f"the best {min(_SHOWN, count)} of {count} trained to the end, single heads"
+    if fitted.expected.label_scores:
+        title += f"; labels from {HALF:g} on"
+    scores = [METRIC_WORDS[name] for name in measured]
     return Table(
-        columns=[*names(title), *numbers("log loss", "accuracy", "folds\nthat choose it")],
+        columns=[*names(title), *numbers(*scores, "folds\nthat choose it")],
         rows=[
-            (each.words, decimal(each.log_loss), decimal(each.accuracy), str(each.folds or "–"))
+            (each.words, *(decimal(each.scored(m)) for m in measured), str(each.folds or "–"))
             for each in fitted.tried[:_SHOWN]
-            if math.isfinite(each.log_loss)
         ],
     )

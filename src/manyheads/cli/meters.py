@@ -192,7 +192,7 @@ class TrainingMeter:
         """A trial has finished an epoch."""
         row = self._rows.pop(event.candidate, None) or _Row()
         self._rows[event.candidate] = row  # so that the last is the latest heard of
-        row.hear(event)
+        row.hear(event.epoch, event.score(self.begun.metric), self.begun.metric)
 
     def end(self, event: TrialEnded) -> None:
         """A trial has ended."""
@@ -211,14 +211,15 @@ class _Row:
     def __init__(self) -> None:
         self.epoch = 0
         self.current = 0.0
-        self.best = 0.0
+        self.best: float | None = None
 
-    def hear(self, event: EpochEnded) -> None:
-        self.epoch, self.current = event.epoch, event.val_accuracy
-        self.best = max(self.best, event.val_accuracy)
+    def hear(self, epoch: int, score: float, metric: str) -> None:
+        self.epoch, self.current = epoch, score
+        better = min if metric == "log_loss" else max
+        self.best = score if self.best is None else better(self.best, score)
 
     def cells(self) -> tuple[str, ...]:
-        return str(self.epoch), f"{self.current:.3f}", f"{self.best:.3f}"
+        return str(self.epoch), f"{self.current:.3f}", f"{self.best or 0.0:.3f}"
 
 
 class UncountedStep:

@@ -267,14 +267,16 @@ def split_settings(args: argparse.Namespace) -> SplitSettings:
 
 def study_settings(args: argparse.Namespace, image: ImageSettings, **given: Any) -> StudySettings:
     """The study that `args` ask for, with what is `given`: a grid, a number of epochs, …"""
-    from manyheads.data.several_labels import table_as_it_shows
+    from manyheads.data.several_labels import may_have_several, table_as_it_shows
     from manyheads.study.study_settings import StudySettings, lasting, usual_rule
 
     names = {each.name for each in fields(StudySettings)}
     asked = {name: value for name, value in vars(args).items() if name in names}
     table = table_as_it_shows(args.data, table_settings(args))
     if args.select is None:
-        asked["select"] = usual_rule(args.patience, several_labels=table.several_labels)
+        asked["select"] = usual_rule(
+            args.patience, several_labels=may_have_several(args.data, table)
+        )
     made = {
         "data": lasting(args.data),
         "backbone": backbone_name(args),

@@ -24,8 +24,8 @@ def add(commands) -> argparse.ArgumentParser:
         help="list run folders: data, state, best candidate, verdict",
         description="List the run folders of studies and fits in a folder and up to four folders "
         "down, newest first: how far each is, its best candidate with mean and standard deviation "
-        "over trials, and how that compares with the others. Only tables are read, and nothing is "
-        "written.",
+        "over trials of the score that selected it, and how that compares with the others. Only "
+        "tables are read, and nothing is written.",
     )
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", default=".",
@@ -61,11 +61,17 @@ def _table(runs: Sequence[ListedRun], room: int) -> Table:
     from manyheads.core.table import Table, names, numbers, phrases, words
 
     short = room < _WIDE
+    scores = [each.score_words.partition(" ") for each in runs]
+    known = {name.removeprefix("val_") for name, _, _ in scores if name}
+    # One name for all stands in the title; of several, each score has its own.
+    one = len(known) < 2
+    title = next(iter(known), "accuracy") if one else "score"
     told = words if room < _NARROW else phrases
     return Table(
         columns=[
             *phrases("date"), *names("run"), *words("data"), *numbers("candidates\n× seeds"),
-            *phrases("state"), *told("best"), *numbers("accuracy"), *told("verdict of the best"),
+            *phrases("state"), *told("best"), *numbers("log_loss" if title == "loss" else title),
+            *told("verdict of the best"),
         ],
         rows=[
             (
@@ -75,9 +81,9 @@ def _table(runs: Sequence[ListedRun], room: int) -> Table:
                 " × ".join(f"{count:,}" for count in (each.candidates, each.seeds) if count),
                 each.state,
                 textwrap.shorten(each.best, _MOST_SHORT if short else _MOST, placeholder=" …"),
-                each.score_words.removeprefix("val_accuracy ").removeprefix("accuracy "),
+                score if one else f"{name}{space}{score}",
                 each.verdict,
             )
-            for each in runs
+            for each, (name, space, score) in zip(runs, scores, strict=True)
         ],
     )  # fmt: skip

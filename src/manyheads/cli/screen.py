@@ -334,9 +334,10 @@ class Screen:
         """The candidates at work; where there is little room, fewer numbers of each."""
         from rich.table import Table
 
-        titles = ["candidate", "trials", "epoch", "val_accuracy", "best"]
+        score = meter.begun.score_name
+        titles = ["candidate", "trials", "epoch", score, "best"]
         rows = [dict(zip(titles, cells, strict=True)) for cells in meter.rows()]
-        for least in ("epoch", "trials", "val_accuracy"):
+        for least in ("epoch", "trials", score):
             widths = [max(len(row[name]) for row in [{name: name}, *rows]) for name in titles]
             if sum(widths) + 2 * len(widths) < self._console.width:
                 break

@@ -80,7 +80,8 @@ def run(args: argparse.Namespace, job: Job) -> None:
 
     def opened(name: str, edition: ModelEdition) -> None:
         card = edition.classifier.card
-        size, classes = card.image.size, counted(len(card.classes), "class")
+        noun = "label" if card.several_labels else "class"
+        size, classes = card.image.size, counted(len(card.classes), noun)
         lines.append(f"Serving   {name}: {card.backbone} at {size} pixels, {classes}")
 
     def ready(address: str) -> None:

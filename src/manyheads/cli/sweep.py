@@ -143,7 +143,7 @@ def settings_asked(args: argparse.Namespace) -> StudySettings:
     choices = choices_of(
         [backbone_options.pooled_name(each, args.pooling) for each in names], sizes,
         preprocessing=args.preprocessing, interpolation=args.interpolation, resize=args.resize,
-        exif=args.exif is not False, depth=args.depth,
+        exif=args.exif is not False, depth=args.depth, decode=args.decode,
     )  # fmt: skip
     first = choices[0]
     args.backbone, args.preprocessing = first.backbone, first.preprocessing

@@ -166,9 +166,13 @@ def _model_lines(done: FinalScore, folder: RunFolder) -> list[str]:
 def _fit_lines(fitted: Fitted) -> list[str]:
     from manyheads.core.text import counted
     from manyheads.findings.score_tables import estimate_words
+    from manyheads.findings.wording import METRIC_WORDS
 
-    accuracy = estimate_words(fitted.expected.scores.accuracy)
+    scores = fitted.leading_scores
+    name = next(iter(scores))
+    shares = "label" if fitted.expected.label_scores else "class"
     return [
         f"Model      {counted(fitted.heads, 'head')} in one: {fitted.tried[0].words}",
-        f"Expected   accuracy {accuracy}, at the training class shares",
+        f"Expected   {METRIC_WORDS[name]} {estimate_words(scores[name])}, at the training {shares} "
+        "shares",
     ]

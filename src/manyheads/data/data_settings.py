@@ -13,6 +13,8 @@ from manyheads.data.group_rules import group_rule
 from manyheads.errors import SettingError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+DECODES = ("full", "scaled")
+FINER = 2  # how much finer than wanted a reduced image stays, at least, until it is resized
 RESIZES = ("squash", "crop", "crop:SHARE", "pad")
 SPLIT_RULES = ("balanced", "stratified", "place")
 FORMER_SPLIT_RULE = "place"
@@ -30,7 +32,9 @@ class ImageSettings:
     The interpolation `nearest` reproduces the lesson's loader; every other one is antialiased.
     `exif` honours the orientation that the camera recorded, which the lesson's loader ignores.
     `depth` is of images with more than 8 bits a channel: white is 2^depth - 1, 1 to 32 bits; None:
-    white is 65535, and 1.0 of floating-point numbers.
+    white is 65535, and 1.0 of floating-point numbers. `decode` is one of `DECODES`: "scaled" lets
+    the JPEG decoder make an image smaller, as `least_side` says, which saves most of the time for
+    large photographs and changes pixels a little; other formats are decoded in full.
     """
 
     size: int = 150
@@ -39,10 +43,12 @@ class ImageSettings:
     # Not told where it is not set, so that digests and files of earlier versions stay valid.
     depth: int | None = field(default=None, metadata={"told": "if set"})
     resize: str | None = field(default=None, metadata={"told": "if set"})
+    decode: str = field(default=DECODES[0], metadata={"told": "if changed"})
 
     def __post_init__(self) -> None:
         store(self, size=whole("image_size", self.size, 32, 2048), resize=_resize(self.resize))
         choice("interpolation", self.interpolation, INTERPOLATIONS)
+        choice("decode", self.decode, DECODES)
         if self.depth is not None:
             store(self, depth=whole("depth", self.depth, 1, 32))
 
@@ -53,6 +59,7 @@ class ImageSettings:
         how += [self.resize] if self.resize else []
         how += [] if self.exif else ["camera orientation ignored"]
         how += [] if self.depth is None else [f"depth {self.depth}"]
+        how += [] if self.decode == DECODES[0] else [f"{self.decode} decoding"]
         return ", ".join(how)
 
     @property
@@ -67,6 +74,15 @@ class ImageSettings:
             return None
         share = self.resize.removeprefix(_CROP).removeprefix(":") or "1"
         return round(self.size / float(share))
+
+    @property
+    def least_side(self) -> int | None:
+        """The pixels that the shorter side of a JPEG keeps at least when it is decoded smaller.
+
+        Twice those that it is resized to, so that the resampling decides what is seen; None where
+        images are decoded in full.
+        """
+        return None if self.decode == DECODES[0] else FINER * (self.shorter_side or self.size)
 
 
 def _resize(given: str | None) -> str | None:

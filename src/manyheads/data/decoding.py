@@ -94,11 +94,17 @@ class DecodedImage:
 
 @contextmanager
 def decoded(
-    source: FilePath | bytes, name: str, *, both_halves: bool = False
+    source: FilePath | bytes,
+    name: str,
+    *,
+    both_halves: bool = False,
+    least_side: int | None = None,
 ) -> Iterator[DecodedImage]:
     """The decoded image; its share of the memory is held until the context is left.
 
-    Whatever goes wrong, inside the context too, is an `ImageError` that names it.
+    With a `least_side`, in pixels, a JPEG is reduced by 2, 4 or 8 while it is decoded, as far as
+    its shorter side keeps so many. Whatever goes wrong, inside the context too, is an
+    `ImageError` that names it.
     """
     with ExitStack() as held:
         try:
@@ -106,7 +112,7 @@ def decoded(
             if not data:
                 raise refused(name, "an empty file")
             _silence_pillow()
-            yield _Decoder(name, both_halves, held).decode(data)
+            yield _Decoder(name, both_halves, least_side, held).decode(data)
         except (ImageError, SettingError):
             raise
         except MemoryError as error:
@@ -168,8 +174,11 @@ def damaged(name: str, error: Exception) -> ImageError:
 class _Decoder:
     """Decodes one file, and once more with another end if it lacks its own."""
 
-    def __init__(self, name: str, both_halves: bool, held: ExitStack) -> None:
+    def __init__(
+        self, name: str, both_halves: bool, least_side: int | None, held: ExitStack
+    ) -> None:
         self._name, self._both, self._held, self._claimed = name, both_halves, held, False
+        self._least_side = least_side
 
     def decode(self, data: bytes) -> DecodedImage:
         cut = lacks_end(data)
@@ -194,15 +203,18 @@ class _Decoder:
         if image is None:
             raise _unknown(self._name, data)
         halves = 2 if self._both and _raw_mode(image) else 1
+        scale = _scale(image, self._least_side)
         # Memory is claimed once: a second attempt decodes the same pixels after the first has
         # freed them, and waiting for more while holding some could block two threads for good.
         if not self._claimed:
             width, height = image.size
             what = f"{width:,} × {height:,} pixels"
-            self._held.enter_context(memory_for(halves * _needed(image, data), self._name, what))
+            self._held.enter_context(
+                memory_for(halves * _needed(image, data, scale), self._name, what)
+            )
             self._claimed = True
         lower = _lower_half(image, data) if halves == 2 else None
-        return _loaded(image, lower)
+        return _loaded(image, lower, scale)
 
 
 def identified(data: bytes) -> ImageFile.ImageFile | None:
@@ -223,10 +235,19 @@ def identified(data: bytes) -> ImageFile.ImageFile | None:
     return _heic(data)
 
 
-def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None) -> DecodedImage:
+def _scale(image: ImageFile.ImageFile, least_side: int | None) -> int:
+    """By how much a JPEG is reduced so that its shorter side keeps `least_side` pixels; else 1."""
+    if least_side is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return 1
+    return max((s for s in _REDUCED if min(image.size) >= s * least_side), default=1)
+
+
+def _loaded(image: ImageFile.ImageFile, lower: Image.Image | None, scale: int) -> DecodedImage:
     found, many = described(image), image.width * image.height
     if many > PLAIN_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
-        scale = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
+        few = next((s for s in _REDUCED if many <= PLAIN_PIXELS * s * s), _REDUCED[-1])
+        scale = max(scale, few)
+    if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
     if many > PLAIN_PIXELS and isinstance(image, TiffImagePlugin.TiffImageFile):
         # Pillow measures only what it allocates itself; memory has been claimed for these pixels.
@@ -284,15 +305,15 @@ def _lower_half(image: Image.Image, data: bytes) -> ImageFile.ImageFile:
     return other
 
 
-def _needed(image: Image.Image, data: bytes) -> int:
-    """The bytes that decoding it takes, beside those of the file."""
+def _needed(image: Image.Image, data: bytes, scale: int) -> int:
+    """The bytes that decoding it, reduced by `scale`, takes beside those of the file."""
     many = image.width * image.height
     stored = _NARROW.get(image.mode, 4) * _COPIES.get(image.format or "", 1)
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         deep = image.mode[0] in "IF" or bool(_raw_mode(image))
         return many * (stored + (_TO_RGB if many <= PLAIN_PIXELS else 4 * deep))
     scans = _COEFFICIENTS * many if jpeg_scan(data).whole else 0
-    return min(many, PLAIN_PIXELS) * (stored + _TO_RGB) + scans
+    return min(many // scale**2, PLAIN_PIXELS) * (stored + _TO_RGB) + scans
 
 
 def _heic(data: bytes) -> ImageFile.ImageFile | None:

@@ -3,8 +3,10 @@
 A pack is a safetensors file with the tensors `features` (float32 or float16) and `contents`, the
 SHA-256 of each image's file; where labels are passed on, also `names` (text, separated by zero
 bytes), `labels` and `splits` (places in the classes and in `SPLITS`), and `groups` (a number, −1
-for none). Its metadata are the format, the recipe and the classes (JSON), a licence note, and a
-checksum. Packs come from anywhere: everything is checked before it is used, and nothing is run.
+for none). Where an image may have several labels, `labels` are `[images, labels]`, 0 or 1, and the
+classes are all labels. Its metadata are the format, the recipe and the classes (JSON), a licence
+note, and a checksum. Packs come from anywhere: everything is checked before it is used, and nothing
+is run.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
+from manyheads.core.label_sets import JOINER, NO_LABELS, set_text
 from manyheads.core.settings import digest
 from manyheads.data.columns import DIGEST_BYTES, Categorical, Digests
 from manyheads.data.data_settings import ImageSettings
@@ -70,7 +73,10 @@ class FeaturePack:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The class of each image; None of a pack without labels."""
+        """The class of each image; None of a pack without labels.
+
+        Of several labels per image, all that it has, as text: `long;shirt`, or `(none)`.
+        """
         return None if self.listing is None else tuple(self.listing.labels)
 
     @property
@@ -110,6 +116,16 @@ class FeaturePack:
 def is_pack(path: str | Path) -> bool:
     """Whether a path is that of a pack, by its name."""
     return str(path).lower().endswith(PACK_SUFFIX)
+
+
+def has_several_labels(path: Path) -> bool:
+    """Whether the images of a pack have several labels each, by its header; False of no pack."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), _BLOCK)))
+        return len(header["labels"]["shape"]) == 2
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def read_pack(path: Path, *, verified: bool = True) -> FeaturePack:
@@ -214,6 +230,9 @@ def _listing(about: Mapping[str, str], arrays: Mapping[str, Any], images: int) -
         raise ValueError("classes that are no list of names")
     if len(set(classes)) < len(classes):
         raise ValueError("one class twice")
+    several = arrays["labels"].ndim == 2
+    if several and any(JOINER in name or name == NO_LABELS for name in classes):
+        raise ValueError(f"labels with {JOINER!r}, or called {NO_LABELS}")
     text = _array(arrays, "names", np.uint8, None).tobytes()
     names = text.decode("utf-8", "surrogateescape").split("\0")
     if len(names) != images or not all(names):
@@ -228,11 +247,25 @@ def _listing(about: Mapping[str, str], arrays: Mapping[str, Any], images: int) -
     return Listing(
         layout="features",
         paths=Paths.of(names),
-        labels=Categorical(classes, _codes(arrays, "labels", np.int32, images, len(classes))),
+        labels=(
+            _label_sets(classes, _array(arrays, "labels", np.uint8, (images, len(classes))))
+            if several
+            else Categorical(classes, _codes(arrays, "labels", np.int32, images, len(classes)))
+        ),
         splits=splits,
         groups=groups,
         ignored=LeftOut.none(),
+        label_names=tuple(sorted(classes)) if several else (),
     )
+
+
+def _label_sets(labels: list[str], members: UInt8[np.ndarray, "images labels"]) -> Categorical:
+    """The label set of each image, as text."""
+    if members.max() > 1:
+        raise ValueError("labels that are neither 0 nor 1")
+    sets, codes = np.unique(members, axis=0, return_inverse=True)
+    texts = [set_text(labels[place] for place in np.flatnonzero(row)) for row in sets]
+    return Categorical(texts, codes.ravel().astype(np.int32))
 
 
 def _codes(

@@ -9,7 +9,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from manyheads.core.job import SILENT, Job
-from manyheads.data.data_settings import ImageSettings
+from manyheads.data.data_settings import FINER, ImageSettings
 from manyheads.data.decoding import DecodedImage, damaged, decoded, described, read_bytes
 from manyheads.data.depth import bits_used, is_deep, to_eight_bits
 from manyheads.data.remarks import Remarks
@@ -17,7 +17,6 @@ from manyheads.data.remote_path import FilePath
 from manyheads.errors import ImageError
 
 _AT_ONCE = 1 << 22  # pixels of a large image that are converted at a time
-_FINER = 2  # how much finer than wanted a large image stays, at least, until it is resized
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,13 +57,17 @@ def load_pixels(
 
     Of an animation it is the first frame. More than 8 bits a channel are scaled to 8, palettes and
     CMYK are converted, and what is transparent is laid on white. Plain RGB with `nearest` equals
-    Keras's own loader bit for bit. What is worth saying of the file is added to the `remarks`.
+    Keras's own loader bit for bit. With the `decode` scaled, a JPEG is decoded at 1/2, 1/4 or 1/8
+    of its size, the smallest whose shorter side has at least `settings.least_side` pixels. What is
+    worth saying of the file is added to the `remarks`.
     Raises `ImageError` for whatever is not a whole JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or (with
     the extra heif) HEIC image, and `ImageLimitError` for one that takes more memory than
     `image_memory.memory_limit`.
     """
     name = name or _name(source)
-    with decoded(source, name, both_halves=settings.depth is not None) as found:
+    with decoded(
+        source, name, both_halves=settings.depth is not None, least_side=settings.least_side
+    ) as found:
         if remarks is not None:
             remarks.add(bits_used(found, settings.depth), found.cut)
         return _squared(_seen(found, settings, name), settings)
@@ -249,7 +252,7 @@ def _reduced(image: Image.Image, side: int, natural: bool) -> Image.Image:
 
     Some rows at a time, so that not all of it is there twice.
     """
-    wide, high = (max(1, length // (_FINER * side)) for length in image.size)
+    wide, high = (max(1, length // (FINER * side)) for length in image.size)
     if natural:
         wide = high = max(wide, high)
     rows = high * max(1, _AT_ONCE // (image.width * high))

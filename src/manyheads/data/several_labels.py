@@ -16,6 +16,7 @@ from pathlib import Path
 from manyheads.core.label_sets import JOINER, NO_LABELS, set_text
 from manyheads.core.text import counted
 from manyheads.data.data_settings import TableSettings
+from manyheads.data.feature_packs import has_several_labels, is_pack
 from manyheads.data.remote_path import FilePath
 from manyheads.data.table_files import (
     MISSING,
@@ -128,6 +129,11 @@ def table_as_it_shows(data: str | Path, table: TableSettings) -> TableSettings:
         if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
             return sniffed(path, table)
     return table
+
+
+def may_have_several(data: str | Path, table: TableSettings) -> bool:
+    """Whether an image of `data` may have several labels, by the `table` settings or as a pack."""
+    return table.several_labels or (is_pack(data) and has_several_labels(Path(data).expanduser()))
 
 
 def _only_separator(cells: Iterable[str]) -> str | None:

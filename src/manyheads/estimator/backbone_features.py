@@ -27,8 +27,8 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
     `backbone` is a name, or a network's file with its `preprocessing`; `weights` a file of weights
     (None: ImageNet's). `image_size` is in pixels; it, `interpolation` and `resize` are the
     backbone's own if they are None; `exif` and `depth` (of images with more than 8 bits a channel,
-    white is 2^depth - 1; None: 65535) are how images are prepared, as in a study. There is nothing
-    to fit.
+    white is 2^depth - 1; None: 65535) are how images are prepared, and `decode` (full, scaled) how
+    files are decoded, as in a study. There is nothing to fit.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         resize: str | None = None,
         exif: bool = True,
         depth: int | None = None,
+        decode: str = "full",
     ) -> None:
         self.backbone = backbone
         self.preprocessing = preprocessing
@@ -51,6 +52,7 @@ class BackboneFeatures(TransformerMixin, BaseEstimator):
         self.resize = resize
         self.exif = exif
         self.depth = depth
+        self.decode = decode
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the backbone's name, and return the transformer; X and y are not looked at.

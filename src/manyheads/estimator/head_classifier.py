@@ -50,9 +50,10 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
     weight of its class: `balanced`, n / (k · n_c), or weights by class, 1 for those that have none;
     with `balanced_batches` each class has the same share of the batches. `backbone` (a name, or a
     network's file with its `preprocessing`), `weights`, `image_size` (pixels), `interpolation` and
-    `resize` (None: the backbone's own), `exif` and `depth` (of images with more than 8 bits a
-    channel, white is 2^depth - 1; None: 65535) shape the features of images, and `augmentation` the
-    `augmented_copies`, as in a study; copies and `dropblock` need paths of images.
+    `resize` (None: the backbone's own), `exif`, `depth` (of images with more than 8 bits a channel,
+    white is 2^depth - 1; None: 65535) and `decode` (full, scaled) shape the features of images, and
+    `augmentation` the `augmented_copies`, as in a study; copies and `dropblock` need paths of
+    images.
 
     Fitted attributes: `classes_`, `n_features_in_`, `feature_names_in_` (of a data frame of
     features), `n_iter_` (the epochs of the head that trained longest), `epochs_` (for how many they
@@ -101,6 +102,7 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
         resize: str | None = None,
         exif: bool = True,
         depth: int | None = None,
+        decode: str = "full",
         augmentation: Augmentation | None = None,
     ) -> None:
         self.learning_rate = learning_rate
@@ -140,6 +142,7 @@ class HeadClassifier(FittedHeads, ClassifierMixin, BaseEstimator):
         self.resize = resize
         self.exif = exif
         self.depth = depth
+        self.decode = decode
         self.augmentation = augmentation
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

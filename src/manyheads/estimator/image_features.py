@@ -63,6 +63,7 @@ class FrozenBackbone:
     resize: str | None
     exif: bool
     depth: int | None = None
+    decode: str = "full"
 
     @classmethod
     def of(cls, estimator: object) -> FrozenBackbone:
@@ -148,8 +149,9 @@ class FrozenBackbone:
         """The backbone with its arrays, and how images are prepared for it."""
         spec = registry.get(self.backbone, self.preprocessing)
         image = spec.prepared(
-            self.image_size, self.interpolation, self.resize, exif=self.exif, depth=self.depth
-        )
+            self.image_size, self.interpolation, self.resize,
+            exif=self.exif, depth=self.depth, decode=self.decode,
+        )  # fmt: skip
         spec.check_size(image.size)
         return Extractor(spec, resolve(spec, self.weights), image)
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from manyheads.core.job import SILENT, Job
+from manyheads.core.label_sets import LabelSets
 from manyheads.core.places import atomic_path
 from manyheads.core.settings import restored
 from manyheads.core.text import counted
@@ -72,7 +73,8 @@ def _header(pack: FeaturePack, parts: dict[str, np.ndarray[Any, Any]]) -> bytes:
         "licence": pack.licence,
     }
     if pack.listing is not None:
-        about["classes"] = json.dumps(pack.listing.labels.names, ensure_ascii=False)
+        names = pack.listing.label_names or pack.listing.labels.names
+        about["classes"] = json.dumps(names, ensure_ascii=False)
     header: dict[str, Any] = {"__metadata__": about}
     end, kinds = 0, {"f2": "F16", "f4": "F32", "i4": "I32", "u1": "U8"}
     for name, array in parts.items():
@@ -88,7 +90,10 @@ def _header(pack: FeaturePack, parts: dict[str, np.ndarray[Any, Any]]) -> bytes:
 
 def _labels_of(listing: Listing) -> dict[str, np.ndarray[Any, Any]]:
     text = "\0".join(listing.paths.texts()).encode("utf-8", "surrogateescape")
-    found = {"labels": listing.labels.codes.astype("<i4"), "names": np.frombuffer(text, np.uint8)}
+    sets = LabelSets.of(listing.label_names, listing.labels.names)
+    codes = listing.labels.codes
+    labels = codes.astype("<i4") if sets is None else sets.members[codes].astype(np.uint8)
+    found = {"labels": labels, "names": np.frombuffer(text, np.uint8)}
     if listing.splits is not None:
         found["splits"] = _as_codes(listing.splits, SPLITS).astype(np.uint8)
     if listing.groups is not None:

@@ -179,13 +179,20 @@ def with_probe(context: ShardContext, backbone: CompiledBackbone, *, send: bool)
 
 
 def probe_of(backbone: CompiledBackbone, context: ShardContext) -> str:
-    """The digest of the features of the sample and of generated pixels."""
+    """The digest of the features of the sample and of generated pixels.
+
+    Where photographs are decoded smaller, of the sample at each scale too.
+    """
     pixels = load_pixels(context.sample, context.image, "the sample")
     if context.alteration is not None:
         pixels = context.alteration(pixels, hashlib.sha256(context.sample).hexdigest())
     noise = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     batch = np.stack([pixels, noise])[: backbone.batch]
     digest = hashlib.sha256()
+    if context.image.least_side is not None:
+        for size in (32, 64, 128):  # the sample is 8, 4 and 2 times as large as is needed of it
+            reduced = replace(context.image, size=size, resize=None)
+            digest.update(load_pixels(context.sample, reduced, "the sample").tobytes())
     for _, features in backbone.run([(0, batch)]):
         digest.update(np.ascontiguousarray(features, np.float32).tobytes())
     return digest.hexdigest()
@@ -195,8 +202,8 @@ def _sample() -> bytes:
     """A JPEG file of smooth colours and edges, so that decoders and their scaling are compared."""
     from PIL import Image
 
-    rows, columns = np.mgrid[0:96, 0:128]
-    channels = [rows * 2, columns * 2, (rows // 8 + columns // 8) % 2 * 255]
+    rows, columns = np.mgrid[0:512, 0:640]
+    channels = [rows // 2, columns // 3, (rows // 40 + columns // 40) % 2 * 255]
     written = io.BytesIO()
     Image.fromarray(np.stack(channels, axis=2).astype(np.uint8)).save(written, "JPEG")
     return written.getvalue()

@@ -20,18 +20,19 @@ from manyheads.core.table import Table, names, numbers
 from manyheads.core.text import decimal, percent
 from manyheads.findings.score_tables import estimate_words
 from manyheads.stats import label_metrics
+from manyheads.stats.confidence import RiskCoverage, risk_of_answers
 from manyheads.stats.intervals import RESAMPLES, Estimate, Units, bootstrap, share_estimate
 from manyheads.stats.label_metrics import ENOUGH, HALF
 from manyheads.stats.validation_predictions import Validated
 
 if TYPE_CHECKING:
-    from manyheads.findings.study_findings import Findings
     from manyheads.study.head_files import BestHead
 
 PARTS = 5
 _TOGETHER = ("mean_average_precision", "macro_f1", "accuracy", "exact_match", "log_loss", "brier")
 _WORK = 4_000_000_000  # images × labels × resamples, at most; a few minutes
 _FEWEST = 200  # resamples
+_SECONDS = 7e-8  # for an image, a label and a resample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +133,7 @@ def label_scores(
             **{f"f1 {place}": f1[..., place] for place in range(len(labels))},
         }
 
-    most = max(_FEWEST, _WORK // max(1, targets.size))
-    found = bootstrap(scores, units, resamples=min(RESAMPLES, most))
+    found = bootstrap(scores, units, resamples=_resamples(targets.size))
     found["exact_match"] = share_estimate(exact, units)
     return LabelScores(
         images=len(targets),
@@ -151,6 +151,17 @@ def label_scores(
     )  # fmt: skip
 
 
+def _resamples(size: int) -> int:
+    """How often so many images × labels are drawn anew."""
+    return min(RESAMPLES, max(_FEWEST, _WORK // max(1, size)))
+
+
+def scoring_seconds(images: int, labels: int) -> float:
+    """About how long `label_scores` takes."""
+    size = images * labels
+    return _SECONDS * size * _resamples(size)
+
+
 def enough(targets: Bool[np.ndarray, "images labels"]) -> Bool[np.ndarray, "labels"]:
     """Whether enough images have a label, and lack it, to choose a threshold by."""
     own = targets.sum(axis=0)
@@ -165,18 +176,44 @@ def thresholds_of(validated: Validated, best: BestHead) -> tuple[float, ...]:
     return tuple(map(float, found))
 
 
-def validated_label_scores(findings: Findings) -> LabelScores:
+def cross_fitted_answers(
+    validated: Validated, log_odds: Float32[np.ndarray, "images labels"]
+) -> Bool[np.ndarray, "images labels"]:
+    """What one head says of the images that validated it, at thresholds chosen on the others."""
+    targets = validated.targets
+    assert targets is not None
+    return label_metrics.cross_fitted(log_odds, targets, _parts(validated))
+
+
+def validated_label_scores(validated: Validated, best: BestHead) -> LabelScores:
     """The scores of the selected setting on the images that validated it; F1 is cross-fitted."""
-    validated, best = findings.validated, findings.selected
     targets = validated.targets
     assert targets is not None
     log_odds = _held_out(validated, best)
-    parts = validated.fold_of[0]
-    if validated.folds == 1:
-        parts = _parts(validated.units)
-    answers = label_metrics.cross_fitted(log_odds, targets, parts)
+    answers = cross_fitted_answers(validated, log_odds)
     thresholds = thresholds_of(validated, best)
     return label_scores(log_odds, targets, validated.units, validated.outputs, answers, thresholds)
+
+
+def abstaining_risk(validated: Validated, candidate: int) -> RiskCoverage | None:
+    """What comes of answering only where the least sure label is sure; None without answers.
+
+    Of all seeds that have answers of every image, at cross-fitted thresholds. An answer is right
+    if all its labels are; its confidence is that of its least sure label.
+    """
+    targets = validated.targets
+    assert targets is not None
+    every = validated.log_probabilities(candidate)[:, 0]
+    whole = every[np.isfinite(every).all(axis=(1, 2))]
+    if not len(whole):
+        return None
+    sure, right = list[np.ndarray](), list[np.ndarray]()
+    for log_odds in whole:
+        said = cross_fitted_answers(validated, log_odds)
+        chances = label_metrics.probabilities(log_odds)
+        sure.append(np.where(said, chances, 1 - chances).min(axis=-1))
+        right.append((said == targets).all(axis=-1))
+    return risk_of_answers(np.concatenate(sure), np.concatenate(right), models=len(whole))
 
 
 def fallback_words(scores: LabelScores) -> str:
@@ -193,8 +230,10 @@ def _held_out(validated: Validated, best: BestHead) -> Float32[np.ndarray, "imag
     return every[int(best.about["seed"])]
 
 
-def _parts(units: Units) -> Int64[np.ndarray, "images"]:
-    """One of `PARTS` parts for each image, those of a unit in one."""
-    _, place = np.unique(units, return_inverse=True)
+def _parts(validated: Validated) -> Int64[np.ndarray, "images"]:
+    """The fold of each image; of a given split one of `PARTS` parts, those of a unit in one."""
+    if validated.folds > 1:
+        return validated.fold_of[0]
+    _, place = np.unique(validated.units, return_inverse=True)
     count = int(place.max()) + 1
     return (np.random.default_rng(0).permutation(count) % PARTS)[place]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from manyheads.core.table import Table, as_html, names, numbers
 from manyheads.core.text import NOTHING, capital, counted, decimal, interval, joined, percent
@@ -36,9 +36,10 @@ class ScoreChange:
 class QuantisationCost(Finding):
     """What quantising to `kind` cost, measured in the `runtime` on `images`; `source` says which.
 
-    `equal_labels` is the share of images that get the same label. `size` and `float32_size` are
-    bytes of the model's files; `milliseconds` the median time of one image, alone, on `threads` of
-    the `processor`, both models in turn.
+    `equal_labels` is the share of images that get the same label; of `several_labels` per image, of
+    those that get the same ones, and accuracy and log loss are means over labels. `size` and
+    `float32_size` are bytes of the model's files; `milliseconds` the median time of one image,
+    alone, on `threads` of the `processor`, both models in turn.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class QuantisationCost(Finding):
     float32_milliseconds: float
     threads: int
     processor: str
+    several_labels: bool = field(default=False, metadata={"told": "if changed"})
 
     def score(self, metric: str) -> ScoreChange:
         """The change of one score."""
@@ -71,9 +73,10 @@ class QuantisationCost(Finding):
     def _sentences(self) -> Iterator[str]:
         accuracy, log_loss = self.score("accuracy"), self.score("log_loss")
         same = self.equal_labels
+        labels = "labels" if self.several_labels else "label"
         yield (
             f"{interval(same.value, same.low, same.high, _percent)} % of the {self.images:,} "
-            f"{self.source} get the same label."
+            f"{self.source} get the same {labels}."
         )
         yield (
             f"These images exclude a loss of more than {_most(accuracy, -1)} points of accuracy "

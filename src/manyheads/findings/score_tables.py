@@ -175,6 +175,13 @@ def classes_table(classes: Sequence[ClassRecall], caption: str = "Recall by clas
     )
 
 
+def scores_words(scores: Mapping[str, Estimate]) -> str:
+    """Scores by name with their intervals: `accuracy 0.846 [0.803, 0.881], log loss …`."""
+    return ", ".join(
+        f"{METRIC_WORDS[name]} {estimate_words(each)}" for name, each in scores.items()
+    )
+
+
 def estimate_words(estimate: Estimate | None, digits: int = 3) -> str:
     """A score with its interval, such as `0.846 [0.803, 0.881]`; a dash for None."""
     if estimate is None:

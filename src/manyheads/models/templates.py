@@ -79,11 +79,15 @@ def prepare_template(
     size_inner: int,
     classes: int,
     job: Job = SILENT,
+    *,
+    several_labels: bool = False,
 ) -> None:
     """Make the template of .keras files of this shape, so that `write_model` finds it."""
     # Whatever is wrong shows again, and is reported, when a model is to be written.
     with suppress(ManyheadsError):
-        _template(spec, weights, size, size_inner, classes, ".keras", job)
+        _template(
+            spec, weights, size, size_inner, classes, ".keras", job, several_labels=several_labels
+        )
 
 
 def read_head(file: Path, job: Job = SILENT) -> Parameters:

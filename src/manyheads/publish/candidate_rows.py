@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
 
 from manyheads.core.job import Job
+from manyheads.heads.epoch_rules import scored_by
 from manyheads.heads.hyperparameters import Hyperparameters, epoch_cost
 from manyheads.publish.mean_intervals import mean_intervals
 from manyheads.publish.publication import (
@@ -25,11 +26,12 @@ from manyheads.publish.study_identity import plain_end
 from manyheads.report.study_curves import candidate_curves
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.intervals import Estimate
+from manyheads.stats.paired import SHARES
+from manyheads.study.history import metrics_told
 from manyheads.study.space import OF_TRAINING, setting_words, shown_names
 from manyheads.study.store import Store
 from manyheads.study.study_settings import StudySettings
 
-_MEASURES = {"accuracy": "chosen_val_accuracy", "log_loss": "chosen_val_loss"}
 _AT_ONCE = 50  # candidates whose intervals are computed together
 _EPOCH = epoch_cost(Hyperparameters())
 
@@ -50,10 +52,26 @@ class Scores:
     seeds: Mapping[int, int] = field(default_factory=dict)
 
 
+def measures_told(rule: str) -> dict[str, str]:
+    """The metrics of a row, each with its measure: accuracy, log loss, and what `rule` selects by.
+
+    Such as `{"accuracy": "chosen_val_accuracy"}`.
+    """
+    scored = scored_by(rule)
+    return {
+        "accuracy": "chosen_val_accuracy", "log_loss": "chosen_val_loss",
+        **({} if scored is None else {scored: f"chosen_val_{scored}"}),
+    }  # fmt: skip
+
+
 def mean_scores(
-    differences: Differences, candidates: Sequence[int], rivals: int, job: Job
+    differences: Differences,
+    candidates: Sequence[int],
+    rivals: int,
+    metrics: Iterable[str],
+    job: Job,
 ) -> Scores:
-    """The mean accuracy and log loss of `candidates`, with intervals for other images and seeds.
+    """The mean scores of `candidates` in `metrics`, with intervals for other images and seeds.
 
     The scores by unit of the first so many `rivals` stay in memory, as what comes next needs them.
     Raises `Interrupted` when `job` is stopped.
@@ -66,7 +84,7 @@ def mean_scores(
         finished = {each: differences.validated.seeds_of(each) for each in some}
         seeds |= {each: len(known) for each, known in finished.items()}
         kept = [each for each in some if seeds[each]]
-        for metric in _MEASURES:
+        for metric in metrics:
             sums = [differences.sums(each, metric)[finished[each]] for each in kept]
             for each in kept[: max(0, rivals - start)]:
                 differences.unit_means(each, metric)
@@ -93,13 +111,13 @@ def candidate_rows(
     trained: dict[int, int] = defaultdict(int)
     for record in store.trials():
         trained[record.trial.candidate] += record.epochs
-    names = _shown(settings)
+    names, metrics = _shown(settings), metrics_told(settings.select)
     for place, entry in enumerate(ranked[:MOST_ROWS]):
         if not place % _AT_ONCE:
             job.check("reading candidates")
         setting = settings.grid[entry.candidate - 1]
         has_curves = place < CURVES and entry.state != "failed"
-        curves = candidate_curves(store, entry.candidate) if has_curves else {}
+        curves = candidate_curves(store, entry.candidate, metrics) if has_curves else {}
         yield PublishedRow(
             key=f"candidate-{entry.candidate}",
             number=entry.candidate,
@@ -111,7 +129,7 @@ def candidate_rows(
             },
             metrics=_finite({
                 **({} if entry.rank is None else {"rank": entry.rank}),
-                **_score_metrics(entry, scores),
+                **_score_metrics(entry, scores, measures_told(settings.select)),
                 "trials": entry.trials,
                 "failed_trials": entry.failed,
                 "epochs_trained": trained[entry.candidate],
@@ -141,16 +159,18 @@ def _of_backbone(settings: StudySettings, candidate: int) -> dict[str, Value]:
     return {"backbone": plain_end(settings.backbone), "image_size": settings.image.size}
 
 
-def _score_metrics(entry: RecordedCandidate, scores: Scores) -> dict[str, float]:
+def _score_metrics(
+    entry: RecordedCandidate, scores: Scores, measures: Mapping[str, str]
+) -> dict[str, float]:
     """Means with intervals and deviations; of a pruned candidate, its scores at its rung.
 
     Where no predictions were read, means of the curves, which have no interval.
     """
     if entry.pruned_after is not None:
-        rung = {f"rung_{name}": entry.means[own] for name, own in _MEASURES.items()}
+        rung = {f"rung_{name}": entry.means[own] for name, own in measures.items()}
         return {"pruned_after": entry.pruned_after, **rung}
     found: dict[str, float] = {}
-    for name, own in _MEASURES.items():
+    for name, own in measures.items():
         known = scores.means.get(entry.candidate, {}).get(name)
         if known is None and own in entry.means:
             estimate = Estimate(entry.means[own], None, None)
@@ -171,7 +191,7 @@ def _bounded(estimate: Estimate, metric: str) -> Estimate:
     """The estimate with the ends of its interval where the metric can be."""
     if estimate.low is None or estimate.high is None:
         return estimate
-    most = 1.0 if metric == "accuracy" else estimate.high
+    most = 1.0 if metric in SHARES else estimate.high
     return Estimate(estimate.value, max(0.0, estimate.low), min(most, estimate.high))
 
 

@@ -56,7 +56,8 @@ class Publication:
 
     `key` is a digest, 64 hexadecimal digits, of what the study asks of which data: it stays the
     same when the study grows by seeds, repeats or candidates, and in another run folder. `metric`,
-    "accuracy" or "log_loss", is what the rows are ranked by, the best first. `parameters` and
+    "accuracy", "log_loss", "balanced_accuracy" or "macro_f1", is what the rows are ranked by, the
+    best first. `parameters` and
     `metrics` are of the whole, `tags` say what it was made of. `ended` are the seconds since 1970
     when it last came to something. `left_out` says what is not published, and why.
     """
@@ -65,7 +66,7 @@ class Publication:
     kind: Literal["study", "fit"]
     name: str
     data: str
-    metric: Literal["accuracy", "log_loss"]
+    metric: str
     parameters: Mapping[str, Value]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]

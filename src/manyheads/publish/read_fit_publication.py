@@ -9,7 +9,8 @@ from pathlib import Path
 from manyheads import __version__
 from manyheads.core.settings import digest, plain
 from manyheads.core.text import counted
-from manyheads.findings.score_tables import estimate_words
+from manyheads.findings.label_scores import LabelScores
+from manyheads.findings.score_tables import scores_words
 from manyheads.publish.publication import MOST_ROWS, Publication, PublishedRow, told
 from manyheads.publish.study_identity import plain_end
 from manyheads.run.fit.fit_record import Fitted, Tried
@@ -17,7 +18,6 @@ from manyheads.run.run_folders import last_change
 from manyheads.stats.intervals import Estimate
 
 _LATER = ("budget", "data", "table")  # a fit goes on with another budget
-_SCORES = ("accuracy", "log_loss", "ece")
 
 
 def fit_publication(
@@ -25,14 +25,18 @@ def fit_publication(
 ) -> Publication:
     """What is published of a finished fit."""
     asked = {name: value for name, value in plain(fitted.settings).items() if name not in _LATER}
-    best, expected = fitted.tried[0], fitted.expected.scores
-    found = {name: getattr(expected, name) for name in _SCORES}
+    best, expected = fitted.tried[0], fitted.expected.measured
+    found = fitted.leading_scores
+    if isinstance(expected, LabelScores):
+        found |= expected.scores
+    else:
+        found["ece"] = expected.ece
     return Publication(
         key=digest(["fit", asked, fitted.content]),
         kind="fit",
         name=fitted.path.absolute().name,
         data=plain_end(fitted.data),
-        metric="log_loss",
+        metric=fitted.metric,
         parameters={
             "images": fitted.images,
             **{
@@ -57,17 +61,20 @@ def fit_publication(
         sentences=(
             f"Chosen of {counted(len(fitted.tried), 'option')}: {best.words}; "
             f"{counted(fitted.heads, 'head')} in one model.",
-            f"Expected on new images: accuracy {estimate_words(expected.accuracy)}, log loss "
-            f"{estimate_words(expected.log_loss)}, from nested cross-validation.",
+            f"Expected on new images: {scores_words(fitted.leading_scores)}, from nested "
+            "cross-validation.",
         ),
-        rows=tuple(_row(place, each) for place, each in enumerate(fitted.tried[:MOST_ROWS], 1)),
+        rows=tuple(
+            _row(place, each, fitted.metric)
+            for place, each in enumerate(fitted.tried[:MOST_ROWS], 1)
+        ),
         files=files,
         ended=last_change(fitted.path),
         left_out=left_out,
     )
 
 
-def _row(place: int, option: Tried) -> PublishedRow:
+def _row(place: int, option: Tried, metric: str) -> PublishedRow:
     setting = {name: value for name, value in option.hyperparameters.items() if value is not None}
     what = {
         **{name: told(value) for name, value in setting.items()},
@@ -85,6 +92,7 @@ def _row(place: int, option: Tried) -> PublishedRow:
         metrics=_finite({
             "rank": place, "accuracy": option.accuracy, "log_loss": option.log_loss,
             "folds_that_choose_it": option.folds,
+            **({} if option.score is None else {metric: option.score}),
         }),
     )  # fmt: skip
 

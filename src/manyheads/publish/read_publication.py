@@ -10,8 +10,14 @@ from manyheads.core.job import SILENT, Job
 from manyheads.core.text import counted
 from manyheads.errors import RunError
 from manyheads.findings.score_tables import estimate_words
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.heads.epoch_rules import metric_of
-from manyheads.publish.candidate_rows import Scores, candidate_rows, mean_scores
+from manyheads.publish.candidate_rows import (
+    Scores,
+    candidate_rows,
+    mean_scores,
+    measures_told,
+)
 from manyheads.publish.publication import CURVES, MOST_ROWS, Publication, PublishedRow
 from manyheads.publish.published_files import published_files
 from manyheads.publish.read_fit_publication import fit_publication
@@ -34,7 +40,6 @@ from manyheads.study.study_settings import StudySettings
 
 _MOST_SCORES = 30_000_000  # scores of an image by a head that are read
 _MOST_KEPT = 10_000_000  # scores by unit that the expected score is computed from
-_OF_THE_BEST = ("accuracy", "log_loss", "best_epoch")
 _NO_INTERVALS = "There are no intervals: an earlier version of manyheads trained these heads."
 
 
@@ -70,7 +75,7 @@ def read_publication(folder: RunFolder, *, files: bool = True, job: Job = SILENT
         kind="study",
         name=folder.path.absolute().name,
         data=plain_end(settings.data),
-        metric="log_loss" if metric_of(settings.select) == "log_loss" else "accuracy",
+        metric=metric_of(settings.select),
         parameters=study_parameters(document),
         metrics=_of_whole(settings, ranked, rows, winner)
         | ({} if times is None else {"seconds": times.seconds}),
@@ -104,7 +109,8 @@ def _scores(
     of_one = settings.seeds * (settings.repeats or 1) * layout.images
     count = min(len(done), max(CURVES, _MOST_SCORES // of_one))
     among = done[: min(count, max(MAX_ALL_PAIRS, _MOST_KEPT // len(layout.sizes)))]
-    scores = mean_scores(differences, done[:count], len(among), job)
+    metrics = measures_told(settings.select)
+    scores = mean_scores(differences, done[:count], len(among), metrics, job)
     winner = winner_scores(differences, done[0], metric_of(settings.select), among=among)
     left = (
         f"Intervals are known of the best {counted(count, 'candidate')}."
@@ -122,7 +128,8 @@ def _of_whole(
 ) -> dict[str, float]:
     """The numbers of the study: its best candidate's scores, what to expect, and its size."""
     best = rows[0]
-    found = {name: value for name, value in best.metrics.items() if name.startswith(_OF_THE_BEST)}
+    told = (*measures_told(settings.select), "best_epoch")
+    found = {name: value for name, value in best.metrics.items() if name.startswith(told)}
     for each in winner:
         parts = {"": each.score, "_low": each.low, "_high": each.high}
         found |= {f"expected_{each.metric}{part}": v for part, v in parts.items() if v is not None}
@@ -140,10 +147,10 @@ def _of_whole(
 def _sentences(
     settings: StudySettings, rows: tuple[PublishedRow, ...], winner: tuple[WinnerScore, ...]
 ) -> Iterator[str]:
-    best = rows[0]
+    best, measures = rows[0], measures_told(settings.select)
     scores = [
-        f"{name.replace('_', ' ')} {estimate_words(_estimate(best, name))}"
-        for name in ("accuracy", "log_loss")
+        f"{METRIC_WORDS[name]} {estimate_words(_estimate(best, name))}"
+        for name in measures
         if name in best.metrics
     ]
     yield (
@@ -151,10 +158,14 @@ def _sentences(
         f"{best.number}); {', '.join(scores)} on the validation images, "
         f"{counted(settings.seeds, 'seed')}."
     )
-    for each in winner:
-        if each.metric == "accuracy":
-            words = estimate_words(Estimate(each.score, each.low, each.high))
-            yield f"Expected on new images: accuracy {words}."
+    leading = metric_of(settings.select)
+    expected = [
+        f"{METRIC_WORDS[each.metric]} {estimate_words(Estimate(each.score, each.low, each.high))}"
+        for each in sorted(winner, key=lambda each: each.metric != leading)
+        if each.metric in (leading, "accuracy")
+    ]
+    if expected:
+        yield f"Expected on new images: {', '.join(expected)}."
 
 
 def _estimate(row: PublishedRow, name: str) -> Estimate:

@@ -78,7 +78,9 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for part in ("image", "split"):
         for name, value in document[part].items():
             yield f"{part}_{name}", value
-    yield "classes", len(document["resolved"]["classes"])
+    resolved = document["resolved"]
+    labels = resolved.get("label_names", ())  # of several per image, whose classes are sets of them
+    yield ("labels", len(labels)) if labels else ("classes", len(resolved["classes"]))
 
 
 def _choice_words(choice: Mapping[str, Any]) -> str:

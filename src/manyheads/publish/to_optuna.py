@@ -68,7 +68,7 @@ class OptunaTracker:
             name = "/".join(filter(None, [self._project, publication.label]))
             study = optuna.create_study(
                 storage=self._uri, study_name=name, load_if_exists=True,
-                direction="maximize" if publication.metric == "accuracy" else "minimize",
+                direction="minimize" if publication.metric == "log_loss" else "maximize",
             )  # fmt: skip
             counts = self._written(optuna, study, publication, job)
         return RowCounts.of(
@@ -115,7 +115,8 @@ class _Trials:
         self._optuna, self._publication = optuna, publication
         self.rows = sorted(publication.rows, key=lambda row: row.number)
         self.distributions = _distributions(optuna.distributions, self.rows)
-        self._curve = f"{CURVE}val_{'loss' if publication.metric == 'log_loss' else 'accuracy'}"
+        name = "loss" if publication.metric == "log_loss" else publication.metric
+        self._curve = f"{CURVE}val_{name}"
 
     @property
     def moment(self) -> datetime:

@@ -58,6 +58,9 @@ def worst_recalls(recalls: Sequence[ClassRecall], count: int) -> Sequence[ClassR
 
 
 def wrong_shown(wrong: WrongImages | None) -> list[WrongImage]:
-    """The `WRONG` most confident of the images that the model gets wrong, in that order."""
+    """The `WRONG` most confident of the images that the model gets wrong, in that order.
+
+    Of several labels per image, those with the largest loss.
+    """
     shown = wrong.shown if wrong else ()
-    return sorted(shown, key=lambda image: -image.confidence)[:WRONG]
+    return sorted(shown, key=lambda e: -(e.confidence if e.loss is None else e.loss))[:WRONG]

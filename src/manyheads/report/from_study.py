@@ -77,9 +77,7 @@ def report_content(
     try:
         dataset = dataset or _same_dataset(findings, job)
         warnings = tuple(data_warnings(findings, dataset))
-        if several:
-            pass
-        elif findings.settings.features is None:
+        if findings.settings.features is None:
             wrong = answers.wrong(dataset)
         else:
             missing["wrong"] = Missing(_NO_IMAGES, "manyheads predict {run} FEATURES.npy")
@@ -89,7 +87,7 @@ def report_content(
         gone = Missing(why, " ".join(["manyheads report {run}", *option("data", "FOLDER")]))
         missing = {"wrong": gone, "warnings": gone}
     if several:
-        missing |= dict.fromkeys(("classes", "calibration", "wrong"), NO_CONFUSION)
+        missing |= dict.fromkeys(("classes", "calibration"), NO_CONFUSION)
     if not _has_test_images(findings, dataset):
         missing["test"] = Missing(_NO_TEST.format(remedy=test_images_remedy(dataset)), "")
     balance = findings.class_balance
@@ -164,7 +162,9 @@ def command_of(settings: StudySettings, run: str) -> str:
         words += option("augment", *settings.augmentation.arguments)
     if with_images:
         image = _asked_of_images(settings)
-        for name in ("backbone", "preprocessing", "image_size", "interpolation", "resize", "depth"):
+        for name in (
+            "backbone", "preprocessing", "image_size", "interpolation", "resize", "depth", "decode",
+        ):  # fmt: skip
             value = image.get(name)
             if value is not None:
                 words += option(name, *(value if isinstance(value, list) else (value,)))
@@ -235,7 +235,9 @@ def _settings(findings: Findings) -> tuple[list[tuple[str, str]], list[tuple[str
         grid=Grid(**{name: each.usual or (each.neutral,) for name, each in DECLARED.items()}),
         image=ImageSettings(size=size),
         seeds=10,
-        select=usual_rule(settings.patience),
+        select=usual_rule(
+            settings.patience, several_labels=findings.validated.label_sets is not None
+        ),
         usual_epochs=True,
     ).for_training_on(max(1, findings.training_images))
     known = _flat(renewed(study_document(usual, findings.resolved)))

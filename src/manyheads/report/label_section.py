@@ -20,7 +20,7 @@ def label_section(findings: Findings) -> Section | None:
     """How well each label is found; None for a study of one class per image."""
     if findings.validated.label_sets is None:
         return None
-    found = validated_label_scores(findings)
+    found = validated_label_scores(findings.validated, findings.selected)
     images = counted(len(findings.validated.labels), "validation image")
     held_out = (
         f"each of {PARTS} parts of the validation images"

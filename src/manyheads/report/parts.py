@@ -128,7 +128,10 @@ class Classes:
 class WrongImage:
     """An image that the model gets wrong; `thumbnail` is a JPEG from `thumbnails.thumbnail`.
 
-    `name` is its path in the data set. It is `doubtful` if its label is probably wrong.
+    `name` is its path in the data set. It is `doubtful` if its label is probably wrong. Where an
+    image may have several labels, `label` and `predicted` are those that it has and that are said,
+    `missed` those that are not said, `wrongly` those that it has not; `loss` is its log loss, in
+    nats, and its confidence that of the least sure label.
     """
 
     name: str
@@ -137,15 +140,22 @@ class WrongImage:
     confidence: float
     thumbnail: bytes
     doubtful: bool = False
+    missed: tuple[str, ...] = ()
+    wrongly: tuple[str, ...] = ()
+    loss: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrongImages:
-    """Of the images that `measured_on` names, `count` are wrong; `shown` are all or some."""
+    """Of the images that `measured_on` names, `count` are wrong; `shown` are all or some.
+
+    Of `several` labels per image, an image with any wrong label is wrong.
+    """
 
     measured_on: str
     count: int
     shown: tuple[WrongImage, ...]
+    several: bool = False
 
 
 class LogEntry(NamedTuple):

@@ -7,21 +7,23 @@ each on the images that it was not trained on (in the first repeat).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool
 
+from manyheads.core.label_sets import set_text
 from manyheads.data.dataset import Dataset
 from manyheads.data.label_names import outputs_words
 from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.label_scores import cross_fitted_answers
 from manyheads.findings.labels import UNBELIEVED
 from manyheads.findings.reading import read_images
 from manyheads.findings.study_findings import Findings
 from manyheads.report import parts
 from manyheads.report.bounds import WRONG
 from manyheads.report.thumbnails import thumbnail
-from manyheads.stats import metrics
+from manyheads.stats import label_metrics, metrics
 from manyheads.stats.calibration import calibrate
 from manyheads.stats.confidence import reliability, risk_coverage
 from manyheads.stats.intervals import share_estimate
@@ -80,7 +82,12 @@ class SelectedAnswers:
         )
 
     def wrong(self, dataset: Dataset) -> parts.WrongImages:
-        """The images that it gets wrong, the most confident first; raises `ImageError`."""
+        """The images that it gets wrong, the most confident first; raises `ImageError`.
+
+        Of several labels per image, those with the largest loss first.
+        """
+        if self.findings.validated.label_sets is not None:
+            return self._wrong_labels(dataset)
         predicted = metrics.predicted(self.one)
         confidence = np.exp(self.one.max(axis=1).astype(np.float64))
         found = np.flatnonzero(predicted != self.labels)
@@ -92,26 +99,57 @@ class SelectedAnswers:
             measured_on=self.measured_on,
             count=len(found),
             shown=tuple(
-                replace(
-                    self._wrong_image(dataset, place, predicted, confidence),
+                self._image(
+                    dataset, place, self.names[predicted[place]], float(confidence[place]),
                     doubtful=bool(given[place] <= UNBELIEVED),
                 )
                 for place in shown
             ),
-        )
+        )  # fmt: skip
 
-    def _wrong_image(
+    def _wrong_labels(self, dataset: Dataset) -> parts.WrongImages:
+        validated = self.findings.validated
+        targets, labels = validated.targets, validated.outputs
+        assert targets is not None
+        said = cross_fitted_answers(validated, self.one)
+        losses = label_metrics.image_log_loss(self.one, targets)
+        chances = label_metrics.probabilities(self.one)
+        sure = np.where(said, chances, 1 - chances).min(axis=-1)
+        found = np.flatnonzero((said != targets).any(axis=-1))
+        shown = found[np.argsort(-losses[found], kind="stable")][:WRONG]
+
+        def named(which: Bool[np.ndarray, "labels"]) -> tuple[str, ...]:
+            return tuple(labels[label] for label in np.flatnonzero(which))
+
+        return parts.WrongImages(
+            measured_on=self.measured_on,
+            count=len(found),
+            shown=tuple(
+                self._image(
+                    dataset, place, set_text(named(said[place])), float(sure[place]),
+                    missed=named(targets[place] & ~said[place]),
+                    wrongly=named(said[place] & ~targets[place]),
+                    loss=float(losses[place]),
+                )
+                for place in shown
+            ),
+            several=True,
+        )  # fmt: skip
+
+    def _image(
         self,
         dataset: Dataset,
         place: int,
-        predicted: Int64[np.ndarray, "images"],
-        confidence: np.ndarray,
+        predicted: str,
+        confidence: float,
+        **more: Any,
     ) -> parts.WrongImage:
         image = int(self.images[place])
         return parts.WrongImage(
             name=dataset.name_of(image),
             label=self.names[self.labels[place]],
-            predicted=self.names[predicted[place]],
-            confidence=min(1.0, float(confidence[place])),
+            predicted=predicted,
+            confidence=min(1.0, confidence),
             thumbnail=thumbnail(dataset.paths[image], self.findings.settings.image),
+            **more,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +66,10 @@ def ranked_candidates(store: Store, result: StudyResult, drawn: int) -> Iterator
         )
 
 
-def candidate_curves(store: Store, candidate: int) -> dict[str, Curve]:
-    """The curves of a candidate by metric, over all of its trials but the failed.
+def candidate_curves(
+    store: Store, candidate: int, metrics: Sequence[str] = METRICS
+) -> dict[str, Curve]:
+    """The curves of a candidate in `metrics`, as `metrics_told`, over all trials but the failed.
 
     Trials may end at different epochs: the curves go as far as all of them do. Each trial is read
     from the store once.
@@ -80,5 +82,5 @@ def candidate_curves(store: Store, candidate: int) -> dict[str, Curve]:
     mean, low, high = trials.mean(axis=0), trials.min(axis=0), trials.max(axis=0)
     return {
         metric: Curve(mean=mean[:, place], low=low[:, place], high=high[:, place])
-        for place, metric in enumerate(METRICS)
+        for place, metric in enumerate(metrics)
     }

@@ -9,6 +9,7 @@ from manyheads.backbones.backbone_cost import RATES
 from manyheads.core.measurements import remember, remembered_rate
 from manyheads.core.settings import digest
 from manyheads.core.text import clock, counted
+from manyheads.data.data_settings import ImageSettings
 from manyheads.features.cache import FeatureRecipe
 from manyheads.run.plan import Plan
 from manyheads.study.study_settings import StudySettings
@@ -210,6 +211,7 @@ def _preparation_key(backbone: str) -> str:
 def _images_key(how: StudySettings | FeatureRecipe, by: str = "") -> str:
     what = [how.backbone, how.image.size, how.runtime, how.precision]
     what += [] if how.device == "cpu" else [how.device]
+    what += [] if how.image.decode == ImageSettings.decode else [how.image.decode]
     what += [by] if by else []
     return f"images-{digest(what)[:16]}"
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from manyheads.core.destinations import file_for, require_room
 from manyheads.core.job import SILENT, Job
-from manyheads.core.label_sets import require_one_label
 from manyheads.core.settings import choice
 from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
@@ -137,11 +136,6 @@ def pack_target(out: Path) -> Path:
 
 
 def _used(dataset: Dataset, settings: PackSettings) -> Dataset:
-    if settings.labels:
-        require_one_label(
-            dataset.label_names, "a pack with labels",
-            "pack without labels, and unpack it where the table is",
-        )  # fmt: skip
     return dataset if settings.test else dataset.without(dataset.rows("test").tolist())
 
 
@@ -184,4 +178,5 @@ def _listing(dataset: Dataset) -> Listing:
         splits=dataset.splits,
         groups=dataset.groups,
         ignored=LeftOut.none(),
+        label_names=dataset.label_names,
     )

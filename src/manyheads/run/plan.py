@@ -30,6 +30,7 @@ from manyheads.study.division import require_trainable, validation_counts
 from manyheads.study.feature_variants import missing_passes, training_images, variant_bytes
 from manyheads.study.folder import RunFolder, engine_as_begun, place_as_begun, split_as_begun
 from manyheads.study.sources import array_weights, open_data
+from manyheads.study.space import Candidates
 from manyheads.study.store import Store, TrialRecord
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.table_writing import require_parquet
@@ -203,9 +204,8 @@ class Plan:
         return validation_counts(self.settings.folds, self.dataset)[0] * self.work.left.units
 
 
-def _require_for_labels(settings: StudySettings, dataset: Dataset) -> None:
-    """Raise `DataError` for what a study asks of classes, where images have several labels."""
-    grid = settings.grid
+def require_for_labels(grid: Candidates, select: str, dataset: Dataset) -> None:
+    """Raise `DataError` for what is asked of classes, where images have several labels."""
     if grid.class_weight != (NEUTRAL["class_weight"],):
         require_one_label(
             dataset.label_names, "class weights", "leave out `class_weight`: each label is judged "
@@ -213,9 +213,9 @@ def _require_for_labels(settings: StudySettings, dataset: Dataset) -> None:
         )  # fmt: skip
     if grid.balanced_batches != (NEUTRAL["balanced_batches"],):
         require_one_label(dataset.label_names, "balanced batches", "leave out `balanced_batches`")
-    if scored_by(settings.select) is not None:
+    if scored_by(select) is not None:
         require_one_label(
-            dataset.label_names, settings.select, "give `select` best_loss, best_accuracy or last"
+            dataset.label_names, select, "give `select` best_loss, best_accuracy or last"
         )
 
 
@@ -262,7 +262,7 @@ def plan_study(
     settings.trials()
     dataset = open_data(settings, job)
     require_trainable(settings.folds, dataset)
-    _require_for_labels(settings, dataset)
+    require_for_labels(settings.grid, settings.select, dataset)
     require_known_classes(settings.grid.class_weight, dataset.classes)
     settings = settings.for_training_on(
         validation_counts(settings.folds, dataset)[0], several_labels=bool(dataset.label_names)

@@ -20,9 +20,10 @@ from manyheads.features.worker_filling import shard_words
 from manyheads.findings.recommendation import FOLDS
 from manyheads.heads.hyperparameters import LESSON, NEUTRAL
 from manyheads.heads.ranges import Item, Range
+from manyheads.heads.stacked.planned_tiles import planned_tiles
 from manyheads.run.estimate import Cost, estimate
 from manyheads.run.plan import Plan
-from manyheads.study.division import few_words
+from manyheads.study.division import few_words, validation_counts
 from manyheads.study.drawn_candidates import drawn_words
 from manyheads.study.feature_variants import training_images
 from manyheads.study.select import rule_words
@@ -66,6 +67,7 @@ def study_planned(plan: Plan) -> Planned:
     details: Lines = [
         *([("Augmented", _copies_words(plan))] if max(settings.grid.augmented_copies) else []),
         ("Training", training_words(settings)),
+        *_tile_lines(plan),
         *([("Pruning", _rung_words(settings))] if settings.prune is not None else []),
         ("Selection", f"{settings.select}: {rule_words(settings.select)}"),
         ("Cost", _cost_words(plan, cost)),
@@ -218,6 +220,23 @@ def training_words(settings: StudySettings) -> str:
     if engine == "stacked":
         engine += f" on {accelerators.of_jax() or 'the processor'}"
     return f"{epochs}, {batches}, learning rate {' or '.join(rates)}, engine {engine}"
+
+
+def _tile_lines(plan: Plan) -> Lines:
+    """A line on what the engine of accelerators trains at once, and on the memory for that."""
+    settings, dataset = plan.settings, plan.dataset
+    if settings.engine != "stacked":
+        return []
+    train, validation = validation_counts(settings.folds, dataset)
+    tiles = planned_tiles(
+        settings.grid,
+        images=len(dataset.contents),
+        features=plan.width,
+        classes=len(dataset.outputs),
+        train=train,
+        validation=validation // (settings.folds or 1),
+    )
+    return [("Tiles", tiles.words)]
 
 
 def _copies_words(plan: Plan) -> str:

@@ -39,7 +39,8 @@ class ProgressFile:
     """Hears what a job tells, and keeps it in `progress.json` of `folder` while that is `held`.
 
     `job` is the part of the whole job to work with. With `curves`, the epochs of trials that have
-    not ended are kept too: mean, least and greatest validation accuracy of a candidate.
+    not ended are kept too: mean, least and greatest validation score of a candidate in the metric
+    that the study selects by.
     """
 
     def __init__(self, folder: str | Path, whole: Job, *, curves: bool = True) -> None:
@@ -52,6 +53,7 @@ class ProgressFile:
         self._notes: deque[str] = deque(maxlen=_NOTES)
         self._steps: dict[str, dict[str, Any]] = {}
         self._training: dict[str, Any] = {}
+        self._metric = "accuracy"  # that the study selects by
         self._running: dict[tuple[int, int, int], tuple[int, list[float]]] = {}
         self._begun = datetime.now().astimezone().isoformat(timespec="seconds")
 
@@ -86,16 +88,18 @@ class ProgressFile:
     def _keep(self, event: Event) -> None:
         match event:
             case EpochEnded():
-                if self._curves and math.isfinite(event.val_accuracy):
+                score = event.score(self._metric)
+                if self._curves and math.isfinite(score):
                     trial = event.candidate, event.seed, event.fold
                     _, curve = self._running.setdefault(trial, (event.epoch, []))
-                    curve.append(event.val_accuracy)
+                    curve.append(score)
             case TrialEnded():
                 self._running.pop((event.candidate, event.seed, event.fold), None)
             case TrainingProgress():
                 self._training |= asdict(event)
             case TrainingBegun():
                 self._running.clear()
+                self._metric = event.metric
                 self._training = {"rung": event.rung, "rungs": event.rungs}
             case Progress():
                 self._steps.pop(event.step, None)  # the latest is the last
@@ -145,7 +149,8 @@ class ProgressFile:
         by_candidate: dict[int, list[tuple[int, list[float]]]] = {}
         for (candidate, _, _), curve in self._running.items():
             by_candidate.setdefault(candidate, []).append(curve)
-        best = sorted(by_candidate, key=lambda each: -max(c[-1] for _, c in by_candidate[each]))
+        sign = 1 if self._metric == "log_loss" else -1
+        best = sorted(by_candidate, key=lambda e: min(sign * c[-1] for _, c in by_candidate[e]))
         return [
             {"candidate": candidate, "trials": len(by_candidate[candidate]),
              "epochs": _band(by_candidate[candidate])}

@@ -162,6 +162,10 @@ def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
     with job.step("reading the fit"):
         study = fitted.study
         settings, resolved = read_study(study.document())
+        require_one_label(
+            resolved.label_names, "the studio's mistakes",
+            f"open the model card of {name}, which has the scores of each label",
+        )  # fmt: skip
         result = finished_result(study, settings)
         validated = read_validated(study.store, settings, result, resolved.classes)
         candidates = [
@@ -171,7 +175,7 @@ def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
         if not candidates:
             raise RunError(f"the setting {best.words} in {name}", "none", "repeat the fit anew")
         every = validated.log_probabilities(candidates[0])[:, 0]
-        expected = fitted.expected.scores.accuracy.value
+        expected = fitted.expected.measured.accuracy.value
         kept = kept_answers(fitted.path, validated.labels, expected)
     return _answers(
         name, study, settings, candidates[0], validated,

@@ -21,8 +21,6 @@ from manyheads.study.study_document import read_study
 from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_counts import ENDED, trial_counts
 
-_SCORES = {"best_accuracy": "peak_val_accuracy", "best_loss": "min_val_loss"}  # of a rule
-
 
 @dataclass(frozen=True, kw_only=True)
 class ListedRun:
@@ -136,7 +134,7 @@ def _study(known: ListedRun, folder: RunFolder) -> ListedRun:
 
 def _with_results(known: ListedRun, folder: RunFolder, settings: StudySettings) -> ListedRun:
     """The same with the first row of the ranking and what was found of its differences."""
-    metric = _SCORES.get(settings.select, "chosen_val_accuracy")
+    metric = _measure(settings.select)
     with folder.results.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         place = {name: number for number, name in enumerate(next(rows, []))}
@@ -155,6 +153,12 @@ def _with_results(known: ListedRun, folder: RunFolder, settings: StudySettings) 
         deviation=float(deviation) if deviation and settings.folds is None else None,
         verdict=_verdict(folder, settings, candidate),
     )
+
+
+def _measure(rule: str) -> str:
+    """The measure in results.csv that `rule` puts candidates in order by."""
+    best = {"best_accuracy": "peak_val_accuracy", "best_loss": "min_val_loss"}
+    return best.get(rule, f"chosen_val_{metric_of(rule)}")
 
 
 def _verdict(folder: RunFolder, settings: StudySettings, best: int) -> str:
@@ -205,14 +209,14 @@ def _fit(known: ListedRun, path: Path) -> ListedRun:
     fitted = fit_record.read_fit(path)
     if fitted is None:
         return _unfinished_fit(known, path)
-    expected = fitted.expected.scores.accuracy
+    metric, expected = next(iter(fitted.leading_scores.items()))
     low, high = decimal(expected.low), decimal(expected.high)
     return replace(
         known,
         data=Path(fitted.data).name,
         candidates=len(fitted.tried),
         best=fitted.tried[0].words,
-        metric="accuracy",
+        metric=metric,
         score=expected.value,
         verdict=f"{low} to {high} on new images",
     )

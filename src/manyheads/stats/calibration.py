@@ -12,11 +12,12 @@ from some hundred images. Log-probabilities serve as logits, for softmax knows n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from manyheads.errors import DataError
 from manyheads.stats import metrics
@@ -103,7 +104,6 @@ def fit_temperature(
     `mean(Σⱼ pⱼ zⱼ − z_label)` rises and has one root at most, sought over log T. Where all images
     are told apart, or none better than by chance, there is none, and the bound is the answer.
     """
-    from scipy.optimize import brentq
     from scipy.special import softmax
 
     # A step of the same height for every class changes nothing, and zero above all is exact.
@@ -114,6 +114,32 @@ def fit_temperature(
         probabilities = softmax(below * np.exp(-log_temperature), axis=1)
         slopes = (probabilities * below).sum(axis=1) - of_label
         return float(np.average(slopes, weights=weights))
+
+    return _temperature(slope)
+
+
+def fit_label_temperature(
+    log_odds: Float32[np.ndarray, "images labels"], targets: Bool[np.ndarray, "images labels"]
+) -> float:
+    """The temperature from `LOWEST` to `HIGHEST` with the least mean binary cross-entropy.
+
+    One for all labels: it divides each log-odds, `sigmoid(z / T)`. In β = 1/T the loss
+    `mean(log(1 + exp βz) − t βz)` is convex, so its slope `mean((sigmoid(βz) − t) z)` rises and has
+    one root at most, as that of `fit_temperature`.
+    """
+    from scipy.special import expit
+
+    z = log_odds.astype(np.float64)
+
+    def slope(log_temperature: float) -> float:
+        return float(((expit(z * np.exp(-log_temperature)) - targets) * z).mean())
+
+    return _temperature(slope)
+
+
+def _temperature(slope: Callable[[float], float]) -> float:
+    """Where the slope of a loss, which falls with log T, is 0, or the bound nearest to it."""
+    from scipy.optimize import brentq
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
     if slope(low) <= 0:

@@ -75,13 +75,19 @@ class RiskCoverage:
 
 def risk_coverage(log_probabilities: Stack, labels: Labels) -> RiskCoverage:
     """The risk–coverage curve (El-Yaniv and Wiener 2010) of answering by confidence."""
-    confidence, right = _answers(log_probabilities, labels)
+    return risk_of_answers(*_answers(log_probabilities, labels), models=len(log_probabilities))
+
+
+def risk_of_answers(
+    confidence: Float64[np.ndarray, "answers"], right: Bool[np.ndarray, "answers"], *, models: int
+) -> RiskCoverage:
+    """The same of the answers of so many `models` together, each with its confidence."""
     order = np.argsort(-confidence, kind="stable")
     confidence, answered = confidence[order], np.arange(1, len(order) + 1)
     # Of equal confidences, all are answered or none.
     last = np.flatnonzero(np.append(np.diff(confidence) != 0, True))
     risk = np.cumsum(~right[order])[last] / answered[last]
-    images = answered[last] / len(log_probabilities)
+    images = answered[last] / models
     coverage = answered[last] / len(order)
     return RiskCoverage(confidence[last], coverage, risk, *wilson(risk, images))
 

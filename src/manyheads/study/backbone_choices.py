@@ -159,6 +159,7 @@ def choices_of(
     resize: str | None = None,
     exif: bool = True,
     depth: int | None = None,
+    decode: str | None = None,
 ) -> list[BackboneChoice]:
     """Each backbone at each of the sizes, or at its own size where none is given.
 
@@ -188,7 +189,9 @@ def choices_of(
                 BackboneChoice(
                     name=spec.name if len(alike) == 1 else str(given),
                     backbone=lasting,
-                    image=spec.prepared(size, interpolation, resize, exif=exif, depth=depth),
+                    image=spec.prepared(
+                        size, interpolation, resize, exif=exif, depth=depth, decode=decode
+                    ),
                     preprocessing=preprocessing if in_file else None,
                 )
             )
@@ -208,8 +211,8 @@ def asked_for(choices: Sequence[BackboneChoice]) -> dict[str, Any]:
         "image_size": sizes if is_product else None,
         "preprocessing": next((each.preprocessing for each in choices if each.preprocessing), None),
     }
-    for name in ("interpolation", "resize", "exif", "depth"):
-        values = {getattr(each.image, name) for each in choices}
+    for name in ("interpolation", "resize", "exif", "depth", "decode"):
+        values = {plain(each.image).get(name) for each in choices}
         common[name] = values.pop() if len(values) == 1 else None
     return {name: value for name, value in common.items() if value is not None}
 

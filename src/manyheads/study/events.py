@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from manyheads.core.job import Event, Job
 from manyheads.heads.bank import HeadEnd, Metrics
+from manyheads.heads.epoch_rules import metric_of
 from manyheads.study.space import Trial, setting_words
 from manyheads.study.work import Work
 
@@ -18,7 +19,8 @@ class TrainingBegun(Event):
     """Training begins, or comes to its next rung (counted from 1).
 
     `candidates` are all candidates in words, in order; `trials` is how many each has, and `ended`
-    how many of each have come to the rung already, or have ended before.
+    how many of each have come to the rung already, or have ended before. `metric` is what the study
+    selects by: accuracy, log_loss, balanced_accuracy or macro_f1.
     """
 
     kind = "training begun"
@@ -28,6 +30,12 @@ class TrainingBegun(Event):
     ended: tuple[int, ...]
     rung: int
     rungs: int
+    metric: str = "accuracy"
+
+    @property
+    def score_name(self) -> str:
+        """What an epoch's score in that metric is called: `val_accuracy`, `val_loss`, …."""
+        return f"val_{'loss' if self.metric == 'log_loss' else self.metric}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,10 @@ class TrainingProgress(Event):
 
 @dataclass(frozen=True)
 class EpochEnded(Event):
-    """A trial has finished an epoch (counted from 1); candidates are counted from 1."""
+    """A trial has finished an epoch (counted from 1); candidates are counted from 1.
+
+    `val_score` is the metric that the study selects by, where that is a score of classes; else 0.
+    """
 
     kind = "epoch"
 
@@ -63,6 +74,12 @@ class EpochEnded(Event):
     loss: float
     val_accuracy: float
     val_loss: float
+    val_score: float = 0.0
+
+    def score(self, metric: str) -> float:
+        """The validation score in the `metric` that the study selects by."""
+        known = {"accuracy": self.val_accuracy, "log_loss": self.val_loss}
+        return known.get(metric, self.val_score)
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ class TrainingReporter:
                 ended=tuple(work.ended[number] for number in range(1, len(grid) + 1)),
                 rung=work.rung + 1,
                 rungs=len(work.settings.rungs),
+                metric=metric_of(work.settings.select),
             )
         )
         self._tell_progress()
@@ -102,7 +120,7 @@ class TrainingReporter:
     def epoch(self, trial: Trial, epoch: int, metrics: Metrics) -> None:
         """A trial has finished an epoch."""
         self._work.epoch(trial)
-        self._job.tell(EpochEnded(trial.candidate, trial.seed, trial.fold, epoch, *metrics[:4]))
+        self._job.tell(EpochEnded(trial.candidate, trial.seed, trial.fold, epoch, *metrics))
         # To tell more often costs more than an epoch of a small head.
         if time.monotonic() - self._told > _INTERVAL:
             self._tell_progress()

@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 
 from manyheads.cli import meters
-from manyheads.cli.meters import Meter, Pace
+from manyheads.cli.meters import Meter, Pace, TrainingMeter
 from manyheads.core.text import clock
+from manyheads.study.events import EpochEnded, TrainingBegun
 from tests.clocks import Clock
 
 
@@ -116,3 +117,22 @@ def test_work_that_begins_anew_has_its_own_rate(time: Clock, first: int, rate: i
         time.now += 1
         meter.update(first + rate * second, 200, "images")
     assert line(meter).startswith(f"extracting  {first + 5 * rate}/200 images · {rate}.0/s · ")
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "cells"),
+    [
+        ("accuracy", "val_accuracy", ("2", "0.800", "0.900")),
+        ("log_loss", "val_loss", ("2", "0.500", "0.300")),
+        ("macro_f1", "val_macro_f1", ("2", "0.600", "0.700")),
+    ],
+)
+def test_a_candidate_has_the_score_that_selects(
+    metric: str, name: str, cells: tuple[str, ...]
+) -> None:
+    begun = TrainingBegun(("droprate 0",), 2, (0,), 1, 1, metric)
+    assert begun.score_name == name
+    meter = TrainingMeter(begun, 5)
+    meter.epoch(EpochEnded(1, 0, 0, 1, 0.5, 1.0, 0.9, 0.3, 0.7))
+    meter.epoch(EpochEnded(1, 0, 0, 2, 0.5, 1.0, 0.8, 0.5, 0.6))
+    assert list(meter.rows()) == [("droprate 0", "0/2", *cells)]

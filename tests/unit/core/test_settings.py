@@ -31,6 +31,8 @@ def test_every_field_reaches_the_digest():
         ImageSettings(interpolation="nearest"),
         ImageSettings(exif=False),
         ImageSettings(depth=12),
+        ImageSettings(resize="crop"),
+        ImageSettings(decode="scaled"),
     ]
     assert len({digest(variant) for variant in variants}) == len(variants)
 

@@ -13,11 +13,19 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from manyheads.data.columns import Categorical
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.feature_files import open_features, read_matrix
-from manyheads.data.feature_packs import NO_CHECKSUM, checksum, is_pack, read_pack
+from manyheads.data.feature_packs import (
+    NO_CHECKSUM,
+    checksum,
+    has_several_labels,
+    is_pack,
+    read_pack,
+)
+from manyheads.data.several_labels import may_have_several
 from manyheads.errors import DataError
 from manyheads.features.packing import write_pack
-from tests.packs import CLASSES, NAMES, VALUES, small_pack
+from tests.packs import CLASSES, LABELS, NAMES, SETS, VALUES, pack_of_labels, small_pack
 
 
 @pytest.fixture
@@ -93,6 +101,53 @@ def test_it_is_a_data_set(file: Path) -> None:
     assert dataset.units[0] == dataset.units[1]  # of one group
     assert len(set(dataset.units.tolist())) == 5
     np.testing.assert_array_equal(read_matrix(file, ["features"]), VALUES)
+
+
+def test_several_labels_are_read_as_they_were_packed(tmp_path: Path, file: Path) -> None:
+    packed = write(tmp_path / "several.safetensors", listing=pack_of_labels().listing)
+    tensors = load_file(packed)
+    assert tensors["labels"].tolist() == [
+        [0, 1, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]
+    ]  # fmt: skip
+    pack = read_pack(packed)
+    assert pack.labels == SETS
+    assert pack.listing is not None
+    assert pack.listing.label_names == LABELS
+    dataset = open_features(packed, ["features"])
+    assert dataset.label_names == LABELS
+    assert dataset.counts(np.arange(6)).tolist() == [2, 4, 1]
+    assert (has_several_labels(packed), has_several_labels(file)) == (True, False)
+    assert not has_several_labels(tmp_path / "none.safetensors")
+    found = [may_have_several(each, TableSettings()) for each in (packed, file, tmp_path)]
+    assert found == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (
+            lambda tensors, _: tensors.update(labels=tensors["labels"] + 1),
+            "labels that are neither 0",
+        ),
+        (
+            lambda tensors, _: tensors.update(labels=tensors["labels"][:, :2].copy()),
+            r"labels that are uint8 \[6, 2\]",
+        ),
+        (
+            lambda tensors, _: tensors.update(labels=tensors["labels"].astype(np.int32)),
+            r"labels that are int32 \[6, 3\]",
+        ),
+        (lambda _, about: about.update(classes='["dark", "red;blue", "ż"]'), "labels with ';'"),
+        (lambda _, about: about.update(classes='["dark", "(none)", "ż"]'), "or called"),
+        (lambda _, about: about.update(classes='["dark", "dark", "ż"]'), "one class twice"),
+    ],
+)
+def test_labels_that_are_none_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any], dict[str, str]], None], found: str
+) -> None:
+    packed = write(tmp_path / "several.safetensors", listing=pack_of_labels().listing)
+    with pytest.raises(DataError, match=found):
+        read_pack(rewritten(packed, change))
 
 
 def test_no_other_features_belong_to_it(file: Path) -> None:

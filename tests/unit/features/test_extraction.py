@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,28 @@ def test_every_image_gets_its_own_features_in_one_pass_each(
     assert features.unreadable == {}
     assert features.recipe == recipe_of(SPEC, WEIGHTS, IMAGE)
     np.testing.assert_array_equal(features.matrix[features.rows], expected(dataset, backbone))
+
+
+def test_features_of_images_decoded_smaller_are_never_mixed_with_others(
+    tmp_path: Path, backbone: FakeBackbone
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(2):
+            picture = distinct_image(f"{name} {number}", 8 * SIZE)
+            picture.save(tmp_path / f"photos/{name}/{number}.jpg")
+    dataset, found = open_dataset(tmp_path / "photos"), {}
+    for decode in ("full", "scaled", "full"):
+        image = replace(IMAGE, decode=decode)
+        before = backbone.passes
+        found[decode] = extract(dataset, SPEC, WEIGHTS, image)
+        assert found[decode].passes == backbone.passes - before
+        pixels = np.stack([load_pixels(path, image) for path in dataset.paths])
+        rows = found[decode].matrix[found[decode].rows]
+        np.testing.assert_array_equal(rows, backbone.expected(pixels))
+    assert backbone.passes == 8, "four of each, once"
+    assert found["full"].recipe.digest != found["scaled"].recipe.digest
+    assert (found["full"].matrix[:4] != found["scaled"].matrix[:4]).any(axis=1).all()
 
 
 @pytest.mark.usefixtures("backbone")

@@ -42,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels_module, "_HEAD", head)
 
 
+@pytest.mark.when_changed("statistics")
 def test_exchanged_labels_are_found_with_what_they_should_be() -> None:
     dataset, features = exchanged()
     found = find_suspicious(dataset, features)

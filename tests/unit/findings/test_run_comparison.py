@@ -25,6 +25,8 @@ from tests.strategies import distinct_image
 from tests.studies import free_backbone
 from tests.unit.cli.test_compare_tables import study as made_up_study
 
+pytestmark = pytest.mark.when_changed("studies")
+
 RATES = (0.0, 0.5)
 
 
@@ -68,7 +70,6 @@ def together(design, images: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return root
 
 
-@pytest.mark.when_changed("statistics")
 def test_candidates_of_two_runs_compare_as_those_of_one(together: Path) -> None:
     inside = read_findings(RunFolder(together / "both"))
     across = compared(*(together / f"rate-{rate}" for rate in RATES))
@@ -100,7 +101,6 @@ def test_all_candidates_are_one_family_and_selected_ones_a_choice(together: Path
     assert chosen.verdict.best == ()
 
 
-@pytest.mark.when_changed("statistics")
 def test_runs_of_other_sizes_are_compared_on_what_they_share(
     images: Path, together: Path, design, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_request_to_stop_is_heard() -> None:
         subset_scores(chances, labels, seed_subsets(3, 2), job)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize(("seeds", "size"), [(6, 2), (10, 5), (20, 5)])
 def test_intervals_hold_the_truth_of_made_up_studies(seeds: int, size: int) -> None:
     """Of an ensemble's score and of its gain, for images and seeds drawn anew; yet no wider ones.

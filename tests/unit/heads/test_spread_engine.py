@@ -151,6 +151,7 @@ def test_a_head_that_fails_in_a_process_fails_alone(processes: Workers) -> None:
     assert [end and end.status for end in ends] == ["failed", "done", "done"]
 
 
+@pytest.mark.when_changed("workers")
 def test_a_stop_ends_the_training_of_processes_within_seconds(processes: Workers) -> None:
     fold = generated_fold(10_000, 1024, validation=1000)
     heads = [settings(seed=seed, size_inner=1024, epochs=1000) for seed in range(4)]

@@ -18,6 +18,7 @@ from manyheads.publish import candidate_rows, published_files, read_publication
 from manyheads.publish.mean_intervals import mean_intervals
 from manyheads.publish.publication import Publication
 from manyheads.publish.read_publication import read_publication as read
+from manyheads.publish.study_identity import study_parameters
 from manyheads.stats.comparisons import Differences
 from manyheads.stats.paired import mean_score
 from manyheads.study.finished import finished_result
@@ -68,6 +69,36 @@ def test_scores_are_those_of_the_findings_with_their_intervals(run: RunFolder) -
             assert metrics[f"{metric}_std"] == pytest.approx(by_seed.std(ddof=1))
         assert metrics["accuracy_high"] <= 1
         assert (metrics["seeds"], metrics["trials"], metrics["failed_trials"]) == (3, 3, 0)
+
+
+def test_the_score_that_selects_is_told_with_its_name(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "photos", select="last_balanced_accuracy")
+    found, differences = read(run), differences_of(run)
+    assert found.metric == "balanced_accuracy"
+    scores = [row.metrics["balanced_accuracy"] for row in found.rows]
+    first = found.rows[0]
+    assert scores[0] == pytest.approx(differences.mean(first.number, "balanced_accuracy"))
+    assert first.metrics["balanced_accuracy_low"] < scores[0] < 1
+    assert first.metrics["balanced_accuracy_high"] <= 1
+    assert len(first.curves["curves/val_balanced_accuracy"]) == 5
+    assert found.metrics["balanced_accuracy"] == scores[0]
+    assert "expected_balanced_accuracy" in found.metrics
+    assert ", balanced accuracy 0." in found.sentences[0]
+    assert found.sentences[1].startswith("Expected on new images: balanced accuracy 0.")
+    by_loss = read(made_run(tmp_path / "others", select="best_loss"))
+    assert by_loss.metric == "log_loss"
+    assert by_loss.sentences[1].startswith("Expected on new images: log loss ")
+    assert "balanced_accuracy" not in by_loss.rows[0].metrics
+    assert read(made_run(tmp_path / "third")).sentences[1].count("accuracy") == 1
+
+
+def test_of_several_labels_these_are_counted_and_not_their_sets() -> None:
+    document = read_toml(GOLDEN / "study.toml")
+    assert study_parameters(document)["classes"] == 3
+    document["resolved"]["label_names"] = ["big", "red"]
+    told = study_parameters(document)
+    assert told["labels"] == 2
+    assert "classes" not in told
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 6])

@@ -9,8 +9,9 @@ import pytest
 
 from manyheads.report import bounds
 from manyheads.report.page import render
+from manyheads.report.parts import WrongImage, WrongImages
 from tests.report_scores import made_up_grid_scores, made_up_parallel
-from tests.reports import bare_report, made_up_report
+from tests.reports import bare_report, jpeg, made_up_report
 from tests.unit.report.page_reader import Element, read_page
 
 WHOLE = made_up_report()
@@ -73,6 +74,27 @@ def test_a_gallery_shows_twelve_and_the_others_at_a_click(whole: Element) -> Non
     assert all(each.attributes["title"] == f"photos/{each.text}" for each in files)
     assert len([each for each in section.all("span") if _is(each, "doubtful")]) == 5
     assert "at most 2 %" in section.text
+
+
+def test_images_of_several_labels_say_what_is_missed_and_what_is_wrong() -> None:
+    shown = [
+        WrongImage(
+            name=f"{loss}.jpg", label="long;upper", predicted="short", confidence=0.5, loss=loss,
+            thumbnail=jpeg(seed=1), missed=missed, wrongly=wrongly,
+        )
+        for loss, missed, wrongly in (
+            (0.25, ("long", "upper"), ()), (1.5, (), ("short",)), (0.75, ("long",), ("short",))
+        )
+    ]  # fmt: skip
+    wrong = WrongImages(measured_on="30 images", count=3, shown=tuple(shown), several=True)
+    section = read_page(render(replace(WHOLE, wrong=wrong))).by_id("wrong")
+    assert "3 of 30 images have a label that is missed, or one that is said wrongly" in section.text
+    words = [" ".join(each.text.split()) for each in section.all("figcaption")]
+    assert [float(re.findall(r"loss (\d\.\d{3})", each)[0]) for each in words] == [1.5, 0.75, 0.25]
+    assert "wrongly short" in words[0]
+    assert "missed" not in words[0]
+    assert "missed long, upper" in words[2]
+    assert "wrongly" not in words[2]
 
 
 def test_settings_that_differ_stand_first_and_the_command_has_a_button(whole: Element) -> None:

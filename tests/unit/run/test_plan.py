@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from manyheads.core import accelerators
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import BackboneError, DataError, SettingError, WeightsError
 from manyheads.run import planned_study
@@ -94,6 +95,17 @@ def test_without_weights_all_images_are_missing_and_nothing_is_fetched(
     assert plan.missing == 16
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
     assert any("weights: ImageNet, to be fetched" in line for line in study_planned(plan).text())
+
+
+def test_the_engine_of_accelerators_says_its_tile(
+    data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerators, "of_jax", lambda: None)
+    for engine, many in (("stacked", 1), ("fused", 0)):
+        planned = study_planned(plan_study(study_settings(data=data, engine=engine)))
+        lines = [text for label, text in planned.details if label == "Tiles"]
+        assert len(lines) == many
+        assert all(line.startswith("up to 64 heads at a time in ") for line in lines)
 
 
 def test_a_schedule_that_never_changes_is_said_before_training(data: str) -> None:

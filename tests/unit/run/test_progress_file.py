@@ -88,6 +88,19 @@ def test_curves_of_trials_at_work_are_bands_over_seeds(tmp_path: Path) -> None:
     assert [each["candidate"] for each in written(progress)["running"]] == [1]
 
 
+def test_curves_are_of_the_score_that_selects(tmp_path: Path) -> None:
+    progress = ProgressFile(tmp_path, Job())
+    progress.job.tell(TrainingBegun(("a", "b"), 1, (0, 0), 1, 1, "log_loss"))
+    progress.job.tell(EpochEnded(1, 0, 0, 1, 0.5, 1.0, 0.9, 0.4))
+    progress.job.tell(EpochEnded(2, 0, 0, 1, 0.5, 1.0, 0.8, 0.3))
+    first, second = written(progress)["running"]
+    assert (first["candidate"], first["epochs"][0][2]) == (2, 0.3)  # the least loss is first
+    assert second["epochs"][0][2] == 0.4
+    progress.job.tell(TrainingBegun(("a", "b"), 1, (0, 0), 1, 1, "macro_f1"))
+    progress.job.tell(EpochEnded(1, 0, 0, 1, 0.5, 1.0, 0.9, 0.4, 0.7))
+    assert written(progress)["running"][0]["epochs"][0][2] == 0.7
+
+
 def test_numbers_that_json_has_not_are_null(tmp_path: Path) -> None:
     progress = ProgressFile(tmp_path, Job())
     progress.job.tell(TrainingProgress(1, 2, 1.0, float("inf"), None, None, at_most=False))

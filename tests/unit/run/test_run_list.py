@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.parts.made_runs import made_run
 from manyheads import list_runs
 from manyheads.cli.main import main
 from manyheads.errors import RunError
@@ -143,6 +145,47 @@ def test_a_damaged_folder_is_a_row_that_says_so(
     assert f"{folder.path}: {run.problem}" in shown
 
 
+@pytest.mark.parametrize(
+    ("rule", "metric", "words"),
+    [
+        ("last", "chosen_val_accuracy", "val_accuracy 0."),
+        ("best_loss", "min_val_loss", "val_loss "),
+        ("last_balanced_accuracy", "chosen_val_balanced_accuracy", "val_balanced_accuracy 0."),
+        ("best_macro_f1", "chosen_val_macro_f1", "val_macro_f1 0."),
+    ],
+)
+def test_the_score_is_that_which_selects(
+    tmp_path: Path, rule: str, metric: str, words: str
+) -> None:
+    folder = made_run(tmp_path / "run", select=rule)
+    (run,) = list_runs(tmp_path).entries
+    assert run.metric == metric
+    assert run.score_words.startswith(words)
+    with folder.results.open(encoding="utf-8") as file:
+        best = next(row for row in csv.DictReader(file) if row["rank"] == "1")
+    assert run.score == float(best[f"{metric}_mean"])
+
+
+def test_scores_of_several_names_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_run(tmp_path / "one")
+    assert main(["runs", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "accuracy" in told
+    assert "val_accuracy" not in told
+    made_run(tmp_path / "two", select="last_macro_f1")
+    assert main(["runs", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "score" in told
+    assert "val_accuracy 0." in told
+    assert "val_macro_f1 0." in told
+    assert main(["runs", str(tmp_path / "two")]) == 0
+    told = capsys.readouterr().out
+    assert "macro_f1" in told.splitlines()[1]
+    assert "val_macro_f1" not in told
+
+
 def test_a_fit_is_one_row_with_the_accuracy_to_expect(
     tmp_path: Path, small_study: Finished, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +201,7 @@ def test_a_fit_is_one_row_with_the_accuracy_to_expect(
     begun(tmp_path / "other" / "search" / "224px-1", small_study)
     finished, other = sorted(list_runs(tmp_path).entries, key=lambda each: each.state != "done")
     assert (finished.kind, finished.best) == ("fit", found.tried[0].words)
-    assert finished.score == found.expected.scores.accuracy.value
+    assert finished.score == found.expected.measured.accuracy.value
     assert finished.verdict.endswith(" on new images")
     assert (other.kind, other.state, other.candidates) == ("fit", "0 of 4 trials", 4)
 

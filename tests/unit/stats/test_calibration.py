@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from manyheads.errors import DataError
 from manyheads.stats import metrics
@@ -15,9 +15,11 @@ from manyheads.stats.calibration import (
     LOWEST,
     calibrate,
     cross_fitting_folds,
+    fit_label_temperature,
     fit_temperature,
     scaled,
 )
+from manyheads.stats.label_metrics import image_log_loss
 
 
 def honest(images: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +47,27 @@ def test_no_other_temperature_has_less_loss(seed: int) -> None:
     others = np.geomspace(LOWEST, HIGHEST, 50)
     losses = [metrics.log_loss(scaled(logits, float(t)), labels) for t in (found, *others)]
     assert losses[0] <= min(losses) + 1e-6
+
+
+def test_one_temperature_of_all_labels_has_the_least_cross_entropy() -> None:
+    random = np.random.default_rng(0)
+    log_odds = random.normal(-1, 2, (400, 5)).astype(np.float32)
+    targets = random.random((400, 5)) < expit(log_odds)
+    assert fit_label_temperature(3 * log_odds, targets) == pytest.approx(3, rel=0.15)
+    found = fit_label_temperature(log_odds, targets)
+    losses = {
+        factor: image_log_loss(log_odds / np.float32(found * factor), targets).mean()
+        for factor in (0.98, 1.0, 1.02)
+    }
+    assert min(losses, key=losses.__getitem__) == 1.0
+
+
+def test_labels_that_are_told_apart_or_not_at_all_have_a_bounded_temperature() -> None:
+    targets = np.arange(40).reshape(20, 2) % 3 == 0
+    sure = np.where(targets, 500, -500).astype(np.float32)
+    assert fit_label_temperature(sure, targets) == LOWEST
+    assert fit_label_temperature(-sure, targets) == HIGHEST
+    assert fit_label_temperature(np.zeros((20, 2), np.float32), targets) == LOWEST
 
 
 def test_a_weight_of_two_is_an_image_twice() -> None:

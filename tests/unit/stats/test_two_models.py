@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
+from manyheads.core.label_sets import LabelSets
 from manyheads.errors import RunError
+from manyheads.stats.label_metrics import image_accuracy, image_log_loss, probabilities
 from manyheads.stats.two_models import compare_models
 
 
@@ -102,3 +104,21 @@ def test_what_does_not_fit() -> None:
     broken[0] = np.nan
     with pytest.raises(RunError, match="found NaN"):
         compare_models(some, broken, labels(5))
+
+
+def test_several_labels_are_compared_by_the_share_told_right_and_the_mean_loss() -> None:
+    sets = LabelSets(("a", "b"), ("(none)", "a", "a;b"))
+    random = np.random.default_rng(5)
+    first = random.normal(size=(60, 2)).astype(np.float32)
+    second = (first + random.normal(0, 0.4, first.shape)).astype(np.float32)
+    own = random.integers(0, 3, 60)
+    thresholds = (0.3, 0.6)
+    found = compare_models(first, second, own, label_sets=sets, thresholds=thresholds)
+    targets = sets.members[own]
+    for score, of in ((found.accuracy, image_accuracy), (found.log_loss, image_log_loss)):
+        assert score.first == pytest.approx(of(first, targets).mean())
+        assert score.second == pytest.approx(of(second, targets).mean())
+        difference = of(second, targets) - of(first, targets)
+        assert score.difference == pytest.approx(difference.mean())
+    said = [probabilities(each) > thresholds for each in (first, second)]
+    assert found.equal_labels.value == pytest.approx((said[0] == said[1]).all(axis=1).mean())

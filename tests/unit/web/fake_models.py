@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from manyheads.web.service.serving import ServiceSettings, whole_service
 from tests.web_servers import serving_app
 
 CLASSES = ("cat", "dog", "red panda")
+THRESHOLDS = (0.3, 0.5, 0.7)
+SEVERAL = "garments"
+"""The name of a fake model whose images may have several labels."""
 UNLIKENESS = Unlikeness(as_kept(np.eye(3)), np.linspace(0, 1, 39, dtype=np.float32), 1)
 
 
@@ -37,6 +40,7 @@ class FakeClassifier(ImageClassifier):
         card = ModelCard(
             classes=CLASSES, backbone="mobilenet", weights="0" * 64, weights_source="random",
             image=ImageSettings(size=32), preprocessing="tf", data="photos",
+            thresholds=THRESHOLDS if path.name == SEVERAL else None,
         )  # fmt: skip
         super().__init__(path, card)
         self.gate = threading.Event()
@@ -64,6 +68,7 @@ class FakeShelf:
     def __init__(self) -> None:
         self.opened: dict[str, list[FakeClassifier]] = {}
         self.failing: Exception | None = None
+        self.models: Mapping[str, ServedModel] = {}
         self.address = ""
 
     def open(self, path: Path, device: str = "cpu", job: Job = SILENT) -> Opened:
@@ -91,6 +96,7 @@ def serving_fakes(*names: str, **settings: Any) -> Iterator[FakeShelf]:
         models = ServedModels(
             [ServedModel(n, p, options, metrics.batches_of(n)) for n, p in paths.items()]
         )
+        shelf.models = models
         for model in models.values():
             model.open()
         with serving_app(whole_service(models, metrics, given), drain_seconds=5) as address:

@@ -12,13 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.unit.web.fake_models import CLASSES, FakeShelf, serving_fakes
+from tests.unit.web.fake_models import CLASSES, SEVERAL, THRESHOLDS, FakeShelf, serving_fakes
 from tests.unit.web.test_service_app import PICTURES, row
 
 
 @pytest.fixture(scope="module")
 def shelf() -> Iterator[FakeShelf]:
-    with serving_fakes("pets") as found:
+    with serving_fakes("pets", SEVERAL) as found:
         yield found
 
 
@@ -48,6 +48,27 @@ def test_it_says_what_there_is(client: httpx.Client) -> None:
     assert about["parameters"]["classes"] == list(CLASSES)
     assert client.get("/v2/models/pets/ready").json() == {"name": "pets", "ready": True}
     assert client.get("/v2/models/no/ready").status_code == 404
+
+
+def test_several_labels_have_an_output_of_their_own(client: httpx.Client, shelf: FakeShelf) -> None:
+    about = client.get(f"/v2/models/{SEVERAL}").json()
+    assert about["outputs"][2] == {"name": "labels", "datatype": "BOOL", "shape": [-1, 3]}
+    assert about["parameters"] == {"classes": list(CLASSES), "thresholds": list(THRESHOLDS)}
+    address, names = f"/v2/models/{SEVERAL}/infer", ("1.png", "2.png", "3.png")
+    rows = [json.loads(row(shelf, name, SEVERAL, several=True)) for name in names]
+    said = [label in each["labels"] for each in rows for label in CLASSES]
+    found = client.post(address, json=request(*names)).json()
+    assert [each["name"] for each in found["outputs"]] == ["probabilities", "label", "labels"]
+    assert found["outputs"][1]["data"] == [each["label"] for each in rows]
+    assert found["outputs"][2] == {
+        "name": "labels", "datatype": "BOOL", "shape": [3, 3], "data": said
+    }  # fmt: skip
+    asked = request(*names) | {"outputs": [{"name": "labels", "parameters": {"binary_data": True}}]}
+    answer = client.post(address, json=asked)
+    assert answer.content[int(answer.headers["Inference-Header-Content-Length"]) :] == bytes(said)
+    answer = ask(client, request("1.png") | {"outputs": [{"name": "labels"}]})
+    assert answer.status_code == 400
+    assert "the outputs probabilities and label, found others" in answer.json()["error"]
 
 
 def test_it_answers_as_predict_does(client: httpx.Client, shelf: FakeShelf) -> None:

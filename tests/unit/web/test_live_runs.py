@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from manyheads.errors import RunError
+from manyheads.study.schema import SCORES
 from manyheads.web.studio.live_curves import LEADERS, store_view
 from manyheads.web.studio.live_runs import LiveRuns, budget_of, joined_bands
 from manyheads.web.studio.run_catalog import RunCatalog
@@ -81,6 +82,24 @@ def test_by_loss_the_least_is_first(tmp_path: Path) -> None:
         )
     view = store_view(folder.store, settings)
     assert (view.metric, view.leaders[0].candidate) == ("log_loss", 2)
+    assert view.bands[2][-1][2:] == [0.1, 0.1, 0.1]
+
+
+def test_by_a_score_of_classes_that_score_ranks_and_is_drawn(tmp_path: Path) -> None:
+    settings = made_up_settings(select="best_macro_f1")
+    folder = made_up_study(tmp_path, settings)
+    assert store_view(folder.store, settings).leaders == ()  # none was recorded yet
+    with closing(sqlite3.connect(folder.store)) as database, database:
+        database.execute(SCORES)
+        database.execute(
+            "INSERT INTO scores SELECT trial, epochs.epoch, 1.0 / candidate"
+            " FROM epochs JOIN trials USING (trial)"
+        )
+    view = store_view(folder.store, settings)
+    assert view.metric == "macro_f1"
+    assert [each.candidate for each in view.leaders][:2] == [1, 2]
+    assert view.leaders[1].mean == 0.5
+    assert view.bands[2][0][2:] == [0.5, 0.5, 0.5]
 
 
 def test_before_any_trial_has_ended_those_at_a_rung_are_ranked(tmp_path: Path) -> None:

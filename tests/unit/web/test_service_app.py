@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -53,7 +54,7 @@ def row(shelf: FakeShelf, name: str, model: str = "pets", **how: Any) -> str:
     """What `manyheads predict --jsonl` prints of a picture."""
     classifier = shelf[model]
     (found,) = classifier.predict_prepared(classifier.pixels(PICTURES[name])[np.newaxis])
-    entry = type(found)(name, found.label, found.confidence, found.probabilities)
+    entry = replace(found, image=name, features=None)
     return json_text(RowForm(classes=CLASSES, **how).document(entry))
 
 
@@ -358,7 +359,10 @@ def test_the_description_tells_every_address_with_examples(client: httpx.Client)
     )
     predict = told["paths"]["/predict"]["post"]
     assert "multipart/form-data" in predict["requestBody"]["content"]
-    assert predict["responses"]["200"]["content"]["application/json"]["example"]["predictions"]
+    examples = predict["responses"]["200"]["content"]["application/json"]["examples"]
+    one, several = (each["value"]["predictions"] for each in examples.values())
+    assert "labels" not in one[0]
+    assert several[0]["label"] == ";".join(several[0]["labels"])
     assert {each["name"] for each in predict["parameters"]} == {
         "top", "min_confidence", "unknown", "explain",
     }  # fmt: skip

@@ -50,8 +50,7 @@ def test_a_fit_is_told_by_what_is_expected_of_it(place: Path) -> None:
         pass
     found = answer["found"]
     assert found["kind"] == "fit"
-    assert found["answer"][0].startswith("Accuracy")
-    assert "to be expected on new images" in found["answer"][0]
+    assert found["answer"][0].startswith("Expected on new images like these: accuracy ")
     assert found["images"] == 75
     assert "when it was left out of training" in found["measured_on"]
     assert found["comparisons"] == []

@@ -19,15 +19,14 @@ from manyheads.heads.bank import EpochEnd, HeadEnd, HeadSettings
 from manyheads.heads.epoch_rules import check_rule
 from manyheads.heads.fold import Fold
 from manyheads.heads.random import SeededStreams, StreamsOf
+from manyheads.heads.stacked.kept_programs import keep_programs
 from manyheads.heads.stacked.tile_inputs import TileInputs
 from manyheads.heads.stacked.tile_training import TileTraining
-from manyheads.heads.stacked.tiles import Capacity, Tile, tiles_of
+from manyheads.heads.stacked.tiles import PROCESSOR, Capacity, Tile, tiles_of
 
-_PROCESSOR = Capacity(lanes=1, parameters=1 << 20, call=3_000_000_000)
 # On an H200, slots of 4 and of 8 take the same time (`python -m benchmarks accelerator`), and fewer
 # lanes are more often full.
 _ACCELERATOR = Capacity(lanes=4, parameters=1 << 26, call=2_000_000_000_000)
-_STORED = 1 << 30  # bytes of features of which JAX gets a copy where its memory is the processor's
 _HEADROOM = 0.8  # of the memory that is free
 
 
@@ -61,6 +60,7 @@ class StackedEngine:
                 "give `engine` fused or keras",
             )  # fmt: skip
         device = _device()
+        keep_programs(device)
         capacity = self._capacity or capacity_of(device)
         stored = _StoredFeatures(capacity)
         tiles = deque(tiles_of(heads, folds, capacity))
@@ -102,7 +102,7 @@ class _StoredFeatures:
     """Feature matrices on the device, one at a time, for tiles come in the order of these."""
 
     def __init__(self, capacity: Capacity) -> None:
-        self._most = _STORED if capacity.memory is None else capacity.memory // 2
+        self._most = capacity.stored
         self._matrix: np.ndarray | None = None
         self._copy: Any = None
 
@@ -119,7 +119,7 @@ class _StoredFeatures:
 def capacity_of(device: Any) -> Capacity:
     """What a JAX `device` is given at a time."""
     if device.platform == "cpu":
-        return _PROCESSOR
+        return PROCESSOR
     memory = device.memory_stats() or {}
     free = memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)
     return replace(_ACCELERATOR, memory=int(free * _HEADROOM) or None)

@@ -26,6 +26,7 @@ _GIVEN = 1 << 26  # float32 numbers that a call is given, at most
 # Float32 numbers for each parameter: itself, two moments, the gradient, the chosen epoch's, and the
 # former tile's chosen ones twice, as they are laid out for the host.
 _COPIES = 7
+_STORED = 1 << 30  # bytes of features of which JAX gets a copy where its memory is the processor's
 _Item = TypeVar("_Item")
 
 
@@ -63,15 +64,34 @@ class Shape(NamedTuple):
 
 def shape_of(head: HeadSettings, fold: Fold) -> Shape:
     """The shape of the tile that trains `head`, which depends on nothing else."""
-    setting = head.hyperparameters
-    return Shape(
-        matrix=id(fold.matrix),
+    return shape_for(
+        head.hyperparameters,
         features=fold.matrix.shape[1],
-        width=_rounded(setting.size_inner),
         classes=fold.classes,
+        train=len(fold.train),
+        validation=len(fold.validation),
+        matrix=id(fold.matrix),
+    )
+
+
+def shape_for(
+    setting: Hyperparameters,
+    *,
+    features: int,
+    classes: int,
+    train: int,
+    validation: int,
+    matrix: int = 0,
+) -> Shape:
+    """The shape of the tile for a head of this `setting` on so many samples of a `matrix`."""
+    return Shape(
+        matrix=matrix,
+        features=features,
+        width=_rounded(setting.size_inner),
+        classes=classes,
         batch_size=setting.batch_size,
-        steps=-(-len(fold.train) // setting.batch_size),
-        validation=-(-len(fold.validation) // _VALIDATION) * _VALIDATION,
+        steps=-(-train // setting.batch_size),
+        validation=-(-validation // _VALIDATION) * _VALIDATION,
         sgd=setting.optimizer == "sgd",
         bounded=setting.max_norm > 0,
     )
@@ -115,6 +135,11 @@ class Capacity:
     call: int
     memory: int | None = None
 
+    @property
+    def stored(self) -> int:
+        """The bytes of features that may be stored beside the tiles, at most."""
+        return _STORED if self.memory is None else self.memory // 2
+
     def slots(self, shape: Shape) -> int:
         """The slots of a tile of this shape: a power of two, so that a half is whole."""
         answers = shape.validation * shape.classes
@@ -130,6 +155,10 @@ class Capacity:
         outputs = self.lanes * shape.batch_size * 4 * (shape.columns + shape.classes)
         answers = self.lanes * shape.validation * shape.classes
         return 4 * (_COPIES * self.lanes * shape.parameters + inputs + outputs + 3 * answers)
+
+
+PROCESSOR = Capacity(lanes=1, parameters=1 << 20, call=3_000_000_000)
+"""What the processor computes at a time."""
 
 
 def steps_a_call(tile: Tile, call: int, *, by_rows: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -60,9 +60,29 @@ class Explainer:
         job: Job = SILENT,
     ) -> Explanations:
         """The maps of each image, as `Classifier.explain` says."""
-        wanted = self._index(target)
+        cells, entries = self._entries(images, [self._index(target)], job)
+        return Explanations(cells, [each for (each,) in entries])
+
+    def explain_labels(
+        self, image: Image, labels: Sequence[str], job: Job = SILENT
+    ) -> list[Explanation]:
+        """Where the model looked in one image for each of `labels`, in one backbone pass.
+
+        Without any it is for the class that the model answers with. Raises what `explain` raises.
+        """
+        wanted = [self._index(label) for label in labels] or [None]
+        _, (entries,) = self._entries(image, wanted, job)
+        return entries
+
+    def _entries(
+        self, images: Image | Iterable[Image], wanted: Sequence[int | None], job: Job
+    ) -> tuple[tuple[int, int], list[list[Explanation]]]:
+        """The cells of a map, and of each image an explanation for each class that is `wanted`.
+
+        Of an image that cannot be read, there is the one that says so.
+        """
         sources = [named(each, place) for place, each in enumerate(each_of(images, job))]
-        entries: dict[int, Explanation] = {}
+        entries: dict[int, list[Explanation]] = {}
         cells = (0, 0)
         if sources:
             if self._parts is None:
@@ -79,7 +99,7 @@ class Explainer:
                 unread = Explanation(
                     image=image, source=source, settings=settings, error=error.found
                 )
-                entries[place] = unread
+                entries[place] = [unread]
 
             decoded = image_batches(
                 range(len(sources)), load, program.batch, refused=refused, job=job
@@ -90,10 +110,12 @@ class Explainer:
                     cells = self._cells(grids)
                     self._check(pixels, head, grids, job)
                 for place, grid in zip(places, grids, strict=True):
-                    entries[place] = self._entry(sources[place], head, grid, wanted)
+                    entries[place] = [
+                        self._entry(sources[place], head, grid, each) for each in wanted
+                    ]
                 job.progress("explaining", len(entries), len(sources))
             job.check("explaining")
-        return Explanations(cells, [entries[place] for place in range(len(sources))])
+        return cells, [entries[place] for place in range(len(sources))]
 
     def _index(self, target: str | None) -> int | None:
         classes = self._classifier.classes

@@ -75,7 +75,13 @@ def study_data(folder: RunFolder, data: str | None, job: Job) -> tuple[Dataset, 
 
 
 def labelled_images(
-    folder: RunFolder, classes: Sequence[str], data: str | None, calibration: int, job: Job
+    folder: RunFolder,
+    classes: Sequence[str],
+    data: str | None,
+    calibration: int,
+    job: Job,
+    *,
+    several_labels: bool = False,
 ) -> LabelledImages:
     """The images of the study in `folder`, or, of a model without its study, those of `data`.
 
@@ -93,7 +99,13 @@ def labelled_images(
             )  # fmt: skip
         found = open_dataset(lasting(data), job=job), False
     dataset, has_folds = found
-    if why := strangers_words(dataset.classes, classes):
+    if bool(dataset.label_names) != several_labels:
+        one, several = "one class per image", "several labels per image"
+        raise DataError(
+            f"{several if several_labels else one} in {dataset.root}, as the model has",
+            one if several_labels else several, "name other images",
+        )  # fmt: skip
+    if why := strangers_words(dataset.outputs, classes):
         raise DataError(
             f"labels that are classes of the model in {dataset.root}", why, "name other images"
         )
@@ -124,7 +136,10 @@ def _divided(dataset: Dataset, calibration: int, *, has_folds: bool, known: bool
 
 
 def _spread(dataset: Dataset, rows: Rows) -> list[int]:
-    """One row of each class, then another of each, and so on, in the order of their digests."""
+    """One row of each class, then another of each, and so on, in the order of their digests.
+
+    Where an image may have several labels, a class is a set of them.
+    """
     digests, labels = dataset.digests, dataset.labels
     by_class: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda row: digests[row]):

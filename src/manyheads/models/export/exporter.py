@@ -176,7 +176,9 @@ def export_model(
     labelled = None
     if quantisation is not None:
         count = quantisation.calibration if quantisation.kind == INT8 else 0
-        labelled = labelled_images(folder, card.classes, place, count, job)
+        labelled = labelled_images(
+            folder, card.classes, place, count, job, several_labels=card.several_labels
+        )
     with drafts(target.with_name(f".{target.name}-{os.getpid()}")) as scratch:
         finished = scratch / "finished"
         finished.mkdir()

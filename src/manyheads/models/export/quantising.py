@@ -11,6 +11,7 @@ import numpy as np
 from manyheads.backbones.registry import NO_BACKBONE
 from manyheads.core import keras_process
 from manyheads.core.job import Job
+from manyheads.core.label_sets import LabelSets
 from manyheads.core.machine import processor
 from manyheads.core.text import counted, joined
 from manyheads.errors import ModelError, SettingError
@@ -23,6 +24,7 @@ from manyheads.models.export.formats import FORMATS, Format
 from manyheads.models.quantised_record import INT8, NATS_A_POINT, Quantisation, Quantised
 from manyheads.stats.two_models import ScoreDifference, compare_models
 
+_NEAREST = 2.0**-24  # to a probability of 0 or 1
 _QUANTISED = tuple(entry.name for entry in FORMATS.values() if entry.quantised)
 
 
@@ -50,11 +52,6 @@ def require_quantisable(kind: Format, asked: Quantisation, card: ModelCard, *, r
         raise SettingError(
             "a model of images, to quantise", "a head of features, which is small as it is",
             "leave out `quantize`",
-        )  # fmt: skip
-    if card.several_labels:
-        raise SettingError(
-            "a model of one class per image, to quantise and measure",
-            "one that may say several labels", "leave out `quantize`",
         )  # fmt: skip
     if card.quantised is not None:
         raise SettingError(
@@ -136,9 +133,16 @@ def _measured(
     )
     before, after = np.load(answers)
     _require_finite(after, told["runtime"], asked)
-    labels = labels_of(images.dataset, read.rows, card.classes)
-    units = images.dataset.units[np.asarray(read.rows, np.int64)]
-    found = compare_models(_logs(before), _logs(after), labels, units=units)
+    rows = np.asarray(read.rows, np.int64)
+    units = images.dataset.units[rows]
+    if card.thresholds is None:
+        labels = labels_of(images.dataset, read.rows, card.classes)
+        found = compare_models(_logs(before), _logs(after), labels, units=units)
+    else:
+        found = compare_models(
+            _log_odds(before), _log_odds(after), images.dataset.labels[rows], units=units,
+            label_sets=LabelSets(card.classes, images.dataset.classes), thresholds=card.thresholds,
+        )  # fmt: skip
     milliseconds = told["milliseconds"]
     return QuantisationCost(
         kind=asked.kind,
@@ -153,6 +157,7 @@ def _measured(
         float32_milliseconds=milliseconds[0],
         threads=told["threads"],
         processor=processor(),
+        several_labels=card.several_labels,
     ), bool(told["any_batch"])
 
 
@@ -167,6 +172,12 @@ def _require_finite(found: np.ndarray, runtime: str, asked: Quantisation) -> Non
 def _logs(probabilities: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return np.log(probabilities)
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Finite log-odds: a float32 has no probability nearer to 1 than 2⁻²⁴, and 0 is as far."""
+    chances = np.clip(probabilities.astype(np.float64), _NEAREST, 1 - _NEAREST)
+    return np.log(chances / (1 - chances)).astype(np.float32)
 
 
 def _change(found: ScoreDifference) -> ScoreChange:

@@ -21,12 +21,14 @@ from jaxtyping import Float64
 from manyheads.core.job import Job
 from manyheads.core.text import counted, decimal, joined
 from manyheads.data.columns import Rows
-from manyheads.data.compound import VALIDATION
+from manyheads.data.data_settings import SplitSettings
 from manyheads.data.dataset import Dataset
 from manyheads.data.folds import pool_of
-from manyheads.data.stratified import divide
+from manyheads.data.iterative import deal
+from manyheads.data.splits import assign_splits
 from manyheads.errors import BackboneError, Interrupted
 from manyheads.features.extraction import Features
+from manyheads.findings.image_truth import ClassTruth, LabelTruth
 from manyheads.heads.fold import Fold
 from manyheads.run.estimate import remember_preparation
 from manyheads.run.fit.fit_backbones import FitBackbone, unusable
@@ -35,7 +37,6 @@ from manyheads.run.fit.fit_record import ComparedBackbone
 from manyheads.run.fit.fit_schedule import Schedule, TimedOption
 from manyheads.run.fit.fit_settings import AUTO
 from manyheads.run.fit.fit_watch import FeatureWatch
-from manyheads.stats.calibration import fit_temperature, scaled
 from manyheads.study.baselines import REGRESSION, fit_baselines
 from manyheads.study.sources import plain_features
 from manyheads.study.store import Division
@@ -48,6 +49,8 @@ _WORSE = 2.0  # standard errors of a paired difference in log loss, above which 
 _FOLDS = 5
 _LEAST = np.float32(np.log(1e-4))  # what a regression says is no less sure than this
 _SETTLED = 2.0  # seconds, before a rate means something
+
+_Split = tuple[Rows, Rows]  # the places of those that train, and of those that are left out
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,18 @@ def compare_backbones(schedule: Schedule, job: Job) -> BackboneComparison:
 
 
 def sample_of(dataset: Dataset, images: int) -> Rows:
-    """About so many images for training and validation, of each class by its share.
+    """About so many images for training and validation, of each class, or label, by its share.
 
     Units are whole; the same data set has the same sample on every machine.
     """
     pool = pool_of(dataset)
     groups = None if dataset.groups is None else dataset.groups.take(pool)
-    share = round(images / len(pool), 6)
-    split = divide(dataset.labels[pool], dataset.digests.take(pool), groups, 0, share, 0.0)
-    return pool[split == VALIDATION]
+    settings = SplitSettings(validation=round(images / len(pool), 6), test=0.0, seed=0)
+    members = None if dataset.label_sets is None else dataset.label_sets.members
+    splits = assign_splits(
+        dataset.labels[pool], dataset.digests.take(pool), groups, settings, members
+    )
+    return pool[splits.where("validation")]
 
 
 class _Comparing:
@@ -192,18 +198,15 @@ def judge(
     Left out are unreadable images, and classes of fewer units than there are folds; losses are
     those after temperature scaling. Raises `Interrupted` when `job` is stopped.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    units_of = [
-        len(np.unique(images.units[images.labels == c])) for c in range(len(images.classes))
-    ]
-    judged = np.flatnonzero((features.rows >= 0) & (np.array(units_of)[images.labels] >= _FOLDS))
+    readable = np.flatnonzero(features.rows >= 0)
+    sets = None if images.label_sets is None else images.label_sets.members
+    if sets is None:
+        judged, labels, splits = _class_folds(images, readable)
+        truth, outputs = ClassTruth(labels), int(labels.max()) + 1
+    else:
+        judged, labels, splits = readable, images.labels[readable], _label_folds(images, readable)
+        truth, outputs = LabelTruth(sets[labels]), sets.shape[1]
     rows, units = features.rows[judged], images.units[judged]
-    classes, labels = np.unique(images.labels[judged], return_inverse=True)
-    splitter = StratifiedGroupKFold(_FOLDS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class in few groups is judged all the same
-        splits = list(splitter.split(rows, labels, units))
     folds = [
         Fold(
             matrix=features.matrix,
@@ -211,16 +214,40 @@ def judge(
             train_labels=labels[train],
             validation=rows[left],
             validation_labels=labels[left],
-            classes=len(classes),
+            classes=outputs,
+            label_sets=sets,
         )
         for train, left in splits
     ]
     divisions = [Division(left, labels[left], units[left]) for _, left in splits]
     found = next(each for each in fit_baselines(folds, divisions, job) if each.name == REGRESSION)
-    said = np.maximum(found.log_probabilities.astype(np.float32), _LEAST)
-    right = scaled(said, fit_temperature(said, labels))
-    losses = -right[np.arange(len(labels)), labels].astype(np.float64)
-    return losses, float((said.argmax(axis=1) == labels).mean())
+    said = found.log_probabilities.astype(np.float32).clip(_LEAST, -_LEAST)
+    losses = truth.losses(truth.scaled(said, truth.temperature(said)))
+    return losses, truth.score("accuracy", said)
+
+
+def _class_folds(images: Dataset, readable: Rows) -> tuple[Rows, Rows, list[_Split]]:
+    """The images of classes with enough units, their labels, numbered anew, and their folds."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    units_of = [
+        len(np.unique(images.units[images.labels == c])) for c in range(len(images.classes))
+    ]
+    judged = readable[np.array(units_of)[images.labels[readable]] >= _FOLDS]
+    _, labels = np.unique(images.labels[judged], return_inverse=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class in few groups is judged all the same
+        splits = list(StratifiedGroupKFold(_FOLDS).split(judged, labels, images.units[judged]))
+    return judged, labels, splits
+
+
+def _label_folds(images: Dataset, readable: Rows) -> list[_Split]:
+    """The folds of images that may have several labels."""
+    assert images.label_sets is not None
+    members = images.label_sets.members[images.labels[readable]]
+    _, units = np.unique(images.units[readable], return_inverse=True)
+    fold_of = deal(members, units, np.arange(units.max() + 1), [1 / _FOLDS] * _FOLDS)
+    return [(np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)) for k in range(_FOLDS)]
 
 
 def _kept(judged: Sequence[_Judged]) -> list[FitBackbone]:

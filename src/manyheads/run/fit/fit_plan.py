@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from manyheads.backbones import exported
 from manyheads.core.job import SILENT, Job
-from manyheads.core.label_sets import require_one_label
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.folds import most_folds, pool_of, require_divisible
 from manyheads.features.cache import lacking
@@ -21,10 +20,12 @@ from manyheads.run.fit.image_options import (
     Effort,
     ImageOption,
     candidate_images,
+    head_grid,
     study_of,
 )
 from manyheads.run.fit.kept_division import KeptDivision
 from manyheads.run.fit.time_budget import TimeBudget
+from manyheads.run.plan import require_for_labels
 from manyheads.study.division import validation_counts
 from manyheads.study.feature_variants import missing_passes
 from manyheads.study.study_settings import StudySettings
@@ -109,7 +110,7 @@ def plan_fit(settings: FitSettings, budget: TimeBudget, job: Job = SILENT) -> Fi
     """
     check_backbones(settings)
     dataset = open_dataset(settings.data, split=settings.split, table=settings.table, job=job)
-    require_one_label(dataset.label_names, "a fit")
+    require_for_labels(head_grid(settings, 0), settings.rule, dataset)
     require_known_classes([settings.class_weight or NO_WEIGHTS], dataset.classes)
     folds = _folds(dataset, settings.folds)
     backbones = fit_backbones(settings, budget, job)

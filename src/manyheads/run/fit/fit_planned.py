@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from manyheads.backbones.joined_backbones import short_name
 from manyheads.core.job import Planned
 from manyheads.core.text import clock, counted
+from manyheads.data.dataset import Dataset
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.run.fit.backbone_comparison import SAMPLE, compares
 from manyheads.run.fit.fit_backbones import FitBackbone
 from manyheads.run.fit.fit_schedule import Schedule, TimedOption
@@ -25,11 +27,13 @@ def fit_planned(schedule: Schedule) -> Planned:
         *(plan.kept.lines if plan.kept else ()),
         *data_lines(plan.dataset),
         *overlap_lines(plan.dataset, folds=True),
+        *_label_lines(plan.dataset),
         *_backbone_lines(plan.backbones),
         *few_lines(plan.dataset, plan.folds),
     ]
     used = "of all images for training and validation; test images are not used"
-    details = (("Folds", f"{plan.folds}, {used}"),)
+    ranked = f"by {METRIC_WORDS[settings.metric]} on held-out images"
+    details = (("Folds", f"{plan.folds}, {used}"), ("Ranked", ranked))
     if compares(plan):
         sample = counted(SAMPLE, "image")
         lines += [
@@ -48,6 +52,17 @@ def fit_planned(schedule: Schedule) -> Planned:
         left_out = dict.fromkeys(each.at for each in sorted(others, key=lambda each: each.size))
         lines.append(("", f"not within the budget: {', '.join(left_out)}"))
     return Planned(tuple(lines), details)
+
+
+def _label_lines(dataset: Dataset) -> Lines:
+    """A line on what the scores mean where an image may have several labels."""
+    if not dataset.label_names:
+        return []
+    words = (
+        "several per image, a sigmoid each; accuracy is the share of labels told right, log loss "
+        "the mean of their binary cross-entropies"
+    )
+    return [("Labels", words)]
 
 
 def _backbone_lines(backbones: Sequence[FitBackbone]) -> Lines:

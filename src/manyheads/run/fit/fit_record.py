@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from manyheads.heads.hyperparameters import as_named
 from manyheads.run.fit import fit_answers
 from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth
+from manyheads.stats.class_metrics import BY_CLASS
+from manyheads.stats.intervals import Estimate
 from manyheads.study.folder import PASSING, RunFolder
 
 if TYPE_CHECKING:
@@ -46,9 +49,10 @@ class Tried:
     """An option that was tried: image size, augmented copies and setting, in words too.
 
     `backbone` is its name, of one from the hub as it is pinned; `study` its study's folder.
-    `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images;
-    `folds` counts the outer folds of the nested cross-validation that choose it. `pruned`: options
-    of its size and copies were dropped early by their scores on all images.
+    `log_loss` (after temperature scaling) and `accuracy` are of single heads, on held-out images,
+    and so is `score`: the balanced accuracy or macro F1, if one of these ranks. `folds` counts the
+    outer folds of the nested cross-validation that choose it. `pruned`: options of its size and
+    copies were dropped early by their scores on all images.
     """
 
     backbone: str
@@ -61,6 +65,13 @@ class Tried:
     accuracy: float
     folds: int
     pruned: bool
+    score: float | None = field(default=None, metadata={"told": "if set"})
+
+    def scored(self, metric: str) -> float:
+        """The score in the `metric` that ranks: accuracy, log loss, or `score`."""
+        known = {"accuracy": self.accuracy, "log_loss": self.log_loss}
+        value = known.get(metric, self.score)
+        return math.nan if value is None else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +99,24 @@ class Fitted:
     seconds: float
     remarks: tuple[str, ...]
     about: dict[str, Any]
+
+    @property
+    def metric(self) -> str:
+        """The score that ranked what was tried."""
+        return self.settings.metric
+
+    @property
+    def ranked_in(self) -> tuple[str, ...]:
+        """The scores of what was tried that are shown: first the one that ranked."""
+        return tuple(dict.fromkeys([self.metric, "log_loss", "accuracy"]))
+
+    @property
+    def leading_scores(self) -> dict[str, Estimate]:
+        """What to expect, by name: accuracy and log loss, before them the one that ranked if it
+        is another.
+        """
+        names = [*([self.metric] if self.metric in BY_CLASS else []), "accuracy", "log_loss"]
+        return {name: getattr(self.expected.measured, name) for name in names}
 
     @property
     def pruned(self) -> bool:
@@ -132,7 +161,7 @@ class Fitted:
 
 def write_fit(fitted: Fitted) -> None:
     """Write `fit.json`, whole or not at all."""
-    kept = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
+    kept = {each.name: getattr(fitted, each.name) for each in fields(fitted)}
     del kept["path"]
     write_record(fitted.path / FILE, kept, FORMAT)
 

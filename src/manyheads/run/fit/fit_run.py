@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job, Planned
@@ -15,36 +18,28 @@ from manyheads.core.text import counted
 from manyheads.core.workers import Workers
 from manyheads.data.data_settings import FORMER_SPLIT_RULE, SplitSettings
 from manyheads.errors import Interrupted, RunError, SettingError
-from manyheads.findings.expected_score import Expected, expect, nested_answers
-from manyheads.heads.averaged import averaged
-from manyheads.heads.files import save_head
-from manyheads.heads.head import Parameters
-from manyheads.models.card import model_files, side_files
-from manyheads.models.export.exporter import write_models
-from manyheads.models.templates import prepare_template
-from manyheads.models.unlike_files import keep_unlikeness
+from manyheads.findings.expected_score import expect, nested_answers
+from manyheads.findings.image_truth import ClassTruth, truth_of
 from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.backbone_comparison import compare_backbones, compares
 from manyheads.run.fit.fit_answers import keep_answers
 from manyheads.run.fit.fit_heads import Averaged, Averaging
+from manyheads.run.fit.fit_model import prepare_model_file, write_fit_model
 from manyheads.run.fit.fit_plan import FitPlan, plan_fit
 from manyheads.run.fit.fit_planned import fit_planned
 from manyheads.run.fit.fit_record import Fitted, Tried, read_fit, require_ours, write_fit
 from manyheads.run.fit.fit_schedule import Schedule
-from manyheads.run.fit.fit_search import Found, Option, search
+from manyheads.run.fit.fit_search import Found, search
 from manyheads.run.fit.fit_settings import FitSettings, budget_words
 from manyheads.run.fit.kept_division import KeptDivision
 from manyheads.run.fit.time_budget import TimeBudget
 from manyheads.run.hand_over.card_facts import facts_of_fit
 from manyheads.run.hand_over.run_card import write_run_card
-from manyheads.run.pipeline import LIGHT, versions
+from manyheads.run.pipeline import versions
 from manyheads.run.progress_file import ProgressFile
+from manyheads.stats.class_metrics import BY_CLASS
 from manyheads.study.folder import RunFolder, split_as_begun
-from manyheads.study.head_files import BestHead
 from manyheads.study.image_list import change_words
-from manyheads.study.space import Grid
-from manyheads.study.store import Store
-from manyheads.study.study_settings import StudySettings
 from manyheads.workers.opening import opened_workers, workers_asked
 from manyheads.workers.worker_record import recorded
 
@@ -99,17 +94,19 @@ def run_fit(
         apart, remark = found.apart(comparison.sample)
         with ThreadPoolExecutor(1, "template") as aside:
             averaged = Averaging(found, settings.heads, settings.engine, schedule, job).run(
-                lambda heads: aside.submit(_prepare, schedule.plan, found.best, heads, job)
+                lambda heads: aside.submit(
+                    prepare_model_file, schedule.plan, found.best, heads, job
+                )
             )
             expected = expect(
                 found.ranked, averaged.answers.__getitem__,
-                validated.labels, found.fold_of, validated.units, validated.classes,
+                truth_of(validated), found.fold_of, validated.units, validated.outputs,
                 apart=apart,
             )  # fmt: skip
             with schedule.part("writing the model", schedule.after_averaging):
                 with job.step("writing the model"):
                     aside.shutdown()
-                _write_model(folder, schedule.plan, found.best, averaged.heads, expected, job)
+                write_fit_model(folder, schedule.plan, found.best, averaged.heads, expected, job)
         weights = schedule.plan.backbone(found.best.images.option).weights
         fitted = Fitted(
             path=folder.path,
@@ -135,9 +132,10 @@ def run_fit(
                 "versions": versions(),
             },
         )
-        answers, of = averaged.answers.__getitem__, validated.labels
-        _, said = nested_answers(found.ranked, answers, of, found.fold_of)
-        keep_answers(folder.path, said, ~apart)
+        if isinstance(truth := truth_of(validated), ClassTruth):
+            answers = averaged.answers.__getitem__
+            _, said = nested_answers(found.ranked, answers, truth, found.fold_of)
+            keep_answers(folder.path, said, ~apart)
         write_fit(fitted)
         write_or_note(lambda: write_run_card(folder.path, facts_of_fit(fitted)), job)
     return fitted
@@ -187,19 +185,11 @@ def _planned(settings: FitSettings, budget: TimeBudget, job: Job) -> FitPlan:
         ) from None
 
 
-def _prepare(plan: FitPlan, best: Option, heads: int, job: Job) -> None:
-    """Let Keras make the file of such a model, but for the numbers of its heads."""
-    backbone = plan.backbone(best.images.option)
-    spec, weights = backbone.spec, backbone.weights
-    if spec.in_keras and weights.size < LIGHT:
-        wide = heads * best.setting.size_inner
-        size, classes = best.images.option.size, len(plan.dataset.classes)
-        prepare_template(spec, weights, size, wide, classes, job.heard_by(None))
-
-
 def _remarks(found: Found, averaged: Averaged, heads: int, schedule: Schedule) -> tuple[str, ...]:
     """What there was no time for, and by how much the budget was exceeded."""
     remarks = [*found.remarks]
+    if failed := int(np.isinf(found.ranked.losses).sum()):
+        remarks.append(f"{counted(failed, 'setting')} left out, as heads of it diverged")
     if averaged.seeds < heads:
         remarks.append(
             f"only {averaged.seeds} of {counted(heads, 'head')} averaged, for want of time"
@@ -222,7 +212,8 @@ def _split_as_begun(split: SplitSettings, path: Path) -> SplitSettings:
 
 def _require_same_data(known: Fitted, plan: FitPlan) -> None:
     if known.content != plan.dataset.content:
-        classes = tuple(each.name for each in known.expected.scores.classes)
+        scores = known.expected.scores
+        classes = tuple(each.name for each in scores.classes) if scores else ()
         words = change_words(RunFolder(known.path), classes, plan.dataset)
         raise RunError(
             f"the images and labels that {known.path} was fitted to",
@@ -232,7 +223,7 @@ def _require_same_data(known: Fitted, plan: FitPlan) -> None:
 
 
 def _tried(found: Found) -> tuple[Tried, ...]:
-    """All options, the best first."""
+    """The options that trained to their end in every fold, the best first."""
     ranked = found.ranked
     return tuple(
         Tried(
@@ -244,55 +235,10 @@ def _tried(found: Found) -> tuple[Tried, ...]:
             hyperparameters=plain(option.setting),
             log_loss=float(ranked.losses[place]),
             accuracy=float(ranked.accuracies[place]),
+            score=float(ranked.scores[place]) if ranked.metric in BY_CLASS else None,
             folds=ranked.without.count(place),
             pruned=option.images.effort == "pruned",
         )
-        for place, option in sorted(
-            enumerate(found.options), key=lambda each: float(ranked.losses[each[0]])
-        )
+        for place, option in ((place, found.options[place]) for place in ranked.order)
+        if math.isfinite(ranked.losses[place])
     )
-
-
-def _write_model(
-    folder: RunFolder,
-    plan: FitPlan,
-    best: Option,
-    heads: list[Parameters],
-    expected: Expected,
-    job: Job,
-) -> None:
-    """Write the heads as one head on the backbone, with the temperature in its last layer."""
-    setting = best.setting
-    wide = averaged(heads, expected.temperature)
-    accuracy = expected.scores.accuracy
-    about = {
-        **plain(setting),
-        "heads": len(heads),
-        "temperature": expected.temperature,
-        "expected_accuracy": accuracy.value,
-        "expected_accuracy_low": accuracy.low,
-        "expected_accuracy_high": accuracy.high,
-        "expected_log_loss": expected.scores.log_loss.value,
-    }
-    shape = replace(setting, size_inner=len(wide.inner_bias))
-    written: StudySettings = replace(
-        best.finished.settings,
-        grid=Grid(**{name: (value,) for name, value in asdict(shape).items()}),
-        prune=None,
-        augmentation=best.finished.settings.augmentation if setting.augmented_copies else None,
-    )
-    make_folder(folder.heads)
-    save_head(folder.selected, wide, {})  # which cannot be read out of every kind of model
-    target = folder.best_for(in_keras=written.spec.in_keras)
-    write_models(
-        written, plan.backbone(best.images.option).weights, plan.dataset.classes, folder,
-        [(BestHead(1, about, wide), target)], job=job,
-    )  # fmt: skip
-    study = best.finished
-    with Store(study.folder.store) as store:
-        divided = store.divisions()
-    keep_unlikeness(target, study.features.plain, study.dataset, divided, study.settings.folds)
-    for former in folder.models:  # of another backbone, that was best within a smaller budget
-        if former != target:
-            for file in (*model_files(former), *side_files(former)):
-                file.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from itertools import combinations
 from manyheads.core.text import clock, counted
 from manyheads.core.workers import Workers
 from manyheads.errors import SettingError
+from manyheads.findings.label_scores import scoring_seconds
 from manyheads.run.fit.fit_backbones import FitBackbone, side_by_side
 from manyheads.run.fit.fit_pace import FitPace
 from manyheads.run.fit.fit_plan import FitPlan, counted_again
@@ -200,7 +201,9 @@ class Schedule:
         """Seconds from the last head to the results: scores, the model's file."""
         least, image = _EXPECTING
         building = max(pace.keras for pace in self._present)
-        return least + image * self.plan.pool + _WRITING * building
+        scores = image * self.plan.pool
+        scores += scoring_seconds(self.plan.pool, len(self.plan.dataset.label_names))
+        return least + scores + _WRITING * building
 
     def options(self, late: Collection[ImageOption] = ()) -> list[TimedOption]:
         """The image options, by their worth, but those that take as much as any in `late`."""

@@ -41,5 +41,5 @@ def fit_score(
             parameters=parameters_digest(parameters),
             selected=True,
         )
-        scored = Scored(settings, resolved, parameters, model)
+        scored = Scored(settings, resolved, parameters, model, fitted.expected.thresholds)
         return fitted, score(folder, scored, again=again, data=data, job=job)

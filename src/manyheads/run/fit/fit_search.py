@@ -15,7 +15,8 @@ from manyheads.data.columns import Rows
 from manyheads.data.dataset import Dataset
 from manyheads.errors import BackboneError, Interrupted, RunError
 from manyheads.features.extraction import Features
-from manyheads.findings.expected_score import LogProbabilities, Ranked, rank
+from manyheads.findings.expected_score import Ranked, rank
+from manyheads.findings.image_truth import Answers, truth_of
 from manyheads.findings.reading import read_validated
 from manyheads.heads.bank import prepare_engine
 from manyheads.heads.hyperparameters import Hyperparameters
@@ -125,14 +126,15 @@ def search(schedule: Schedule, out: Path, job: Job = SILENT) -> Found:
     records = [_validated(finished) for _, finished in searching.studies]
     _require_same(records)
     options: list[Option] = []
-    answers: list[LogProbabilities] = []
+    answers: list[Answers] = []
     for (images, finished), validated in zip(searching.studies, records, strict=True):
         for candidate in validated.candidates:
             options.append(Option(images, finished, candidate))
             answers.append(validated.log_probabilities(candidate)[0, 0])
     first = records[0]
+    metric = schedule.plan.settings.metric
     return Found(
-        tuple(options), rank(answers, first.labels, first.fold_of[0]), first,
+        tuple(options), rank(answers, truth_of(first), first.fold_of[0], metric), first,
         images=_validating(searching.studies[0][1]),
         passes=searching.passes, remarks=tuple(searching.remarks),
     )  # fmt: skip
@@ -314,9 +316,11 @@ def _validating(finished: Finished) -> Rows:
 
 
 def _validated(finished: Finished) -> Validated:
+    dataset = finished.dataset
     return read_validated(
-        finished.folder.store, finished.settings, finished.result, finished.dataset.classes
-    )
+        finished.folder.store, finished.settings, finished.result,
+        dataset.classes, dataset.label_names,
+    )  # fmt: skip
 
 
 def _require_same(records: Sequence[Validated]) -> None:

@@ -13,6 +13,15 @@ from manyheads.data.augmentation_presets import PRESETS, Augmentation
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import SettingError
 from manyheads.heads.class_weights import NO_WEIGHTS, check_class_weight
+from manyheads.heads.epoch_rules import (
+    EPOCH_RULES,
+    FIXED,
+    METRIC_RULES,
+    SCORE_RULES,
+    metric_of,
+    scored_by,
+)
+from manyheads.heads.hyperparameters import NEUTRAL, check
 from manyheads.study.space import Grid
 from manyheads.study.weight_files import with_read_weights
 
@@ -22,6 +31,7 @@ USUAL_BUDGET = "10m"
 USUAL_HEADS = 8
 USUAL_FOLDS = 5
 _USUAL_COPIES = "flip"
+_USUAL_RULE = METRIC_RULES["log_loss"]
 _OF_ONE = "weights", "preprocessing"  # settings that tell of a backbone which was named
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _BUDGET = re.compile(
@@ -37,8 +47,10 @@ class FitSettings:
     `weights` are of a single one. `budget` is in seconds. The model averages at most so many
     `heads`. Images for training and validation are divided into `folds`, or into as many as there
     are images. With `size` images have this size, in pixels; None: the fit looks among sizes.
-    `depth` is theirs, as in `ImageSettings`. `table` says how data in a table are read.
-    `class_weight` is that of all heads, as in `Hyperparameters`; None: none.
+    `depth` and `decode` are theirs, as in `ImageSettings`. `table` says how a table is read.
+    `class_weight` and `balanced_batches` are those of all heads, as in `Hyperparameters`; None: as
+    they usually are. `select` is a rule of a study, whose metric ranks what is tried; the epoch is
+    always the last, so that `best_macro_f1` means what `last_macro_f1` does. None: `best_loss`.
     `augment` is one of `PRESETS`, how copies of training images differ ("none": there are none;
     None: "flip"). Raises `SettingError` for a value out of its range.
     """
@@ -52,7 +64,10 @@ class FitSettings:
     folds: int = USUAL_FOLDS
     size: int | None = None
     depth: int | None = field(default=None, metadata={"told": "if set"})
+    decode: str = field(default=ImageSettings.decode, metadata={"told": "if changed"})
     class_weight: str | None = field(default=None, metadata={"told": "if set"})
+    balanced_batches: str | None = field(default=None, metadata={"told": "if set"})
+    select: str | None = field(default=None, metadata={"told": "if set"})
     split: SplitSettings = field(default_factory=SplitSettings)
     table: TableSettings = field(default_factory=TableSettings)
     engine: str = "fused"
@@ -68,11 +83,17 @@ class FitSettings:
         )
         if self.size is not None:
             store(self, size=whole("image_size", self.size, 32, 2048))
-        store(self, depth=ImageSettings(depth=self.depth).depth)
+        store(self, depth=ImageSettings(depth=self.depth, decode=self.decode).depth)
         if self.class_weight is not None:
             (value,) = with_read_weights([self.class_weight])
             value = check_class_weight("class_weight", value)
             store(self, class_weight=None if value == NO_WEIGHTS else value)
+        if self.balanced_batches is not None:
+            value = check("balanced_batches", self.balanced_batches)
+            neutral = NEUTRAL["balanced_batches"]
+            store(self, balanced_batches=None if value == neutral else value)
+        if self.select is not None:
+            store(self, select=_rule(self.select))
         if self.augment is not None:
             named = choice("augment", self.augment, tuple(PRESETS))
             store(self, augment=None if named == _USUAL_COPIES else named)
@@ -86,6 +107,16 @@ class FitSettings:
                 "one backbone, that the `weights` belong to", f"{len(self.backbone)} of them",
                 "leave out `weights`, or name one `backbone`",
             )  # fmt: skip
+
+    @property
+    def metric(self) -> str:
+        """The score that ranks what is tried."""
+        return metric_of(self.select or _USUAL_RULE)
+
+    @property
+    def rule(self) -> str:
+        """The rule of the searches, by which they also drop options early."""
+        return self.select or "last"
 
     @property
     def augmentation(self) -> Augmentation:
@@ -107,6 +138,19 @@ class FitSettings:
         has_own = self.single is None and (hub.is_hub(backbone) or not own_files.is_file(backbone))
         preprocessing = None if has_own else self.preprocessing
         return replace(self, backbone=backbone, preprocessing=preprocessing)
+
+
+def _rule(given: str) -> str | None:
+    """The rule of the last epoch with the metric of the `given` one; None: the usual one."""
+    if str(given).startswith(FIXED):
+        raise SettingError(
+            "`select` to name a score, for heads of a fit train to the end of their schedule",
+            str(given), "give one such as last or last_macro_f1; `manyheads sweep` takes an epoch",
+        )  # fmt: skip
+    rule = choice("select", given, (*EPOCH_RULES, *SCORE_RULES))
+    if rule == _USUAL_RULE:
+        return None
+    return rule.replace("best_", "last_") if scored_by(rule) else "last"
 
 
 def _names(given: str | tuple[str, ...]) -> str | tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from manyheads.data.changes import Listed
 from manyheads.data.columns import Categorical
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import RunError, SettingError
+from manyheads.heads.epoch_rules import scored_by
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_settings import USUAL_BUDGET, USUAL_FOLDS, FitSettings, seconds_of
 from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth
@@ -23,6 +24,8 @@ from manyheads.study.image_list import kept_images
 from manyheads.study.store import Store
 from manyheads.study.study_document import read_study
 from manyheads.study.study_settings import StudySettings
+
+FIT_ANEW = "fit anew, without `from_run`"
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,11 @@ class FormerRun:
             folds=on.folds if on.folds is not None and on.folds <= 20 else USUAL_FOLDS,
             size=on.image.size,
             depth=on.image.depth,
+            decode=on.image.decode,
             # Of a sweep that compared several it is to be given, as all else of heads is searched.
-            class_weight=on.grid.class_weight[0] if len(on.grid.class_weight) == 1 else None,
+            class_weight=_only(on.grid.class_weight),
+            balanced_batches=_only(on.grid.balanced_batches),
+            select=on.select if self.fitted is None and scored_by(on.select) else None,
             split=replace(self.split, group_by=None),
         )
         if self.fitted is None:
@@ -108,7 +114,13 @@ class FormerRun:
             heads=asked.heads,
             engine=asked.engine,
             augment=asked.augment,
+            select=asked.select,
         )
+
+
+def _only(values: Sequence[str]) -> str | None:
+    """The value that all heads of a run have; None if there are several."""
+    return values[0] if len(values) == 1 else None
 
 
 def read_former(path: Path) -> FormerRun:
@@ -134,7 +146,7 @@ def read_former(path: Path) -> FormerRun:
             "none" if path.is_dir() else "no such folder", "name one; `manyheads runs` lists them",
         )  # fmt: skip
     settings, resolved = read_study(study.document())
-    require_one_label(resolved.label_names, "a fit")
+    require_one_label(resolved.label_names, "a fit from a former run", FIT_ANEW)
     if settings.features is not None:
         raise SettingError(
             f"a run on images in {path}", "one on features computed elsewhere",

@@ -7,6 +7,7 @@ folds are those of the former run, so that both runs' heads leave out the same i
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ import numpy as np
 
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job, Planned
+from manyheads.core.label_sets import require_one_label
 from manyheads.core.places import make_folder, write_text
 from manyheads.core.text import counted
 from manyheads.core.workers import Workers
@@ -31,7 +33,7 @@ from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import planned_fit, run_fit
 from manyheads.run.fit.fit_settings import AUTO, FitSettings
-from manyheads.run.fit.former_run import FormerRun, read_former
+from manyheads.run.fit.former_run import FIT_ANEW, FormerRun, read_former
 from manyheads.run.fit.grown_data import GrownData, manifest_path, open_grown
 from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth, write_growth
 from manyheads.run.fit.kept_division import KeptDivision
@@ -45,8 +47,9 @@ from manyheads.study.reopened import same_weights
 from manyheads.study.sources import plain_features
 from manyheads.study.study_document import read_study
 
-_OF_RUN = ("backbone", "preprocessing", "weights", "folds", "depth")  # settings that stay RUN's
-_GIVEN = ("heads", "size", "augment", "class_weight")  # settings that may be others
+_OF_RUN = ("backbone", "preprocessing", "weights", "folds", "depth", "decode")  # that stay RUN's
+_GIVEN = ("heads", "size", "augment", "class_weight", "balanced_batches", "select")
+"""Settings that may be others."""
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,20 @@ def plan_growth(
     asked: FitSettings,
     out: str | Path | None = None,
     *,
-    budget: float | None = None,
+    named: Collection[str] = (),
     train_on_validation: bool = False,
     job: Job = SILENT,
 ) -> PlannedGrowth:
     """A fit to `asked.data` that begins from the finished run in `run`; nothing is computed.
 
     The run's backbone, image size, folds, heads, budget and division are taken over; of `asked`
-    another number of heads and another size count, and the budget is `budget`, if that is given.
-    Without `out` the run folder is named after the former one, with a number. Raises what
-    `read_former` and `open_grown` raise, and `SettingError` for another backbone, or another number
-    of folds.
+    those count that may be others and are not as usual, and those `named`, as usual or not. Without
+    `out` the run folder is named after the former one, with a number. Raises what `read_former` and
+    `open_grown` raise, `DataError` for several labels per image, and `SettingError` for another
+    backbone, or another number of folds.
     """
     former = read_former(Path(run))
-    settings = _settings(former, asked, budget)
+    settings = _settings(former, asked, named)
     table = asked.table if asked.table.given else former.table
     if Path(asked.data).is_dir():
         table = TableSettings()
@@ -106,6 +109,7 @@ def plan_growth(
         former, asked.data, split=split, table=table,
         train_on_validation=train_on_validation, job=job,
     )  # fmt: skip
+    require_one_label(grown.dataset.label_names, "a fit from a former run", FIT_ANEW)
     target = next_folder(former.folder.path) if out is None else Path(out)
     if target.absolute() == former.folder.path.absolute():
         raise SettingError(
@@ -174,7 +178,7 @@ def _record(out: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-def _settings(former: FormerRun, asked: FitSettings, budget: float | None) -> FitSettings:
+def _settings(former: FormerRun, asked: FitSettings, named: Collection[str]) -> FitSettings:
     usual, of_run = FitSettings(data=asked.data), former.fit_settings()
     for name in _OF_RUN:
         given, known = getattr(asked, name), getattr(of_run, name)
@@ -190,11 +194,9 @@ def _settings(former: FormerRun, asked: FitSettings, budget: float | None) -> Fi
         )  # fmt: skip
     changes: dict[str, Any] = {
         name: getattr(asked, name)
-        for name in _GIVEN
-        if getattr(asked, name) != getattr(usual, name)
+        for name in ("budget", *_GIVEN)
+        if name in named or (name in _GIVEN and getattr(asked, name) != getattr(usual, name))
     }
-    if budget is not None:
-        changes["budget"] = budget
     return replace(of_run, data=asked.data, **changes)
 
 

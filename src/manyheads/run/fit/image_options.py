@@ -8,6 +8,7 @@ from typing import Literal
 from manyheads.backbones import registry
 from manyheads.backbones.registry import BackboneSpec
 from manyheads.run.fit.fit_settings import FitSettings, few_settings, search_grid
+from manyheads.study.space import Grid
 from manyheads.study.study_settings import StudySettings
 
 # Shares of the size that the backbone was trained at, and augmented copies, from the one worth
@@ -93,6 +94,15 @@ def candidate_images(
     return list(dict.fromkeys(pairs))
 
 
+def head_grid(settings: FitSettings, copies: int, effort: Effort = "whole") -> Grid:
+    """The settings of the head that a search compares, with so many copies of the images."""
+    grid = few_settings(copies) if effort == "few" else search_grid(copies)
+    for name in ("class_weight", "balanced_batches"):
+        if (value := getattr(settings, name)) is not None:
+            grid = replace(grid, **{name: (value,)})
+    return grid
+
+
 def study_of(
     settings: FitSettings, folds: int, images: tuple[int, int], effort: Effort = "whole"
 ) -> StudySettings:
@@ -103,21 +113,20 @@ def study_of(
     size, copies = images
     backbone = settings.single
     assert backbone is not None
-    grid = few_settings(copies) if effort == "few" else search_grid(copies)
-    if settings.class_weight is not None:
-        grid = replace(grid, class_weight=(settings.class_weight,))
     return StudySettings(
         data=settings.data,
-        grid=grid,
+        grid=head_grid(settings, copies, effort),
         backbone=backbone,
         preprocessing=settings.preprocessing,
         weights=settings.weights,
-        image=registry.get(backbone, settings.preprocessing).prepared(size, depth=settings.depth),
+        image=registry.get(backbone, settings.preprocessing).prepared(
+            size, depth=settings.depth, decode=settings.decode
+        ),
         split=settings.split,
         table=settings.table,
         seeds=1,
         folds=folds,
-        select="last",
+        select=settings.rule,
         prune=ETA if effort == "pruned" else None,
         engine=settings.engine,
         augmentation=settings.augmentation if copies else None,

@@ -104,9 +104,14 @@ def together(
             if _divisible(joined, folds):
                 break
             losing[:] = True
-        spared |= losing & np.isin(np.arange(len(losing)), dataset.labels[np.concatenate(kept)])
-        kept = [cluster for cluster in kept if not losing[dataset.labels[cluster]].any()]
-    return kept, [name for name, lost in zip(dataset.classes, spared, strict=True) if lost]
+        inside = np.concatenate(kept)
+        torn = np.zeros(len(dataset), bool)
+        for output in np.flatnonzero(losing).tolist():
+            having = dataset.having(output)
+            spared[output] |= having[inside].any()
+            torn |= having
+        kept = [cluster for cluster in kept if not torn[cluster].any()]
+    return kept, [name for name, lost in zip(dataset.outputs, spared, strict=True) if lost]
 
 
 def _divisible(dataset: Dataset, folds: int) -> bool:

@@ -24,6 +24,7 @@ from manyheads.findings.label_scores import LabelScores, validated_label_scores
 from manyheads.findings.score_tables import SCORES
 from manyheads.findings.study_findings import Findings, read_findings
 from manyheads.findings.test_log import day_and_time, parameters_digest, read_test_log
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.heads.head import Parameters
 from manyheads.heads.hyperparameters import LESSON
 from manyheads.run.fit.fit_record import Fitted, read_fit
@@ -101,7 +102,7 @@ def facts_of_study(findings: Findings) -> CardFacts:
     one = every[int(selected.about["seed"])]
     labels, recalls = None, ()
     if validated.label_sets is not None:
-        labels = validated_label_scores(findings)
+        labels = validated_label_scores(validated, selected)
     else:
         hits = metrics.predicted(one) == validated.labels
         recalls = _recalls(validated.classes, validated.labels, hits, validated.units)
@@ -140,15 +141,16 @@ def facts_of_fit(fitted: Fitted) -> CardFacts:
     """What is told of the model of a fit."""
     study, best = fitted.study, fitted.tried[0]
     settings, resolved = read_study(study.document())
-    scores = fitted.expected.scores
+    scores = fitted.expected.measured
     on = (
         f"{counted(scores.images, 'held-out image')} of nested cross-validation in "
         f"{counted(fitted.folds, 'fold')}, of the whole procedure"
     )
     selection = [
         f"{counted(len(fitted.tried), 'option')} were compared in {counted(fitted.folds, 'fold')} "
-        "by log loss on held-out images. The best one was trained on all images for training and "
-        f"validation; {counted(fitted.heads, 'head')} of different seeds are averaged into one.",
+        f"by {METRIC_WORDS[fitted.metric]} on held-out images. The best one was trained on all "
+        f"images for training and validation; {counted(fitted.heads, 'head')} of different seeds "
+        "are averaged into one.",
         f"Confidences are divided by the temperature {decimal(fitted.expected.temperature, 2)}, "
         "which is inside the model.",
         *fitted.remarks,
@@ -166,9 +168,12 @@ def facts_of_fit(fitted: Fitted) -> CardFacts:
             CardScores(on=on, images=scores.images, scores=_of_scores(scores)),
             *tests,
         ),
-        recalls=scores.classes,
+        recalls=() if isinstance(scores, LabelScores) else scores.classes,
+        labels=fitted.expected.label_scores,
         recalls_on=f"the {counted(scores.images, 'held-out image')}",
-        limits=_limits(settings, tested=bool(tests)),
+        limits=_limits(
+            settings, tested=bool(tests), several_labels=fitted.expected.label_scores is not None
+        ),
         **_common(RunFolder(fitted.path), study, settings, resolved),
     )  # fmt: skip
 

@@ -157,6 +157,11 @@ def _preparation(image: ImageSettings, preprocessing: Sequence[str], *, pixels: 
         if image.exif
         else "The orientation that the camera recorded is ignored."
     )
+    if (least := image.least_side) is not None:
+        lines.append(
+            "A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter side has "
+            f"at least {least} pixels (in Pillow, draft)."
+        )
     network = " and ".join(dict.fromkeys(map(_normalisation_words, preprocessing)))
     lines.append(
         f"The files here take these pixels as uint8, 0 to 255; inside, the network gets {network}."

@@ -53,11 +53,12 @@ def usage(file: str, image: ImageSettings, *, several_labels: bool = False) -> s
 
 
 def _prepared(image: ImageSettings) -> str:
-    opened = 'Image.open("photo.jpg")'
-    opening = (
-        f"picture = ImageOps.exif_transpose({opened})" if image.exif else f"picture = {opened}"
-    )
-    return _PREPARE.format(opening=opening, squaring=_squaring(image), size=image.size)
+    lines = ['picture = Image.open("photo.jpg")']
+    if (least := image.least_side) is not None:
+        lines.append(f"picture.draft(None, ({least}, {least}))")
+    if image.exif:
+        lines.append("picture = ImageOps.exif_transpose(picture)")
+    return _PREPARE.format(opening="\n".join(lines), squaring=_squaring(image), size=image.size)
 
 
 def _squaring(image: ImageSettings) -> str:

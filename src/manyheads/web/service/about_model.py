@@ -18,6 +18,7 @@ import numpy as np
 
 from manyheads.backbones import hub, registry
 from manyheads.backbones.backbone_catalogue import licence_of
+from manyheads.core.label_sets import LabelSets
 from manyheads.core.text import counted
 from manyheads.errors import ManyheadsError
 from manyheads.findings.test_log import parameters_digest, read_test_log, repeat_warning
@@ -42,7 +43,9 @@ def about(name: str, path: str | Path, classifier: Classifier) -> dict[str, Any]
     `name` and `classes` are always there; every other key only where it is known. Scores are
     `{value, low, high}`, accuracies in [0, 1] and log losses in nats; `risk` lists what follows
     from answering only from a `threshold` of confidence on: the share of held-out images that is
-    answered (`coverage`) and the share of these that is wrong (`error`; None of no image). No text
+    answered (`coverage`) and the share of these that is wrong (`error`; None of no image). Where an
+    image may have several labels, `classes` are labels, `thresholds` are theirs, an answer with
+    any wrong label is wrong, and `labels` has their scores in the place of `recalls`. No text
     holds an absolute path. Records that cannot be read are told in `warnings`.
     """
     found = {"name": name, "classes": list(classifier.classes), **_of_card(classifier.card)}
@@ -50,7 +53,7 @@ def about(name: str, path: str | Path, classifier: Classifier) -> dict[str, Any]
     folder = _run_folder(Path(path))
     if folder is not None:
         try:
-            found |= _of_run(folder, warnings)
+            found |= _of_run(folder, classifier.card, warnings)
         except _DAMAGED as error:
             why = str(error) if isinstance(error, ManyheadsError) else type(error).__name__
             warnings.append(f"The records of the run could not be read: {why}")
@@ -70,6 +73,8 @@ def _run_folder(path: Path) -> RunFolder | None:
 
 def _of_card(card: ModelCard) -> dict[str, Any]:
     found: dict[str, Any] = {"data": {"name": _last(card.data)}}
+    if card.thresholds is not None:
+        found["thresholds"] = list(card.thresholds)
     if card.backbone != registry.NO_BACKBONE.name:
         found["backbone"] = "+".join(map(_last, card.backbone.split("+")))
         found["image"] = {"size": card.image.size, "words": card.image.words}
@@ -102,10 +107,10 @@ def _expected_by_card(selected: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _of_run(folder: RunFolder, warnings: list[str]) -> dict[str, Any]:
+def _of_run(folder: RunFolder, card: ModelCard, warnings: list[str]) -> dict[str, Any]:
     fitted = read_fit(folder.path)
     held_out = of_study(folder) if fitted is None else of_fit(folder, fitted)
-    data = _data(folder, held_out.data, held_out.folds)
+    data = _data(folder, card, held_out)
     found: dict[str, Any] = {"data": data, "expect": held_out.expect}
     made = {"date": held_out.ended[:10], "version": held_out.versions.get("manyheads", "")}
     found["made"] = {key: value for key, value in made.items() if value}
@@ -118,6 +123,18 @@ def _of_run(folder: RunFolder, warnings: list[str]) -> dict[str, Any]:
             | ({} if each.recall is None else _score(*vars(each.recall).values()))
             for each in held_out.recalls
         ]
+    if held_out.labels is not None:
+        found["labels"] = [
+            {"label": each.label, "images": each.positives}
+            | {
+                name: _score(*vars(score).values())
+                for name, score in (
+                    ("average_precision", each.average_precision), ("f1", each.f1)
+                )
+                if score is not None
+            }
+            for each in held_out.labels.labels
+        ]  # fmt: skip
     with suppress(ManyheadsError):  # a log of another version
         entries = [e for e in read_test_log(folder) if e.model.parameters == _head(held_out)]
         if entries:
@@ -140,26 +157,30 @@ def _head(held_out: HeldOutAnswers) -> str | None:
     return None if held_out.head is None else parameters_digest(held_out.head)
 
 
-def _data(folder: RunFolder, name: str, folds: int | None) -> dict[str, Any]:
-    """The images of a study: how many of each class in each split.
+def _data(folder: RunFolder, card: ModelCard, held_out: HeldOutAnswers) -> dict[str, Any]:
+    """The images of a study: how many of each class, or label, in each split.
 
-    Those that were divided into `folds` are told together: each has trained and validated.
+    Those that were divided into folds are told together: each has trained and validated.
     """
-    found: dict[str, Any] = {"name": _last(name)}
-    listed = kept_images(folder)
+    found: dict[str, Any] = {"name": _last(held_out.data)}
+    listed, folds = kept_images(folder), held_out.folds
     if listed is None:
         return found
-    names, splits = listed.labels.names, {}
+    sets = LabelSets.of(card.classes if card.several_labels else (), listed.labels.names)
+    names, splits = listed.labels.names if sets is None else sets.labels, {}
     pool = [] if folds is None else ["train", "validation"]
     groups = {f"in {folds} folds": pool} if pool else {}
     groups |= {split: [split] for split in listed.splits.names if split not in pool}
     for split, parts in groups.items():
         codes = np.concatenate([listed.labels.codes[listed.splits.where(each)] for each in parts])
         if len(codes):
-            counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+            known = codes[codes >= 0]
+            counts = np.bincount(known, minlength=len(names)) if sets is None else (
+                sets.positives(known.astype(np.int64))
+            )  # fmt: skip
             splits[split] = {
                 "images": len(codes),
-                "classes": dict(zip(names, counts, strict=True)),
+                "classes": dict(zip(names, counts.tolist(), strict=True)),
             }
     return found | {"images": len(listed.labels), "splits": splits}
 
@@ -188,9 +209,12 @@ def _risk(curve: RiskCoverage) -> Iterator[dict[str, Any]]:
 def _limits(held_out: HeldOutAnswers) -> Iterator[str]:
     """What makes the scores rough."""
     images = sum(each.images for each in held_out.recalls)
+    few = [each.name for each in held_out.recalls if each.images < _FEW_OF_CLASS]
+    if held_out.labels is not None:
+        images = held_out.labels.images
+        few = [each.label for each in held_out.labels.labels if each.positives < _FEW_OF_CLASS]
     if 0 < images < _FEW:
         yield f"All scores are of {counted(images, 'image')} only, so they are rough."
-    few = [each.name for each in held_out.recalls if each.images < _FEW_OF_CLASS]
     if few and images >= _FEW:
         more = f" and {len(few) - 3:,} more" if len(few) > 3 else ""
         yield (

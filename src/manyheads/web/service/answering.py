@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manyheads.errors import ImageError, ManyheadsError, ModelError
-from manyheads.models.card import unlike_path
+from manyheads.models.card import ModelCard, unlike_path
 from manyheads.models.prediction import Prediction
 from manyheads.models.prediction_rows import RowForm, json_text
 from manyheads.models.unknown_answers import UnknownRule
 from manyheads.web.service.batching import ClosedError, QueueFullError
 from manyheads.web.service.served_models import ModelEdition, ServedModel
 from manyheads.web.service.uploads import Upload
+
+_MAPS = 8  # of an image; those of more labels would take long
 
 
 class BusyError(ManyheadsError):
@@ -70,16 +72,18 @@ async def predicted(
 
 async def explanations(
     edition: ModelEdition, uploads: Sequence[Upload], found: Sequence[Prediction], seconds: float
-) -> list[dict[str, Any] | None]:
-    """Where the model looked in each image that could be read; raises `BusyError`.
+) -> list[list[dict[str, Any]] | None]:
+    """Where the model looked in each image that could be read, by label; raises `BusyError`.
 
-    Where a model has no maps, `error` says why.
+    Of one class per image there is one entry, of its answer. Where a model has no maps, `error`
+    says why.
     """
     asked: list[Any] = []
     try:
         for upload, prediction in zip(uploads, found, strict=True):
             readable = prediction.error is None
-            asked.append(edition.maps.submit(upload.data) if readable else None)
+            labels = _explained(prediction)
+            asked.append(edition.maps.submit(upload.data, labels) if readable else None)
         async with asyncio.timeout(seconds):
             waiting = [asyncio.wrap_future(each) for each in asked if each is not None]
             drawn = iter(await asyncio.gather(*waiting, return_exceptions=True))
@@ -113,26 +117,28 @@ def unknown_rule(edition: ModelEdition, rate: float | None) -> UnknownRule | Non
 
 def answer_text(
     name: str,
-    classes: tuple[str, ...],
+    card: ModelCard,
     question: Question,
     found: Sequence[Prediction],
-    maps: Sequence[dict[str, Any] | None] | None = None,
+    maps: Sequence[list[dict[str, Any]] | None] | None = None,
     rule: UnknownRule | None = None,
 ) -> str:
     """The answer to a request as JSON; a row is a JSON line of `manyheads predict`.
 
+    A model of several labels has a list of `explanations` where another has an `explanation`.
     Where no image could be read, `error` says so.
     """
     form = RowForm(
-        classes=classes, top=question.top, abstaining=question.min_confidence > 0,
-        unlike=rule is not None,
+        classes=card.classes, top=question.top, abstaining=question.min_confidence > 0,
+        unlike=rule is not None, several=card.several_labels,
     )  # fmt: skip
     rows = []
     for place, each in enumerate(found):
         judged = _withheld(each, question.min_confidence)
         row = form.document(judged if rule is None else rule.applied(judged))
-        if maps is not None and maps[place] is not None:
-            row["explanation"] = maps[place]
+        drawn = None if maps is None else maps[place]
+        if drawn:
+            row |= {"explanations": drawn} if card.several_labels else {"explanation": drawn[0]}
         rows.append(json_text(row))
     whole = f'{{"model": {json.dumps(name)}, "predictions": [{", ".join(rows)}]'
     if not any(each.error is None for each in found):
@@ -150,16 +156,24 @@ def _named(name: str, found: Prediction | BaseException) -> Prediction:
     return replace(found, image=name)
 
 
+def _explained(found: Prediction) -> list[str]:
+    """The labels that are explained: of several per image those that are said, the surest first."""
+    ranked = found.most_probable(len(found.probabilities))
+    return [name for name, _ in ranked if name in (found.labels or ())][:_MAPS]
+
+
 def _withheld(found: Prediction, least: float) -> Prediction:
     """The answer, withheld if it is less sure than that."""
     if found.error is not None or not found.confidence < least:
         return found
-    return replace(found, label=None, abstained=True)
+    return replace(found, label=None, abstained=True, labels=None if found.labels is None else ())
 
 
-def _drawn(found: dict[str, Any] | BaseException, edition: ModelEdition) -> dict[str, Any]:
+def _drawn(
+    found: list[dict[str, Any]] | BaseException, edition: ModelEdition
+) -> list[dict[str, Any]]:
     if isinstance(found, ManyheadsError):
-        return {"error": without_path(str(found), edition)}
+        return [{"error": without_path(str(found), edition)}]
     if isinstance(found, BaseException):
         raise found
     return found

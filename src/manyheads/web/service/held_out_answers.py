@@ -11,6 +11,7 @@ import numpy as np
 from manyheads.core.settings import plain
 from manyheads.core.text import counted
 from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.label_scores import LabelScores, abstaining_risk, validated_label_scores
 from manyheads.findings.reading import read_validated
 from manyheads.findings.study_findings import rivals
 from manyheads.heads.epoch_rules import metric_of
@@ -39,7 +40,8 @@ class HeldOutAnswers:
     `data` is the data set as the run names it; `expect` has the scores to expect on new images,
     `{accuracy, log_loss, on}`. `risk` is what abstaining comes to, measured on `risk_on`; None
     where no answers are kept, and `risk_by` says whose answers it is of where they are not the
-    model's. `folds` is None for a given split. `recalls` are those of the classes, `head` is the
+    model's. `folds` is None for a given split. `recalls` are those of the classes; where an image
+    may have several labels, there are the scores of these (`labels`) instead. `head` is the
     model's, and `ended` is when the run did, in UTC (ISO 8601; "" if not known).
     """
 
@@ -54,6 +56,7 @@ class HeldOutAnswers:
     versions: dict[str, str]
     risk_by: str = ""
     remarks: tuple[str, ...] = field(default=())
+    labels: LabelScores | None = None
 
 
 def of_study(folder: RunFolder) -> HeldOutAnswers:
@@ -63,7 +66,9 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
     """
     settings, resolved = read_study(folder.document())
     result = finished_result(folder, settings)
-    validated = read_validated(folder.store, settings, result, resolved.classes)
+    validated = read_validated(
+        folder.store, settings, result, resolved.classes, resolved.label_names
+    )
     differences, selected = Differences(validated), selected_head(settings, folder, result)
     among = rivals(differences, [entry.candidate for entry in result.ranking])
     scores = winner_scores(differences, among[0], metric_of(settings.select), among=among)
@@ -73,6 +78,12 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
     if settings.folds is not None:
         images = f"{counted(len(validated.labels), 'image')}, each when it was left out of training"
     seeds = f"; mean of {counted(len(whole), 'seed')}" if len(whole) > 1 else ""
+    if validated.label_sets is None:
+        risk = risk_coverage(whole, validated.labels) if len(whole) else None
+        recalls, labels = _recalls(validated, every[int(selected.about["seed"])]), None
+    else:
+        risk = abstaining_risk(validated, selected.candidate)
+        recalls, labels = (), validated_label_scores(validated, selected)
     times = read_times(folder)
     return HeldOutAnswers(
         data=settings.data,
@@ -80,13 +91,14 @@ def of_study(folder: RunFolder) -> HeldOutAnswers:
             **{each.metric: _triple(each.score, each.low, each.high) for each in scores},
             "on": f"new images like the {images}",
         },
-        risk=risk_coverage(whole, validated.labels) if len(whole) else None,
+        risk=risk,
         risk_on=f"{images}{seeds}",
         folds=settings.folds,
-        recalls=_recalls(validated, every[int(selected.about["seed"])]),
+        recalls=recalls,
         head=selected.parameters,
         ended=times.ended if times else "",
         versions=resolved.versions,
+        labels=labels,
     )
 
 
@@ -97,26 +109,29 @@ def of_fit(folder: RunFolder, fitted: Fitted) -> HeldOutAnswers:
     the expected scores are. A fit of an earlier version kept none of that: then it is of a single
     head of its setting, at temperatures fitted on other images, which is wrong more often.
     """
-    scores = fitted.expected.scores
+    scores = fitted.expected.measured
     images = _when_left_out(scores.images)
     risk, risk_on, risk_by = _risk_of_fit(folder, fitted)
     searches = [read_times(each) for each in folder.searches]
     return HeldOutAnswers(
         data=fitted.data,
         expect={
-            "accuracy": _triple(*vars(scores.accuracy).values()),
-            "log_loss": _triple(*vars(scores.log_loss).values()),
+            **{
+                name: _triple(each.value, each.low, each.high)
+                for name, each in fitted.leading_scores.items()
+            },
             "on": f"new images like the {images}",
         },
         risk=risk,
         risk_on=risk_on,
         risk_by=risk_by,
         folds=fitted.folds,
-        recalls=scores.classes,
+        recalls=() if isinstance(scores, LabelScores) else scores.classes,
         head=load_head(folder.selected)[0] if folder.selected.is_file() else None,
         ended=max((each.ended for each in searches if each), default=""),
         versions=dict(fitted.about.get("versions", {})),
         remarks=tuple(fitted.remarks),
+        labels=fitted.expected.label_scores,
     )
 
 
@@ -128,9 +143,12 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
         return nothing
     settings, resolved = read_study(study.document())
     result = finished_result(study, settings)
-    validated = read_validated(study.store, settings, result, resolved.classes)
-    expected = fitted.expected.scores.accuracy.value
-    if (kept := kept_answers(folder.path, validated.labels, expected)) is not None:
+    validated = read_validated(
+        study.store, settings, result, resolved.classes, resolved.label_names
+    )
+    expected = fitted.expected.scores  # of several labels no answers are kept
+    kept = expected and kept_answers(folder.path, validated.labels, expected.accuracy.value)
+    if kept:
         answers, scored = kept
         curve = risk_coverage(answers[np.newaxis, scored], validated.labels[scored])
         return curve, _when_left_out(int(scored.sum())), ""
@@ -142,8 +160,11 @@ def _risk_of_fit(folder: RunFolder, fitted: Fitted) -> tuple[RiskCoverage | None
     whole = every[np.isfinite(every).all(axis=(1, 2))]
     if not len(whole):
         return nothing
-    scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
-    curve = risk_coverage(scaled, validated.labels)
+    if validated.label_sets is None:
+        scaled = calibrate(whole, validated.labels, validated.units).log_probabilities
+        curve = risk_coverage(scaled, validated.labels)
+    else:
+        curve = abstaining_risk(validated, same[0])
     return curve, _when_left_out(len(validated.labels)), "one of the heads that it averages"
 
 

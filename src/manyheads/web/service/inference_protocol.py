@@ -8,7 +8,7 @@ import binascii
 import json
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from manyheads import __version__
-from manyheads.core.text import counted
+from manyheads.core.text import counted, joined
+from manyheads.models.card import ModelCard
 from manyheads.models.prediction import Prediction
 from manyheads.web.service.answering import predicted
 from manyheads.web.service.served_models import ServedModel, ServedModels
@@ -25,7 +26,9 @@ from manyheads.web.service.service_metrics import ServiceMetrics
 from manyheads.web.service.uploads import BodyError, Upload
 
 _HEADER = "inference-header-content-length"
-_INPUT, _OUTPUTS = "image", ("probabilities", "label")
+_INPUT = "image"
+_OUTPUTS = {"probabilities": "FP32", "label": "BYTES"}
+_OF_SEVERAL = {**_OUTPUTS, "labels": "BOOL"}  # whether each label is said
 _REMEDY = "send what GET /v2/models/NAME describes"
 
 
@@ -58,17 +61,19 @@ def add_inference_protocol(
     @app.get("/v2/models/{name}")
     async def about(name: str) -> dict[str, Any]:
         """A model's inputs and outputs; its classes are in the order of the probabilities."""
-        classes = list(known(name).edition.classifier.classes)
+        card = known(name).edition.classifier.card
+        classes = list(card.classes)
+        thresholds = {} if card.thresholds is None else {"thresholds": list(card.thresholds)}
         return {
             "name": name,
             "versions": ["1"],
             "platform": "manyheads",
             "inputs": [{"name": _INPUT, "datatype": "BYTES", "shape": [-1]}],
             "outputs": [
-                {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)]},
-                {"name": "label", "datatype": "BYTES", "shape": [-1]},
+                {"name": output, "datatype": kind, "shape": [-1, *_of_image(output, card)]}
+                for output, kind in _outputs_of(card).items()
             ],
-            "parameters": {"classes": classes},
+            "parameters": {"classes": classes, **thresholds},
         }
 
     @app.get("/v2/models/{name}/ready")
@@ -82,7 +87,8 @@ def add_inference_protocol(
         """Classify images: `image`, BYTES, in base64 or as binary data behind the JSON."""
         model, body = known(name), await request.body()
         length = request.headers.get(_HEADER)
-        asked = await asyncio.to_thread(_InferRequest, body, length, most)
+        outputs = _outputs_of(model.edition.classifier.card)
+        asked = await asyncio.to_thread(_InferRequest, body, length, most, outputs)
         del body
         edition, found = await predicted(model, asked.images, seconds)
         unreadable = [each for each in found if each.error is not None]
@@ -90,13 +96,15 @@ def add_inference_protocol(
         if unreadable:
             first = unreadable[0]
             raise _wrong(f"images that can be read, found {first.image}: {first.error}")
-        return asked.answer(name, edition.classifier.classes, found)
+        return asked.answer(name, edition.classifier.card, found)
 
 
 class _InferRequest:
-    """A request of the protocol; raises `BodyError`."""
+    """A request of the protocol to a model of these `outputs`; raises `BodyError`."""
 
-    def __init__(self, body: bytes, length: str | None, most: int) -> None:
+    def __init__(
+        self, body: bytes, length: str | None, most: int, outputs: Mapping[str, str]
+    ) -> None:
         end = len(body)
         if length is not None:
             if not re.fullmatch(r"[0-9]{1,12}", length) or int(length) > len(body):
@@ -120,27 +128,32 @@ class _InferRequest:
             )
         self.images = [Upload(f"image-{place}", each) for place, each in enumerate(data, 1)]
         self._id = document.get("id")
-        self._names, self._binary = _outputs(document)
+        self._names, self._binary = _outputs(document, outputs)
 
-    def answer(self, name: str, classes: tuple[str, ...], found: Sequence[Prediction]) -> Response:
+    def answer(self, name: str, card: ModelCard, found: Sequence[Prediction]) -> Response:
         """The answer, with the outputs that were asked for."""
-        chances = np.array([[each.probabilities[c] for c in classes] for each in found], np.float32)
-        labels = [str(each.label) for each in found]
+        values = {
+            "probabilities": np.array(
+                [[each.probabilities[c] for c in card.classes] for each in found], "<f4"
+            ),
+            "label": [str(each.label) for each in found],
+            "labels": np.array(
+                [[c in (each.labels or ()) for c in card.classes] for each in found]
+            ),
+        }
         outputs, behind = [], b""
         for output in self._names:
-            is_label = output == "label"
+            value = values[output]
             entry: dict[str, Any] = {
-                "name": output, "datatype": "BYTES" if is_label else "FP32",
-                "shape": [len(found)] if is_label else list(chances.shape),
+                "name": output, "datatype": _OF_SEVERAL[output],
+                "shape": [len(found), *_of_image(output, card)],
             }  # fmt: skip
             if output in self._binary:
-                texts = [label.encode() for label in labels]
-                raw = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-                raw = raw if is_label else chances.astype("<f4").tobytes()
+                raw = value.tobytes() if isinstance(value, np.ndarray) else _packed(value)
                 entry["parameters"] = {"binary_data_size": len(raw)}
                 behind += raw
             else:
-                entry["data"] = labels if is_label else chances.astype(float).ravel().tolist()
+                entry["data"] = value.ravel().tolist() if isinstance(value, np.ndarray) else value
             outputs.append(entry)
         document: dict[str, Any] = {"model_name": name, "model_version": "1", "outputs": outputs}
         if isinstance(self._id, str):
@@ -152,16 +165,35 @@ class _InferRequest:
         return Response(text + behind, media_type="application/octet-stream", headers=headers)
 
 
-def _outputs(document: dict[str, Any]) -> tuple[tuple[str, ...], frozenset[str]]:
+def _outputs_of(card: ModelCard) -> Mapping[str, str]:
+    """The outputs of a model, with their data types."""
+    return _OF_SEVERAL if card.several_labels else _OUTPUTS
+
+
+def _of_image(output: str, card: ModelCard) -> list[int]:
+    """The shape of an output for one image."""
+    return [] if output == "label" else [len(card.classes)]
+
+
+def _packed(texts: Sequence[str]) -> bytes:
+    """Texts as binary data, each behind its length in four bytes."""
+    encoded = [text.encode() for text in texts]
+    return b"".join(struct.pack("<I", len(each)) + each for each in encoded)
+
+
+def _outputs(
+    document: dict[str, Any], known: Mapping[str, str]
+) -> tuple[tuple[str, ...], frozenset[str]]:
     """The outputs that are asked for, all if none is named, and which of them in binary form."""
     usual = _parameters(document).get("binary_data_output") is True
     asked = document.get("outputs")
     if not asked:
-        return _OUTPUTS, frozenset(_OUTPUTS if usual else ())
+        return tuple(known), frozenset(known if usual else ())
     entries = asked if isinstance(asked, list) else []
-    named = [each for each in entries if isinstance(each, dict) and each.get("name") in _OUTPUTS]
-    if not named or len(named) < len(entries) or len(named) > len(_OUTPUTS):
-        raise _wrong("the outputs probabilities and label, found others")
+    # A name may be anything that JSON has, a list too.
+    named = [e for e in entries if isinstance(e, dict) and e.get("name") in tuple(known)]
+    if not named or len(named) < len(entries) or len(named) > len(known):
+        raise _wrong(f"the outputs {joined(tuple(known))}, found others")
     names = [str(each["name"]) for each in named]
     binary = {each["name"] for each in named if _parameters(each).get("binary_data", usual) is True}
     return tuple(names), frozenset(binary)

@@ -10,6 +10,13 @@ _ROW = {
     "confidence": 0.9041,
     "probabilities": {"shirt": 0.9041, "t-shirt": 0.0959},
 }
+_OF_SEVERAL = {
+    "image": "shirt.jpg",
+    "label": "collar;upper",
+    "confidence": 0.8662,
+    "probabilities": {"collar": 0.8932, "long": 0.1338, "upper": 0.9721},
+    "labels": ["collar", "upper"],
+}
 _UNREADABLE = {
     "image": "notes.txt", "label": None, "confidence": None, "probabilities": {},
     "error": "no image",
@@ -56,7 +63,14 @@ PREDICT: dict[str, Any] = {
             "that cannot be read has an `error`.",
             "content": {
                 "application/json": {
-                    "example": {"model": "clothing", "predictions": [_ROW, _UNREADABLE]}
+                    "examples": {
+                        "one class per image": {
+                            "value": {"model": "clothing", "predictions": [_ROW, _UNREADABLE]}
+                        },
+                        "several labels per image": {
+                            "value": {"model": "garments", "predictions": [_OF_SEVERAL]}
+                        },
+                    }
                 }
             },
         },

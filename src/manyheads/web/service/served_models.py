@@ -189,11 +189,6 @@ def opened(path: Path, device: str, job: Job = SILENT) -> Opened:
     if isinstance(classifier, FeatureClassifier):
         classifier = classifier.of_images(device, job)
     assert isinstance(classifier, ImageClassifier)
-    if classifier.card.several_labels:
-        raise ModelError(
-            "a model of one class per image, to be served", f"{path}, which may say several labels",
-            "use `manyheads predict`, or export it",
-        )  # fmt: skip
     try:
         known = read_unlikeness(classifier.path)
         if known is not None:

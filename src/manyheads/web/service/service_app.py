@@ -115,7 +115,7 @@ def answerer(
         if question.explain:
             maps = await explanations(edition, sent, found, max(limits.seconds, _MAP_SECONDS))
         rule = unknown_rule(edition, question.unknown)
-        text = answer_text(model.name, edition.classifier.classes, question, found, maps, rule)
+        text = answer_text(model.name, edition.classifier.card, question, found, maps, rule)
         return Response(text, 200 if read else 422, media_type="application/json")
 
     return answered

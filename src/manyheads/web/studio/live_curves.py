@@ -15,6 +15,7 @@ from manyheads.study.study_settings import StudySettings
 from manyheads.study.trial_counts import only_read
 
 LEADERS = 20  # candidates that are shown
+_COLUMNS = {"accuracy": "val_accuracy", "log_loss": "val_loss"}
 _ROWS = 200_000  # epochs that are read for curves
 
 # A candidate's score is the mean over its trials that have ended; its deviation is over seeds, each
@@ -29,15 +30,15 @@ _WAITING = (
 # again.
 _SCORES = """
     SELECT candidate, sum(heads), count(*), avg(value), avg(value * value) FROM (
-        SELECT candidate, {heads} AS heads, {mean}(epochs.{column}) AS value
-        FROM trials JOIN epochs USING (trial) WHERE {condition} {group}
+        SELECT candidate, {heads} AS heads, {mean}({column}) AS value
+        FROM trials JOIN epochs USING (trial){join} WHERE {condition} {group}
     ) GROUP BY candidate ORDER BY avg(value) {order}, candidate LIMIT {limit}
 """
 _BANDS = """
     SELECT candidate, epoch, count(*), avg(value), min(value), max(value) FROM (
-        SELECT candidate, epochs.epoch AS epoch, {mean}(epochs.val_accuracy) AS value
-        FROM trials JOIN epochs USING (trial)
-        WHERE candidate IN ({marks}) AND seed < ? AND epochs.val_accuracy IS NOT NULL {group}
+        SELECT candidate, epochs.epoch AS epoch, {mean}({column}) AS value
+        FROM trials JOIN epochs USING (trial){join}
+        WHERE candidate IN ({marks}) AND seed < ? AND {column} IS NOT NULL {group}
     ) GROUP BY candidate, epoch ORDER BY candidate, epoch
 """
 
@@ -57,8 +58,9 @@ class LeadingCandidate:
 class StoreView:
     """What a store says: trials by state, the best candidates in `metric`, bands of their curves.
 
-    `bands` has, by candidate, (epoch, seeds, mean, least, greatest) of the validation accuracy, of
-    the first `seeds` seeds. `waiting` says that scores are those of rungs, not of ended trials.
+    `bands` has, by candidate, (epoch, seeds, mean, least, greatest) of the validation score in
+    `metric`, of the first `seeds` seeds. `waiting` says that scores are those of rungs, not of
+    ended trials.
     """
 
     states: dict[str, int]
@@ -74,7 +76,7 @@ def store_view(path: Path, settings: StudySettings) -> StoreView:
 
     Raises `RunError` for a file that is no store.
     """
-    metric = "log_loss" if metric_of(settings.select) == "log_loss" else "accuracy"
+    metric = metric_of(settings.select)
     if not path.is_file():
         return StoreView({}, metric, (), False, {}, 0)
     with only_read(path) as database:
@@ -86,24 +88,35 @@ def store_view(path: Path, settings: StudySettings) -> StoreView:
         shown = [each.candidate for each in leaders]
         a_seed = max(1, len(shown)) * settings.divisions * settings.epochs
         seeds = max(1, min(settings.seeds, _ROWS // a_seed))
-        bands = _bands(database, shown, seeds, folded=folded)
+        bands = _bands(database, metric, shown, seeds, folded=folded)
     return StoreView(states, metric, tuple(leaders), waiting and bool(leaders), bands, seeds)
 
 
 def _scores(
     database: sqlite3.Connection, metric: str, condition: str, *, folded: bool
 ) -> list[LeadingCandidate]:
-    column, order = ("val_loss", "ASC") if metric == "log_loss" else ("val_accuracy", "DESC")
+    order = "ASC" if metric == "log_loss" else "DESC"
     query = _SCORES.format(
-        condition=condition, column=column, order=order, limit=LEADERS,
+        condition=condition, order=order, limit=LEADERS,
         heads="count(*)" if folded else "1", mean="avg" if folded else "",
-        group="GROUP BY candidate, seed" if folded else "",
+        group="GROUP BY candidate, seed" if folded else "", **_read(database, metric),
     )  # fmt: skip
     return [
         LeadingCandidate(candidate, heads, seeds, mean, _deviation(seeds, mean, square))
         for candidate, heads, seeds, mean, square in database.execute(query)
         if mean is not None
     ]
+
+
+def _read(database: sqlite3.Connection, metric: str) -> dict[str, str]:
+    """The column of a score, and what joins its table; a score of classes has one of its own."""
+    if metric in _COLUMNS:
+        return {"column": f"epochs.{_COLUMNS[metric]}", "join": ""}
+    found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'scores'").fetchone()
+    if found is None:  # no trial has ended
+        return {"column": "NULL", "join": ""}
+    on = "scores.trial = epochs.trial AND scores.epoch = epochs.epoch"
+    return {"column": "scores.val_score", "join": f" LEFT JOIN scores ON {on}"}
 
 
 def _deviation(seeds: int, mean: float, square: float) -> float | None:
@@ -114,13 +127,19 @@ def _deviation(seeds: int, mean: float, square: float) -> float | None:
 
 
 def _bands(
-    database: sqlite3.Connection, candidates: list[int], seeds: int, *, folded: bool
+    database: sqlite3.Connection,
+    metric: str,
+    candidates: list[int],
+    seeds: int,
+    *,
+    folded: bool,
 ) -> dict[int, list[list[Any]]]:
     bands: dict[int, list[list[Any]]] = {each: [] for each in candidates}
     if candidates:
         query = _BANDS.format(
             marks=", ".join("?" * len(candidates)), mean="avg" if folded else "",
             group="GROUP BY candidate, seed, epochs.epoch" if folded else "",
+            **_read(database, metric),
         )  # fmt: skip
         for candidate, *row in database.execute(query, (*candidates, seeds)):
             bands[candidate].append([row[0], row[1], *(round(value, 5) for value in row[2:])])

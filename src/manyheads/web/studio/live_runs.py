@@ -16,6 +16,7 @@ from typing import Any
 
 from manyheads.core.text import option
 from manyheads.errors import ManyheadsError, RunError
+from manyheads.findings.wording import METRIC_WORDS
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_settings import seconds_of
 from manyheads.run.progress_file import read_progress
@@ -239,18 +240,21 @@ class LiveRuns:
         """What a finished fit came to."""
         with suppress(ManyheadsError):
             if (fitted := read_fit(path)) is not None:
-                scores = fitted.expected.scores
+                scores, measured = fitted.expected.measured, fitted.ranked_in
                 return {
-                    "accuracy": [scores.accuracy.value, scores.accuracy.low, scores.accuracy.high],
-                    "log_loss": [scores.log_loss.value, scores.log_loss.low, scores.log_loss.high],
+                    "expected": [
+                        [METRIC_WORDS[name], each.value, each.low, each.high]
+                        for name, each in fitted.leading_scores.items()
+                    ],
+                    "columns": [METRIC_WORDS[name] for name in measured],
                     "images": scores.images,
                     "heads": fitted.heads,
                     "chosen": fitted.tried[0].words,
                     "seconds": fitted.seconds,
                     "remarks": list(fitted.remarks),
                     "tried": [
-                        {"words": each.words, "accuracy": each.accuracy, "log_loss": each.log_loss,
-                         "folds": each.folds}
+                        {"words": each.words, "folds": each.folds,
+                         "scores": [each.scored(name) for name in measured]}
                         for each in fitted.tried[:20]
                     ],
                     "folds": fitted.folds,

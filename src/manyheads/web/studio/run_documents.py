@@ -13,7 +13,7 @@ from manyheads.core.table import Table
 from manyheads.core.text import capital, counted, decimal
 from manyheads.findings.backbone_scores import Backbones
 from manyheads.findings.held_out_comparison import ComparedScore, HeldOutComparison
-from manyheads.findings.score_tables import estimate_words
+from manyheads.findings.score_tables import estimate_words, scores_words
 from manyheads.findings.study_findings import Findings
 from manyheads.findings.wording import METRIC_WORDS, CandidateNames, difference_words
 from manyheads.report import bounds
@@ -131,18 +131,15 @@ def _backbones(found: Backbones | None) -> dict[str, Any] | None:
 
 
 def _fit(fitted: Fitted, *, averaged: bool = False) -> dict[str, Any]:
-    scores = fitted.expected.scores
-    best = fitted.tried[0]
-    words = (
-        f"Accuracy {estimate_words(scores.accuracy)} and log loss "
-        f"{estimate_words(scores.log_loss)} are to be expected on new images like these."
-    )
+    scores, best = fitted.leading_scores, fitted.tried[0]
+    words = f"Expected on new images like these: {scores_words(scores)}."
     shown = "an average of as many" if averaged else "one head of this setting"
     return {
         "kind": "fit",
         "answer": [
             words,
-            f"The setting is {best.words}, the best of {counted(len(fitted.tried), 'option')}.",
+            f"The setting is {best.words}, of {counted(len(fitted.tried), 'option')} the best by "
+            f"{METRIC_WORDS[fitted.metric]}.",
             *(f"{capital(each)}." for each in fitted.remarks),
         ],
         "confidence": "",
@@ -151,10 +148,10 @@ def _fit(fitted: Fitted, *, averaged: bool = False) -> dict[str, Any]:
             "said of each when it was left out of training."
         ],
         "expected": [
-            {"metric": "accuracy", **_estimate(scores.accuracy)},
-            {"metric": "log loss", **_estimate(scores.log_loss)},
+            {"metric": METRIC_WORDS[name], **_estimate(each)} for name, each in scores.items()
         ],
-        "expected_words": f"nested cross-validation on {counted(scores.images, 'held-out image')}",
+        "expected_words": "nested cross-validation on "
+        f"{counted(fitted.expected.measured.images, 'held-out image')}",
         "comparisons": [],
         "tables": [_tried(fitted)],
         "backbones": None,
@@ -162,14 +159,19 @@ def _fit(fitted: Fitted, *, averaged: bool = False) -> dict[str, Any]:
 
 
 def _tried(fitted: Fitted) -> dict[str, Any]:
+    measured = fitted.ranked_in
     return {
         "caption": "Options that were tried, the best first; scores of single heads",
         "columns": [
             {"title": title, "number": title != "option"}
-            for title in ("option", "log loss", "accuracy", "folds that choose it")
+            for title in ("option", *map(METRIC_WORDS.get, measured), "folds that choose it")
         ],
         "rows": [
-            [each.words, decimal(each.log_loss), decimal(each.accuracy), str(each.folds or "–")]
+            [
+                each.words,
+                *(decimal(each.scored(name)) for name in measured),
+                str(each.folds or "–"),
+            ]
             for each in fitted.tried[:_TRIED]
             if math.isfinite(each.log_loss)
         ],

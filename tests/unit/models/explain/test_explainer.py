@@ -22,6 +22,7 @@ from manyheads.errors import BackboneError, Interrupted, ModelError, SettingErro
 from manyheads.heads.files import load_head
 from manyheads.models.card import card_path
 from manyheads.models.classifier import Classifier, ImageClassifier, load
+from manyheads.models.explain.explainer import Explainer
 from manyheads.models.explain.explanation import Explanations
 from manyheads.models.explain.grids import ModelParts, parts_of
 from manyheads.models.explain.maps import activation_map, occlusion_map
@@ -119,6 +120,22 @@ def test_another_class_has_other_maps(
     assert (entry.target, entry.label) == (other, found[0].label)
     assert entry.cam is not None
     assert np.abs(entry.cam - found.cam[0]).max() > 1e-3
+
+
+def test_labels_are_explained_in_one_pass_as_one_by_one(
+    grid_model: Classifier, grid_files: list[Path]
+) -> None:
+    assert isinstance(grid_model, ImageClassifier)
+    explainer = Explainer(grid_model)
+    found = explainer.explain_labels(grid_files[0], grid_model.classes[1:])
+    for each, name in zip(found, grid_model.classes[1:], strict=True):
+        (alone,) = explainer.explain(grid_files[0], name)
+        assert (each.target, each.label, each.words) == (name, alone.label, alone.words)
+        np.testing.assert_array_equal(each.occlusion, alone.occlusion)
+    (usual,) = explainer.explain_labels(grid_files[0].read_bytes(), ())
+    assert usual.target == usual.label
+    (unread,) = explainer.explain_labels(b"no image", grid_model.classes)
+    assert unread.error is not None
 
 
 def test_an_unknown_class(grid_model: Classifier, grid_files: list[Path]) -> None:

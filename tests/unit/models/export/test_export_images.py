@@ -13,8 +13,9 @@ from manyheads.core.job import SILENT
 from manyheads.data.data_settings import ImageSettings
 from manyheads.errors import DataError, SettingError
 from manyheads.models.export import export_images
-from manyheads.models.export.export_images import labels_of, write_images
+from manyheads.models.export.export_images import LabelledImages, labels_of, write_images
 from manyheads.study.folder import RunFolder
+from tests.several_labels import LABELS, labelled_table
 
 COUNTS = {
     "train/cat": 9, "train/dog": 2, "validation/cat": 3, "validation/dog": 3, "test/cat": 2,
@@ -22,9 +23,17 @@ COUNTS = {
 }  # fmt: skip
 
 
-def found(data: Path, calibration: int, classes: tuple[str, ...] = ("cat", "dog")):
+def found(
+    data: Path,
+    calibration: int,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    *,
+    several: bool = False,
+) -> LabelledImages:
     nothing = RunFolder(data.parent / "nowhere")
-    return export_images.labelled_images(nothing, classes, str(data), calibration, SILENT)
+    return export_images.labelled_images(
+        nothing, classes, str(data), calibration, SILENT, several_labels=several
+    )
 
 
 def test_calibration_goes_through_the_classes_in_turn(image_folder: Callable[..., Path]) -> None:
@@ -68,6 +77,19 @@ def test_a_model_alone_needs_images(image_folder: Callable[..., Path], tmp_path:
         export_images.labelled_images(RunFolder(tmp_path), ("cat", "dog"), None, 4, SILENT)
     with pytest.raises(DataError, match="no class of the model: 'dog'"):
         found(image_folder(COUNTS), 4, ("cat", "horse"))
+
+
+def test_images_have_as_many_labels_as_the_model_says(
+    image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = labelled_table(tmp_path)
+    images = found(table, 6, LABELS, several=True)
+    sets = [images.dataset.classes[images.dataset.labels[row]] for row in images.calibrate]
+    assert len(set(sets)) == 6  # each set of labels in turn
+    with pytest.raises(DataError, match=r"one class per image in .* found several labels"):
+        found(table, 6, LABELS)
+    with pytest.raises(DataError, match=r"several labels per image in .* found one class"):
+        found(image_folder(COUNTS), 6, several=True)
 
 
 def test_labels_are_those_of_the_model(image_folder: Callable[..., Path]) -> None:

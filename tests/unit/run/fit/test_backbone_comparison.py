@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_what_is_clearly_worse_goes_and_the_sample_is_in_no_score(
     assert best.log_loss < worse.log_loss
     assert {each.backbone for each in fitted.tried} == {"xception"}
     assert fitted.images == 240
-    assert 195 <= fitted.expected.scores.images <= 205
+    assert 195 <= fitted.expected.measured.images <= 205
     assert read_fit(tmp_path / "fit") == fitted
     assert [each.name for each in (tmp_path / "fit/search").glob("*px-*")] == [
         f"xception-{SIDE}px-2"
@@ -139,8 +140,8 @@ def test_where_nearly_all_images_are_twins_of_the_sample_that_is_said(
 ) -> None:
     monkeypatch.setattr(near_duplicates, "MOST", 1000)
     fitted = fit(tmp_path)
-    assert fitted.expected.scores.units < 200
-    assert 195 <= fitted.expected.scores.images <= 205
+    assert fitted.expected.measured.units < 200
+    assert 195 <= fitted.expected.measured.images <= 205
     assert fitted.remarks[0].startswith("near-duplicates of the sample that chose backbones")
 
 
@@ -153,7 +154,7 @@ def test_of_few_images_every_backbone_is_an_option_and_every_image_is_scored(
     pair = f"{BLIND}+xception"
     assert {each.backbone for each in fitted.tried} == {BLIND, "xception", pair}
     assert fitted.tried[0].backbone in ("xception", pair)
-    assert fitted.expected.scores.images == fitted.images == 60
+    assert fitted.expected.measured.images == fitted.images == 60
     assert f"1. mobilenet at {SIDE}×{SIDE}, plain and mirrored: " in plan_of(told)
     assert "each backbone" not in plan_of(told)
 
@@ -166,7 +167,7 @@ def test_where_there_is_no_time_to_compare_one_goes_on_and_no_label_chose_it(
     fitted = fit(tmp_path)
     assert fitted.compared == ()
     assert len({each.backbone for each in fitted.tried}) == 1
-    assert fitted.expected.scores.images == fitted.images
+    assert fitted.expected.measured.images == fitted.images
     assert fitted.remarks == (
         "mobilenet: left out, no time to compare it with others",
         "xception: left out, no time to compare it with others",
@@ -193,7 +194,7 @@ def test_what_is_no_backbone_is_left_out_unless_it_was_asked_for(
     fitted = fit(tmp_path, train=train, backbone=AUTO)
     assert {each.backbone for each in fitted.tried} == {"xception"}
     assert any(each.endswith("two where one input was expected") for each in fitted.remarks)
-    assert fitted.expected.scores.images == fitted.images  # there was nothing to choose from
+    assert fitted.expected.measured.images == fitted.images  # there was nothing to choose from
     with pytest.raises(BackboneError, match="one input"):
         run_fit(
             FitSettings(data=str(tmp_path / "photos"), backbone=(NONE, "xception"), size=SIDE),
@@ -238,6 +239,27 @@ def test_classes_of_few_images_are_not_judged() -> None:
         SILENT,
     )  # fmt: skip
     assert len(losses) == 40
+
+
+def test_images_of_several_labels_are_sampled_and_judged_by_label() -> None:
+    random = np.random.default_rng(0)
+    texts = ("(none)", "a", "a;b", "b", "c")
+    shares = (0.3, 0.3, 0.2, 0.1, 0.1)
+    numbers = np.sort(random.choice(5, 400, p=shares))
+    dataset = replace(dataset_of(numbers), classes=texts, label_names=("a", "b", "c"))
+    sample = sample_of(dataset, 100)
+    assert abs(len(sample) - 100) <= 2
+    assert np.abs(dataset.counts(sample) - dataset.counts(np.arange(400)) / 4).max() <= 2
+    assert dataset.label_sets is not None
+    members = dataset.label_sets.members[numbers]
+    telling = random.normal(size=(400, 6)) + 4 * (members @ np.eye(3, 6))
+    good, bad = (
+        judge(dataset, features_of(each.astype(np.float32)), SILENT)
+        for each in (telling, random.normal(size=(400, 6)))
+    )
+    assert len(good[0]) == len(bad[0]) == 400
+    assert good[1] > 0.95 > 0.8 > bad[1]
+    assert good[0].mean() < 0.2 < 0.5 < bad[0].mean()
 
 
 def test_images_for_testing_are_in_no_sample(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from manyheads.errors import DataError, Interrupted, RunError, SettingError
 from manyheads.heads.averaged import averaged
 from manyheads.models.classifier import load
 from manyheads.models.templates import read_head
-from manyheads.run.fit import fit_run, fit_schedule, image_options, near_duplicates
+from manyheads.run.fit import fit_model, fit_schedule, image_options, near_duplicates
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings, search_grid
@@ -98,19 +98,21 @@ class TestFree:
         losses = [each.log_loss for each in fitted.tried]
         assert losses == sorted(losses)
         assert sum(each.folds for each in fitted.tried) == fitted.folds == 5
-        accuracy = fitted.expected.scores.accuracy
+        accuracy = fitted.expected.measured.accuracy
         assert accuracy.value > 0.6  # of three classes that chance makes hard to see
         assert fitted.model.is_file()
 
+    @pytest.mark.parametrize("rule", [None, "last_macro_f1"])
     def test_pruning_is_recorded_and_said(
         self,
+        rule: str | None,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         monkeypatch.setattr(fit_schedule, "_SHARES", {"pruned": (1.0, 1.0)})
-        fitted = run_fit(settings(data), tmp_path / "fit")
+        fitted = run_fit(settings(data, select=rule), tmp_path / "fit")
         assert fitted.pruned
         assert read_fit(tmp_path / "fit") == fitted
         show(fitted)
@@ -205,6 +207,7 @@ class TestFree:
         fitted = run_fit(settings(data), tmp_path / "fit", job=told)
         assert fitted.folds == 5
         assert fitted.images == 18  # one of a red panda only trains
+        assert fitted.expected.scores is not None
         of_class = {each.name: each for each in fitted.expected.scores.classes}
         assert [of_class[name].images for name in ("cat", "dog", "red panda")] == [16, 2, 0]
         assert of_class["red panda"].recall is None
@@ -234,7 +237,7 @@ class TestFree:
             }
         assert sorted(map(len, inside)) == [0, 0, 0, 0, 6]
         assert len(units) == 1
-        assert fitted.expected.scores.units < fitted.images == 125
+        assert fitted.expected.measured.units < fitted.images == 125
 
     @pytest.mark.when_changed("studies")
     def test_what_was_found_is_kept_for_the_same_fit_later(
@@ -266,7 +269,7 @@ class TestFree:
         later = HeardJob()
         fitted = run_fit(settings(data), tmp_path / "fit", job=later)
         assert not any(note.startswith("Near-duplicates: ") for note in later.notes)
-        assert fitted.expected.scores.units == fitted.images
+        assert fitted.expected.measured.units == fitted.images
 
     @pytest.mark.when_changed("studies")
     def test_very_many_images_are_not_compared_and_that_is_said(
@@ -276,7 +279,7 @@ class TestFree:
         data, told = quadrant_images(tmp_path / "photos", 15, 5), HeardJob()
         fitted = run_fit(settings(data), tmp_path / "fit", job=told)
         assert any("not looked for among more than 50 images" in note for note in told.notes)
-        assert fitted.expected.scores.units == fitted.images
+        assert fitted.expected.measured.units == fitted.images
 
     def test_a_budget_for_nothing_is_refused_before_anything_is_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -298,7 +301,7 @@ def test_the_model_says_what_its_heads_say_on_average(
         kept.update(heads=heads, temperature=temperature)
         return averaged(heads, temperature)
 
-    monkeypatch.setattr(fit_run, "averaged", remembered)
+    monkeypatch.setattr(fit_model, "averaged", remembered)
     data = small_images(tmp_path / "images")
     fitted = run_fit(
         settings(data, size=32, backbone="mobilenet", weights="random:0", heads=2, folds=3),

@@ -10,8 +10,9 @@ from manyheads.backbones import registry
 from manyheads.core.settings import plain
 from manyheads.data.augmentation_presets import PRESETS
 from manyheads.errors import SettingError
+from manyheads.heads.epoch_rules import chooses_epoch
 from manyheads.run.fit.fit_settings import FitSettings, budget_words, search_grid, seconds_of
-from manyheads.run.fit.image_options import candidate_images
+from manyheads.run.fit.image_options import EFFORTS, Effort, candidate_images, study_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,51 @@ def test_a_budget_is_read_as_people_write_it(budget: Any, seconds: float) -> Non
 def test_another_budget_is_refused_with_an_example(budget: Any) -> None:
     with pytest.raises(SettingError, match="10m"):
         seconds_of(budget)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "metric"),
+    [
+        (None, None, "log_loss"), ("best_loss", None, "log_loss"), ("last", "last", "accuracy"),
+        ("best_accuracy", "last", "accuracy"),
+        ("best_macro_f1", "last_macro_f1", "macro_f1"),
+        ("last_balanced_accuracy", "last_balanced_accuracy", "balanced_accuracy"),
+    ],
+)  # fmt: skip
+def test_a_rule_names_the_score_that_ranks_after_the_last_epoch(
+    rule: str | None, kept: str | None, metric: str
+) -> None:
+    settings = FitSettings(data="photos", backbone="xception", select=rule)
+    assert (settings.select, settings.metric) == (kept, metric)
+    assert ("select" in plain(settings)) == (kept is not None)
+    study = study_of(settings, 5, (150, 1))
+    assert study.select == (kept or "last")
+    assert not chooses_epoch(study.select)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"select": "fixed:3"}, "train to the end of their schedule"),
+        ({"select": "macro_f1"}, "last_macro_f1"),
+        ({"balanced_batches": "perhaps"}, "balanced_batches"),
+    ],
+)
+def test_what_a_fit_cannot_rank_or_balance_by_is_refused(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        FitSettings(data="photos", **asked)
+
+
+@pytest.mark.parametrize(("given", "kept"), [(True, "yes"), ("yes", "yes"), ("no", None)])
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_balanced_batches_are_those_of_all_heads(
+    given: Any, kept: str | None, effort: Effort
+) -> None:
+    settings = FitSettings(data="photos", backbone="xception", balanced_batches=given)
+    assert settings.balanced_batches == kept
+    assert ("balanced_batches" in plain(settings)) == (kept is not None)
+    study = study_of(settings, 5, (150, 1), effort)
+    assert study.grid.balanced_batches == (kept or "no",)
 
 
 def test_a_decimal_comma_in_a_budget_has_its_remedy() -> None:

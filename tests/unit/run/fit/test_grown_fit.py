@@ -90,8 +90,11 @@ def grow(data: Path) -> None:
     (data / "train" / "cat" / "2.png").rename(data / "train" / "dog" / "was-cat.png")
 
 
-def planned(run: Path, data: Path, **changes: Any) -> PlannedGrowth:
-    return plan_growth(run, FitSettings(data=str(data)), **changes)
+def planned(run: Path, data: Path, budget: float | None = None, **changes: Any) -> PlannedGrowth:
+    if budget is None:
+        return plan_growth(run, FitSettings(data=str(data)), **changes)
+    asked = FitSettings(data=str(data), budget=budget)
+    return plan_growth(run, asked, named=["budget"], **changes)
 
 
 def test_it_says_what_has_changed_and_keeps_split_fold_and_record(

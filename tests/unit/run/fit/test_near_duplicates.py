@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ def test_a_cluster_that_would_cost_its_class_folds_may_be_torn() -> None:
 
 def test_a_class_that_is_one_burst_is_divided_as_before() -> None:
     assert together(dataset_of(LABELS), [list(range(20, 40))], 5) == ([], ["class 1"])
+
+
+def test_a_cluster_that_would_cost_a_label_folds_may_be_torn() -> None:
+    """Of images with labels a, b and c: none, a, a and b, or c, which only four have."""
+    texts = ("(none)", "a", "a;b", "c")
+    dataset = replace(
+        dataset_of([0] * 10 + [1] * 10 + [2] * 10 + [3] * 4),
+        classes=texts, label_names=("a", "b", "c"),
+    )  # fmt: skip
+    clusters = [[0, 1, 2], [10, 20], [30, 31]]
+    assert together(dataset, clusters, 4) == ([[0, 1, 2], [10, 20]], ["c"])
+    assert together(dataset, clusters, 3) == (clusters, [])
 
 
 def test_folds_without_images_are_none() -> None:

@@ -143,12 +143,15 @@ def test_names_cannot_break_out_of_the_metadata(study: Finished) -> None:
 
 
 @pytest.mark.parametrize("resize", [None, "crop", "crop:0.875", "pad"])
+@pytest.mark.parametrize("decode", ["full", "scaled"])
 def test_preparation_is_told_in_code_and_numbers(
-    resize: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resize: str | None, decode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = ImageSettings(size=40, resize=resize)
-    picture = distinct_image("photo", 96).resize((96, 64))
-    picture.save(tmp_path / "photo.jpg", "PNG")
+    image = ImageSettings(size=40, resize=resize, decode=decode)
+    if decode == "full":
+        distinct_image("photo", 96).resize((96, 64)).save(tmp_path / "photo.jpg", "PNG")
+    else:
+        distinct_image("photo", 300).resize((300, 200)).save(tmp_path / "photo.jpg")
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     code = usage("model.onnx", image)

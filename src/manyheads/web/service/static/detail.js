@@ -1,6 +1,6 @@
 // One photograph in a dialog: the picture, every probability, and where the model looked.
 import { h } from "/static/shared/base.js";
-import { ANSWERED, WAITING, chanceWords, percent } from "/static/service/photos.js";
+import { ANSWERED, WAITING, answerWords, chanceWords, percent, sureWords } from "/static/service/photos.js";
 import { predict } from "/static/service/sending.js";
 
 const FIRST = 12; // classes before the others are asked for
@@ -101,15 +101,19 @@ export class Detail {
       return;
     }
     const isUnsure = photo.isUnsure(this.threshold);
-    const said = photo.isUnknown
+    const words = answerWords(photo, this.about.classes);
+    const said = photo.labels ? `${words}; ${sureWords(photo)}` : `${words} at ${sureWords(photo)}`;
+    const lead = photo.isUnknown
       ? h("p", { class: "lead" }, "unknown ", h("span", { class: "quiet" },
-        `(else ${photo.label} at ${chanceWords(photo.confidence)}; more unlike the training images than ${percent(photo.unlike)} of the held-out images)`))
+        `(else ${said}; more unlike the training images than ${percent(photo.unlike)} of the held-out images)`))
       : isUnsure
       ? h("p", { class: "lead" }, "unsure ", h("span", { class: "quiet" },
-        `(${photo.label} at ${chanceWords(photo.confidence)}, below ${this.threshold.toFixed(2)})`))
-      : h("p", { class: "lead" }, photo.label, " ", h("span", { class: "quiet number" }, chanceWords(photo.confidence)));
+        `(${said}, below ${this.threshold.toFixed(2)})`))
+      : h("p", { class: "lead" }, words, " ", h("span", { class: "quiet number" }, sureWords(photo)));
     const ranked = photo.ranked();
-    const list = h("ol", { class: "bars", role: "list", tabindex: "-1", "aria-label": "Probability of each class" });
+    const { thresholds } = this.about;
+    const title = thresholds ? "Probability of each label, and the threshold above which it is said" : "Probability of each class";
+    const list = h("ol", { class: `bars${thresholds ? " several" : ""}`, role: "list", tabindex: "-1", "aria-label": title });
     const add = (places) => list.append(...places.map((place) => this.#bar(place)));
     add(ranked.slice(0, FIRST));
     const rest = ranked.slice(FIRST);
@@ -119,9 +123,9 @@ export class Detail {
         add(rest);
         list.focus();
       } },
-        `Show the other ${rest.length.toLocaleString("en")} classes`) : null;
+        `Show the other ${rest.length.toLocaleString("en")} ${thresholds ? "labels" : "classes"}`) : null;
     this.looked = h("div", { class: "looked" });
-    answers.replaceChildren(said, list, ...(more ? [more] : []), this.looked);
+    answers.replaceChildren(lead, list, ...(more ? [more] : []), this.looked);
     this.#offer();
   }
 
@@ -129,14 +133,24 @@ export class Detail {
     const chance = this.photo.chances[place];
     const fill = h("span", { class: "fill", "aria-hidden": "true" });
     fill.style.setProperty("--share", `${100 * chance}%`);
-    return h("li", {}, h("span", { class: "name" }, this.about.classes[place]),
-      h("span", { class: "track" }, fill), h("span", { class: "number" }, chanceWords(chance)));
+    const name = h("span", { class: "name" }, this.about.classes[place]);
+    const track = h("span", { class: "track" }, fill);
+    const row = h("li", {}, name, track, h("span", { class: "number" }, chanceWords(chance)));
+    if (!this.about.thresholds) return row;
+    const threshold = this.about.thresholds[place];
+    const isSaid = this.photo.said.includes(place);
+    const mark = h("span", { class: "mark", "aria-hidden": "true" });
+    mark.style.setProperty("--at", `${100 * threshold}%`);
+    track.append(mark);
+    row.classList.toggle("said", isSaid);
+    row.append(h("span", { class: "quiet small" }, `${isSaid ? "said, above" : "not above"} ${percent(threshold)}`));
+    return row;
   }
 
   #offer(words = "") {
     const { photo, looked } = this;
-    if (photo.explanation) {
-      this.#map(photo.explanation);
+    if (photo.explanations) {
+      this.#maps(photo.explanations);
       return;
     }
     const ask = h("button", { type: "button", onclick: () => this.#explain() }, "Where did it look?");
@@ -154,9 +168,10 @@ export class Detail {
       const busy = (seconds) => { waiting.textContent = `The service is busy; trying again in ${Math.ceil(seconds)} s …`; };
       const lost = () => { words = "The browser can no longer read this file."; };
       const rows = await predict(`${this.address}&explain=1`, [photo], { signal: this.#stop.signal, busy, lost });
-      const found = rows?.[0]?.explanation;
-      if (found && isMap(found.map)) photo.explanation = found;
-      else words ||= found?.error || rows?.[0]?.error || "This model cannot tell where it looked.";
+      const row = rows?.[0];
+      const found = row?.explanations ?? (row?.explanation ? [row.explanation] : []);
+      if (found.length && found.every(({ map }) => isMap(map))) photo.explanations = found;
+      else words ||= found[0]?.error || rows?.[0]?.error || "This model cannot tell where it looked.";
     } catch (error) {
       if (error.name === "AbortError") return;
       words = error.message;
@@ -167,10 +182,14 @@ export class Detail {
     if (hasFocus) this.looked.querySelector("button, [tabindex]")?.focus();
   }
 
-  #map({ map, class: name, words }) {
-    this.pictures.querySelector(".map")?.remove();
-    const told = `Where the model looked for ${name}`;
-    this.pictures.append(h("figure", { class: "map" }, h("img", { src: map, alt: told }), h("figcaption", { class: "quiet" }, told)));
+  /** A picture for each class that the model looked for. */
+  #maps(explanations) {
+    this.pictures.querySelectorAll(".map").forEach((each) => each.remove());
+    for (const { map, class: name } of explanations) {
+      const told = `Where the model looked for ${name}`;
+      this.pictures.append(h("figure", { class: "map" }, h("img", { src: map, alt: told }), h("figcaption", { class: "quiet" }, told)));
+    }
+    const words = explanations.map((each) => each.words).filter(Boolean).join(" ");
     const shade = "The stronger the colour, the more the answer depends on that part.";
     this.looked.replaceChildren(h("p", { class: "quiet", role: "status", tabindex: "-1" }, words ? `${words} ${shade}` : shade));
   }

@@ -1,6 +1,6 @@
 // The answers as a grid: a cell for each photograph, and thumbnails only of what is near the view.
 import { h } from "/static/shared/base.js";
-import { ANSWERED, FAILED, UNREADABLE, belongs, chanceWords } from "/static/service/photos.js";
+import { ANSWERED, FAILED, UNREADABLE, answerWords, belongs, chanceWords, sureWords } from "/static/service/photos.js";
 
 const SIDE = 240; // pixels of a thumbnail
 const DECODING = 3; // at once
@@ -134,11 +134,10 @@ export class Grid {
     cell.mark = mark;
     cell.className = kind;
     if (photo.state === ANSWERED) {
-      const ranked = photo.top.map((place) => [this.classes[place], photo.chances[place]]);
-      label.textContent = word || photo.label;
-      chance.textContent = word ? "" : chanceWords(photo.confidence);
-      next.textContent = (word ? ranked : ranked.slice(1))
-        .map(([name, value]) => `${name} ${chanceWords(value)}`).join(", ");
+      const following = word ? photo.top : photo.following();
+      label.textContent = word || answerWords(photo, this.classes);
+      chance.textContent = word ? "" : sureWords(photo);
+      next.textContent = following.map((place) => `${this.classes[place]} ${chanceWords(photo.chances[place])}`).join(", ");
     } else {
       label.textContent = { [UNREADABLE]: "unreadable", [FAILED]: "not answered" }[photo.state] ?? "…";
       chance.textContent = "";

@@ -5,6 +5,8 @@ import { percent, things } from "/static/service/photos.js";
 const SHOWN = 12; // classes named at the top of the page
 const ROWS = 30; // of the table of classes before it is folded
 
+const OTHER_SCORES = [["balanced_accuracy", "balanced accuracy"], ["macro_f1", "macro F1"]]; // that may select
+
 const number = (value) => value.toLocaleString("en");
 
 /** `95 % interval 80.3 to 88.1 %`; "" if there is none. */
@@ -28,12 +30,16 @@ const isKnown = (score) => typeof score?.value === "number";
 
 /** What the model does and how well, in a sentence. */
 export const leadWords = (about) => {
-  const does = `It tells ${things(about.classes.length, "class").replace("classs", "classes")} apart`;
+  const several = Boolean(about.thresholds);
+  const does = several
+    ? `It says which of ${things(about.classes.length, "label")} a photograph has`
+    : `It tells ${things(about.classes.length, "class").replace("classs", "classes")} apart`;
+  const of = several ? "of all labels in" : "of";
   const { test, expect } = about;
-  if (isKnown(test?.accuracy)) return `${does} and was right on ${share(test.accuracy)} of ${things(test.images, "test image")}.`;
+  if (isKnown(test?.accuracy)) return `${does} and was right on ${share(test.accuracy)} ${of} ${things(test.images, "test image")}.`;
   if (!isKnown(expect?.accuracy)) return `${does}; how often it is right is not known here.`;
-  if (/^new images/.test(expect.on ?? "")) return `${does} and should be right on about ${share(expect.accuracy)} of ${expect.on}.`;
-  return `${does}. It was right on ${share(expect.accuracy)} of ${expect.on ?? "held-out images"}.`;
+  if (/^new images/.test(expect.on ?? "")) return `${does} and should be right on about ${share(expect.accuracy)} ${of} ${expect.on}.`;
+  return `${does}. It was right on ${share(expect.accuracy)} ${of} ${expect.on ?? "held-out images"}.`;
 };
 
 /** The classes in words: all, or the first of many. */
@@ -57,8 +63,11 @@ const facts = (about) => {
   }
   if (isKnown(expect?.accuracy)) all.push(fact("Expected accuracy", percent(expect.accuracy.value), shareInterval(expect.accuracy), `on ${expect.on}`));
   if (isKnown(expect?.log_loss)) {
-    const guess = Math.log(about.classes.length).toFixed(2);
+    const guess = Math.log(about.thresholds ? 2 : about.classes.length).toFixed(2);
     all.push(fact("Expected log loss", expect.log_loss.value.toFixed(3), lossInterval(expect.log_loss), `in nats: 0 is perfect, ${guess} is guessing`));
+  }
+  for (const [name, words] of OTHER_SCORES) {
+    if (isKnown(expect?.[name])) all.push(fact(`Expected ${words}`, percent(expect[name].value), shareInterval(expect[name]), `on ${expect.on}`));
   }
   if (test) {
     all.push(fact("On the test images", isKnown(test.accuracy) ? percent(test.accuracy.value) : "–",
@@ -72,8 +81,33 @@ const facts = (about) => {
   return h("dl", { class: "facts" }, all);
 };
 
+/** A score as `0.83 (0.78 to 0.87)`. */
+const scoreWords = (score) => {
+  if (!isKnown(score)) return "–";
+  const interval = typeof score.low === "number" ? ` (${score.low.toFixed(2)} to ${score.high.toFixed(2)})` : "";
+  return `${score.value.toFixed(2)}${interval}`;
+};
+
+const folded = (table, rows, noun) => (rows.length <= ROWS ? table
+  : h("details", {}, h("summary", {}, `All ${number(rows.length)} ${noun}`), table));
+
+const labelTable = (about, splits) => {
+  const titles = [...splits.map(([name]) => name), "average precision", "F1", "threshold"];
+  const rows = about.labels.map(({ label, average_precision: precision, f1 }) => {
+    const counts = splits.map(([, { classes }]) => number(Object.hasOwn(classes, label) ? classes[label] : 0));
+    const cells = [...counts, scoreWords(precision), scoreWords(f1), percent(about.thresholds[about.classes.indexOf(label)])];
+    return h("tr", {}, h("th", { scope: "row" }, label), cells.map((cell) => h("td", { class: "number" }, cell)));
+  });
+  const words = "Images with each label; its average precision and F1 on held-out images, with 95 % intervals; and the probability above which it is said";
+  return folded(h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Labels" },
+    h("table", {}, h("caption", {}, words),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "label"), titles.map((title) => h("th", { scope: "col", class: "number" }, title)))),
+      h("tbody", {}, rows))), rows, "labels");
+};
+
 const classTable = (about) => {
   const splits = Object.entries(about.data?.splits ?? {});
+  if (about.labels) return labelTable(about, splits);
   const recalls = new Map((about.recalls ?? []).map((each) => [each.class, each]));
   if (!splits.length && !recalls.size) return null;
   const head = h("tr", {}, h("th", { scope: "col" }, "class"),
@@ -92,13 +126,14 @@ const classTable = (about) => {
     ? "Images of each class, and the share of a class's held-out images that the model recognises" : "Images of each class";
   const table = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Classes" },
     h("table", {}, h("caption", {}, words), h("thead", {}, head), h("tbody", {}, rows)));
-  if (rows.length <= ROWS) return table;
-  return h("details", {}, h("summary", {}, `All ${number(rows.length)} classes`), table);
+  return folded(table, rows, "classes");
 };
 
 const limits = (about) => {
   const lines = [
-    "It answers with one of these classes whatever a photograph shows, and confidence can be high on what it has never seen.",
+    about.thresholds
+      ? "It knows no other labels than these, whatever a photograph shows, and confidence can be high on what it has never seen."
+      : "It answers with one of these classes whatever a photograph shows, and confidence can be high on what it has never seen.",
     ...(about.image ? [`It sees each photograph at ${about.image.size} × ${about.image.size} pixels; what is small in a large photograph may be lost.`] : []),
     ...(about.warnings ?? []),
   ];
@@ -117,7 +152,7 @@ export const showCard = (place, about, address) => {
   const table = classTable(about);
   place.replaceChildren(
     facts(about),
-    ...(table ? [h("h3", {}, "Classes"), table] : []),
+    ...(table ? [h("h3", {}, about.thresholds ? "Labels" : "Classes"), table] : []),
     ...limits(about),
     ...(address ? fromProgram(address) : []),
   );

@@ -5,6 +5,9 @@ export const ANSWERED = "answered";
 export const UNREADABLE = "unreadable"; // the server says that it is no image it can read
 export const FAILED = "failed"; // it was not asked, or refused
 
+/** What is said of a photograph without any label. */
+export const NO_LABELS = "(none)";
+
 /** Whether the page calls photographs unknown that are unlike the model's images. */
 export const told = { unknown: false };
 
@@ -20,26 +23,37 @@ export class Photo {
   forget() {
     this.state = WAITING;
     this.label = null;
+    this.labels = null; // all that are said, of a model of several labels per image
     this.confidence = NaN;
     this.chances = null;
     this.top = []; // the places of the three most probable classes
+    this.said = []; // the places of what the model answers with, the most probable first
     this.unlike = NaN; // the share of held-out images that are less unlike
     this.isUnlike = false;
     this.error = "";
-    this.explanation = null;
+    this.explanations = null;
   }
 
-  /** Take a row of the answer; `classes` are the model's. */
-  take(row, classes) {
+  /** Take a row of the answer; classes and thresholds are the model's. */
+  take(row, { classes, thresholds }) {
     if (row.error) {
       this.state = UNREADABLE;
       this.error = row.error;
       return;
     }
     this.chances = Float64Array.from(classes, (name) => row.probabilities[name] ?? NaN);
-    this.top = this.ranked().slice(0, 3);
-    this.label = classes[this.top[0]];
-    this.confidence = this.chances[this.top[0]];
+    const ranked = this.ranked();
+    this.top = ranked.slice(0, 3);
+    if (thresholds) {
+      this.said = ranked.filter((place) => this.chances[place] > thresholds[place]);
+      this.labels = classes.filter((_, place) => this.said.includes(place));
+      this.label = this.labels.join(";") || NO_LABELS;
+      this.confidence = row.confidence;
+    } else {
+      this.said = this.top.slice(0, 1);
+      this.label = classes[this.top[0]];
+      this.confidence = this.chances[this.top[0]];
+    }
     this.unlike = row.unlike ?? NaN;
     this.isUnlike = row.unknown === true;
     this.state = ANSWERED;
@@ -56,6 +70,14 @@ export class Photo {
     return [...chances.keys()].sort((a, b) => chances[b] - chances[a] || a - b);
   }
 
+  /** Places of the two most probable classes that are no answer. */
+  following() {
+    return this.labels ? this.ranked().filter((place) => !this.said.includes(place)).slice(0, 2) : this.top.slice(1);
+  }
+
+  /** What it is counted and found by: its class, or each of its labels. */
+  get kinds() { return this.labels?.length ? this.labels : [this.label]; }
+
   get isUnknown() { return told.unknown && this.state === ANSWERED && this.isUnlike; }
   isUnsure(threshold) { return this.state === ANSWERED && !this.isUnknown && this.confidence < threshold; }
   isSure(threshold) { return this.state === ANSWERED && !this.isUnknown && this.confidence >= threshold; }
@@ -68,7 +90,7 @@ export const belongs = (photo, filter, threshold) => {
   if (filter === "unknown") return photo.isUnknown;
   if (filter === "unsure") return photo.isUnsure(threshold);
   if (filter === "without") return photo.isWithout;
-  return photo.isSure(threshold) && `class ${photo.label}` === filter;
+  return photo.isSure(threshold) && photo.kinds.some((kind) => `class ${kind}` === filter);
 };
 
 /** How many there are of each kind, and of each class among the sure answers. */
@@ -80,10 +102,18 @@ export const counted = (photos, threshold) => {
     counts.answered += 1;
     if (photo.isUnknown) counts.unknown += 1;
     else if (photo.isUnsure(threshold)) counts.unsure += 1;
-    else counts.classes.set(photo.label, (counts.classes.get(photo.label) ?? 0) + 1);
+    else for (const kind of photo.kinds) counts.classes.set(kind, (counts.classes.get(kind) ?? 0) + 1);
   }
   return counts;
 };
+
+/** The answer in words: a class, or each label with its probability. */
+export const answerWords = (photo, classes) => photo.labels
+  ? photo.said.map((place) => `${classes[place]}\u00a0${chanceWords(photo.chances[place])}`).join(", ") || NO_LABELS
+  : photo.label;
+
+/** How sure it is, in words: of several labels the least sure one. */
+export const sureWords = (photo) => `${photo.labels ? "least sure " : ""}${chanceWords(photo.confidence)}`;
 
 /** `1 photograph`, `2,000 photographs`. */
 export const things = (count, noun = "photograph") =>

@@ -37,7 +37,7 @@ const answered = () => photos.reduce((sum, photo) => sum + Number(photo.state !=
 
 const sender = new Sender(address, {
   rows: (some, rows) => {
-    some.forEach((photo, at) => photo.take(rows[at], about.classes));
+    some.forEach((photo, at) => photo.take(rows[at], about));
     some.forEach(changed);
   },
   failed: (photo, why) => {
@@ -218,6 +218,7 @@ const use = (name) => {
   place("lead").textContent = leadWords(about);
   place("classes").textContent = classWords(about.classes);
   grid.classes = about.classes;
+  place("grid").classList.toggle("several", Boolean(about.thresholds));
   buttons.clear();
   place("filters").replaceChildren();
   filter = "all";

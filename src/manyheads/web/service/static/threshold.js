@@ -30,7 +30,8 @@ export const costWords = (about, threshold) => {
   if (!coverage) return `${at} ${who} answers for none of the ${images}.`;
   const answered = coverage === 1 ? "all" : percent(coverage, coverage > 0.995 ? 1 : 0);
   const wrong = error ? percent(error) : "none";
-  return `${at} ${who} answers for ${answered} of the ${images} and is wrong on ${wrong} of those.`;
+  const how = about.thresholds ? "has a label wrong" : "is wrong";
+  return `${at} ${who} answers for ${answered} of the ${images} and ${how} on ${wrong} of those.`;
 };
 
 /** The upper end of an axis of shares: a round number a little above the greatest. */
@@ -84,7 +85,7 @@ export class Threshold {
     this.cost = h("p", { id: "cost", class: "cost" });
     this.plot = about.risk?.some((point) => point.error !== null) ? plot(about.risk) : null;
     const words = h("div", { class: "words" },
-      h("div", { class: "row" }, h("label", { for: "least" }, "Answer only from a confidence of"), this.read),
+      h("div", { class: "row" }, h("label", { for: "least" }, about.thresholds ? "Answer only from a confidence, in the least sure label, of" : "Answer only from a confidence of"), this.read),
       this.slider, this.cost,
       about.risk_on && this.plot ? h("p", { class: "quiet small" }, `Measured on ${about.risk_on}.`) : null);
     if (about.unknown) words.append(this.#unknown(about.unknown));
@@ -107,7 +108,7 @@ export class Threshold {
       told.unknown = box.checked;
       this.changed(this.value);
     });
-    const cost = `Of photographs of the model's own classes about ${percent(rate, 0)} are called unknown too, by ${count.toLocaleString("en")} held-out images.`;
+    const cost = `Of photographs of the model's own ${this.about.thresholds ? "labels" : "classes"} about ${percent(rate, 0)} are called unknown too, by ${count.toLocaleString("en")} held-out images.`;
     return h("div", { class: "unknown" },
       h("div", { class: "row" }, box,
         h("label", { for: "tell-unknown" }, "Call photographs unknown that are unlike the training images")),

@@ -46,8 +46,11 @@ export const colouring = () => {
   };
 };
 
-/** The curves of `leaders`, each with a `band` of [epoch, seeds, mean, least, greatest]. */
-export const curves = (leaders, epochs, colourOf) => {
+/**
+ * The curves of `leaders`, each with a `band` of [epoch, seeds, mean, least, greatest]; `words` say
+ * of what, and `most` is the greatest value that there can be.
+ */
+export const curves = (leaders, epochs, colourOf, { words: title, most }) => {
   const [WIDTH, HEIGHT] = innerWidth < 520 ? NARROW : WIDE;
   const shown = leaders.filter((each) => each.band.length);
   const points = shown.flatMap((each) => each.band);
@@ -56,7 +59,7 @@ export const curves = (leaders, epochs, colourOf) => {
   let high = Math.max(...values);
   const room = Math.max(0.01, 0.05 * (high - low));
   low = Math.max(0, low - room);
-  high = Math.min(1, high + room);
+  high = Math.min(most, high + room);
   const last = Math.max(2, epochs, ...points.map((point) => point[0]));
   const x = (epoch) => LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / (last - 1);
   const y = (value) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (value - low) / (high - low || 1);
@@ -78,7 +81,7 @@ export const curves = (leaders, epochs, colourOf) => {
   });
   const best = shown[0];
   const end = best.band.at(-1);
-  const label = `Validation accuracy by epoch of ${shown.length} candidates. First: ${best.words}, `
+  const label = `${title} of ${shown.length} candidates. First: ${best.words}, `
     + `${end[2].toFixed(3)} after epoch ${end[0]}, from ${end[3].toFixed(3)} to ${end[4].toFixed(3)} over seeds.`;
   return draw("svg", { class: "curves", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
     ...grid, ...axis,

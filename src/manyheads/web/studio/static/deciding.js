@@ -12,12 +12,20 @@ export const classKeys = (classes) => Object.fromEntries(classes.slice(0, KEYS.l
  * new one after each step.
  */
 export class Decider {
+  #last = Promise.resolve();
+
   constructor(state, changed) {
     this.state = state;
     this.changed = changed;
   }
 
-  async #send(address, body) {
+  /** One step after the other: a redo that overtakes its undo would find nothing to do again. */
+  #send(address, body) {
+    this.#last = this.#last.catch(() => {}).then(() => this.#step(address, body));
+    return this.#last;
+  }
+
+  async #step(address, body) {
     try {
       const answer = await ask(address, { of: this.state().token, ...body });
       await this.changed(answer.current);

@@ -4,6 +4,7 @@ import { colouring, curves } from "/static/studio/curves.js";
 import { clock, count, runPage, watch } from "/static/studio/watching.js";
 
 const number = (value, digits = 3) => value === null || value === undefined ? "–" : value.toFixed(digits);
+const METRICS = { accuracy: "accuracy", log_loss: "log loss", balanced_accuracy: "balanced accuracy", macro_f1: "macro F1" };
 const STATES = { starting: "starting", running: "running", stopped: "stopped", done: "done", unreadable: "cannot be read" };
 
 /** A section that is built anew only if what it shows has changed. */
@@ -49,7 +50,8 @@ const steps = (progress) => {
 const leaders = (study, state, colours) => {
   if (!study.leaders?.length) return null;
   const colourOf = colours(study.leaders.map((each) => each.candidate));
-  const name = study.metric === "log_loss" ? "val_loss" : "val_accuracy";
+  const name = study.metric === "log_loss" ? "val_loss" : `val_${study.metric}`;
+  const words = `Validation ${METRICS[study.metric]} by epoch`;
   const ended = ["done", "failed", "pruned"].reduce((sum, each) => sum + (study.states[each] ?? 0), 0);
   const all = study.candidates * study.heads;
   const some = study.leaders.some((each) => each.mean !== null);
@@ -64,8 +66,8 @@ const leaders = (study, state, colours) => {
     } else found.push(h("p", {}, `No trial has ended yet, of ${all.toLocaleString("en")}.`));
   }
   if (study.leaders.some((each) => each.band.length)) {
-    found.push(h("figure", {}, curves(study.leaders, study.epochs, colourOf),
-      h("figcaption", { class: "quiet" }, "Validation accuracy by epoch: the mean over seeds, and from the least to the greatest.",
+    found.push(h("figure", {}, curves(study.leaders, study.epochs, colourOf, { words, most: study.metric === "log_loss" ? Infinity : 1 }),
+      h("figcaption", { class: "quiet" }, words, ": the mean over seeds, and from the least to the greatest.",
         study.band_seeds < study.seeds ? ` Of ${study.seeds.toLocaleString("en")} seeds the first ${study.band_seeds}.` : "")));
   }
   const rows = study.leaders.map((each) => h("tr", {},
@@ -85,20 +87,21 @@ const leaders = (study, state, colours) => {
 
 const fitted = (fit) => {
   if (!fit) return null;
-  const range = ([value, low, high]) => low === null ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+  const range = ([, value, low, high]) => low === null ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+  const [lead, ...others] = fit.expected;
   return [
     h("h2", {}, "What to expect"),
-    h("p", { class: "lead" }, `On new images like these: accuracy ${range(fit.accuracy)}`),
+    h("p", { class: "lead" }, `On new images like these: ${lead[0]} ${range(lead)}`),
     h("p", {}, `Chosen: ${fit.chosen}; ${count(fit.heads, "head")} in one.`),
     h("dl", { class: "facts" },
-      h("div", {}, h("dt", {}, "Log loss"), h("dd", {}, range(fit.log_loss))),
+      others.map((each) => h("div", {}, h("dt", {}, each[0][0].toUpperCase() + each[0].slice(1)), h("dd", {}, range(each)))),
       h("div", {}, h("dt", {}, "From held-out images"), h("dd", {}, fit.images.toLocaleString("en"))),
       h("div", {}, h("dt", {}, "Took"), h("dd", {}, clock(fit.seconds)))),
     ...fit.remarks.map((remark) => h("p", { class: "quiet" }, remark)),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Options" }, h("table", {},
       h("caption", {}, "Options that were tried, single heads on held-out images, the best first"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Option"), h("th", { scope: "col", class: "number" }, "accuracy"), h("th", { scope: "col", class: "number" }, "log_loss"), h("th", { scope: "col", class: "number middle" }, "chosen by folds"))),
-      h("tbody", {}, fit.tried.map((each) => h("tr", {}, h("td", {}, each.words), h("td", { class: "number" }, number(each.accuracy)), h("td", { class: "number" }, number(each.log_loss)), h("td", { class: "number middle" }, `${each.folds} of ${fit.folds}`)))))),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Option"), fit.columns.map((each) => h("th", { scope: "col", class: "number" }, each)), h("th", { scope: "col", class: "number middle" }, "chosen by folds"))),
+      h("tbody", {}, fit.tried.map((each) => h("tr", {}, h("td", {}, each.words), each.scores.map((score) => h("td", { class: "number" }, number(score))), h("td", { class: "number middle" }, `${each.folds} of ${fit.folds}`)))))),
   ];
 };
 
