@@ -131,6 +131,7 @@ class StudioPage:
         """No text is faint, no page scrolls sideways on a phone, nothing is logged or elsewhere."""
         for scheme in ("light", "dark"):
             self.browser.show(1280, scheme=scheme)
+            self.wait("document.getAnimations().length === 0")  # colours have come to their ends
             assert self.run(FAINT) == []
             self.shot(f"{name}-{scheme}")
         self.browser.show(390)
