@@ -112,7 +112,7 @@ def _study(clothing: Path, folder: Path, quick: bool) -> Finished:
 def _found(finished: Finished) -> list[str]:
     findings = finished.findings
     assert findings is not None
-    scores = validated_label_scores(findings)
+    scores = validated_label_scores(findings.validated, findings.selected)
     images = len(findings.validated.labels)
     rows: list[list[object]] = [["label", "images", "average precision", "F1", "threshold"]]
     for each in scores.labels:

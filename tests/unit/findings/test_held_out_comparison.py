@@ -40,8 +40,9 @@ def answers(
     digests = tuple((first + n).to_bytes(16, "big") for n in range(count))
     settings: Any = small_settings  # of which nothing is asked here
     return RunAnswers(
-        name, RunFolder(name), settings, 1, validated, whole[0], whole, "", digests,
-        tuple(map(str, range(count))), {}, None, None,
+        name, RunFolder(name), settings, 1, validated, whole[0], whole, whole, averaged=False,
+        measured_on="", digests=digests, names=tuple(map(str, range(count))), files={},
+        findings=None, fitted=None,
     )  # fmt: skip
 
 
