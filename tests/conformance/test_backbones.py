@@ -86,6 +86,7 @@ def photographs(size: int) -> Any:
     return np.clip(large + grain, 0, 255).astype(np.uint8)
 
 
+@pytest.mark.when_changed("backbones")
 def test_a_light_backbone_agrees_with_keras(tmp_path: Path) -> None:
     check(LIGHT, tmp_path)
 

@@ -294,6 +294,7 @@ def test_a_head_that_diverges_late_keeps_its_best_epoch(engine: Engine) -> None:
 
 
 # For processes, tests/unit/heads/test_spread_engine.py has the same law.
+@pytest.mark.when_changed("stacked engine")
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_a_request_to_stop_is_heard_within_a_second(engine: Engine) -> None:
     """It comes in the middle of an epoch, which takes longer than that."""

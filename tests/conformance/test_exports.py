@@ -73,6 +73,7 @@ def test_xception_on_real_photographs(
     assert exported.check.source == "validation images"
 
 
+@pytest.mark.when_changed("exports")
 @INSIDE
 @pytest.mark.parametrize(
     "format_",

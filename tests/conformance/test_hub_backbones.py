@@ -98,6 +98,7 @@ def test_pixels_are_those_of_the_original_processor(
         np.testing.assert_allclose(pixels, found, atol=0.01)
 
 
+@pytest.mark.when_changed("backbones")
 def test_a_study_goes_on_without_the_hub(site: Site, tmp_path: Path) -> None:
     """Its network is in the cache, and its settings name the commit."""
 
@@ -180,6 +181,7 @@ def test_a_model_is_explained_and_hides_cells(name: str, tmp_path: Path) -> None
     assert np.isfinite(explained.occlusion).all()
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.usefixtures("site")
 def test_a_model_of_the_class_token_says_why_it_is_not_explained(tmp_path: Path) -> None:
     backbone = "hf:lessons/tiny-dinov2"

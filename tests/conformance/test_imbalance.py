@@ -43,6 +43,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return ready_engine(request.param)
 
 
+@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize("given", ["balanced", {"hat": 0.5, "shoe": 4}])
 def test_class_weights_are_those_of_keras(engine: Engine, given: Any) -> None:
     """Losses, parameters, and what an epoch reports: the loss weighted, the accuracy not."""

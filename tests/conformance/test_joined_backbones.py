@@ -65,6 +65,7 @@ def study(hub: Path, images: Path) -> Finished:
     return run_study(settings_on(images), hub / "run")
 
 
+@pytest.mark.when_changed("backbones")
 def test_it_is_a_study_of_one_backbone(study: Finished, images: Path) -> None:
     settings, plain = study.settings, study.features.plain
     assert settings.backbone == f"mobilenet_0.25+hf:people/net@{COMMIT}"
@@ -124,6 +125,7 @@ def test_it_tells_unknown_images(study: Finished, images: Path) -> None:
     np.testing.assert_array_equal(found.probabilities, model.predict(files).probabilities)
 
 
+@pytest.mark.when_changed("backbones")
 def test_it_is_exported_with_its_classes(study: Finished, images: Path) -> None:
     model = load(study.folder.path)
     exported = model.export("openvino", study.folder.path / "export" / "best.xml")
@@ -144,6 +146,7 @@ def test_its_test_images_are_scored(study: Finished) -> None:
     assert final_score(study.folder.path).anew
 
 
+@pytest.mark.when_changed("backbones")
 def test_augmented_copies_go_through_both(study: Finished, images: Path, hub: Path) -> None:
     settings = settings_on(images)
     grid = replace(settings.grid, augmented_copies=(0, 1))

@@ -69,6 +69,7 @@ def test_each_other_of_its_family_answers_the_same(name: str, tmp_path: Path) ->
     check([name], tmp_path)
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize(
     ("name", "words"),
     [

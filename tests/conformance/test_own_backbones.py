@@ -64,6 +64,7 @@ def studies(
     ]
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
 def test_features_are_those_of_the_definition(networks: list[Path], preprocessing: str) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (3, 32, 32, 3), np.uint8)
@@ -101,6 +102,7 @@ def test_best_models_predict_what_features_and_head_give(
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+@pytest.mark.when_changed("backbones")
 def test_the_openvino_model_is_whole(studies: list[Finished], images: Path) -> None:
     """OpenVINO alone takes any number of preprocessed images to the same logits."""
     from manyheads.core import openvino_runtime
@@ -160,6 +162,7 @@ def test_a_study_on_its_own_features_is_the_same_bit_for_bit(
     assert on_features[0].features.passes == 0
 
 
+@pytest.mark.when_changed("backbones")
 def test_its_model_is_the_head_alone(
     studies: list[Finished], on_features: tuple[Finished, Path]
 ) -> None:

@@ -157,6 +157,7 @@ def test_epochs_are_those_of_a_plain_keras_fit_with_its_own_part(option: str) ->
     check_against_keras(OPTIONS[option], has_penalty=option == "l2")
 
 
+@pytest.mark.when_changed("keras engine")
 def test_epochs_are_those_of_a_plain_keras_fit_with_its_own_parts() -> None:
     check_against_keras(TOGETHER)
 

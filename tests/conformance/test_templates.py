@@ -88,6 +88,7 @@ def test_it_is_the_network_that_keras_builds(
     assert int(opened.optimizer.iterations) == 0
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.parametrize("size_inner", SHAPES)
 def test_a_head_is_read_back(size_inner: int, weights: Weights, tmp_path: Path) -> None:
     head = random_head(size_inner)
@@ -116,6 +117,7 @@ def test_only_the_first_of_a_shape_needs_keras(
     np.testing.assert_array_equal(read_head(tmp_path / "b.keras").kernel, random_head(5, 1).kernel)
 
 
+@pytest.mark.when_changed("models")
 def test_the_template_itself_stays_as_it_was(weights: Weights, tmp_path: Path) -> None:
     for suffix in (".keras", ".h5"):
         where = templates._template(SPEC, weights, SIZE, 5, CLASSES, suffix, SILENT)

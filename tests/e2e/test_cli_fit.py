@@ -166,6 +166,7 @@ def test_several_backbones_are_options_of_one_fit(
     assert document["compared"] == []
 
 
+@pytest.mark.when_changed("commands")
 def test_without_a_network_a_fit_looks_among_what_is_in_the_cache(
     asked: list[str],
     own_cache: Path,

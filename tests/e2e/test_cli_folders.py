@@ -50,6 +50,7 @@ def test_a_command_within_the_photographs_resumes_when_it_is_repeated(
     assert inputs.left_out == OUTPUT.replace("runs", "photos")  # the run folder below runs/
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("out", ["run", "cat/run", "runs/a/b"])
 def test_any_output_within_the_photographs_is_no_data(
     command: Command, inside: Path, out: str

@@ -21,6 +21,7 @@ STUDY = (
 )  # fmt: skip
 
 
+@pytest.mark.when_changed("frameworks")
 def test_a_study_goes_on_without_the_framework(
     command: Command, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

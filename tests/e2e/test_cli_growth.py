@@ -35,6 +35,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return photos
 
 
+@pytest.mark.when_changed("commands")
 def test_a_fit_from_a_run_and_what_is_handed_over(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

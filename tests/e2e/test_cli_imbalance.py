@@ -31,6 +31,7 @@ def unequal(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_of_weights_is_judged_by_the_score_that_selects(
     command: Command, unequal: Path, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_what_cannot_be_meant_is_told_in_one_line(
     assert not Path("run").exists()
 
 
+@pytest.mark.when_changed("commands")
 def test_python_takes_a_dictionary_and_rules_by_scores(unequal: Path, tmp_path: Path) -> None:
     study = manyheads.Study(
         unequal, droprate=0.5, learning_rate=0.01, size_inner=8, epochs=5, seeds=2, folds=2,

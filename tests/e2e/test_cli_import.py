@@ -65,6 +65,7 @@ def test_the_guides_commands_do_what_it_says(command: Command) -> None:
     assert re.search(r"photograph\.jpg\s+(cat|dog|red panda)\s", said.out)
 
 
+@pytest.mark.when_changed("imports")
 def test_the_guides_code_runs(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_file_needs_its_preprocessing(command: Command, tmp_path: Path, table:
     assert "no other preprocessing for xception than its own" in told.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_on_features(command: Command, tmp_path: Path, table: Path) -> None:
     constant = ("--learning-rate-schedule", "constant")
     told = command("sweep", table, "--features", "features.npy", *SMALL, *constant)
@@ -96,6 +97,7 @@ def test_a_study_on_features(command: Command, tmp_path: Path, table: Path) -> N
     assert {file.suffix for file in (tmp_path / "run" / "claims").iterdir()} >= {".json", ".csv"}
 
 
+@pytest.mark.when_changed("commands")
 def test_features_of_a_parquet_table(command: Command, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -109,6 +109,7 @@ def test_a_tracker_that_is_not_there_is_said_before_training(sweep, photos: Path
     refused(sweep(photos, "--publish-address", "here"), "--publish-address")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("free")
 def test_a_fit_publishes_its_options(command: Command, photos: Path, server: MlflowServer) -> None:
     said = command(

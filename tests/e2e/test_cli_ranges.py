@@ -91,6 +91,7 @@ def test_a_study_that_goes_on_equals_one_that_drew_as_many_at_once(
     assert "draw.seed: 0 → 1" in other.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_pruning_halves_drawn_candidates_and_importance_is_of_all_of_them(
     command: Command, table: Path
 ) -> None:

@@ -24,6 +24,7 @@ def _free(free: None) -> None:
     del free
 
 
+@pytest.mark.when_changed("commands")
 def test_views_and_grids_are_announced_made_once_and_of_training_images_alone(
     command: Command, photos: Path
 ) -> None:
@@ -68,6 +69,7 @@ def _kept(photos: Path) -> dict[tuple[str, int], str]:
     return kept
 
 
+@pytest.mark.when_changed("commands")
 def test_a_regularised_study_that_is_begun_again_is_the_same(
     command: Command, photos: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_regularised_study_that_is_begun_again_is_the_same(
     assert outcome_of(Path("run")) == first
 
 
+@pytest.mark.when_changed("commands")
 def test_folds_make_views_of_all_their_images(command: Command, photos: Path) -> None:
     said = command("sweep", photos, *OPTIONS, "--folds", 2, "--grid-storage", "f16")
     assert said.code == 0, said.err

@@ -78,6 +78,7 @@ def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.when_changed("commands")
 def test_it_says_beforehand_what_it_takes_and_shows_what_it_did(shortcut) -> None:
     planned = shortcut(*REMEDIES, "--dry-run")
     assert planned.code == 0
@@ -103,6 +104,7 @@ def test_again_it_finds_the_passes_and_says_the_same(shortcut) -> None:
     assert Path("run/claims/shortcut.json").read_bytes() == kept
 
 
+@pytest.mark.when_changed("commands")
 def test_the_table_is_tidy_and_documented(shortcut) -> None:
     assert shortcut("--everywhere").code == 0
     rows = rows_of(Path("run/claims/shortcut.csv"))
@@ -138,6 +140,7 @@ def test_a_picture_of_the_users_own(command: Command, data: Path) -> None:
     assert told["about"]["settings"]["mark"]["digest"] == digest
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -28,6 +28,7 @@ Folder = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("free")
 
 
+@pytest.mark.when_changed("commands")
 def test_sixty_photographs_of_ten_classes_train(sweep: Sweep, image_folder: Folder) -> None:
     said = sweep(image_folder(dict.fromkeys("abcdefghij", 6)))
     assert said.code == 0, said.err

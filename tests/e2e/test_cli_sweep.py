@@ -132,6 +132,7 @@ def test_a_dry_run_announces_and_writes_nothing(
     assert not list(Path().rglob("*.f32")) or Path("cache").exists()
 
 
+@pytest.mark.when_changed("commands")
 def test_weights_are_fetched_only_when_they_are_needed(
     command: Command, free: None, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +151,7 @@ def test_weights_are_fetched_only_when_they_are_needed(
     assert "fetching weights  80/80 MB" in said.err
 
 
+@pytest.mark.when_changed("commands")
 def test_checkpoints_are_named_by_the_pattern_and_their_size_is_said(
     command: Command, free: None, photos: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_columns_that_are_not_read_are_said(command: Command, table: Path) -> No
     assert "is not read" not in command("check", table, *OPTIONS).out
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_reads_the_table_again_as_it_did(
     sweep: Callable[..., Said], command: Command, table: Path
 ) -> None:

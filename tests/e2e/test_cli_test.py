@@ -59,6 +59,7 @@ def refused(said: Said, *words: str) -> None:
         assert word in said.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Path) -> None:
     run_study(small_settings(photos), "run")
     said = command("test", "run", "--json")
@@ -132,6 +133,7 @@ def test_the_same_model_again_opens_nothing_anew(command: Command, finished: Run
     assert repeat_warning(finished) is None
 
 
+@pytest.mark.when_changed("commands")
 def test_another_model_is_refused_unless_it_is_meant(
     command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +217,7 @@ def test_without_test_images_the_remedy_is_named(
     assert not RECORD.exists()
 
 
+@pytest.mark.when_changed("commands")
 def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder) -> None:
     with finished.held():
         refused(command("test", "run"), "found another manyheads at work in it; wait until")
@@ -222,6 +225,7 @@ def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder
     assert command("test", "run").code == 0
 
 
+@pytest.mark.when_changed("commands")
 def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path) -> None:
     job = stopped_job()
     for place in (None, tmp_path / "cache" / "features"):  # in time for the scores; for features
@@ -233,6 +237,7 @@ def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path
     assert final_score("run").anew
 
 
+@pytest.mark.when_changed("commands")
 def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
     command: Command, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -244,6 +249,7 @@ def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
     assert read_test_log(finished) == [before.evaluation]
 
 
+@pytest.mark.when_changed("commands")
 def test_a_record_that_cannot_be_written_is_none(
     command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +305,7 @@ def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None
     assert not finished.store.exists()
 
 
+@pytest.mark.when_changed("commands")
 def test_a_candidate_must_have_a_head(command: Command, finished: RunFolder) -> None:
     refused(
         command("test", "run", "--candidate", 3), "--candidate to be a whole number from 1 to 2"

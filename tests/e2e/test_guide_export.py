@@ -22,6 +22,7 @@ FAST = ("openvino",)
 TAGS = [name for name in FORMATS if name != "h5"]  # which opens as keras does
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in TAGS]
 )

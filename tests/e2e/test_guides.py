@@ -135,6 +135,7 @@ def test_the_scikit_learn_code_runs(folder: Path) -> None:
     assert printed[5] == "1024"
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda guide: guide.stem)
 def test_the_commands_of_the_guides_are_understood(guide: Path) -> None:
     from manyheads.cli.main import build_parser

@@ -69,6 +69,7 @@ def opened(
     return done.stdout.split()[-1]
 
 
+@pytest.mark.when_changed("exports")
 def test_here_with_the_variable_alone(small_study: Finished, tmp_path: Path) -> None:
     variable = re.search(r"here, (\w+)=(\w+);", sentence(small_study))
     assert variable is not None

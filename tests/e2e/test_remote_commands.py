@@ -20,6 +20,7 @@ def uploaded(bucket: Bucket, folder: Path) -> str:
     return bucket.put({str(path.relative_to(folder)): path.read_bytes() for path in files}, "data")
 
 
+@pytest.mark.when_changed("commands")
 def test_extract_reads_each_image_once_and_then_asks_nobody(
     bucket: Bucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_class_of_one_beside_another_alone_is_refused(
     assert "add images to the smallest classes" in error
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_whose_groups_have_changed_is_no_longer_the_same(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

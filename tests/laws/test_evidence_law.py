@@ -117,6 +117,7 @@ def measured(family, sign=1.0):
         yield measure(metric, layout.sums(sign * scores), layout)
 
 
+@pytest.mark.when_changed("statistics")
 @given(families)
 def test_what_is_declared_is_what_its_adjusted_interval_says(family):
     pairs = list(measured(family))
@@ -129,6 +130,7 @@ def test_what_is_declared_is_what_its_adjusted_interval_says(family):
         assert found.outcome != "equivalent" or found.p_equivalent <= ALPHA
 
 
+@pytest.mark.when_changed("statistics")
 @given(families)
 def test_a_family_turned_round_is_decided_the_other_way(family):
     other = {"better": "worse", "worse": "better"}

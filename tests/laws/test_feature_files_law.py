@@ -44,6 +44,7 @@ def _with_checksum(file: Path, data: bytes) -> bytes:
         return data
 
 
+@pytest.mark.when_changed("feature files")
 def test_damaged_packs_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "p.safetensors"
     write_pack(file, small_pack(), np.arange(6))

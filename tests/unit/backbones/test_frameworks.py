@@ -90,6 +90,7 @@ def test_a_missing_framework_says_its_line(
         registry.get(MAP)
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 def test_a_backbone_is_what_its_framework_says() -> None:
     spec = registry.get(MAP)
@@ -184,6 +185,7 @@ def test_weights_that_are_not_to_be_had_leave_nothing(
     assert not list(installed.glob("frameworks/networks/*/*"))
 
 
+@pytest.mark.when_changed("frameworks")
 @pytest.mark.usefixtures("installed")
 def test_a_network_without_weights_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = registry.get(MAP)

@@ -50,6 +50,7 @@ def compiled(file: Path) -> None:
         pass
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.parametrize(
     ("module", "name"), [("keras.layers", "Lambda"), ("os", "system"), ("mine.layers", "Own")]
 )

@@ -205,6 +205,7 @@ def test_keras_names_its_file_its_address_and_its_hash(origin: dict[str, str]) -
     assert len(origin["hash"]) in (32, 64)
 
 
+@pytest.mark.when_changed("backbones")
 def test_the_server_is_asked_once_by_two_at_once(
     mirror: Site, small: BackboneSpec, small_weights: Weights, own_cache: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_scikit_learn_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sklearn_heads.heads(epochs=1, threads=1)["epoch"] > 0
 
 
+@pytest.mark.when_changed("studies")
 def test_keras_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.banks import training_keras
 
@@ -82,6 +83,7 @@ def learnable() -> tuple[Any, Any]:
     return x, y
 
 
+@pytest.mark.when_changed("studies")
 def test_stacked_heads_learn_on_jax() -> None:
     pytest.importorskip("jax", reason="JAX is not installed; it comes with the extra `bench`")
     from benchmarks.parts import jax_heads

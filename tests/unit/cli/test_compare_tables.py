@@ -97,6 +97,7 @@ def test_the_end_of_training_has_tables_of_its_own(capsys: pytest.CaptureFixture
     assert "better" in after
 
 
+@pytest.mark.when_changed("commands")
 def test_of_many_pairs_the_first_are_shown_and_the_rest_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

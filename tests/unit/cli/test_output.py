@@ -135,6 +135,7 @@ def test_output_on_a_full_disk_is_one_line_and_code_1(program: str) -> None:
     assert line.startswith("manyheads: expected to write the output, found no space left on device")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "--help"], ["--version"]])
 def test_help_on_a_full_disk_is_one_line_and_code_1(arguments: list[str]) -> None:

@@ -75,6 +75,7 @@ assert len(list(begun)) == 49
 """)
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_begins_anew_where_the_parent_has_freed_what_it_used() -> None:
     """OpenVINO keeps the threads of what was freed for the next program, and a fork has none."""

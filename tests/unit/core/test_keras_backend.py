@@ -68,6 +68,7 @@ def test_a_keras_that_is_already_there_stands(on_openvino: dict[str, Any]) -> No
     assert (on_openvino["backend"], on_openvino["choice"]) == ("openvino", False)
 
 
+@pytest.mark.when_changed("models")
 def test_training_without_a_backend_that_trains_says_which_extra_brings_one(
     on_openvino: dict[str, Any],
 ) -> None:

@@ -22,6 +22,7 @@ def a_child_as_users_have_it(
         monkeypatch.setattr(keras_process, "children", children)
 
 
+@pytest.mark.when_changed("models")
 def test_the_answer_comes_back_whatever_is_printed_or_lies_around(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def attempts(program: str, folder: Path) -> list[str]:
     return witness.read_text().splitlines()
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.parametrize("program", [BACKBONE, KERAS], ids=["backbone", "keras"])
 def test_no_process_of_ours_reaches_for_the_network(program: str, tmp_path: Path) -> None:
     assert attempts(program, tmp_path) == []

@@ -35,6 +35,7 @@ def classifier(file: Path, **changes: Any) -> HeadClassifier:
     return HeadClassifier(**(given | changes))
 
 
+@pytest.mark.when_changed("estimators")
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_network_in_a_file_sees_and_is_saved_whole(
     name: str, paths: list[Path], tmp_path: Path

@@ -292,6 +292,7 @@ def peak_of_looking_up(images: int) -> int:
             tracemalloc.stop()
 
 
+@pytest.mark.when_changed("workers")
 def test_a_content_more_costs_some_hundred_bytes_of_memory() -> None:
     few, many = (peak_of_looking_up(images) for images in (10_000, 20_000))
     assert (many - few) / 10_000 < 250

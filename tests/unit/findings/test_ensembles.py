@@ -58,6 +58,7 @@ def way(found: EnsembleEvidence, kind: str, size: int) -> Way:
     return next(each for each in found.ways if (each.kind, each.size) == (kind, size))
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("size", AVERAGES)
 def test_averages_of_subnetworks_have_the_mean_score_of_disjoint_groups(size: int) -> None:
     made = networks(3)

@@ -97,6 +97,7 @@ def test_of_options_with_the_same_score_the_one_with_less_loss_is_better() -> No
     assert ranked.without == (1,) * FOLDS
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.usefixtures("few_resamples")
 def test_choosing_among_guesses_promises_no_more_than_guessing() -> None:
     """The naive score of the best of many guesses flatters it; what is expected does not."""
@@ -278,6 +279,7 @@ def test_the_log_loss_of_a_new_test_is_in_its_range(
     assert below + above >= 400 * 0.02
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
 @pytest.mark.parametrize(("here", "new"), [(300, 400), (1500, 200)])
 def test_the_score_of_classes_of_a_new_test_is_in_its_range(

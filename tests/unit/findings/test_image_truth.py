@@ -61,6 +61,7 @@ def test_options_of_several_labels_are_ranked_and_scored_by_label() -> None:
     assert low < scores.log_loss.value < high
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.usefixtures("few_label_resamples")
 def test_choosing_among_guesses_of_labels_promises_no_more_than_guessing() -> None:
     """Neither the choice, nor the thresholds, nor the temperature flatter what is expected."""

@@ -59,6 +59,7 @@ def test_exchanged_labels_are_found_with_what_they_should_be() -> None:
     assert believed == sorted(believed)
 
 
+@pytest.mark.when_changed("statistics")
 def test_right_labels_are_left_alone() -> None:
     matrix, labels = separable()
     assert find_suspicious(dataset_of(labels), features_of(matrix)).suspicious == ()

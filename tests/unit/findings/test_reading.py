@@ -216,6 +216,7 @@ def as_format_2(found: Trained) -> None:
     old.replace(found.path)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("design", [{}, {"folds": 2}])
 def test_a_study_of_format_2_is_compared_at_the_epochs_that_it_kept(
     tmp_path: Path, design: dict[str, int]

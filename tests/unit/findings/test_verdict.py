@@ -111,6 +111,7 @@ def test_the_interval_that_is_said_is_the_adjusted_one() -> None:
     assert low < entry.low
 
 
+@pytest.mark.when_changed("statistics")
 def test_nothing_is_better_or_worse_where_nothing_is_declared() -> None:
     for candidates in (2, 4, 20):
         said = str(answer(Shape(candidates=candidates, seeds=3, images=60), world=World()))
@@ -282,6 +283,7 @@ def dealt(random: np.random.Generator) -> Validated:
     return with_ends(found, losses.tolist(), np.abs(later).tolist())
 
 
+@pytest.mark.when_changed("statistics")
 def test_of_four_settings_of_a_hyperparameter_it_takes_five_lines_of_80_columns() -> None:
     seen = set()
     for number in range(40):
@@ -295,6 +297,7 @@ def test_of_four_settings_of_a_hyperparameter_it_takes_five_lines_of_80_columns(
     assert len(seen) == 5  # the studies do differ
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("candidates", [1, 2, 4, 8])
 def test_few_sentences_whatever_was_found(candidates: int) -> None:
     for shift in (0.0, 0.5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from manyheads.heads.cells import mean_cells, mean_half_cells
 
@@ -21,6 +22,7 @@ def test_the_mean_of_cells_is_that_of_the_kept_ones() -> None:
     np.testing.assert_allclose(out, kept_means(grids, rows, keep), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.when_changed("stacked engine")
 def test_every_half_precision_number_is_read_as_what_it_is() -> None:
     every = np.arange(65_536, dtype=np.uint16)
     numbers = every.view(np.float16).astype(np.float32)

@@ -321,6 +321,7 @@ def test_a_model_without_its_weights(copy: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.when_changed("models")
 def test_it_is_exported_as_the_command_does(small_run: RunFolder, tmp_path: Path) -> None:
     exported = load(small_run.path).export("openvino", str(tmp_path / "phone.xml"))
     wanted = export_model(small_run, "openvino", tmp_path / "other.xml")

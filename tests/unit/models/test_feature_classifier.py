@@ -53,6 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> FeatureClassifier:
     return found
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.parametrize("size_inner", [0, 5])
 def test_the_file_holds_the_head(tmp_path: Path, size_inner: int) -> None:
     head = read_head(write(tmp_path, size_inner))

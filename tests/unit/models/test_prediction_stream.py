@@ -150,6 +150,7 @@ def test_another_thread_may_end_it(files: list[Path]) -> None:
         other.submit(found.close).result()
 
 
+@pytest.mark.when_changed("models")
 def test_memory_does_not_grow_with_the_images(files: list[Path]) -> None:
     list(stream(files))
 

@@ -38,6 +38,7 @@ def copied(exported: Path, tmp_path: Path) -> Path:
     return tmp_path / exported.name
 
 
+@pytest.mark.when_changed("models")
 def test_onnx_predicts_as_the_study_does(small_run: RunFolder, exported: Path) -> None:
     images = sorted((small_run.path.parent / "images" / "validation").glob("*/*.png"))
     wanted, found = load(small_run.path).predict(images), load(exported).predict(images)

@@ -60,6 +60,7 @@ def test_every_figure_is_written_twice(tmp_path: Path, content: ReportContent) -
                 assert len(colours) > 20
 
 
+@pytest.mark.when_changed("pages")
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     content = made_up_report(epochs=3)
     files = [[p.read_bytes() for p in write_figures(tmp_path / n, content)] for n in "ab"]

@@ -257,6 +257,7 @@ def test_what_no_page_can_show_is_replaced() -> None:
     printable("a\ud800").encode()
 
 
+@pytest.mark.when_changed("pages")
 def test_a_report_of_10000_classes_takes_no_memory_for_every_pair(tmp_path: Path) -> None:
     """A table of all of them has 800 MB."""
     random, count = np.random.default_rng(0), 10_000

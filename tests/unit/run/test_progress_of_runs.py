@@ -84,6 +84,7 @@ def fit_settings(data: Path, **changes: Any) -> FitSettings:
     return FitSettings(**given | changes)
 
 
+@pytest.mark.when_changed("studies")
 def test_the_plan_of_a_fit_is_that_of_its_dry_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

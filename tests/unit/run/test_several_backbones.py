@@ -75,6 +75,7 @@ def finished(
     return run_study(settings, tmp_path_factory.mktemp("several") / "run")
 
 
+@pytest.mark.when_changed("studies")
 def test_each_backbone_is_what_a_study_of_its_own_is(finished: Finished, tmp_path: Path) -> None:
     """The laws of pairing: the same folds, seeds and masks, so the same numbers to the last bit."""
     settings = finished.settings

@@ -52,6 +52,7 @@ def test_scores_of_images_are_those_of_the_formulas() -> None:
         assert np.flatnonzero(np.isnan(metric(missing, TARGETS))).tolist() == [3]
 
 
+@pytest.mark.when_changed("statistics")
 def test_a_threshold_has_the_greatest_f1_of_all() -> None:
     found = label_metrics.best_thresholds(LOG_ODDS, TARGETS)
     chances = label_metrics.probabilities(LOG_ODDS)

@@ -180,6 +180,7 @@ def fit(monkeypatch: pytest.MonkeyPatch, own_cache: Path, tmp_path: Path) -> Ite
         yield run_fit(settings, tmp_path / "fit").path
 
 
+@pytest.mark.when_changed("pages")
 def test_a_fit_tells_what_its_record_expects(fit: Path) -> None:
     found = told(fit, GOLDEN)  # a backbone that costs nothing writes no whole model
     record = json.loads((fit / FILE).read_text())
@@ -201,6 +202,7 @@ def test_a_fit_tells_what_its_record_expects(fit: Path) -> None:
     assert at(former["risk"], 0.0)[0] == 1.0
 
 
+@pytest.mark.when_changed("pages")
 def test_a_fit_without_its_search_still_tells_its_scores(fit: Path) -> None:
     shutil.rmtree(fit / "search")
     found = told(fit, GOLDEN)

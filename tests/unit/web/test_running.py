@@ -68,6 +68,7 @@ def test_ipv6_is_listened_at() -> None:
         pytest.skip("no IPv6 here")
 
 
+@pytest.mark.when_changed("pages")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_when_what_is_in_flight_is_answered(number: int) -> None:
     process = subprocess.Popen(

@@ -45,6 +45,7 @@ def settings(data: Path, epochs: int = 3, **changes: Any) -> ShortcutSettings:
     return ShortcutSettings(study=study, target="dog", mark=mark, **changes)
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("work", ["extracting", "training"])
 def test_a_stop_is_heard_within_a_second_and_passes_are_kept(
     data: Path, tmp_path: Path, work: str
@@ -89,6 +90,7 @@ def test_all_images_may_carry_the_mark(data: Path, tmp_path: Path) -> None:
     assert (record.images.marked, record.images.train) == (12, 36)
 
 
+@pytest.mark.when_changed("studies")
 def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -> None:
     (data / "train" / "dog" / "0.png").write_bytes(b"none")
     (data / "validation" / "cat" / "0.png").write_bytes(b"not one either")

@@ -37,6 +37,7 @@ def found(grid_model: Classifier, grid_files: list[Path]) -> Explanations:
     return grid_model.explain(grid_files)
 
 
+@pytest.mark.when_changed("models")
 def test_maps_are_of_the_models_own_grids_and_head(
     grid_run: RunFolder, grid_model: Classifier, grid_files: list[Path], found: Explanations
 ) -> None:

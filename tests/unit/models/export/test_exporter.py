@@ -106,6 +106,7 @@ def test_without_a_target_it_lies_in_the_run_folder(small_run: RunFolder) -> Non
     assert written[0].read_bytes() == small_run.best.read_bytes()
 
 
+@pytest.mark.when_changed("exports")
 def test_pixels_go_in_and_probabilities_come_out(small_run: RunFolder, tmp_path: Path) -> None:
     file = tmp_path / "best.keras"
     exported = export_model(small_run, "keras", file)
@@ -132,6 +133,7 @@ def test_an_h5_file_with_its_preprocessing_is_loaded_as_such(
     np.testing.assert_allclose(load(file).predict(images).probabilities, wanted, atol=1e-5)
 
 
+@pytest.mark.when_changed("exports")
 def test_a_card_that_says_pixels_of_a_plain_model(small_run: RunFolder, tmp_path: Path) -> None:
     file = tmp_path / "best.keras"
     card = export_model(small_run, "keras", file, raw=True).card

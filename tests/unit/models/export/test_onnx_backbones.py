@@ -71,6 +71,7 @@ def torch_like(pixels: np.ndarray) -> np.ndarray:
     return (pixels / 255 - mean) / std
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize("inner", [0, 5])
 def test_maps_and_pooled_features(tmp_path: Path, pooled: bool, inner: int) -> None:

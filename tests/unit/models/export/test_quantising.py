@@ -82,6 +82,7 @@ def test_a_smaller_model(
         export_model(target, "openvino", tmp_path / "again.xml", quantisation=INT8)
 
 
+@pytest.mark.when_changed("exports")
 def test_the_weights_of_an_onnx_file_are_halved(small_run: RunFolder, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     target = tmp_path / "best.onnx"
@@ -195,6 +196,7 @@ def test_what_cannot_be_quantised(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.when_changed("exports")
 def test_the_program_says_that_it_is_quantised(small_run: RunFolder, tmp_path: Path) -> None:
     target = tmp_path / "best.xml"
     export_model(small_run, "openvino", target, quantisation=F16)

@@ -131,6 +131,7 @@ def test_a_stop_is_not_taken_for_missing_images(
         images_of(small_run, ImageSettings(size=32), SILENT)
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize(
     "format_",
     ["keras", "openvino"]

@@ -71,6 +71,7 @@ def test_plain_keras_trains_it(small_run: RunFolder, backend: str, tmp_path: Pat
     assert said["same"] < 1e-6
 
 
+@pytest.mark.when_changed("exports")
 def test_the_file_predicts_what_the_study_predicts(small_run: RunFolder, tmp_path: Path) -> None:
     exported = export_model(small_run, "keras", tmp_path / "t.keras", trainable=True)
     assert exported.check.images == 12

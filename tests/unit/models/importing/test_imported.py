@@ -116,6 +116,7 @@ def test_the_backbone_is_known_by_its_name_and_the_check_compares(
     assert found.check.difference < 1e-5
 
 
+@pytest.mark.when_changed("imports")
 def test_what_keras_3_cannot_open_is_said(files: Files, tmp_path: Path) -> None:
     file = files[0] / "xception_v4_large_22_0.870.h5"
     found = import_model(file, tmp_path / "in.keras", classes=CLASSES)
@@ -154,6 +155,7 @@ def test_another_head_is_refused_by_its_layer(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     ("changes", "kind", "reason"),
     [

@@ -145,6 +145,7 @@ def test_where_nearly_all_images_are_twins_of_the_sample_that_is_said(
     assert fitted.remarks[0].startswith("near-duplicates of the sample that chose backbones")
 
 
+@pytest.mark.when_changed("studies")
 def test_of_few_images_every_backbone_is_an_option_and_every_image_is_scored(
     tmp_path: Path,
 ) -> None:

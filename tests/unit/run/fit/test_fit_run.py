@@ -102,6 +102,7 @@ class TestFree:
         assert accuracy.value > 0.6  # of three classes that chance makes hard to see
         assert fitted.model.is_file()
 
+    @pytest.mark.when_changed("studies")
     @pytest.mark.parametrize("rule", [None, "last_macro_f1"])
     def test_pruning_is_recorded_and_said(
         self,

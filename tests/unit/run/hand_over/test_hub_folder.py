@@ -110,6 +110,7 @@ def test_the_code_of_the_card_gives_the_models_answer(made: HubFolder, study: Fi
         assert probability == pytest.approx(float(probabilities.max()), abs=0.02)
 
 
+@pytest.mark.when_changed("models")
 def test_an_earlier_folder_is_replaced_and_one_of_others_is_not(
     made: HubFolder, study: Finished, tmp_path: Path
 ) -> None:
