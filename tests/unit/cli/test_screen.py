@@ -226,7 +226,6 @@ def test_a_terminal_sees_the_candidates_at_work(time: Clock) -> None:
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is back
 
 
-@pytest.mark.when_changed("commands")
 def test_a_terminal_shows_the_candidates_heard_of_last(time: Clock) -> None:
     screen, out = terminal(height=60)
     settings = study_settings(grid=Grid((0.01,), tuple(range(1, 101)), (0.5,)), epochs=2)
