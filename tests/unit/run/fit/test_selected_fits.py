@@ -218,7 +218,7 @@ def test_what_is_named_is_another_than_that_of_the_former_run(tmp_path: Path) ->
     asked = settings(data, select="last_macro_f1", balanced_batches="yes")
     run_fit(asked, tmp_path / "fit")
     (data / "train/cat/0.png").unlink()
-    usual = FitSettings(data=str(data))
+    usual = FitSettings(data=str(data), split=asked.split)
     kept = plan_growth(tmp_path / "fit", usual).settings
     assert (kept.metric, kept.balanced_batches) == ("macro_f1", "yes")
     other = plan_growth(tmp_path / "fit", usual, named=["select", "balanced_batches"]).settings
