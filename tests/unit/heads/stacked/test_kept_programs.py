@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +45,10 @@ def undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def heard() -> Iterator[list[str]]:
     """The events that JAX tells of itself."""
     events: list[str] = []
-    listen: Callable[..., None] = lambda event, **_: events.append(event)  # noqa: E731
+
+    def listen(event: str, **_: str | int) -> None:
+        events.append(event)
+
     jax.monitoring.register_event_listener(listen)
     yield events
     jax.monitoring.unregister_event_listener(listen)

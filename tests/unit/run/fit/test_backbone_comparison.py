@@ -20,15 +20,14 @@ from manyheads.errors import BackboneError
 from manyheads.run.fit import (
     backbone_comparison,
     fit_backbones,
-    image_options,
     near_duplicates,
 )
 from manyheads.run.fit.backbone_comparison import judge, sample_of
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import run_fit
-from manyheads.run.fit.fit_settings import AUTO, FitSettings, search_grid
-from manyheads.study.space import Grid
+from manyheads.run.fit.fit_settings import AUTO, FitSettings
 from tests.features import dataset_of, features_of
+from tests.fits import search_few
 from tests.jobs import HeardJob
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import FreeBackbone, everywhere, free_backbone
@@ -56,12 +55,6 @@ def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings, a small sample, and backbones that cost nothing."""
     del own_cache  # it is there
 
-    def grid(copies: int) -> Grid:
-        return Grid(
-            (0.05,), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
-            learning_rate_schedule=("cosine",), epochs=(20,),
-        )  # fmt: skip
-
     def compile_backbone(
         spec: BackboneSpec, *_: object, pooling: str = "avg", **__: object
     ) -> Seeing:
@@ -69,7 +62,7 @@ def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
             raise BackboneError("one input", "two", "take another network")
         return Seeing(spec.name, pooling)
 
-    monkeypatch.setattr(image_options, "search_grid", grid)
+    search_few(monkeypatch, 0.05)
     monkeypatch.setattr(backbone_comparison, "SAMPLE", 40)
     monkeypatch.setattr(near_duplicates, "MOST", 50)  # generated images are all alike
     with free_backbone(monkeypatch):

@@ -20,13 +20,13 @@ from manyheads.errors import DataError, Interrupted, RunError, SettingError
 from manyheads.heads.averaged import averaged
 from manyheads.models.classifier import load
 from manyheads.models.templates import read_head
-from manyheads.run.fit import fit_model, fit_schedule, image_options, near_duplicates
+from manyheads.run.fit import fit_model, fit_schedule, near_duplicates
 from manyheads.run.fit.fit_record import read_fit
 from manyheads.run.fit.fit_run import run_fit
-from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.study.events import EpochEnded
-from manyheads.study.space import Grid
 from manyheads.study.store import Store
+from tests.fits import search_few
 from tests.former_names import formerly
 from tests.jobs import HeardJob, StoppingJob
 from tests.shortcuts import SIDE, quadrant_images
@@ -38,13 +38,7 @@ from tests.studies import free_backbone
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four settings of twenty epochs in the place of forty."""
 
-    def grid(copies: int) -> Grid:
-        return Grid(
-            (0.01, 0.05), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
-            learning_rate_schedule=("cosine",), epochs=(20,),
-        )  # fmt: skip
-
-    monkeypatch.setattr(image_options, "search_grid", grid)
+    search_few(monkeypatch, 0.01, 0.05)
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from manyheads.data.changes import Listed
 from manyheads.data.data_settings import ImageSettings, SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, RunError, SettingError
-from manyheads.run.fit import image_options, near_duplicates
+from manyheads.run.fit import near_duplicates
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import run_fit
-from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.former_run import read_former
 from manyheads.run.fit.grown_fit import (
     PlannedGrowth,
@@ -33,7 +33,7 @@ from manyheads.run.fit.growth import HELD_OUT, read_growth
 from manyheads.run.pipeline import run_study
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import kept_images
-from manyheads.study.space import Grid
+from tests.fits import search_few
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_settings
 from tests.studies import free_backbone
@@ -44,13 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings of twenty epochs on a backbone that costs nothing."""
     del own_cache  # it is there
 
-    def grid(copies: int) -> Grid:
-        return Grid(
-            (0.05,), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
-            learning_rate_schedule=("cosine",), epochs=(20,),
-        )  # fmt: skip
-
-    monkeypatch.setattr(image_options, "search_grid", grid)
+    search_few(monkeypatch, 0.05)
     monkeypatch.setattr(near_duplicates, "MOST", 0)  # most of such images look alike
     with free_backbone(monkeypatch):
         yield

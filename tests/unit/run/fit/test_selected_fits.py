@@ -18,16 +18,16 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import DataError
 from manyheads.findings.label_scores import LabelScores
 from manyheads.publish.read_fit_publication import fit_publication
-from manyheads.run.fit import fit_model, image_options, near_duplicates
+from manyheads.run.fit import fit_model, near_duplicates
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import planned_fit, run_fit
-from manyheads.run.fit.fit_settings import FitSettings, search_grid
+from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.grown_fit import plan_growth
 from manyheads.run.hand_over.card_facts import facts_of_fit
 from manyheads.run.run_answers import read_answers
 from manyheads.run.run_list import list_runs
-from manyheads.study.space import Grid
 from manyheads.web.studio.run_documents import _fit as document_of
+from tests.fits import search_few
 from tests.several_labels import LABELS, labelled_table
 from tests.shortcuts import SIDE, quadrant_images
 from tests.studies import free_backbone
@@ -40,13 +40,7 @@ def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings of the head, on a backbone that costs nothing."""
     del own_cache  # it is there
 
-    def grid(copies: int) -> Grid:
-        return Grid(
-            (0.05,), (0, 6), (0.2,), augmented_copies=search_grid(copies).augmented_copies,
-            learning_rate_schedule=("cosine",), epochs=(20,),
-        )  # fmt: skip
-
-    monkeypatch.setattr(image_options, "search_grid", grid)
+    search_few(monkeypatch, 0.05)
     monkeypatch.setattr(near_duplicates, "MOST", 10)  # generated images are all alike
     with free_backbone(monkeypatch):
         yield
