@@ -13,7 +13,7 @@ from typing import cast
 from manyheads.api.opened_studies import OpenedStudy, open_study
 from manyheads.api.progress_bars import ShowProgress, reported
 from manyheads.backbones import registry
-from manyheads.data.data_settings import SplitSettings, TableSettings
+from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.data.given_data import Data, given_data
 from manyheads.data.several_labels import table_as_it_shows
 from manyheads.errors import SettingError
@@ -58,7 +58,7 @@ def fit(
     folds: int = USUAL_FOLDS,
     image_size: int | None = None,
     depth: int | None = None,
-    decode: str = "full",
+    decode: str | None = None,
     class_weight: str | Path | Mapping[str, float] | None = None,
     balanced_batches: bool | str | None = None,
     select: str | None = None,
@@ -86,9 +86,9 @@ def fit(
     how data in a table are read. `backbone` may be a name, several to look
     among, or `"auto"`, those in the cache and a few that are fetched if they can be; one in a file
     needs its `preprocessing`; `depth` is of images with more than 8 bits a channel, and `decode` as
-    in `Study`. `class_weight` is "balanced", weights by class or a file of them, and with
-    `balanced_batches` each class has the same share of the batches, for all heads. `select` names
-    the score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
+    in `Study` (None: "full"). `class_weight` is "balanced", weights by class or a file of them, and
+    with `balanced_batches` each class has the same share of the batches, for all heads. `select`
+    names the score that ranks what is tried by a rule of `Study`, such as "last_macro_f1" (None:
     "best_loss"). `augment` says how copies of training images differ: "none", "flip" (None),
     "light", "medium" or "strong". `workers` compute: a number of processes of this machine, "ray"
     or the address of a Ray cluster.
@@ -106,7 +106,7 @@ def fit(
         folds=folds,
         size=image_size,
         depth=depth,
-        decode=decode,
+        decode=decode or ImageSettings.decode,
         class_weight=cast("str | None", class_weight),  # as it is kept, once it is checked
         balanced_batches=cast("str | None", balanced_batches),
         select=select,
@@ -122,7 +122,7 @@ def fit(
         if from_run is not None:
             asked = {
                 "budget": budget, "class_weight": class_weight,
-                "balanced_batches": balanced_batches, "select": select,
+                "balanced_batches": balanced_batches, "select": select, "decode": decode,
             }  # fmt: skip
             planned = plan_growth(
                 Path(from_run).expanduser(), settings, out,

@@ -30,8 +30,8 @@ _SEVERAL = (
     "are fetched if they can be (default: auto)"
 )
 
-_NAMED = ("budget", "class_weight", "balanced_batches", "select")
-"""What a fit from a former run takes over from it unless it is named."""
+_NAMED = ("budget", "class_weight", "balanced_batches", "select", "decode")
+"""What a fit from a former run takes over from it unless it is named; `decode` must be its own."""
 
 
 def add(commands) -> argparse.ArgumentParser:

@@ -57,10 +57,15 @@ class ImageSettings:
         """The preparation as one reads it, such as `150×150, bicubic`."""
         how = [f"{self.size}×{self.size}", self.interpolation]
         how += [self.resize] if self.resize else []
-        how += [] if self.exif else ["camera orientation ignored"]
+        return ", ".join([*how, *self.unusual])
+
+    @property
+    def unusual(self) -> list[str]:
+        """What is unusual about how images are read, such as `scaled decoding`."""
+        how = [] if self.exif else ["camera orientation ignored"]
         how += [] if self.depth is None else [f"depth {self.depth}"]
         how += [] if self.decode == DECODES[0] else [f"{self.decode} decoding"]
-        return ", ".join(how)
+        return how
 
     @property
     def keeps_proportions(self) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from manyheads.backbones.joined_backbones import short_name
 from manyheads.core.job import Planned
 from manyheads.core.text import clock, counted
+from manyheads.data.data_settings import ImageSettings
 from manyheads.data.dataset import Dataset
 from manyheads.findings.wording import METRIC_WORDS
 from manyheads.run.fit.backbone_comparison import SAMPLE, compares
 from manyheads.run.fit.fit_backbones import FitBackbone
 from manyheads.run.fit.fit_schedule import Schedule, TimedOption
+from manyheads.run.fit.fit_settings import FitSettings
 from manyheads.run.fit.image_options import EFFORTS, Effort
 from manyheads.run.planned_study import Lines, data_lines, few_lines, overlap_lines
 
@@ -29,6 +31,7 @@ def fit_planned(schedule: Schedule) -> Planned:
         *overlap_lines(plan.dataset, folds=True),
         *_label_lines(plan.dataset),
         *_backbone_lines(plan.backbones),
+        *_image_lines(plan.settings),
         *few_lines(plan.dataset, plan.folds),
     ]
     used = "of all images for training and validation; test images are not used"
@@ -72,6 +75,12 @@ def _backbone_lines(backbones: Sequence[FitBackbone]) -> Lines:
         (label, f"{each.label or short_name(each.name)}; weights: {each.weights.source}")
         for label, each in zip(labels, backbones, strict=False)
     ]
+
+
+def _image_lines(settings: FitSettings) -> Lines:
+    """A line on how images are read, if that is not as usual."""
+    how = ImageSettings(depth=settings.depth, decode=settings.decode).unusual
+    return [("Images", ", ".join(how))] if how else []
 
 
 def _words(option: TimedOption, effort: Effort) -> str:

@@ -182,7 +182,8 @@ def _settings(former: FormerRun, asked: FitSettings, named: Collection[str]) -> 
     usual, of_run = FitSettings(data=asked.data), former.fit_settings()
     for name in _OF_RUN:
         given, known = getattr(asked, name), getattr(of_run, name)
-        if given != getattr(usual, name) and not _same(given, known):
+        is_asked = name in named or given != getattr(usual, name)
+        if is_asked and not _same(given, known):
             raise SettingError(
                 f"the {name} of {former.name}, {known}", str(given),
                 f"leave out `{name}`, or fit anew, not from a run",

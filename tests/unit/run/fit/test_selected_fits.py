@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from manyheads.api.verbs import fit
 from manyheads.cli.fit_screen import as_json, show
 from manyheads.core.settings import plain
 from manyheads.data.data_settings import SplitSettings, TableSettings
-from manyheads.errors import DataError
+from manyheads.errors import DataError, SettingError
 from manyheads.findings.label_scores import LabelScores
 from manyheads.publish.read_fit_publication import fit_publication
 from manyheads.run.fit import fit_model, near_duplicates
@@ -204,6 +205,13 @@ def test_the_plan_says_what_ranks_and_what_labels_mean(tmp_path: Path) -> None:
     assert "60 images, 3 labels" in plan
     assert "Labels     several per image, a sigmoid each" in plan
     assert "Ranked     by log loss on held-out images" in plan
+    assert "Images" not in plan
+
+
+def test_the_plan_says_how_images_are_read_if_that_is_unusual(tmp_path: Path) -> None:
+    data = quadrant_images(tmp_path / "photos", 12, 4)
+    plan = planned_fit(settings(data, depth=12, decode="scaled"), tmp_path / "fit").text()
+    assert "Images     depth 12, scaled decoding" in "\n".join(plan)
 
 
 @pytest.mark.when_changed("studies")
@@ -217,3 +225,14 @@ def test_what_is_named_is_another_than_that_of_the_former_run(tmp_path: Path) ->
     assert (kept.metric, kept.balanced_batches) == ("macro_f1", "yes")
     other = plan_growth(tmp_path / "fit", usual, named=["select", "balanced_batches"]).settings
     assert (other.metric, other.balanced_batches) == ("log_loss", None)
+
+
+def test_a_named_decoding_must_be_that_of_the_former_run(tmp_path: Path) -> None:
+    data = quadrant_images(tmp_path / "photos", 12, 4)
+    asked = settings(data, decode="scaled")
+    run_fit(asked, tmp_path / "fit")
+    (data / "train/cat/0.png").unlink()
+    usual = replace(asked, decode="full")
+    assert plan_growth(tmp_path / "fit", usual).settings.decode == "scaled"
+    with pytest.raises(SettingError, match="fit, scaled, found full"):
+        plan_growth(tmp_path / "fit", usual, named=["decode"])
