@@ -34,13 +34,16 @@ def openvino() -> ModuleType:
 def core() -> Any:
     """This process's only `openvino.Core`, which lasts as long as the process.
 
-    It computes with no more threads than a quota of processor time pays for.
+    It computes with no more threads than a quota of processor time pays for, and none of them is
+    bound to a processor: each process would choose the first ones, and processes that share a
+    machine would wait for one another while others idle.
 
     A core gives its thread another stack for signals and, when it ends, restores the one before,
     even if that belonged to a core which has ended since: the next signal would then kill the
     process.
     """
     made = openvino().Core()
+    made.set_property("CPU", {"ENABLE_CPU_PINNING": False})
     if threads := library_threads():
         made.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
     return made

@@ -104,3 +104,21 @@ signal.raise_signal(signal.SIGINT)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="a thread's processors")
+def test_processes_that_share_a_machine_choose_no_processor_each() -> None:
+    # Each with one core, they would all compute on the first one.
+    program = f"""
+import os
+from manyheads.core import machine
+machine.use_cores(1)
+{BACKBONE}
+    passes = backbone.run((number, np.zeros((2, 32, 32, 3), np.uint8)) for number in range(6))
+    next(passes)  # a thread may be bound as long as there is something to compute
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    bound = [each for each in threads if os.sched_getaffinity(each) != os.sched_getaffinity(0)]
+    print(len(bound))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
