@@ -92,6 +92,10 @@ class ClusterAddress:
         if "uthenticat" in text or "UNAUTHENTICATED" in text or "token" in text.lower():
             found = f"that {self.text} refuses it"
             return RunError("the token of the cluster", found, _REMEDY)
+        if was_not_ready(error):
+            found = f"one that started no server for this process: {_last_line(error)[:200]}"
+            remedy = "repeat the command when the cluster's head has less to do, or read its logs"
+            return RunError(f"a Ray cluster at {self.text}", found, remedy)
         if isinstance(error, ConnectionError):
             # Ray says no more to a wrong token, or to none.
             found = f"one that answers but lets nobody in: {text[:120]}"
@@ -100,3 +104,15 @@ class ClusterAddress:
             f"to join the Ray cluster {self.text}", f"{type(error).__name__}: {text[:200]}",
             "use ray://HOST:10001 from a machine that is no node of the cluster",
         )  # fmt: skip
+
+
+def was_not_ready(error: Exception) -> bool:
+    """Whether the head let this process in, but could not serve it yet.
+
+    A head that is busy starts the server of a client too late for its own limit of 30 seconds.
+    """
+    return isinstance(error, ConnectionAbortedError) and "Initialization failure" in str(error)
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).rstrip().rpartition("\n")[2].removeprefix("RuntimeError: ")

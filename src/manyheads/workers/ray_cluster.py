@@ -18,7 +18,7 @@ from typing import Any
 
 from manyheads.core.machine import cores
 from manyheads.errors import ManyheadsError, MissingExtraError, RunError
-from manyheads.workers.cluster_address import ClusterAddress
+from manyheads.workers.cluster_address import ClusterAddress, was_not_ready
 
 _PAUSE = 2.0  # seconds between two looks whether the head answers
 _LOOKS = 3  # times that it may not answer, one after the other
@@ -66,7 +66,7 @@ class RayCluster:
                 self.address.require_token()
                 self.address.require_answer()
                 with _without_lines():
-                    ray.init(self.address.text, **how)
+                    self._join(how)
         except ManyheadsError:
             raise
         except Exception as error:
@@ -81,6 +81,15 @@ class RayCluster:
         self._head = known
         arguments = known, self._over
         threading.Thread(target=self._watch, args=arguments, name="ray", daemon=True).start()
+
+    def _join(self, how: dict[str, Any]) -> None:
+        """Join the cluster at the address, in a second try where its head was not ready."""
+        try:
+            self.ray.init(self.address.text, **how)
+        except ConnectionAbortedError as error:
+            if not was_not_ready(error):
+                raise
+            self.ray.init(self.address.text, **how)
 
     def nodes(self) -> list[int]:
         """The cores of each node that has any; raises `RunError` if there are none."""

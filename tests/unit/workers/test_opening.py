@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from manyheads.errors import MissingExtraError, RunError, SettingError
 from manyheads.run.plan import RunOptions
 from manyheads.workers.cluster_address import ClusterAddress
 from manyheads.workers.opening import as_asked, opened_workers, planned_words, workers_asked
+from manyheads.workers.ray_cluster import RayCluster
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,39 @@ def test_what_ray_says_becomes_one_line(said: str, line: str) -> None:
     error = ClusterAddress("head:6379").refusal(RuntimeError(said + "\nand more"))
     assert line in str(error)
     assert "\n" not in str(error)
+
+
+_NOT_READY = (
+    "Initialization failure from server:\nTraceback (most recent call last):\n  in DataPath\n"
+    "RuntimeError: Proxy failed to Connect to backend! Check `ray_client_server.err`\n"
+)
+
+
+def test_a_head_that_is_not_ready_is_no_wrong_token() -> None:
+    error = ClusterAddress("ray://head:10001").refusal(ConnectionAbortedError(_NOT_READY))
+    assert "started no server for this process: Proxy failed to Connect" in str(error)
+    assert "when the cluster's head has less to do" in str(error)
+    assert "TOKEN" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "tries"), [(_NOT_READY, 2), ("Initialization of something else", 1)]
+)
+def test_a_head_that_is_not_ready_is_asked_again(
+    said: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def init(address: str, **_how: object) -> None:
+        calls.append(address)
+        raise ConnectionAbortedError(said)
+
+    ray = SimpleNamespace(init=init, is_initialized=lambda: False)
+    monkeypatch.setitem(sys.modules, "ray", cast("ModuleType", ray))
+    monkeypatch.setattr(ClusterAddress, "answers", lambda _address: True)
+    with pytest.raises(RunError):
+        RayCluster("ray://127.0.0.1:10001").connect()
+    assert calls == ["ray://127.0.0.1:10001"] * tries
 
 
 def open_one(given: str) -> Workers | None:
