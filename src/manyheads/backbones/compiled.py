@@ -157,7 +157,6 @@ class OpenVinoBackbone:
         model = core.read_model(program.path)
         # One fixed shape: every pass is the same computation.
         model.reshape([batch, size, size, 3])
-        # Some processors would take bfloat16 on their own.
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
         if streams is not None:
             settings["NUM_STREAMS"] = str(streams)
@@ -264,7 +263,13 @@ class StartedPass:
             self._request.wait()
             return np.array(self._request.get_output_tensor(0).data[: self._images], np.float32)
         finally:
+            # It would keep what it calls, and with that itself and its model, for ever.
+            self._request.set_callback(_nothing, None)
             self._idle.append(self._request)
+
+
+def _nothing(_: object) -> None:
+    """What is called after a pass that nobody waits for."""
 
 
 def _after_fork() -> None:

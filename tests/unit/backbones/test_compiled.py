@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import logging
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -190,6 +193,21 @@ def test_the_fixed_batch_does_not_matter_either(
         other = OpenVinoBackbone(program, SIZE, batch)
         parts = [images(8)[start : start + batch] for start in range(0, 8, batch)]
         np.testing.assert_array_equal(np.concatenate(features(other, parts)), expected)
+
+
+def test_what_a_pass_calls_is_let_go_with_its_features(
+    small: BackboneSpec, small_weights: Weights
+) -> None:
+    backbone = OpenVinoBackbone(exported.program(small, small_weights, SIZE), SIZE, 4)
+    called = threading.Event()
+    over = partial(called.set)
+    passed = backbone.begin(images(3), over)
+    assert passed.features().shape == (3, 576)
+    assert called.is_set()
+    known = weakref.ref(over)
+    del backbone, passed, over
+    gc.collect()
+    assert known() is None
 
 
 def test_it_reads_ahead_by_a_few_batches_only(compiled: CompiledBackbone) -> None:

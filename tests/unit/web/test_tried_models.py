@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from manyheads.errors import ModelError
 from manyheads.study.folder import RunFolder
 from manyheads.web.service import about_model, served_models
+from manyheads.web.service.served_models import ServedModel, ServingOptions
 from manyheads.web.studio.studio_app import studio_app
 from tests.image_files import encoded
 from tests.strategies import distinct_image
@@ -127,6 +130,7 @@ def test_a_run_without_a_model_has_no_answers(client: httpx.Client, place: Path)
     assert (answer.status_code, "finish the run first" in answer.json()["error"]) == (400, True)
 
 
+@pytest.mark.when_changed("pages")
 @pytest.mark.parametrize("run", ["..", "/etc", "runs", ""])
 def test_no_name_leads_to_a_model_elsewhere(client: httpx.Client, run: str) -> None:
     for method, address in (("GET", "models"), ("POST", "predict")):
@@ -140,3 +144,21 @@ def test_the_page_of_a_service_is_sent_too(client: httpx.Client) -> None:
     for name in ("choose", "lead", "classes", "intake", "status", "results", "about", "detail"):
         assert f'id="{name}"' in page
         assert f'"{name}"' in use
+
+
+def test_a_model_that_is_closed_is_let_go_at_once(
+    shelf: FakeShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_models, "opened", shelf.open)
+    model = ServedModel("old", Path("old"), ServingOptions())
+    model.open()
+    edition, (answer,) = model.submit([encoded(distinct_image("1", 40))])
+    assert answer.result().label in CLASSES
+    known = weakref.ref(edition)
+    gc.disable()  # which comes by hours later, where there is little else to do
+    try:
+        model.close()
+        del model, edition, answer
+        assert known() is None
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,8 +52,9 @@ class ModelEdition:
     ) -> None:
         self.classifier, self.unlikeness = classifier, unlikeness
         self.maps = MapDrawing(classifier)
+        # By no method of its own: a cycle would keep the networks until the collector comes by.
         self.batcher = Batcher(
-            passes, self._decoded, queue=options.queue,
+            passes, partial(_decoded, classifier), queue=options.queue,
             max_batch=options.max_batch, begun=begun,
         )  # fmt: skip
 
@@ -61,9 +63,10 @@ class ModelEdition:
         self.batcher.close()
         self.maps.close()
 
-    def _decoded(self, data: bytes) -> Pixels:
-        check_size(data)
-        return self.classifier.pixels(data)
+
+def _decoded(classifier: ImageClassifier, data: bytes) -> Pixels:
+    check_size(data)
+    return classifier.pixels(data)
 
 
 class ServedModel:
