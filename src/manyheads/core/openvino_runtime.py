@@ -36,14 +36,16 @@ def core() -> Any:
 
     It computes with no more threads than a quota of processor time pays for, and none of them is
     bound to a processor: each process would choose the first ones, and processes that share a
-    machine would wait for one another while others idle.
+    machine would wait for one another while others idle. It computes in single precision, unless
+    a model is compiled for another one.
 
     A core gives its thread another stack for signals and, when it ends, restores the one before,
     even if that belonged to a core which has ended since: the next signal would then kill the
     process.
     """
     made = openvino().Core()
-    made.set_property("CPU", {"ENABLE_CPU_PINNING": False})
+    # Some processors would take bfloat16 on their own.
+    made.set_property("CPU", {"ENABLE_CPU_PINNING": False, "INFERENCE_PRECISION_HINT": "f32"})
     if threads := library_threads():
         made.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
     return made

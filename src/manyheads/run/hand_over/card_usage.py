@@ -23,7 +23,7 @@ probabilities = model.predict(pixels, verbose=0)[0]
 """
 _OPENVINO = """import openvino
 
-model = openvino.compile_model("{file}", "CPU")
+model = openvino.compile_model("{file}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})
 probabilities = model(pixels)[0][0]
 """
 _ONNX = """import onnxruntime
