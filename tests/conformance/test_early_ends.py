@@ -10,6 +10,8 @@ import pytest
 from manyheads.heads.epoch_rules import rank_epoch
 from tests.banks import generated_fold, ready_engine, settings, train
 
+pytestmark = pytest.mark.when_changed("keras engine")
+
 FOLD = generated_fold()
 # So fast a learner gets worse and better in turn.
 HEADS = {
@@ -22,7 +24,6 @@ CASES = [
 ]
 
 
-@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize(("name", "rule", "patience"), CASES)
 def test_patience_gives_a_prefix_that_ends_when_the_rule_says(
     name: str, rule: str, patience: int

@@ -340,6 +340,7 @@ def test_what_goes_wrong_in_a_head_reaches_the_caller(engine: Engine) -> None:
 # --- The same as Keras
 
 
+@pytest.mark.when_changed("keras engine")
 @pytest.mark.parametrize("droprate", [0.0, 0.5])
 def test_ten_epochs_on_features_are_those_of_a_plain_keras_fit(droprate: float) -> None:
     """Sixty-four samples: in more steps, an input of the ReLU may be above zero for one trainer

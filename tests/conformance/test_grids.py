@@ -36,6 +36,7 @@ def check(name: str, kept: Weights, pixels: Any, **options: Any) -> tuple[int, .
     return grid.shape
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.parametrize("name", ["mobilenet", pytest.param("vgg16", marks=pytest.mark.slow)])
 def test_the_mean_of_a_grid_is_the_pooled_features(name: str) -> None:
     kept = weights.resolve(registry.get(name), "random:3")

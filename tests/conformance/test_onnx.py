@@ -50,6 +50,7 @@ def job(spec: registry.BackboneSpec, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.when_changed("exports")
 def test_a_light_backbone_answers_the_same(tmp_path: Path) -> None:
     check(LIGHT, tmp_path)
 

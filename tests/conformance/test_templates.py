@@ -126,6 +126,7 @@ def test_the_template_itself_stays_as_it_was(weights: Weights, tmp_path: Path) -
         assert where[0].read_bytes() == before
 
 
+@pytest.mark.when_changed("imports")
 def test_a_head_of_another_shape_is_refused(weights: Weights, tmp_path: Path) -> None:
     template, _ = templates._template(SPEC, weights, SIZE, 5, CLASSES, ".keras", SILENT)
     with pytest.raises(ValueError, match=r"layers/dense/vars/0 is float32 \(1024, 5\)"):

@@ -36,6 +36,7 @@ def weighted(fold: Fold, weights: np.ndarray | None = None) -> Fold:
     return dataclasses.replace(fold, weights=weights.astype(np.float32))
 
 
+@pytest.mark.when_changed("keras engine")
 def test_weighted_heads_are_what_the_formulas_in_float64_make_them(engine: Engine) -> None:
     fold = weighted(generated_fold())
     heads = [settings(**changes) for changes in OPTIONS.values()]
@@ -50,6 +51,7 @@ def test_weighted_heads_are_what_the_formulas_in_float64_make_them(engine: Engin
         assert found.epochs[-1].metrics.loss == pytest.approx(loss, rel=1e-6)
 
 
+@pytest.mark.when_changed("keras engine")
 def test_weights_of_one_change_not_a_bit(engine: Engine) -> None:
     heads = [settings(), settings(mixup=0.4)]
     plain = generated_fold()
@@ -61,6 +63,7 @@ def test_weights_of_one_change_not_a_bit(engine: Engine) -> None:
         np.testing.assert_allclose(story.losses, with_ones[index].losses, rtol=1e-6)
 
 
+@pytest.mark.when_changed("keras engine")
 def test_weights_change_what_is_learnt(engine: Engine) -> None:
     plain = generated_fold()
     stories = [train(engine, [settings()], [fold])[0] for fold in (plain, weighted(plain))]

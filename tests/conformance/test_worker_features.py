@@ -184,6 +184,7 @@ def test_a_study_by_workers_is_the_same_study(tmp_path: Path) -> None:
     assert run_study(small_settings(data), tmp_path / "both", options=nowhere).passes == 0
 
 
+@pytest.mark.when_changed("workers")
 def test_killed_workers_lose_nothing(dataset: Dataset, prepared: Weights, workers: Workers) -> None:
     alone = found_by(dataset, prepared, None)
     expected = numbers(alone).copy()
@@ -221,6 +222,7 @@ def test_an_interrupted_extraction_goes_on(
     np.testing.assert_array_equal(numbers(found_by(dataset, prepared, None)), resumed)
 
 
+@pytest.mark.when_changed("workers")
 def test_progress_counts_images(dataset: Dataset, prepared: Weights, workers: Workers) -> None:
     job = HeardJob()
     found_by(dataset, prepared, workers, job)
@@ -239,6 +241,7 @@ def test_a_note_says_how_fast_each_worker_was() -> None:
     assert worker_filling.tally_words(many) == "20, 5.0 to 50.0/s each; slow: worker 0"
 
 
+@pytest.mark.when_changed("workers")
 def test_workers_whose_features_are_others_are_refused(
     dataset: Dataset, prepared: Weights, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

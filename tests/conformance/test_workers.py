@@ -172,12 +172,14 @@ def test_what_cannot_be_sent_is_an_error(workers: Workers, function: Callable[..
     assert len(list(workers.map(worker_tasks.scaled, 2, range(5)))) == 5
 
 
+@pytest.mark.when_changed("workers")
 def test_a_unit_of_a_dead_worker_is_given_again(workers: Workers, tmp_path: Path) -> None:
     found = dict(workers.map(worker_tasks.dying_once, str(tmp_path), range(4)))
     assert found == {n: n for n in range(4)}
     assert len(list(tmp_path.iterdir())) == 4
 
 
+@pytest.mark.when_changed("workers")
 def test_a_unit_that_three_workers_died_of_is_named(workers: Workers, tmp_path: Path) -> None:
     log = tmp_path / "deaths"
     with pytest.raises(RunError, match="expected unit 4 to be computed, found 3 workers"):
@@ -186,6 +188,7 @@ def test_a_unit_that_three_workers_died_of_is_named(workers: Workers, tmp_path: 
     assert len(list(workers.map(worker_tasks.scaled, 2, range(5)))) == 5
 
 
+@pytest.mark.when_changed("workers")
 def test_workers_that_are_killed_lose_and_double_nothing(workers: Workers) -> None:
     chance, units, kills = random.Random(5), 80, 0
     results: list[int] = []
@@ -210,6 +213,7 @@ def test_a_unit_that_takes_long_is_given_to_an_idle_worker(
     workers.cancel()  # else the next test waits for the one that sleeps
 
 
+@pytest.mark.when_changed("workers")
 def test_a_stopped_job_ends_the_map(workers: Workers, tmp_path: Path) -> None:
     log = tmp_path / "calls"
     job = StoppingJob("counting", 3)
@@ -225,6 +229,7 @@ def test_a_stopped_job_ends_the_map(workers: Workers, tmp_path: Path) -> None:
     assert len(list(workers.map(worker_tasks.scaled, 2, range(5)))) == 5
 
 
+@pytest.mark.when_changed("workers")
 def test_a_closed_map_leaves_nothing_in_flight(workers: Workers, tmp_path: Path) -> None:
     log = tmp_path / "calls"
     found = workers.map(worker_tasks.noted, (str(log), 0.3), range(1000))
@@ -369,6 +374,7 @@ def test_processes_end_with_their_driver(tmp_path: Path, way: signal.Signals) ->
     wait_until(lambda: not [*tmp_path.glob("manyheads-workers-*")])
 
 
+@pytest.mark.when_changed("workers")
 def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("print('begun', flush=True)\n" + _DRIVER.replace("100_000", "2"))

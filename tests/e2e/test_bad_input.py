@@ -19,6 +19,7 @@ from tests.studies import rows_of
 pytestmark = pytest.mark.usefixtures("free")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     "data", ["missing", "", "  ", "~nobody-of-that-name/x", "x" * 5000, "a\0b"]
 )
@@ -61,6 +62,7 @@ def test_no_validation_images(sweep, image_folder) -> None:
     refused(sweep(plain, "--validation-share", 0), "validation images", "found none")
 
 
+@pytest.mark.when_changed("commands")
 def test_validation_that_is_missing_is_taken_from_training_and_said(sweep, photos: Path) -> None:
     shutil.rmtree(photos / "validation")
     said = sweep(photos)
@@ -166,6 +168,7 @@ def test_every_head_diverged_is_one_clear_error_each_time(
 NAMES = ("a b", "🦊 fox", "either/or", "../up", 'say "hi", you', "$x_{1}$", "[bold]no[/bold]", "猫")
 
 
+@pytest.mark.when_changed("commands")
 def test_any_class_name_in_a_manifest_works(command: Command, image_folder) -> None:
     folder = image_folder({"all": 6 * len(NAMES)}, name="🦊 [red]$5$")
     manifest = folder / "🦊 [red]$5$.csv"
@@ -189,6 +192,7 @@ def test_any_class_name_in_a_manifest_works(command: Command, image_folder) -> N
     assert len(list(Path("runs").iterdir())) == 1
 
 
+@pytest.mark.when_changed("commands")
 def test_symlink_loops_end(sweep, photos: Path) -> None:
     (photos / "train" / "cat" / "loop").symlink_to(photos / "train", target_is_directory=True)
     said = sweep(photos)

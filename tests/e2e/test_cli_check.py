@@ -89,6 +89,7 @@ def test_what_is_nearly_identical_is_written_as_groups_of_a_manifest(
     refused(command(*options, "--write-groups", "groups.csv"), "nothing is overwritten")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("free")
 def test_for_labels_alone_no_test_image_passes_through_the_backbone(
     command: Command, photos: Path

@@ -23,6 +23,8 @@ from manyheads.study.store import Store
 from tests.jobs import StoppingJob
 from tests.small_study import finished_study
 
+pytestmark = pytest.mark.when_changed("commands")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:

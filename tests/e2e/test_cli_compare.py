@@ -43,6 +43,7 @@ def run_folder(finished: Finished, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished.folder.path, tmp_path / "run"))
 
 
+@pytest.mark.when_changed("commands")
 def test_compare_says_what_it_compared_and_on_what(folded, tmp_path, capsys) -> None:
     run = run_folder(folded, tmp_path)
     assert main(["compare", str(run)]) == 0
@@ -55,6 +56,7 @@ def test_compare_says_what_it_compared_and_on_what(folded, tmp_path, capsys) -> 
     assert "each set holds the best with 95 % confidence" in out
 
 
+@pytest.mark.when_changed("commands")
 def test_the_side_file_of_a_model_of_all_images_gives_it_no_scores(folded) -> None:
     selected = read_card(folded.folder.best).selected
     assert not {"val_accuracy", "val_loss"} & selected.keys()
@@ -149,6 +151,7 @@ def test_bad_values_are_named(folded, tmp_path, capsys, arguments, message) -> N
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.when_changed("commands")
 def test_one_seed_declares_nothing_and_says_why(tmp_path: Path, capsys) -> None:
     finished_study(tmp_path, seeds=1)
     assert main(["compare", str(tmp_path / "run"), "--json"]) == 0
@@ -170,6 +173,7 @@ def test_a_single_candidate_has_nothing_to_compare(tmp_path: Path, capsys) -> No
     assert "nothing to compare" in capsys.readouterr().out
 
 
+@pytest.mark.when_changed("commands")
 def test_the_report_is_one_file_that_names_the_verdict(folded, tmp_path, capsys) -> None:
     run = run_folder(folded, tmp_path)
     assert main(["report", str(run), "--figures"]) == 0
@@ -181,6 +185,7 @@ def test_the_report_is_one_file_that_names_the_verdict(folded, tmp_path, capsys)
     assert str(run / "report.html") in capsys.readouterr().out
 
 
+@pytest.mark.when_changed("commands")
 def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) -> None:
     run, findings = run_folder(folded, tmp_path), read_findings(folded.folder)
     assert main(["report", str(run)]) == 0
@@ -204,6 +209,7 @@ def test_the_report_begins_with_the_best_and_what_to_expect(folded, tmp_path) ->
         assert hint not in begin
 
 
+@pytest.mark.when_changed("commands")
 def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) -> None:
     images = small_images(tmp_path / "images", test=4)
     run = tmp_path / "run"
@@ -228,6 +234,7 @@ def test_what_was_expected_stands_beside_the_record_of_the_test(tmp_path: Path) 
     assert last_column()[0] != "expected without these images [95 %]"
 
 
+@pytest.mark.when_changed("commands")
 def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     shutil.rmtree(str(finished.dataset.root))
@@ -235,6 +242,7 @@ def test_a_report_without_its_images_says_so(tmp_path: Path) -> None:
     assert "could not be read again" in (tmp_path / "run/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.when_changed("commands")
 def test_a_report_on_other_images_says_which_have_changed(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     Path(str(finished.dataset.root), "train", "cat", "3.png").unlink()
@@ -259,6 +267,7 @@ def test_python_gives_the_same_verdict(folded) -> None:
     assert accuracy.equivalent > loss.equivalent
 
 
+@pytest.mark.when_changed("commands")
 def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, options=RunOptions(parquet=True), seeds=2)
     folder: RunFolder = finished.folder
@@ -282,6 +291,7 @@ def test_every_column_of_every_table_is_documented_and_no_other(tmp_path: Path) 
         assert parquet.read_schema(table.with_suffix(".parquet")).names == header
 
 
+@pytest.mark.when_changed("commands")
 def test_several_runs_are_compared_on_the_images_that_they_share(tmp_path: Path, capsys) -> None:
     data = small_images(tmp_path / "images", validation=6)
     for name, changes in (("a", {"seeds": 3}), ("b", {"seeds": 2, "epochs": 4})):

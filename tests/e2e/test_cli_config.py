@@ -35,6 +35,7 @@ def written(document: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.when_changed("commands")
 def test_a_run_folder_gives_all_settings_and_flags_replace_them(
     sweep, command: Command, photos: Path
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_run_folder_gives_all_settings_and_flags_replace_them(
     assert settings_of("new") == begun
 
 
+@pytest.mark.when_changed("commands")
 def test_data_on_the_command_line_replaces_the_files(
     sweep, command: Command, photos: Path, image_folder
 ) -> None:
@@ -59,6 +61,7 @@ def test_data_on_the_command_line_replaces_the_files(
     assert settings_of("runs/others")["study"]["data"] == str(other)
 
 
+@pytest.mark.when_changed("commands")
 def test_every_setting_is_taken_over_to_the_last_digit(command: Command, photos: Path) -> None:
     settings = StudySettings(
         data=str(photos),
@@ -93,6 +96,7 @@ def test_a_part_of_a_study_toml_is_enough(command: Command, photos: Path) -> Non
     assert found["split"]["rule"] == "stratified"
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     ("document", "words"),
     [

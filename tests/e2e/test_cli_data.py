@@ -66,6 +66,7 @@ def test_another_preparation_of_the_images_is_another_extraction(
     assert len(recipes) == 4
 
 
+@pytest.mark.when_changed("commands")
 def test_a_corrupted_cache_entry_is_found_and_made_again(command: Command, photos: Path) -> None:
     options = ("sweep", photos, *SIZE, "--epochs", 2, "--seeds", 1, "--size-inner", 4)
     assert command(*options, "--out", "sound").code == 0

@@ -48,6 +48,7 @@ def test_a_study_of_a_pack_is_the_study_of_its_images(
     assert command("test", "packed", "--data", "moved.safetensors").code == 0
 
 
+@pytest.mark.when_changed("commands")
 def test_what_is_left_out(command: Command, photos: Path) -> None:
     out = command("features", "pack", photos, *IMAGES, "--out", "p.safetensors", "--licence", "CC0")
     assert "Left out   6 test images, so that nobody selects by them; --test packs them" in out.out
@@ -81,6 +82,7 @@ def test_half_precision_is_half_as_large(command: Command, photos: Path) -> None
     refused(command("features", "unpack", "half.safetensors"), "float16", "train on the pack")
 
 
+@pytest.mark.when_changed("commands")
 def test_unpacked_features_need_no_pass(
     command: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +99,7 @@ def test_unpacked_features_need_no_pass(
     assert json.loads(told.out)["backbone_passes"] == 6  # the test images
 
 
+@pytest.mark.when_changed("commands")
 def test_its_model_classifies_packs_and_photographs(command: Command, photos: Path) -> None:
     assert command("features", "pack", photos, *IMAGES, "--out", "p.safetensors").code == 0
     assert command("sweep", "p.safetensors", *GRID, "--out", "run").code == 0

@@ -53,6 +53,7 @@ def test_its_heads_may_weigh_classes(asked: list[str], capsys: pytest.CaptureFix
     assert "class_weight: " in capsys.readouterr().err
 
 
+@pytest.mark.when_changed("commands")
 def test_it_says_what_it_will_do_and_what_to_expect(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +135,7 @@ def test_another_score_ranks_and_batches_are_balanced(
     assert "heads of a fit train to the end of their schedule" in capsys.readouterr().err
 
 
+@pytest.mark.when_changed("commands")
 def test_several_backbones_are_options_of_one_fit(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

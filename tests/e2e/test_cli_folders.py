@@ -27,6 +27,7 @@ def inside(command: Command, image_folder, monkeypatch: pytest.MonkeyPatch) -> P
     return root
 
 
+@pytest.mark.when_changed("commands")
 def test_a_command_within_the_photographs_resumes_when_it_is_repeated(
     command: Command, inside: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_class_folder_is_no_run_folder_and_a_run_folder_no_data(
     assert len(list((inside / "cat").iterdir())) == 12 + len(list((inside / "cat").glob(".lock")))
 
 
+@pytest.mark.when_changed("commands")
 def test_python_says_what_was_left_out(inside: Path) -> None:
     (inside / "cat" / "Thumbs.db").write_bytes(b"x")
     study = Study(inside, size_inner=4, droprate=0.5, epochs=2, seeds=1, image_size=71, out="run")
@@ -94,6 +96,7 @@ def test_images_without_labels_are_for_predict(command: Command, image_folder) -
     assert len(list(Inputs([asked]))) == 3
 
 
+@pytest.mark.when_changed("commands")
 def test_predict_says_what_it_leaves_out(
     command: Command, small_run: RunFolder, image_folder
 ) -> None:

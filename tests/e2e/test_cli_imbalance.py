@@ -70,6 +70,7 @@ def test_a_study_of_weights_is_judged_by_the_score_that_selects(
         assert command(*verb).code == 0 or verb[1:] == ("run", "run")
 
 
+@pytest.mark.when_changed("commands")
 def test_a_study_that_asks_for_none_of_it_has_the_files_that_it_had(
     command: Command, unequal: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_file_of_keras_3_is_compared(models: Path, command: Command, folder: P
     assert Path(document["side_file"]).name == "new.keras.json"
 
 
+@pytest.mark.when_changed("commands")
 def test_what_is_wrong_is_one_line(folder: Path, command: Command) -> None:
     said = command("import", FILE, "--classes", "cat", "dog", "--out", "lesson.keras")
     assert said.code == 1

@@ -28,6 +28,7 @@ def photos(tmp_path: Path) -> Path:
     return small_images(tmp_path / "photos")
 
 
+@pytest.mark.when_changed("commands")
 def test_the_table_shows_all_stages_and_what_went_on(command: Command, photos: Path) -> None:
     said = command("lesson", photos, *OPTIONS)
     assert said.code == 0, said.err

@@ -129,6 +129,7 @@ def test_what_needs_images_is_refused(
     assert (told.code, words in told.complaint) == (1, True), told.complaint
 
 
+@pytest.mark.when_changed("commands")
 def test_another_array_is_another_study(command: Command, tmp_path: Path, table: Path) -> None:
     assert command("sweep", table, "--features", "features.npy", *SMALL).code == 0
     values = np.load(tmp_path / "features.npy")

@@ -90,6 +90,7 @@ def test_a_sweep_publishes_at_its_end(sweep, photos: Path, server: MlflowServer)
     assert len(server.runs) == 2
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("free")
 def test_a_failing_tracker_changes_no_exit_code(sweep, photos: Path, server: MlflowServer) -> None:
     server.fails = TrackerError("a tracker", "none", "start it")

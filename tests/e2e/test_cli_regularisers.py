@@ -91,6 +91,7 @@ def test_folds_make_views_of_all_their_images(command: Command, photos: Path) ->
     assert "12 images in 2 folds" in said.out
 
 
+@pytest.mark.when_changed("commands")
 def test_every_regulariser_is_an_option(command: Command, photos: Path) -> None:
     said = command(
         "sweep", photos, "--out", "run", "--seeds", 1, "--size-inner", 4, "--image-size", 71,
@@ -112,6 +113,7 @@ def test_every_regulariser_is_an_option(command: Command, photos: Path) -> None:
     assert {row["epoch"] for row in epochs} == {"1", "2"}
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     ("options", "words"),
     [

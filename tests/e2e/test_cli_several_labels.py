@@ -27,6 +27,8 @@ from tests.several_labels import LABELS, labelled_table
 from tests.small_study import small_settings
 from tests.unit.report.page_reader import read_page
 
+pytestmark = pytest.mark.when_changed("commands")
+
 Command = Callable[..., Said]
 SMALL = (
     "--backbone", "mobilenet", "--weights", "random:0", "--image-size", 32, "--epochs", 3,
@@ -74,7 +76,6 @@ def test_a_table_becomes_a_model(command: Command, tmp_path: Path) -> None:
     assert again.out.split("Took")[0] == told.out.split("Took")[0]
 
 
-@pytest.mark.when_changed("commands")
 def test_a_study_in_folds_resumes_to_the_same_numbers(command: Command, tmp_path: Path) -> None:
     labelled_table(tmp_path)
     words = ("sweep", "table.csv", *SMALL, "--folds", 3, "--droprate", "0.2")
@@ -123,7 +124,6 @@ def test_predictions_are_printed_and_written_by_label(
     assert "unsure 3" in command("predict", run, *photos, "--min-confidence", 1).err
 
 
-@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("name", ["keras", "openvino"])
 def test_an_export_has_a_sigmoid_and_is_checked(
     command: Command, finished: Finished, run: Path, name: str
@@ -139,7 +139,6 @@ def test_an_export_has_a_sigmoid_and_is_checked(
     assert abs(found.probabilities.sum(axis=1) - 1).max() > 0.01
 
 
-@pytest.mark.when_changed("commands")
 def test_a_smaller_model_is_measured_by_label(command: Command, run: Path) -> None:
     told = command("export", run, "--format", "openvino", "--quantize", "f16")
     assert told.code == 0, told.err
@@ -178,7 +177,6 @@ def test_the_report_has_labels_in_the_place_of_the_confusion_matrix(
     assert "of saying of each label what most have" in page
 
 
-@pytest.mark.when_changed("commands")
 def test_the_report_shows_the_images_with_the_largest_loss(command: Command, run: Path) -> None:
     _page(command, run)
     wrong = read_page((run / "report.html").read_text(encoding="utf-8")).by_id("wrong")
@@ -207,7 +205,6 @@ def test_the_page_of_a_service_knows_labels_thresholds_and_what_abstaining_costs
     assert 0 < found["expect"]["accuracy"]["value"] <= 1
 
 
-@pytest.mark.when_changed("commands")
 def test_the_card_tells_of_labels_and_its_code_says_what_predict_says(
     command: Command, finished: Finished, run: Path, tmp_path: Path
 ) -> None:
@@ -247,7 +244,6 @@ def test_check_and_split_count_labels(command: Command, finished: Finished) -> N
     assert command("sweep", "split.csv", "--label-separator", ";", *SMALL, "--dry-run").code == 0
 
 
-@pytest.mark.when_changed("commands")
 def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
     command: Command, finished: Finished, run: Path, tmp_path: Path
 ) -> None:

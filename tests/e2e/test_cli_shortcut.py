@@ -52,6 +52,7 @@ def bytes_of(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+@pytest.mark.when_changed("commands")
 def test_a_planted_mark_is_learnt_and_found(shortcut, data: Path) -> None:
     before = bytes_of(data)
     said = shortcut(*REMEDIES)
@@ -121,6 +122,7 @@ def test_the_table_is_tidy_and_documented(shortcut) -> None:
     assert [name for cell in cells for name in re.findall(r"`(\w+)`", cell)] == list(rows[0])
 
 
+@pytest.mark.when_changed("commands")
 def test_json_is_the_record(shortcut) -> None:
     said = shortcut("--json")
     assert json.loads(said.out) == json.loads(Path("run/claims/shortcut.json").read_text())

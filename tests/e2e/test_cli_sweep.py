@@ -24,6 +24,7 @@ def photos(tmp_path: Path) -> Path:
     return small_images(tmp_path / "photos")
 
 
+@pytest.mark.when_changed("commands")
 def test_a_sweep_says_what_it_will_do_does_it_and_says_what_came_of_it(
     command: Command, free: None, photos: Path
 ) -> None:

@@ -28,6 +28,8 @@ from tests.jobs import stopped_job
 from tests.small_study import CLASSES, small_images, small_settings
 from tests.studies import rows_of
 
+pytestmark = pytest.mark.when_changed("commands")
+
 RECORD = Path("run/test.json")
 
 
@@ -59,7 +61,6 @@ def refused(said: Said, *words: str) -> None:
         assert word in said.complaint
 
 
-@pytest.mark.when_changed("commands")
 def test_the_scores_are_those_of_the_whole_network(command: Command, photos: Path) -> None:
     run_study(small_settings(photos), "run")
     said = command("test", "run", "--json")
@@ -88,7 +89,6 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "no")
 
 
-@pytest.mark.when_changed("commands")
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_nothing_is_recorded_that_cannot_be_told(
@@ -110,7 +110,6 @@ def test_nothing_is_recorded_that_cannot_be_told(
         assert json.loads(told.out)["anew"]
 
 
-@pytest.mark.when_changed("commands")
 def test_the_same_model_again_opens_nothing_anew(command: Command, finished: RunFolder) -> None:
     first = command("test", "run")
     assert first.code == 0, first.err
@@ -133,7 +132,6 @@ def test_the_same_model_again_opens_nothing_anew(command: Command, finished: Run
     assert repeat_warning(finished) is None
 
 
-@pytest.mark.when_changed("commands")
 def test_another_model_is_refused_unless_it_is_meant(
     command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +166,6 @@ def test_another_model_is_refused_unless_it_is_meant(
     assert first.model.parameters != second.model.parameters
 
 
-@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -195,7 +192,6 @@ def test_data_that_has_changed_is_refused(
     assert read_test_log(finished) == []
 
 
-@pytest.mark.when_changed("commands")
 def test_a_data_set_that_was_moved_is_named(
     command: Command, finished: RunFolder, photos: Path
 ) -> None:
@@ -217,7 +213,6 @@ def test_without_test_images_the_remedy_is_named(
     assert not RECORD.exists()
 
 
-@pytest.mark.when_changed("commands")
 def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder) -> None:
     with finished.held():
         refused(command("test", "run"), "found another manyheads at work in it; wait until")
@@ -225,7 +220,6 @@ def test_a_run_folder_in_use_is_left_alone(command: Command, finished: RunFolder
     assert command("test", "run").code == 0
 
 
-@pytest.mark.when_changed("commands")
 def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path) -> None:
     job = stopped_job()
     for place in (None, tmp_path / "cache" / "features"):  # in time for the scores; for features
@@ -237,7 +231,6 @@ def test_what_is_interrupted_is_not_recorded(finished: RunFolder, tmp_path: Path
     assert final_score("run").anew
 
 
-@pytest.mark.when_changed("commands")
 def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
     command: Command, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -249,7 +242,6 @@ def test_what_is_missing_in_the_cache_is_extracted_of_the_test_images_alone(
     assert read_test_log(finished) == [before.evaluation]
 
 
-@pytest.mark.when_changed("commands")
 def test_a_record_that_cannot_be_written_is_none(
     command: Command, finished: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +255,6 @@ def test_a_record_that_cannot_be_written_is_none(
     assert command("test", "run").code == 0
 
 
-@pytest.mark.when_changed("commands")
 def test_scores_that_come_out_different_are_said_and_the_record_stands(
     command: Command, finished: RunFolder
 ) -> None:
@@ -279,7 +270,6 @@ def test_scores_that_come_out_different_are_said_and_the_record_stands(
     assert read_test_log(finished)[0].measured.log_loss.value == 17
 
 
-@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", '{"format": 9, "evaluations": []}', '{"format": 1, "evaluations": [{}]}'],
@@ -293,7 +283,6 @@ def test_a_damaged_record_is_never_taken_for_none(
     assert RECORD.read_text() == text
 
 
-@pytest.mark.when_changed("commands")
 def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None:
     refused(command("test", "nowhere"), "no such folder")
     with Store(finished.store) as store:
@@ -305,7 +294,6 @@ def test_a_study_must_be_finished(command: Command, finished: RunFolder) -> None
     assert not finished.store.exists()
 
 
-@pytest.mark.when_changed("commands")
 def test_a_candidate_must_have_a_head(command: Command, finished: RunFolder) -> None:
     refused(
         command("test", "run", "--candidate", 3), "--candidate to be a whole number from 1 to 2"

@@ -105,6 +105,7 @@ def test_an_interrupted_one_goes_on_to_the_same_results(resume, tmp_path: Path) 
                 assert row[column] == value
 
 
+@pytest.mark.when_changed("commands")
 def test_the_same_settings_are_written_in_the_same_words(resume, tmp_path: Path) -> None:
     assert resume("--out", "new", "--dry-run").code == 0
     assert resume("--out", "new").code == 0

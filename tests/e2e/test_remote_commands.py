@@ -62,6 +62,7 @@ def test_a_study_in_a_bucket_is_that_of_the_folder(
     assert bucket.asked() == []
 
 
+@pytest.mark.when_changed("commands")
 def test_predictions_from_a_bucket_into_a_bucket(
     bucket: Bucket, tmp_path: Path, small_run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:

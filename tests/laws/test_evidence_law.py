@@ -42,6 +42,7 @@ def estimated(d, unit, fold_of, folds):
     return np.array(found)
 
 
+@pytest.mark.when_changed("statistics")
 @given(designs(), st.randoms(use_true_random=False))
 def test_the_order_of_images_seeds_and_units_does_not_matter(design, random):
     d, unit, fold_of, folds = design

@@ -70,6 +70,7 @@ edits = st.tuples(
 steps = st.lists(st.tuples(st.lists(edits, min_size=1, max_size=3), st.booleans()), max_size=5)
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not tell when a file was changed")
 @settings(max_examples=50)
 @given(steps)

@@ -133,6 +133,7 @@ def looked_at(root: Path) -> str:
     return ending
 
 
+@pytest.mark.when_changed("layouts")
 @settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_everything_in_a_folder_is_listed_or_counted(seed: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def test_random_bytes(start, data):
     image_or_error(start + data)
 
 
+@pytest.mark.when_changed("layouts")
 @settings(max_examples=500)
 @given(mutated_images())
 def test_mutated_images(data):

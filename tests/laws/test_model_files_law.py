@@ -52,6 +52,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.when_changed("model files")
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
 @pytest.mark.parametrize(("kind", "count"), [("h5", 15), ("keras", 15), ("onnx", 20)])
 def test_damaged_files(tmp_path: Path, kind: str, count: int) -> None:
@@ -127,6 +128,7 @@ def test_any_configuration(anywhere: Path, data: st.DataObject) -> None:
     one_line_or_none(take_head, str(file), str(anywhere / "head.safetensors"))
 
 
+@pytest.mark.when_changed("model files")
 @settings(max_examples=120)
 @given(st.data())
 def test_any_side_file(anywhere: Path, data: st.DataObject) -> None:

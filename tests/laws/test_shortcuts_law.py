@@ -6,6 +6,7 @@ import hashlib
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_units_share_their_mark_and_no_class_has_more_than_its_share(dataset, sh
             assert len(np.unique(mine[dataset.units[images] == unit])) == 1
 
 
+@pytest.mark.when_changed("studies")
 @given(datasets(), shares, st.randoms(use_true_random=False))
 def test_the_order_of_the_files_has_no_part_in_it(dataset: Dataset, share, random) -> None:
     order = list(range(len(dataset)))

@@ -86,6 +86,7 @@ def test_carving_moves_only_training_images(found, split, data):
             )
 
 
+@pytest.mark.when_changed("studies")
 @given(st.text(), seeds())
 def test_places_are_numbers_from_0_to_below_1(key, seed):
     assert 0.0 <= place(seed, key) < 1.0

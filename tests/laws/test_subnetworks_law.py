@@ -71,6 +71,7 @@ def test_an_average_of_networks_has_a_log_loss_of_at_most_their_mean(seed, netwo
     assert (-np.log(means)).mean() <= (-np.log(used)).mean() + 1e-6  # Jensen
 
 
+@pytest.mark.when_changed("statistics")
 @given(st.integers(0, 10**6), st.integers(2, 8), st.integers(1, 6))
 def test_disagreement_is_the_share_of_pairs_that_differ(seed, networks, images) -> None:
     answers = np.random.default_rng(seed).integers(0, 3, (networks, images))

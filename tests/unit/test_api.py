@@ -183,6 +183,7 @@ def test_it_shows_itself_in_a_notebook(photos: Path) -> None:
     assert html.endswith("</table>")
 
 
+@pytest.mark.when_changed("studies")
 def test_the_split_may_be_chosen(photos: Path) -> None:
     split = SplitSettings(validation=0.3, seed=4)
     study = Study(photos / "train", split=split, **SMALL).run()
@@ -213,6 +214,7 @@ def test_paths_with_labels_are_the_study_of_their_manifest(photos: Path) -> None
     assert again.run().scores == study.scores
 
 
+@pytest.mark.when_changed("studies")
 def test_images_in_memory_are_taken_by_every_verb(photos: Path, tmp_path: Path) -> None:
     paths = sorted(photos.glob("*/*/*.png"))
     pixels = np.stack([np.asarray(Image.open(path)) for path in paths])

@@ -84,6 +84,7 @@ def test_the_base_installation_builds_predicts_saves_and_loads(tmp_path: Path) -
     assert not answer["telemetry"]
 
 
+@pytest.mark.when_changed("models")
 @pytest.mark.parametrize("size_inner", [0, 8])
 def test_it_is_the_lessons_model(keras: Any, size_inner: int) -> None:
     model = make_model(0.001, size_inner, 0.3, **SMALL)
@@ -114,6 +115,7 @@ def by_hand(keras: Any, size_inner: int) -> Any:
     return keras.Model(inputs, keras.layers.Dense(3)(vectors))
 
 
+@pytest.mark.when_changed("models")
 def test_it_is_compiled_as_the_lesson_does(keras: Any) -> None:
     model = make_model(0.003, 8, 0.5, **SMALL)
     assert isinstance(model.optimizer, keras.optimizers.Adam)

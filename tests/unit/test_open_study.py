@@ -87,6 +87,7 @@ def test_heads_that_have_not_begun_are_an_error(opened: OpenedStudy) -> None:
         list(opened.results)
 
 
+@pytest.mark.when_changed("studies")
 def test_data_that_were_moved_are_found(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     moved = (tmp_path / "images").rename(tmp_path / "elsewhere")

@@ -204,6 +204,7 @@ def test_what_some_systems_lack_is_guarded() -> None:
     assert found == []
 
 
+@pytest.mark.when_changed("studies")
 def test_what_is_known_is_still_there() -> None:
     found = {(name, function) for name, tree in modules() for *_, function in _Uses(tree).found}
     assert found == KNOWN

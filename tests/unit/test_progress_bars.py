@@ -18,6 +18,7 @@ from manyheads.core.job import Progress
 from tests.small_study import small_images
 
 
+@pytest.mark.when_changed("studies")
 def test_a_function_is_told_every_step(tmp_path) -> None:
     told: list[tuple[str, int, int]] = []
     small_images(tmp_path / "photos")

@@ -98,6 +98,7 @@ def test_no_two_modules_have_one_name() -> None:
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
+@pytest.mark.when_changed("studies")
 def test_no_two_classes_have_one_name() -> None:
     found: dict[str, list[str]] = {}
     for path in (ROOT / "src").rglob("*.py"):

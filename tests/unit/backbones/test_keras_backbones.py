@@ -64,6 +64,7 @@ def test_what_could_run_code_is_refused(
         compiled(changed(change))
 
 
+@pytest.mark.when_changed("backbones")
 def test_a_network_that_keras_does_not_open_is_one_line(
     changed: Callable[[Change], Path],
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_network_that_keras_does_not_open_is_one_line(
         compiled(changed(change))
 
 
+@pytest.mark.when_changed("backbones")
 def test_weights_that_are_cut_off_are_one_line(whole: Path, tmp_path: Path) -> None:
     target = tmp_path / "own.keras"
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(target, "w") as new:

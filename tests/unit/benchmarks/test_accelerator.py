@@ -34,6 +34,7 @@ def test_a_child_that_fails_or_takes_too_long_is_a_row() -> None:
     assert one(0, "machine") == Row("heads", "a rate", "–", "ended after 0 s")
 
 
+@pytest.mark.when_changed("commands")
 def test_copies_of_a_photograph_are_images_of_other_content(tmp_path: Path) -> None:
     count = accelerator_extraction.DISTINCT + 4
     folder = accelerator_extraction.written_photographs(tmp_path / "photographs", count)

@@ -47,6 +47,7 @@ def test_the_measured_pass_is_adams() -> None:
     np.testing.assert_allclose(weights, 0.5 - m * 1e-3 / np.sqrt(v), rtol=1e-6)
 
 
+@pytest.mark.when_changed("commands")
 def test_every_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "LARGE", 64)
     monkeypatch.setattr(rates, "PASSED", 100_000)

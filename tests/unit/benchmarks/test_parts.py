@@ -27,6 +27,7 @@ def test_the_engine_is_timed_in_memory_and_on_a_mapped_file(
     assert fused.images(str(file), train=40, epochs=20)["sample"] > 0
 
 
+@pytest.mark.when_changed("commands")
 def test_an_epoch_in_parts_is_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_parts, "samples", few)
     whole, apart = step_parts._trainer(), step_parts._trainer()
@@ -36,6 +37,7 @@ def test_an_epoch_in_parts_is_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.when_changed("commands")
 def test_the_parts_stand_beside_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step_parts, "samples", few)
     found = step_parts.measured(1) | dict.fromkeys(step_parts.PARTS, 2.0) | {"train": 14.0}

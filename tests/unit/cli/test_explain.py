@@ -17,6 +17,8 @@ from manyheads.study.folder import RunFolder
 from tests.small_study import finished_study
 from tests.strategies import distinct_image
 
+pytestmark = pytest.mark.when_changed("commands")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
@@ -67,7 +69,6 @@ def test_one_map_of_one_image(
     assert names(photos.parent / "maps") == [f"1_{label}_cam.png"]
 
 
-@pytest.mark.when_changed("commands")
 def test_json_has_all_values_and_writes_only_where_asked(
     run: RunFolder, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,7 +92,6 @@ def test_json_has_all_values_and_writes_only_where_asked(
     assert len(names(Path("maps"))) == 5
 
 
-@pytest.mark.when_changed("commands")
 def test_what_explain_writes_is_no_data(
     run: RunFolder, photos: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -12,6 +12,7 @@ from manyheads.cli.main import main
 from manyheads.study.folder import RunFolder
 
 
+@pytest.mark.when_changed("commands")
 def test_an_export_says_what_it_wrote(
     small_run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

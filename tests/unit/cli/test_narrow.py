@@ -99,6 +99,7 @@ def test_wide_terminals_keep_what_they_have(shown: Callable[..., list[str]]) -> 
     assert len([line for line in narrower if "±" in line]) == 4  # still one table
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "name", ["droprate 0.{}", "learning_rate 0.01, size_inner 1{}, droprate 0"]

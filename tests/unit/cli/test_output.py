@@ -106,6 +106,7 @@ def test_every_command_prints_in_every_encoding(
     assert "Comparisons" in (folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("environment", ENCODINGS[:2], ids=["cp1252", "ascii"])
 def test_json_stays_json_in_every_encoding(environment: dict[str, str]) -> None:
     program = (
@@ -146,6 +147,7 @@ def test_help_on_a_full_disk_is_one_line_and_code_1(arguments: list[str]) -> Non
     assert done.stderr.decode().count("\n") == 1
 
 
+@pytest.mark.when_changed("commands")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_the_work_goes_on_where_nobody_can_be_told_of_it(tmp_path: Path) -> None:
     file = tmp_path / "done"

@@ -60,6 +60,7 @@ def test_a_fork_gives_the_same_features_and_ends(work: str, leave: str) -> None:
     run(f"assert in_child({_WORK[work]}, {leave}) == 0\nassert np.array_equal(features(), first)\n")
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_what_was_begun_before_a_fork_is_refused_in_the_child() -> None:
     run("""

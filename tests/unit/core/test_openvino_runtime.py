@@ -89,6 +89,7 @@ subprocess.run([sys.executable, "-P", "-c",
     assert [line.split()[0] for line in seen] == ["create_connection", "connect", "getaddrinfo"]
 
 
+@pytest.mark.when_changed("backbones")
 def test_backbones_that_end_in_any_order_leave_signals_working() -> None:
     program = """
 import signal
@@ -106,6 +107,7 @@ signal.raise_signal(signal.SIGINT)
     assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr
 
 
+@pytest.mark.when_changed("backbones")
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="a thread's processors")
 def test_processes_that_share_a_machine_choose_no_processor_each() -> None:
     # Each with one core, they would all compute on the first one.

@@ -298,6 +298,7 @@ def test_a_content_more_costs_some_hundred_bytes_of_memory() -> None:
     assert (many - few) / 10_000 < 250
 
 
+@pytest.mark.when_changed("studies")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.lists(st.integers(0, 15), unique=True, max_size=6), max_size=8))
 def test_any_sequence_of_additions_keeps_the_first_of_each(

@@ -130,6 +130,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_bits(
     assert len(resumed) == len(images)
 
 
+@pytest.mark.when_changed("studies")
 def test_two_processes_share_the_work_and_agree(images: dict[str, Path], tmp_path: Path) -> None:
     seconds = 0.05
     with (

@@ -193,6 +193,7 @@ def test_a_temperature_is_fitted_without_the_images_that_it_scales() -> None:
     assert of_classes(found).ece.value < found.ece_unscaled / 2
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("accuracy", [0.5, 0.8, 0.9, 0.97, 0.99])
 @pytest.mark.parametrize("here", [50, 200, 1000, 3000])
 @pytest.mark.parametrize("new", [50, 400, 3000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_names_do_not_depend_on_the_order() -> None:
     assert forth == back[::-1]
 
 
+@pytest.mark.when_changed("studies")
 @given(
     st.lists(st.lists(INDICES, min_size=2, max_size=4), max_size=6),
     st.lists(INDICES, min_size=20, max_size=20),

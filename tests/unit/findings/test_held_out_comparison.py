@@ -114,6 +114,7 @@ def test_a_large_difference_is_called_one_with_one_head_and_with_several() -> No
         assert ("one head per image" in str(found)) == (seeds == 1)
 
 
+@pytest.mark.when_changed("studies")
 @given(st.data())
 def test_the_interval_holds_the_difference_and_lies_between_one_and_minus_one(data: Any) -> None:
     seeds = data.draw(st.integers(1, 3))

@@ -223,6 +223,7 @@ def test_the_end_of_training_has_a_sentence_of_its_own() -> None:
     assert gap.sentences[3].startswith("Final gap: 0.1 worse than 0.2 and 0.3 by 0.19")
 
 
+@pytest.mark.when_changed("studies")
 def test_what_an_earlier_version_did_not_keep_is_told() -> None:
     base = named(made_up(np.random.default_rng(0), ALIKE, Shape(candidates=2, seeds=3, images=99)))
     assert any("nothing is known of the end of training" in note for note in judged(base).notes)

@@ -128,6 +128,7 @@ def processes() -> Iterator[Workers]:
         yield workers
 
 
+@pytest.mark.when_changed("workers")
 def test_processes_train_the_same_heads(processes: Workers) -> None:
     fold = with_versions(generated_fold())
     bank = [
@@ -141,6 +142,7 @@ def test_processes_train_the_same_heads(processes: Workers) -> None:
     assert all(same(there[head], here[head]) for head in range(len(bank)))
 
 
+@pytest.mark.when_changed("workers")
 def test_a_head_that_fails_in_a_process_fails_alone(processes: Workers) -> None:
     good = generated_fold()
     matrix = good.matrix.copy()

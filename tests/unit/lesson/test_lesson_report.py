@@ -21,6 +21,8 @@ from manyheads.study.folder import RunFolder
 from tests.small_study import small_images
 from tests.unit.report.page_reader import Element, read_page
 
+pytestmark = pytest.mark.when_changed("studies")
+
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -75,7 +77,6 @@ def test_the_answer_names_the_study_that_would_make_it_surer(lesson: Path) -> No
     assert step.command in [each.text for each in page_of(lesson / "report.html").all("code")]
 
 
-@pytest.mark.when_changed("studies")
 def test_what_was_not_tested_has_commands_that_test_it(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +106,6 @@ def test_evidence_stands_beside_its_claim(own: Path) -> None:
     assert claim.sentences[0] in found
 
 
-@pytest.mark.when_changed("studies")
 def test_links_are_followed_from_where_the_page_is(own: Path) -> None:
     out = own.parent / "else" / "page.html"
     out.parent.mkdir()
@@ -114,7 +114,6 @@ def test_links_are_followed_from_where_the_page_is(own: Path) -> None:
     assert links[-3:] == [f"../my%20lesson/{name}/report.html" for name in STAGES]
 
 
-@pytest.mark.when_changed("studies")
 def test_reports_of_stages_are_made_anew_with_what_was_asked(own: Path) -> None:
     for name in STAGES:
         (own / name / "report.html").unlink()

@@ -24,6 +24,7 @@ def preprocessed(spec: BackboneSpec, pixels: Any) -> Any:
     return (pixels / 255 - 0.498) / 0.502
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_every_preprocessing_as_layers(spec: BackboneSpec) -> None:
     keras = import_keras()
@@ -43,6 +44,7 @@ def test_every_preprocessing_as_layers(spec: BackboneSpec) -> None:
     assert whole.optimizer.get_config()["learning_rate"] == 0.25
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_the_map_of_the_channels_is_the_preprocessing(spec: BackboneSpec) -> None:
     pixels = np.random.default_rng(1).uniform(0, 255, (5, 2, 2, 3))

@@ -46,6 +46,7 @@ def test_onnx_predicts_as_the_study_does(small_run: RunFolder, exported: Path) -
     assert found.labels == wanted.labels
 
 
+@pytest.mark.when_changed("exports")
 def test_onnx_is_small_and_for_old_runtimes_too(exported: Path, small_run: RunFolder) -> None:
     import onnx
 
@@ -59,6 +60,7 @@ def test_onnx_is_small_and_for_old_runtimes_too(exported: Path, small_run: RunFo
     assert "Identity" not in {node.op_type for node in model.graph.node}
 
 
+@pytest.mark.when_changed("exports")
 def test_what_only_a_keras_model_does(exported: Path, photo: Path) -> None:
     with pytest.raises(ModelError, match=r"which can be cut before its pooling.*found best\.onnx"):
         load(exported).explain(photo)
@@ -82,6 +84,7 @@ def test_damage_is_told(copied: Path, spoil: Callable[[Path], object], words: st
         load(copied)
 
 
+@pytest.mark.when_changed("exports")
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite", ".xml"])
 @pytest.mark.parametrize(
     "content",

@@ -31,6 +31,7 @@ def test_every_mark_has_its_marker() -> None:
     assert len(set(MARKERS.values())) == len(MARKS)
 
 
+@pytest.mark.when_changed("pages")
 @pytest.mark.parametrize(
     "options",
     [{}, {"candidates": 8}, {"candidates": 1, "epochs": 1}, {"candidates": 4, "prefix": LONG},

@@ -95,6 +95,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         write_overlays(tmp_path / "file", Explanations((3, 3), [entry("1")]), ("cam",), LIMITS)
 
 
+@pytest.mark.when_changed("pages")
 def test_many_images_take_several_sheets(tmp_path: Path) -> None:
     entries = [entry(f"{n} 🦊 $x$.jpg") for n in range(PAGE + 1)]
     entries.insert(0, unread("2.jpg"))

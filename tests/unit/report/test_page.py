@@ -56,6 +56,7 @@ def large() -> Element:
     return read_page(render(PAGES["large"]))
 
 
+@pytest.mark.when_changed("pages")
 def test_sections_stand_in_order(page: Element) -> None:
     ids = [section.attributes["id"] for section in page.all("section")]
     assert [name for name in ids if not name.startswith("more-")] == [*SECTIONS, "data", "repeat"]
@@ -236,6 +237,7 @@ def _is(element: Element, name: str) -> bool:
     return name in element.attributes.get("class", "").split()
 
 
+@pytest.mark.when_changed("pages")
 def test_what_there_is_too_much_of_is_bounded_and_said_so(large: Element) -> None:
     assert all(len(list(table.all("tr"))) <= 1 + bounds.ROWS for table in large.all("table"))
     assert len(list(large.by_id("legend").all("label"))) == bounds.DRAWN

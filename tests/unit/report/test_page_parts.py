@@ -127,6 +127,7 @@ def test_data_without_problems_are_said_to_be() -> None:
     assert "No data problems found." in read_page(render(bare_report(warnings=()))).text
 
 
+@pytest.mark.when_changed("pages")
 def test_scores_by_setting_stand_below_the_headline_and_above_all_else() -> None:
     for content, plots in ((WHOLE, 2), (GRID, 4)):
         page = read_page(render(content))
@@ -141,6 +142,7 @@ def test_scores_by_setting_stand_below_the_headline_and_above_all_else() -> None
     assert not any(each.attributes.get("id") == "by-setting" for each in bare.all())
 
 
+@pytest.mark.when_changed("pages")
 def test_a_heat_map_has_its_numbers_in_cells_and_in_a_table() -> None:
     page = read_page(render(GRID))
     shown = page.by_id("by-setting")

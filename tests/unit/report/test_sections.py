@@ -48,12 +48,14 @@ def test_a_study_without_claims_has_no_section(small_study: Finished) -> None:
     assert claim_sections(small_study.folder) == ()
 
 
+@pytest.mark.when_changed("pages")
 def test_a_claim_that_was_checked_alone_stands_alone(checked: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(checked.path, tmp_path / "run"))
     (run.claims / "ensemble.json").unlink()
     assert [each.title for each in claim_sections(run)] == ["Longer training"]
 
 
+@pytest.mark.when_changed("pages")
 def test_every_way_has_a_row_and_sizes_have_ticks(sections: tuple[Section, Section]) -> None:
     section = sections[0]
     ways, contrasts = section.tables

@@ -117,6 +117,7 @@ def test_a_heat_map_of_equal_numbers_and_one_of_none() -> None:
         replace(found, values=np.zeros((2, 3)))
 
 
+@pytest.mark.when_changed("pages")
 @EVERY
 def test_figures_have_all_of_it_and_nothing_overlaps(name: str) -> None:
     with drawing([]):

@@ -93,6 +93,7 @@ def draw(tmp_path: Path):
     return drawn
 
 
+@pytest.mark.when_changed("pages")
 @pytest.mark.parametrize(
     ("grid", "options"),
     [

@@ -94,6 +94,7 @@ def test_what_took_too_little_to_tell_is_not_remembered(
     assert not estimate(plan).measured
 
 
+@pytest.mark.when_changed("studies")
 def test_what_is_cached_takes_no_time(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     remember_training(plan.settings, 8, worked(plan, 2.0, monkeypatch))
     cached = estimate(replace(plan, plain=0))

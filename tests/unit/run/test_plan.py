@@ -27,6 +27,7 @@ def data(image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp
     return str(image_folder(COUNTS))
 
 
+@pytest.mark.when_changed("studies")
 def test_everything_is_missing_until_it_is_extracted(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,6 +42,7 @@ def test_everything_is_missing_until_it_is_extracted(
         assert plan_study(given).missing == 16
 
 
+@pytest.mark.when_changed("studies")
 def test_a_run_folder_tells_what_is_left_unless_it_is_another_studys(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

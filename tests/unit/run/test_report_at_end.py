@@ -40,6 +40,7 @@ def test_a_study_ends_with_its_report_which_is_named_first(tmp_path: Path) -> No
     assert re.fullmatch(r"Took     0:\d\d for features and training", took)
 
 
+@pytest.mark.when_changed("studies")
 def test_a_study_that_only_is_read_keeps_its_report_and_writes_one_that_is_missing(
     tmp_path: Path,
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_stop_while_the_report_is_written_is_a_stop(
         finished_study(tmp_path, seeds=2)
 
 
+@pytest.mark.when_changed("studies")
 def test_images_that_were_moved_are_said_to_be(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     finished.folder.report.unlink()
@@ -97,6 +99,7 @@ def test_images_that_were_moved_are_said_to_be(tmp_path: Path) -> None:
     assert "could not be read" in finished.folder.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.when_changed("studies")
 def test_a_search_has_no_report_and_an_older_one_goes(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     more = replace(finished.settings, seeds=3)
@@ -108,6 +111,7 @@ def test_a_search_has_no_report_and_an_older_one_goes(tmp_path: Path) -> None:
     assert "2 settings × 3 seeds" in finished.folder.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.when_changed("studies")
 def test_times_add_up_over_runs_and_damage_is_no_error(tmp_path: Path) -> None:
     finished = finished_study(tmp_path, seeds=2)
     first = read_times(finished.folder)

@@ -95,6 +95,7 @@ def test_each_backbone_is_what_a_study_of_its_own_is(finished: Finished, tmp_pat
                 assert same == store.curve(record.trial.number)
 
 
+@pytest.mark.when_changed("studies")
 def test_a_pair_is_a_candidate_beside_its_members(
     images: Path, networks: list[Path], finished: Finished, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_pair_is_a_candidate_beside_its_members(
     assert (again.trained, again.passes) == (0, 0)
 
 
+@pytest.mark.when_changed("studies")
 def test_it_goes_on_with_nothing_left_to_do(finished: Finished) -> None:
     before = outcome_of(finished.folder.path)
     again = run_study(finished.settings, finished.folder.path)
@@ -148,6 +150,7 @@ def test_the_model_is_that_of_the_selected_backbone(finished: Finished, images: 
     assert images.is_dir()
 
 
+@pytest.mark.when_changed("studies")
 def test_any_candidate_can_be_evaluated_and_explained(finished: Finished, tmp_path: Path) -> None:
     """What opens the study again takes the features of the candidate's own backbone."""
     run = run_study(finished.settings, tmp_path / "run")
@@ -182,6 +185,7 @@ def test_a_plan_counts_the_passes_of_each(images: Path, networks: list[Path]) ->
     assert sizes == [("small", 32), ("small", 48), ("wide", 32), ("wide", 48)]
 
 
+@pytest.mark.when_changed("studies")
 def test_candidates_of_the_head_may_be_drawn(
     images: Path, networks: list[Path], tmp_path: Path
 ) -> None:
@@ -195,6 +199,7 @@ def test_candidates_of_the_head_may_be_drawn(
     assert grown.trained == 2 * 2  # the new one of the head, on both, with two seeds
 
 
+@pytest.mark.when_changed("studies")
 def test_an_image_that_one_cannot_read_is_left_out_for_all(
     networks: list[Path], tmp_path: Path
 ) -> None:
@@ -213,6 +218,7 @@ def test_the_command_of_a_report_asks_for_the_same_study(finished: Finished) -> 
     assert words[words.index("--preprocessing") + 1] == "tf"
 
 
+@pytest.mark.when_changed("studies")
 def test_the_command_line_takes_lists(
     images: Path, networks: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_large_difference_is_settled(study: StudySettings, tmp_path: Path) -> 
     assert len(read_findings(RunFolder(tmp_path / "run")).verdict.best[1].candidates) == 1
 
 
+@pytest.mark.when_changed("studies")
 def test_a_budget_ends_it_and_more_of_it_goes_on(
     study: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_what_never_varies_is_certain() -> None:
     assert half_width(nothing, nothing, MANY, column(1, 1), 0.95).tolist() == [0, 0]
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("seeds", [2, 3, 5, 20])
 @pytest.mark.parametrize("level", [0.05, 1e-3])
 @pytest.mark.parametrize("images", [0.0, 1.0])

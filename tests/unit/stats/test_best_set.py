@@ -37,6 +37,7 @@ def failed(validated: Validated, which) -> Validated:
     return replace(validated, log_probabilities=said)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, seeds=2, folds=3)])
 def test_of_alike_candidates_each_is_left_out_in_5_percent_at_most(shape: Shape) -> None:
     """Whichever is the best: nothing is better than any of them."""
@@ -50,6 +51,7 @@ def test_of_alike_candidates_each_is_left_out_in_5_percent_at_most(shape: Shape)
     assert max(out.values()) <= bdtrik(0.99, studies, 0.05)
 
 
+@pytest.mark.when_changed("statistics")
 def test_a_planted_best_is_kept_and_others_are_left_out_as_it_stands_out() -> None:
     sizes = []
     for shift in (0.1, 0.4, 1.0):

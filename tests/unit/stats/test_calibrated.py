@@ -36,6 +36,7 @@ def test_identical_candidates_are_told_apart_in_5_percent_at_most(
     assert tally.held / tally.intervals >= 0.93
 
 
+@pytest.mark.when_changed("statistics")
 def test_intervals_hold_a_planted_difference_and_it_is_found() -> None:
     world, random, tally, found = World(), np.random.default_rng(2), Tally(), 0
     truth = true_differences(world, 0.8)

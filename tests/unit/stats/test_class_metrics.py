@@ -93,6 +93,7 @@ def candidates(
     )  # fmt: skip
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("metric", BY_CLASS)
 def test_equal_candidates_are_seldom_declared_different_and_others_are(metric: str) -> None:
     wrong = right = 0

@@ -53,6 +53,7 @@ def test_identical_predictions_on_thousands_of_images_are_equivalent() -> None:
         assert entry.low <= 0 <= entry.high
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("images", [2, 5, 15, 60, 100])
 @pytest.mark.parametrize("easy", [-1.0, 0.0, 3.0, 40.0])
 def test_identical_predictions_on_few_images_show_nothing(images: int, easy: float) -> None:
@@ -194,6 +195,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
             Margins(**margins)
 
 
+@pytest.mark.when_changed("statistics")
 def test_what_would_settle_it_probably_does() -> None:
     """With the seeds asked for, four of five studies of the same world declare or dismiss it."""
     world, shape = {"liking": 0.0}, Shape(candidates=2, seeds=4, images=300)

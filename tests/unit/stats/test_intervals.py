@@ -109,6 +109,7 @@ def width(estimate: Estimate) -> float:
     return estimate.high - estimate.low
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize(
     ("counts", "recalls"),
     [

@@ -47,6 +47,7 @@ def test_the_interval_is_of_the_difference_and_not_of_the_mean() -> None:
         assert 0 < width(level.mean) < 0.6 * width(alone)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("shape", [{}, {"folds": 3}], ids=["given", "folds"])
 def test_some_of_alike_levels_differs_from_their_mean_about_as_rarely_as_said(shape: dict) -> None:
     outside = []

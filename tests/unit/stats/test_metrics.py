@@ -62,6 +62,7 @@ def of_scikit_learn(name: str, log_probabilities, labels, weights) -> float:
     return float((np.abs(share - mean) * counts[counts > 0]).sum() / times.sum())
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("name", metrics.METRICS)
 @given(case=answers())
 def test_a_metric_is_scikit_learns(name: str, case) -> None:
@@ -77,6 +78,7 @@ def test_a_metric_is_scikit_learns(name: str, case) -> None:
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.when_changed("statistics")
 @given(case=answers())
 def test_recalls_and_confusion_are_scikit_learns(case) -> None:
     stack, labels, weights = case

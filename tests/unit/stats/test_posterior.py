@@ -24,6 +24,7 @@ def found(validated: Validated, margins: Margins | None = None) -> list[Posterio
     return list(posteriors(Differences(validated), compared))
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("shape", [SHAPE, replace(SHAPE, candidates=4, folds=4, images=80)])
 def test_they_sum_to_1_and_are_of_each_comparison(shape: Shape) -> None:
     for shift in (-2.0, 0.0, 0.1):

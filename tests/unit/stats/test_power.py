@@ -45,6 +45,7 @@ def need(
     return paired
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("folds", [1, 4])
 @pytest.mark.parametrize("errors", [0.0, 0.5, -0.5, 0.99, -1.0])
 def test_within_one_standard_error_nothing_is_named(errors: float, folds: int) -> None:

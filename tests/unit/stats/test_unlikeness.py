@@ -62,6 +62,7 @@ def test_unknown_is_a_p_value_of_at_most_the_rate(
         assert not is_unknown
 
 
+@pytest.mark.when_changed("statistics")
 @given(count=st.integers(1, 400), rate=st.sampled_from([0.01, 0.05, 0.1, 0.2]))
 def test_at_most_the_rate_of_exchangeable_images_is_called_unknown(count: int, rate: float) -> None:
     # Each of count + 1 different scores is the new one's in turn: that is what exchangeable means.

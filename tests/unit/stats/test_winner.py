@@ -51,6 +51,7 @@ def with_luck(validated: Validated, of: Callable[[int, str], float] | OtherEpoch
     return replace(validated, other_epochs=of)
 
 
+@pytest.mark.when_changed("statistics")
 @pytest.mark.parametrize("rule", LEADING)
 def test_it_is_unbiased_and_its_interval_holds_the_truth_where_the_naive_score_flatters(
     rule: str, monkeypatch: pytest.MonkeyPatch

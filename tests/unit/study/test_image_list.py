@@ -39,6 +39,7 @@ def made_up(count: int) -> Dataset:
     )  # fmt: skip
 
 
+@pytest.mark.when_changed("studies")
 def test_the_list_is_read_as_it_was_written_and_small(tmp_path: Path) -> None:
     dataset, folder = made_up(20_000), RunFolder(tmp_path)
     keep_images(folder, dataset)
@@ -80,6 +81,7 @@ def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     assert list(kept.names) == ["a\udcff.jpg", "café\n.jpg"]
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.usefixtures("free")
 def test_a_resumed_study_says_which_images_have_changed(tmp_path: Path) -> None:
     images, run = small_images(tmp_path / "images"), tmp_path / "run"
@@ -100,6 +102,7 @@ def test_a_resumed_study_says_which_images_have_changed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.usefixtures("free")
 def test_another_folder_of_the_same_name_is_named(tmp_path: Path) -> None:
     run, former = tmp_path / "run", small_images(tmp_path / "a" / "photos")

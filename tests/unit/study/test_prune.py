@@ -272,6 +272,7 @@ def test_a_rung_at_which_all_have_diverged_ends_the_study(tmp_path: Path, diverg
     assert not any(isinstance(event, EpochEnded) for event in again.events)
 
 
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("epochs", [100, 120, 140])
 def test_what_diverges_after_a_rung_had_its_part_in_it(
     tmp_path: Path, diverge, studied, epochs: int

@@ -59,6 +59,7 @@ def test_a_stop_is_heard_within_a_second_and_passes_are_kept(
     assert again.passes < 36 + 18 + 11 + 12
 
 
+@pytest.mark.when_changed("studies")
 def test_a_study_checks_its_own_candidates(data: Path, tmp_path: Path) -> None:
     """From Python it is the same check as by its own settings."""
     study = Study(
@@ -76,6 +77,7 @@ def test_a_study_checks_its_own_candidates(data: Path, tmp_path: Path) -> None:
     assert badge.noun == "picture"
 
 
+@pytest.mark.when_changed("studies")
 def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path) -> None:
     checked = run_shortcut(settings(data, clean=2), tmp_path / "run")
     record = checked.record
@@ -84,6 +86,7 @@ def test_heads_without_an_inner_layer_are_checked_too(data: Path, tmp_path: Path
     assert {entry.condition for entry in record.entries} == {"control", "marked", "last_layer"}
 
 
+@pytest.mark.when_changed("studies")
 def test_all_images_may_carry_the_mark(data: Path, tmp_path: Path) -> None:
     asked = settings(data, share=1.0, everywhere=True, dropblock=0.5)
     record = run_shortcut(asked, tmp_path / "run").record
@@ -102,6 +105,7 @@ def test_an_unreadable_image_is_left_out_and_named(data: Path, tmp_path: Path) -
     assert any("train/dog/0.png" in line for line in job.notes)
 
 
+@pytest.mark.when_changed("studies")
 def test_heads_that_diverge_are_left_out(data: Path, tmp_path: Path) -> None:
     asked = settings(data)
     grid = Grid((10.0,), (8,), (0.0,), optimizer=("sgd",), l2=(100.0,))
@@ -112,12 +116,14 @@ def test_heads_that_diverge_are_left_out(data: Path, tmp_path: Path) -> None:
     assert checked.verdict[0].startswith("No result")
 
 
+@pytest.mark.when_changed("studies")
 def test_a_folder_at_work_is_not_written_to(data: Path, tmp_path: Path) -> None:
     make_folder(tmp_path / "run")
     with RunFolder(tmp_path / "run").held(), pytest.raises(RunError, match="to be free"):
         run_shortcut(settings(data), tmp_path / "run")
 
 
+@pytest.mark.when_changed("studies")
 def test_a_study_may_come_to_the_folder_afterwards(data: Path, tmp_path: Path) -> None:
     run_shortcut(settings(data), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")

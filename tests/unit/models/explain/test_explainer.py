@@ -30,6 +30,8 @@ from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
 from tests.jobs import HeardJob, stopped_job
 
+pytestmark = pytest.mark.when_changed("models")
+
 
 @pytest.fixture(scope="module")
 def found(grid_model: Classifier, grid_files: list[Path]) -> Explanations:
@@ -37,7 +39,6 @@ def found(grid_model: Classifier, grid_files: list[Path]) -> Explanations:
     return grid_model.explain(grid_files)
 
 
-@pytest.mark.when_changed("models")
 def test_maps_are_of_the_models_own_grids_and_head(
     grid_run: RunFolder, grid_model: Classifier, grid_files: list[Path], found: Explanations
 ) -> None:

@@ -66,6 +66,7 @@ def test_keras_opens_what_is_written_for_it(small_run: RunFolder, tmp_path: Path
     np.testing.assert_allclose(logits[1:], logits[[0, 0]], rtol=0, atol=1e-4)
 
 
+@pytest.mark.when_changed("exports")
 def test_openvino_opens_what_is_written_for_it(small_study: Finished, tmp_path: Path) -> None:
     folder, file = small_study.folder, tmp_path / "best.xml"
     written = export_model(folder, "openvino", file, raw=True).files
@@ -204,6 +205,7 @@ def test_a_failure_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.when_changed("exports")
 def test_a_failure_keeps_what_was_exported_before(
     small_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

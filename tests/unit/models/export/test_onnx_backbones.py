@@ -79,6 +79,7 @@ def test_maps_and_pooled_features(tmp_path: Path, pooled: bool, inner: int) -> N
     agree(*written(file, head=head(inner=inner)), torch_like)
 
 
+@pytest.mark.when_changed("exports")
 def test_weights_beside_the_file_come_inside(tmp_path: Path) -> None:
     file = save_onnx(tmp_path / "net.onnx", external="net.bin")
     model, target = written(file)
@@ -86,6 +87,7 @@ def test_weights_beside_the_file_come_inside(tmp_path: Path) -> None:
     agree(model, target, torch_like)
 
 
+@pytest.mark.when_changed("exports")
 def test_channels_change_places(tmp_path: Path) -> None:
     def caffe(pixels: np.ndarray) -> np.ndarray:
         return pixels[..., ::-1] - np.array([103.939, 116.779, 123.68])

@@ -30,6 +30,8 @@ from tests.keras2 import as_keras2
 from tests.strategies import distinct_image
 from tests.unit.models import keras_tasks
 
+pytestmark = pytest.mark.when_changed("imports")
+
 SPEC = registry.get("mobilenet_v2")
 CLASSES = ["dress", "hat", "longsleeve"]
 Files = tuple[Path, dict[str, list[Any]]]
@@ -52,7 +54,6 @@ def files(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Files:
     return folder, heads
 
 
-@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     ("name", "model"),
     [
@@ -85,7 +86,6 @@ def test_the_arrays_come_in_as_they_are(
     assert predictions.classes == tuple(CLASSES)
 
 
-@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     "name", ["weights2.h5", pytest.param("lesson.weights.h5", marks=pytest.mark.slow)]
 )
@@ -101,7 +101,6 @@ def test_weights_alone_come_in_too(
     assert not found.described
 
 
-@pytest.mark.when_changed("imports")
 def test_the_backbone_is_known_by_its_name_and_the_check_compares(
     files: Files, tmp_path: Path
 ) -> None:
@@ -116,7 +115,6 @@ def test_the_backbone_is_known_by_its_name_and_the_check_compares(
     assert found.check.difference < 1e-5
 
 
-@pytest.mark.when_changed("imports")
 def test_what_keras_3_cannot_open_is_said(files: Files, tmp_path: Path) -> None:
     file = files[0] / "xception_v4_large_22_0.870.h5"
     found = import_model(file, tmp_path / "in.keras", classes=CLASSES)
@@ -155,7 +153,6 @@ def test_another_head_is_refused_by_its_layer(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.when_changed("imports")
 @pytest.mark.parametrize(
     ("changes", "kind", "reason"),
     [
@@ -208,7 +205,6 @@ def test_arrays_that_are_no_numbers(files: Files, tmp_path: Path) -> None:
             import_model(file, tmp_path / "in.keras", classes=CLASSES, check=None)
 
 
-@pytest.mark.when_changed("imports")
 def test_a_failed_import_leaves_the_model_that_was_there(files: Files, tmp_path: Path) -> None:
     target = tmp_path / "in.keras"
     import_model(files[0] / "lesson.keras", target, classes=CLASSES, check=None)

@@ -101,6 +101,7 @@ class SlowWork(HeardJob):
             self._time.now += self._writing
 
 
+@pytest.mark.when_changed("studies")
 def test_a_larger_size_that_would_come_too_late_is_given_up(tmp_path: Path) -> None:
     slow = SlowWork(extracting=lambda search: 0.1 if search == 1 else 20.0)
     fitted = slow.fit(tmp_path, budget=120.0, size=None)
@@ -125,6 +126,7 @@ def test_a_smaller_size_takes_the_place_of_the_first_one(
     assert slow.used < 1.1 * 400
 
 
+@pytest.mark.when_changed("studies")
 def test_a_fit_that_cannot_be_in_time_ends_soon_and_goes_on_with_more(tmp_path: Path) -> None:
     slow = SlowWork(extracting=lambda _: 10.0)
     with pytest.raises(SettingError, match=r"found 60s; .* or more; what was computed is kept"):
@@ -171,6 +173,7 @@ def test_a_few_settings_are_tried_where_there_is_no_time_for_all(
     assert len(fitted.tried) == 2
 
 
+@pytest.mark.when_changed("studies")
 def test_a_search_that_would_come_too_late_makes_room_for_a_less_thorough_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +188,7 @@ def test_a_search_that_would_come_too_late_makes_room_for_a_less_thorough_one(
     assert slow.used < 100
 
 
+@pytest.mark.when_changed("studies")
 def test_why_a_budget_was_not_kept_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

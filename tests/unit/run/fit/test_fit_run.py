@@ -82,6 +82,7 @@ def searches(job: HeardJob) -> list[str]:
 class TestFree:
     """On a backbone that costs nothing."""
 
+    @pytest.mark.when_changed("studies")
     def test_it_finds_a_model_and_says_what_to_expect(self, tmp_path: Path) -> None:
         data, told = quadrant_images(tmp_path / "photos", 30, 10), HeardJob()
         fitted = run_fit(settings(data), tmp_path / "fit", job=told)
@@ -115,6 +116,7 @@ class TestFree:
             capsys.readouterr().out
         )
 
+    @pytest.mark.when_changed("studies")
     def test_a_finished_fit_is_only_read(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         first = run_fit(settings(data), tmp_path / "fit")
@@ -148,6 +150,7 @@ class TestFree:
         resumed = run_fit(settings(data), tmp_path / "fit")
         assert resumed.expected == run_fit(settings(data), tmp_path / "whole").expected
 
+    @pytest.mark.when_changed("studies")
     def test_other_settings_and_other_images_are_refused(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         run_fit(settings(data), tmp_path / "fit")
@@ -174,6 +177,7 @@ class TestFree:
             run_fit(settings(data), tmp_path / "fit")
         assert [each.name for each in (tmp_path / "fit").iterdir()] == ["thesis.txt"]
 
+    @pytest.mark.when_changed("studies")
     def test_a_damaged_record_is_named(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 20, 5)
         run_fit(settings(data), tmp_path / "fit")
@@ -183,6 +187,7 @@ class TestFree:
         with pytest.raises(RunError, match=r"without 'accuracy'.*another run folder"):
             run_fit(settings(data), tmp_path / "fit")
 
+    @pytest.mark.when_changed("studies")
     def test_folds_are_as_many_as_there_are_images_at_most(self, tmp_path: Path) -> None:
         data, told = quadrant_images(tmp_path / "photos", 1, 1), HeardJob()
         fitted = run_fit(settings(data, folds=20), tmp_path / "fit", job=told)
@@ -191,6 +196,7 @@ class TestFree:
         with pytest.raises(DataError, match="two or more classes of at least two"):
             run_fit(settings(quadrant_images(tmp_path / "few", 1, 0)), tmp_path / "none")
 
+    @pytest.mark.when_changed("studies")
     def test_small_classes_take_no_folds_from_the_others(self, tmp_path: Path) -> None:
         data = quadrant_images(tmp_path / "photos", 12, 4)
         for split, name, kept in (("train", "dog", 2), ("train", "red panda", 1)):
@@ -286,6 +292,7 @@ class TestFree:
         assert not (tmp_path / "fit").exists()
 
 
+@pytest.mark.when_changed("studies")
 def test_the_model_says_what_its_heads_say_on_average(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

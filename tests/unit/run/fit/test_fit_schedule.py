@@ -163,6 +163,7 @@ def test_more_time_never_leaves_a_better_option_out(
         assert options.index(more) <= options.index(less)
 
 
+@pytest.mark.when_changed("studies")
 @SHARED
 @given(passes=st.integers(0, 100_000), budget=st.floats(10, 10_000), used=st.floats(0, 60))
 def test_no_plan_goes_beyond_the_budget(
@@ -178,6 +179,7 @@ def test_no_plan_goes_beyond_the_budget(
     assert used + seconds + schedule.finishing() < budget
 
 
+@pytest.mark.when_changed("studies")
 @SHARED
 @given(passes=st.integers(1, 100_000), used=st.floats(0, 30))
 def test_a_budget_that_is_advised_is_enough(plan: FitPlan, passes: int, used: float) -> None:

@@ -91,6 +91,7 @@ def planned(run: Path, data: Path, budget: float | None = None, **changes: Any) 
     return plan_growth(run, asked, named=["budget"], **changes)
 
 
+@pytest.mark.when_changed("studies")
 def test_it_says_what_has_changed_and_keeps_split_fold_and_record(
     data: Path, tmp_path: Path
 ) -> None:
@@ -146,6 +147,7 @@ def test_the_same_command_reads_the_finished_one_and_goes_on_with_an_interrupted
         run_growth(planned(tmp_path / "run", data))
 
 
+@pytest.mark.when_changed("studies")
 def test_where_nothing_has_changed_nothing_is_run(data: Path, tmp_path: Path) -> None:
     fitted(data, tmp_path / "run")
     (data / "train" / "cat" / "0.png").rename(data / "train" / "cat" / "moved.png")

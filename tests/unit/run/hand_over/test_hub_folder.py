@@ -28,6 +28,8 @@ from tests.networks import save_onnx
 from tests.small_study import CLASSES, finished_study, small_images, small_settings
 from tests.strategies import distinct_image
 
+pytestmark = pytest.mark.when_changed("studies")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Finished:
