@@ -34,8 +34,8 @@ MODELS = "src/manyheads/models/*.py"
 PACKAGE = "src/manyheads/**/*.py"
 STUDIES = tuple(
     f"src/manyheads/{layer}/**/*.py"
-    for layer in ("core", "data", "heads", "stats", "modelfiles", "backbones", "features", "study",
-                  "findings", "models", "run", "lesson", "api")
+    for layer in ("core", "data", "heads", "stats", "workers", "modelfiles", "backbones",
+                  "features", "study", "findings", "models", "run", "lesson", "api")
 )  # fmt: skip
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -44,7 +44,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         LIBRARIES, CORE, BACKBONES, MODEL_FILES, "tests/conformance/keras_forward.py",
         "tests/conformance/device_forward.py", "tests/conformance/keras_hub_networks.py",
     ),
-    # The engine on Keras; else the engine on this processor, under the same tests.
+    # The engine on Keras, and Keras itself beside one; else the engine on this processor, under the
+    # same tests.
     "keras engine": (
         LIBRARIES, CORE, "src/manyheads/heads/**/*.py", "tests/conformance/test_engines.py",
         "tests/conformance/test_regularisers.py", "tests/banks.py", "tests/formulas.py",
@@ -67,8 +68,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         LIBRARIES, CORE, BACKBONES, MODEL_FILES, MODELS, "src/manyheads/models/importing/*.py",
         "tests/model_form*.py", "tests/keras2.py",
     ),
-    # 10,000 made-up layouts of folders; else 200.
-    "layouts": (CORE, "src/manyheads/data/*.py"),
+    # 10,000 made-up layouts of folders, and files in buckets; else 200, and files.
+    "data": (LIBRARIES, CORE, "src/manyheads/data/*.py", "tests/remote_stores.py"),
     # 1,200 damaged model files; else 50.
     "model files": (LIBRARIES, CORE, MODEL_FILES, "tests/fuzz.py"),
     # Twenty kills of a study with a real backbone; else five.
@@ -92,11 +93,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "screens": (
         CORE, "src/manyheads/cli/*.py", "src/manyheads/findings/finding.py", "tests/terminals.py",
     ),
-    # Pages in a real browser; else what their addresses answer, and what a report says.
+    # Pages in a real browser, and all parts of reports; else what their addresses answer.
     "pages": (
         "requirements/dev.txt", "src/manyheads/web/**/*.py", "src/manyheads/web/*/static/*",
-        "src/manyheads/report/*.py", "src/manyheads/report/templates/*", "tests/e2e/browser.py",
-        "tests/e2e/studio_page.py", "tests/e2e/service_page/*.py", "tests/page_*.py",
+        "src/manyheads/findings/*.py", "src/manyheads/report/*.py",
+        "src/manyheads/report/templates/*", "tests/e2e/browser.py", "tests/e2e/studio_page.py",
+        "tests/e2e/service_page/*.py", "tests/page_*.py",
     ),
     # Hundreds of drawn studies and data sets; else some, and their formulas.
     "statistics": (LIBRARIES, "src/manyheads/stats/*.py", "src/manyheads/findings/*.py"),

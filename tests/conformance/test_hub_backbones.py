@@ -115,7 +115,7 @@ def test_a_study_goes_on_without_the_hub(site: Site, tmp_path: Path) -> None:
     assert len(site.requests) == asked
 
 
-@pytest.mark.when_changed("studies")
+@pytest.mark.when_changed("backbones")
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
     ("name", "found"),

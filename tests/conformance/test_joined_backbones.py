@@ -76,7 +76,7 @@ def test_it_is_a_study_of_one_backbone(study: Finished, images: Path) -> None:
     assert (plan.missing, plan.features) == (0, ALONE + FEATURES)
 
 
-@pytest.mark.when_changed("backbones")
+@pytest.mark.when_changed("studies")
 def test_features_are_those_of_each(study: Finished, images: Path) -> None:
     files = [str(file) for file in sorted((images / "test").glob("*/*.png"))]
     known = {"weights": "random:0", "image_size": SIZE}
@@ -94,7 +94,7 @@ def test_features_are_those_of_each(study: Finished, images: Path) -> None:
     np.testing.assert_allclose(in_memory, found, atol=1e-5)
 
 
-@pytest.mark.when_changed("backbones")
+@pytest.mark.when_changed("studies")
 def test_the_model_is_one_file_that_says_what_features_and_head_say(
     study: Finished, images: Path
 ) -> None:

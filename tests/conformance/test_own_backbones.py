@@ -121,7 +121,7 @@ def test_the_openvino_model_is_whole(studies: list[Finished], images: Path) -> N
         np.testing.assert_allclose(softmax(logits), wanted, atol=1e-5)
 
 
-@pytest.mark.when_changed("backbones")
+@pytest.mark.when_changed("studies")
 def test_each_tells_unknown_images(studies: list[Finished], images: Path) -> None:
     """Held-out images are as unlike as each other's scores say, up to rounding."""
     files = sorted((images / "validation").glob("*/*.png"))

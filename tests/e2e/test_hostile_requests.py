@@ -65,7 +65,7 @@ def attacked(address: str, count: int, secrets: tuple[bytes, ...]) -> Counter[st
     return kinds
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_hostile_requests_change_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with serving_fakes("pets") as shelf, httpx.Client(base_url=shelf.address) as client:
         from tests.unit.web.test_service_app import PICTURES

@@ -133,7 +133,7 @@ def looked_at(root: Path) -> str:
     return ending
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_everything_in_a_folder_is_listed_or_counted(seed: int) -> None:
@@ -156,7 +156,7 @@ def test_layouts_end_in_many_ways(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_ten_thousand_layouts(tmp_path: Path) -> None:
     for seed in range(10_000):
         (root := tmp_path / str(seed)).mkdir()

@@ -58,7 +58,7 @@ def folds_of(dataset: Dataset, folds: int, seed: int) -> np.ndarray:
     return divide(dataset, pool_of(dataset), folds, 1, seed)[0]
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(datasets(), st.integers(2, 3), seeds())
 def test_alike_images_share_a_fold_and_every_image_has_one(dataset, folds, seed):
     pool = pool_of(dataset)
@@ -69,7 +69,7 @@ def test_alike_images_share_a_fold_and_every_image_has_one(dataset, folds, seed)
         assert len(set(dealt[dataset.units[pool] == unit])) == 1
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(datasets(groups=True), seeds())
 def test_a_group_is_never_torn(dataset, seed):
     try:

@@ -33,7 +33,7 @@ def test_random_bytes(start, data):
     image_or_error(start + data)
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @settings(max_examples=500)
 @given(mutated_images())
 def test_mutated_images(data):

@@ -78,7 +78,7 @@ def test_a_class_has_its_shares_rounded_down_or_up_or_one(split, count):
     assert sorted(b - a for a, b in zip(counts, more, strict=True)) == [0, 0, 1]
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(
     st.integers(0, 400),
     st.lists(st.integers(0, 100), min_size=3, max_size=3),
@@ -153,7 +153,7 @@ def groups_of(count: int) -> st.SearchStrategy[list[str]]:
     )
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(images(), settings, st.data())
 def test_order_and_class_names_have_no_part_in_it(found, split, data):
     groups = data.draw(groups_of(len(found)))
@@ -257,7 +257,7 @@ def senders(seed: int) -> tuple[list[Image], list[str]]:
     return found, [f"sender {seed} {person}" for person in people]
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize("rule", ["stratified", "balanced"])
 @pytest.mark.parametrize("seed", range(4))
 def test_groups_of_very_unequal_size_meet_the_shares_and_every_class_is_everywhere(seed, rule):
@@ -275,7 +275,7 @@ def test_groups_of_very_unequal_size_meet_the_shares_and_every_class_is_everywhe
             assert len(held[label]) == min(len(own), 3)
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize("rule", ["stratified", "balanced"])
 def test_an_image_more_in_a_group_moves_few_groups(rule):
     found, groups = senders(0)

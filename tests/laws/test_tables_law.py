@@ -115,7 +115,7 @@ def listed(path: Path, table: TableSettings) -> Listing | DataError:
         return error
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -159,7 +159,7 @@ def test_every_row_is_an_image_or_left_out_or_the_table_is_refused(
     assert dict(found) == meant
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200), suffix=st.sampled_from([".csv", ".tsv", ".jsonl", ".xlsx"]))
 def test_any_bytes_behind_a_sound_first_row_are_read_or_refused_in_one_line(

@@ -43,7 +43,7 @@ def fingerprint() -> str:
     return hashlib.sha256(b"".join(made)).hexdigest()
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_another_process_makes_the_same(seed: str) -> None:
     """Also where Python hashes differently, so that no order of a set or a dict shapes pixels."""

@@ -100,7 +100,7 @@ def test_a_shift_moves_the_picture_and_no_corner_is_black() -> None:
         assert 0 < np.abs(where).max() <= 0.3 * 48 + 1
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize(
     "amounts",
     [

@@ -178,7 +178,7 @@ class TestDigits:
         catalog.locate("digits")
         assert (folder / "0" / "0000.png").stat().st_mtime_ns == before
 
-    @pytest.mark.when_changed("layouts")
+    @pytest.mark.when_changed("data")
     @pytest.mark.parametrize("harm", ["marker", "image", "crash"])
     def test_an_incomplete_folder_is_made_again(self, empty_cache, harm):
         if harm == "crash":
@@ -191,7 +191,7 @@ class TestDigits:
         assert len(contents(folder)) == 1797
         assert sorted(path.name for path in folder.parent.iterdir()) == ["digits", "digits.lock"]
 
-    @pytest.mark.when_changed("layouts")
+    @pytest.mark.when_changed("data")
     def test_two_processes_at_once(self):
         context = multiprocessing.get_context("spawn")
         with context.Pool(2) as pool:

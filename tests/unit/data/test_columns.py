@@ -54,7 +54,7 @@ def test_digests_read_like_a_tuple(expected):
     assert_reads_like(Digests.of(expected), expected)
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(paths)
 def test_paths_read_like_a_tuple(expected):
     column = Paths.of(expected)

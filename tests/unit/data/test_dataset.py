@@ -312,7 +312,7 @@ def peak_of_opening(root: Path, images: int) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_an_image_more_costs_some_hundred_bytes_of_memory(tmp_path):
     peak_of_opening(tmp_path, 100)  # whatever is made once
     few, many = (peak_of_opening(tmp_path, images) for images in (500, 2500))

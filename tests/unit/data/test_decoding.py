@@ -39,7 +39,7 @@ def few_pixels_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "PLAIN_PIXELS", 10_000)
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_a_photograph_of_108_million_pixels_is_read(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     gradient(12_000, 9_000).save(path)
@@ -127,7 +127,7 @@ def test_a_giant_of_a_file_is_not_read(tmp_path: Path) -> None:
         load_pixels(tmp_path / "giant.bmp", SMALL)
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"tEXt", b"iCCP"])
 @pytest.mark.parametrize("behind", [False, True])
 def test_large_text_and_profiles_hide_no_pixel(kind: bytes, behind: bool) -> None:

@@ -61,7 +61,7 @@ def test_a_broken_answer_is_asked_for_again() -> None:
     assert len(site.requests) == 4
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_a_server_that_says_nothing_is_given_up() -> None:
     remote_files.forget_connections()
     stall = threading.Event()
@@ -153,7 +153,7 @@ def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         remote_files.read("memory://1.jpg")
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_a_file_is_sent_whole(bucket: Bucket, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     for size in (0, 10, 3 << 20):
@@ -164,7 +164,7 @@ def test_a_file_is_sent_whole(bucket: Bucket, tmp_path: Path) -> None:
         remote_files.send(file, "s3://no-bucket-of-that-name/a.csv")
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_what_a_bucket_says(bucket: Bucket) -> None:
     folder = bucket.put({"a b.png": b"123", "cat/#1?.png": b"1", "x/": b""})
     found = {each.name: each for each in remote_files.list_folder(folder)}

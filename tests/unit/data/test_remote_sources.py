@@ -90,7 +90,7 @@ def test_copies_are_bounded_and_may_be_none(
     assert bucket.read() == ["pets/cat/01.png"]
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 def test_a_damaged_copy_is_none(bucket: Bucket, own_cache: Path) -> None:
     dataset = open_dataset(bucket.put(pets()))
     copies = [*(own_cache / "remote").glob("copies/*/*")]
@@ -118,7 +118,7 @@ def test_without_a_network_what_is_known_is_opened(
     assert bucket.asked() == []
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "xlsx"])
 def test_tables_in_a_bucket(
     bucket: Bucket, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch

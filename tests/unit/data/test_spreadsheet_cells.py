@@ -43,7 +43,7 @@ def test_what_is_no_text_stays() -> None:
     assert row_cells([-1.5, None, True, "=1", "-1"]) == [-1.5, None, True, "'=1", "-1"]
 
 
-@pytest.mark.when_changed("layouts")
+@pytest.mark.when_changed("data")
 @given(st.text() | st.sampled_from(FORMULAS).map(lambda text: f"'{text}"))
 def test_each_comes_back(text: str) -> None:
     assert text_of(text_cell(text)) == text

@@ -95,7 +95,7 @@ def test_features_depend_on_their_image_alone(paths: list[Path]) -> None:
     )
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_it_is_copied_pickled_and_left_as_it_was(paths: list[Path]) -> None:
     transformer = BackboneFeatures(**HOW)
     before = vars(transformer).copy()

@@ -148,7 +148,7 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return images[:300], labels[:300], images[300:900], labels[300:900]
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("change", [{}, {"validation_fraction": 0.3}, {"heads": 3}], ids=str)
 def test_a_temperature_lowers_the_log_loss_of_new_samples(change: dict[str, Any]) -> None:
     train, labels, new, of_new = digits()

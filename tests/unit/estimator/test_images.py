@@ -67,7 +67,7 @@ def pixels(paths: list[Path]) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_however_images_are_given_the_answers_are_the_same(paths: list[Path], labels: list[str]):
     pandas = pytest.importorskip("pandas")
     texts = list(map(str, paths))
@@ -164,7 +164,7 @@ def test_pixels_that_are_none_are_named(labels: list[str]) -> None:
         classifier().fit(np.zeros((21, 8, 8, 3)), labels)
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_images_in_memory_are_seen_as_files_are(paths: list[Path], tmp_path: Path) -> None:
     names = list(paths[:3])
     rotated, deep = tmp_path / "rotated.jpg", tmp_path / "deep.png"
@@ -195,7 +195,7 @@ def test_what_was_fitted_to_images_is_given_images(paths: list[Path], labels: li
         head.features(np.zeros((2, 1024)))
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_another_backbone_after_fit_is_refused(paths: list[Path], labels: list[str]) -> None:
     head = classifier().fit(paths, labels)
     for change in ({"weights": "random:1"}, {"image_size": 40}, {"interpolation": "nearest"}):
@@ -275,7 +275,7 @@ def test_a_number_among_paths_is_named() -> None:
         images_in(["a.png", 3])
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_a_head_learns_from_views_and_hidden_patches_of_its_training_files(
     paths: list[Path], labels: list[str]
 ) -> None:
@@ -288,7 +288,7 @@ def test_a_head_learns_from_views_and_hidden_patches_of_its_training_files(
         assert altered.predict_proba(paths).shape == (21, 3)
 
 
-@pytest.mark.when_changed("estimators")
+@pytest.mark.when_changed("commands")
 def test_versions_of_what_is_no_file_are_refused(paths: list[Path], labels: list[str]) -> None:
     for given in (classifier().features(paths), pixels(paths)):
         with pytest.raises(EstimatorError, match="paths of images for augmented_copies"):

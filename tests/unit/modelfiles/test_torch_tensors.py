@@ -161,7 +161,7 @@ def test_a_pickle_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         read_tensors(b"\x80\x02" + b"N" * 2000 + b".")
 
 
-@pytest.mark.when_changed("studies")
+@pytest.mark.when_changed("model files")
 def test_nesting_without_end_is_refused() -> None:
     nested = b")" + 100_000 * b"\x85"  # tuples of one tuple
     dimension = one((4096,), (1,)).replace(pickled(4096)[2:-1], nested)

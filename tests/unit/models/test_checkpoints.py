@@ -44,7 +44,7 @@ def test_equal_names_are_made_different() -> None:
     assert found == ["xception_v3_07_0.840.h5", "xception_v3_07_0.840_candidate-002.h5"]
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 @given(st.lists(st.tuples(st.integers(1, 3), st.floats(0, 1)), min_size=2, max_size=2))
 def test_names_are_always_different(outcomes: list[tuple[int, float]]) -> None:
     for pattern in ("constant", "{epoch}", LESSON, "x{val_accuracy:.0f}_candidate-002"):

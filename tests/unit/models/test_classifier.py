@@ -109,7 +109,7 @@ def test_a_device_that_is_not_there_is_one_line(
         load(small_run.path, device="tpu").predict(files[:1])
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 def test_without_its_backbones_program_it_makes_one_of_its_own(
     copy: Path, files: list[Path], classifier: Classifier, own_cache: Path
 ) -> None:

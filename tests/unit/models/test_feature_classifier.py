@@ -61,7 +61,7 @@ def test_the_file_holds_the_head(tmp_path: Path, size_inner: int) -> None:
         np.testing.assert_array_equal(kept, given)
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 def test_it_says_what_the_head_says(model: FeatureClassifier) -> None:
     found = model.predict(VALUES)
     wanted = softmax(forward(random_head(5), VALUES))
@@ -71,7 +71,7 @@ def test_it_says_what_the_head_says(model: FeatureClassifier) -> None:
     assert len(model.predict(VALUES[:0])) == 0
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 def test_a_row_does_not_depend_on_others(model: FeatureClassifier) -> None:
     together = model.predict(VALUES.astype(np.float64)).probabilities
     apart = [model.predict(row).probabilities[0] for row in VALUES]
@@ -102,7 +102,7 @@ def test_a_stop_is_heard(model: FeatureClassifier) -> None:
         model.predict(VALUES, job=job)
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 def test_a_side_file_of_other_classes_is_refused(tmp_path: Path) -> None:
     model = load(write(tmp_path, 0, classes=("a", "b")))
     with pytest.raises(ModelError, match="2 logits"):

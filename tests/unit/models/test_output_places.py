@@ -36,7 +36,7 @@ def test_a_path_stays_a_path(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").is_file()
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
 def test_what_is_sent_is_what_would_be_written(bucket: Bucket, tmp_path: Path, suffix: str) -> None:
     write(str(tmp_path / f"a.{suffix}"))
@@ -45,7 +45,7 @@ def test_what_is_sent_is_what_would_be_written(bucket: Bucket, tmp_path: Path, s
     assert bucket.get(f"out/a.{suffix}") == (tmp_path / f"a.{suffix}").read_bytes()
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 def test_nothing_is_sent_before_the_last_row(bucket: Bucket) -> None:
     address = f"{bucket.address}/a.jsonl"
     assert write(address, 4, finish=False) == 0

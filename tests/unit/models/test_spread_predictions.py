@@ -52,7 +52,7 @@ def images(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return [*files, "a[1].png", "broken.png", "absent.png", *kinds, *files[::-1]]
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 def test_workers_give_the_same_answers_in_the_same_order(
     classifier: Classifier, images: list[Any], workers: Any
 ) -> None:
@@ -73,7 +73,7 @@ def test_results_that_come_in_another_order_wait(classifier: Classifier, files: 
     assert list(classifier.stream(files, workers=far)) == list(wanted)
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 def test_costs_are_counted(classifier: Classifier, files: list[Path], workers: Any) -> None:
     alone = classifier.stream(files, cache=False)
     there = classifier.stream(files, cache=False, workers=workers)
@@ -86,7 +86,7 @@ def test_no_image_needs_no_worker(classifier: Classifier) -> None:
     assert list(classifier.stream([], workers="ray://127.0.0.1:1")) == []
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 def test_a_stop_and_a_wrong_image_end_it(
     classifier: Classifier, files: list[Path], workers: Any
 ) -> None:
@@ -136,7 +136,7 @@ def test_machines_that_would_answer_otherwise_are_refused(
             list(classifier.stream(files, workers=unlike))
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("commands")
 def test_the_command_writes_the_same_bytes(
     small_run: RunFolder, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_damaged_file_is_one_line(copy: Path, files: list[Path], fault: str) -
     load(copy).predict(files[:1])
 
 
-@pytest.mark.when_changed("models")
+@pytest.mark.when_changed("studies")
 def test_a_program_of_its_own_gives_features_too(
     copy: Path, files: list[Path], small_run: RunFolder, own_cache: Path
 ) -> None:

@@ -45,7 +45,7 @@ def numbers(run: Path) -> list[str]:
         return sorted(store.iterdump())
 
 
-@pytest.mark.when_changed("workers")
+@pytest.mark.when_changed("studies")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_study_by_processes_is_the_same_study(way: str, tmp_path: Path, workers: Workers) -> None:
     settings = study_settings(grid=GRID, **WAYS[way])
@@ -55,7 +55,7 @@ def test_a_study_by_processes_is_the_same_study(way: str, tmp_path: Path, worker
     assert numbers(tmp_path / "there") == numbers(tmp_path / "here")
 
 
-@pytest.mark.when_changed("workers")
+@pytest.mark.when_changed("studies")
 def test_a_study_goes_on_after_a_stop_and_with_other_workers(
     tmp_path: Path, workers: Workers
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_study_goes_on_after_a_stop_and_with_other_workers(
     assert numbers(tmp_path / "there") == numbers(tmp_path / "here")
 
 
-@pytest.mark.when_changed("workers")
+@pytest.mark.when_changed("studies")
 def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     settings = study_settings(grid=GRID, seeds=8, epochs=20)
     train(settings, tmp_path / "here")

@@ -139,7 +139,7 @@ def test_damaged_records_are_told_and_the_card_stays(run: Path, damage: str) -> 
     assert not any(str(run.parent) in text for text in texts(found))
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_a_model_of_images_tells_backbone_test_and_no_path(finished: Finished) -> None:
     final_score(finished.folder.path)
     found = told(finished.folder.path)

@@ -47,7 +47,7 @@ def test_the_processor_has_passes_side_by_side(classifier: ImageClassifier) -> N
     assert isinstance(passes_of(classifier), ProcessorPasses)
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 15, 16])
 def test_an_answer_is_the_same_in_every_pass(
     classifier: ImageClassifier, wanted: list[dict[str, float]], count: int

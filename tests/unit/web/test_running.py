@@ -101,7 +101,7 @@ def test_a_head_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
             assert time.monotonic() - began < 5
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_nonsense_is_answered_and_hurts_nobody(capfd: pytest.CaptureFixture[str]) -> None:
     with serving_app(FastAPI()) as address:
         for sent in (

@@ -68,7 +68,7 @@ def form(out: str = "runs/new", **values: str) -> dict[str, Any]:
     return {"kind": "fit", "values": values, "out": out}
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_the_page_and_its_files_are_sent(client: httpx.Client) -> None:
     page = client.get("/").text
     names = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
@@ -158,7 +158,7 @@ def test_a_report_is_sent_under_rules_of_its_own(client: httpx.Client, place: Pa
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize(
     "address",
     ["/api/runs/live", "/api/runs/report", "/api/use", "/api/runs/advice", "/api/use/file"],
@@ -194,7 +194,7 @@ def test_errors_tell_no_path_of_the_machine(client: httpx.Client, place: Path) -
         assert "/secret" not in text
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_a_body_of_another_form_is_refused_in_one_line(client: httpx.Client) -> None:
     for body in (
         b"", b"{", b"[]", b'{"kind": 3}', b'{"kind": "fit", "out": "a", "shell": "rm"}',

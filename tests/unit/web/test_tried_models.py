@@ -130,7 +130,7 @@ def test_a_run_without_a_model_has_no_answers(client: httpx.Client, place: Path)
     assert (answer.status_code, "finish the run first" in answer.json()["error"]) == (400, True)
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 @pytest.mark.parametrize("run", ["..", "/etc", "runs", ""])
 def test_no_name_leads_to_a_model_elsewhere(client: httpx.Client, run: str) -> None:
     for method, address in (("GET", "models"), ("POST", "predict")):

@@ -53,7 +53,7 @@ def told(studio: StudioClient, run: str = FIRST) -> dict[str, Any]:
     return answer["found"]
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_runs_are_listed_by_their_names(studio: StudioClient) -> None:
     assert sorted(studio.get("understand/runs")["runs"]) == [SECOND, FIRST]
 

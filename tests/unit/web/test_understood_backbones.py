@@ -23,7 +23,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer["found"]
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_accuracy_and_cost_are_a_part_of_their_own(found: dict[str, Any]) -> None:
     told = found["backbones"]
     (panel,) = told["panels"]

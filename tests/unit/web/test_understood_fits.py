@@ -44,7 +44,7 @@ def place(monkeypatch: pytest.MonkeyPatch, own_cache: Path, tmp_path: Path) -> P
     return tmp_path
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_a_fit_is_told_by_what_is_expected_of_it(place: Path) -> None:
     studio = StudioClient(place)
     while (answer := studio.get("understand/run", run="runs/whole"))["found"] is None:
@@ -73,7 +73,7 @@ def test_a_fit_is_told_by_what_is_expected_of_it(place: Path) -> None:
     assert "3 images that only one run held out do not count" in " ".join(compared["sentences"])
 
 
-@pytest.mark.when_changed("pages")
+@pytest.mark.when_changed("commands")
 def test_a_fit_of_an_earlier_version_is_told_by_one_head_and_one_without_its_search_not(
     place: Path,
 ) -> None:

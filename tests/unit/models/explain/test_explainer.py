@@ -30,7 +30,7 @@ from manyheads.models.export.exporter import export_model
 from manyheads.study.folder import RunFolder
 from tests.jobs import HeardJob, stopped_job
 
-pytestmark = pytest.mark.when_changed("models")
+pytestmark = pytest.mark.when_changed("studies")
 
 
 @pytest.fixture(scope="module")
