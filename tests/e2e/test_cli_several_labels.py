@@ -272,7 +272,6 @@ def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
     [
         (("fit", "TABLE", "--select", "last_macro_f1"), "one class per image, for last_macro_f1"),
         (("fit", "TABLE", "--class-weight", "balanced"), "for class weights"),
-        (("fit", "TABLE", "--from", "RUN"), "fit anew, without --from"),
         (("lesson", "TABLE", *SMALL[:6]), "one class per image, for the lesson"),
         (("shortcut", "TABLE", "--class", "red"), "for the check for shortcuts"),
         (("check", "TABLE", "--labels"), "one class per image, for suspicious labels"),
