@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manyheads import Study, TableSettings, load, open_study
+from manyheads import Study, TableSettings, compare_predictions, load, open_study
 from manyheads.data.data_settings import ImageSettings
 from manyheads.models.card import read_card
 from manyheads.run.pipeline import Finished, run_study
 from manyheads.study.folder import RunFolder
 from manyheads.web.service.about_model import about
 from tests.e2e.conftest import Said, refused
-from tests.several_labels import LABELS, labelled_table
+from tests.several_labels import LABELS, labelled_table, write_rows
 from tests.small_study import small_settings
 from tests.unit.report.page_reader import read_page
 
@@ -268,7 +268,6 @@ def test_a_pack_has_all_labels_and_trains_to_the_same_numbers(
     [
         (("fit", "TABLE", "--select", "last_macro_f1"), "one class per image, for last_macro_f1"),
         (("fit", "TABLE", "--class-weight", "balanced"), "for class weights"),
-        (("fit", "TABLE", "--from", "RUN"), "fit anew, without --from"),
         (("lesson", "TABLE", *SMALL[:6]), "one class per image, for the lesson"),
         (("shortcut", "TABLE", "--class", "red"), "for the check for shortcuts"),
         (("check", "TABLE", "--labels"), "one class per image, for suspicious labels"),
@@ -296,6 +295,66 @@ def test_runs_and_comparisons_take_them(command: Command, run: Path, tmp_path: P
     assert command("runs", tmp_path).code == 0
     told = command("compare", run, tmp_path / "other")
     assert told.code == 0, told.err
+
+
+def test_its_own_predictions_compared_with_it_are_its_own(
+    command: Command, finished: Finished, run: Path, tmp_path: Path
+) -> None:
+    assert command("predict", run, finished.settings.data, "--out", "own.csv").code == 0
+    found = compare_predictions(run, tmp_path / "own.csv")
+    validation = len(finished.dataset.rows("validation"))
+    assert (found.found.images, found.left_out) == (validation, 60 - validation)
+    assert found.found.equal_labels.value == 1
+    assert found.found.accuracy.difference == 0
+    assert found.found.log_loss.difference == pytest.approx(0, abs=1e-3)
+    selected = read_card(run / "best.keras").selected
+    assert found.found.log_loss.first == pytest.approx(float(selected["val_loss"]), abs=1e-3)
+
+
+def test_a_better_model_of_several_labels_is_said_to_be_one(
+    command: Command, finished: Finished, run: Path, tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "tuned.csv", ["image", *LABELS], right_answers(finished))
+    told = command("compare", run, "tuned.csv")
+    assert told.code == 0, told.err
+    said = " ".join(told.out.split())
+    assert "Log loss: tuned.csv is better" in said
+    assert "Accuracy is the share of labels told right" in said
+    assert "macro F1, which no single image has, are not compared" in said
+    document = json.loads(command("compare", run, "tuned.csv", "--json").out)
+    assert document["accuracy"]["second"] == 1
+    assert document["log_loss"]["second"] == pytest.approx(-np.log(0.9), abs=1e-3)
+    low, high = (document["log_loss"][name] for name in ("adjusted_low", "adjusted_high"))
+    assert low < document["log_loss"]["difference"] < high < 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "refusal"),
+    [
+        (["1.5", "0.1", "0.1"], "a probability for each label, from 0 to 1, in line 2"),
+        (["-0.1", "0.1", "0.1"], "found -0.1; write probabilities, not logits"),
+        (["nan", "0.1", "0.1"], "found nan"),
+        (["", "0.1", "0.1"], "found ''"),
+    ],
+)
+def test_probabilities_of_labels_that_are_none(
+    command: Command, finished: Finished, run: Path, tmp_path: Path, cells: list[str], refusal: str
+) -> None:
+    (first, *_), *others = right_answers(finished)
+    write_rows(tmp_path / "tuned.csv", ["image", *LABELS], [[first, *cells], *others])
+    refused(command("compare", run, "tuned.csv"), refusal)
+    write_rows(tmp_path / "tuned.csv", ["image", *LABELS[1:]], [[first, "0", "1"]])
+    refused(command("compare", run, "tuned.csv"), "one for each label in tuned.csv")
+
+
+def right_answers(finished: Finished) -> list[list[str]]:
+    """Rows that say 0.9 of the labels that a validation image has, and 0.1 of the others."""
+    data = finished.dataset
+    texts = [(row, data.classes[data.labels[row]].split(";")) for row in data.rows("validation")]
+    return [
+        [data.name_of(row), *("0.9" if label in own else "0.1" for label in LABELS)]
+        for row, own in texts
+    ]
 
 
 def test_a_study_in_python_takes_lists_of_labels(finished: Finished, tmp_path: Path) -> None:

@@ -254,6 +254,21 @@ def test_images_with_a_known_fold_keep_it_and_others_are_dealt_evenly(dataset, s
     assert (again[0] == dealt).all()
 
 
+@given(datasets(), seeds(), seeds())
+def test_images_of_several_labels_with_a_known_fold_keep_it_too(dataset, seed, other):
+    dataset = replace(dataset, classes=("(none)", "x", "x;y"), label_names=("x", "y"))
+    pool = pool_of(dataset)
+    first = pool[: len(pool) * 2 // 3]
+    known = np.full(len(dataset), -1)
+    known[first] = folds_of(dataset.taken(first), 3, seed)
+    dealt = folds_of(replace(dataset, known_folds=known), 3, other)
+    assert (dealt[: len(first)][known[first] >= 0] == known[first][known[first] >= 0]).all()
+    for unit in set(dataset.units[pool]):
+        assert len(set(dealt[dataset.units[pool] == unit])) == 1
+    one = replace(dataset, known_folds=np.zeros(len(dataset), np.int64))
+    assert (folds_of(one, 3, other) == folds_of(dataset, 3, other)).all()
+
+
 def test_known_folds_that_would_leave_one_empty_are_not_kept() -> None:
     dataset = of_classes([6, 6])
     one = replace(dataset, known_folds=np.zeros(len(dataset), np.int64))

@@ -255,9 +255,10 @@ def compare_predictions(
     """Compare predictions in a file with those of a study's model, as `compare RUN FILE.csv` does.
 
     `predictions` is a .csv with a column `image` and one for each class, as `predict` writes it, of
-    all the validation images of the finished study in `run`; others are left out. So a network that
-    was fine-tuned elsewhere is judged image by image. Raises `RunError` for a study with folds,
-    whose model has trained on every image, and `DataError` for a file that does not fit.
+    all the validation images of the finished study in `run`; others are left out. Where an
+    image may have several labels, there is a column for each. So a network that was fine-tuned
+    elsewhere is judged image by image. Raises `RunError` for a study with folds, whose model has
+    trained on every image, and `DataError` for a file that does not fit.
     """
     margins = Margins.in_points(margin_accuracy, margin_log_loss)
     folder = RunFolder(Path(run).expanduser())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from jaxtyping import UInt8
@@ -44,7 +44,7 @@ class Listed:
         return [row.tobytes() for row in self.digests]
 
 
-class _Pair(NamedTuple):
+class ImagePair(NamedTuple):
     """The places of an image before and now."""
 
     before: int
@@ -61,13 +61,13 @@ class Changes:
 
     before: Listed
     now: Listed
-    same: Sequence[_Pair]
-    replaced: Sequence[_Pair]
+    same: Sequence[ImagePair]
+    replaced: Sequence[ImagePair]
     removed: Sequence[int]
     added: Sequence[int]
 
     @classmethod
-    def between(cls, before: Listed, now: Listed) -> Changes:
+    def between(cls, before: Listed, now: Listed) -> Self:
         """What made `now` of `before`."""
         return cls(before, now, *_matched(before, now))
 
@@ -79,26 +79,27 @@ class Changes:
         return _renamed_classes(pairs, self.before, self.now)
 
     @cached_property
-    def relabelled(self) -> list[_Pair]:
+    def relabelled(self) -> list[ImagePair]:
         """Images under another label, but for those of a class that was renamed."""
         labels, others = list(self.before.labels), list(self.now.labels)
         return [
-            _Pair(i, j)
+            ImagePair(i, j)
             for i, j in self._pairs
             if labels[i] != others[j] and self.renamed.get(labels[i]) != others[j]
         ]
 
     @property
-    def new_classes(self) -> list[str]:
-        """Classes that there are only now."""
-        known = {*self.before.labels.names, *self.renamed.values()}
-        return [each for each in self.now.labels.names if each not in known]
+    def new_classes(self) -> dict[str, int]:
+        """Classes that there are only now, by name, with how many images each has."""
+        known = {*self._names(self.before), *self.renamed.values()}
+        counts = self._counts(self.now)
+        return {each: counts[each] for each in self._names(self.now) if each not in known}
 
     @property
     def gone_classes(self) -> list[str]:
-        """Classes that there were only before."""
-        left = {*self.now.labels.names, *self.renamed}
-        return [each for each in self.before.labels.names if each not in left]
+        """Classes that there were only before, by name."""
+        left = {*self._names(self.now), *self.renamed}
+        return [each for each in self._names(self.before) if each not in left]
 
     @property
     def any_content(self) -> bool:
@@ -107,8 +108,16 @@ class Changes:
         return any(map(len, changed))
 
     @property
-    def _pairs(self) -> list[_Pair]:
+    def _pairs(self) -> list[ImagePair]:
         return [*self.same, *self.replaced]
+
+    def _counts(self, listed: Listed) -> Counter[str]:
+        """How many images have each class."""
+        return Counter(listed.labels)
+
+    def _names(self, listed: Listed) -> list[str]:
+        """All classes, sorted."""
+        return sorted(listed.labels.names)
 
 
 def changes_words(before: Listed, now: Listed) -> str:
@@ -149,16 +158,18 @@ def changes_words(before: Listed, now: Listed) -> str:
     return ", ".join(_some("renamed", others)) or "the same images in another order"
 
 
-def _matched(before: Listed, now: Listed) -> tuple[list[_Pair], list[_Pair], list[int], list[int]]:
+def _matched(
+    before: Listed, now: Listed
+) -> tuple[list[ImagePair], list[ImagePair], list[int], list[int]]:
     """Pairs of the same content, pairs of the same name only, what is gone, and what is new."""
     keys, other_keys = before.keys, now.keys
     place = {name: row for row, name in enumerate(now.names)}
-    same: list[_Pair] = []
+    same: list[ImagePair] = []
     left: list[int] = []
     for row, name in enumerate(before.names):
         other = place.get(name)
         if other is not None and keys[row] == other_keys[other]:
-            same.append(_Pair(row, other))
+            same.append(ImagePair(row, other))
         else:
             left.append(row)
     taken = {pair.now for pair in same}
@@ -166,19 +177,19 @@ def _matched(before: Listed, now: Listed) -> tuple[list[_Pair], list[_Pair], lis
     for row in reversed(range(len(now.names))):
         if row not in taken:
             by_key[other_keys[row]].append(row)
-    replaced: list[_Pair] = []
+    replaced: list[ImagePair] = []
     removed: list[int] = []
     lost: list[int] = []
     for row in left:
         if found := by_key.get(keys[row]):
-            same.append(_Pair(row, found.pop()))
+            same.append(ImagePair(row, found.pop()))
         else:
             lost.append(row)
     free = {row for rows in by_key.values() for row in rows}
     for row in lost:
         other = place.get(before.names[row])
         if other is not None and other in free:
-            replaced.append(_Pair(row, other))
+            replaced.append(ImagePair(row, other))
             free.remove(other)
         else:
             removed.append(row)

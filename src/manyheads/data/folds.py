@@ -12,7 +12,7 @@ dealt by the law of `iterative.py`, whose shares are not so exact.
 
 Where images were divided before (`Dataset.known_folds`), a unit that has any of them is, in the
 first repeat, in the fold where most of them were, of equal ones the first; the others are dealt to
-what is there, as above. If that leaves a fold empty, all are dealt anew.
+what is there, by the same law. If that leaves a fold empty, all are dealt anew.
 """
 
 from __future__ import annotations
@@ -177,7 +177,17 @@ def _dealt_by_labels(
     keys = list(unit_keys(dataset.digests, dataset.groups))
     marks = [place(seed, f"repeat {repeat}\0{keys[images[each]]}") for each in first]
     members = dataset.label_sets.members[dataset.labels[images]]
-    return deal(members, units, np.array(marks), [1 / folds] * folds)
+    shares = [1 / folds] * folds
+    if not repeat and dataset.known_folds is not None:
+        had = dataset.known_folds[images]
+        counts = np.zeros((len(marks), folds), np.int64)
+        there = (had >= 0) & (had < folds)
+        np.add.at(counts, (units[there], had[there]), 1)
+        known = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
+        dealt = deal(members, units, np.array(marks), shares, known)
+        if len(np.unique(dealt)) == folds:
+            return dealt
+    return deal(members, units, np.array(marks), shares)
 
 
 def _units(dataset: Dataset, pool: Rows) -> list[list[int]]:

@@ -24,10 +24,13 @@ def deal(
     units: Int64[np.ndarray, "images"],
     marks: Float64[np.ndarray, "units"] | UInt64[np.ndarray, "units"],
     shares: Sequence[float],
+    known: Int64[np.ndarray, "units"] | None = None,
 ) -> Int64[np.ndarray, "images"]:
     """The part, from 0, of each image; `shares` sum to 1, and a part of share 0 gets none.
 
-    `units` number what stays together, from 0, and `marks` are the places of these.
+    `units` number what stays together, from 0, and `marks` are the places of these. `known` are
+    the parts of units that are in one already, and −1 of the others, which are dealt to what is
+    there.
     """
     sizes = np.bincount(units, minlength=len(marks))
     counts = np.zeros((len(marks), members.shape[1]), np.int64)
@@ -46,6 +49,12 @@ def deal(
         lacking[to] -= counts[each]
         lacking_all[to] -= sizes[each]
 
+    given = np.full(len(marks), -1) if known is None else known
+    for each in np.flatnonzero(given >= 0).tolist():
+        part[each] = given[each]
+        lacking[given[each]] -= counts[each]
+        lacking_all[given[each]] -= sizes[each]
+        left -= counts[each]
     while left.any():
         label = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
         for each in order[(part[order] < 0) & (counts[order, label] > 0)].tolist():

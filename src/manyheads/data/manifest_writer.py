@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+from manyheads.core.label_sets import labels_in
 from manyheads.core.places import write_text
 from manyheads.data.columns import Categorical
 from manyheads.data.dataset import Dataset
@@ -54,7 +55,7 @@ def manifest_text(path: Path, dataset: Dataset, *, divided: bool = False) -> str
         place = text.removeprefix(folder)
         label = dataset.classes[dataset.labels[image]]
         group = "" if dataset.groups is None else dataset.groups[image]
-        _check_cells(place, label)
+        _check_cells(place, labels_in(label) if dataset.label_names else [label])
         others = [label, *([splits[image]] if splits is not None else []), group]
         writer.writerow([path_cell(place), *row_cells(others)])
     return table.getvalue()
@@ -69,13 +70,18 @@ def given_splits(dataset: Dataset) -> Categorical | None:
     return dataset.splits if dataset.divided is None else None
 
 
-def _check_cells(place: str, label: str) -> None:
+def _check_cells(place: str, labels: list[str]) -> None:
     try:
-        f"{place}{label}".encode()
+        f"{place}{''.join(labels)}".encode()
     except UnicodeEncodeError as error:
         raise DataError(
             "names that can be written as UTF-8 text", repr(place), "rename the file or its folder"
         ) from error
+    for label in labels:
+        _check_label(label)
+
+
+def _check_label(label: str) -> None:
     if label in MISSING:
         raise DataError(
             "labels that mean one in a table", f"{label!r}, which means none there",

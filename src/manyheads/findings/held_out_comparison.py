@@ -3,13 +3,17 @@
 Images whose labels were changed are judged apart: a model helped to choose their new labels, or was
 trained on labels of that kind, so their score says little of new images. Images of a class that the
 earlier run does not know are judged for the later one alone.
+
+Where an image may have several labels, both are judged by the labels that both know, and a label
+that the earlier run does not know is judged for the later one alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -18,9 +22,11 @@ from manyheads.core.text import counted, decimal
 from manyheads.errors import RunError
 from manyheads.findings.finding import Finding
 from manyheads.findings.held_out_scores import ClassRecall
+from manyheads.findings.label_scores import LabelScore, label_scores
 from manyheads.findings.score_tables import estimate_words
 from manyheads.findings.wording import amount, margin_words
 from manyheads.stats.intervals import Estimate, share_estimate
+from manyheads.stats.label_metrics import HALF, image_accuracy, probabilities
 from manyheads.stats.paired import Margins, Outcome, decide, measure
 from manyheads.stats.variances import Layout
 
@@ -39,7 +45,9 @@ class HeldOutPredictions:
 
     An image is known by the beginning of its content's digest, in `digests` (None of a run of an
     earlier version). `units` are equal for images that belong together; `fold_of` is the fold, from
-    0, whose heads answer for an image. `answered_by` says what answers, of a single seed.
+    0, whose heads answer for an image. `answered_by` says what answers, of a single seed. Where an
+    image may have several labels, `classes` are these, `labels` are numbers of label sets,
+    `targets` say which labels an image has, and what is said are log-odds.
     """
 
     name: str
@@ -50,6 +58,7 @@ class HeldOutPredictions:
     units: Images
     fold_of: Images
     answered_by: str = "one head per image"
+    targets: Bool[np.ndarray, "images labels"] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,9 @@ class HeldOutComparison(Finding):
     others; None where there are none. `new` are the later run's recalls of the classes that the
     earlier one does not know. `apart` counts the images that only one of the runs held out; `heads`
     are those of each run that answered, and `answered_by` says what they are, of one. `cause` is
-    what the later run has that the earlier one had not.
+    what the later run has that the earlier one had not. Where an image may have several labels,
+    scores are shares of the `shared_labels` that both know told right, at a probability of 0.5, and
+    `new_labels` are the later run's scores of the labels that the earlier one does not know.
     """
 
     before: str
@@ -99,11 +110,13 @@ class HeldOutComparison(Finding):
     heads: int
     answered_by: str
     cause: str
+    shared_labels: int | None = field(default=None, metadata={"told": "if set"})
+    new_labels: tuple[LabelScore, ...] = field(default=(), metadata={"told": "if changed"})
 
     @property
     def sentences(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The verdict on the images whose labels stayed, then what limits it."""
-        new = map(self._new, self.new)
+        new = [*map(self._new, self.new), *map(_new_label_words, self.new_labels)]
         return tuple(filter(None, [self._headline(), *new, self._changed(), self._chance()]))
 
     @property
@@ -116,6 +129,13 @@ class HeldOutComparison(Finding):
         if kept is None:
             return "No verdict: every image that both runs held out has another label now."
         verdict = "" if kept.difference.low is None else f" {self._verdict(kept.outcome)}"
+        if self.shared_labels is not None:
+            labels = counted(self.shared_labels, "label")
+            return (
+                f"On {counted(kept.images, 'image')} that both runs held out, by the {labels} that "
+                f"both know, where these have not changed: {kept.words}.{verdict} "
+                "Accuracy is the share of these labels told right, at a probability of 0.5."
+            )
         return (
             f"On {counted(kept.images, 'image')} that both runs held out and whose labels are "
             f"the same in both: {kept.words}.{verdict}"
@@ -143,11 +163,19 @@ class HeldOutComparison(Finding):
         found = self.changed
         if found is None:
             return ""
-        before, after = round(found.before * found.images, 1), round(found.after * found.images, 1)
         means = f", means over {counted(self.heads, 'head')}" if self.heads > 1 else ""
+        if self.shared_labels is not None:
+            right = (
+                f"a share of {decimal(found.before)} of these was told right before and "
+                f"{decimal(found.after)} is now"
+            )
+        else:
+            shares = found.before, found.after
+            before, after = (round(share * found.images, 1) for share in shares)
+            right = f"{before:g} of them were right before and {after:g} are now"
         return (
             f"Not in this verdict: {counted(found.images, 'image')} whose labels were changed. By "
-            f"the new labels {before:g} of them were right before and {after:g} are now{means}. "
+            f"the new labels {right}{means}. "
             "That comparison favours the later run: a model helped to choose these labels, or the "
             "run was trained on labels of that kind."
         )
@@ -164,6 +192,18 @@ class HeldOutComparison(Finding):
         return f"{words} The surest answer are test images that neither run has seen."
 
 
+class _SharedAnswers(NamedTuple):
+    """What is right of each shared image, in each run; `same` are those whose labels stayed.
+
+    Of the others those count that are `known`: of a class that the earlier run knows.
+    """
+
+    before: Hits
+    after: Hits
+    same: Bool[np.ndarray, "shared"]
+    known: Bool[np.ndarray, "shared"]
+
+
 def compare_held_out(
     before: HeldOutPredictions,
     after: HeldOutPredictions,
@@ -174,8 +214,9 @@ def compare_held_out(
     """Both runs on the images that both held out, by the labels of the later one.
 
     An image is known by its content; of several with one content the first counts. `renamed` has
-    the present names of classes that are called otherwise now. Raises `RunError` for runs that
-    share no held-out image, or of which one kept no list of its images.
+    the present names of classes, or labels, that are called otherwise now. Raises `RunError` for
+    runs that share no held-out image, or no label where an image may have several, or of which one
+    kept no list of its images.
     """
     before = replace(before, classes=tuple(renamed.get(each, each) for each in before.classes))
     places = [_places(run) for run in (before, after)]
@@ -186,23 +227,23 @@ def compare_held_out(
             "compare runs on the same images",
         )  # fmt: skip
     own, other = (np.array([each[key] for key in common], np.int64) for each in places)
-    labels = np.array([after.classes[label] for label in after.labels[other]])
-    former = np.array([before.classes[label] for label in before.labels[own]])
     seeds = min(len(before.said), len(after.said))
-    hits = _hits(before, own, labels, seeds), _hits(after, other, labels, seeds)
-    same, known = labels == former, np.isin(labels, before.classes)
+    several = after.targets is not None
+    judged = (_by_labels if several else _by_classes)(before, after, own, other, seeds)
 
     def score(chosen: Bool[np.ndarray, "shared"]) -> ComparedScore | None:
         if not chosen.any():
             return None
-        earlier, later = (each[..., chosen] for each in hits)
-        return _score(earlier, later, after, other[chosen])
+        return _score(judged.before[..., chosen], judged.after[..., chosen], after, other[chosen])
 
+    new = [each for each in after.classes if each not in before.classes]
     return HeldOutComparison(
-        before.name, after.name, score(same), score(~same & known),
-        new=tuple(_recall(after, each) for each in after.classes if each not in before.classes),
+        before.name, after.name, score(judged.same), score(~judged.same & judged.known),
+        new=() if several else tuple(_recall(after, each) for each in new),
         apart=len(places[0].keys() ^ places[1].keys()), heads=seeds,
         answered_by=after.answered_by, cause=cause,
+        shared_labels=len(after.classes) - len(new) if several else None,
+        new_labels=tuple(_new_label(after, each) for each in new) if several else (),
     )  # fmt: skip
 
 
@@ -213,6 +254,72 @@ def _places(run: HeldOutPredictions) -> dict[bytes, int]:
             f"a list of its images in {run.name}", "none, as of an earlier version", "run it anew"
         )
     return {key: place for place, key in reversed([*enumerate(run.digests)])}
+
+
+def _by_classes(
+    before: HeldOutPredictions, after: HeldOutPredictions, own: Places, other: Places, seeds: int
+) -> _SharedAnswers:
+    """Whether answers are right by the later class of each image, which both may know."""
+    labels = np.array([after.classes[label] for label in after.labels[other]])
+    former = np.array([before.classes[label] for label in before.labels[own]])
+    return _SharedAnswers(
+        before=_hits(before, own, labels, seeds),
+        after=_hits(after, other, labels, seeds),
+        same=labels == former,
+        known=np.isin(labels, before.classes),
+    )
+
+
+def _by_labels(
+    before: HeldOutPredictions, after: HeldOutPredictions, own: Places, other: Places, seeds: int
+) -> _SharedAnswers:
+    """The share of the labels that both know told right of each image, by the later ones."""
+    assert before.targets is not None
+    assert after.targets is not None
+    shared = [each for each in after.classes if each in before.classes]
+    if not shared:
+        raise RunError(
+            f"labels that both {before.name} and {after.name} know", "none",
+            "compare runs on the same labels",
+        )  # fmt: skip
+    earlier, later = (
+        np.array([run.classes.index(each) for each in shared]) for run in (before, after)
+    )
+    targets = after.targets[np.ix_(other, later)]
+    said = before.said[:seeds, own][..., earlier], after.said[:seeds, other][..., later]
+    hits = [image_accuracy(each, targets)[:, np.newaxis] for each in said]
+    return _SharedAnswers(
+        before=hits[0],
+        after=hits[1],
+        same=(before.targets[np.ix_(own, earlier)] == targets).all(axis=1),
+        known=np.ones(len(other), np.bool_),
+    )
+
+
+def _new_label(run: HeldOutPredictions, label: str) -> LabelScore:
+    """How well the first seed's heads find a label, from a probability of 0.5 on."""
+    assert run.targets is not None
+    place = [run.classes.index(label)]
+    targets, log_odds = run.targets[:, place], run.said[0][:, place]
+    if targets.any():
+        answers = probabilities(log_odds) > HALF
+        found = label_scores(log_odds, targets, run.units, [label], answers, [HALF])
+        return replace(found.labels[0], chosen=False)
+    return LabelScore(
+        label=label, images=len(targets), positives=0, average_precision=None, f1=None,
+        threshold=HALF, chosen=False,
+    )  # fmt: skip
+
+
+def _new_label_words(found: LabelScore) -> str:
+    label, precision = f"Label {found.label!r} is new", found.average_precision
+    if precision is None:
+        return f"{label}, and the later run held out no image that has it."
+    return (
+        f"{label}: {found.positives:,} of the {counted(found.images, 'image')} that the later run "
+        f"held out have it, and its average precision is {estimate_words(precision)}; the earlier "
+        "run cannot know it."
+    )
 
 
 def _hits(run: HeldOutPredictions, places: Places, labels: np.ndarray, seeds: int) -> Hits:

@@ -11,19 +11,29 @@ from manyheads.findings.finding import Finding
 from manyheads.findings.wording import METRIC_WORDS, difference_words, margin_words
 from manyheads.stats.two_models import ModelsCompared, ScoreDifference
 
+_OF_LABELS = (
+    "Accuracy is the share of labels told right, at a probability of 0.5, and log loss the mean of "
+    "the labels' binary cross-entropies: the scores by which a study compares its candidates. "
+    "Mean average precision and macro F1, which no single image has, are not compared, nor is "
+    "exact match, which depends on the thresholds of each model."
+)
+"""What is compared of several labels per image, and what is not."""
+
 
 @dataclass(frozen=True)
 class ComparedPredictions(Finding):
     """Two models on the validation images of a study: the study's, and one that predicted a file.
 
     `first` and `second` name them. `found` has the scores of both, the paired differences, second
-    minus first, and the share of equal labels. `left_out` counts predictions of other images.
+    minus first, and the share of equal labels. `left_out` counts predictions of other images. Of
+    `several_labels` per image, an answer is all labels that are said, by the first's thresholds.
     """
 
     first: str
     second: str
     found: ModelsCompared
     left_out: int
+    several_labels: bool = False
 
     @property
     def entries(self) -> tuple[ScoreDifference, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -38,10 +48,16 @@ class ComparedPredictions(Finding):
     def _sentences(self) -> Iterator[str]:
         yield from map(self._of_score, self.found.scores)
         same = self.found.equal_labels
-        yield (
-            f"Both give the same label to {interval(same.value, same.low, same.high, _percent)} % "
-            f"of the {counted(self.found.images, 'validation image')}."
-        )
+        equal = interval(same.value, same.low, same.high, _percent)
+        images = counted(self.found.images, "validation image")
+        if self.several_labels:
+            yield (
+                f"Both say the same labels of {equal} % of the {images}, with the thresholds of "
+                f"{self.first} for both."
+            )
+            yield _OF_LABELS
+        else:
+            yield f"Both give the same label to {equal} % of the {images}."
         yield (
             "Both models are fixed: the intervals are for images drawn anew. Training either of "
             "them again, with another seed, may differ by more."

@@ -76,8 +76,8 @@ class RunAnswers:
     def held_out(self) -> HeldOutPredictions:
         """The answers of all seeds, to be compared with another run's: of single heads."""
         return HeldOutPredictions(
-            self.name, self.classes, self.digests, self.labels, self.heads,
-            self.validated.units, self.validated.fold_of[0],
+            self.name, self.validated.outputs, self.digests, self.labels, self.heads,
+            self.validated.units, self.validated.fold_of[0], targets=self.validated.targets,
         )  # fmt: skip
 
     @cached_property
@@ -128,23 +128,28 @@ class RunAnswers:
         return found[np.argsort(-self.confidence[found], kind="stable")]
 
 
-def read_answers(name: str, path: Path, job: Job = SILENT, *, files: bool = True) -> RunAnswers:
+def read_answers(
+    name: str, path: Path, job: Job = SILENT, *, files: bool = True, several_labels: bool = False
+) -> RunAnswers:
     """The answers of the finished study or fit in `path`; `files` says whether to look for these.
 
-    Raises `RunError` for a run that is not finished, and for one of an earlier version.
+    With `several_labels` they may be log-odds of labels, and what is told of classes means nothing
+    then. Raises `RunError` for a run that is not finished, and for one of an earlier version, and
+    `DataError` for other labels than one class per image where these are not asked for.
     """
     folder = RunFolder(path)
     fitted = None if folder.settings.is_file() else read_fit(path)
     if fitted is None and not folder.settings.is_file():
         raise RunError(f"a finished run in {name}", "none", "finish it, or choose another")
     if fitted is not None:
-        return _of_fit(name, fitted, job, files)
+        return _of_fit(name, fitted, job, files, several_labels)
     with job.step("reading the study"):
         findings = read_findings(folder)
-        require_one_label(
-            findings.resolved.label_names, "the studio's mistakes",
-            f"open the report of {name}, which has the scores of each label",
-        )  # fmt: skip
+        if not several_labels:
+            require_one_label(
+                findings.resolved.label_names, "the studio's mistakes",
+                f"open the report of {name}, which has the scores of each label",
+            )  # fmt: skip
         # What a page shows first is computed here, beside the server's loop.
         _ = findings.recommendation, findings.winner, findings.backbones
         selected = findings.selected
@@ -156,18 +161,21 @@ def read_answers(name: str, path: Path, job: Job = SILENT, *, files: bool = True
     )  # fmt: skip
 
 
-def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
+def _of_fit(name: str, fitted: Fitted, job: Job, files: bool, several_labels: bool) -> RunAnswers:
     """What the fit kept of its average; else those of the search's head of its setting."""
     best = fitted.tried[0]
     with job.step("reading the fit"):
         study = fitted.study
         settings, resolved = read_study(study.document())
-        require_one_label(
-            resolved.label_names, "the studio's mistakes",
-            f"open the model card of {name}, which has the scores of each label",
-        )  # fmt: skip
+        if not several_labels:
+            require_one_label(
+                resolved.label_names, "the studio's mistakes",
+                f"open the model card of {name}, which has the scores of each label",
+            )  # fmt: skip
         result = finished_result(study, settings)
-        validated = read_validated(study.store, settings, result, resolved.classes)
+        validated = read_validated(
+            study.store, settings, result, resolved.classes, resolved.label_names
+        )
         candidates = [
             each for each in validated.candidates
             if plain(settings.grid[each - 1]) == plain(best.hyperparameters)
@@ -176,7 +184,9 @@ def _of_fit(name: str, fitted: Fitted, job: Job, files: bool) -> RunAnswers:
             raise RunError(f"the setting {best.words} in {name}", "none", "repeat the fit anew")
         every = validated.log_probabilities(candidates[0])[:, 0]
         expected = fitted.expected.measured.accuracy.value
-        kept = kept_answers(fitted.path, validated.labels, expected)
+        kept = None
+        if not resolved.label_names:  # of several labels a fit keeps none
+            kept = kept_answers(fitted.path, validated.labels, expected)
     return _answers(
         name, study, settings, candidates[0], validated,
         every[0] if kept is None else kept[0], every,

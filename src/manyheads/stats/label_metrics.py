@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 
 LogOdds = Float32[np.ndarray, "*stack images labels"]
 Targets = Bool[np.ndarray, "images labels"]
@@ -22,6 +22,9 @@ Values = Float64[np.ndarray, "*stack"]
 
 HALF = 0.5
 """The threshold of a label that has too few images to choose one by."""
+
+NEAREST = 2.0**-24
+"""No probability counts as nearer to 0 or 1: a float32 has none nearer to 1, and 0 is as far."""
 
 ENOUGH = 10
 """With fewer images that have a label, or that lack it, its threshold is `HALF`."""
@@ -53,6 +56,12 @@ def probabilities(log_odds: LogOdds) -> Float64[np.ndarray, "*stack images label
     from scipy.special import expit
 
     return expit(log_odds.astype(np.float64))
+
+
+def log_odds_of(chances: Float[np.ndarray, "*stack images labels"]) -> LogOdds:
+    """Finite log-odds of probabilities, none of which counts as nearer to 0 or 1 than `NEAREST`."""
+    bounded = np.clip(chances.astype(np.float64), NEAREST, 1 - NEAREST)
+    return np.log(bounded / (1 - bounded)).astype(np.float32)
 
 
 def average_precisions(log_odds: LogOdds, targets: Targets, weights: Weights = None) -> OfLabels:

@@ -147,11 +147,11 @@ def test_changes_are_counted_and_classes_that_come_and_go_are_named() -> None:
     assert len(found.same) == 3
     assert (list(found.added), list(found.removed)) == ([3], [3])
     assert [pair.before for pair in found.relabelled] == [1, 2]
-    assert found.new_classes == ["hound", "emu"]
+    assert found.new_classes == {"emu": 1, "hound": 1}
     assert found.gone_classes == ["owl"]
     assert found.any_content
     moved = listed("xyzw", ["cat", "cat", "dog", "owl"], [1, 2, 3, 4])
     assert not Changes.between(before, moved).any_content
     renamed = Changes.between(before, listed("abcd", ["cat", "cat", "hound", "owl"], [1, 2, 3, 4]))
     assert renamed.renamed == {"dog": "hound"}
-    assert (renamed.new_classes, renamed.gone_classes, renamed.relabelled) == ([], [], [])
+    assert (renamed.new_classes, renamed.gone_classes, renamed.relabelled) == ({}, [], [])

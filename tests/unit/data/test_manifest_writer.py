@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from manyheads.data.columns import Categorical
+from manyheads.data.data_settings import TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
 from manyheads.data.manifest_writer import write_manifest
 from manyheads.errors import DataError
@@ -134,3 +136,14 @@ def test_a_class_that_a_table_takes_for_none_is_refused(image_folder, tmp_path):
     with pytest.raises(DataError, match="'None', which means none there; rename"):
         write_manifest(tmp_path / "groups.csv", dataset)
     assert not (tmp_path / "groups.csv").exists()
+
+
+def test_a_label_among_others_that_means_none_in_a_table_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    for place, name in enumerate("ab"):
+        Image.new("L", (8, 8), place).save(tmp_path / f"{name}.png")
+    table.write_text("path,labels\na.png,red;nan\nb.png,red\n", encoding="utf-8")
+    settings = TableSettings(label_column="labels", label_separator=";", missing_labels=())
+    dataset = open_dataset(table, table=settings)
+    with pytest.raises(DataError, match="'nan', which means none there"):
+        write_manifest(tmp_path / "new.csv", dataset)

@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads.errors import RunError
-from manyheads.findings.held_out_comparison import HeldOutComparison, compare_held_out
+from manyheads.findings.held_out_comparison import (
+    HeldOutComparison,
+    HeldOutPredictions,
+    compare_held_out,
+)
 from manyheads.run.run_answers import RunAnswers
 from manyheads.stats.validation_predictions import Validated
 from manyheads.study.folder import RunFolder
@@ -130,3 +134,60 @@ def test_the_interval_holds_the_difference_and_lies_between_one_and_minus_one(da
     assert difference.value == pytest.approx(kept.after - kept.before)
     if difference.low is not None and difference.high is not None:
         assert -1 <= difference.low <= difference.high <= 1
+
+
+def label_answers(name: str, labels: str, own: list[str], said: list[str]) -> HeldOutPredictions:
+    """A run of these labels (a letter each), with those that images have and those that it says."""
+    count = len(own)
+    targets, answers = (
+        np.array([[label in image for label in labels] for image in each]) for each in (own, said)
+    )
+    return HeldOutPredictions(
+        name, tuple(labels), tuple(n.to_bytes(16, "big") for n in range(count)),
+        np.zeros(count, np.int64), np.where(answers, 2.0, -2.0).astype(np.float32)[np.newaxis],
+        np.arange(count), np.zeros(count, np.int64), targets=targets,
+    )  # fmt: skip
+
+
+def test_several_labels_are_judged_by_those_that_both_know() -> None:
+    before = label_answers("a", "xyz", ["x", "xy", "z"] * 10, ["x", "x", "z"] * 10)
+    # y and z are the other way round, z is gone from both, and n is new.
+    after = label_answers("b", "nyx", ["xn", "xy", "n"] * 10, ["x", "xy", "n"] * 10)
+    found = compare_held_out(before, after)
+    assert found.shared_labels == 2
+    assert found.changed is None
+    assert found.kept is not None
+    assert (found.kept.images, found.kept.after) == (30, 1.0)
+    assert found.kept.before == pytest.approx(5 / 6)  # one of the six labels of three images
+    (new,) = found.new_labels
+    assert (new.label, new.images, new.positives) == ("n", 30, 20)
+    assert new.average_precision is not None
+    # At 2.0 all ten are right; at -2.0 twenty of thirty are.
+    assert new.average_precision.value == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert "by the 2 labels that both know" in found.sentences[0]
+    assert "later run is better" in found.sentences[0]
+    assert "Label 'n' is new: 20 of the 30 images" in found.sentences[1]
+
+
+def test_images_whose_labels_were_changed_are_apart_and_a_new_label_alone_is_no_change() -> None:
+    before = label_answers("a", "xy", ["x"] * 20, ["x"] * 20)
+    after = label_answers("b", "xyn", [*["xn"] * 14, *["y"] * 6], ["x"] * 20)
+    found = compare_held_out(before, after)
+    assert found.kept is not None
+    assert found.changed is not None
+    assert (found.kept.images, found.changed.images) == (14, 6)
+    assert (found.changed.before, found.changed.after) == (0.0, 0.0)
+    assert "a share of 0.000 of these was told right before" in str(found)
+
+
+def test_a_new_label_that_no_held_out_image_has_has_no_score() -> None:
+    before = label_answers("a", "x", ["x", ""] * 10, ["x", ""] * 10)
+    found = compare_held_out(before, label_answers("b", "xn", ["x", ""] * 10, ["x", ""] * 10))
+    assert found.new_labels[0].average_precision is None
+    assert "held out no image that has it" in str(found)
+
+
+def test_runs_without_a_common_label_are_not_compared() -> None:
+    one, other = (label_answers(each, each, [each] * 5, [each] * 5) for each in "xy")
+    with pytest.raises(RunError, match="labels that both x and y know"):
+        compare_held_out(one, other)

@@ -83,3 +83,10 @@ def test_half_precision_keeps_signs_and_bounds() -> None:
     assert found.dtype == np.float16
     assert (found > 0).tolist() == (given > 0).tolist()
     assert np.isfinite(found).all()
+
+
+def test_probabilities_of_0_and_1_have_finite_log_odds() -> None:
+    chances = np.array([[0.0, 0.5, 1.0, 0.9]], np.float32)
+    found = label_metrics.log_odds_of(chances)
+    assert found.dtype == np.float32
+    assert found[0] == pytest.approx([-16.6355, 0, 16.6355, np.log(9)], rel=1e-5)

@@ -22,9 +22,9 @@ from manyheads.models.export import quantisers, runtimes
 from manyheads.models.export.export_images import LabelledImages, labels_of, write_images
 from manyheads.models.export.formats import FORMATS, Format
 from manyheads.models.quantised_record import INT8, NATS_A_POINT, Quantisation, Quantised
+from manyheads.stats.label_metrics import log_odds_of
 from manyheads.stats.two_models import ScoreDifference, compare_models
 
-_NEAREST = 2.0**-24  # to a probability of 0 or 1
 _QUANTISED = tuple(entry.name for entry in FORMATS.values() if entry.quantised)
 
 
@@ -140,7 +140,7 @@ def _measured(
         found = compare_models(_logs(before), _logs(after), labels, units=units)
     else:
         found = compare_models(
-            _log_odds(before), _log_odds(after), images.dataset.labels[rows], units=units,
+            log_odds_of(before), log_odds_of(after), images.dataset.labels[rows], units=units,
             label_sets=LabelSets(card.classes, images.dataset.classes), thresholds=card.thresholds,
         )  # fmt: skip
     milliseconds = told["milliseconds"]
@@ -172,12 +172,6 @@ def _require_finite(found: np.ndarray, runtime: str, asked: Quantisation) -> Non
 def _logs(probabilities: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return np.log(probabilities)
-
-
-def _log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """Finite log-odds: a float32 has no probability nearer to 1 than 2⁻²⁴, and 0 is as far."""
-    chances = np.clip(probabilities.astype(np.float64), _NEAREST, 1 - _NEAREST)
-    return np.log(chances / (1 - chances)).astype(np.float32)
 
 
 def _change(found: ScoreDifference) -> ScoreChange:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads.core.label_sets import require_one_label
 from manyheads.data.changes import Listed
 from manyheads.data.columns import Categorical
 from manyheads.data.data_settings import SplitSettings, TableSettings
@@ -33,7 +32,8 @@ class FormerRun:
     """A finished run: the `study` of its selected setting, and the list of its images.
 
     `data`, `split` and `table` are those that it was begun with. `fitted` is None of a sweep, and
-    `growth` of a run that began from no other.
+    `growth` of a run that began from no other. `several_labels` says whether its images may have
+    several labels: then those of `listed` are label sets as texts.
     """
 
     folder: RunFolder
@@ -45,6 +45,7 @@ class FormerRun:
     table: TableSettings
     fitted: Fitted | None
     growth: Growth | None
+    several_labels: bool = False
 
     @property
     def name(self) -> str:
@@ -146,7 +147,6 @@ def read_former(path: Path) -> FormerRun:
             "none" if path.is_dir() else "no such folder", "name one; `manyheads runs` lists them",
         )  # fmt: skip
     settings, resolved = read_study(study.document())
-    require_one_label(resolved.label_names, "a fit from a former run", FIT_ANEW)
     if settings.features is not None:
         raise SettingError(
             f"a run on images in {path}", "one on features computed elsewhere",
@@ -167,7 +167,7 @@ def read_former(path: Path) -> FormerRun:
         settings.data if growth is None else growth.data,
         settings.split if growth is None else growth.split,
         settings.table if growth is None else growth.table,
-        fitted, growth,
+        fitted, growth, bool(resolved.label_names),
     )  # fmt: skip
 
 

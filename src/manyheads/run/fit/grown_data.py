@@ -23,10 +23,11 @@ from manyheads.data.changes import Changes, Listed
 from manyheads.data.columns import Categorical, Rows
 from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.data.dataset import Dataset, open_dataset
+from manyheads.data.label_changes import LabelChanges
 from manyheads.data.manifest_writer import given_splits
 from manyheads.data.splits import SPLITS, assign_splits
 from manyheads.errors import DataError
-from manyheads.run.fit.former_run import FormerRun
+from manyheads.run.fit.former_run import FIT_ANEW, FormerRun
 from manyheads.run.fit.growth import HELD_OUT, DataChanges
 
 
@@ -65,15 +66,15 @@ class GrownData:
     def changes(self) -> DataChanges:
         """What has changed, in numbers."""
         found = self.found
-        counts = Counter(found.now.labels)
         return DataChanges(
             kept=len(found.same),
             added=len(found.added) + len(found.replaced),
             removed=len(found.removed) + len(found.replaced),
             relabelled=len([pair for pair in found.relabelled if pair in set(found.same)]),
             renamed=found.renamed,
-            new={name: counts[name] for name in sorted(found.new_classes)},
-            gone=tuple(sorted(found.gone_classes)),
+            new=found.new_classes,
+            gone=tuple(found.gone_classes),
+            several_labels=self.former.several_labels,
         )
 
     @property
@@ -109,10 +110,18 @@ def open_grown(
     """The data set at `source`, divided as the images of the `former` run were.
 
     With `train_on_validation` the validation images of a sweep are trained on too. Raises what
-    `open_dataset` raises, and `DataError` where the two share no image.
+    `open_dataset` raises, and `DataError` where the two share no image, or an image may have
+    several labels in one of them alone.
     """
     dataset = open_dataset(source, split=split, table=table, job=job)
-    found = Changes.between(former.listed, Listed.of(dataset))
+    if bool(dataset.label_names) != former.several_labels:
+        kinds = "one class per image", "several labels per image"
+        raise DataError(
+            f"{kinds[former.several_labels]} at {source}, as in {former.name}",
+            kinds[not former.several_labels], FIT_ANEW,
+        )  # fmt: skip
+    kind = LabelChanges if former.several_labels else Changes
+    found = kind.between(former.listed, Listed.of(dataset))
     if not found.same:
         raise DataError(
             f"images of {former.name} at {source}",
@@ -163,7 +172,11 @@ def _divided(dataset: Dataset, new: Rows, split: SplitSettings) -> list[str]:
     if len(free):
         rows = new[free]
         groups = None if dataset.groups is None else dataset.groups.take(rows)
-        found = assign_splits(dataset.labels[rows], dataset.digests.take(rows), groups, rule)
+        sets = dataset.label_sets
+        members = None if sets is None else sets.members
+        found = assign_splits(
+            dataset.labels[rows], dataset.digests.take(rows), groups, rule, members
+        )
         for place, name in zip(free.tolist(), found, strict=True):
             names[place] = name
     return names

@@ -7,17 +7,18 @@ folds are those of the former run, so that both runs' heads leave out the same i
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from manyheads.core.destinations import folder_for
 from manyheads.core.job import SILENT, Clock, Job, Planned
-from manyheads.core.label_sets import require_one_label
+from manyheads.core.label_sets import JOINER, LabelSets, labels_in, set_text
 from manyheads.core.places import make_folder, write_text
 from manyheads.core.text import counted
 from manyheads.core.workers import Workers
@@ -33,7 +34,7 @@ from manyheads.report.written_report import write_or_note
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import planned_fit, run_fit
 from manyheads.run.fit.fit_settings import AUTO, FitSettings
-from manyheads.run.fit.former_run import FIT_ANEW, FormerRun, read_former
+from manyheads.run.fit.former_run import FormerRun, read_former
 from manyheads.run.fit.grown_data import GrownData, manifest_path, open_grown
 from manyheads.run.fit.growth import HELD_OUT, Growth, read_growth, write_growth
 from manyheads.run.fit.kept_division import KeptDivision
@@ -50,6 +51,9 @@ from manyheads.study.study_document import read_study
 _OF_RUN = ("backbone", "preprocessing", "weights", "folds", "depth", "decode")  # that stay RUN's
 _GIVEN = ("heads", "size", "augment", "class_weight", "balanced_batches", "select")
 """Settings that may be others."""
+
+_DIVISION = TableSettings(label_column="label", label_separator=JOINER)
+"""How the table of a division is read where an image may have several labels."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,7 @@ def plan_growth(
     The run's backbone, image size, folds, heads, budget and division are taken over; of `asked`
     those count that may be others and are not as usual, and those `named`, as usual or not. Without
     `out` the run folder is named after the former one, with a number. Raises what `read_former` and
-    `open_grown` raise, `DataError` for several labels per image, and `SettingError` for another
-    backbone, or another number of folds.
+    `open_grown` raise, and `SettingError` for another backbone, or another number of folds.
     """
     former = read_former(Path(run))
     settings = _settings(former, asked, named)
@@ -109,7 +112,8 @@ def plan_growth(
         former, asked.data, split=split, table=table,
         train_on_validation=train_on_validation, job=job,
     )  # fmt: skip
-    require_one_label(grown.dataset.label_names, "a fit from a former run", FIT_ANEW)
+    if former.several_labels:
+        settings = replace(settings, table=_DIVISION)
     target = next_folder(former.folder.path) if out is None else Path(out)
     if target.absolute() == former.folder.path.absolute():
         raise SettingError(
@@ -248,8 +252,10 @@ def _compared(planned: PlannedGrowth, fitted: Fitted, job: Job) -> Growth:
                 )
         else:
             name = str(former.folder.path)
-            before = read_answers(name, former.folder.path, job, files=False).held_out
-            after = read_answers(str(planned.out), planned.out, job, files=False).held_out
+            before, after = (
+                read_answers(each, path, job, files=False, several_labels=True).held_out
+                for each, path in ((name, former.folder.path), (str(planned.out), planned.out))
+            )
             notes.append(
                 "Both runs chose their settings with these images: both accuracies are slightly "
                 "optimistic, the difference hardly."
@@ -278,6 +284,8 @@ def _compared(planned: PlannedGrowth, fitted: Fitted, job: Job) -> Growth:
 def _judged(grown: GrownData) -> Rows:
     """The images that judge both models, but for those of a class that the fit has none of."""
     dataset = grown.dataset
+    if dataset.label_names:  # of which those that both models know are judged
+        return grown.judges
     known = np.unique(grown.to_fit.labels)
     return grown.judges[np.isin(dataset.labels[grown.judges], known)]
 
@@ -290,8 +298,9 @@ def _of_former(former: FormerRun, grown: GrownData, rows: Rows, job: Job) -> Hel
     listed, dataset = Listed.of(grown.dataset), grown.dataset
     back = {new: old for old, new in grown.changes.renamed.items()}
     now = [dataset.classes[label] for label in dataset.labels[rows]]
+    several = former.several_labels
     labels = [
-        str(former.label_of.get(listed.digests[row].tobytes(), back.get(name, name)))
+        str(former.label_of.get(listed.digests[row].tobytes(), _called(name, back, several)))
         for row, name in zip(rows.tolist(), now, strict=True)
     ]
     if former.fitted is not None:
@@ -300,6 +309,13 @@ def _of_former(former: FormerRun, grown: GrownData, rows: Rows, job: Job) -> Hel
     settings, _ = read_study(former.folder.document())
     best = head_of(settings, former.folder, finished_result(former.folder, settings))
     return _answers(former.folder, best.candidate, best.parameters, grown, rows, labels, job)
+
+
+def _called(label: str, names: Mapping[str, str], several: bool) -> str:
+    """A class, or a label set as text, by other names."""
+    if several:
+        return set_text(names.get(each, each) for each in labels_in(label))
+    return names.get(label, label)
 
 
 def _of_present(fitted: Fitted, grown: GrownData, rows: Rows, job: Job) -> HeldOutPredictions:
@@ -321,6 +337,7 @@ def _answers(
     """What a head on the backbone of a study's candidate says of the images in `rows`.
 
     For a label that the study does not know stands its first class; that of now is another one.
+    Where an image may have several labels, those that the study does not know are left out.
     """
     from scipy.special import log_softmax
 
@@ -334,16 +351,25 @@ def _answers(
     starts = Listed.of(dataset).digests
     number = {name: place for place, name in enumerate(resolved.classes)}
     logits = forward(head, features.matrix[features.rows[readable]])
+    several = bool(resolved.label_names)
+    said = logits if several else log_softmax(logits, axis=1)
     return HeldOutPredictions(
         name=str(study.path),
-        classes=resolved.classes,
+        classes=resolved.label_names or resolved.classes,
         digests=tuple(starts[row].tobytes() for row in readable.tolist()),
         labels=np.array([number.get(each, 0) for each in labels], np.int64)[there],
-        said=log_softmax(logits, axis=1).astype(np.float32)[np.newaxis],
+        said=said.astype(np.float32)[np.newaxis],
         units=dataset.units[readable],
         fold_of=np.zeros(len(readable), np.int64),
         answered_by="its whole model",
+        targets=_targets(resolved.label_names, labels)[there] if several else None,
     )
+
+
+def _targets(known: tuple[str, ...], labels: list[str]) -> Bool[np.ndarray, "images labels"]:
+    """Which of the `known` labels each image has, by its label set as text."""
+    own = [[each for each in labels_in(text) if each in known] for text in labels]
+    return LabelSets(known, tuple(map(set_text, own))).members
 
 
 def _keep_test_log(planned: PlannedGrowth) -> None:

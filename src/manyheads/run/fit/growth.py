@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyheads.core.records import read_record, write_record
@@ -25,7 +25,7 @@ class DataChanges:
     `kept` counts those of now that the run had, `added` the others; `removed` those that only the
     run had; `relabelled` those of `kept` under another label. `renamed` has the present names of
     classes that are called otherwise, `new` the images of each new class, and `gone` are classes
-    that there are no more.
+    that there are no more. Where an image may have `several_labels`, all of that is of labels.
     """
 
     kept: int
@@ -35,6 +35,7 @@ class DataChanges:
     renamed: dict[str, str]
     new: dict[str, int]
     gone: tuple[str, ...]
+    several_labels: bool = field(default=False, metadata={"told": "if changed"})
 
     @property
     def words(self) -> str:
@@ -51,12 +52,13 @@ class DataChanges:
         return joined(words)
 
     def _classes(self) -> Iterator[str]:
+        kind = "label" if self.several_labels else "class"
         for name, images in self.new.items():
-            yield f"class {name!r} is new ({counted(images, 'image')})"
+            yield f"{kind} {name!r} is new ({counted(images, 'image')})"
         for name in self.gone:
-            yield f"class {name!r} is gone"
+            yield f"{kind} {name!r} is gone"
         for old, new in self.renamed.items():
-            yield f"class {old!r} is now called {new!r}"
+            yield f"{kind} {old!r} is now called {new!r}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,10 @@ class Growth(Finding):
 
     def _of_added(self) -> Iterator[str]:
         if self.added is not None:
+            several = self.changes.several_labels
+            judged = ", by the labels that both know" if several else " of classes that both know"
             yield (
-                f"On {counted(self.added.images, 'added image')} of classes that both know: "
+                f"On {counted(self.added.images, 'added image')}{judged}: "
                 f"{self.added.words}. The former run answers with its whole model and this one "
                 "with a head that left the image out, which favours the former."
             )

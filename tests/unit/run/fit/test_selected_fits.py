@@ -158,8 +158,6 @@ def test_a_fit_of_several_labels_is_a_model_with_thresholds(
     assert document_of(fitted)["expected"]
     with pytest.raises(DataError, match="model card"):
         read_answers("fit", tmp_path / "fit")
-    with pytest.raises(DataError, match="fit anew, without `from_run`"):
-        plan_growth(tmp_path / "fit", settings(table, table=TABLE))
 
 
 @pytest.mark.when_changed("studies")
