@@ -161,7 +161,8 @@ def main() -> None:
     if passed is not None:
         digests = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
         digests |= {group: digest(group) for group in passed or GROUPS}
-        RECORD.write_text(json.dumps(digests, indent=2) + "\n")
+        kept = {group: digests[group] for group in GROUPS if group in digests}
+        RECORD.write_text(json.dumps(kept, indent=2) + "\n")
     for group in GROUPS:
         print(f"{group:<14}  {'changed' if changed(group) else 'as they passed'}")
 
