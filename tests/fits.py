@@ -1,12 +1,16 @@
-"""What tests of fits are made of: a search that is soon over."""
+"""What tests of fits are made of: a search that is soon over, on a backbone that costs nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from manyheads.run.fit import image_options
+from manyheads.run.fit import image_options, near_duplicates
 from manyheads.run.fit.fit_settings import search_grid
 from manyheads.study.space import Grid
+from tests.studies import free_backbone
 
 
 def search_few(patch: pytest.MonkeyPatch, *learning_rates: float) -> None:
@@ -19,3 +23,15 @@ def search_few(patch: pytest.MonkeyPatch, *learning_rates: float) -> None:
         )  # fmt: skip
 
     patch.setattr(image_options, "search_grid", grid)
+
+
+@contextmanager
+def free_fits(patch: pytest.MonkeyPatch, compared: int = 0) -> Iterator[None]:
+    """Fits that try two settings, on a backbone that costs nothing.
+
+    Near-duplicates are looked for among so many images at most: generated ones are all alike.
+    """
+    search_few(patch, 0.05)
+    patch.setattr(near_duplicates, "MOST", compared)
+    with free_backbone(patch):
+        yield

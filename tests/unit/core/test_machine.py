@@ -167,6 +167,7 @@ assert numba.config.NUMBA_NUM_THREADS == 3, numba.config.NUMBA_NUM_THREADS
 core = openvino_runtime.core()
 assert core.get_property("CPU", "INFERENCE_NUM_THREADS") == 3
 assert not core.get_property("CPU", "ENABLE_CPU_PINNING")
+assert core.get_property("CPU", "INFERENCE_PRECISION_HINT").to_string() == "f32"  # AMX: bfloat16
 from manyheads.core import threads
 import threading
 list(threads.map_in_threads(lambda item: threading.get_ident(), range(9), what="it"))

@@ -27,10 +27,10 @@ from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import AUTO, FitSettings
 from tests.features import dataset_of, features_of
-from tests.fits import search_few
+from tests.fits import free_fits
 from tests.jobs import HeardJob
 from tests.shortcuts import SIDE, quadrant_images
-from tests.studies import FreeBackbone, everywhere, free_backbone
+from tests.studies import FreeBackbone, everywhere
 
 BLIND, NONE = "mobilenet", "mobilenet_v2"
 """A backbone that sees nothing in these tests, and one that cannot be used."""
@@ -62,10 +62,8 @@ def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
             raise BackboneError("one input", "two", "take another network")
         return Seeing(spec.name, pooling)
 
-    search_few(monkeypatch, 0.05)
     monkeypatch.setattr(backbone_comparison, "SAMPLE", 40)
-    monkeypatch.setattr(near_duplicates, "MOST", 50)  # generated images are all alike
-    with free_backbone(monkeypatch):
+    with free_fits(monkeypatch, 50):
         everywhere(monkeypatch, compiled.compile_backbone, compile_backbone)
         yield
 

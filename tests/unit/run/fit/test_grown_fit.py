@@ -17,7 +17,6 @@ from manyheads.data.changes import Listed
 from manyheads.data.data_settings import ImageSettings, SplitSettings
 from manyheads.data.dataset import open_dataset
 from manyheads.errors import DataError, RunError, SettingError
-from manyheads.run.fit import near_duplicates
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings
@@ -33,20 +32,16 @@ from manyheads.run.fit.growth import HELD_OUT, read_growth
 from manyheads.run.pipeline import run_study
 from manyheads.study.folder import RunFolder
 from manyheads.study.image_list import kept_images
-from tests.fits import search_few
+from tests.fits import free_fits
 from tests.shortcuts import SIDE, quadrant_images
 from tests.small_study import small_settings
-from tests.studies import free_backbone
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings of twenty epochs on a backbone that costs nothing."""
     del own_cache  # it is there
-
-    search_few(monkeypatch, 0.05)
-    monkeypatch.setattr(near_duplicates, "MOST", 0)  # most of such images look alike
-    with free_backbone(monkeypatch):
+    with free_fits(monkeypatch):
         yield
 
 

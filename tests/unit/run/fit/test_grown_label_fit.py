@@ -12,7 +12,6 @@ import pytest
 
 from manyheads.data.data_settings import ImageSettings, SplitSettings, TableSettings
 from manyheads.errors import DataError
-from manyheads.run.fit import near_duplicates
 from manyheads.run.fit.fit_record import Fitted
 from manyheads.run.fit.fit_run import run_fit
 from manyheads.run.fit.fit_settings import FitSettings
@@ -20,11 +19,10 @@ from manyheads.run.fit.former_run import read_former
 from manyheads.run.fit.grown_fit import PlannedGrowth, plan_growth, planned_growth, run_growth
 from manyheads.run.fit.growth import read_growth
 from manyheads.run.pipeline import run_study
-from tests.fits import search_few
+from tests.fits import free_fits
 from tests.several_labels import labelled_table, pictures, write_rows
 from tests.shortcuts import SIDE
 from tests.small_study import small_settings
-from tests.studies import free_backbone
 
 TABLE = TableSettings(label_column="labels", label_separator=";")
 
@@ -35,10 +33,7 @@ Rows = list[list[str]]
 def small(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings of the head, on a backbone that costs nothing."""
     del own_cache  # it is there
-
-    search_few(monkeypatch, 0.05)
-    monkeypatch.setattr(near_duplicates, "MOST", 0)  # generated images are all alike
-    with free_backbone(monkeypatch):
+    with free_fits(monkeypatch):
         yield
 
 

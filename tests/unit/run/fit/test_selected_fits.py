@@ -19,7 +19,7 @@ from manyheads.data.data_settings import SplitSettings, TableSettings
 from manyheads.errors import DataError, SettingError
 from manyheads.findings.label_scores import LabelScores
 from manyheads.publish.read_fit_publication import fit_publication
-from manyheads.run.fit import fit_model, near_duplicates
+from manyheads.run.fit import fit_model
 from manyheads.run.fit.fit_record import Fitted, read_fit
 from manyheads.run.fit.fit_run import planned_fit, run_fit
 from manyheads.run.fit.fit_settings import FitSettings
@@ -28,10 +28,9 @@ from manyheads.run.hand_over.card_facts import facts_of_fit
 from manyheads.run.run_answers import read_answers
 from manyheads.run.run_list import list_runs
 from manyheads.web.studio.run_documents import _fit as document_of
-from tests.fits import search_few
+from tests.fits import free_fits
 from tests.several_labels import LABELS, labelled_table
 from tests.shortcuts import SIDE, quadrant_images
-from tests.studies import free_backbone
 
 TABLE = TableSettings(label_column="labels", label_separator=";")
 
@@ -40,10 +39,7 @@ TABLE = TableSettings(label_column="labels", label_separator=";")
 def free(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[None]:
     """Two settings of the head, on a backbone that costs nothing."""
     del own_cache  # it is there
-
-    search_few(monkeypatch, 0.05)
-    monkeypatch.setattr(near_duplicates, "MOST", 10)  # generated images are all alike
-    with free_backbone(monkeypatch):
+    with free_fits(monkeypatch, 10):
         yield
 
 
