@@ -11,6 +11,9 @@ import pytest
 from manyheads.cli.main import main
 from manyheads.run.fit import image_options
 from manyheads.study.space import Grid
+from tests.fits import free_fits
+from tests.several_labels import labelled_table
+from tests.shortcuts import SIDE
 from tests.small_study import small_images
 from tests.strategies import distinct_image
 
@@ -99,3 +102,29 @@ def test_what_is_asked_wrongly_is_said(photos: Path, capsys: pytest.CaptureFixtu
         said = capsys.readouterr().err
         assert told in said, (words, said)
         assert "Traceback" not in said
+
+
+@pytest.mark.when_changed("commands")
+def test_a_further_label_is_told_beside_the_verdict(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    del own_cache  # it is there
+    monkeypatch.chdir(tmp_path)
+    table = labelled_table(tmp_path).name
+    columns = ["--label-column", "labels", "--label-separator", ";"]
+    with free_fits(monkeypatch):
+        assert main([
+            "fit", table, *columns, "--backbone", "xception", "--image-size", str(SIDE),
+            "--heads", "2", "--folds", "3", "--augment", "none", "--test-share", "0",
+        ]) == 0  # fmt: skip
+        header, *rows = Path(table).read_text().splitlines()
+        more = [f"{row};third" if place % 3 == 0 else row for place, row in enumerate(rows)]
+        Path(table).write_text("\n".join([header, *more]) + "\n")
+        capsys.readouterr()
+        run = f"runs/{Path(table).stem}-fit"
+        assert main(["fit", table, "--from", run]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "label 'third' is new" in shown
+    assert "by the 3 labels that both know" in shown
+    assert "Label 'third' is new: " in shown
